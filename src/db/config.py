@@ -1,0 +1,50 @@
+"""Config: the settings of the whole system that change while it runs, and its feature flags."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
+
+
+class ConfigKind(StrEnum):
+    """Whether an entry holds a value, or only the name of where a secret is kept."""
+
+    PLAIN = "PLAIN"
+    SECRET_REFERENCE = "SECRET_REFERENCE"  # noqa: S105  the name of a kind, not a secret
+
+
+class ConfigEntry(Table):
+    """One setting. The value of a SECRET_REFERENCE is the name of an environment variable."""
+
+    __tablename__ = "system_config"
+
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(unique=True)
+    value: Mapped[Any] = mapped_column(JSONB)
+    description: Mapped[str | None]
+    category: Mapped[str | None] = mapped_column(index=True)
+    kind: Mapped[str] = choice(ConfigKind, "kind", server_default=ConfigKind.PLAIN)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    updated_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class FeatureFlag(Table):
+    """A feature that is on for a share of the users."""
+
+    __tablename__ = "feature_flags"
+    __table_args__ = (CheckConstraint("rollout_percent between 0 and 100", name="rollout_percent"),)
+
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(unique=True)
+    enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+    rollout_percent: Mapped[int] = mapped_column(server_default=text("100"))
+    description: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]

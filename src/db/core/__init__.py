@@ -1,0 +1,1 @@
+"""What every table needs: the base, sessions, pages, filters and batches."""

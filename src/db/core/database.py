@@ -1,0 +1,145 @@
+"""Database: the engines, and the two kinds of session borrowed from them.
+
+A session is borrowed for one batch or one operation and never shared: one connection carries one
+statement at a time. Nobody commits: leaving `write()` does, and an exception rolls back.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, CursorResult, Executable, Row, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from db.core.errors import Unavailable
+from db.core.table import Table
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 10
+POOL_SECONDS = 2
+
+# Classes of SQLSTATE that mean "not now": connection exception, insufficient resources, operator
+# intervention, among them a cancelled or timed out statement (PostgreSQL manual, appendix A).
+_NOT_NOW = ("08", "53", "57")
+
+# Query parameters of libpq that asyncpg takes under another name, or not at all.
+_LIBPQ: dict[str, str | None] = {"sslmode": "ssl", "channel_binding": None}
+
+
+class ReadSession:
+    """A borrowed connection that reads; each statement is one round trip of its own."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def rows(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> Sequence[Row[Any]]:
+        """All rows of a statement."""
+        return (await self._execute(statement, parameters)).all()
+
+    async def records(
+        self, table: type[Table], statement: Executable, parameters: Any | None = None
+    ) -> list[Any]:
+        """All rows of a statement built on `table.select()`, as that table's records."""
+        return table.records(await self.rows(statement, parameters))
+
+    async def record(self, table: type[Table], statement: Executable) -> Any | None:
+        """The first record, or None."""
+        return next(iter(await self.records(table, statement)), None)
+
+    async def scalar(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        return (await self._execute(statement)).scalar()
+
+    async def _execute(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> CursorResult[Any]:
+        """A read that meets a dead connection is repeated once on a live one."""
+        try:
+            return await self.connection.execute(statement, parameters)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            await self.connection.rollback()
+            return await self.connection.execute(statement, parameters)
+
+
+class WriteSession(ReadSession):
+    """A borrowed connection inside one transaction; reads in it see what it wrote."""
+
+    async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
+        """Runs a statement that writes; returns the number of rows it touched."""
+        return (await self._execute(statement, parameters)).rowcount
+
+    async def _execute(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> CursorResult[Any]:
+        """Never repeated: the transaction it belonged to is gone with its connection."""
+        return await self.connection.execute(statement, parameters)
+
+
+class Database:
+    """One PostgreSQL: `read()` in autocommit, `write()` in a transaction."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.url = asyncpg_url(url)
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            pool_recycle=1800,
+            pool_use_lifo=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
+        )
+        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Raises Unavailable when the database cannot be reached in time."""
+        with _reachable():
+            async with self.reading.connect() as connection:
+                yield ReadSession(connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Commits on leaving. Raises Unavailable when the database cannot be reached in time."""
+        with _reachable():
+            async with self.engine.begin() as connection:
+                yield WriteSession(connection)
+
+    async def close(self) -> None:
+        """Closes every pooled connection."""
+        await self.engine.dispose()
+
+
+def asyncpg_url(url: str) -> URL:
+    """A libpq URL (`postgresql://`, `postgres://`) as SQLAlchemy's asyncpg dialect wants it."""
+    parsed = make_url(url)
+    names = {key: _LIBPQ.get(key, key) for key in parsed.query}
+    query = {name: parsed.query[key] for key, name in names.items() if name}
+    return parsed.set(drivername="postgresql+asyncpg", query=query)
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Says Unavailable for every way in which a driver reports a database that is not there."""
+    try:
+        yield
+    except (OSError, PoolTimeout) as error:
+        raise Unavailable from error
+    except DBAPIError as error:
+        if _is_outage(error):
+            raise Unavailable from error
+        raise
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or sqlstate.startswith(_NOT_NOW)

@@ -1,0 +1,101 @@
+"""Tables: the base of every table, the vocabulary of its columns, and the records read from it.
+
+A table is a SQLAlchemy class that is never instantiated: statements name its columns, and what
+comes back is a `Record`, a plain tuple that answers by column name and knows its table.
+"""
+
+from collections import namedtuple
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    MetaData,
+    Numeric,
+    Select,
+    Sequence,
+    Text,
+    Uuid,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
+
+type_map = {
+    str: Text,
+    UUID: Uuid,
+    datetime: DateTime(timezone=True),
+    list[str]: ARRAY(Text),
+    dict[str, Any]: JSONB,
+}
+
+convention = {
+    "pk": "pk_%(table_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+}
+
+Id = Annotated[UUID, mapped_column(primary_key=True)]
+CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
+UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
+Count = Annotated[int, mapped_column(BigInteger)]
+Score = Annotated[Decimal, mapped_column(Numeric(5, 2))]
+Money = Annotated[Decimal, mapped_column(Numeric(10, 6))]
+Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
+Json = Annotated[dict[str, Any], mapped_column(server_default=text("'{}'"))]
+
+
+class Table(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = MetaData(naming_convention=convention)
+    type_annotation_map = type_map
+
+    Record: ClassVar[type[Any]]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]
+
+    @classmethod
+    def columns(cls) -> list[Any]:
+        """The columns a record holds: all of the table but those that only serve a search."""
+        return [column for column in cls.__table__.columns if not column.info.get("hidden")]
+
+    @classmethod
+    def select(cls) -> Select[Any]:
+        """A statement that reads whole records; the caller adds conditions and order."""
+        return select(*cls.columns())
+
+    @classmethod
+    def records(cls, rows: Iterable[Any]) -> list[Any]:
+        """Rows of `select()` as records."""
+        return list(map(cls.Record._make, rows))
+
+
+def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
+    """A text column that holds one of the names of an enumeration, as GraphQL prints it."""
+    names = ", ".join(f"'{value}'" for value in values)
+    return mapped_column(Text, CheckConstraint(f"{column} in ({names})", name=column), **options)
+
+
+def percent(column: str) -> CheckConstraint:
+    """A constraint that keeps a score between 0 and 100."""
+    return CheckConstraint(f"{column} between 0 and 100", name=column)
+
+
+def sequence(name: str) -> MappedColumn[Any]:
+    """A column numbered by a sequence of its own: identity columns on partitioned tables need
+    PostgreSQL 17, a sequence does not."""
+    numbers = Sequence(name, metadata=Table.metadata)
+    return mapped_column(BigInteger, numbers, server_default=numbers.next_value(), index=True)

@@ -1,0 +1,30 @@
+"""Progress: how impossible a dream was after each completed test."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Numeric
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
+
+
+class ProgressLog(Table):
+    """The state of one dream after one completed and scored test."""
+
+    __tablename__ = "progress_logs"
+    __table_args__ = (
+        percent("average_impossibility"),
+        percent("best_score"),
+        Index(None, "dream_id", "id"),
+    )
+
+    id: Mapped[Id]
+    dream_id: Mapped[UUID] = mapped_column(ForeignKey("dreams.id", ondelete="CASCADE"))
+    average_impossibility: Mapped[Score] = mapped_column(index=True)
+    best_score: Mapped[Score]
+    test_count: Mapped[int]
+    active_models: Mapped[Texts]
+    improvement_trend: Mapped[Decimal | None] = mapped_column(Numeric(9, 2))
+    snapshot_data: Mapped[Json]
+    created_at: Mapped[CreatedAt]

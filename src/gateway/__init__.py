@@ -1,0 +1,1 @@
+"""The process: command line, HTTP, settings. Knows no SQL."""

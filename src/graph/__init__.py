@@ -1,0 +1,1 @@
+"""GraphQL: types, loaders and operations. Knows no HTTP and writes no SQL."""

@@ -1,0 +1,1 @@
+"""What every type needs: context, loaders, nodes, connections, errors, scalars, permission."""
