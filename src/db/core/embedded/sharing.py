@@ -1,0 +1,127 @@
+"""Sharing: a folder and its server among the processes that use it."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+from urllib.parse import quote
+
+from db.core.embedded.account import hand_over, make_reachable
+from db.core.embedded.programs import BINARIES, EmbeddedFailed, run
+from db.core.embedded.server import Server
+
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "track_io_timing": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+# The same order and case rules on every machine, whatever its C library knows.
+INITDB = (
+    *("--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C"),
+    *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+)
+
+CREATE_DATABASE = r"""
+select 'create database dreamnet'
+where not exists (select from pg_database where datname = 'dreamnet') \gexec
+"""
+
+
+class Embedded:
+    """A PostgreSQL server whose data lives in `folder`; `settings` add to `SETTINGS`.
+
+    They apply when this process is the one that starts the server.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.folder = folder.expanduser().resolve()
+        self.server = Server(self.folder, {**SETTINGS, **(settings or {})})
+        self._use: IO[str] | None = None
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> str:
+        """Makes the server run and returns its URL. Raises EmbeddedFailed."""
+        try:
+            self._prepare()
+            with self._door():
+                self._enter()
+        except OSError as error:
+            raise EmbeddedFailed(f"The folder {self.folder} is not usable: {error}.") from error
+        return f"postgresql://postgres@/dreamnet?host={quote(self.server.sockets)}&port=5432"
+
+    def stop(self) -> None:
+        """Stops the server unless another process uses it; nothing happens if not started."""
+        if self._use is not None:
+            with self._door():
+                self._leave()
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hand_over(self.folder)
+        make_reachable(BINARIES / "postgres")
+
+    def _enter(self) -> None:
+        self._use = _locked(self.folder / "users.lock", fcntl.LOCK_SH)
+        try:
+            self._initialise()
+            self.server.run()
+            self.server.query(CREATE_DATABASE)
+        except BaseException:
+            self._leave()
+            raise
+
+    def _initialise(self) -> None:
+        """Under another name first: half a data folder would never start."""
+        unfinished = self.folder / "data.new"
+        if not self.server.data.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            run("initdb", "--pgdata", str(unfinished), *INITDB)
+            unfinished.rename(self.server.data)
+
+    def _leave(self) -> None:
+        """Gives up our share of the lock; who can have it all is the last one out."""
+        if self._use is not None:
+            self._use.close()
+            self._use = None
+        with suppress(BlockingIOError), self._alone():
+            self.server.stop()
+
+    @contextmanager
+    def _door(self) -> Iterator[None]:
+        """One process at a time starts or stops the server."""
+        with _locked(self.folder / "door.lock", fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Raises BlockingIOError while another process uses the server."""
+        with _locked(self.folder / "users.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+
+
+def _locked(path: Path, how: int) -> IO[str]:
+    """The file, open and locked until it is closed or the process ends."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, how)
+    except OSError:
+        file.close()
+        raise
+    return file
