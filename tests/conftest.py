@@ -1,0 +1,86 @@
+"""The test ground: a real PostgreSQL for the session, a clone of a migrated database per test.
+
+Workers of pytest-xdist share one server, because they name the same folder; each has a template.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+
+from db import Database
+from db.core import migrate, partition
+from db.core.embedded import Embedded
+
+# A test database need not survive a crash, and nothing else may touch a template.
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """The URL of the server's own database: a place to create and drop others from."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent
+    with Embedded(shared / "postgres", SETTINGS) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template_url(server_url: str) -> str:
+    """A migrated database with the partitions of these months, and no rows. Never connect to it
+    in a test: it could not be cloned meanwhile."""
+    return asyncio.run(_template(server_url))
+
+
+@pytest.fixture
+async def database_url(server_url: str, template_url: str) -> AsyncIterator[str]:
+    """The URL of a database of this test's own."""
+    url = await create_database(server_url, template_url)
+    yield url
+    await drop_database(server_url, url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database of this test's own."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def create_database(server_url: str, template_url: str | None = None) -> str:
+    """Makes a database, a copy of the template if given, and returns its URL."""
+    name = f"test_{uuid4().hex}"
+    template = make_url(template_url).database if template_url else "template0"
+    await _administer(server_url, f'create database "{name}" template "{template}"')
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+async def drop_database(server_url: str, url: str) -> None:
+    """Drops a database, and throws out whoever is still connected to it."""
+    await _administer(server_url, f'drop database "{make_url(url).database}" with (force)')
+
+
+async def _template(server_url: str) -> str:
+    url = await create_database(server_url)
+    await migrate.upgrade(url)
+    database = Database(url)
+    await partition.ahead(database)
+    await database.close()
+    return url
+
+
+async def _administer(server_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,39 @@
+"""Counting: how many SQL statements a piece of code sends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from db import Database
+
+
+@contextmanager
+def statements(
+    database: Database, *, at_most: int | None = None, exactly: int | None = None
+) -> Iterator[list[str]]:
+    """Collects the statements sent through the engines of a database, BEGIN and COMMIT aside.
+
+    Raises AssertionError, which shows them, when there are more or others than allowed.
+    """
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    _judge(seen, at_most, exactly)
+
+
+def _judge(seen: list[str], at_most: int | None, exactly: int | None) -> None:
+    listing = "\n\n".join(f"{number}. {text}" for number, text in enumerate(seen, 1))
+    if exactly is not None:
+        assert len(seen) == exactly, f"{len(seen)} statements, not {exactly}:\n{listing}"
+    if at_most is not None:
+        assert len(seen) <= at_most, f"{len(seen)} statements, more than {at_most}:\n{listing}"
