@@ -14,7 +14,7 @@ from db.core.embedded.account import hand_over, identity
 from db.core.embedded.programs import BINARIES, EmbeddedFailed, environment, run
 
 START_SECONDS = 60  # recovery after a crash in the middle of a large import takes a while
-LINGER_SECONDS = 5  # how long the children of a killed server may hold on to its memory
+LINGER_SECONDS = 15  # how long the children of a killed server may hold on to its memory
 STOP_SECONDS = 30
 TICK_SECONDS = 0.02
 LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes: the system's limit, less the file's name
@@ -46,10 +46,11 @@ class Server:
         Raises EmbeddedFailed when it does not answer in time, or keeps dying.
         """
         began, child = time.monotonic(), 0
+        lingering = LINGER_SECONDS if self._recorded_pid() else 0
         while not self._answers():
             waited = time.monotonic() - began
             alive = self.pid or (child and self._is_alive(child))
-            if waited > (START_SECONDS if alive or not child else LINGER_SECONDS):
+            if waited > (START_SECONDS if alive or not child else lingering):
                 raise EmbeddedFailed(f"The embedded database did not start. {self._last_words()}")
             child = child if alive else self._launch()
             time.sleep(TICK_SECONDS)

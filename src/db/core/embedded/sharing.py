@@ -57,7 +57,7 @@ class Embedded:
         self.stop()
 
     def start(self) -> str:
-        """Makes the server run and returns its URL. Raises EmbeddedFailed."""
+        """Makes the server run, again if it died, and returns its URL. Raises EmbeddedFailed."""
         try:
             self._prepare()
             with self._door():
@@ -78,7 +78,7 @@ class Embedded:
         make_reachable(BINARIES / "postgres")
 
     def _enter(self) -> None:
-        self._use = _locked(self.folder / "users.lock", fcntl.LOCK_SH)
+        self._use = self._use or _locked(self.folder / "users.lock", fcntl.LOCK_SH)
         try:
             self._initialise()
             self.server.run()
