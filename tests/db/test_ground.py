@@ -1,9 +1,11 @@
 """The test ground itself: every factory stores a row, and clones do not see each other's rows."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 import factories
 from counting import statements
@@ -14,7 +16,9 @@ MAKERS = [make for name, make in inspect.getmembers(factories) if name.startswit
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
-async def test_every_factory_stores_two_rows_in_the_order_of_their_ids(database, make):
+async def test_every_factory_stores_two_rows_in_the_order_of_their_ids(
+    database: Database, make: Callable[..., Any]
+) -> None:
     first, second = await make(database), await make(database)
     assert first.id < second.id
 
@@ -30,9 +34,9 @@ async def test_statements_are_counted_and_shown(database: Database) -> None:
     async def two_where_one_is_allowed() -> None:
         with statements(database, at_most=1):
             async with database.read() as session:
-                await session.scalar(select(41))
+                await session.scalar(select(literal(41)))
             async with database.write() as session:
-                await session.scalar(select(42))
+                await session.scalar(select(literal(42)))
 
-    with pytest.raises(AssertionError, match=r"2 statements, more than 1:\n1\. SELECT 41"):
+    with pytest.raises(AssertionError, match=r"2 statements, more than 1:\n1\. SELECT"):
         await two_where_one_is_allowed()

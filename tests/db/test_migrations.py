@@ -1,0 +1,161 @@
+"""Migrations: up, down, side by side, and equal to the tables in the code."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import conftest
+from db import Database
+from db.core import migrate
+from db.core.database import asyncpg_url
+from db.core.table import Table
+from factories import make_ai_test
+
+STRUCTURE = text("""
+    select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    from pg_constraint where connamespace = 'public'::regnamespace
+    union all
+    select tablename, indexname, indexdef from pg_indexes where schemaname = 'public'
+    union all
+    select table_name, column_name, concat_ws(' ', data_type, is_nullable, column_default)
+    from information_schema.columns where table_schema = 'public'
+    union all
+    select 'sequence', sequencename, data_type::text from pg_sequences
+""")
+RELATIONS = text("select count(*) from pg_class where relnamespace = 'public'::regnamespace")
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """The URL of a database in which no migration ever ran."""
+    url = await conftest.create_database(server_url)
+    yield url
+    await conftest.drop_database(server_url, url)
+
+
+async def test_up_to_head_down_to_base_and_up_again(empty_url: str) -> None:
+    assert await migrate.current(empty_url) is None
+    await migrate.upgrade(empty_url)
+    assert await migrate.current(empty_url) == migrate.HEAD
+    await migrate.downgrade(empty_url, "base")
+    assert await migrate.current(empty_url) is None
+    assert await _relations(empty_url) == 2  # alembic's own table and its key
+    await migrate.upgrade(empty_url)
+    assert await migrate.current(empty_url) == migrate.HEAD
+
+
+async def test_down_takes_partitions_and_rows_along(database: Database, database_url: str) -> None:
+    await make_ai_test(database)
+    await migrate.downgrade(database_url, "base")
+    assert await _relations(database_url) == 2
+
+
+async def test_upgrading_twice_changes_nothing(database: Database, database_url: str) -> None:
+    test = await make_ai_test(database)
+    await migrate.upgrade(database_url)
+    async with database.read() as session:
+        assert await session.scalar(text("select id from ai_tests")) == test.id
+
+
+async def test_check_finds_no_difference(database_url: str) -> None:
+    assert await migrate.check(database_url) == []
+
+
+async def test_check_names_what_is_missing_and_what_is_too_much(database_url: str) -> None:
+    await _run(database_url, "alter table users drop column preferences, add column shoe_size int")
+    differences = await migrate.check(database_url)
+    assert len(differences) == 2
+    assert "preferences" in str(differences)
+    assert "shoe_size" in str(differences)
+
+
+async def test_check_of_an_empty_database_says_that_it_is_behind(empty_url: str) -> None:
+    assert await migrate.check(empty_url) == ["Target database is not up to date."]
+
+
+async def test_migrations_make_what_the_tables_declare(empty_url: str, server_url: str) -> None:
+    """More than `check` sees: check constraints, index definitions, sequences."""
+    declared_url = await conftest.create_database(server_url)
+    engine = create_async_engine(asyncpg_url(declared_url))
+    async with engine.begin() as connection:
+        await connection.run_sync(Table.metadata.create_all)
+    await engine.dispose()
+    await migrate.upgrade(empty_url)
+    declared, migrated = await _structure(declared_url), await _structure(empty_url)
+    await conftest.drop_database(server_url, declared_url)
+    assert migrated == declared
+
+
+async def test_two_starters_at_once(empty_url: str) -> None:
+    starters = [await _starter(empty_url) for _ in range(3)]
+    outcomes = [await starter.communicate() for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0, 0], outcomes
+    assert await migrate.current(empty_url) == migrate.HEAD
+
+
+async def test_two_upgrades_in_one_process(empty_url: str) -> None:
+    await asyncio.gather(migrate.upgrade(empty_url), migrate.upgrade(empty_url))
+    assert await migrate.current(empty_url) == migrate.HEAD
+
+
+async def test_gives_way_to_a_lock_and_goes_on_when_it_is_free(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.write() as session:
+        await session.execute(text("lock table users in access share mode"))
+        going_down = asyncio.create_task(migrate.downgrade(database_url, "base"))
+        await _until_waiting(database, 1)
+        await _until_waiting(database, 0)
+        assert not going_down.done()
+    await going_down
+    await database.close()
+    assert await migrate.current(database_url) is None
+
+
+def test_supported_are_the_revisions_this_code_knows() -> None:
+    assert migrate.supported(migrate.HEAD)
+    assert not migrate.supported("of-a-later-release")
+    assert not migrate.supported(None)
+
+
+async def _starter(url: str) -> asyncio.subprocess.Process:
+    code = "import asyncio, sys; from db.core import migrate; "
+    code += "asyncio.run(migrate.upgrade(sys.argv[1]))"
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, url, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def _until_waiting(database: Database, sessions: int) -> None:
+    waiting = text("select count(*) from pg_locks where not granted and relation is not null")
+    async with asyncio.timeout(20), database.read() as session:
+        while await session.scalar(waiting) != sessions:
+            pass
+
+
+async def _run(url: str, statement: str) -> None:
+    database = Database(url)
+    async with database.write() as session:
+        await session.execute(text(statement))
+    await database.close()
+
+
+async def _rows(url: str, statement: TextClause) -> list[tuple[Any, ...]]:
+    database = Database(url)
+    async with database.read() as session:
+        rows = [tuple(row) for row in await session.rows(statement)]
+    await database.close()
+    return rows
+
+
+async def _relations(url: str) -> int:
+    [(count,)] = await _rows(url, RELATIONS)
+    return int(count)
+
+
+async def _structure(url: str) -> set[tuple[Any, ...]]:
+    return {row for row in await _rows(url, STRUCTURE) if row[0] != "alembic_version"}
