@@ -6,7 +6,7 @@ partitions it meets. A row of a month without a partition is refused by PostgreS
 the months to come, `ensure` those of rows that come from the past.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import cast
 
@@ -28,6 +28,7 @@ _ATTACH = (
     "alter table %(parent)s attach partition %(child)s"
     " for values from ('%(since)s') to ('%(until)s')"
 )
+_relations = sqlalchemy.table("pg_class", sqlalchemy.column("oid"), sqlalchemy.column("relname"))
 _utility: Callable[..., ExecutableDDLElement] = DDL
 
 
@@ -91,10 +92,14 @@ async def ahead(database: Database, months: int = 3) -> list[str]:
     return made
 
 
-async def _missing(session: ReadSession, names: Iterable[str]) -> list[str]:
-    wanted = func.unnest(sqlalchemy.cast(list(names), ARRAY(Text))).column_valued("wanted")
-    statement = select(wanted).where(func.to_regclass(wanted).is_(None)).order_by(wanted)
-    return [row[0] for row in await session.rows(statement)]
+async def _missing(session: ReadSession, names: Collection[str]) -> list[str]:
+    """Reads pg_class itself: to_regclass() may answer from a cache older than the lock we hold."""
+    visible = func.pg_table_is_visible(_relations.c.oid)
+    statement = select(_relations.c.relname).where(
+        _relations.c.relname == func.any(sqlalchemy.cast(list(names), ARRAY(Text))), visible
+    )
+    present = {row[0] for row in await session.rows(statement)}
+    return [name for name in names if name not in present]
 
 
 async def _make(
