@@ -1,0 +1,72 @@
+"""App: the routes of the gateway, and what surrounds every request."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from db import Database
+from gateway import console, errors
+from gateway.health import Health
+from gateway.http import CONSOLE, Endpoint
+from gateway.loopback import LoopbackOnly
+from gateway.settings import Settings
+from gateway.telemetry import RequestLog
+from gateway.upkeep import upkeep
+from graph.core.permission import ANONYMOUS, DEVELOPER
+from graph.schema import schema
+
+
+def create_app(settings: Settings, database: Database) -> Starlette:
+    """The gateway over an open database, which the caller closes."""
+    health = Health(database)
+    around = [Middleware(RequestLog), *([Middleware(LoopbackOnly)] if settings.development else [])]
+    return Starlette(
+        routes=[*_routes(_endpoint(settings, database), health), *console.routes],
+        middleware=around,
+        exception_handlers=errors.handlers,
+        lifespan=_lifespan(health),
+    )
+
+
+def _endpoint(settings: Settings, database: Database) -> Endpoint:
+    return Endpoint(
+        schema=schema,
+        database=database,
+        principal=DEVELOPER if settings.development else ANONYMOUS,
+        max_body_bytes=settings.max_body_bytes,
+        max_document_bytes=settings.max_document_bytes,
+    )
+
+
+def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
+    return [
+        Route("/", _home),
+        Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+        Route("/schema.graphql", _sdl),
+        Route("/health", health.whole),
+        Route("/api/health/ready", health.ready),
+        Route("/livez", health.live),
+    ]
+
+
+def _lifespan(health: Health) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with upkeep(health.database):
+            yield
+            health.stopping = True
+
+    return lifespan
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse(CONSOLE, 303)
+
+
+async def _sdl(_: Request) -> Response:
+    return PlainTextResponse(schema.as_str())

@@ -1,0 +1,77 @@
+"""Errors: every answer that is not what was asked for, in the shape GraphQL clients understand."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+JSON = "application/json"
+MASKED = "Something went wrong on our side. Quote the request id when you report it."
+
+CODES = {
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    500: "INTERNAL_SERVER_ERROR",
+    503: "SERVICE_UNAVAILABLE",
+}
+STATUSES = {code: status for status, code in CODES.items()}
+
+
+class Refused(Exception):
+    """A request that does not get as far as an answer; the message is for whoever sent it."""
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code or CODES.get(status, "BAD_USER_INPUT")
+        self.headers = headers
+
+
+def respond(
+    content: Any,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = JSON,
+) -> Response:
+    """A response in JSON that nobody caches."""
+    kept = {"content-type": f"{media_type}; charset=utf-8", "cache-control": "no-store"}
+    return Response(orjson.dumps(content), status, headers={**kept, **(headers or {})})
+
+
+def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Response:
+    """What the caller of a refused request gets."""
+    extensions = {"code": refused.code, "requestId": request_id}
+    error = {"message": str(refused), "extensions": extensions}
+    return respond({"errors": [error]}, refused.status, refused.headers, media_type)
+
+
+def masked(request_id: str) -> Response:
+    """What the caller gets when we failed: nothing of our insides, but the request id."""
+    return refusal(Refused(MASKED, 500), request_id)
+
+
+async def handle_refused(request: Request, refused: Refused) -> Response:
+    """Starlette's handler of `Refused`."""
+    media_type = getattr(request.state, "media_type", JSON)
+    return refusal(refused, request.state.request_id, media_type)
+
+
+async def handle_http(request: Request, error: HTTPException) -> Response:
+    """Starlette's handler of its own errors: no such path, no such method."""
+    message = f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}"
+    refused = Refused(message, error.status_code, headers=error.headers)
+    return refusal(refused, request.state.request_id)
+
+
+handlers: dict[Any, Any] = {Refused: handle_refused, HTTPException: handle_http}

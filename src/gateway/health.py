@@ -1,0 +1,72 @@
+"""Health: what load balancers, orchestrators and people ask to know whether all is well."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from db import Database
+from db.core import health, migrate
+from db.core.errors import Unavailable
+from gateway.errors import respond
+
+SERVICE = "dreamnet-gateway"
+TIMEOUT_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Health:
+    """The state of this process; `stopping` is set once it takes no further requests."""
+
+    database: Database
+    started: float = field(default_factory=time.monotonic)
+    stopping: bool = False
+
+    async def whole(self, _: Request) -> Response:
+        """GET /health: the process and its database, 503 when that does not answer in time."""
+        database = await self._database()
+        report = {
+            "ok": database["ok"],
+            "service": SERVICE,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "uptime": round(time.monotonic() - self.started, 3),
+            "database": database,
+        }
+        return _report(report)
+
+    async def ready(self, _: Request) -> Response:
+        """GET /api/health/ready: whether to send requests here."""
+        checks = {
+            "database": (await self._database())["ok"],
+            "migrations": await self._migrated(),
+            "serving": not self.stopping,
+        }
+        return _report({"ok": all(checks.values()), "checks": checks})
+
+    async def live(self, _: Request) -> Response:
+        """GET /livez: whether the process runs its event loop; says nothing of the database."""
+        return _report({"ok": True})
+
+    async def _database(self) -> dict[str, Any]:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await health.ping(self.database)
+        except (TimeoutError, Unavailable):
+            return {"ok": False, "error": f"no answer within {TIMEOUT_SECONDS:g} s"}
+        return {"ok": True, "latencyMs": round((time.perf_counter() - began) * 1000, 2)}
+
+    async def _migrated(self) -> bool:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return migrate.supported(await health.revision(self.database))
+        except (TimeoutError, Unavailable):
+            return False
+
+
+def _report(content: dict[str, Any]) -> Response:
+    return respond(content, 200 if content["ok"] else 503)

@@ -1,0 +1,128 @@
+"""HTTP: the endpoint that runs one GraphQL operation per request.
+
+It follows the GraphQL over HTTP specification with the statuses in use today: 400 for a request
+that could not be executed, whichever JSON the caller accepts, and 200 for one that was, errors or
+not. A database that cannot be reached is the exception: 503, so that proxies and clients try again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from strawberry import Schema
+
+from db import Database
+from gateway import parameters, telemetry
+from gateway.errors import JSON, STATUSES, Refused, respond
+from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
+from gateway.parameters import Parameters
+from graph.core.context import Context
+from graph.core.errors import formatted
+from graph.core.operation import Answer, Operation, RequestFailed, execute, prepare
+from graph.core.permission import Principal
+
+VARY = {"vary": "Accept"}
+RETRY = {"retry-after": "1"}
+CONSOLE = "/graphiql"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The GraphQL endpoint of one schema."""
+
+    schema: Schema
+    database: Database
+    principal: Principal
+    max_body_bytes: int
+    max_document_bytes: int
+
+    async def handle(self, request: Request) -> Response:
+        """Answers a GET or a POST. Raises Refused."""
+        media_type = _media_type(request)
+        if media_type == HTML:
+            return RedirectResponse(_console(request), 303, VARY)
+        request.state.media_type = media_type
+        asked = await self._parameters(request)
+        try:
+            operation = prepare(self.schema, asked.query, asked.operation_name)
+        except RequestFailed as failed:
+            return _failed(failed, request)
+        telemetry.note(operation=operation.name, kind=operation.kind)
+        _check_kind(operation, request.method)
+        context = Context(self.database, self.principal, request.state.request_id)
+        return _response(await execute(operation, asked.variables, context), media_type)
+
+    async def _parameters(self, request: Request) -> Parameters:
+        if request.method == "POST":
+            _check_content_type(request.headers.get("content-type", ""))
+            asked = parameters.from_body(await _body(request, self.max_body_bytes))
+        else:
+            asked = parameters.from_address(request.query_params)
+        if len(asked.query.encode()) > self.max_document_bytes:
+            message = f"The document is larger than {self.max_document_bytes} bytes."
+            raise Refused(message, code="QUERY_TOO_COMPLEX")
+        return asked
+
+
+def _media_type(request: Request) -> str:
+    offered = (JSON, GRAPHQL_JSON) if request.method == "POST" else (JSON, GRAPHQL_JSON, HTML)
+    media_type = preferred(request.headers.get("accept", ""), offered)
+    if media_type is None:
+        raise Refused(f"Accept {GRAPHQL_JSON} or {JSON}; we have nothing else.", 406, headers=VARY)
+    return media_type
+
+
+def _console(request: Request) -> str:
+    return f"{CONSOLE}?{request.url.query}" if request.url.query else CONSOLE
+
+
+def _check_content_type(content_type: str) -> None:
+    media_type, *details = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [detail[8:].strip('"') for detail in details if detail.startswith("charset=")]
+    if media_type != JSON or charsets not in ([], ["utf-8"], ["utf8"]):
+        raise Refused(f"Send {JSON}, encoded in UTF-8.", 415)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The body, refused as soon as it is known to be too large."""
+    too_large = Refused(f"The body is larger than {limit} bytes.", 413)
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+def _check_kind(operation: Operation, method: str) -> None:
+    if operation.kind == "subscription":
+        raise Refused("Subscriptions are not served yet.")
+    if operation.kind == "mutation" and method != "POST":
+        raise Refused("Send mutations by POST.", 405, headers={"allow": "POST"})
+
+
+def _failed(failed: RequestFailed, request: Request) -> Response:
+    state = request.state
+    errors = [formatted(error, state.request_id) for error in failed.errors]
+    return _response(Answer(None, errors, executed=False), state.media_type)
+
+
+def _response(answer: Answer, media_type: str) -> Response:
+    status = _status(answer)
+    content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
+    if answer.executed and status == 200:
+        content["data"] = answer.data
+    headers = VARY | RETRY if status == 503 else VARY
+    return respond(content, status, headers, media_type)
+
+
+def _status(answer: Answer) -> int:
+    codes = {error["extensions"]["code"] for error in answer.errors}
+    if not answer.executed:
+        return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+    nothing = all(value is None for value in (answer.data or {}).values())
+    return 503 if nothing and codes == {"SERVICE_UNAVAILABLE"} else 200

@@ -1,0 +1,120 @@
+"""Telemetry: one line per request, and lines of the libraries in the same form.
+
+A line holds method, path, status, duration, request id, and the operation's name and kind; never
+variables or the text of a query, which may hold what users keep to themselves.
+"""
+
+import logging
+import re
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import masked
+from gateway.settings import Settings
+
+CLIENT_GONE = 499  # not a status anybody receives; the log's word for a caller who hung up
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger()
+
+
+class RequestLog:
+    """Gives each request an id, logs it when it is answered, and answers when the rest failed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        note(request_id=request_id, method=scope["method"], path=scope["path"])
+        answer = _Answer(send, request_id)
+        began = time.perf_counter()
+        await self._answer(scope, receive, answer)
+        duration = round((time.perf_counter() - began) * 1000, 2)
+        log.info("request", status=answer.status, duration_ms=duration)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            answer.status = CLIENT_GONE
+        except Exception:
+            log.exception("request failed")
+            if answer.status:
+                raise  # the answer has begun: only breaking the connection tells the caller
+            await masked(answer.request_id)(scope, receive, answer)
+
+
+class _Answer:
+    """Sends an answer on its way, with headers that every answer has, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.request_id
+            headers["x-content-type-options"] = "nosniff"
+        await self.send(message)
+
+
+def note(**details: Any) -> None:
+    """Adds details to every further line about the request in hand."""
+    structlog.contextvars.bind_contextvars(**details)
+
+
+def configure(settings: Settings) -> None:
+    """Makes structlog and the standard library write lines of one form to standard error."""
+    structlog.configure(
+        processors=[*_details(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(settings.log_as_json))
+    logging.root.handlers = [handler]
+    logging.root.setLevel(settings.log_level.upper())
+    for chatty in ("uvicorn", "uvicorn.error", "alembic", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _details() -> list[structlog.typing.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _formatter(as_json: bool) -> logging.Formatter:
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_details(),
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex

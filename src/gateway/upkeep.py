@@ -1,0 +1,45 @@
+"""Upkeep: what the gateway does for its database while it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from db import Database
+from db.core import partition
+
+DAY_SECONDS = 24 * 60 * 60
+AGAIN_SECONDS = 60  # after a failure
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def upkeep(database: Database) -> AsyncIterator[None]:
+    """Keeps the months ahead partitioned as long as the context lasts."""
+    task = asyncio.create_task(_partition_daily(database))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _partition_daily(database: Database) -> None:
+    while True:
+        worked = await _partition(database)
+        await asyncio.sleep(DAY_SECONDS if worked else AGAIN_SECONDS)
+
+
+async def _partition(database: Database) -> bool:
+    """Whether it worked: what goes wrong today must not end the upkeep of tomorrow."""
+    try:
+        made = await partition.ahead(database)
+    except Exception:
+        log.exception("partitions could not be made ahead")
+        return False
+    if made:
+        log.info("partitions made", partitions=made)
+    return True
