@@ -5,6 +5,7 @@ from decimal import Decimal
 from sqlalchemy import Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.listing import Listing
 from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt
 
 
@@ -30,3 +31,24 @@ class AiModel(Table):
     capabilities: Mapped[Texts]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+LISTING = Listing(
+    AiModel,
+    filters=(
+        AiModel.provider,
+        AiModel.name,
+        AiModel.display_name,
+        AiModel.max_tokens,
+        AiModel.cost_per_1k_tokens,
+        AiModel.is_active,
+        AiModel.capabilities,
+    ),
+    orders={
+        "CREATED_AT": AiModel.id,
+        "PROVIDER": AiModel.provider,
+        "NAME": AiModel.name,
+        "MAX_TOKENS": AiModel.max_tokens,
+        "COST_PER_1K_TOKENS": AiModel.cost_per_1k_tokens,
+    },
+)

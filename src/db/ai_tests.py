@@ -1,12 +1,20 @@
 """AI tests: one try of one AI model at one dream."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import Executable, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import dreams
+from db.core.batch import Key, grouped
+from db.core.database import ReadSession
+from db.core.filter import Relation
+from db.core.listing import Listing
+from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Count, CreatedAt, Id, Json, Money, Score, Table, choice, percent
 
 
@@ -48,3 +56,115 @@ class AiTest(Table):
     test_parameters: Mapped[Json]
     completed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+
+COMPARED = timedelta(days=7)
+DECAYED = timedelta(days=30)
+SPENT = timedelta(days=30)
+
+LISTING: Listing = Listing(
+    AiTest,
+    filters=(
+        AiTest.dream_id,
+        AiTest.user_id,
+        AiTest.provider,
+        AiTest.model,
+        AiTest.status,
+        AiTest.impossibility_score,
+        AiTest.confidence,
+        AiTest.duration,
+        AiTest.tokens_used,
+        AiTest.cost,
+        AiTest.created_at,
+    ),
+    orders={
+        "CREATED_AT": AiTest.id,
+        "IMPOSSIBILITY_SCORE": AiTest.impossibility_score,
+        "DURATION": AiTest.duration,
+        "COST": AiTest.cost,
+    },
+    relations={
+        "dream": Relation(
+            lambda: dreams.Dream.id == AiTest.dream_id, lambda: dreams.LISTING.filterable
+        )
+    },
+    time=AiTest.created_at,
+)
+
+# Tests that an average may be taken of: some COMPLETED ones were never scored by anybody.
+SCORED = (AiTest.status == AiTestStatus.COMPLETED, AiTest.impossibility_score.is_not(None))
+
+BEST = func.min(AiTest.impossibility_score).label("best_score")
+COUNT = func.count().label("test_count")
+AVERAGES = (
+    func.avg(AiTest.impossibility_score).label("average_impossibility"),
+    func.avg(AiTest.confidence).label("average_confidence"),
+    func.avg(AiTest.duration).label("average_duration_ms"),
+    COUNT,
+    func.sum(AiTest.cost).label("total_cost"),
+)
+USED = (
+    COUNT,
+    func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens"),
+    func.coalesce(func.sum(AiTest.cost), 0).label("total_cost"),
+)
+DECAY = (AVERAGES[0], BEST, COUNT)
+DREAM = (AiTest.dream_id,)
+MODEL = (AiTest.provider, AiTest.model)
+
+
+def compared(span: Span) -> Executable:
+    """Scored tests per provider and model, lowest average first; the last 7 days by default."""
+    return (
+        select(*MODEL, *AVERAGES)
+        .where(*SCORED, *span.or_last(COMPARED).of(AiTest.id))
+        .group_by(*MODEL)
+        .order_by(AVERAGES[0], *MODEL)
+    )
+
+
+def by_category(span: Span) -> Executable:
+    """Scored tests of ACTIVE dreams per category, lowest average first."""
+    category = dreams.Dream.category
+    dream_count = func.count(AiTest.dream_id.distinct()).label("dream_count")
+    return (
+        select(category, dream_count, AVERAGES[0], COUNT)
+        .join(dreams.Dream, dreams.Dream.id == AiTest.dream_id)
+        .where(*SCORED, dreams.Dream.status == dreams.DreamStatus.ACTIVE, *span.of(AiTest.id))
+        .group_by(category)
+        .order_by(AVERAGES[0], category)
+    )
+
+
+def spent(span: Span) -> Executable:
+    """Tokens and cost per user, provider and model, highest cost first; the last 30 days by
+    default."""
+    statement = select(AiTest.user_id, *MODEL, *USED)
+    return (
+        statement.where(*span.or_last(SPENT).of(AiTest.id))
+        .group_by(AiTest.user_id, *MODEL)
+        .order_by(USED[2].desc(), AiTest.user_id, *MODEL)
+    )
+
+
+async def decays(
+    session: ReadSession, dream_ids: Sequence[Key], span: Span, bucket: Bucket
+) -> dict[Key, list[Any]]:
+    """Per dream the average, the lowest and the number of scores in each bucket that has any; the
+    last 30 days by default."""
+    start = bucket_of(AiTest.created_at, bucket)
+    where = (*SCORED, *span.or_last(DECAYED).of(AiTest.id))
+    return await grouped(session, DREAM, dream_ids, start, *DECAY, where=where, by=(start,))
+
+
+async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, Any]:
+    """Per dream the number of its tests in any state, and what they used."""
+    found = await grouped(session, DREAM, dream_ids, *USED)
+    return {key: rows[0] for key, rows in found.items()}
+
+
+async def statistics(session: ReadSession, models: Sequence[Key], span: Span) -> dict[Key, Any]:
+    """Per provider and model the same as `compared`, over the whole span."""
+    where = (*SCORED, *span.of(AiTest.id))
+    found = await grouped(session, MODEL, models, *AVERAGES, where=where)
+    return {key: rows[0] for key, rows in found.items()}

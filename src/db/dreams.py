@@ -7,6 +7,9 @@ from sqlalchemy import Computed, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import ai_tests, users
+from db.core.filter import Relation
+from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
 
 
@@ -71,3 +74,34 @@ class Dream(Table):
     )
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+LISTING: Listing = Listing(
+    Dream,
+    filters=(
+        Dream.id,
+        Dream.user_id,
+        Dream.title,
+        Dream.category,
+        Dream.status,
+        Dream.tags,
+        Dream.is_public,
+        Dream.remixed_from_id,
+        Dream.created_at,
+        Dream.updated_at,
+    ),
+    orders={
+        "CREATED_AT": Dream.id,
+        "UPDATED_AT": Dream.updated_at,
+        "TITLE": Dream.title,
+        "CATEGORY": Dream.category,
+        "STATUS": Dream.status,
+    },
+    relations={
+        "tests": Relation(
+            lambda: ai_tests.AiTest.dream_id == Dream.id, lambda: ai_tests.LISTING.filterable
+        ),
+        "owner": Relation(lambda: users.User.id == Dream.user_id, lambda: users.LISTING.filterable),
+    },
+    search=Dream.search,
+)

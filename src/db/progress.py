@@ -6,6 +6,9 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import dreams
+from db.core.filter import Relation
+from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 
@@ -28,3 +31,26 @@ class ProgressLog(Table):
     improvement_trend: Mapped[Decimal | None] = mapped_column(Numeric(9, 2))
     snapshot_data: Mapped[Json]
     created_at: Mapped[CreatedAt]
+
+
+LISTING = Listing(
+    ProgressLog,
+    filters=(
+        ProgressLog.dream_id,
+        ProgressLog.average_impossibility,
+        ProgressLog.best_score,
+        ProgressLog.test_count,
+        ProgressLog.active_models,
+        ProgressLog.improvement_trend,
+        ProgressLog.created_at,
+    ),
+    orders={
+        "CREATED_AT": ProgressLog.id,
+        "AVERAGE_IMPOSSIBILITY": ProgressLog.average_impossibility,
+    },
+    relations={
+        "dream": Relation(
+            lambda: dreams.Dream.id == ProgressLog.dream_id, lambda: dreams.LISTING.filterable
+        )
+    },
+)

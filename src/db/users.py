@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice
 
 
@@ -29,3 +30,10 @@ class User(Table):
     preferences: Mapped[Json]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+LISTING = Listing(
+    User,
+    filters=(User.email, User.wallet_address, User.passport_tier, User.role, User.created_at),
+    orders={"CREATED_AT": User.id, "EMAIL": User.email},
+)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, CursorResult, Executable, Row, make_url
+from sqlalchemy import URL, CursorResult, Executable, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -37,7 +37,7 @@ class ReadSession:
 
     async def rows(
         self, statement: Executable, parameters: Any | None = None
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         """All rows of a statement."""
         return (await self._execute(statement, parameters)).all()
 

@@ -50,7 +50,7 @@ CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 Count = Annotated[int, mapped_column(BigInteger)]
 Score = Annotated[Decimal, mapped_column(Numeric(5, 2))]
-Money = Annotated[Decimal, mapped_column(Numeric(10, 6))]
+Money = Annotated[Decimal, mapped_column(Numeric(10, 6), info={"money": True})]
 Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
 Json = Annotated[dict[str, Any], mapped_column(server_default=text("'{}'"))]
 
@@ -86,7 +86,8 @@ class Table(DeclarativeBase):
 def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
     """A text column that holds one of the names of an enumeration, as GraphQL prints it."""
     names = ", ".join(f"'{value}'" for value in values)
-    return mapped_column(Text, CheckConstraint(f"{column} in ({names})", name=column), **options)
+    check = CheckConstraint(f"{column} in ({names})", name=column)
+    return mapped_column(Text, check, info={"choices": values}, **options)
 
 
 def percent(column: str) -> CheckConstraint:

@@ -1,0 +1,80 @@
+"""Batches: the statements behind loaders, one for any number of keys.
+
+A key is a value where one column identifies, a tuple where several do. Keys travel as one array
+per column, so the text of a statement does not depend on how many there are.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, TableValuedAlias, column, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.core.database import ReadSession
+from db.core.table import Table
+
+Column = InstrumentedAttribute[Any]
+Columns = tuple[Column, ...]
+Key = Hashable
+
+
+def wanted(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
+    """The keys as a table: a column k0, k1 … for each key column, and their `position` from 1."""
+    rows = [key if isinstance(key, tuple) else (key,) for key in keys]
+    arrays = [
+        literal([row[index] for row in rows], ARRAY(key_column.type))
+        for index, key_column in enumerate(columns)
+    ]
+    names = [column(f"k{index}", key_column.type) for index, key_column in enumerate(columns)]
+    table = func.unnest(*arrays).table_valued(*names, with_ordinality="position", name="wanted")
+    return table.render_derived()
+
+
+def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
+    """The conditions that tie the rows of a table to the table of keys."""
+    return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
+
+
+async def by_key(
+    session: ReadSession, table: type[Table], columns: Columns, keys: Sequence[Key]
+) -> dict[Key, Any]:
+    """The record of each key; keys without one are left out."""
+    asked = wanted(columns, keys)
+    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
+    rows = await session.rows(statement)
+    return {keys[row[0] - 1]: table.Record._make(row[1:]) for row in rows}
+
+
+async def by_parent(
+    session: ReadSession, table: type[Table], columns: Columns, keys: Sequence[Key], *order: Any
+) -> dict[Key, list[Any]]:
+    """All records of each key, in order; keys without any are left out."""
+    asked = wanted(columns, keys)
+    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
+    found: dict[Key, list[Any]] = {}
+    for row in await session.rows(statement.order_by(*order)):
+        found.setdefault(keys[row[0] - 1], []).append(table.Record._make(row[1:]))
+    return found
+
+
+async def grouped(
+    session: ReadSession,
+    columns: Columns,
+    keys: Sequence[Key],
+    *selected: Any,
+    where: Sequence[ColumnElement[bool]] = (),
+    by: Sequence[ColumnElement[Any]] = (),
+) -> dict[Key, list[Any]]:
+    """What is selected of the rows of each key, grouped and ordered by the key and then `by`; keys
+    without rows are left out."""
+    asked = wanted(columns, keys)
+    statement = (
+        select(asked.c.position, *selected)
+        .where(*matches(columns, asked), *where)
+        .group_by(asked.c.position, *by)
+        .order_by(asked.c.position, *by)
+    )
+    found: dict[Key, list[Any]] = {}
+    for row in await session.rows(statement):
+        found.setdefault(keys[row[0] - 1], []).append(row)
+    return found

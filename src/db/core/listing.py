@@ -1,0 +1,122 @@
+"""Listings: how the rows of a table may be listed, declared once per noun.
+
+A listing names the columns to filter by, the columns to order by and the column to search; the
+filter and order types of the schema are made from it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal, select, true
+from sqlalchemy.dialects.postgresql import REGCONFIG
+
+from db.core.batch import Column, Columns, Key, matches, wanted
+from db.core.database import ReadSession
+from db.core.errors import Invalid
+from db.core.filter import Condition, Filterable, Relation
+from db.core.page import By, Order, Page, Window
+from db.core.table import Table
+
+ALL_DEFAULTS = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What is wanted of a listing: rows that match, in an order, and a window on them."""
+
+    where: Condition | None = None
+    search: str | None = None
+    order: tuple[tuple[str, bool], ...] = ()
+    window: Window = ALL_DEFAULTS
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A table, and what may be asked of its lists. The default order is newest first."""
+
+    table: type[Table]
+    filters: tuple[Column, ...] = ()
+    orders: Mapping[str, Column] = field(default_factory=dict)
+    relations: Mapping[str, Relation] = field(default_factory=dict)
+    time: Column | None = None
+    search: Column | None = None
+
+    @property
+    def id(self) -> Column:
+        return self.table.id  # type: ignore[attr-defined, no-any-return]  # every listed table has an id
+
+    @property
+    def filterable(self) -> Filterable:
+        """What a filter on this listing may name."""
+        columns = {column.name: column for column in self.filters}
+        return Filterable(columns, self.relations, self.time, self.id)
+
+    def order(self, wanted: Sequence[tuple[str, bool]]) -> Order:
+        """The order asked for, ended by the id so that no two rows tie."""
+        terms = [By(self.orders[name], descending) for name, descending in wanted]
+        unique = next((n for n, by in enumerate(terms, 1) if by.column is self.id), None)
+        newest = not terms or terms[-1].descending
+        return tuple(terms[:unique]) if unique else (*terms, By(self.id, newest))
+
+    def conditions(self, slice: Slice) -> list[ColumnElement[bool]]:
+        """The conditions of a slice, without those of its window."""
+        filtered = [] if slice.where is None else [self.filterable.compile(slice.where)]
+        return filtered if slice.search is None else [*filtered, self._matching(slice.search)]
+
+    def _matching(self, text: str) -> Any:
+        if self.search is None:
+            raise Invalid("This list cannot be searched.", "search")
+        query = func.websearch_to_tsquery(literal("english", REGCONFIG), text)
+        return self.search.bool_op("@@")(query)
+
+    async def page(
+        self, session: ReadSession, slice: Slice, *conditions: ColumnElement[bool]
+    ) -> Page:
+        """One page of the whole table."""
+        order = self.order(slice.order)
+        statement = self.table.select().where(*conditions, *self.conditions(slice))
+        rows = await session.records(self.table, slice.window.apply(statement, order))
+        return slice.window.page(rows, order)
+
+    async def pages(
+        self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: Slice
+    ) -> dict[Key, Page]:
+        """One page per parent, in one statement."""
+        order = self.order(slice.order)
+        found: dict[Key, list[Any]] = {key: [] for key in keys}
+        for row in await session.rows(self._laterally(parent, keys, slice, order)):
+            found[keys[row[0] - 1]].append(self.table.Record._make(row[1:]))
+        return {key: slice.window.page(rows, order) for key, rows in found.items()}
+
+    def _laterally(
+        self, parent: Columns, keys: Sequence[Key], slice: Slice, order: Order
+    ) -> Select[Any]:
+        asked = wanted(parent, keys)
+        rows = self.table.select().where(*matches(parent, asked), *self.conditions(slice))
+        page = slice.window.apply(rows, order).lateral("page")
+        terms = [by.term(page.c[by.name], slice.window.backward) for by in order]
+        return (
+            select(asked.c.position, *page.c)
+            .join_from(asked, page, true())
+            .order_by(asked.c.position, *terms)
+        )
+
+    async def count(
+        self, session: ReadSession, slice: Slice, *conditions: ColumnElement[bool]
+    ) -> int:
+        """The number of rows in all pages of a slice."""
+        statement = select(func.count()).select_from(self.table)
+        return int(await session.scalar(statement.where(*conditions, *self.conditions(slice))))
+
+    async def counts(
+        self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: Slice
+    ) -> dict[Key, int]:
+        """The same per parent, in one statement; parents without rows are left out."""
+        asked = wanted(parent, keys)
+        statement = (
+            select(asked.c.position, func.count())
+            .where(*matches(parent, asked), *self.conditions(slice))
+            .group_by(asked.c.position)
+        )
+        return {keys[row[0] - 1]: row[1] for row in await session.rows(statement)}

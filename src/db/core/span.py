@@ -1,0 +1,54 @@
+"""Spans: half-open stretches of time [since, until), and the buckets that series divide them into.
+
+Ids are made from the time of their row, so a span is a range of ids: that is what prunes
+partitions and uses the primary key.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal_column
+
+from db.core import ids
+from db.core.batch import Column
+from db.core.errors import Invalid
+
+
+class Bucket(StrEnum):
+    """The width of one step of a series."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time; a bound that is None is open. Raises Invalid if it ends too early."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.until < self.since:
+            raise Invalid("The span ends before it starts.", "to")
+
+    def or_last(self, time: timedelta) -> "Span":
+        """This span, or the last so much time when neither bound is given."""
+        return self if self.since or self.until else Span(since=datetime.now(UTC) - time)
+
+    def of(self, id: Column) -> list[ColumnElement[bool]]:
+        """The conditions that an id lies in the span."""
+        lower = [id >= ids.floor(self.since)] if self.since else []
+        upper = [id < ids.floor(self.until)] if self.until else []
+        return [*lower, *upper]
+
+
+def bucket_of(time: Column, bucket: Bucket) -> ColumnElement[Any]:
+    """The start of the bucket that a time lies in, in UTC; weeks start on Monday."""
+    unit: Any = literal_column(f"'{bucket.lower()}'")
+    utc: Any = literal_column("'UTC'")
+    return func.date_trunc(unit, time, utc).label("bucket")

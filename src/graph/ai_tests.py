@@ -1,0 +1,171 @@
+"""AI tests: single tries of AI models at dreams, and what they say when taken together."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+import db
+from db.ai_tests import AiTestStatus
+from db.dreams import DreamCategory
+from graph.ai_models import AiModel, AiModelByName
+from graph.core.connection import Connection, listed
+from graph.core.context import Info, rows
+from graph.core.field import column, enum, field, related, value
+from graph.core.filter import filters, orders, relation
+from graph.core.loader import One
+from graph.core.node import Node, load, node
+from graph.core.permission import MEMBER, OPERATOR, PUBLIC
+from graph.core.scalars import BigInt
+from graph.core.span import From, To, span
+from graph.dreams import Dream, DreamById
+from graph.users import User, UserById
+
+if TYPE_CHECKING:
+    from graph.dreams import DreamFilter
+
+# Loaders
+
+
+class AiTestById(One):
+    table = db.ai_tests.AiTest
+    columns = (db.ai_tests.AiTest.id,)
+
+
+# Types
+
+enum(
+    AiTestStatus,
+    PENDING="Not started.",
+    RUNNING="Under way.",
+    COMPLETED="Ended; it has a score if anybody judged it.",
+    FAILED="Ended without a usable answer.",
+    CANCELLED="Not carried out.",
+)
+
+
+@node(db.ai_tests.AiTest, access=MEMBER)
+class AiTest(Node):
+    """One try of one AI model at one dream."""
+
+    provider: str = field("Vendor of the model, in lower case; new ones may appear any time.")
+    model: str = field("Name of the model, as its vendor spells it.")
+    status: AiTestStatus = field("Where the test is.")
+    impossibility_score: float | None = field(
+        "0 when the model did what was dreamt of, 100 when it failed altogether; null when nobody "
+        "judged the answer."
+    )
+    confidence: float | None = field("How sure the judge was of the score, 0 to 100.")
+    reasoning: str | None = field("Why the judge gave that score.")
+    duration_ms: BigInt | None = column("duration", "How long the model took, in milliseconds.")
+    tokens_used: BigInt | None = field("Tokens of prompt and answer together.")
+    cost: Decimal | None = field("Cost in US dollars.")
+    test_parameters: JSON = field("How the test was run, in the terms of whoever ran it.")
+    completed_at: datetime | None = field("When it ended.")
+    created_at: datetime = field("When it was started.")
+    dream: Dream = related(DreamById, "dream_id", description="The dream that was tried.")
+    user: User | None = related(
+        UserById, "user_id", description="Who had it run; null for imported tests."
+    )
+    ai_model: AiModel | None = related(
+        AiModelByName,
+        "provider",
+        "model",
+        description="The model as registered; null when it is not.",
+    )
+
+
+@value
+class ModelComparison:
+    """The completed and scored tests of one model in a span of time."""
+
+    provider: str = field("Vendor of the model.")
+    model: str = field("Name of the model.")
+    average_impossibility: float = field("Mean score, 0 to 100; lower is better.")
+    average_confidence: float | None = field("Mean confidence of the judges, 0 to 100.")
+    average_duration_ms: float | None = field("Mean duration in milliseconds.")
+    test_count: int = field("Number of completed and scored tests.")
+    total_cost: Decimal | None = field("Cost of those tests in US dollars; null if none told.")
+
+
+@value
+class CategoryPerformance:
+    """The completed and scored tests of the ACTIVE dreams of one category in a span of time."""
+
+    category: DreamCategory = field("The category.")
+    dream_count: int = field("Number of dreams that have such tests.")
+    average_impossibility: float = field("Mean score, 0 to 100; lower is better.")
+    test_count: int = field("Number of completed and scored tests.")
+
+
+@value
+class Spend:
+    """What one user's tests of one model used in a span of time."""
+
+    user: User | None = related(
+        UserById, "user_id", description="Who had them run; null for imported tests."
+    )
+    provider: str = field("Vendor of the model.")
+    model: str = field("Name of the model.")
+    test_count: int = field("Number of tests, whatever their state.")
+    total_tokens: BigInt = field("Tokens used by the tests that told.")
+    total_cost: Decimal = field("Cost of the tests that told, in US dollars.")
+
+
+# Inputs
+
+
+@filters(db.ai_tests.LISTING)
+class AiTestFilter:
+    """Conditions on AI tests; all given must hold."""
+
+    dream: Annotated["DreamFilter", strawberry.lazy("graph.dreams")] | None = relation(
+        "The dream fulfils this."
+    )
+
+
+@orders(db.ai_tests.LISTING)
+class AiTestOrder:
+    """Order of AI tests."""
+
+
+# Operations
+
+
+@strawberry.type
+class Queries:
+    ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", MEMBER)
+
+    @field("The AI test with that id; null if there is none.", MEMBER)
+    async def ai_test(self, info: Info, id: strawberry.ID) -> AiTest | None:
+        return await load(info, id, db.ai_tests.AiTest)
+
+    @field(
+        "Models side by side, lowest average first: completed and scored tests; the last 7 days by "
+        "default.",
+        PUBLIC,
+    )
+    async def model_comparison(
+        self, info: Info, from_: From = UNSET, to: To = UNSET
+    ) -> list[ModelComparison]:
+        return await rows(info, db.ai_tests.compared(span(from_, to)))
+
+    @field(
+        "Categories side by side, lowest average first: completed and scored tests of ACTIVE "
+        "dreams; all time by default.",
+        PUBLIC,
+    )
+    async def category_performance(
+        self, info: Info, from_: From = UNSET, to: To = UNSET
+    ) -> list[CategoryPerformance]:
+        return await rows(info, db.ai_tests.by_category(span(from_, to)))
+
+    @field(
+        "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
+        OPERATOR,
+    )
+    async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
+        return await rows(info, db.ai_tests.spent(span(from_, to)))

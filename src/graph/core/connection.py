@@ -1,0 +1,176 @@
+"""Connections: lists as pages, in the shape of the Relay cursor connections specification.
+
+`listed` declares a list of a whole table, `connected` the list that belongs to a parent. Their
+arguments are made from the listing: a filter, an order, a search where it has one, and a window.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Generic, TypeVar
+
+import strawberry
+from strawberry import UNSET
+
+from db.core.listing import Listing, Slice
+from db.core.page import DEFAULT_SIZE, MAX_SIZE, Page, Window
+from graph.core.context import Info
+from graph.core.field import field, value
+from graph.core.filter import Direction, condition, lazily, many
+from graph.core.loader import Counts, Pages
+from graph.core.permission import Access
+
+T = TypeVar("T")
+
+SEARCH = (
+    'Full-text search, best described by example: `protein folding`, `"exact words"`, '
+    "`this or that`, `-without`."
+)
+
+
+@value
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = field("Whether the list goes on after this page.")
+    has_previous_page: bool = field("Whether the list goes on before this page.")
+    start_cursor: str | None = field("Cursor of the first row of this page; null when it is empty.")
+    end_cursor: str | None = field("Cursor of the last row of this page; null when it is empty.")
+
+
+@value
+class Edge(Generic[T]):
+    """A row of a page, and its place in the list."""
+
+    cursor: str = field("The place of this row, for `after` and `before`.")
+    node: T = field("The row itself.")
+
+
+@dataclass(slots=True)
+class Listed:
+    """A page and how to count what it is a page of: the source of every connection."""
+
+    page: Page
+    count: Callable[[], Any]
+
+
+def _edges(root: Listed) -> list[Any]:
+    return [Edge(cursor=root.page.cursor(row), node=row) for row in root.page.records]
+
+
+def _page_info(root: Listed) -> PageInfo:
+    page, rows = root.page, root.page.records
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=page.cursor(rows[0]) if rows else None,
+        end_cursor=page.cursor(rows[-1]) if rows else None,
+    )
+
+
+@value
+class Connection(Generic[T]):
+    """A page of a list."""
+
+    nodes: list[T] = field("The rows of this page.", resolver=lambda root: root.page.records)
+    edges: list[Edge[T]] = field("The rows of this page with their cursors.", resolver=_edges)
+    page_info: PageInfo = field("Where this page lies in its list.", resolver=_page_info)
+    total_count: int | None = field(
+        "Number of rows in all pages together; counted only when asked for.",
+        resolver=lambda root: root.count(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An optional argument of a connection."""
+
+    name: str
+    kind: Any
+    description: str
+
+    @property
+    def parameter(self) -> Parameter:
+        said = strawberry.argument(description=self.description)
+        described: Any = Annotated.__class_getitem__((self.kind | None, said))
+        return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
+
+
+WINDOW = (
+    Argument("first", int, f"How many rows, 0 to {MAX_SIZE}; {DEFAULT_SIZE} if nothing is said."),
+    Argument("after", str, "Only rows after this cursor."),
+    Argument("last", int, f"How many rows from the end, 0 to {MAX_SIZE}; walks backward."),
+    Argument("before", str, "Only rows before this cursor."),
+)
+
+
+def _arguments(listing: Listing) -> list[Argument]:
+    """The arguments that a listing allows; its types are found by the names of its noun."""
+    noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
+    made = [Argument("filter", lazily(f"{noun}Filter", module), "Only rows that match.")]
+    if listing.orders:
+        orders = many(lazily(f"{noun}Order", module))
+        made.append(Argument("order_by", orders, "The order; newest first if nothing is said."))
+    if listing.search is not None:
+        made.append(Argument("search", str, SEARCH))
+    return [*made, *WINDOW]
+
+
+def listed(listing: Listing, description: str, access: Access) -> Any:
+    """A list of all rows of a listing."""
+
+    async def resolve(info: Info, **arguments: Any) -> Listed:
+        slice = _slice(arguments)
+        db = info.context.db
+
+        async def count() -> int:
+            async with db.read() as session:
+                return await listing.count(session, slice)
+
+        async with db.read() as session:
+            return Listed(await listing.page(session, slice), count)
+
+    return _with_arguments(listing, resolve, description, access)
+
+
+def connected(
+    pages: type[Pages], *keys: str, description: str, access: Access | None = None
+) -> Any:
+    """The list of rows that belong to a parent, whose columns named are the key."""
+
+    async def resolve(root: Any, info: Info, **arguments: Any) -> Listed:
+        slice = _slice(arguments)
+        values = tuple(getattr(root, name) for name in keys)
+        key = values if len(values) > 1 else values[0]
+        page = await pages.of(info, slice).load(key)
+        return Listed(page, lambda: Counts.of(info, pages, slice).load(key))
+
+    return _with_arguments(pages.listing, resolve, description, access)
+
+
+def _with_arguments(
+    listing: Listing, resolve: Callable[..., Any], description: str, access: Access | None
+) -> Any:
+    """The field of a resolver that takes what the listing allows."""
+    given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
+    fixed = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
+    ]
+    taken = [argument.parameter for argument in _arguments(listing)]
+    resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
+    return field(description, access, resolve)
+
+
+_FIXED = {"root": Any, "info": Info}
+
+
+def _slice(arguments: dict[str, Any]) -> Slice:
+    """What the client asks for, as data."""
+    window = Window(*(arguments.get(argument.name) for argument in WINDOW))
+    order = tuple(
+        (term.field.name, term.direction is Direction.DESC)
+        for term in arguments.get("order_by") or ()
+    )
+    given = arguments.get("filter")
+    where = condition(given) if given else None
+    return Slice(where, arguments.get("search"), order, window)

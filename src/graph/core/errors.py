@@ -1,0 +1,127 @@
+"""Errors: expected failures are types of the schema, everything else a masked top-level error.
+
+A mutation returns a union of its entity and the error types it may end in; whatever of them `db`
+or a resolver raises becomes a member of that union by the handlers below. Where a field has no
+such union, a domain error becomes a top-level error with a code; the rest says nothing but its
+request id, and is logged under it.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from strawberry import ExceptionHandler
+
+from db.core import errors
+from graph.core.field import enum, field, value
+from graph.core.permission import VALUE
+
+log = structlog.get_logger()
+
+
+class ErrorCode(StrEnum):
+    """Why something was not done, for programs to act on."""
+
+    NOT_FOUND = "NOT_FOUND"
+    INVALID = "INVALID"
+    CONFLICT = "CONFLICT"
+    FORBIDDEN = "FORBIDDEN"
+
+
+enum(
+    ErrorCode,
+    NOT_FOUND="There is no such thing, or you may not see it.",
+    INVALID="A value is not acceptable; `field` names it.",
+    CONFLICT="Somebody else changed or created it first; read it again and decide.",
+    FORBIDDEN="You may see it but not do this.",
+)
+
+
+@strawberry.interface(description="An expected failure: nothing was changed.")
+class Error:
+    """An expected failure."""
+
+    access = VALUE
+    message: str = field("What went wrong and what to do, for people.")
+    code: ErrorCode = field("What went wrong, for programs.")
+
+
+@value
+class NotFound(Error):
+    """There is no such thing, or you may not see it."""
+
+
+@value
+class Invalid(Error):
+    """A value is not acceptable."""
+
+    field: str | None = field("The input field that holds it; null when it is no single one.")
+
+
+@value
+class Conflict(Error):
+    """Somebody else changed or created it first."""
+
+
+@value
+class Forbidden(Error):
+    """You may not do this."""
+
+
+class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
+    def handle(self, exception: errors.NotFound, **_: Any) -> NotFound:
+        return NotFound(message=exception.message, code=ErrorCode.NOT_FOUND)
+
+
+class InvalidHandler(ExceptionHandler[errors.Invalid, Invalid]):
+    def handle(self, exception: errors.Invalid, **_: Any) -> Invalid:
+        return Invalid(message=exception.message, code=ErrorCode.INVALID, field=exception.field)
+
+
+class ConflictHandler(ExceptionHandler[errors.Conflict, Conflict]):
+    def handle(self, exception: errors.Conflict, **_: Any) -> Conflict:
+        return Conflict(message=exception.message, code=ErrorCode.CONFLICT)
+
+
+class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
+    def handle(self, exception: errors.Forbidden, **_: Any) -> Forbidden:
+        return Forbidden(message=exception.message, code=ErrorCode.FORBIDDEN)
+
+
+handlers = (NotFoundHandler(), InvalidHandler(), ConflictHandler(), ForbiddenHandler())
+types = (NotFound, Invalid, Conflict, Forbidden)
+
+# The codes of top-level errors that a domain error turns into.
+CODES: dict[type[Exception], str] = {
+    errors.NotFound: "NOT_FOUND",
+    errors.Invalid: "BAD_USER_INPUT",
+    errors.Conflict: "CONFLICT",
+    errors.Forbidden: "FORBIDDEN",
+    errors.Unavailable: "SERVICE_UNAVAILABLE",
+    TimeoutError: "TIMEOUT",
+}
+MASKED = "Something went wrong on our side. Quote the request id when you report it."
+TIMEOUT = "The operation took too long; ask for less at once."
+
+
+def coded(message: str, code: str, **details: Any) -> GraphQLError:
+    """A top-level error with its code."""
+    return GraphQLError(message, extensions={"code": code, **details})
+
+
+def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """An error as clients see it: with a code and the request id, and nothing of our insides."""
+    cause, shown = error.original_error, error.formatted
+    code = (
+        CODES.get(type(cause)) if cause else (error.extensions or {}).get("code", "BAD_USER_INPUT")
+    )
+    message = error.message
+    if isinstance(cause, TimeoutError):
+        message = TIMEOUT
+    elif code is None:
+        code, message = "INTERNAL_SERVER_ERROR", MASKED
+        log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
+    extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
+    return {**shown, "message": message, "extensions": extensions}

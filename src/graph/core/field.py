@@ -1,0 +1,66 @@
+"""Fields: how a type declares what it has. A resolver written by hand is the exception."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar, dataclass_transform
+
+import strawberry
+
+from graph.core.context import Info
+from graph.core.loader import Loader
+from graph.core.permission import VALUE, Access
+
+T = TypeVar("T", bound=type)
+
+
+def field(
+    description: str,
+    access: Access | None = None,
+    resolver: Callable[..., Any] | None = None,
+    **options: Any,
+) -> Any:
+    """A field with its description; without a resolver it is the column of the same name."""
+    metadata = {"access": access} if access else {}
+    resolved: Any = resolver
+    return strawberry.field(
+        resolver=resolved, description=description, metadata=metadata, **options
+    )
+
+
+def column(name: str, description: str, access: Access | None = None) -> Any:
+    """A field that shows a column under another name."""
+    return field(description, access, lambda root: getattr(root, name))
+
+
+def related(
+    loader: type[Loader], *keys: str, description: str, access: Access | None = None
+) -> Any:
+    """What a loader finds for the columns named; null where one of them is null."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        key = tuple(getattr(root, name) for name in keys)
+        if None in key:
+            return None
+        return await loader.of(info).load(key if len(key) > 1 else key[0])
+
+    return field(description, access, resolve)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def value(cls: T) -> T:
+    """A type that is part of an answer and no entity; the class docstring describes it."""
+    cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.permission
+    return strawberry.type(cls, description=described(cls))
+
+
+def enum(cls: type[Enum], **descriptions: str) -> type[Enum]:
+    """An enumeration with a description for each of its values."""
+    strawberry.enum(cls, description=described(cls))
+    for item in cls.__strawberry_definition__.values:  # type: ignore[attr-defined]  # set by Strawberry
+        item.description = descriptions[item.name]
+    return cls
+
+
+def described(cls: type) -> str:
+    """The docstring of a class, as one paragraph for readers of the schema."""
+    return " ".join((cls.__doc__ or "").split())

@@ -1,0 +1,202 @@
+"""Filters and orders: input types made from a listing, and what clients send turned into data."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Uuid
+from strawberry import UNSET
+
+from db.core.batch import Column
+from db.core.errors import Invalid
+from db.core.filter import All, Compare, Condition, Either, Not, Some
+from db.core.listing import Listing
+from graph.core.field import described, enum
+from graph.core.node import parse_id
+from graph.core.scalars import BigInt
+
+T = TypeVar("T", bound=type)
+
+# Each operator: the shape of its value, and what it says.
+EQUAL = {
+    "eq": ("one", "Is this."),
+    "ne": ("one", "Is not this; null is not."),
+    "in": ("many", "Is one of these."),
+    "not_in": ("many", "Is none of these; null is none."),
+}
+ORDERED = {
+    "lt": ("one", "Is less than this."),
+    "lte": ("one", "Is this or less."),
+    "gt": ("one", "Is more than this."),
+    "gte": ("one", "Is this or more."),
+}
+TEXT = {
+    "contains": ("one", "Contains this; upper and lower case are the same."),
+    "starts_with": ("one", "Starts with this; upper and lower case are the same."),
+}
+LIST = {
+    "has_any": ("many", "Has at least one of these."),
+    "has_all": ("many", "Has all of these."),
+}
+NULL = {"is_null": ("flag", "True: is null. False: is not null.")}
+OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
+
+
+def lazily(name: str, module: str) -> Any:
+    """A type named before it exists."""
+    return Annotated[name, strawberry.lazy(module)]
+
+
+def many(type_: Any) -> Any:
+    """A list of a type that is only known at run time."""
+    return list[type_]
+
+
+class Comparator:
+    """Base of the input types that compare one column with values."""
+
+    read: Any = staticmethod(lambda value: value)
+
+    def conditions(self, column: str) -> Iterator[Condition]:
+        """One condition for each operator given. Raises Invalid for null."""
+        for operator, value in _given(self):
+            if value is None or (isinstance(value, list) and None in value):
+                raise Invalid("Null compares with nothing; use isNull.", column)
+            values = tuple(map(self.read, value)) if isinstance(value, list) else self.read(value)
+            yield Compare(column, operator, values)
+
+
+@cache
+def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[Comparator]:
+    """The input type that compares a column with values of a kind."""
+    shapes = {"one": kind | None, "many": many(kind) | None, "flag": bool | None}
+    said = {operator: OPERATORS[operator] for operator in operators}
+    members: dict[str, Any] = {f"{o}_": _input(o, text) for o, (_, text) in said.items()}
+    members["__annotations__"] = {f"{o}_": shapes[shape] for o, (shape, _) in said.items()}
+    if read:
+        members["read"] = staticmethod(read)
+    made = type(f"{name}Filter", (Comparator,), members)
+    return strawberry.input(made, description=f"Conditions on a {name}; all given must hold.")
+
+
+def _input(name: str, description: str) -> Any:
+    """An optional field of an input type, under the name that GraphQL knows it by."""
+    head, *tail = name.split("_")
+    camel = head + "".join(map(str.title, tail))
+    return strawberry.field(name=camel, default=UNSET, description=description)
+
+
+def _comparator_of(column: Column) -> type[Comparator]:
+    """What a column may be compared with, by its type."""
+    type_, choices = column.type, column.info.get("choices")
+    if choices:
+        return comparator(choices.__name__, choices, *EQUAL, read=lambda item: item.value)
+    if isinstance(type_, ARRAY):
+        return comparator("StringList", str, *LIST)
+    for sql, name, kind, operators, read in KINDS:
+        if isinstance(type_, sql) and (name != "Decimal" or "money" in column.info):
+            return comparator(name, kind, *operators, read=read)
+    return comparator("String", str, *EQUAL, *ORDERED, *TEXT, *NULL)
+
+
+KINDS: tuple[tuple[Any, str, Any, tuple[str, ...], Any], ...] = (
+    (Uuid, "ID", strawberry.ID, (*EQUAL, *NULL), lambda text: parse_id(text)[1]),
+    (Boolean, "Boolean", bool, ("eq", "ne", *NULL), None),
+    (BigInteger, "BigInt", BigInt, (*EQUAL, *ORDERED, *NULL), None),
+    (Integer, "Int", int, (*EQUAL, *ORDERED, *NULL), None),
+    (DateTime, "DateTime", datetime, (*EQUAL, *ORDERED, *NULL), None),
+    (Numeric, "Decimal", Decimal, (*EQUAL, *ORDERED, *NULL), None),
+    (Numeric, "Float", float, (*EQUAL, *ORDERED, *NULL), lambda number: Decimal(str(number))),
+)
+
+
+def filters(listing: Listing) -> Callable[[T], T]:
+    """Makes a class the filter type of a listing: a comparator for each column it lets be filtered,
+    `and`, `or` and `not`, beside the relations that the class declares itself."""
+
+    def make(cls: T) -> T:
+        for column in listing.filters:
+            said = f"Condition on {column.name.replace('_', ' ')}."
+            _declare(cls, column.name, _comparator_of(column), said)
+        itself: Any = lazily(cls.__name__, cls.__module__)
+        _declare(cls, "and", many(itself), "All of these hold.")
+        _declare(cls, "or", many(itself), "At least one of these holds.")
+        _declare(cls, "not", itself, "This does not hold.")
+        return strawberry.input(cls, description=described(cls))
+
+    return make
+
+
+def _declare(cls: type, name: str, type_: Any, description: str) -> None:
+    cls.__annotations__[_python(name)] = type_ | None
+    setattr(cls, _python(name), _input(name, description))
+
+
+def _python(name: str) -> str:
+    return f"{name}_"
+
+
+def relation(description: str) -> Any:
+    """A condition on related rows, declared in the class given to `filters`."""
+    return strawberry.field(default=UNSET, description=description)
+
+
+def condition(given: Any) -> Condition:
+    """A filter as clients send it, as data."""
+    return All(tuple(part for name, value in _given(given) for part in _parts(name, value)))
+
+
+def _parts(name: str, value: Any) -> Iterator[Condition]:
+    match name, value:
+        case _, None:
+            raise Invalid("Null is no condition; leave it out.", name)
+        case "and", parts:
+            yield All(tuple(map(condition, parts)))
+        case "or", parts:
+            yield Either(tuple(map(condition, parts)))
+        case "not", part:
+            yield Not(condition(part))
+        case column, Comparator() as compared:
+            yield from compared.conditions(column)
+        case name, related:
+            yield Some(name, condition(related))
+
+
+def _given(value: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of an input that the client sent, by the names that `db` knows them by."""
+    for item in fields(value):
+        sent = getattr(value, item.name)
+        if sent is not UNSET:
+            yield item.name.removesuffix("_"), sent
+
+
+class Direction(StrEnum):
+    """The direction of an order."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+enum(Direction, ASC="Smallest first; nulls last.", DESC="Largest first; nulls last.")
+
+
+def orders(listing: Listing) -> Callable[[T], T]:
+    """Makes a class the order type of a listing: a field to order by, and a direction."""
+
+    def make(cls: Any) -> Any:
+        noun = described(cls).removeprefix("Order of ").rstrip(".")
+        named = {name: name for name in listing.orders}
+        choices: Any = Enum(f"{cls.__name__}Field", named)  # type: ignore[misc]  # made from data
+        choices.__doc__ = f"What {noun} may be ordered by."
+        said = {name: f"By {name.lower().replace('_', ' ')}." for name in listing.orders}
+        cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}
+        cls.field = strawberry.field(description="What to order by.")
+        cls.direction = strawberry.field(default=Direction.ASC, description="Which end is first.")
+        return strawberry.input(cls, description=described(cls))
+
+    return make

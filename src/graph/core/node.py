@@ -1,0 +1,104 @@
+"""Nodes: entities with an id of their own, printed as `<type>_<32 hex digits>`."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+
+from db.core.errors import Invalid
+from db.core.page import MAX_SIZE
+from db.core.table import Table
+from graph.core.context import Info
+from graph.core.field import described, field
+from graph.core.loader import Loader, One
+from graph.core.permission import VALUE, Access
+
+T = TypeVar("T", bound=type)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeType:
+    """A registered node: the prefix of its ids, and the loader that finds it by id."""
+
+    prefix: str
+    loader: type[Loader]
+    access: Access
+
+
+_by_record: dict[type, NodeType] = {}
+_by_prefix: dict[str, NodeType] = {}
+
+
+def global_id(root: Any) -> str:
+    """The id of a record as clients see it."""
+    return id_of(type(root), root.id)
+
+
+def id_of(record: type, id: UUID) -> str:
+    """The printed id of a record's class and key."""
+    return f"{_by_record[record].prefix}_{id.hex}"
+
+
+@strawberry.interface(description="An entity with an id that is unique among all entities.")
+class Node:
+    """An entity with an id that is unique among all entities."""
+
+    access = VALUE
+    id: strawberry.ID = field(
+        "Opaque and unique among all entities; good for `node(id:)` and for caches.",
+        resolver=global_id,
+    )
+
+
+def node(table: type[Table], access: Access) -> Callable[[T], T]:
+    """Registers a type as the node of a table: its ids, its loader by id, and who may read it."""
+
+    def register(cls: T) -> T:
+        prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        members = {"table": table, "columns": (table.id,)}  # type: ignore[attr-defined]  # every node has one
+        registered = NodeType(prefix, type(f"{cls.__name__}ById", (One,), members), access)
+        _by_record[table.Record] = _by_prefix[prefix] = registered
+        cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
+        cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry
+        return strawberry.type(cls, description=described(cls))
+
+    return register
+
+
+def parse_id(text: str, table: type[Table] | None = None) -> tuple[NodeType, UUID]:
+    """An id as clients send it. Raises Invalid if it is none, or one of another type."""
+    prefix, _, digits = text.rpartition("_")
+    found = _by_prefix.get(prefix)
+    expected = _by_record[table.Record] if table else found
+    if found is None or not re.fullmatch("[0-9a-f]{32}", digits):
+        raise Invalid("This is not an id of this API.", "id")
+    if found is not expected:
+        raise Invalid(f"This is the id of another type: {prefix}.", "id")
+    return found, UUID(digits)
+
+
+async def load(info: Info, text: str, table: type[Table] | None = None) -> Any | None:
+    """The entity with that id, or None if there is none that the principal may read."""
+    found, id = parse_id(text, table)
+    if not info.context.principal.may(found.access):
+        return None
+    return await found.loader.of(info).load(id)
+
+
+@strawberry.type
+class Queries:
+    @field("The entity with that id; null if there is none.", VALUE)
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        return await load(info, id)
+
+    @field(
+        "The entities with those ids, at most 100, in their order; null where there is none.", VALUE
+    )
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > MAX_SIZE:
+            raise Invalid(f"Ask for at most {MAX_SIZE} ids at once.", "ids")
+        return await asyncio.gather(*(load(info, id) for id in ids))

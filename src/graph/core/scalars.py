@@ -1,0 +1,82 @@
+"""Scalars: how times, money, large counters and free JSON are written."""
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.scalars import JSON
+
+LARGEST = 2**63 - 1
+
+
+def _print_time(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _read_time(value: Any) -> datetime:
+    """RFC 3339 §5.6; an offset is required, because a time without one is a guess."""
+    try:
+        parsed = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        parsed = None
+    if parsed is None or parsed.tzinfo is None or "T" not in value.upper():
+        raise GraphQLError("DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z.")
+    if not 1970 <= parsed.year < 9999:
+        raise GraphQLError("DateTime must lie between the years 1970 and 9998.")
+    return parsed.astimezone(UTC)
+
+
+def _read_decimal(value: Any) -> Decimal:
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise GraphQLError('Decimal is written as a text of digits, like "0.002500".')
+    return number
+
+
+def _read_big_integer(value: Any) -> int:
+    try:
+        number = (
+            int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+        )
+    except ValueError:
+        number = None
+    if number is None or not -LARGEST <= number <= LARGEST:
+        raise GraphQLError("BigInt is a whole number of at most 63 bits, or a text of one.")
+    return number
+
+
+BigInt = NewType("BigInt", int)
+
+scalars: dict[object, Any] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, RFC 3339 with six decimals: 2026-11-20T09:30:00.000000Z.",
+        specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+        serialize=_print_time,
+        parse_value=_read_time,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description="An exact decimal number, written as a text of digits; used for money.",
+        serialize=lambda value: format(value, "f"),
+        parse_value=_read_decimal,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of up to 63 bits, for counters that may pass 2^31.",
+        serialize=int,
+        parse_value=_read_big_integer,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value, as its author stored it.",
+        specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
+    ),
+}

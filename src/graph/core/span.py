@@ -1,0 +1,32 @@
+"""Spans: the `from` and `to` arguments of everything that is counted over time."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from db.core.span import Bucket as Bucket
+from db.core.span import Span
+from graph.core.field import enum
+
+From = Annotated[
+    datetime | None,
+    strawberry.argument(name="from", description="Start of the time looked at, inclusive."),
+]
+To = Annotated[
+    datetime | None,
+    strawberry.argument(name="to", description="End of the time looked at, exclusive."),
+]
+
+enum(
+    Bucket,
+    HOUR="One hour.",
+    DAY="One day, in UTC.",
+    WEEK="One week from Monday to Sunday, in UTC.",
+    MONTH="One calendar month, in UTC.",
+)
+
+
+def span(since: datetime | None, until: datetime | None) -> Span:
+    """The span between two arguments that may have been left out. Raises Invalid."""
+    return Span(since or None, until or None)

@@ -1,0 +1,20 @@
+"""The schema: every noun, and the roots made of them."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from graph import ai_models, ai_tests, dreams, progress, users
+from graph.core import errors, node
+from graph.core.scalars import scalars
+
+NOUNS = (node, users, dreams, ai_tests, progress, ai_models)
+
+Query = merge_types("Query", tuple(noun.Queries for noun in NOUNS))
+
+schema = strawberry.Schema(
+    query=Query,
+    types=errors.types,
+    exception_handlers=errors.handlers,
+    config=StrawberryConfig(scalar_map=scalars),
+)
