@@ -1,0 +1,39 @@
+"""Running operations without HTTP, on a database of the test's own."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from db import Database
+from graph.core.context import Context
+from graph.core.operation import Answer, execute, prepare
+from graph.core.permission import DEVELOPER, Principal
+from graph.schema import schema
+
+Run = Callable[..., Awaitable[Answer]]
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """`await run(text, variables, who)`: the answer to an operation, as the developer by default."""
+
+    async def run(
+        text: str, variables: dict[str, Any] | None = None, who: Principal = DEVELOPER
+    ) -> Answer:
+        context = Context(database, who, "test-request")
+        return await execute(prepare(schema, text), variables, context)
+
+    return run
+
+
+@pytest.fixture
+def data(run: Run) -> Callable[..., Awaitable[Any]]:
+    """`await data(text, variables)`: the data of an operation that has no errors."""
+
+    async def data(text: str, variables: dict[str, Any] | None = None) -> Any:
+        answer = await run(text, variables)
+        assert answer.errors == []
+        return answer.data
+
+    return data
