@@ -74,6 +74,17 @@ class Some:
 Condition = Compare | All | Either | Not | Some
 
 
+def size(condition: Condition) -> int:
+    """How many comparisons a condition is made of."""
+    match condition:
+        case Compare():
+            return 1
+        case All(conditions) | Either(conditions):
+            return sum(map(size, conditions))
+        case Not(inner) | Some(_, inner):
+            return size(inner)
+
+
 @dataclass(frozen=True)
 class Filterable:
     """What may be asked of a table: its columns by name, and its relations one level deep.

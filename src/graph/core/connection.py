@@ -91,8 +91,8 @@ class Argument:
 
     @property
     def parameter(self) -> Parameter:
-        said = strawberry.argument(description=self.description)
-        described: Any = Annotated.__class_getitem__((self.kind | None, said))
+        kind: Any = self.kind | None
+        described = Annotated[kind, strawberry.argument(description=self.description)]
         return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
 
 

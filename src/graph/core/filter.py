@@ -14,7 +14,7 @@ from strawberry import UNSET
 
 from db.core.batch import Column
 from db.core.errors import Invalid
-from db.core.filter import All, Compare, Condition, Either, Not, Some
+from db.core.filter import All, Compare, Condition, Either, Not, Some, size
 from db.core.listing import Listing
 from graph.core.field import described, enum
 from graph.core.node import parse_id
@@ -46,6 +46,10 @@ LIST = {
 NULL = {"is_null": ("flag", "True: is null. False: is not null.")}
 OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 
+MAX_LEVELS = 6
+MAX_CONDITIONS = 100
+MAX_VALUES = 1_000
+
 
 def lazily(name: str, module: str) -> Any:
     """A type named before it exists."""
@@ -67,6 +71,8 @@ class Comparator:
         for operator, value in _given(self):
             if value is None or (isinstance(value, list) and None in value):
                 raise Invalid("Null compares with nothing; use isNull.", column)
+            if isinstance(value, list) and len(value) > MAX_VALUES:
+                raise Invalid(f"At most {MAX_VALUES} values can be compared at once.", column)
             values = tuple(map(self.read, value)) if isinstance(value, list) else self.read(value)
             yield Compare(column, operator, values)
 
@@ -147,24 +153,34 @@ def relation(description: str) -> Any:
 
 
 def condition(given: Any) -> Condition:
-    """A filter as clients send it, as data."""
-    return All(tuple(part for name, value in _given(given) for part in _parts(name, value)))
+    """A filter as clients send it, as data. Raises Invalid for null, and for too much of it."""
+    made = _all(given, 1)
+    if size(made) > MAX_CONDITIONS:
+        raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions.", "filter")
+    return made
 
 
-def _parts(name: str, value: Any) -> Iterator[Condition]:
-    match name, value:
+def _all(given: Any, level: int) -> Condition:
+    if level > MAX_LEVELS:
+        raise Invalid(f"Filters nest at most {MAX_LEVELS} deep.", "filter")
+    return All(tuple(part for name, sent in _given(given) for part in _parts(name, sent, level)))
+
+
+def _parts(name: str, sent: Any, level: int) -> Iterator[Condition]:
+    """What one field of a filter adds to it."""
+    match name, sent:
         case _, None:
             raise Invalid("Null is no condition; leave it out.", name)
         case "and", parts:
-            yield All(tuple(map(condition, parts)))
+            yield All(tuple(_all(part, level + 1) for part in parts))
         case "or", parts:
-            yield Either(tuple(map(condition, parts)))
+            yield Either(tuple(_all(part, level + 1) for part in parts))
         case "not", part:
-            yield Not(condition(part))
+            yield Not(_all(part, level + 1))
         case column, Comparator() as compared:
             yield from compared.conditions(column)
-        case name, related:
-            yield Some(name, condition(related))
+        case relation, related:
+            yield Some(relation, _all(related, level + 1))
 
 
 def _given(value: Any) -> Iterator[tuple[str, Any]]:
