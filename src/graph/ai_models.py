@@ -16,7 +16,7 @@ from graph.core.context import Info
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import Loader, One, Pages
-from graph.core.node import Node, load, node
+from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import MEMBER, PUBLIC
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
@@ -46,8 +46,7 @@ class AiModelByName(One):
     columns = (db.ai_models.AiModel.provider, db.ai_models.AiModel.name)
 
 
-class TestsByModel(Pages):
-    __test__ = False
+class AiTestsByModel(Pages):
     listing = db.ai_tests.LISTING
     columns = (db.ai_tests.AiTest.provider, db.ai_tests.AiTest.model)
 
@@ -90,7 +89,7 @@ class AiModel(Node):
     created_at: datetime = field("When it was registered.")
     updated_at: datetime = field("When it was last changed.")
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
-        TestsByModel, "provider", "name", description="Its tests.", access=MEMBER
+        AiTestsByModel, "provider", "name", description="Its tests.", access=MEMBER
     )
 
     @field("How it did in its completed and scored tests; all time by default.")
@@ -122,5 +121,5 @@ class Queries:
     )
 
     @field("The AI model with that id; null if there is none.", PUBLIC)
-    async def ai_model(self, info: Info, id: strawberry.ID) -> AiModel | None:
+    async def ai_model(self, info: Info, id: IdOf) -> AiModel | None:
         return await load(info, id, db.ai_models.AiModel)

@@ -17,7 +17,7 @@ from graph.core.context import Info, rows
 from graph.core.field import column, enum, field, related, value
 from graph.core.filter import filters, orders, relation
 from graph.core.loader import One
-from graph.core.node import Node, load, node
+from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import MEMBER, OPERATOR, PUBLIC
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
@@ -140,7 +140,7 @@ class Queries:
     ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", MEMBER)
 
     @field("The AI test with that id; null if there is none.", MEMBER)
-    async def ai_test(self, info: Info, id: strawberry.ID) -> AiTest | None:
+    async def ai_test(self, info: Info, id: IdOf) -> AiTest | None:
         return await load(info, id, db.ai_tests.AiTest)
 
     @field(

@@ -17,10 +17,10 @@ from graph.core.context import Info
 from graph.core.field import enum, field, related, value
 from graph.core.filter import filters, orders, relation
 from graph.core.loader import Latest, Loader, One, Pages
-from graph.core.node import Node, load, node
+from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import MEMBER
 from graph.core.scalars import BigInt
-from graph.core.span import Bucket, From, To, span
+from graph.core.span import Bucket, From, To, Width, span
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class RemixesByDream(Pages):
     columns = (db.dreams.Dream.remixed_from_id,)
 
 
-class TestsByDream(Pages):
-    __test__ = False
+class AiTestsByDream(Pages):
     listing = db.ai_tests.LISTING
     columns = (db.ai_tests.AiTest.dream_id,)
 
@@ -147,7 +146,7 @@ class Dream(Node):
         RemixesByDream, "id", description="Dreams that vary this one."
     )
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
-        TestsByDream, "id", description="Its tests."
+        AiTestsByDream, "id", description="Its tests."
     )
     latest_test: Annotated["AiTest", strawberry.lazy("graph.ai_tests")] | None = related(
         LatestTestByDream, "id", description="Its newest test, whatever its state."
@@ -164,7 +163,7 @@ class Dream(Node):
 
     @field("Its scores over time: completed and scored tests; the last 30 days by default.")
     async def decay(
-        self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Bucket = Bucket.DAY
+        self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
     ) -> list[DecayPoint]:
         return await DecayByDream.of(info, span(from_, to), bucket).load(self.id)
 
@@ -197,5 +196,5 @@ class Queries:
     dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", MEMBER)
 
     @field("The dream with that id; null if there is none.", MEMBER)
-    async def dream(self, info: Info, id: strawberry.ID) -> Dream | None:
+    async def dream(self, info: Info, id: IdOf) -> Dream | None:
         return await load(info, id, db.dreams.Dream)

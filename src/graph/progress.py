@@ -11,7 +11,7 @@ from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.field import field, related
 from graph.core.filter import filters, orders, relation
-from graph.core.node import Node, load, node
+from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import MEMBER
 from graph.dreams import Dream, DreamById
 
@@ -67,5 +67,5 @@ class Queries:
     )
 
     @field("The progress log with that id; null if there is none.", MEMBER)
-    async def progress_log(self, info: Info, id: strawberry.ID) -> ProgressLog | None:
+    async def progress_log(self, info: Info, id: IdOf) -> ProgressLog | None:
         return await load(info, id, db.progress.ProgressLog)

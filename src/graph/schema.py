@@ -11,6 +11,7 @@ from graph.core.scalars import scalars
 NOUNS = (node, users, dreams, ai_tests, progress, ai_models)
 
 Query = merge_types("Query", tuple(noun.Queries for noun in NOUNS))
+Query.__strawberry_definition__.description = "Everything that can be read."  # type: ignore[attr-defined]  # merge_types takes no description
 
 schema = strawberry.Schema(
     query=Query,

@@ -13,7 +13,7 @@ from graph.core.context import Info
 from graph.core.field import enum, field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One, Pages
-from graph.core.node import Node, load, node
+from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import MEMBER, OPERATOR, PUBLIC
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Queries:
     users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", OPERATOR)
 
     @field("The user with that id; null if there is none.", OPERATOR)
-    async def user(self, info: Info, id: strawberry.ID) -> User | None:
+    async def user(self, info: Info, id: IdOf) -> User | None:
         return await load(info, id, db.users.User)
 
     @field("Whoever is asking.", PUBLIC)

@@ -87,14 +87,20 @@ def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[
     if read:
         members["read"] = staticmethod(read)
     made = type(f"{name}Filter", (Comparator,), members)
-    return strawberry.input(made, description=f"Conditions on a {name}; all given must hold.")
+    return strawberry.input(
+        made, description=f"Conditions on a value of type {name}; all must hold."
+    )
 
 
 def _input(name: str, description: str) -> Any:
     """An optional field of an input type, under the name that GraphQL knows it by."""
+    return strawberry.field(name=camel(name), default=UNSET, description=description)
+
+
+def camel(name: str) -> str:
+    """A column's name as GraphQL spells it."""
     head, *tail = name.split("_")
-    camel = head + "".join(map(str.title, tail))
-    return strawberry.field(name=camel, default=UNSET, description=description)
+    return head + "".join(map(str.capitalize, tail))
 
 
 def _comparator_of(column: Column) -> type[Comparator]:
@@ -127,7 +133,7 @@ def filters(listing: Listing) -> Callable[[T], T]:
 
     def make(cls: T) -> T:
         for column in listing.filters:
-            said = f"Condition on {column.name.replace('_', ' ')}."
+            said = f"Condition on `{camel(column.name)}`."
             _declare(cls, column.name, _comparator_of(column), said)
         itself: Any = lazily(cls.__name__, cls.__module__)
         _declare(cls, "and", many(itself), "All of these hold.")
@@ -209,7 +215,7 @@ def orders(listing: Listing) -> Callable[[T], T]:
         named = {name: name for name in listing.orders}
         choices: Any = Enum(f"{cls.__name__}Field", named)  # type: ignore[misc]  # made from data
         choices.__doc__ = f"What {noun} may be ordered by."
-        said = {name: f"By {name.lower().replace('_', ' ')}." for name in listing.orders}
+        said = {name: f"By `{camel(name.lower())}`." for name in listing.orders}
         cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}
         cls.field = strawberry.field(description="What to order by.")
         cls.direction = strawberry.field(default=Direction.ASC, description="Which end is first.")

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -18,6 +18,12 @@ from graph.core.loader import Loader, One
 from graph.core.permission import VALUE, Access
 
 T = TypeVar("T", bound=type)
+
+IdOf = Annotated[strawberry.ID, strawberry.argument(description="The `id` of an entity.")]
+Ids = Annotated[
+    list[strawberry.ID],
+    strawberry.argument(description=f"The ids of entities, at most {MAX_SIZE}."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,13 @@ async def load(info: Info, text: str, table: type[Table] | None = None) -> Any |
 @strawberry.type
 class Queries:
     @field("The entity with that id; null if there is none.", VALUE)
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info, id: IdOf) -> Node | None:
         return await load(info, id)
 
     @field(
         "The entities with those ids, at most 100, in their order; null where there is none.", VALUE
     )
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: Info, ids: Ids) -> list[Node | None]:
         if len(ids) > MAX_SIZE:
             raise Invalid(f"Ask for at most {MAX_SIZE} ids at once.", "ids")
         return await asyncio.gather(*(load(info, id) for id in ids))

@@ -18,6 +18,10 @@ To = Annotated[
     strawberry.argument(name="to", description="End of the time looked at, exclusive."),
 ]
 
+Width = Annotated[
+    Bucket, strawberry.argument(description="How much time each point of the series stands for.")
+]
+
 enum(
     Bucket,
     HOUR="One hour.",

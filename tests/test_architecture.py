@@ -1,0 +1,86 @@
+"""The rules of docs/architecture.md that a machine can check."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+FILES = sorted(SOURCE.rglob("*.py"))
+NOUNS = sorted(file.stem for file in (SOURCE / "graph").glob("*.py"))
+
+# What each layer may import of the others, and what it must not know.
+LAYERS = {"db": {"db"}, "graph": {"graph", "db"}, "gateway": {"gateway", "graph", "db"}}
+FOREIGN = {
+    "db": {"strawberry", "graphql", "aiodataloader", "starlette", "uvicorn", "typer"},
+    "graph": {"starlette", "uvicorn", "typer", "asyncpg", "alembic"},
+    "gateway": {"sqlalchemy", "asyncpg", "alembic", "aiodataloader"},
+}
+BANNED = {"utils", "util", "helpers", "helper", "common", "manager", "base2", "data2", "misc"}
+NOT_NOUNS = {"__init__", "schema"}
+
+
+def layer_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The top-level names of everything a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: import by full name"
+            yield str(node.module).partition(".")[0]
+
+
+def called(file: Path) -> Iterator[str]:
+    """The names of everything a file calls."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_imports_run_one_way(file: Path) -> None:
+    layer, names = layer_of(file), set(imported(file))
+
+    assert names & set(LAYERS) <= LAYERS[layer]
+    assert not names & FOREIGN[layer]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_names_say_what_is_inside(file: Path) -> None:
+    parts = {part.removesuffix(".py") for part in file.relative_to(SOURCE).parts}
+    classes = [n.name for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ClassDef)]
+
+    assert not parts & BANNED
+    assert not [name for name in classes if re.fullmatch(r".*(Utils?|Helpers?|Manager)", name)]
+    assert not [name for name in classes if re.match(r"Tests?[A-Z]", name)]
+
+
+@pytest.mark.parametrize("noun", sorted(set(NOUNS) - NOT_NOUNS))
+def test_a_noun_has_one_name_in_each_layer(noun: str) -> None:
+    assert (SOURCE / "db" / f"{noun}.py").exists() or (SOURCE / "db" / noun).is_dir()
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_sql_lives_in_db(noun: str) -> None:
+    calls = set(called(SOURCE / "graph" / f"{noun}.py"))
+
+    assert not calls & {"select", "insert", "update", "delete", "text", "execute"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_only_settings_read_the_environment(file: Path) -> None:
+    if re.search(r"os\.environ|getenv", file.read_text()):
+        assert file.relative_to(SOURCE).as_posix() in READS_THE_ENVIRONMENT
+
+
+READS_THE_ENVIRONMENT = {
+    "db/core/embedded/programs.py": "hands its environment on to PostgreSQL",
+    "gateway/doctor.py": "names variables that look like settings and are none",
+    "graph/config.py": "says whether the variable that a secret reference names is set",
+}
