@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     OperationDefinitionNode,
     parse,
+    separate_operations,
     validate,
 )
 from graphql import (
@@ -42,7 +43,7 @@ class RequestFailed(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One operation of a valid document, and what a caller needs to run it."""
+    """One operation of a valid document with the fragments it uses, and what running it needs."""
 
     schema: Schema
     document: DocumentNode
@@ -70,9 +71,9 @@ class Answer:
 @lru_cache(maxsize=REMEMBERED)
 def prepare(schema: Schema, text: str, operation_name: str | None = None) -> Operation:
     """The operation of that name in a document. Raises RequestFailed."""
-    document = _document(schema, text)
-    node = _named(document, operation_name)
-    return Operation(schema, document, node, permission.needs(schema._schema, document))
+    node = _named(whole := _document(schema, text), operation_name)
+    alone = separate_operations(whole)[node.name.value if node.name else ""]
+    return Operation(schema, alone, node, permission.needs(schema._schema, alone))
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -1,0 +1,254 @@
+"""Permission: what is not declared is closed, and only the operation that runs counts."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import strawberry
+
+from counting import statements
+from db import Database
+from db.users import Role
+from factories import make_ai_test, make_dream, make_user
+from graph.core.context import Context
+from graph.core.field import field
+from graph.core.node import global_id
+from graph.core.operation import Answer, execute, prepare
+from graph.core.permission import (
+    ADMIN,
+    ANONYMOUS,
+    CLOSED,
+    MEMBER,
+    OPERATOR,
+    PUBLIC,
+    Access,
+    Principal,
+    scope,
+    undeclared,
+)
+from graph.schema import schema
+
+MEMBERS = Principal(role=Role.MEMBER)
+OPERATORS = Principal(role=Role.OPERATOR)
+ADMINS = Principal(role=Role.ADMIN)
+KEY = Principal(scopes=frozenset({"tests:write"}))
+EVERYBODY = {
+    "anonymous": ANONYMOUS,
+    "key": KEY,
+    "member": MEMBERS,
+    "operator": OPERATORS,
+    "admin": ADMINS,
+}
+
+Run = Callable[..., Awaitable[Answer]]
+
+
+@strawberry.type
+class Vault:
+    """A type that declares nothing; one field declares itself."""
+
+    gold: int
+    door: str = field("For everybody.", PUBLIC)
+
+
+@strawberry.type
+class Query:
+    """Roots with one access each."""
+
+    open: int = field("For everybody.", PUBLIC, lambda: 1)
+    member: int = field("For members.", MEMBER, lambda: 2)
+    operator: int = field("For operators.", OPERATOR, lambda: 3)
+    admin: int = field("For admins.", ADMIN, lambda: 4)
+    scoped: int = field("For keys.", scope("tests:write"), lambda: 5)
+    vault: Vault = field("For everybody.", PUBLIC, lambda: Vault(gold=6, door="oak"))
+
+    @strawberry.field
+    def forgotten(self) -> int:
+        return 7
+
+
+extra = strawberry.Schema(query=Query)
+
+
+async def ask(
+    database: Database, text: str, who: Principal, name: str | None = None
+) -> tuple[Any, list[tuple[str, str]]]:
+    """The data of an operation on the extra schema, and the message and code of each error."""
+    answer = await execute(prepare(extra, text, name), None, Context(database, who, "request"))
+    errors = [(error["message"], error["extensions"]["code"]) for error in answer.errors]
+    assert answer.executed is (errors == [])
+    return answer.data, errors
+
+
+def test_every_field_of_the_schema_declares_its_access() -> None:
+    assert list(undeclared(schema._schema)) == []
+
+
+def test_fields_that_declare_nothing_are_reported() -> None:
+    assert list(undeclared(extra._schema)) == ["Query.forgotten", "Vault.gold"]
+
+
+@pytest.mark.parametrize("field", ["forgotten", "vault { gold }"])
+@pytest.mark.parametrize("who", [MEMBERS, OPERATORS, ADMINS, KEY])
+async def test_a_field_that_declares_nothing_is_forbidden_to_everybody(
+    database: Database, field: str, who: Principal
+) -> None:
+    path = {"forgotten": "Query.forgotten", "vault { gold }": "Vault.gold"}[field]
+    assert await ask(database, f"{{ {field} }}", who) == (
+        None,
+        [(f"{path} needs nobody.", "FORBIDDEN")],
+    )
+
+
+async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
+    assert await ask(database, "{ forgotten }", ANONYMOUS) == (
+        None,
+        [("Query.forgotten needs nobody.", "UNAUTHENTICATED")],
+    )
+    assert await ask(database, "{ scoped }", ANONYMOUS) == (
+        None,
+        [("Query.scoped needs the role OPERATOR or the scope tests:write.", "UNAUTHENTICATED")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("access", "may"),
+    [
+        (CLOSED, []),
+        (PUBLIC, ["anonymous", "key", "member", "operator", "admin"]),
+        (MEMBER, ["member", "operator", "admin"]),
+        (OPERATOR, ["operator", "admin"]),
+        (ADMIN, ["admin"]),
+        (scope("tests:write"), ["key", "operator", "admin"]),
+        (scope("dreams:write"), ["operator", "admin"]),
+        (Access(scope="tests:write"), ["key"]),
+    ],
+)
+def test_who_may(access: Access, may: list[str]) -> None:
+    assert [name for name, who in EVERYBODY.items() if who.may(access)] == may
+
+
+@pytest.mark.parametrize(
+    ("who", "fields"),
+    [
+        (ANONYMOUS, {"open": 1}),
+        (KEY, {"open": 1, "scoped": 5}),
+        (MEMBERS, {"open": 1, "member": 2}),
+        (OPERATORS, {"open": 1, "member": 2, "operator": 3, "scoped": 5}),
+        (ADMINS, {"open": 1, "member": 2, "operator": 3, "admin": 4, "scoped": 5}),
+    ],
+    ids=list(EVERYBODY),
+)
+async def test_each_principal_reads_its_fields_and_no_other(
+    database: Database, who: Principal, fields: dict[str, int]
+) -> None:
+    every = ("open", "member", "operator", "admin", "scoped", "forgotten")
+    answers = {name: await ask(database, f"{{ {name} }}", who) for name in every}
+
+    assert {name: data[name] for name, (data, _) in answers.items() if data} == fields
+    assert all(errors for name, (_, errors) in answers.items() if name not in fields)
+
+
+async def test_one_field_too_many_refuses_the_whole_operation(database: Database, run: Run) -> None:
+    await make_dream(database)
+    with statements(database, exactly=0):
+        answer = await run("{ dreams { nodes { title owner { email } } } }", who=MEMBERS)
+
+    assert answer == Answer(
+        data=None,
+        errors=[
+            {
+                "message": "User.email needs the role OPERATOR.",
+                "extensions": {"code": "FORBIDDEN", "requestId": "test-request"},
+            }
+        ],
+        executed=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ open ...More } fragment More on Query { ...Most } fragment Most on Query { admin }",
+        "{ open ... on Query { harmless: admin } }",
+        "{ open ... { admin @include(if: false) } }",
+        "query ($no: Boolean = true) { open admin @skip(if: $no) }",
+    ],
+)
+async def test_a_field_is_found_wherever_it_hides(database: Database, document: str) -> None:
+    assert await ask(database, document, MEMBERS) == (
+        None,
+        [("Query.admin needs the role ADMIN.", "FORBIDDEN")],
+    )
+
+
+async def test_only_the_operation_that_runs_counts(database: Database) -> None:
+    document = """
+        query Low { ...Fields }
+        query High { ...Fields ...Secrets }
+        fragment Fields on Query { open member }
+        fragment Secrets on Query { admin }
+    """
+    assert await ask(database, document, MEMBERS, "Low") == ({"open": 1, "member": 2}, [])
+    assert await ask(database, document, MEMBERS, "High") == (
+        None,
+        [("Query.admin needs the role ADMIN.", "FORBIDDEN")],
+    )
+    assert await ask(database, document, ADMINS, "High") == (
+        {"open": 1, "member": 2, "admin": 4},
+        [],
+    )
+
+
+async def test_introspection_is_open_to_everybody(database: Database) -> None:
+    document = '{ __typename __type(name: "Vault") { name fields { name } } }'
+    assert await ask(database, document, ANONYMOUS) == (
+        {
+            "__typename": "Query",
+            "__type": {"name": "Vault", "fields": [{"name": "gold"}, {"name": "door"}]},
+        },
+        [],
+    )
+
+
+async def test_a_node_of_a_type_one_may_not_read_is_null(database: Database, run: Run) -> None:
+    test = await make_ai_test(database)
+    document = "query ($id: ID!) { node(id: $id) { __typename id } nodes(ids: [$id]) { id } }"
+    variables = {"id": global_id(test)}
+
+    with statements(database, exactly=0):
+        refused = await run(document, variables, who=ANONYMOUS)
+    with statements(database, exactly=1):
+        found = await run(document, variables, who=MEMBERS)
+
+    assert refused == Answer({"node": None, "nodes": [None]}, [])
+    assert found == Answer(
+        {"node": {"__typename": "AiTest", **variables}, "nodes": [variables]}, []
+    )
+
+
+async def test_a_field_of_a_node_is_guarded_behind_its_interface(
+    database: Database, run: Run
+) -> None:
+    user = await make_user(database, email="ada@example.org")
+    document = "query ($id: ID!) { node(id: $id) { ... on User { email } } }"
+    variables = {"id": global_id(user)}
+
+    refused = await run(document, variables, who=MEMBERS)
+    found = await run(document, variables, who=OPERATORS)
+
+    assert [error["message"] for error in refused.errors] == ["User.email needs the role OPERATOR."]
+    assert found == Answer({"node": {"email": "ada@example.org"}}, [])
+
+
+async def test_the_viewer_is_whoever_asks(database: Database, run: Run) -> None:
+    user = await make_user(database)
+    who = Principal(user.id, Role.MEMBER, frozenset({"b", "a"}))
+
+    nobody = await run("{ viewer { user { __typename } role scopes } }", who=ANONYMOUS)
+    somebody = await run("{ viewer { user { id } role scopes } }", who=who)
+
+    assert nobody == Answer({"viewer": {"user": None, "role": None, "scopes": []}}, [])
+    assert somebody == Answer(
+        {"viewer": {"user": {"id": global_id(user)}, "role": "MEMBER", "scopes": ["a", "b"]}}, []
+    )
