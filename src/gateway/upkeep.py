@@ -17,8 +17,9 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def upkeep(database: Database) -> AsyncIterator[None]:
-    """Keeps the months ahead partitioned as long as the context lasts."""
-    task = asyncio.create_task(_partition_daily(database))
+    """Keeps the months ahead partitioned: on entering, and daily as long as the context lasts."""
+    worked = await _partition(database)
+    task = asyncio.create_task(_partition_daily(database, worked))
     try:
         yield
     finally:
@@ -27,10 +28,10 @@ async def upkeep(database: Database) -> AsyncIterator[None]:
             await task
 
 
-async def _partition_daily(database: Database) -> None:
+async def _partition_daily(database: Database, worked: bool) -> None:
     while True:
-        worked = await _partition(database)
         await asyncio.sleep(DAY_SECONDS if worked else AGAIN_SECONDS)
+        worked = await _partition(database)
 
 
 async def _partition(database: Database) -> bool:

@@ -1,0 +1,48 @@
+"""The golden ground: the world is built once, and only read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+import pytest
+
+from conftest import create_database, drop_database
+from db import Database
+from gateway.app import create_app
+from gateway.settings import Settings
+from golden import world
+
+
+@pytest.fixture(scope="session")
+def world_url(server_url: str, template_url: str) -> Iterator[str]:
+    """A database that holds the world. Only read it."""
+    url = asyncio.run(_built(server_url, template_url))
+    yield url
+    asyncio.run(drop_database(server_url, url))
+
+
+async def _built(server_url: str, template_url: str) -> str:
+    url = await create_database(server_url, template_url)
+    database = Database(url)
+    await world.build(database)
+    await database.close()
+    return url
+
+
+@pytest.fixture
+async def database(world_url: str) -> AsyncIterator[Database]:
+    database = Database(world_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a gateway over the world."""
+    app = create_app(Settings(_env_file=None), database)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client,
+    ):
+        yield client
