@@ -1,6 +1,8 @@
 """Progress: how impossible a dream was after each completed test."""
 
-from decimal import Decimal
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Numeric
@@ -8,8 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
 from db.core.filter import Relation
+from db.core.ids import uuid7
 from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
+
+TREND_WINDOW = timedelta(days=30)
 
 
 class ProgressLog(Table):
@@ -54,3 +59,24 @@ LISTING = Listing(
         )
     },
 )
+
+
+def log_id(test_id: UUID, created_at: datetime) -> UUID:
+    """The id of the log that a test leaves: one per test, however often it is computed."""
+    return uuid7(created_at, key=f"progress:{test_id}")
+
+
+def average(latest: Collection[Decimal]) -> Decimal:
+    """The mean of each model's latest completed score: a model counts once."""
+    return rounded(sum(latest, Decimal()) / len(latest))
+
+
+def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
+    """The percent by which an average fell since a former one; None when there is none, or it was
+    0 and could not fall."""
+    return rounded((former - now) / former * 100) if former else None
+
+
+def rounded(value: Decimal) -> Decimal:
+    """Two decimals, half up."""
+    return value.quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -1,0 +1,32 @@
+"""Importer: files of newline-delimited JSON into the database; docs/importing.md has the format."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from db.core.database import Database
+from db.importer.lines import Source
+from db.importer.load import Import
+from db.importer.report import Counts as Counts
+from db.importer.report import FileReport as FileReport
+from db.importer.report import OnProgress as OnProgress
+from db.importer.report import Progress as Progress
+from db.importer.report import Reject as Reject
+from db.importer.report import Report as Report
+
+
+async def import_files(
+    database: Database,
+    paths: Iterable[Path],
+    *,
+    strict: bool = False,
+    rejects_dir: Path = Path(),
+    progress: OnProgress = lambda _: None,
+) -> Report:
+    """Imports files in the order given, then computes the progress logs of the dreams tested.
+
+    Bad lines go to `<name>.rejects.jsonl` in `rejects_dir`; with `strict` the first one ends the
+    import, and nothing of its batch is stored. Running it again changes nothing, and is how to
+    resume. Raises OSError, before anything is stored, when a file cannot be opened.
+    """
+    sources = [Source(path) for path in paths]
+    return await Import(database, rejects_dir, strict, progress).run(sources)

@@ -1,0 +1,265 @@
+"""Kinds: what each kind of line holds, and the row it becomes.
+
+Field names in the file are those of GraphQL (`impossibilityScore`). Bounds are those of the
+columns, so that PostgreSQL has little left to refuse; texts that are indexed are limited, because
+an index entry is.
+"""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from db.agents import AgentStatus
+from db.ai_tests import AiTestStatus
+from db.core.ids import uuid7
+from db.dreams import DreamCategory, DreamStatus
+from db.events import EventSeverity
+
+Row = dict[str, Any]
+
+Key = Annotated[str, Field(min_length=1, max_length=500)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Percent = Annotated[Decimal, Field(ge=0, le=100)]
+Money = Annotated[Decimal, Field(ge=0, lt=10_000)]
+Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000)]
+Measure = Annotated[Decimal, Field(gt=-1_000_000_000, lt=1_000_000_000)]
+At = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC)),
+]
+Json = dict[str, Any]
+
+ENDED = (AiTestStatus.COMPLETED, AiTestStatus.FAILED)
+
+
+class BadLine(Exception):
+    """The line cannot be imported; the message says why, in plain words."""
+
+
+class Repeats:
+    """Tells equal metrics apart that were measured at the same time: the first is number 0.
+
+    It forgets when the time changes, so it needs little memory, and a file must be sorted by time
+    for its repeated values to count.
+    """
+
+    def __init__(self) -> None:
+        self._at: datetime | None = None
+        self._seen: Counter[str] = Counter()
+
+    def number(self, at: datetime, content: str) -> int:
+        """How many equal ones came before this one."""
+        if at != self._at:
+            self._at, self._seen = at, Counter()
+        self._seen[content] += 1
+        return self._seen[content] - 1
+
+
+class Record(BaseModel):
+    """What all kinds share: no other fields than the declared, no conversion of types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
+
+    derived: list[str] = []  # tells where a value comes from; not stored
+
+
+class AiModelLine(Record):
+    """A model in the catalogue; prices are US dollars per 1,000 tokens."""
+
+    kind: Literal["model"]
+    provider: Name
+    name: Name
+    display_name: Key
+    max_tokens: Count | None = None
+    cost_per_1k_tokens: Money | None = Field(None, alias="costPer1kTokens")
+    input_cost_per_1k_tokens: Price | None = Field(None, alias="inputCostPer1kTokens")
+    output_cost_per_1k_tokens: Price | None = Field(None, alias="outputCostPer1kTokens")
+    capabilities: list[Name]
+    is_active: bool | None = None
+
+    def row(self) -> Row:
+        """A model has no time of its own: its id says when it was first imported."""
+        facts = self.model_dump(exclude={"kind", "derived"})
+        return facts | {"id": uuid7(datetime.now(UTC))}
+
+
+class DreamLine(Record):
+    """A dream; `owner_email` becomes its user."""
+
+    kind: Literal["dream"]
+    key: Key
+    title: Annotated[str, Field(min_length=1)]
+    description: str | None = None
+    original_prompt: str | None = None
+    category: DreamCategory
+    tags: list[Name]
+    is_public: bool
+    status: DreamStatus
+    owner_email: Annotated[str, Field(pattern=r"^\S+@\S+$", max_length=320)] | None = None
+    created_at: At
+    source: str | None = None  # not stored: tags can tell
+
+    def row(self) -> Row:
+        """With `owner_email` in the place of `user_id`."""
+        return {
+            "id": uuid7(self.created_at, key=f"dream:{self.key}"),
+            "import_key": self.key,
+            "title": self.title,
+            "description": self.description,
+            "original_prompt": self.original_prompt,
+            "category": self.category,
+            "tags": self.tags,
+            "is_public": self.is_public,
+            "status": self.status,
+            "owner_email": self.owner_email,
+            "created_at": self.created_at,
+            "updated_at": self.created_at,
+        }
+
+
+class AiTestLine(Record):
+    """A try of a model at a dream that is in the database, or before it in the files."""
+
+    kind: Literal["test"]
+    key: Key
+    dream_key: Key
+    provider: Name
+    model: Name
+    impossibility_score: Percent | None = None
+    confidence: Percent | None = None
+    reasoning: str | None = None
+    duration_ms: Annotated[int, Field(ge=0, lt=10**13)] | None = None  # three centuries
+    tokens_used: Count | None = None
+    cost: Money | None = None
+    status: AiTestStatus
+    test_parameters: Json
+    created_at: At
+    source: str | None = None  # not stored: testParameters can tell
+
+    def row(self) -> Row:
+        """With `dream_key` in the place of `dream_id`."""
+        if self.impossibility_score is not None and self.status != AiTestStatus.COMPLETED:
+            raise BadLine(f"impossibilityScore must be null where status is {self.status}")
+        return {
+            "id": uuid7(self.created_at, key=f"test:{self.key}"),
+            "dream_key": self.dream_key,
+            "provider": self.provider,
+            "model": self.model,
+            "impossibility_score": self.impossibility_score,
+            "confidence": self.confidence,
+            "reasoning": self.reasoning,
+            "duration": self.duration_ms,
+            "tokens_used": self.tokens_used,
+            "cost": self.cost,
+            "status": self.status,
+            "test_parameters": document("testParameters", self.test_parameters),
+            "completed_at": self._completed_at(),
+            "created_at": self.created_at,
+        }
+
+    def _completed_at(self) -> datetime | None:
+        if self.duration_ms is None or self.status not in ENDED:
+            return None
+        return self.created_at + timedelta(milliseconds=self.duration_ms)
+
+
+class EventLine(Record):
+    """Something that happened."""
+
+    kind: Literal["event"]
+    key: Key
+    event_type: Name
+    source: Name
+    severity: EventSeverity
+    payload: Json
+    timestamp: At
+    metadata: Json
+
+    def row(self) -> Row:
+        """As stored."""
+        return {
+            "id": uuid7(self.timestamp, key=f"event:{self.key}"),
+            "event_type": self.event_type,
+            "source": self.source,
+            "severity": self.severity,
+            "payload": document("payload", self.payload),
+            "timestamp": self.timestamp,
+            "metadata": document("metadata", self.metadata),
+        }
+
+
+class MetricLine(Record):
+    """A measured value. It has no key: its content is its key, see `Repeats`."""
+
+    kind: Literal["metric"]
+    metric_name: Name
+    value: Measure
+    unit: str | None = None
+    tags: Json
+    timestamp: At
+
+    def row(self, repeats: Repeats) -> Row:
+        """As stored."""
+        tags = text_of("tags", self.tags)
+        content = f"{self.metric_name}\0{self.value}\0{self.unit!r}\0{tags}"
+        repeat = repeats.number(self.timestamp, content)
+        return {
+            "id": uuid7(self.timestamp, key=f"metric:{content}\0{repeat}"),
+            "metric_name": self.metric_name,
+            "value": self.value,
+            "unit": self.unit,
+            "tags": orjson.Fragment(tags),
+            "timestamp": self.timestamp,
+        }
+
+
+class AgentReportLine(Record):
+    """What an agent said it was doing."""
+
+    kind: Literal["agentReport"]
+    key: Key
+    agent_key: Key
+    status: AgentStatus
+    at: At
+    current_task: Json | None = None
+    performance_metrics: Json
+    error: str | None = None
+
+    def row(self) -> Row:
+        """As stored, but for `previous_status`, which only the database knows."""
+        task = self.current_task
+        return {
+            "id": uuid7(self.at, key=f"agentReport:{self.key}"),
+            "agent_key": self.agent_key,
+            "status": self.status,
+            "current_task": None if task is None else document("currentTask", task),
+            "performance_metrics": document("performanceMetrics", self.performance_metrics),
+            "error": self.error,
+            "reported_at": self.at,
+        }
+
+
+AnyLine = AiModelLine | DreamLine | AiTestLine | EventLine | MetricLine | AgentReportLine
+
+
+def text_of(field: str, value: Json) -> str:
+    """A JSON object as text, the same for equal objects. Raises BadLine."""
+    try:
+        return json.dumps(value, allow_nan=False, sort_keys=True)
+    except ValueError:
+        raise BadLine(f"{field} holds a number that is too large") from None
+
+
+def document(field: str, value: Json) -> orjson.Fragment:
+    """A JSON object, ready to be a part of a larger text. Raises BadLine.
+
+    Not left to orjson, which turns infinity into null and refuses integers beyond 64 bits.
+    """
+    return orjson.Fragment(text_of(field, value))

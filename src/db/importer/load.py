@@ -1,0 +1,198 @@
+"""Load: files into the database, batch by batch; each batch is a transaction.
+
+While PostgreSQL stores a batch, a thread reads and checks the next one: the work of an import is
+about half and half, and this way takes little more than the longer half.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+
+from db.core.database import Database, WriteSession
+from db.importer.kinds import BadLine, Repeats
+from db.importer.lines import Line, Source
+from db.importer.months import Months
+from db.importer.parse import parse
+from db.importer.progress import recompute
+from db.importer.rejects import Rejects
+from db.importer.report import FileReport, OnProgress, Progress, Reject, Report
+from db.importer.store import Entry, Stored, store
+
+BATCH_LINES = 2_000
+BATCH_BYTES = 8 * 2**20
+REMEMBERED_DREAMS = 50_000  # tested ones; when they are more, their progress is computed at once
+DREAMS_AT_ONCE = 100
+
+# Classes of SQLSTATE by which PostgreSQL refuses a value: data exception, integrity constraint
+# violation, program limit exceeded (PostgreSQL manual, appendix A).
+_REFUSED = ("22", "23", "54")
+
+
+class Stopped(Exception):
+    """A line is bad, and the import is to stop at the first of these."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines that are stored together; `position` is how far the file was read for them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    size: int = 0
+    position: int = 0
+
+    def add(self, line: Line, repeats: Repeats) -> None:
+        """Takes a line, good or bad."""
+        self.size += len(line.text)
+        try:
+            if line.problem:
+                raise BadLine(line.problem)
+            self.entries.append(Entry(line.number, line.text, *parse(line.text, repeats)))
+        except BadLine as bad:
+            self.rejects.append(Reject(line.number, str(bad), line.text))
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to store it."""
+        lines = len(self.entries) + len(self.rejects)
+        return lines >= BATCH_LINES or self.size >= BATCH_BYTES
+
+
+def batches(source: Source) -> Iterator[Batch]:
+    """All lines of a file in batches."""
+    batch, repeats = Batch(), Repeats()
+    for line in source:
+        batch.add(line, repeats)
+        if batch.full:
+            batch.position = source.position
+            yield batch
+            batch = Batch()
+    batch.position = source.size
+    yield batch
+
+
+async def prefetched(source: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
+    """Batches, each read in a thread while the one before it is being stored."""
+    upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
+    try:
+        while (batch := await upcoming) is not None:
+            upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
+            yield batch
+    finally:
+        await asyncio.wait([upcoming])
+
+
+class Import:
+    """One run over some files."""
+
+    def __init__(
+        self, database: Database, rejects_dir: Path, strict: bool, on_progress: OnProgress
+    ) -> None:
+        self.database = database
+        self.rejects_dir = rejects_dir
+        self.strict = strict
+        self.on_progress = on_progress
+        self.report = Report()
+        self._months = Months(database)
+        self._tested: set[UUID] = set()
+
+    async def run(self, sources: Sequence[Source]) -> Report:
+        """Loads the files one after the other, then computes the progress of the dreams tested."""
+        began = monotonic()
+        try:
+            for source in sources:
+                await self._file(source)
+        except Stopped:
+            self.report.stopped = True
+        await self._recompute()
+        self.report.seconds = monotonic() - began
+        return self.report
+
+    async def _file(self, source: Source) -> None:
+        report = FileReport(source.path)
+        self.report.files.append(report)
+        began = monotonic()
+        with Rejects(report, self.rejects_dir) as rejects:
+            async with aclosing(prefetched(batches(source))) as upcoming:
+                async for batch in upcoming:
+                    self._note(await self._store(batch, rejects), report)
+                    report.seconds = monotonic() - began
+                    self._tell(source.path, batch.position, source.size, report)
+                    await self._recompute(at_least=REMEMBERED_DREAMS)
+
+    async def _store(self, batch: Batch, rejects: Rejects) -> Stored:
+        """Raises Stopped, with nothing of the batch stored, when strict and a line is bad."""
+        entries = sorted(batch.entries, key=lambda entry: entry.rank)
+        stored = Stored()
+        try:
+            if not (self.strict and batch.rejects):
+                await self._months.ensure(entries)
+                async with self.database.write() as session:
+                    await self._attempt(session, entries, stored)
+                    self._stop_at(stored.rejects)
+            self._stop_at(batch.rejects)
+        finally:
+            bad = sorted([*batch.rejects, *stored.rejects], key=lambda reject: reject.line)
+            rejects.add(bad[:1] if self.strict else bad)
+        return stored
+
+    def _stop_at(self, rejects: Sequence[Reject]) -> None:
+        if self.strict and rejects:
+            raise Stopped
+
+    async def _attempt(
+        self, session: WriteSession, entries: Sequence[Entry], stored: Stored
+    ) -> None:
+        """Stores entries; where PostgreSQL refuses one of them, all but that one."""
+        try:
+            async with session.connection.begin_nested():
+                stored.add(await store(session, entries))
+        except DBAPIError as error:
+            if not _is_refusal(error):
+                raise
+            if len(entries) == 1:
+                stored.rejects.append(entries[0].reject(_reason(error)))
+                return
+            middle = len(entries) // 2
+            await self._attempt(session, entries[:middle], stored)
+            await self._attempt(session, entries[middle:], stored)
+
+    def _note(self, stored: Stored, report: FileReport) -> None:
+        for kind, counts in stored.kinds.items():
+            report.kinds[kind].add(counts)
+        self.report.users_created += stored.users_created
+        self._tested |= stored.tested
+
+    def _tell(self, path: Path | None, done: int, total: int, report: FileReport) -> None:
+        rows = report.rows + report.rejected
+        self.on_progress(Progress(path, done, total, rows, report.rows_per_second))
+
+    async def _recompute(self, at_least: int = 1) -> None:
+        """Computes the progress of the dreams tested so far, once they are that many."""
+        if len(self._tested) < at_least:
+            return
+        dreams, began = sorted(self._tested), monotonic()
+        for first in range(0, len(dreams), DREAMS_AT_ONCE):
+            some = dreams[first : first + DREAMS_AT_ONCE]
+            async with self.database.write() as session:
+                self.report.progress_logs.add(await recompute(session, some))
+            rows = self.report.progress_logs.total
+            rate = rows / max(monotonic() - began, 1e-6)
+            self.on_progress(Progress(None, first + len(some), len(dreams), rows, rate))
+        self._tested.clear()
+
+
+def _is_refusal(error: DBAPIError) -> bool:
+    return (getattr(error.orig, "sqlstate", None) or "").startswith(_REFUSED)
+
+
+def _reason(error: DBAPIError) -> str:
+    """The words of PostgreSQL itself, without those of the layers above."""
+    cause = error.orig.__cause__ if error.orig else None
+    return f"PostgreSQL refuses it: {cause or error.orig}"

@@ -1,0 +1,36 @@
+"""Months: the partitions that rows from the past need."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from db.core import partition
+from db.core.database import Database
+from db.importer.store import TABLES, Entry
+
+TIMES = {
+    "test": "created_at",
+    "event": "timestamp",
+    "metric": "timestamp",
+    "agentReport": "reported_at",
+}
+
+
+class Months:
+    """Makes partitions on demand and remembers which are there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: set[tuple[str, datetime]] = set()
+
+    async def ensure(self, entries: Iterable[Entry]) -> None:
+        """Makes those that are missing, in a transaction of their own: it holds up writers."""
+        wanted = {
+            (entry.kind, partition.month(entry.row[TIMES[entry.kind]]))
+            for entry in entries
+            if entry.kind in TIMES
+        }
+        for kind in {kind for kind, _ in wanted - self._known}:
+            months = [month for other, month in wanted if other == kind]
+            async with self._database.write() as session:
+                await partition.ensure(session, TABLES[kind], months)
+        self._known |= wanted

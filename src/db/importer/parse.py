@@ -1,0 +1,74 @@
+"""Parse: the text of a line as a row, or the reason why not, in plain words."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from db.importer.kinds import AnyLine, BadLine, MetricLine, Repeats, Row
+
+_LINES: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminator="kind")])
+
+# the escape of U+0000, unless its backslash is itself escaped
+_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+_TIME = "must be a time such as 2024-01-31T12:00:00.000000Z"
+_DECIMAL = 'must be a decimal number as a text, such as "12.50"'
+
+# by pydantic's name of an error; braces take what belongs to it
+_WORDS = {
+    "bool_type": "must be true or false",
+    "datetime_from_date_parsing": _TIME,
+    "datetime_object_invalid": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_type": _TIME,
+    "decimal_parsing": _DECIMAL,
+    "decimal_type": _DECIMAL,
+    "dict_type": "must be an object",
+    "extra_forbidden": "is not a field of this kind",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_parsing_size": "must be less than 9223372036854775808",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "missing": "is missing",
+    "string_pattern_mismatch": "must look like name@example.org",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "timezone_aware": "must have a time zone, such as the Z of 2024-01-31T12:00:00.000000Z",
+    "union_tag_invalid": "kind must be one of {expected_tags}, not '{tag}'",
+    "union_tag_not_found": "kind is missing",
+}
+
+
+def parse(text: bytes, repeats: Repeats) -> tuple[str, Row]:
+    """The kind of a line and the row it becomes. Raises BadLine."""
+    try:
+        line = _LINES.validate_json(text)
+    except ValidationError as error:
+        raise BadLine(_reasons(text, error)) from None
+    if b"\\u0000" in text and _ZERO.search(text):
+        raise BadLine("a text holds the character U+0000, which PostgreSQL cannot store")
+    return line.kind, line.row(repeats) if isinstance(line, MetricLine) else line.row()
+
+
+def _reasons(text: bytes, error: ValidationError) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError as undecodable:
+        return f"the line is not UTF-8 at byte {undecodable.start + 1}"
+    return "; ".join(_reason(**detail) for detail in error.errors(include_url=False))
+
+
+def _reason(*, type: str, loc: tuple[Any, ...], msg: str, **detail: Any) -> str:
+    if type == "json_invalid":
+        return f"the line is not JSON: {detail['ctx']['error'].replace('line 1 ', '')}"
+    if not loc and type == "dict_type":
+        return "the line must be a JSON object"
+    field = ".".join(str(part) for part in loc[1:])  # the first part is the kind
+    words = _WORDS.get(type, msg.replace("Input should", "must"))
+    return f"{field} {words.format(**detail.get('ctx', {}))}".strip()

@@ -1,0 +1,169 @@
+"""Store: one batch in one transaction, kinds in the order in which they need each other."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import Text, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.agents import AgentReport
+from db.ai_models import AiModel
+from db.ai_tests import AiTest
+from db.core.database import WriteSession
+from db.core.ids import uuid7
+from db.core.table import Table
+from db.dreams import Dream
+from db.events import Event
+from db.importer.agents import store_reports
+from db.importer.kinds import Row
+from db.importer.recordset import counts, insertion, recordset, upsertion
+from db.importer.report import Counts, Reject
+from db.metrics import Metric
+from db.users import User
+
+# in the order in which they need each other
+TABLES: dict[str, type[Table]] = {
+    "model": AiModel,
+    "dream": Dream,
+    "test": AiTest,
+    "event": Event,
+    "metric": Metric,
+    "agentReport": AgentReport,
+}
+_RANKS = {kind: rank for rank, kind in enumerate(TABLES)}
+
+DREAM = (
+    *("id", "user_id", "title", "description", "original_prompt", "category", "tags"),
+    *("is_public", "status", "import_key", "created_at", "updated_at"),
+)
+AI_TEST = (
+    *("id", "dream_id", "provider", "model", "impossibility_score", "confidence", "reasoning"),
+    *("duration", "tokens_used", "cost", "status", "test_parameters", "completed_at"),
+    "created_at",
+)
+AI_MODEL = (
+    *("id", "provider", "name", "display_name", "max_tokens", "cost_per_1k_tokens"),
+    *("input_cost_per_1k_tokens", "output_cost_per_1k_tokens", "is_active", "capabilities"),
+)
+EVENT = ("id", "event_type", "source", "severity", "payload", "timestamp", "metadata")
+METRIC = ("id", "metric_name", "value", "unit", "tags", "timestamp")
+
+
+@dataclass(slots=True, frozen=True)
+class Entry:
+    """One good line: its number, its text, its kind, and the row it becomes."""
+
+    line: int
+    text: bytes
+    kind: str
+    row: Row
+
+    @property
+    def rank(self) -> int:
+        """Entries of a lower rank must be stored first."""
+        return _RANKS[self.kind]
+
+    def reject(self, reason: str) -> Reject:
+        """The entry as a line that is not imported after all."""
+        return Reject(self.line, reason, self.text)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What became of a batch; `tested` are the dreams that its tests belong to."""
+
+    kinds: dict[str, Counts] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    tested: set[UUID] = field(default_factory=set)
+    users_created: int = 0
+
+    def add(self, other: "Stored") -> None:
+        """Adds what became of another part of the batch."""
+        for kind, more in other.kinds.items():
+            self.kinds.setdefault(kind, Counts()).add(more)
+        self.rejects += other.rejects
+        self.tested |= other.tested
+        self.users_created += other.users_created
+
+
+async def store(session: WriteSession, entries: Sequence[Entry]) -> Stored:
+    """Stores entries, sorted by rank, and says what became of them."""
+    stored = Stored()
+    for kind, same in groupby(entries, key=lambda entry: entry.kind):
+        stored.kinds[kind] = await _store_kind(session, kind, list(same), stored)
+    return stored
+
+
+async def _store_kind(
+    session: WriteSession, kind: str, entries: list[Entry], stored: Stored
+) -> Counts:
+    rows = [entry.row for entry in entries]
+    match kind:
+        case "model":
+            return await _models(session, rows)
+        case "dream":
+            stored.users_created += await _own(session, rows)
+            return await _insert(session, Dream, DREAM, rows)
+        case "test":
+            rows = await _of_known_dreams(session, entries, stored)
+            return await _insert(session, AiTest, AI_TEST, rows)
+        case "event":
+            return await _insert(session, Event, EVENT, rows)
+        case "metric":
+            return await _insert(session, Metric, METRIC, rows)
+        case _:
+            return await store_reports(session, rows)
+
+
+async def _insert(
+    session: WriteSession, table: type[Table], names: Sequence[str], rows: Sequence[Row]
+) -> Counts:
+    inserted = await session.execute(insertion(table, names, rows))
+    return Counts(inserted=inserted, unchanged=len(rows) - inserted)
+
+
+async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
+    """Of lines for the same model, the last one counts."""
+    latest = list({(row["provider"], row["name"]): row for row in rows}.values())
+    source = recordset(AiModel, AI_MODEL, latest)
+    statement = upsertion(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
+    return counts(len(rows), await session.rows(statement))
+
+
+async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
+    """Gives each dream its owner; makes a user for an address nobody has. Returns how many."""
+    now = datetime.now(UTC)
+    emails = {row["owner_email"] for row in rows} - {None}
+    owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
+    created = await session.execute(insertion(User, ("id", "email"), owners))
+    ids = await _ids(session, User.email, emails)
+    for row in rows:
+        row["user_id"] = ids.get(row["owner_email"])
+    return created
+
+
+async def _of_known_dreams(
+    session: WriteSession, entries: Sequence[Entry], stored: Stored
+) -> list[Row]:
+    """The rows of tests whose dream is there; the others are rejected."""
+    dreams = await _ids(session, Dream.import_key, {entry.row["dream_key"] for entry in entries})
+    for entry in entries:
+        entry.row["dream_id"] = dreams.get(entry.row["dream_key"])
+        if entry.row["dream_id"] is None:
+            reason = f"dreamKey: there is no dream {entry.row['dream_key']}"
+            stored.rejects.append(entry.reject(reason))
+    stored.tested.update(dreams.values())
+    return [entry.row for entry in entries if entry.row["dream_id"]]
+
+
+async def _ids(
+    session: WriteSession, column: InstrumentedAttribute[str | None], values: Collection[str]
+) -> dict[str, UUID]:
+    """The ids of the rows that have one of those values in a unique column, by value."""
+    wanted = func.any(cast(list(values), ARRAY(Text)))
+    statement = select(column, column.class_.id).where(column == wanted)
+    return {row[0]: row[1] for row in await session.rows(statement)}
