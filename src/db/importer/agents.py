@@ -36,7 +36,8 @@ async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
     new = {id for (id,) in await session.rows(statement)}
     if new:
         await _link(session, new)
-        await _update_states(session, [row for row in rows if row["id"] in new])
+        distinct = {row["id"]: row for row in rows}
+        await _update_states(session, [distinct[id] for id in sorted(new)])
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
 
 
@@ -103,8 +104,8 @@ async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, l
     keys = sorted({row["agent_key"] for row in rows})
     wanted = Agent.agent_key == func.any(cast(keys, ARRAY(Text)))
     statement = select(Agent.agent_key, Agent.error_log).where(wanted)
-    stored = {key: log for key, log in await session.rows(statement)}
-    logs: dict[str, list[Any]] = {key: stored.get(key, []) for key in keys}
+    logs: dict[str, list[Any]] = {key: [] for key in keys}
+    logs.update(row._tuple() for row in await session.rows(statement))
     for row in rows:
         if row["error"] is not None:
             error = {"at": timestamp(row["reported_at"]), "error": row["error"]}

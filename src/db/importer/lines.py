@@ -1,8 +1,10 @@
 """Lines: a file as numbered lines, whether compressed or not, of any size in little memory."""
 
 import gzip
+import io
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -28,34 +30,31 @@ class Source:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.size = path.stat().st_size
-        self._file = path.open("rb")
+        with path.open("rb") as file:
+            self.size = os.fstat(file.fileno()).st_size
+        self._position: Callable[[], int] = lambda: 0
 
     @property
     def position(self) -> int:
         """How many bytes of the file, as it lies on the disk, were read."""
-        return self._file.tell()
+        return self._position()
 
     def __iter__(self) -> Iterator[Line]:
         """The lines that are not blank. Damage to the compression is told as a last line."""
-        with self._file:
+        with self.path.open("rb") as file:
+            self._position = file.tell
             number = 0
-            lines = _cut(self._stream())
-            while True:
-                number += 1
-                try:
-                    text, problem = next(lines)
-                except StopIteration:
-                    return
-                except (EOFError, OSError, zlib.error) as error:
-                    yield Line(number, b"", _damage(error))
-                    return
-                if problem or text.strip():
-                    yield Line(number, text, problem)
+            try:
+                for number, (text, problem) in enumerate(_cut(_plain(file)), 1):
+                    if problem or text.strip():
+                        yield Line(number, text, problem)
+            except (EOFError, OSError, zlib.error) as error:
+                yield Line(number + 1, b"", _damage(error))
 
-    def _stream(self) -> BinaryIO:
-        compressed = self._file.peek(len(_GZIP)).startswith(_GZIP)
-        return cast("BinaryIO", gzip.GzipFile(fileobj=self._file)) if compressed else self._file
+
+def _plain(file: io.BufferedReader) -> BinaryIO:
+    compressed = file.peek(len(_GZIP)).startswith(_GZIP)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file) if compressed else file)
 
 
 def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, str | None]]:

@@ -25,7 +25,7 @@ from db.importer.report import FileReport, OnProgress, Progress, Reject, Report
 from db.importer.store import Entry, Stored, store
 
 BATCH_LINES = 2_000
-BATCH_BYTES = 8 * 2**20
+BATCH_BYTES = 2 * 2**20
 REMEMBERED_DREAMS = 50_000  # tested ones; when they are more, their progress is computed at once
 DREAMS_AT_ONCE = 100
 
@@ -81,7 +81,7 @@ async def prefetched(source: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
     """Batches, each read in a thread while the one before it is being stored."""
     upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
     try:
-        while (batch := await upcoming) is not None:
+        while (batch := await asyncio.shield(upcoming)) is not None:
             upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
             yield batch
     finally:
@@ -119,8 +119,8 @@ class Import:
         self.report.files.append(report)
         began = monotonic()
         with Rejects(report, self.rejects_dir) as rejects:
-            async with aclosing(prefetched(batches(source))) as upcoming:
-                async for batch in upcoming:
+            async with aclosing(prefetched(batches(source))) as found:
+                async for batch in found:
                     self._note(await self._store(batch, rejects), report)
                     report.seconds = monotonic() - began
                     self._tell(source.path, batch.position, source.size, report)
@@ -129,21 +129,20 @@ class Import:
     async def _store(self, batch: Batch, rejects: Rejects) -> Stored:
         """Raises Stopped, with nothing of the batch stored, when strict and a line is bad."""
         entries = sorted(batch.entries, key=lambda entry: entry.rank)
-        stored = Stored()
+        stored = Stored(rejects=batch.rejects)
         try:
-            if not (self.strict and batch.rejects):
-                await self._months.ensure(entries)
-                async with self.database.write() as session:
-                    await self._attempt(session, entries, stored)
-                    self._stop_at(stored.rejects)
-            self._stop_at(batch.rejects)
+            self._check(stored)
+            await self._months.ensure(entries)
+            async with self.database.write() as session:
+                await self._attempt(session, entries, stored)
+                self._check(stored)
         finally:
-            bad = sorted([*batch.rejects, *stored.rejects], key=lambda reject: reject.line)
+            bad = sorted(stored.rejects, key=lambda reject: reject.line)
             rejects.add(bad[:1] if self.strict else bad)
         return stored
 
-    def _stop_at(self, rejects: Sequence[Reject]) -> None:
-        if self.strict and rejects:
+    def _check(self, stored: Stored) -> None:
+        if self.strict and stored.rejects:
             raise Stopped
 
     async def _attempt(

@@ -106,8 +106,7 @@ async def _store_kind(
         case "model":
             return await _models(session, rows)
         case "dream":
-            stored.users_created += await _own(session, rows)
-            return await _insert(session, Dream, DREAM, rows)
+            return await _dreams(session, rows, stored)
         case "test":
             rows = await _of_known_dreams(session, entries, stored)
             return await _insert(session, AiTest, AI_TEST, rows)
@@ -132,6 +131,15 @@ async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
     source = recordset(AiModel, AI_MODEL, latest)
     statement = upsertion(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
     return counts(len(rows), await session.rows(statement))
+
+
+async def _dreams(session: WriteSession, rows: Sequence[Row], stored: Stored) -> Counts:
+    """A dream that is there stays as it is, and so does its owner: it may have been edited."""
+    known = await _ids(session, Dream.import_key, {row["import_key"] for row in rows})
+    new = [row for row in rows if row["import_key"] not in known]
+    stored.users_created += await _own(session, new)
+    inserted = await session.execute(insertion(Dream, DREAM, new))
+    return Counts(inserted=inserted, unchanged=len(rows) - inserted)
 
 
 async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
