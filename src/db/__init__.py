@@ -37,6 +37,9 @@ from db import (
     progress as progress,
 )
 from db import (
+    usage as usage,
+)
+from db import (
     users as users,
 )
 from db.core.database import (

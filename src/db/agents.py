@@ -1,16 +1,20 @@
 """Agents: the fleet that does the work; its present state, and every report it made."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Executable, Index, Subquery, extract, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from db.core.batch import wanted
+from db.core.listing import Listing
+from db.core.span import Span
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice, sequence
 
 STALE_AFTER = timedelta(seconds=60)
+WATCHED = timedelta(hours=24)
 
 
 class AgentStatus(StrEnum):
@@ -60,3 +64,90 @@ class AgentReport(Table):
     performance_metrics: Mapped[Json]
     error: Mapped[str | None]
     reported_at: Mapped[datetime]
+
+
+LISTING = Listing(
+    Agent,
+    filters=(
+        Agent.agent_key,
+        Agent.status,
+        Agent.last_active,
+        Agent.created_at,
+        Agent.updated_at,
+    ),
+    orders={
+        "CREATED_AT": Agent.id,
+        "KEY": Agent.agent_key,
+        "STATUS": Agent.status,
+        "LAST_ACTIVE": Agent.last_active,
+    },
+)
+
+HISTORY = Listing(
+    AgentReport,
+    filters=(
+        AgentReport.agent_key,
+        AgentReport.status,
+        AgentReport.previous_status,
+        AgentReport.error,
+        AgentReport.reported_at,
+    ),
+    orders={"REPORTED_AT": AgentReport.id},
+    time=AgentReport.reported_at,
+)
+
+
+def is_stale(last_active: datetime) -> bool:
+    """Whether an agent that was last active then has been silent for too long."""
+    return datetime.now(UTC) - last_active > STALE_AFTER
+
+
+def by_status() -> Executable:
+    """The number of agents in each status, in the order of the enumeration."""
+    statuses = wanted((Agent.status,), list(AgentStatus))
+    status = statuses.c.k0
+    return (
+        select(status.label("status"), func.count(Agent.id).label("count"))
+        .join_from(statuses, Agent, Agent.status == status, isouter=True)
+        .group_by(status, statuses.c.position)
+        .order_by(statuses.c.position)
+    )
+
+
+def activity(span: Span) -> Executable:
+    """Per agent and status the reports that changed to it, and the mean time until the agent's next
+    report, in seconds; the last 24 hours by default."""
+    steps = _steps(span.or_last(WATCHED))
+    key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
+    seconds = extract("epoch", steps.c.until - steps.c.since)
+    return (
+        select(
+            *(key, status, func.count().filter(changed).label("changes")),
+            func.avg(seconds).label("average_seconds"),
+        )
+        .group_by(key, status)
+        .order_by(key, status)
+    )
+
+
+def _steps(span: Span) -> Subquery:
+    """The reports of a span, each until its agent's next one, which may lie beyond the span."""
+    following = aliased(AgentReport)
+    beyond = (
+        select(following.reported_at)
+        .where(following.agent_key == AgentReport.agent_key, following.id > AgentReport.id)
+        .order_by(following.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    within = func.lead(AgentReport.reported_at).over(
+        partition_by=AgentReport.agent_key, order_by=AgentReport.id
+    )
+    steps = select(
+        AgentReport.agent_key,
+        AgentReport.status,
+        AgentReport.status.is_distinct_from(AgentReport.previous_status).label("changed"),
+        AgentReport.reported_at.label("since"),
+        func.coalesce(within, beyond).label("until"),  # looks beyond for the last of each agent
+    )
+    return steps.where(*span.of(AgentReport.id)).subquery("steps")

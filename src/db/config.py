@@ -4,10 +4,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
 
 
@@ -48,3 +49,41 @@ class FeatureFlag(Table):
     description: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+LISTING = Listing(
+    ConfigEntry,
+    filters=(
+        ConfigEntry.key,
+        ConfigEntry.category,
+        ConfigEntry.kind,
+        ConfigEntry.updated_by,
+        ConfigEntry.updated_at,
+    ),
+    orders={
+        "CREATED_AT": ConfigEntry.id,
+        "KEY": ConfigEntry.key,
+        "CATEGORY": ConfigEntry.category,
+        "UPDATED_AT": ConfigEntry.updated_at,
+    },
+)
+
+FLAGS = Listing(
+    FeatureFlag,
+    filters=(
+        FeatureFlag.key,
+        FeatureFlag.enabled,
+        FeatureFlag.rollout_percent,
+        FeatureFlag.updated_at,
+    ),
+    orders={
+        "CREATED_AT": FeatureFlag.id,
+        "KEY": FeatureFlag.key,
+        "UPDATED_AT": FeatureFlag.updated_at,
+    },
+)
+
+
+def of_category(category: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an entry is of that category; none for None."""
+    return [] if category is None else [ConfigEntry.category == category]

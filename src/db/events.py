@@ -1,12 +1,16 @@
 """Events: what happened in the system, in the order it was stored."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.listing import Listing
+from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table, choice, sequence
 
 
@@ -18,6 +22,14 @@ class EventSeverity(StrEnum):
     WARNING = "WARNING"
     ERROR = "ERROR"
     CRITICAL = "CRITICAL"
+
+
+class EventGroup(StrEnum):
+    """What events may be counted by."""
+
+    EVENT_TYPE = "EVENT_TYPE"
+    SOURCE = "SOURCE"
+    SEVERITY = "SEVERITY"
 
 
 class Event(Table):
@@ -39,3 +51,32 @@ class Event(Table):
     timestamp: Mapped[datetime]
     metadata_: Mapped[Json] = mapped_column("metadata")
     user_id: Mapped[UUID | None]
+
+
+COUNTED = timedelta(hours=24)
+
+LISTING = Listing(
+    Event,
+    filters=(Event.event_type, Event.source, Event.severity, Event.user_id, Event.timestamp),
+    orders={"TIMESTAMP": Event.id},
+    time=Event.timestamp,
+)
+
+GROUPS = {
+    EventGroup.EVENT_TYPE: Event.event_type,
+    EventGroup.SOURCE: Event.source,
+    EventGroup.SEVERITY: Event.severity,
+}
+
+
+def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:
+    """Events per bucket and group, oldest first; the columns not grouped by are null. The last 24
+    hours by default."""
+    keys = [bucket_of(Event.timestamp, bucket), *(GROUPS[group] for group in sorted(set(groups)))]
+    others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
+    return (
+        select(*keys, *others, func.count().label("count"))
+        .where(*span.or_last(COUNTED).of(Event.id))
+        .group_by(*keys)
+        .order_by(*keys)
+    )

@@ -1,11 +1,27 @@
 """Metrics: numbers measured over time, many series side by side."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Index, Numeric
+from sqlalchemy import (
+    ARRAY,
+    Executable,
+    Index,
+    Numeric,
+    Select,
+    Text,
+    any_,
+    case,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.listing import Listing
+from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table
 
 
@@ -24,3 +40,48 @@ class Metric(Table):
     unit: Mapped[str | None]
     tags: Mapped[Json]
     timestamp: Mapped[datetime]
+
+
+MEASURED = timedelta(hours=24)
+
+LISTING = Listing(
+    Metric,
+    filters=(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
+    orders={"TIMESTAMP": Metric.id},
+    time=Metric.timestamp,
+)
+
+STATISTICS = (
+    func.avg(Metric.value).label("average"),
+    func.min(Metric.value).label("minimum"),
+    func.max(Metric.value).label("maximum"),
+    func.count().label("count"),
+)
+P95 = func.percentile_cont(0.95).within_group(Metric.value).label("p95")
+UNIT = case((func.min(Metric.unit) == func.max(Metric.unit), func.min(Metric.unit))).label("unit")
+ENDS = (
+    func.min(Metric.timestamp).label("first_timestamp"),
+    func.max(Metric.timestamp).label("last_timestamp"),
+)
+
+
+def summary(span: Span, names: Sequence[str] | None) -> Executable:
+    """What is known of each series, or of those named, by name; the last 24 hours by default."""
+    named = [] if names is None else [Metric.metric_name == any_(literal(names, ARRAY(Text)))]
+    return (
+        select(Metric.metric_name, UNIT, *STATISTICS, P95, *ENDS)
+        .where(*named, *span.or_last(MEASURED).of(Metric.id))
+        .group_by(Metric.metric_name)
+        .order_by(Metric.metric_name)
+    )
+
+
+def series(name: str, span: Span, bucket: Bucket) -> Select[Any]:
+    """One series per bucket that has any value, oldest first; the last 24 hours by default."""
+    start = bucket_of(Metric.timestamp, bucket)
+    return (
+        select(start, *STATISTICS)
+        .where(Metric.metric_name == name, *span.or_last(MEASURED).of(Metric.id))
+        .group_by(start)
+        .order_by(start)
+    )

@@ -1,11 +1,16 @@
 """Notifications: what a user should hear about."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.batch import Key, by_key
+from db.core.database import ReadSession
+from db.core.listing import Listing, Slice
 from db.core.table import CreatedAt, Id, Json, Table
 
 
@@ -26,3 +31,30 @@ class Notification(Table):
     payload: Mapped[Json]
     read_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+
+LISTING = Listing(
+    Notification,
+    filters=(Notification.kind, Notification.read_at, Notification.created_at),
+    orders={"CREATED_AT": Notification.id},
+)
+
+
+def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
+    """The condition that a notification is for that user; it holds for none when there is none,
+    because every notification has a user."""
+    return [Notification.user_id == user_id]
+
+
+async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) -> dict[Key, Any]:
+    """The notifications with those ids; those that are not for that user are left out."""
+    keys = [(user_id, id) for id in ids]
+    columns = (Notification.user_id, Notification.id)
+    found = await by_key(session, Notification, columns, keys)
+    return {record.id: record for record in found.values()}
+
+
+async def unread(session: ReadSession, user_id: UUID | None) -> int:
+    """How many notifications for that user have not been read."""
+    conditions = (*of_user(user_id), Notification.read_at.is_(None))
+    return await LISTING.count(session, Slice(), *conditions)

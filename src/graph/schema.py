@@ -4,11 +4,38 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from graph import ai_models, ai_tests, dreams, progress, users
+from graph import (
+    agents,
+    ai_models,
+    ai_tests,
+    analytics,
+    config,
+    dreams,
+    events,
+    metrics,
+    notifications,
+    progress,
+    usage,
+    users,
+)
 from graph.core import errors, node
 from graph.core.scalars import scalars
 
-NOUNS = (node, users, dreams, ai_tests, progress, ai_models)
+NOUNS = (
+    node,
+    users,
+    dreams,
+    ai_tests,
+    progress,
+    ai_models,
+    agents,
+    events,
+    metrics,
+    analytics,
+    config,
+    notifications,
+    usage,
+)
 
 Query = merge_types("Query", tuple(noun.Queries for noun in NOUNS))
 Query.__strawberry_definition__.description = "Everything that can be read."  # type: ignore[attr-defined]  # merge_types takes no description

@@ -9,16 +9,20 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column
+from sqlalchemy import ColumnElement, Select, func, literal_column
 
 from db.core import ids
 from db.core.batch import Column
+from db.core.database import ReadSession
 from db.core.errors import Invalid
+
+MOST_POINTS = 10_000
 
 
 class Bucket(StrEnum):
     """The width of one step of a series."""
 
+    MINUTE = "MINUTE"
     HOUR = "HOUR"
     DAY = "DAY"
     WEEK = "WEEK"
@@ -52,3 +56,12 @@ def bucket_of(time: Column, bucket: Bucket) -> ColumnElement[Any]:
     unit: Any = literal_column(f"'{bucket.lower()}'")
     utc: Any = literal_column("'UTC'")
     return func.date_trunc(unit, time, utc).label("bucket")
+
+
+async def points(session: ReadSession, series: Select[Any]) -> list[Any]:
+    """The rows of a series. Raises Invalid when there are more than MOST_POINTS."""
+    rows = list(await session.rows(series.limit(MOST_POINTS + 1)))
+    if len(rows) > MOST_POINTS:
+        message = f"More than {MOST_POINTS} points; take a wider bucket or a shorter span."
+        raise Invalid(message, "bucket")
+    return rows

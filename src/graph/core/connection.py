@@ -10,6 +10,7 @@ from inspect import Parameter, Signature
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
+from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db.core.listing import Listing, Slice
@@ -116,21 +117,33 @@ def _arguments(listing: Listing) -> list[Argument]:
     return [*made, *WINDOW]
 
 
-def listed(listing: Listing, description: str, access: Access) -> Any:
-    """A list of all rows of a listing."""
+Where = Callable[..., list[ColumnElement[bool]]]
+
+
+def everything(_info: Info) -> list[ColumnElement[bool]]:
+    """No condition at all."""
+    return []
+
+
+def listed(
+    listing: Listing, description: str, access: Access, *more: Argument, where: Where = everything
+) -> Any:
+    """A list of the rows of a listing that fulfil the conditions which `where` makes of the
+    operation and of the values (None where left out) of the arguments added: all by default."""
 
     async def resolve(info: Info, **arguments: Any) -> Listed:
         slice = _slice(arguments)
+        conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
 
         async def count() -> int:
             async with db.read() as session:
-                return await listing.count(session, slice)
+                return await listing.count(session, slice, *conditions)
 
         async with db.read() as session:
-            return Listed(await listing.page(session, slice), count)
+            return Listed(await listing.page(session, slice, *conditions), count)
 
-    return _with_arguments(listing, resolve, description, access)
+    return _with_arguments(listing, resolve, description, access, *more)
 
 
 def connected(
@@ -149,14 +162,18 @@ def connected(
 
 
 def _with_arguments(
-    listing: Listing, resolve: Callable[..., Any], description: str, access: Access | None
+    listing: Listing,
+    resolve: Callable[..., Any],
+    description: str,
+    access: Access | None,
+    *more: Argument,
 ) -> Any:
-    """The field of a resolver that takes what the listing allows."""
+    """The field of a resolver that takes what the listing allows, and more."""
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
     ]
-    taken = [argument.parameter for argument in _arguments(listing)]
+    taken = [argument.parameter for argument in (*more, *_arguments(listing))]
     resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
     return field(description, access, resolve)
 

@@ -60,13 +60,17 @@ class Node:
     )
 
 
-def node(table: type[Table], access: Access) -> Callable[[T], T]:
-    """Registers a type as the node of a table: its ids, its loader by id, and who may read it."""
+def node(
+    table: type[Table], access: Access, loader: type[Loader] | None = None
+) -> Callable[[T], T]:
+    """Registers a type as the node of a table: its ids, who may read it, and its loader by id,
+    needed only where not everybody who may read the type finds every row."""
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         members = {"table": table, "columns": (table.id,)}  # type: ignore[attr-defined]  # every node has one
-        registered = NodeType(prefix, type(f"{cls.__name__}ById", (One,), members), access)
+        by_id = loader or type(f"{cls.__name__}ById", (One,), members)
+        registered = NodeType(prefix, by_id, access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
         cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry

@@ -24,6 +24,7 @@ Width = Annotated[
 
 enum(
     Bucket,
+    MINUTE="One minute.",
     HOUR="One hour.",
     DAY="One day, in UTC.",
     WEEK="One week from Monday to Sunday, in UTC.",

@@ -1,0 +1,147 @@
+"""Usage: how large the tables are, and how the database is, as PostgreSQL itself reports it.
+
+An ordinary role may ask all of it: what it is not allowed to see is null or left out, no error.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Executable,
+    Text,
+    bindparam,
+    column,
+    literal_column,
+    select,
+    table,
+    text,
+)
+
+from db.core.database import ReadSession
+from db.core.table import Table
+
+MOST_STATEMENTS = 20
+
+# A table is its partitions, or itself where it has none; so is an index. Before its first ANALYZE a
+# table has no estimate: then the rows that the statistics have counted so far stand in.
+_TABLES = """
+select
+    name,
+    cast(sum(case when piece.reltuples < 0 then pg_stat_get_live_tuples(piece.oid)
+                  else piece.reltuples end) as bigint) as rows,
+    sum(pg_total_relation_size(piece.oid)) as total_bytes,
+    sum(pg_table_size(piece.oid)) as table_bytes,
+    sum(pg_indexes_size(piece.oid)) as index_bytes,
+    count(part.relid) as partitions
+from unnest(:names) as name
+left join lateral pg_partition_tree(to_regclass(name)) as part on part.isleaf
+join pg_class as piece on piece.oid = coalesce(part.relid, to_regclass(name))
+group by name
+order by total_bytes desc, name
+"""
+
+_INDEXES = """
+select
+    name as table,
+    whole.relname as index,
+    sum(pg_stat_get_numscans(piece.oid)) as scans,
+    sum(pg_stat_get_tuples_returned(piece.oid)) as rows_read,
+    sum(pg_relation_size(piece.oid)) as bytes
+from unnest(:names) as name
+join pg_index on indrelid = to_regclass(name)
+join pg_class as whole on whole.oid = indexrelid
+left join lateral pg_partition_tree(indexrelid) as part on part.isleaf
+join pg_class as piece on piece.oid = coalesce(part.relid, indexrelid)
+group by name, whole.relname
+order by scans desc, name, whole.relname
+"""
+
+# How far a standby lags behind the end of our log; where we are a standby, of what we have of it.
+_REPLICATION = """
+select
+    application_name,
+    state,
+    sync_state,
+    pg_wal_lsn_diff(
+        case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end,
+        replay_lsn) as lag_bytes,
+    extract(epoch from replay_lag) as lag_seconds
+from pg_stat_replication
+order by application_name, pid
+"""
+
+_CLIENTS = "from pg_stat_activity where backend_type = 'client backend'"
+_SCHEMA = """(
+    select nspname from pg_extension join pg_namespace on pg_namespace.oid = extnamespace
+    where extname = 'pg_stat_statements'
+)"""
+_WHY_NO_STATEMENTS = """(
+    select case
+        when extname is null
+            then 'The extension pg_stat_statements is not created in this database.'
+        when not exists (select from pg_settings where name = 'pg_stat_statements.max')
+            then 'The server does not preload the library pg_stat_statements.'
+        when not (has_schema_privilege(extnamespace, 'usage')
+                  and has_table_privilege(pg_class.oid, 'select'))
+            then 'The role that the gateway connects as may not read pg_stat_statements.'
+    end
+    from (values ('pg_stat_statements')) as wanted (name)
+    left join pg_extension on extname = wanted.name
+    left join pg_class on relnamespace = extnamespace and relname = wanted.name
+)"""
+
+FIGURES: Mapping[str, str] = {
+    "version": "current_setting('server_version')",
+    "started_at": "pg_postmaster_start_time()",
+    "database_bytes": "pg_database_size(current_database())",
+    "cache_hit_ratio": "(select cast(blks_hit as float) / nullif(blks_hit + blks_read, 0)"
+    " from pg_stat_database where datname = current_database())",
+    "connections": "(select cast(sum(numbackends) as int) from pg_stat_database)",
+    "active_connections": f"(select count(*) {_CLIENTS} and state = 'active')",
+    "idle_connections": f"(select count(*) {_CLIENTS} and starts_with(state, 'idle'))",
+    "max_connections": "cast(current_setting('max_connections') as int)",
+    "statements_schema": _SCHEMA,
+    "why_no_statements": _WHY_NO_STATEMENTS,
+}
+
+
+def tables() -> Executable:
+    """The size of each of our tables with all its partitions, largest first."""
+    return _of_our_tables(_TABLES)
+
+
+def indexes() -> Executable:
+    """How each index of our tables is used, with all its partitions, most used first."""
+    return _of_our_tables(_INDEXES)
+
+
+def replication() -> Executable:
+    """The standbys of this server; their state is null for a role that may not see it."""
+    return text(_REPLICATION)
+
+
+def slowest(schema: str) -> Executable:
+    """The statements of this database that took longest in total, from the pg_stat_statements in
+    that schema; without those that the role may not see."""
+    columns = ("query", "calls", "total_exec_time", "mean_exec_time", "rows", "queryid", "dbid")
+    seen = table("pg_stat_statements", *map(column, columns), schema=schema).c
+    here: Any = literal_column("(select oid from pg_database where datname = current_database())")
+    total, mean = seen.total_exec_time, seen.mean_exec_time
+    return (
+        select(seen.query, seen.calls, total.label("total_ms"), mean.label("mean_ms"), seen.rows)
+        .where(seen.queryid.is_not(None), seen.dbid == here)
+        .order_by(total.desc(), seen.queryid)
+        .limit(MOST_STATEMENTS)
+    )
+
+
+async def figures(session: ReadSession, names: Sequence[Any]) -> dict[Any, Any]:
+    """The figures of those names, in one statement that computes no others."""
+    (row,) = await session.rows(select(*(literal_column(FIGURES[name]) for name in names)))
+    return dict(zip(names, row, strict=True))
+
+
+def _of_our_tables(statement: str) -> Executable:
+    names = [table.name for table in Table.metadata.sorted_tables]
+    return text(statement).bindparams(bindparam("names", names, ARRAY(Text)))

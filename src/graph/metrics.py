@@ -1,0 +1,113 @@
+"""Metrics: numbers measured over time, one by one and taken together."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+import db
+from db.core.span import points
+from graph.core.connection import Connection, listed
+from graph.core.context import Info, rows
+from graph.core.field import field, value
+from graph.core.filter import filters, orders
+from graph.core.node import IdOf, Node, load, node
+from graph.core.permission import scope
+from graph.core.scalars import BigInt
+from graph.core.span import Bucket, From, To, Width, span
+
+READ = scope("metrics:read")
+
+# Types
+
+
+@node(db.metrics.Metric, access=READ)
+class Metric(Node):
+    """One measured value of one series."""
+
+    metric_name: str = field("Name of the series.")
+    value: float = field("What was measured, in `unit`.")
+    unit: str | None = field("Unit of the value, for example `ms`; null when nobody said.")
+    tags: JSON = field("What else is known of the measurement, for example the host.")
+    timestamp: datetime = field("When it was measured.")
+
+
+@value
+class MetricSummary:
+    """The values of one series in a span of time, taken together."""
+
+    metric_name: str = field("Name of the series.")
+    unit: str | None = field("Unit of those values that have one; null when they differ.")
+    average: float = field("Mean value.")
+    minimum: float = field("Lowest value.")
+    maximum: float = field("Highest value.")
+    count: BigInt = field("Number of values.")
+    p95: float = field("95th percentile, interpolated between the two values next to it.")
+    first_timestamp: datetime = field("When the first of them was measured.")
+    last_timestamp: datetime = field("When the last of them was measured.")
+
+
+@value
+class MetricPoint:
+    """The values of one series in one stretch of time, taken together."""
+
+    bucket: datetime = field("Start of the stretch, in UTC.")
+    average: float = field("Mean value.")
+    minimum: float = field("Lowest value.")
+    maximum: float = field("Highest value.")
+    count: BigInt = field("Number of values.")
+
+
+# Inputs
+
+Name = Annotated[str, strawberry.argument(description="Name of the series.")]
+Names = Annotated[
+    list[str] | None, strawberry.argument(description="Only series of these names; otherwise all.")
+]
+
+
+@filters(db.metrics.LISTING)
+class MetricFilter:
+    """Conditions on measured values; all given must hold."""
+
+
+@orders(db.metrics.LISTING)
+class MetricOrder:
+    """Order of measured values."""
+
+
+# Operations
+
+
+@strawberry.type
+class Queries:
+    metrics: Connection[Metric] = listed(db.metrics.LISTING, "Measured values, newest first.", READ)
+
+    @field("The measured value with that id; null if there is none.", READ)
+    async def metric(self, info: Info, id: IdOf) -> Metric | None:
+        return await load(info, id, db.metrics.Metric)
+
+    @field("Each series taken together, by name; the last 24 hours by default.", READ)
+    async def metric_summary(
+        self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
+    ) -> list[MetricSummary]:
+        return await rows(info, db.metrics.summary(span(from_, to), names))
+
+    @field(
+        "One series over time, oldest first; where nothing was measured, there is no point. At "
+        "most 10,000 points; the last 24 hours by default.",
+        READ,
+    )
+    async def metric_series(
+        self,
+        info: Info,
+        name: Name,
+        from_: From = UNSET,
+        to: To = UNSET,
+        bucket: Width = Bucket.HOUR,
+    ) -> list[MetricPoint]:
+        series = db.metrics.series(name, span(from_, to), bucket)
+        async with info.context.db.read() as session:
+            return await points(session, series)
