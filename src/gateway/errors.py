@@ -64,6 +64,7 @@ def masked(request_id: str) -> Response:
 async def handle_refused(request: Request, refused: Refused) -> Response:
     """Starlette's handler of `Refused`."""
     media_type = getattr(request.state, "media_type", JSON)
+    refused.headers = {"vary": "Accept", **(refused.headers or {})}
     return refusal(refused, request.state.request_id, media_type)
 
 

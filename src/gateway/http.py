@@ -69,7 +69,7 @@ def _media_type(request: Request) -> str:
     offered = (JSON, GRAPHQL_JSON) if request.method == "POST" else (JSON, GRAPHQL_JSON, HTML)
     media_type = preferred(request.headers.get("accept", ""), offered)
     if media_type is None:
-        raise Refused(f"Accept {GRAPHQL_JSON} or {JSON}; we have nothing else.", 406, headers=VARY)
+        raise Refused(f"Accept {GRAPHQL_JSON} or {JSON}; we have nothing else.", 406)
     return media_type
 
 

@@ -107,7 +107,7 @@ def _formatter(as_json: bool) -> logging.Formatter:
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [_console()]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_details(),
@@ -115,6 +115,16 @@ def _formatter(as_json: bool) -> logging.Formatter:
     )
 
 
+def _console() -> structlog.dev.ConsoleRenderer:
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+
+def new_request_id() -> str:
+    """An id for a request that brings none."""
+    return uuid4().hex
+
+
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get("x-request-id", "")
-    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+    return given if _ACCEPTABLE_ID.fullmatch(given) else new_request_id()

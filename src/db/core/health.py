@@ -1,10 +1,32 @@
 """Health: whether the database answers, takes writes, and has the tables this code knows."""
 
-from sqlalchemy import column, func, literal, select, table
+import asyncio
+from dataclasses import dataclass
 
-from db.core.database import Database
+from sqlalchemy import column, func, literal, select, table
+from sqlalchemy.exc import DBAPIError
+
+from db.core.database import CONNECT_SECONDS, Database, ReadSession
+from db.core.errors import Unavailable
+
+OLDEST_SERVER = 15
 
 _version = table("alembic_version", column("version_num"))
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a database is like: PostgreSQL's version as 18.4, and the revision of its tables, None
+    where no migration ever ran. It is read-only when a standby, or when set so."""
+
+    version: str
+    read_only: bool
+    revision: str | None
+
+    @property
+    def too_old(self) -> bool:
+        """Whether PostgreSQL lacks what our statements use."""
+        return int(self.version.split(".")[0]) < OLDEST_SERVER
 
 
 async def ping(database: Database) -> None:
@@ -13,21 +35,41 @@ async def ping(database: Database) -> None:
         await session.scalar(select(literal(1)))
 
 
-async def server_version(database: Database) -> str:
-    """PostgreSQL's version, as 18.4."""
-    async with database.read() as session:
-        return str(await session.scalar(select(func.current_setting("server_version"))))
-
-
-async def read_only(database: Database) -> bool:
-    """Whether it refuses writes: a standby, or a server or user set so."""
-    async with database.read() as session:
-        setting = select(func.current_setting("transaction_read_only"))
-        return bool(await session.scalar(setting) == "on")
-
-
 async def revision(database: Database) -> str | None:
-    """The revision its migrations brought it to, None where none ever ran."""
+    """The revision its migrations brought it to, None where none ever ran. Raises Unavailable."""
     async with database.read() as session:
-        known = await session.scalar(select(func.to_regclass("alembic_version").is_not(None)))
-        return await session.scalar(select(_version.c.version_num)) if known else None
+        return await _revision(session)
+
+
+async def examine(url: str) -> Examination:
+    """Looks at a database nobody opened yet. Raises Unavailable, whose message says why."""
+    database = Database(url, pool_size=1)
+    try:
+        async with asyncio.timeout(2 * CONNECT_SECONDS), database.read() as session:
+            return await _examination(session)
+    except Exception as error:  # a driver has many ways to say that it cannot connect
+        raise Unavailable(_reason(error)) from error
+    finally:
+        await database.close()
+
+
+async def _examination(session: ReadSession) -> Examination:
+    version = await session.scalar(select(func.current_setting("server_version")))
+    read_only = await session.scalar(select(func.current_setting("transaction_read_only")))
+    return Examination(version.split()[0], read_only == "on", await _revision(session))
+
+
+async def _revision(session: ReadSession) -> str | None:
+    known = await session.scalar(select(func.to_regclass("alembic_version").is_not(None)))
+    return await session.scalar(select(_version.c.version_num)) if known else None
+
+
+def _reason(error: BaseException) -> str:
+    """What the innermost error says, on one line."""
+    while isinstance(error, Unavailable) and error.__cause__:
+        error = error.__cause__
+    if isinstance(error, DBAPIError) and error.orig:
+        error = error.orig
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return " ".join(str(error).split()) or type(error).__name__

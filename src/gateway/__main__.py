@@ -1,0 +1,5 @@
+"""`python -m gateway` is `dreamnet`."""
+
+from gateway.cli import main
+
+main()

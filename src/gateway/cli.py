@@ -1,0 +1,137 @@
+"""Command line: `dreamnet` and its commands."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from db.core import migrate
+from gateway.doctor import report
+from gateway.exits import Exit, Stopped
+from gateway.opening import database_url, examine
+from gateway.settings import SettingsRefused, load
+
+T = TypeVar("T")
+
+EXIT_CODES = """
+Exit codes: 0 all is well, 1 problems were found, 2 wrong usage or settings, 3 the database cannot
+be used, 4 the port cannot be listened on.
+"""
+
+app = typer.Typer(
+    help="DreamNet's GraphQL API over PostgreSQL. Settings are environment variables; "
+    "docs/operations.md lists them.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+migrations = typer.Typer(
+    help="Bring the tables of the database to the revision this version works with.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
+app.add_typer(migrations, name="migrate")
+
+
+def main() -> NoReturn:
+    """Runs a command; what stops it is told in one sentence."""
+    try:
+        app()
+    except SettingsRefused as refused:
+        _end(str(refused), Exit.USAGE)
+    except Stopped as stopped:
+        _end(str(stopped), stopped.code)
+    sys.exit(Exit.OK)
+
+
+@app.command(epilog=EXIT_CODES)
+def serve() -> None:
+    """Serve the API until Ctrl-C.
+
+    Without DATABASE_URL an embedded PostgreSQL is started in DREAMNET_DATA_DIR and migrated.
+    """
+    from gateway import serving  # the schema takes a second to build, which no other command needs
+
+    try:
+        serving.serve(load())
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")
+
+
+@app.command(epilog=EXIT_CODES)
+def schema(
+    check: Annotated[
+        Path | None, typer.Option(help="Compare with this file; exit code 1 if they differ.")
+    ] = None,
+    write: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+) -> None:
+    """Print the GraphQL schema, or compare it with a file, or write it to one."""
+    from graph.schema import schema as built  # takes a second, which no other command needs
+
+    text = built.as_str() + "\n"
+    if check and (not check.exists() or check.read_text() != text):
+        raise Stopped(f"{check} is not the schema of the code: run `make schema`.", Exit.PROBLEMS)
+    if write:
+        write.write_text(text)
+    if not check and not write:
+        typer.echo(text, nl=False)
+
+
+@app.command(epilog=EXIT_CODES)
+def doctor() -> None:
+    """Show versions, settings, migrations and disk, what is wrong and how to mend it."""
+    raise typer.Exit(report(load()))
+
+
+@migrations.command(epilog=EXIT_CODES)
+def up(revision: Annotated[str, typer.Argument(help="Where to stop.")] = "head") -> None:
+    """Migrate up to the newest revision, or to the one named."""
+    _move(migrate.upgrade, revision)
+
+
+@migrations.command(epilog=EXIT_CODES)
+def down(
+    revision: Annotated[str, typer.Argument(help='Where to stop; "base" drops every table.')],
+) -> None:
+    """Migrate down to a revision. What it drops is gone, rows included."""
+    _move(migrate.downgrade, revision)
+
+
+@migrations.command(epilog=EXIT_CODES)
+def current() -> None:
+    """Show the revision the database is at; exit code 1 if this version does not work with it."""
+    revision = _on_database(migrate.current)
+    typer.echo(revision or "none")
+    raise typer.Exit(Exit.OK if migrate.supported(revision) else Exit.PROBLEMS)
+
+
+@migrations.command(epilog=EXIT_CODES)
+def check() -> None:
+    """List how the tables differ from those the code declares; exit code 1 if they do."""
+    differences = _on_database(migrate.check)
+    typer.echo("\n".join(differences) or "The tables are as the code declares them.")
+    raise typer.Exit(Exit.PROBLEMS if differences else Exit.OK)
+
+
+def _move(way: Callable[[str, str], Coroutine[Any, Any, None]], revision: str) -> None:
+    async def moved(url: str) -> str | None:
+        await way(url, revision)
+        return await migrate.current(url)
+
+    typer.echo(f"The database is at revision {_on_database(moved) or 'none'}.")
+
+
+def _on_database(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    """What a coroutine makes of the URL of a database that can be reached."""
+    with database_url(load()) as url:
+        examine(url)
+        return asyncio.run(work(url))
+
+
+def _end(message: str, code: Exit) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,94 @@
+"""Doctor: what the gateway has to work with, what is wrong, and how to mend it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from db.core import migrate
+from gateway.exits import Exit, Stopped
+from gateway.opening import database_url, examine, obstacle, place
+from gateway.settings import Settings
+
+LEAST_FREE_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `remedy` says what is wrong and how to mend it, None if all is well."""
+
+    subject: str
+    state: str
+    remedy: str | None = None
+
+
+def report(settings: Settings) -> Exit:
+    """Prints a table of findings; PROBLEMS when any of them needs mending."""
+    findings = list(examination(settings))
+    table = Table("", "Subject", "State", "What to do", title="DreamNet gateway")
+    for finding in findings:
+        table.add_row(*_row(finding))
+    Console().print(table)
+    return Exit.PROBLEMS if any(finding.remedy for finding in findings) else Exit.OK
+
+
+def examination(settings: Settings) -> Iterator[Finding]:
+    """Everything there is to look at, the database last."""
+    yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
+    yield from _settings(settings)
+    yield _disk(settings.data_dir.resolve())
+    try:
+        yield from _database(settings)
+    except Stopped as stopped:
+        yield Finding("database", "not usable", str(stopped))
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "database_url":
+            value = place(value.get_secret_value()) if value else "not set: embedded"
+        yield Finding(settings.variable(name), str(value))
+    known = {settings.variable(name) for name in type(settings).model_fields}
+    for name in sorted(os.environ):
+        if name.startswith("DREAMNET_") and name not in known:
+            yield Finding(name, "unknown", "There is no such setting; check its spelling.")
+
+
+def _disk(folder: Path) -> Finding:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    remedy = "Free at least 1 GB." if free < LEAST_FREE_BYTES else None
+    return Finding("disk", f"{free / 1024**3:.1f} GB free at {existing}", remedy)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not (settings.data_dir / "data").exists():
+        yield Finding("database", "not made yet: `dreamnet serve` makes it")
+        return
+    with database_url(settings) as url:
+        found = examine(url)
+        problem = obstacle(found)
+        remedy = f"The database {problem}" if problem else None
+        yield Finding("database", f"PostgreSQL {found.version} {place(url)}", remedy)
+        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.HEAD}")
+        if not problem:
+            yield _tables(asyncio.run(migrate.check(url)))
+
+
+def _tables(differences: list[str]) -> Finding:
+    if not differences:
+        return Finding("tables", "as the code declares them")
+    return Finding("tables", f"{len(differences)} differences", "Run `dreamnet migrate check`.")
+
+
+def _row(finding: Finding) -> tuple[Text, ...]:
+    mark = Text("!", "bold red") if finding.remedy else Text("✓", "green")
+    return mark, Text(finding.subject), Text(finding.state), Text(finding.remedy or "")

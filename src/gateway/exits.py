@@ -1,0 +1,21 @@
+"""Exits: how a command ends when it cannot do its work: one sentence and a number."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the exit code of `dreamnet` means."""
+
+    OK = 0
+    PROBLEMS = 1
+    USAGE = 2
+    DATABASE = 3
+    PORT = 4
+
+
+class Stopped(Exception):
+    """The command cannot go on; the message is the sentence for whoever ran it."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
