@@ -4,26 +4,21 @@ A session is borrowed for one batch or one operation and never shared: one conne
 statement at a time. Nobody commits: leaving `write()` does, and an exception rolls back.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 from sqlalchemy import URL, CursorResult, Executable, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from db.core.errors import Unavailable
+from db.core.failures import translated
 from db.core.table import Table
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 10
 POOL_SECONDS = 2
-
-# Classes of SQLSTATE that mean "not now": connection exception, insufficient resources, operator
-# intervention, among them a cancelled or timed out statement (PostgreSQL manual, appendix A).
-_NOT_NOW = ("08", "53", "57")
 
 # Query parameters of libpq that asyncpg takes under another name, or not at all.
 _LIBPQ: dict[str, str | None] = {"sslmode": "ssl", "channel_binding": None}
@@ -35,9 +30,7 @@ class ReadSession:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
 
-    async def rows(
-        self, statement: Executable, parameters: Any | None = None
-    ) -> Sequence[Any]:
+    async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
         """All rows of a statement."""
         return (await self._execute(statement, parameters)).all()
 
@@ -102,15 +95,15 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Raises Unavailable when the database cannot be reached in time."""
-        with _reachable():
+        """Raises the domain errors of `failures`, Unavailable when nobody answers in time."""
+        with translated():
             async with self.reading.connect() as connection:
                 yield ReadSession(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        """Commits on leaving. Raises Unavailable when the database cannot be reached in time."""
-        with _reachable():
+        """Commits on leaving, rolls back on an exception. Raises as `read` does."""
+        with translated():
             async with self.engine.begin() as connection:
                 yield WriteSession(connection)
 
@@ -125,21 +118,3 @@ def asyncpg_url(url: str) -> URL:
     names = {key: _LIBPQ.get(key, key) for key in parsed.query}
     query = {name: parsed.query[key] for key, name in names.items() if name}
     return parsed.set(drivername="postgresql+asyncpg", query=query)
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    """Says Unavailable for every way in which a driver reports a database that is not there."""
-    try:
-        yield
-    except (OSError, PoolTimeout) as error:
-        raise Unavailable from error
-    except DBAPIError as error:
-        if _is_outage(error):
-            raise Unavailable from error
-        raise
-
-
-def _is_outage(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or sqlstate.startswith(_NOT_NOW)

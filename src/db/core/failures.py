@@ -1,0 +1,78 @@
+"""Failures: what the driver reports, as the domain errors it means.
+
+PostgreSQL names the constraint that a row broke and the columns it is about, and our constraints are
+named by convention after their table and columns; so the caller can be told what was wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asyncpg import DataError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+
+# SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
+NOT_NOW = ("08", "25006", "53", "57")
+Meaning = Callable[[Any], DomainError]
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises the domain error that a driver's error means; what means none stays what it is."""
+    try:
+        yield
+    except (OSError, PoolTimeout) as error:
+        raise Unavailable from error
+    except DBAPIError as error:
+        meant = meaning(error)
+        if meant is None:
+            raise
+        raise meant from error
+
+
+def meaning(error: DBAPIError) -> DomainError | None:
+    """The domain error that a driver's error means, or None if it is a fault of ours."""
+    cause = error.orig.__cause__ if error.orig else None
+    sqlstate = getattr(cause, "sqlstate", None) or ""
+    if error.connection_invalidated or sqlstate.startswith(NOT_NOW):
+        return Unavailable()
+    if sqlstate in _BROKEN:
+        return _BROKEN[sqlstate](cause)
+    if sqlstate.startswith("22") or isinstance(cause, DataError):
+        return Invalid("A value is out of range, or holds characters that cannot be stored.")
+    return None
+
+
+def _unique(cause: Any) -> DomainError:
+    return Conflict(f"There is already a row of {cause.table_name} with this {_key(cause)}.")
+
+
+def _foreign(cause: Any) -> DomainError:
+    return NotFound(f"What {_key(cause)} refers to does not exist.")
+
+
+def _check(cause: Any) -> DomainError:
+    column = cause.constraint_name.removeprefix(f"ck_{cause.table_name}_")
+    return Invalid(f"This value is not allowed for {column}.", column)
+
+
+def _null(cause: Any) -> DomainError:
+    return Invalid(f"{cause.column_name} must be given.", cause.column_name)
+
+
+def _key(cause: Any) -> str:
+    """The columns of the key in question, without its values: those may be somebody's secret."""
+    found = re.search(r"\((.+?)\)=", cause.detail or "")
+    return found[1] if found else str(cause.constraint_name)
+
+
+_BROKEN: dict[str, Meaning] = {
+    "23502": _null,
+    "23503": _foreign,
+    "23505": _unique,
+    "23514": _check,
+}

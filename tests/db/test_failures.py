@@ -1,0 +1,54 @@
+"""What the driver reports becomes the domain error it means."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from db import Database
+from db.core.errors import Conflict, DomainError, Invalid, NotFound
+from db.core.ids import uuid7
+from factories import START, make_ai_test, make_dream, make_user
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message", "field"),
+    [
+        ({"role": "KING"}, Invalid, "This value is not allowed for role.", "role"),
+        ({"passport_tier": None}, Invalid, "passport_tier must be given.", "passport_tier"),
+        ({"email": "a\0b"}, Invalid, "A value is out of range, or holds characters that", None),
+    ],
+)
+async def test_a_value_that_postgresql_refuses_is_invalid(
+    database: Database, overrides: dict[str, Any], error: type, message: str, field: str | None
+) -> None:
+    with pytest.raises(error, match=message) as raised:
+        await make_user(database, **overrides)
+
+    assert raised.value.field == field
+
+
+async def test_a_second_row_with_a_unique_value_is_a_conflict(database: Database) -> None:
+    await make_user(database, email="ada@example.org")
+
+    with pytest.raises(Conflict, match=r"There is already a row of users with this email."):
+        await make_user(database, email="ada@example.org")
+
+
+async def test_a_reference_to_nothing_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFound, match=r"What user_id refers to does not exist."):
+        await make_dream(database, user_id=uuid7(START))
+
+
+@pytest.mark.parametrize("score", [-1, 100.01, 1000])
+async def test_a_score_outside_0_to_100_is_invalid(database: Database, score: float) -> None:
+    with pytest.raises(Invalid):
+        await make_ai_test(database, impossibility_score=score)
+
+
+async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
+    with pytest.raises(Exception, match="no_such_function") as raised:
+        async with database.read() as session:
+            await session.rows(select(func.no_such_function()))
+
+    assert not isinstance(raised.value, DomainError)
