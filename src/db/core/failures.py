@@ -1,7 +1,7 @@
 """Failures: what the driver reports, as the domain errors it means.
 
-PostgreSQL names the constraint that a row broke and the columns it is about, and our constraints are
-named by convention after their table and columns; so the caller can be told what was wrong.
+PostgreSQL names the constraint that a row broke and the columns it is about, and our constraints
+are named by convention after table and columns; so the caller can be told what was wrong.
 """
 
 import re
