@@ -1,7 +1,7 @@
 """Progress: how impossible a dream was after each completed test."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
 from db.core.filter import Relation
-from db.core.ids import uuid7
 from db.core.listing import Listing
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
@@ -18,7 +17,8 @@ TREND_WINDOW = timedelta(days=30)
 
 
 class ProgressLog(Table):
-    """The state of one dream after one completed and scored test."""
+    """The state of one dream after one completed and scored test, whose id it has: so logs are in
+    the order of their tests, and each can be computed anew."""
 
     __tablename__ = "progress_logs"
     __table_args__ = (
@@ -59,11 +59,6 @@ LISTING = Listing(
         )
     },
 )
-
-
-def log_id(test_id: UUID, created_at: datetime) -> UUID:
-    """The id of the log that a test leaves: one per test, however often it is computed."""
-    return uuid7(created_at, key=f"progress:{test_id}")
 
 
 def average(latest: Collection[Decimal]) -> Decimal:

@@ -19,7 +19,7 @@ from db.core.database import WriteSession
 from db.importer.kinds import Row
 from db.importer.recordset import counts, plain, recordset, upsertion
 from db.importer.report import Counts
-from db.progress import TREND_WINDOW, ProgressLog, average, log_id, trend
+from db.progress import TREND_WINDOW, ProgressLog, average, trend
 
 LOG = (
     *("id", "dream_id", "average_impossibility", "best_score", "test_count", "active_models"),
@@ -49,7 +49,7 @@ class Replay:
         self._age(test.created_at)
         self._recent.append((test.created_at, mean))
         return {
-            "id": log_id(test.id, test.created_at),
+            "id": test.id,
             "dream_id": self.dream_id,
             "average_impossibility": mean,
             "best_score": self._best,
