@@ -1,14 +1,17 @@
 """Command line: `dreamnet` and its commands."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from db.core import migrate
+from gateway import importing
 from gateway.doctor import report
 from gateway.exits import Exit, Stopped
 from gateway.opening import database_url, examine
@@ -39,6 +42,7 @@ app.add_typer(migrations, name="migrate")
 
 def main() -> NoReturn:
     """Runs a command; what stops it is told in one sentence."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except SettingsRefused as refused:
@@ -60,6 +64,24 @@ def serve() -> None:
         serving.serve(load())
     except KeyboardInterrupt:
         typer.echo("Stopped.")
+
+
+@app.command("import", epilog=EXIT_CODES)
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Lines of JSON, gzipped or not.", exists=True, dir_okay=False),
+    ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad line, storing none of it.")
+    ] = False,
+) -> None:
+    """Import dreams, AI models, AI tests, events, metrics and agent reports from files.
+
+    Bad lines are listed and written to FILE.rejects.jsonl; the rest is imported. Running it again
+    changes nothing, and is how to resume after an interruption. docs/importing.md has the format.
+    """
+    raise typer.Exit(importing.run(load(), files, strict=strict))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -130,6 +152,11 @@ def _on_database(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
     with database_url(load()) as url:
         examine(url)
         return asyncio.run(work(url))
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that the embedded database is stopped too."""
+    raise KeyboardInterrupt
 
 
 def _end(message: str, code: Exit) -> NoReturn:

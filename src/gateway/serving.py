@@ -1,10 +1,8 @@
 """Serving: the gateway as a process, from its first look at the database to its last answer."""
 
 import errno
-import signal
 import socket
 from importlib.metadata import version
-from types import FrameType
 
 import uvicorn
 from rich.console import Console
@@ -23,7 +21,6 @@ BACKLOG = 2048
 
 def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises Stopped when it cannot start."""
-    signal.signal(signal.SIGTERM, _interrupt)
     telemetry.configure(settings)
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         database = Database(url, settings.pool_size)
@@ -84,8 +81,3 @@ def _greeting(settings: Settings, url: str) -> str:
             "Ctrl-C stops it.",
         ]
     )
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    """SIGTERM ends the process as Ctrl-C does, so that the embedded database is stopped too."""
-    raise KeyboardInterrupt

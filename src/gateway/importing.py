@@ -1,0 +1,93 @@
+"""Importing: `dreamnet import` at work: the bar while it runs, and the report at its end."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from db import Database
+from db.importer import Counts, FileReport, OnProgress, Report, import_files
+from db.importer import Progress as Step
+from gateway.exits import Exit
+from gateway.opening import migrated_url
+from gateway.settings import Settings
+
+PROGRESS_LOGS = "progress logs"
+SHOWN_REJECTS = 5
+
+
+def run(settings: Settings, paths: list[Path], *, strict: bool) -> Exit:
+    """Imports files and prints a report; PROBLEMS when a line was rejected. Raises Stopped."""
+    console = Console(highlight=False)
+    with migrated_url(settings) as url, _bar(console) as step:
+        report = asyncio.run(_import(url, settings, paths, strict, step))
+    _print(console, report)
+    return Exit.PROBLEMS if report.failed or report.stopped else Exit.OK
+
+
+async def _import(
+    url: str, settings: Settings, paths: list[Path], strict: bool, step: OnProgress
+) -> Report:
+    database = Database(url, settings.pool_size)
+    try:
+        return await import_files(database, paths, strict=strict, progress=step)
+    finally:
+        await database.close()
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[OnProgress]:
+    """A bar per file, and one for the progress logs computed at the end."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+    )
+    with Progress(*columns, TextColumn("{task.fields[rate]}"), console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def step(at: Step) -> None:
+            name = at.path.name if at.path else PROGRESS_LOGS
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=at.total, rate="")
+            rate = f"{at.rows:,} rows, {at.rows_per_second:,.0f} a second"
+            bars.update(tasks[name], completed=at.done, total=at.total, rate=rate)
+
+        yield step
+
+
+def _print(console: Console, report: Report) -> None:
+    table = Table("File", "Kind", "Inserted", "Updated", "Unchanged")
+    for file in report.files:
+        for kind, counts in sorted(file.kinds.items()):
+            table.add_row(file.path.name, kind, *_numbers(counts))
+    table.add_row("", PROGRESS_LOGS, *_numbers(report.progress_logs))
+    console.print(table)
+    for file in report.files:
+        _print_rejects(console, file)
+    console.print(_verdict(report))
+
+
+def _numbers(counts: Counts) -> Iterator[str]:
+    return (f"{count:,}" for count in (counts.inserted, counts.updated, counts.unchanged))
+
+
+def _print_rejects(console: Console, file: FileReport) -> None:
+    for reject in file.rejects[:SHOWN_REJECTS]:
+        console.print(f"{file.path.name}, line {reject.line}: {reject.reason}", markup=False)
+    if file.rejected:
+        console.print(
+            f"{file.path.name}: {file.rejected:,} lines rejected, see {file.rejects_path}"
+        )
+
+
+def _verdict(report: Report) -> str:
+    if report.stopped:
+        return "Stopped at the first bad line; nothing after it was imported."
+    if not report.changed:
+        return f"Nothing changed: everything was there already. {report.seconds:.1f} s."
+    return f"Done in {report.seconds:.1f} s."
