@@ -125,9 +125,7 @@ async def test_every_kind_arrives(ground: Ground) -> None:
 
 async def test_a_model_keeps_every_digit_of_its_prices(ground: Ground) -> None:
     await ground.load_file(EVERYTHING)
-    gpt, grok = sorted(await ground.records(AiModel), key=lambda model: model.name, reverse=True)[
-        ::-1
-    ]
+    gpt, grok = sorted(await ground.records(AiModel), key=lambda model: str(model.name))
     assert gpt.output_cost_per_1k_tokens == Decimal("0.0600000000000000001")
     assert (gpt.display_name, gpt.max_tokens, gpt.is_active) == ("GPT-4", 8192, True)
     assert gpt.capabilities == ["FUNCTION_CALLING", "VISION"]
@@ -199,7 +197,9 @@ async def test_the_progress_of_a_dream_follows_its_tests(ground: Ground) -> None
     await ground.load_file(EVERYTHING)
     logs = await ground.records(ProgressLog)
     tests = [test for test in await ground.records(AiTest) if test.impossibility_score is not None]
-    assert [log.created_at for log in logs] == [test.created_at for test in tests]
+    assert [(log.id, log.created_at) for log in logs] == [
+        (test.id, test.created_at) for test in tests
+    ]
     assert [tuple(log)[2:7] for log in logs] == [
         (Decimal("90.00"), Decimal("90.00"), 1, ["openai/gpt-4"], None),
         (Decimal("80.00"), Decimal("70.00"), 2, ["openai/gpt-4", "xai/grok"], None),

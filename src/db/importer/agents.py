@@ -105,8 +105,7 @@ async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, l
     wanted = Agent.agent_key == func.any(cast(keys, ARRAY(Text)))
     statement = select(Agent.agent_key, Agent.error_log).where(wanted)
     logs: dict[str, list[Any]] = {key: [] for key in keys}
-    for key, log in await session.rows(statement):
-        logs[key] = log
+    logs |= {row[0]: row[1] for row in await session.rows(statement)}
     for row in rows:
         if row["error"] is not None:
             error = {"at": timestamp(row["reported_at"]), "error": row["error"]}
