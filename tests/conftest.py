@@ -4,16 +4,19 @@ Workers of pytest-xdist share one server, because they name the same folder; eac
 """
 
 import asyncio
+import fcntl
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from db import Database
 from db.core import migrate, partition
 from db.core.embedded import Embedded
+from db.importer import import_files
 
 # A test database need not survive a crash, and nothing else may touch a template.
 SETTINGS = {
@@ -24,12 +27,23 @@ SETTINGS = {
 }
 
 
+# real evaluation data, in the order in which they need each other; see the README beside them
+REAL_FOLDER = Path(__file__).parents[1] / "../shared/data"
+REAL_NAMES = ("models", "airun", "weirdml", "nab", "azure-requests", "autogpt")
+REAL_FILES = [REAL_FOLDER / f"{name}.jsonl.gz" for name in REAL_NAMES]
+
+
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
-    """The URL of the server's own database: a place to create and drop others from."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this run share."""
     folder = tmp_path_factory.getbasetemp()
-    shared = folder if worker_id == "master" else folder.parent
-    with Embedded(shared / "postgres", SETTINGS) as url:
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def server_url(shared_folder: Path) -> Iterator[str]:
+    """The URL of the server's own database: a place to create and drop others from."""
+    with Embedded(shared_folder / "postgres", SETTINGS) as url:
         yield url
 
 
@@ -56,6 +70,38 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+def imported_template_url(server_url: str, shared_folder: Path) -> str:
+    """A database that holds the real files, for `create_database`; never connect to it.
+
+    It takes some ten seconds, so the first worker that needs it makes it for all of them.
+    """
+    missing = [path.name for path in REAL_FILES if not path.exists()]
+    if missing:
+        pytest.skip(f"NOT TESTED ON REAL DATA: {REAL_FOLDER} has no {', '.join(missing)}")
+    with (shared_folder / "imported").open("a+") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        note.seek(0)
+        if not (url := note.read()):
+            url = asyncio.run(_import(server_url, shared_folder))
+            note.write(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def imported_url(server_url: str, imported_template_url: str) -> str:
+    """The URL of a database that holds the real files, for tests that only read."""
+    return asyncio.run(create_database(server_url, imported_template_url))
+
+
+@pytest.fixture
+async def imported(imported_url: str) -> AsyncIterator[Database]:
+    """An open database that holds the real files, for tests that only read."""
+    database = Database(imported_url)
+    yield database
+    await database.close()
+
+
 async def create_database(server_url: str, template_url: str | None = None) -> str:
     """Makes a database, a copy of the template if given, and returns its URL.
 
@@ -78,6 +124,17 @@ async def _template(server_url: str) -> str:
     await migrate.upgrade(url)
     database = Database(url)
     await partition.ahead(database)
+    await database.close()
+    return url
+
+
+async def _import(server_url: str, rejects_dir: Path) -> str:
+    url = await _template(server_url)
+    database = Database(url)
+    report = await import_files(database, REAL_FILES, rejects_dir=rejects_dir)
+    assert report.failed == 0, [file.rejects for file in report.files]
+    async with database.write() as session:
+        await session.execute(text("analyze"))
     await database.close()
     return url
 
