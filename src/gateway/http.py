@@ -1,8 +1,10 @@
 """HTTP: the endpoint that runs one GraphQL operation per request.
 
-It follows the GraphQL over HTTP specification with the statuses in use today: 400 for a request
-that could not be executed, whichever JSON the caller accepts, and 200 for one that was, errors or
-not. A database that cannot be reached is the exception: 503, so that proxies and clients try again.
+It follows the GraphQL over HTTP specification with the statuses in use today: 200 for an operation
+that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
+where the caller accepts application/graphql-response+json, and 200 where it knows only
+application/json, whose clients take any other status for a failure of the network. A database that
+cannot be reached is the exception: 503, so that proxies and clients try again.
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from graph.core.permission import Principal
 
 VARY = {"vary": "Accept"}
 RETRY = {"retry-after": "1"}
+UNAVAILABLE = "SERVICE_UNAVAILABLE"
 CONSOLE = "/graphiql"
 
 
@@ -112,17 +115,18 @@ def _failed(failed: RequestFailed, request: Request) -> Response:
 
 
 def _response(answer: Answer, media_type: str) -> Response:
-    status = _status(answer)
+    status = _status(answer, media_type)
     content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
-    if answer.executed and status == 200:
+    if answer.executed and status != 503:
         content["data"] = answer.data
     headers = VARY | RETRY if status == 503 else VARY
     return respond(content, status, headers, media_type)
 
 
-def _status(answer: Answer) -> int:
+def _status(answer: Answer, media_type: str) -> int:
     codes = {error["extensions"]["code"] for error in answer.errors}
-    if not answer.executed:
-        return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
-    nothing = all(value is None for value in (answer.data or {}).values())
-    return 503 if nothing and codes == {"SERVICE_UNAVAILABLE"} else 200
+    if codes == {UNAVAILABLE} and all(value is None for value in (answer.data or {}).values()):
+        return 503
+    if answer.executed or media_type == JSON:
+        return 200
+    return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400

@@ -25,7 +25,7 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         database = Database(url, settings.pool_size)
         Console(highlight=False, soft_wrap=True).print(_greeting(settings, url))
-        uvicorn.Server(_config(settings, database)).run(sockets=[listener])
+        uvicorn.Server(configuration(settings, database)).run(sockets=[listener])
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -54,7 +54,8 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _config(settings: Settings, database: Database) -> uvicorn.Config:
+def configuration(settings: Settings, database: Database) -> uvicorn.Config:
+    """uvicorn around the gateway; the request log is ours, not uvicorn's."""
     return uvicorn.Config(
         create_app(settings, database),
         loop="uvloop",

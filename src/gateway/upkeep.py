@@ -42,5 +42,5 @@ async def _partition(database: Database) -> bool:
         log.exception("partitions could not be made ahead")
         return False
     if made:
-        log.info("partitions made", partitions=made)
+        log.info("partitions made ahead", count=len(made))
     return True

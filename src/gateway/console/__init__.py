@@ -1,4 +1,4 @@
-"""Console: a page to try queries and browse the schema; three files, nothing from elsewhere."""
+"""Console: a page to try queries and browse the schema; a few files, nothing from elsewhere."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ FILES = {
     "/graphiql": ("index.html", "text/html"),
     "/graphiql/console.js": ("console.js", "text/javascript"),
     "/graphiql/console.css": ("console.css", "text/css"),
+    "/graphiql/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "

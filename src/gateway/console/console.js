@@ -7,11 +7,14 @@ const EXAMPLES = {
     query: `query LatestDreams($count: Int = 5) {
   dreams(first: $count) {
     nodes {
-      id
       title
       category
       status
-      createdAt
+      latestProgress {
+        averageImpossibility
+        bestScore
+        improvementTrend
+      }
     }
     pageInfo {
       hasNextPage
@@ -22,40 +25,41 @@ const EXAMPLES = {
 `,
     variables: '{ "count": 5 }',
   },
-  "AI models": {
-    query: `query Models {
-  aiModels(first: 10) {
+  "Search": {
+    query: `query Search($words: String!) {
+  dreams(search: $words, first: 10) {
+    totalCount
     nodes {
-      provider
-      name
-      displayName
+      title
+      description
+      tags
     }
   }
 }
 `,
-    variables: "",
+    variables: '{ "words": "write file" }',
+  },
+  "Models compared": {
+    query: `query ModelsCompared($from: DateTime) {
+  modelComparison(from: $from) {
+    provider
+    model
+    averageImpossibility
+    testCount
+    totalCost
+  }
+}
+`,
+    variables: '{ "from": "2020-01-01T00:00:00Z" }',
   },
   "Agents": {
     query: `query Agents {
   agents(first: 10) {
     nodes {
-      id
+      key
       status
       lastActive
-    }
-  }
-}
-`,
-    variables: "",
-  },
-  "What is in this schema?": {
-    query: `query Fields {
-  __schema {
-    queryType {
-      fields {
-        name
-        description
-      }
+      isStale
     }
   }
 }

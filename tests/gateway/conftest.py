@@ -1,0 +1,48 @@
+"""The whole app over HTTP: in process for speed, on a socket where the socket matters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from db import Database
+from gateway.app import create_app
+from gateway.serving import configuration, listening
+from gateway.settings import Settings
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Development settings that no variable and no file of the developer's changes."""
+    return Settings(_env_file=None, max_body_bytes=4096, max_document_bytes=1024)
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> Starlette:
+    """The gateway over this test's database."""
+    return create_app(settings, database)
+
+
+@pytest.fixture
+async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the gateway, which is started."""
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def address(settings: Settings, database: Database) -> AsyncIterator[str]:
+    """The address of the gateway on a socket, served as `dreamnet serve` does."""
+    with listening("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(configuration(settings, database))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving

@@ -1,0 +1,43 @@
+"""Node, from its wheel, with the packages that a folder of the tests declares."""
+
+import fcntl
+import os
+import sys
+from asyncio import create_subprocess_exec, subprocess
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+TESTS = Path(__file__).parents[1]
+BINARIES = Path(sys.executable).parent
+
+
+async def node(folder: str, script: str, *arguments: str) -> Any:
+    """What a script of that folder prints, which is JSON."""
+    await _install(TESTS / folder)
+    return orjson.loads(await _run("node", script, *arguments, folder=TESTS / folder))
+
+
+async def _install(folder: Path) -> None:
+    """Exactly what the lock file says, once; one worker installs while the others wait."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    with (folder / "package.json").open() as declared:
+        fcntl.flock(declared, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            await _run("npm", "ci", "--ignore-scripts", folder=folder)
+
+
+async def _run(program: str, *arguments: str, folder: Path) -> bytes:
+    path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
+    process = await create_subprocess_exec(
+        BINARIES / program,
+        *arguments,
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, error = await process.communicate()
+    assert process.returncode == 0, error.decode()
+    return out
