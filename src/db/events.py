@@ -72,8 +72,9 @@ GROUPS = {
 def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:
     """Events per bucket and group, oldest first; the columns not grouped by are null. The last 24
     hours by default."""
-    keys = [bucket_of(Event.timestamp, bucket), *(GROUPS[group] for group in sorted(set(groups)))]
+    chosen = [GROUPS[group] for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
+    keys = [bucket_of(Event.timestamp, bucket), *chosen]
     return (
         select(*keys, *others, func.count().label("count"))
         .where(*span.or_last(COUNTED).of(Event.id))

@@ -92,7 +92,7 @@ _WHY_NO_STATEMENTS = """(
 )"""
 
 FIGURES: Mapping[str, str] = {
-    "version": "current_setting('server_version')",
+    "version": "split_part(current_setting('server_version'), ' ', 1)",
     "started_at": "pg_postmaster_start_time()",
     "database_bytes": "pg_database_size(current_database())",
     "cache_hit_ratio": "(select cast(blks_hit as float) / nullif(blks_hit + blks_read, 0)"

@@ -75,7 +75,8 @@ class Standby:
         "see it."
     )
     lag_bytes: BigInt | None = field(
-        "Bytes of the log that it has not replayed yet; null when the gateway may not see it."
+        "Bytes of the log that it has not replayed yet; null when it replays none, or the gateway "
+        "may not see it."
     )
     lag_seconds: float | None = field(
         "Seconds until it last had replayed what was committed here; null when nothing was lately."

@@ -128,8 +128,8 @@ def everything(_info: Info) -> list[ColumnElement[bool]]:
 def listed(
     listing: Listing, description: str, access: Access, *more: Argument, where: Where = everything
 ) -> Any:
-    """A list of the rows of a listing that fulfil the conditions which `where` makes of the
-    operation and of the values (None where left out) of the arguments added: all by default."""
+    """A list of all rows of a listing, or of those that fulfil the conditions of `where`, which is
+    called with the operation's info and the value of each argument added, None if left out."""
 
     async def resolve(info: Info, **arguments: Any) -> Listed:
         slice = _slice(arguments)
