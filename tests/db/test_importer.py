@@ -309,6 +309,16 @@ async def test_bad_lines_are_rejected_with_number_and_reason_and_the_rest_is_loa
     assert [reject.line for reject in file.rejects] == [2, 4, 5]
 
 
+async def test_files_of_one_name_have_rejects_files_of_their_own(ground: Ground) -> None:
+    paths = [ground.folder / folder / "bad.jsonl" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"{}")
+    report = await ground.load_file(*paths)
+    names = [file.rejects_path.name for file in report.files if file.rejects_path]
+    assert names == ["bad.jsonl.rejects.jsonl", "bad.jsonl.2.rejects.jsonl"]
+
+
 async def test_strict_stops_at_the_first_bad_line_with_nothing_of_its_batch(
     ground: Ground,
 ) -> None:

@@ -5,6 +5,7 @@ commands are synchronous and run in a thread. The folder of migrations is that o
 """
 
 import asyncio
+import io
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ _alembic = threading.Lock()  # alembic keeps the context of a run in a module of
 
 
 def _config(url: str | None = None) -> Config:
-    return Config(toml_file=ROOT / "pyproject.toml", attributes={"url": url})
+    quiet = io.StringIO()  # alembic would print to the output of whoever calls us
+    return Config(toml_file=ROOT / "pyproject.toml", stdout=quiet, attributes={"url": url})
 
 
 HEAD = ScriptDirectory.from_config(_config()).get_current_head()
@@ -49,7 +51,7 @@ async def current(url: str) -> str | None:
     """The revision of a database, None where no migration ever ran."""
     engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
     async with engine.connect() as connection:
-        return await connection.run_sync(_revision)
+        return await connection.run_sync(_revision)  # no pool, so nothing to dispose of
 
 
 async def check(url: str) -> list[str]:
@@ -67,8 +69,8 @@ def supported(revision: str | None) -> bool:
     """Whether this code can serve a database of that revision: from OLDEST up to HEAD."""
     if revision is None or HEAD is None:
         return False
-    scripts = ScriptDirectory.from_config(_config())
-    return revision in {script.revision for script in scripts.iterate_revisions(HEAD, "base")}
+    known = ScriptDirectory.from_config(_config()).iterate_revisions(HEAD, OLDEST, inclusive=True)
+    return revision in {script.revision for script in known}
 
 
 async def _run(step: Callable[..., Any], url: str, *arguments: str) -> None:

@@ -118,13 +118,19 @@ class Import:
         report = FileReport(source.path)
         self.report.files.append(report)
         began = monotonic()
-        with Rejects(report, self.rejects_dir) as rejects:
+        with Rejects(report, self._rejects_path(source.path)) as rejects:
             async with aclosing(prefetched(batches(source))) as found:
                 async for batch in found:
                     self._note(await self._store(batch, rejects), report)
                     report.seconds = monotonic() - began
                     self._tell(source.path, batch.position, source.size, report)
                     await self._recompute(at_least=REMEMBERED_DREAMS)
+
+    def _rejects_path(self, path: Path) -> Path:
+        """`<name>.rejects.jsonl`, or `<name>.2.rejects.jsonl` for the second file of that name."""
+        same = sum(file.path.name == path.name for file in self.report.files)
+        number = f".{same}" if same > 1 else ""
+        return self.rejects_dir / f"{path.name}{number}.rejects.jsonl"
 
     async def _store(self, batch: Batch, rejects: Rejects) -> Stored:
         """Raises Stopped, with nothing of the batch stored, when strict and a line is bad."""

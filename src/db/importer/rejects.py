@@ -11,15 +11,15 @@ from db.importer.report import SHOWN, FileReport, Reject
 
 
 class Rejects:
-    """The rejects file of one imported file: `<name>.rejects.jsonl`, made at the first reject.
+    """The rejects file of one imported file, made at the first reject.
 
     Each line is an object: `line` (number), `reason`, and `text`, the line as it was; bytes that
     are not UTF-8 are shown as escapes.
     """
 
-    def __init__(self, report: FileReport, folder: Path) -> None:
+    def __init__(self, report: FileReport, path: Path) -> None:
         self._report = report
-        self._path = folder / f"{report.path.name}.rejects.jsonl"
+        self._path = path
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> "Rejects":

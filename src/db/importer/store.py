@@ -126,9 +126,9 @@ async def _insert(
 
 
 async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
-    """Of lines for the same model, the last one counts."""
-    latest = list({(row["provider"], row["name"]): row for row in rows}.values())
-    source = recordset(AiModel, AI_MODEL, latest)
+    """Of lines for the same model, the last one counts. Sorted, or two imports could deadlock."""
+    latest = {(row["provider"], row["name"]): row for row in rows}
+    source = recordset(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
     statement = upsertion(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
     return counts(len(rows), await session.rows(statement))
 
