@@ -1,0 +1,120 @@
+"""Health: what is reported when all is well, and when the database is gone, stuck or too old."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from db import Database
+from db.core import migrate
+from db.core.embedded import Embedded
+from gateway.app import create_app
+from gateway.settings import Settings
+
+GONE = {"ok": False, "error": "no answer within 1 s"}
+
+
+@pytest.fixture
+async def cut_off(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a gateway whose database is not there."""
+    app = create_app(settings, Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+async def test_all_is_well(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/health")
+    report = response.json()
+    assert response.status_code == 200
+    assert report["uptime"] >= 0
+    assert report["timestamp"].endswith("Z")
+    assert report["database"].pop("latencyMs") > 0
+    del report["uptime"], report["timestamp"]
+    assert report == {"ok": True, "service": "dreamnet-gateway", "database": {"ok": True}}
+
+
+async def test_ready(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/api/health/ready")
+    checks = {"database": True, "migrations": True, "serving": True}
+    assert (response.status_code, response.json()) == (200, {"ok": True, "checks": checks})
+
+
+async def test_no_database(cut_off: httpx2.AsyncClient) -> None:
+    health, ready = await cut_off.get("/health"), await cut_off.get("/api/health/ready")
+    assert (health.status_code, health.json()["ok"], health.json()["database"]) == (
+        503,
+        False,
+        GONE,
+    )
+    checks = {"database": False, "migrations": False, "serving": True}
+    assert (ready.status_code, ready.json()) == (503, {"ok": False, "checks": checks})
+
+
+async def test_alive_without_a_database(cut_off: httpx2.AsyncClient) -> None:
+    response = await cut_off.get("/livez")
+    assert (response.status_code, response.json()) == (200, {"ok": True})
+
+
+async def test_not_ready_with_tables_of_another_version(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    async with database.write() as session:
+        await session.execute(text("update alembic_version set version_num = '9999'"))
+    response = await client.get("/api/health/ready")
+    assert (response.status_code, response.json()["checks"]["migrations"]) == (503, False)
+
+
+async def test_not_ready_without_tables(client: httpx2.AsyncClient, database_url: str) -> None:
+    await migrate.downgrade(database_url, "base")
+    response = await client.get("/api/health/ready")
+    assert (response.status_code, response.json()["checks"]["migrations"]) == (503, False)
+
+
+async def test_not_ready_once_stopping(settings: Settings, database: Database) -> None:
+    app = create_app(settings, database)
+    transport = httpx2.ASGITransport(app)
+    async with app.router.lifespan_context(app):
+        pass
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.get("/api/health/ready")
+    assert (response.status_code, response.json()["checks"]["serving"]) == (503, False)
+
+
+async def test_a_database_that_hangs_costs_one_second(settings: Settings, tmp_path: Path) -> None:
+    with Embedded(tmp_path, {"fsync": "off"}) as url:
+        database = Database(url)
+        transport = httpx2.ASGITransport(create_app(settings, database))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            assert (await client.get("/health")).status_code == 200
+            with stuck(tmp_path):
+                began = monotonic()
+                response = await client.get("/health")
+                assert (response.status_code, response.json()["database"]) == (503, GONE)
+                assert monotonic() - began < 2
+        await database.close()
+
+
+@contextmanager
+def stuck(folder: Path) -> Iterator[None]:
+    """All processes of the server in that folder stand still."""
+    processes = _processes(Embedded(folder).server.pid)
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _processes(pid: int | None) -> list[int]:
+    assert pid is not None
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [pid, *map(int, listed.split())]

@@ -1,0 +1,101 @@
+"""Settings: documented, from the environment, refused in one sentence, and silent about secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Settings, SettingsRefused, load
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+URL = "postgresql://dreamnet:hunter2@db.example/dreamnet"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no file of the developer's decides."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(Settings.variable(name), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented(name: str) -> None:
+    default = Settings.model_fields[name].default
+    shown = {None: ("none", "by environment")}.get(default, (f"`{default}`",))
+    rows = [f"| `{Settings.variable(name)}` | {text} | " for text in shown]
+    assert any(row in OPERATIONS.read_text() for row in rows)
+    assert Settings.model_fields[name].description
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = load()
+    assert (settings.env, settings.host, settings.port) == ("development", "127.0.0.1", 8000)
+    assert settings.database_url is None
+    assert not settings.log_as_json
+
+
+def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("DREAMNET_PORT=1\nDREAMNET_POOL_SIZE=2\nSOMETHING_ELSE=3\n")
+    monkeypatch.setenv("DREAMNET_PORT", "4")
+    assert (load().port, load().pool_size) == (4, 2)
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("DREAMNET_PORT", "")
+    assert (load().database_url, load().port) == (None, 8000)
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    settings = load()
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == URL
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMNET_ENV", "production")
+    monkeypatch.setenv("DATABASE_URL", URL)
+    assert load().log_as_json
+    monkeypatch.setenv("DREAMNET_LOG_FORMAT", "console")
+    assert not load().log_as_json
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"DREAMNET_ENV": "production"},
+            "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for development.",
+        ),
+        (
+            {"DREAMNET_HOST": "0.0.0.0"},  # noqa: S104  the address that must be refused
+            "DREAMNET_ENV=development acts as an administrator and listens on loopback only: "
+            "DREAMNET_HOST=0.0.0.0 needs DREAMNET_ENV=production.",
+        ),
+        (
+            {"DATABASE_URL": "mysql://root:hunter2@db.example/x"},
+            "DATABASE_URL is not acceptable: must start with postgresql://.",
+        ),
+        (
+            {"DREAMNET_PORT": "0", "DREAMNET_POOL_SIZE": "-1"},
+            "DREAMNET_PORT is not acceptable: Input should be greater than or equal to 1.\n"
+            "DREAMNET_POOL_SIZE is not acceptable: Input should be greater than or equal to 1.",
+        ),
+    ],
+)
+def test_what_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sentence: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_by_any_name(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("DREAMNET_HOST", host)
+    assert load().host == host
