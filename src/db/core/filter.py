@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Numeric,
     all_,
     and_,
     any_,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     not_,
     or_,
     true,
+    type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -116,7 +118,7 @@ class Filterable:
         column = self.columns.get(condition.column)
         if column is None:
             raise Invalid(f"There is no filter on {condition.column}.", condition.column)
-        sql = OPERATORS[condition.operator](column, condition.value)
+        sql = OPERATORS[condition.operator](_unbounded(column), condition.value)
         return and_(sql, *self._id_bounds(column, condition))
 
     def _id_bounds(self, column: Column, condition: Compare) -> list[Sql]:
@@ -145,6 +147,12 @@ class Relation:
         target = self.target()
         shallow = Filterable(target.columns, time=target.time, id=target.id)
         return exists().where(self.on(), shallow.compile(condition))
+
+
+def _unbounded(column: Column) -> Any:
+    """The column, compared with numbers as they are: a value cast to numeric(5,2) would be rounded
+    first, or refused as too large."""
+    return type_coerce(column, Numeric()) if isinstance(column.type, Numeric) else column
 
 
 def _array(column: Column, values: Any) -> Any:

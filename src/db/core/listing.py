@@ -53,8 +53,11 @@ class Listing:
         return Filterable(columns, self.relations, self.time, self.id)
 
     def order(self, wanted: Sequence[tuple[str, bool]]) -> Order:
-        """The order asked for, ended by the id so that no two rows tie."""
-        terms = [By(self.orders[name], descending) for name, descending in wanted]
+        """The order asked for, ended by the id so that no two rows tie; a column counts once."""
+        directions: dict[str, bool] = {}
+        for name, descending in wanted:
+            directions.setdefault(name, descending)
+        terms = [By(self.orders[name], descending) for name, descending in directions.items()]
         unique = next((n for n, by in enumerate(terms, 1) if by.column is self.id), None)
         newest = not terms or terms[-1].descending
         return tuple(terms[:unique]) if unique else (*terms, By(self.id, newest))

@@ -93,7 +93,8 @@ class Window:
     def conditions(self, order: Order) -> list[ColumnElement[bool]]:
         """The keyset conditions of the cursors given."""
         cursors = ((self.after, False), (self.before, True))
-        return [_beyond(order, decode(order, text), back) for text, back in cursors if text]
+        given = [(text, backward) for text, backward in cursors if text is not None]
+        return [_beyond(order, decode(order, text), backward) for text, backward in given]
 
     def apply(self, statement: Select[Any], order: Order) -> Select[Any]:
         """The statement limited to the window, and one row more to see whether the list goes on."""

@@ -73,7 +73,8 @@ class Comparator:
                 raise Invalid("Null compares with nothing; use isNull.", column)
             if isinstance(value, list) and len(value) > MAX_VALUES:
                 raise Invalid(f"At most {MAX_VALUES} values can be compared at once.", column)
-            values = tuple(map(self.read, value)) if isinstance(value, list) else self.read(value)
+            read = bool if operator == "is_null" else self.read
+            values = tuple(map(read, value)) if isinstance(value, list) else read(value)
             yield Compare(column, operator, values)
 
 
