@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from db.core import migrate
 from db.core.embedded import Embedded
 from db.importer import import_files
 
-LINES = 40_000
+LINES = 80_000
 IMPORT = """
 import asyncio, sys
 from pathlib import Path
@@ -71,6 +72,6 @@ async def count(database: Database) -> int:
 
 
 def metric(number: int) -> bytes:
-    minute = f"2024-01-{1 + number // 1440:02}T{number // 60 % 24:02}:{number % 60:02}:00Z"
+    at = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
     line = {"kind": "metric", "metricName": "cpu", "value": str(number), "tags": {}}
-    return json.dumps(line | {"timestamp": minute}).encode()
+    return json.dumps(line | {"timestamp": at.isoformat()}).encode()
