@@ -7,16 +7,15 @@ import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from db import Database
 from db.core import migrate, partition
 from db.core.embedded import Embedded
 from db.importer import import_files
+from ground import REAL_FILES, REAL_FOLDER, create_database, drop_database
 
 # A test database need not survive a crash, and nothing else may touch a template.
 SETTINGS = {
@@ -25,12 +24,6 @@ SETTINGS = {
     "synchronous_commit": "off",
     "autovacuum": "off",
 }
-
-
-# real evaluation data, in the order in which they need each other; see the README beside them
-REAL_FOLDER = Path(__file__).parents[1] / "../shared/data"
-REAL_NAMES = ("models", "airun", "weirdml", "nab", "azure-requests", "autogpt")
-REAL_FILES = [REAL_FOLDER / f"{name}.jsonl.gz" for name in REAL_NAMES]
 
 
 @pytest.fixture(scope="session")
@@ -102,23 +95,6 @@ async def imported(imported_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def create_database(server_url: str, template_url: str | None = None) -> str:
-    """Makes a database, a copy of the template if given, and returns its URL.
-
-    Measured on two cores with fsync off: 20 ms to copy the files and drop them later, 35 by WAL.
-    """
-    name = f"test_{uuid4().hex}"
-    template = make_url(template_url).database if template_url else "template0"
-    copy = f'create database "{name}" template "{template}" strategy file_copy'
-    await _administer(server_url, copy)
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
-
-
-async def drop_database(server_url: str, url: str) -> None:
-    """Drops a database, and throws out whoever is still connected to it."""
-    await _administer(server_url, f'drop database "{make_url(url).database}" with (force)')
-
-
 async def _template(server_url: str) -> str:
     url = await create_database(server_url)
     await migrate.upgrade(url)
@@ -137,11 +113,3 @@ async def _import(server_url: str, rejects_dir: Path) -> str:
         await session.execute(text("analyze"))
     await database.close()
     return url
-
-
-async def _administer(server_url: str, statement: str) -> None:
-    connection = await asyncpg.connect(server_url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

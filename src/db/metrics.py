@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Double,
     Executable,
     Index,
     Numeric,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    type_coerce,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,7 +59,8 @@ STATISTICS = (
     func.max(Metric.value).label("maximum"),
     func.count().label("count"),
 )
-P95 = func.percentile_cont(0.95).within_group(Metric.value).label("p95")
+# PostgreSQL interpolates in double precision; SQLAlchemy would round that to the column's scale.
+P95 = type_coerce(func.percentile_cont(0.95).within_group(Metric.value), Double).label("p95")
 UNIT = case((func.min(Metric.unit) == func.max(Metric.unit), func.min(Metric.unit))).label("unit")
 ENDS = (
     func.min(Metric.timestamp).label("first_timestamp"),

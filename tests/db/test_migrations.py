@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import conftest
+import ground
 from db import Database
 from db.core import migrate
 from db.core.database import asyncpg_url
@@ -33,9 +33,9 @@ RELATIONS = text("select count(*) from pg_class where relnamespace = 'public'::r
 @pytest.fixture
 async def empty_url(server_url: str) -> AsyncIterator[str]:
     """The URL of a database in which no migration ever ran."""
-    url = await conftest.create_database(server_url)
+    url = await ground.create_database(server_url)
     yield url
-    await conftest.drop_database(server_url, url)
+    await ground.drop_database(server_url, url)
 
 
 async def test_up_to_head_down_to_base_and_up_again(empty_url: str) -> None:
@@ -80,14 +80,14 @@ async def test_check_of_an_empty_database_says_that_it_is_behind(empty_url: str)
 
 async def test_migrations_make_what_the_tables_declare(empty_url: str, server_url: str) -> None:
     """More than `check` sees: check constraints, index definitions, sequences."""
-    declared_url = await conftest.create_database(server_url)
+    declared_url = await ground.create_database(server_url)
     engine = create_async_engine(asyncpg_url(declared_url))
     async with engine.begin() as connection:
         await connection.run_sync(Table.metadata.create_all)
     await engine.dispose()
     await migrate.upgrade(empty_url)
     declared, migrated = await _structure(declared_url), await _structure(empty_url)
-    await conftest.drop_database(server_url, declared_url)
+    await ground.drop_database(server_url, declared_url)
     assert migrated == declared
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-import conftest
+import ground
 from db import Database
 from db.importer import Counts, import_files
 
@@ -143,11 +143,11 @@ async def test_nothing_from_the_files_is_outside_its_month(imported: Database) -
 async def test_a_second_import_changes_nothing(
     server_url: str, imported_template_url: str, tmp_path: Path
 ) -> None:
-    url = await conftest.create_database(server_url, imported_template_url)
+    url = await ground.create_database(server_url, imported_template_url)
     database = Database(url)
-    report = await import_files(database, conftest.REAL_FILES, rejects_dir=tmp_path)
+    report = await import_files(database, ground.REAL_FILES, rejects_dir=tmp_path)
     await database.close()
-    await conftest.drop_database(server_url, url)
+    await ground.drop_database(server_url, url)
     assert not report.changed
     assert {file.path.name: dict(file.kinds) for file in report.files} == {
         name: {kind: Counts(unchanged=count) for kind, count in kinds.items()}

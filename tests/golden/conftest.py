@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 
-from conftest import create_database, drop_database
 from db import Database
 from gateway.app import create_app
 from gateway.settings import Settings
 from golden import world
+from ground import create_database, drop_database
 
 
 @pytest.fixture(scope="session")

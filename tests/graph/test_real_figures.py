@@ -1,0 +1,231 @@
+"""The figures of the API against figures computed from the files in plain Python.
+
+Needs the real evaluation data beside the project; without it the tests are skipped, and say so.
+"""
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from statistics import fmean, quantiles
+from typing import Any
+
+import pytest
+
+from db import Database
+from graph.core.context import Context
+from graph.core.operation import execute, prepare
+from graph.core.permission import DEVELOPER
+from graph.schema import schema
+from ground import REAL_FILES
+
+FROM, TO = "2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z"
+Line = dict[str, Any]
+Ask = Callable[..., Awaitable[Any]]
+
+
+def lines(kind: str) -> Iterator[Line]:
+    for path in REAL_FILES:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            yield from (line for line in map(json.loads, file) if line["kind"] == kind)
+
+
+@pytest.fixture(scope="module")
+def dreams() -> dict[str, Line]:
+    return {line["key"]: line for line in lines("dream")}
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[Line]:
+    """The tests that an average may be taken of."""
+    return [
+        test
+        for test in lines("test")
+        if test["status"] == "COMPLETED" and test["impossibilityScore"] is not None
+    ]
+
+
+@pytest.fixture
+def ask(imported: Database) -> Ask:
+    async def ask(text: str, **variables: Any) -> Any:
+        answer = await execute(
+            prepare(schema, text), variables, Context(imported, DEVELOPER, "test-request")
+        )
+        assert answer.errors == []
+        return answer.data
+
+    return ask
+
+
+def mean(values: list[Any]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def near(value: Any) -> Any:
+    return None if value is None else pytest.approx(float(value), rel=1e-9, abs=1e-9)
+
+
+def within(line: Line, since: str | None, until: str | None) -> bool:
+    at = line["createdAt"]
+    return (since is None or at >= since) and (until is None or at < until)
+
+
+@pytest.mark.parametrize(("since", "until"), [("1970-01-01T00:00:00.000000Z", None), (FROM, TO)])
+async def test_model_comparison(
+    ask: Ask, scored: list[Line], since: str, until: str | None
+) -> None:
+    models = defaultdict(list)
+    for test in scored:
+        if within(test, since, until):
+            models[test["provider"], test["model"]].append(test)
+
+    data = await ask(
+        """query ($from: DateTime, $to: DateTime) {
+          modelComparison(from: $from, to: $to) {
+            provider model averageImpossibility averageConfidence averageDurationMs testCount
+            totalCost
+          }
+        }""",
+        **{"from": since, "to": until},
+    )
+
+    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
+    averages = [row["averageImpossibility"] for row in data["modelComparison"]]
+    assert averages == sorted(averages)
+    assert set(answered) == set(models)
+    for key, tests in models.items():
+        costs = [Decimal(test["cost"]) for test in tests if test["cost"] is not None]
+        assert answered[key] == {
+            "provider": key[0],
+            "model": key[1],
+            "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
+            "averageConfidence": near(mean([t["confidence"] for t in tests])),
+            "averageDurationMs": near(mean([t["durationMs"] for t in tests])),
+            "testCount": len(tests),
+            "totalCost": str(sum(costs)) if costs else None,
+        }
+
+
+@pytest.mark.parametrize(("since", "until"), [(None, None), (FROM, TO)])
+async def test_category_performance(
+    ask: Ask, scored: list[Line], dreams: dict[str, Line], since: str | None, until: str | None
+) -> None:
+    categories = defaultdict(list)
+    for test in scored:
+        dream = dreams[test["dreamKey"]]
+        if dream["status"] == "ACTIVE" and within(test, since, until):
+            categories[dream["category"]].append(test)
+
+    data = await ask(
+        """query ($from: DateTime, $to: DateTime) {
+          categoryPerformance(from: $from, to: $to) {
+            category dreamCount averageImpossibility testCount
+          }
+        }""",
+        **{"from": since, "to": until},
+    )
+
+    expected = [
+        {
+            "category": category,
+            "dreamCount": len({test["dreamKey"] for test in tests}),
+            "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
+            "testCount": len(tests),
+        }
+        for category, tests in categories.items()
+    ]
+    expected.sort(key=lambda row: row["averageImpossibility"].expected)
+    assert data["categoryPerformance"] == expected
+
+
+@pytest.mark.parametrize(("bucket", "start"), [("DAY", "%Y-%m-%d"), ("MONTH", "%Y-%m-01")])
+async def test_decay(
+    ask: Ask, scored: list[Line], dreams: dict[str, Line], bucket: str, start: str
+) -> None:
+    expected: dict[str, dict[str, list[float]]] = {name(dream): {} for dream in dreams.values()}
+    for test in scored:
+        day = datetime.fromisoformat(test["createdAt"]).strftime(f"{start}T00:00:00.000000Z")
+        scores = expected[name(dreams[test["dreamKey"]])].setdefault(day, [])
+        scores.append(float(test["impossibilityScore"]))
+
+    answered = {name(dream): dream["decay"] async for dream in decayed(ask, bucket)}
+
+    assert len(expected) == len(dreams)
+    assert answered == {
+        dream: [
+            {
+                "bucket": day,
+                "averageImpossibility": near(fmean(scores)),
+                "bestScore": near(min(scores)),
+                "testCount": len(scores),
+            }
+            for day, scores in sorted(days.items())
+        ]
+        for dream, days in expected.items()
+    }
+
+
+def name(dream: Line) -> tuple[Any, ...]:
+    """What tells a dream from the others, in the file and in the API."""
+    return dream["title"], dream["createdAt"], dream["originalPrompt"], tuple(dream["tags"])
+
+
+async def decayed(ask: Ask, bucket: str) -> AsyncIterator[Any]:
+    """Every dream with its decay, page by page."""
+    after, more = None, True
+    while more:
+        data = await ask(
+            """query ($after: String, $bucket: Bucket!) {
+              dreams(first: 100, after: $after) {
+                nodes {
+                  title createdAt originalPrompt tags
+                  decay(from: "1970-01-01T00:00:00.000000Z", bucket: $bucket) {
+                    bucket averageImpossibility bestScore testCount
+                  }
+                }
+                pageInfo { hasNextPage endCursor }
+              }
+            }""",
+            after=after,
+            bucket=bucket,
+        )
+        for dream in data["dreams"]["nodes"]:
+            yield dream
+        page = data["dreams"]["pageInfo"]
+        after, more = page["endCursor"], page["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("1970-01-01T00:00:00.000000Z", None), ("2014-04-01T00:00:00.000000Z", "2014-04-10T00:00:00.000000Z")],
+)
+async def test_metric_summary(ask: Ask, since: str, until: str | None) -> None:
+    series: dict[str, list[Decimal]] = defaultdict(list)
+    for metric in lines("metric"):
+        if metric["timestamp"] >= since and (until is None or metric["timestamp"] < until):
+            stored = Decimal(metric["value"]).quantize(Decimal("0.000001"), ROUND_HALF_UP)
+            series[metric["metricName"]].append(stored)
+
+    data = await ask(
+        """query ($from: DateTime, $to: DateTime) {
+          metricSummary(from: $from, to: $to) {
+            metricName average minimum maximum count p95
+          }
+        }""",
+        **{"from": since, "to": until},
+    )
+
+    assert data["metricSummary"] == [
+        {
+            "metricName": metric,
+            "average": near(sum(values) / len(values)),
+            "minimum": near(min(values)),
+            "maximum": near(max(values)),
+            "count": len(values),
+            "p95": near(quantiles(map(float, values), n=20, method="inclusive")[-1]),
+        }
+        for metric, values in sorted(series.items())
+    ]
