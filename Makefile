@@ -1,12 +1,58 @@
 .DEFAULT_GOAL := help
-.PHONY: help lock
+.PHONY: help serve test check format schema migration golden lock
+
+PYTHON ?= python3
+BIN = .venv/bin
+RUNTIME = .venv/runtime.stamp
+TOOLS = .venv/tools.stamp
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group build
+serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0.1:8000
+	@exec $(BIN)/dreamnet serve
 
-lock:  ## Pin every dependency with its hashes
-	.venv/bin/pip install --quiet uv==0.13.8
+test: $(TOOLS)  ## Install what tests need and run them all
+	$(BIN)/pytest
+
+check: $(TOOLS)  ## Everything that must hold before a commit
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/dreamnet schema --check schema.graphql
+	$(BIN)/pytest --cov --cov-report=term-missing --cov-fail-under=90
+
+format: $(TOOLS)  ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schema: $(RUNTIME)  ## Write schema.graphql anew
+	$(BIN)/dreamnet schema --write schema.graphql
+
+migration: $(TOOLS)  ## Write the next migration: make migration name="create prizes"
+	$(BIN)/dreamnet migrate new "$(name)"
+	$(BIN)/ruff check --quiet --fix migrations
+	$(BIN)/ruff format --quiet migrations
+
+# A stamp is as new as the installation it stands for, so that nothing is installed twice.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+$(RUNTIME): requirements.lock pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS): requirements-dev.lock $(RUNTIME)
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group build
+
+lock: $(RUNTIME)  ## Pin every dependency with its hashes
+	$(INSTALL) uv==0.13.8
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock

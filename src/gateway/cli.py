@@ -11,6 +11,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from db.core import migrate
+from db.core.draft import draft
+from db.core.embedded import EmbeddedFailed
 from gateway import importing
 from gateway.doctor import report
 from gateway.exits import Exit, Stopped
@@ -49,6 +51,8 @@ def main() -> NoReturn:
         _end(str(refused), Exit.USAGE)
     except Stopped as stopped:
         _end(str(stopped), stopped.code)
+    except EmbeddedFailed as failed:
+        _end(str(failed), Exit.DATABASE)
     sys.exit(Exit.OK)
 
 
@@ -139,7 +143,17 @@ def check() -> None:
     raise typer.Exit(Exit.PROBLEMS if differences else Exit.OK)
 
 
+@migrations.command(epilog=EXIT_CODES)
+def new(name: Annotated[str, typer.Argument(help="What it does, in a few words.")]) -> None:
+    """Write a migration from how the tables in the code differ from the newest one."""
+    draft(name)
+    typer.echo("Read it and correct it: it is a guess.")
+
+
 def _move(way: Callable[[str, str], Coroutine[Any, Any, None]], revision: str) -> None:
+    if revision not in ("head", "base") and not migrate.supported(revision):
+        raise Stopped(f"There is no revision {revision}.", Exit.USAGE)
+
     async def moved(url: str) -> str | None:
         await way(url, revision)
         return await migrate.current(url)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from db.core import migrate
+from db.core.embedded import EmbeddedFailed
 from gateway.exits import Exit, Stopped
 from gateway.opening import database_url, examine, obstacle, place
 from gateway.settings import Settings
@@ -46,7 +47,7 @@ def examination(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings.data_dir.resolve())
     try:
         yield from _database(settings)
-    except Stopped as stopped:
+    except (Stopped, EmbeddedFailed) as stopped:
         yield Finding("database", "not usable", str(stopped))
 
 
@@ -56,10 +57,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         if name == "database_url":
             value = place(value.get_secret_value()) if value else "not set: embedded"
         yield Finding(settings.variable(name), str(value))
-    known = {settings.variable(name) for name in type(settings).model_fields}
-    for name in sorted(os.environ):
-        if name.startswith("DREAMNET_") and name not in known:
-            yield Finding(name, "unknown", "There is no such setting; check its spelling.")
+    for name in _unknown_variables():
+        yield Finding(name, "unknown", "There is no such setting; check its spelling.")
+
+
+def _unknown_variables() -> list[str]:
+    """Variables that look like settings and are none: likely misspelt."""
+    known = {Settings.variable(name) for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
 
 
 def _disk(folder: Path) -> Finding:

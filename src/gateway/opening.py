@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from db.core import health, migrate
-from db.core.embedded import Embedded, EmbeddedFailed
+from db.core.embedded import Embedded
 from db.core.errors import Unavailable
 from db.core.health import OLDEST_SERVER, Examination
 from gateway.exits import Exit, Stopped
@@ -19,15 +19,8 @@ def database_url(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    embedded = Embedded(settings.data_dir)
-    try:
-        url = embedded.start()
-    except EmbeddedFailed as error:
-        raise Stopped(str(error), Exit.DATABASE) from error
-    try:
+    with Embedded(settings.data_dir) as url:
         yield url
-    finally:
-        embedded.stop()
 
 
 @contextmanager
