@@ -142,7 +142,8 @@ def _refused(
             return [coded(f"{field} needs {access}.", code)]
     declared = operation.node.variable_definitions or ()
     coerced = get_variable_values(operation.schema._schema, declared, variables or {})
-    return coerced if isinstance(coerced, list) else []
+    refused = coerced if isinstance(coerced, list) else []
+    return [GraphQLError(error.message, error.nodes) for error in refused]  # not their cause
 
 
 def _answer(

@@ -9,6 +9,7 @@ from graphql import GraphQLError
 from strawberry.scalars import JSON
 
 LARGEST = 2**63 - 1
+FIRST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _print_time(value: datetime) -> str:
@@ -18,12 +19,12 @@ def _print_time(value: datetime) -> str:
 def _read_time(value: Any) -> datetime:
     """RFC 3339 §5.6; an offset is required, because a time without one is a guess."""
     try:
-        parsed = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        parsed = datetime.fromisoformat(value.upper())
+    except (AttributeError, ValueError):
         parsed = None
     if parsed is None or parsed.tzinfo is None or "T" not in value.upper():
         raise GraphQLError("DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z.")
-    if not 1970 <= parsed.year < 9999:
+    if not FIRST <= parsed < END:
         raise GraphQLError("DateTime must lie between the years 1970 and 9998.")
     return parsed.astimezone(UTC)
 
