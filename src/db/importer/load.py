@@ -1,11 +1,12 @@
 """Load: files into the database, batch by batch; each batch is a transaction.
 
-While PostgreSQL stores a batch, a thread reads and checks the next one: the work of an import is
-about half and half, and this way takes little more than the longer half.
+While PostgreSQL stores a batch, the next one is read and checked: the work of an import is about
+half and half. A thread would be of no use: PostgreSQL answers five times a batch, and each time the
+loop would wait for the interpreter's lock.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from db.importer.store import Entry, Stored, store
 
 BATCH_LINES = 2_000
 BATCH_BYTES = 2 * 2**20
+LINES_AT_ONCE = 50  # about a millisecond of reading and checking
 REMEMBERED_DREAMS = 50_000  # tested ones; when they are more, their progress is computed at once
 DREAMS_AT_ONCE = 100
 
@@ -64,11 +66,13 @@ class Batch:
         return lines >= BATCH_LINES or self.size >= BATCH_BYTES
 
 
-def batches(source: Source) -> Iterator[Batch]:
-    """All lines of a file in batches."""
+async def batches(source: Source) -> AsyncGenerator[Batch, None]:
+    """All lines of a file in batches. Steps aside every few lines for whoever else has work."""
     batch, repeats = Batch(), Repeats()
     for line in source:
         batch.add(line, repeats)
+        if line.number % LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)
         if batch.full:
             batch.position = source.position
             yield batch
@@ -77,15 +81,17 @@ def batches(source: Source) -> Iterator[Batch]:
     yield batch
 
 
-async def prefetched(source: Iterator[Batch]) -> AsyncGenerator[Batch, None]:
-    """Batches, each read in a thread while the one before it is being stored."""
-    upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
-    try:
-        while (batch := await asyncio.shield(upcoming)) is not None:
-            upcoming = asyncio.ensure_future(asyncio.to_thread(next, source, None))
-            yield batch
-    finally:
-        await asyncio.wait([upcoming])
+async def prefetched(source: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
+    """Batches, each read while the one before it is being stored."""
+    async with aclosing(source):
+        upcoming = asyncio.ensure_future(anext(source, None))
+        try:
+            while (batch := await upcoming) is not None:
+                upcoming = asyncio.ensure_future(anext(source, None))
+                yield batch
+        finally:
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
 
 
 class Import:
