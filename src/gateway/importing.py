@@ -80,14 +80,17 @@ def _print_rejects(console: Console, file: FileReport) -> None:
     for reject in file.rejects[:SHOWN_REJECTS]:
         console.print(f"{file.path.name}, line {reject.line}: {reject.reason}", markup=False)
     if file.rejected:
+        lines = "line" if file.rejected == 1 else "lines"
+        where = f"all of them in {file.rejects_path}"
         console.print(
-            f"{file.path.name}: {file.rejected:,} lines rejected, see {file.rejects_path}"
+            f"{file.path.name}: {file.rejected:,} {lines} rejected, {where}", markup=False
         )
 
 
 def _verdict(report: Report) -> str:
     if report.stopped:
         return "Stopped at the first bad line; nothing after it was imported."
-    if not report.changed:
-        return f"Nothing changed: everything was there already. {report.seconds:.1f} s."
-    return f"Done in {report.seconds:.1f} s."
+    if report.changed:
+        return f"Done in {report.seconds:.1f} s."
+    everything = "" if report.failed else ": everything was there already"
+    return f"Nothing changed{everything}. {report.seconds:.1f} s."

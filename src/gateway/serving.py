@@ -21,8 +21,8 @@ BACKLOG = 2048
 
 def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises Stopped when it cannot start."""
-    telemetry.configure(settings)
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
+        telemetry.configure(settings)
         database = Database(url, settings.pool_size)
         Console(highlight=False, soft_wrap=True).print(_greeting(settings, url))
         uvicorn.Server(configuration(settings, database)).run(sockets=[listener])

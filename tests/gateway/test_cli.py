@@ -1,0 +1,239 @@
+"""The command line: what it prints, and the numbers it ends with."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+
+from db import Database
+from db.core import migrate
+from gateway.cli import main
+from gateway.settings import Settings
+from ground import create_database, drop_database
+
+Dreamnet = Callable[..., int]
+SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
+DREAM = next(line for line in SAMPLE.read_text().splitlines(True) if '"kind":"dream"' in line)
+
+
+@pytest.fixture
+def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dreamnet]:
+    """`dreamnet("migrate", "up", DATABASE_URL=...)` runs a command and returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in Settings.model_fields:
+        monkeypatch.delenv(Settings.variable(name), raising=False)
+
+    def run(*arguments: str, **variables: str) -> int:
+        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """The URL of a database without tables."""
+    url = asyncio.run(create_database(server_url))
+    yield url
+    asyncio.run(drop_database(server_url, url))
+
+
+@pytest.mark.parametrize(
+    "command", ["", "serve", "import", "schema", "doctor", "migrate", "migrate up", "migrate down"]
+)
+def test_help_is_complete(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert dreamnet(*command.split(), "--help") == 0
+    printed = capsys.readouterr().out
+    assert "Usage: dreamnet" in printed
+    assert "0 all is well" in printed
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor", "migrate current"])
+def test_production_needs_a_database(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert dreamnet(*command.split(), DREAMNET_ENV="production") == 2
+    assert capsys.readouterr() == (
+        "",
+        "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for development.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "import file", "migrate up"])
+def test_a_database_that_is_not_there(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    Path("file").write_text(DREAM)
+    url = "postgresql://dreamnet:hunter2@127.0.0.1:1/dreamnet"
+    assert dreamnet(*command.split(), DATABASE_URL=url, DREAMNET_PORT=str(free_port())) == 3
+    out, error = capsys.readouterr()
+    assert error.startswith("The database at 127.0.0.1:1/dreamnet cannot be reached: ")
+    assert error.count("\n") == 1
+    assert "hunter2" not in out + error
+
+
+def test_a_database_without_tables(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], empty_url: str
+) -> None:
+    assert dreamnet("serve", DATABASE_URL=empty_url, DREAMNET_PORT=str(free_port())) == 3
+    assert capsys.readouterr().err == (
+        f"The database {make_url(empty_url).database} on this machine has no tables yet: "
+        "run `dreamnet migrate up`.\n"
+    )
+
+
+def test_a_database_that_takes_no_writes(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    name = make_url(database_url).database
+    execute(database_url, f'alter database "{name}" set default_transaction_read_only = on')
+    assert dreamnet("serve", DATABASE_URL=database_url, DREAMNET_PORT=str(free_port())) == 3
+    expected = (
+        f"The database {name} on this machine is read-only: point DATABASE_URL at the primary."
+    )
+    assert capsys.readouterr().err == f"{expected}\n"
+
+
+def test_a_database_of_another_version(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    execute(database_url, "update alembic_version set version_num = '9999'")
+    assert dreamnet("serve", DATABASE_URL=database_url, DREAMNET_PORT=str(free_port())) == 3
+    assert "is at revision 9999, and this version knows 0001 to " in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert dreamnet("serve", DREAMNET_PORT=str(port)) == 4
+    assert capsys.readouterr().err == (
+        f"Cannot listen on 127.0.0.1 port {port}: another program listens there: stop it, or set "
+        "DREAMNET_PORT.\n"
+    )
+
+
+def test_migrations_up_and_down(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], empty_url: str
+) -> None:
+    assert dreamnet("migrate", "current", DATABASE_URL=empty_url) == 1
+    assert dreamnet("migrate", "up") == 0
+    assert dreamnet("migrate", "current") == 0
+    assert dreamnet("migrate", "check") == 0
+    assert dreamnet("migrate", "down", "base") == 0
+    assert dreamnet("migrate", "check") == 1
+    head = migrate.HEAD
+    assert capsys.readouterr().out.splitlines()[:5] == [
+        "none",
+        f"The database is at revision {head}.",
+        str(head),
+        "The tables are as the code declares them.",
+        "The database is at revision none.",
+    ]
+
+
+def test_a_revision_that_does_not_exist(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dreamnet("migrate", "up", "9999") == 2
+    assert capsys.readouterr().err == "There is no revision 9999.\n"
+
+
+def test_schema(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dreamnet("schema") == 0
+    printed = capsys.readouterr().out
+    assert "type Query {" in printed
+    assert dreamnet("schema", "--write", "schema.graphql") == 0
+    assert Path("schema.graphql").read_text() == printed
+    assert dreamnet("schema", "--check", "schema.graphql") == 0
+    Path("schema.graphql").write_text(printed + "type Other { a: Int }\n")
+    assert dreamnet("schema", "--check", "schema.graphql") == 1
+    assert dreamnet("schema", "--check", "missing.graphql") == 1
+
+
+def test_doctor_finds_nothing(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    assert dreamnet("doctor", DATABASE_URL=database_url) == 0
+    printed = capsys.readouterr().out
+    for expected in ("PostgreSQL 18", "at 0001", "as the code declares them", "GB free"):
+        assert expected in printed
+
+
+def test_doctor_before_the_first_start(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dreamnet("doctor") == 0
+    assert "not made yet" in capsys.readouterr().out
+    assert not Path(".dreamnet").exists()
+
+
+def test_doctor_finds_problems_and_keeps_secrets(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://dreamnet:hunter2@127.0.0.1:1/dreamnet"
+    assert dreamnet("doctor", DATABASE_URL=url, DREAMNET_PROT="1") == 1
+    printed = capsys.readouterr().out
+    assert "cannot be reached" in printed
+    assert "DREAMNET_PROT" in printed
+    assert "hunter2" not in printed
+
+
+def test_doctor_knows_the_remedy(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], empty_url: str
+) -> None:
+    assert dreamnet("doctor", DATABASE_URL=empty_url) == 1
+    assert "dreamnet migrate up" in capsys.readouterr().out
+
+
+def test_import(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str) -> None:
+    Path("dreams.jsonl").write_text(DREAM)
+    assert dreamnet("import", "dreams.jsonl", DATABASE_URL=database_url) == 0
+    assert "Done in" in capsys.readouterr().out
+    assert dreamnet("import", "dreams.jsonl") == 0
+    assert "Nothing changed" in capsys.readouterr().out
+
+
+def test_import_of_bad_lines(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    Path("dreams.jsonl").write_text(f"{DREAM}nonsense\n")
+    assert dreamnet("import", "dreams.jsonl", DATABASE_URL=database_url) == 1
+    printed = capsys.readouterr().out
+    assert "dreams.jsonl, line 2: " in printed
+    assert "1 line rejected, all of them in " in printed
+    assert list(Path().glob("*.rejects.jsonl"))
+    assert dreamnet("import", "--strict", "dreams.jsonl") == 1
+    assert "Stopped at the first bad line" in capsys.readouterr().out
+
+
+def test_import_of_no_file(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dreamnet("import", "nothing.jsonl") == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def execute(url: str, statement: str) -> None:
+    async def run() -> None:
+        database = Database(url)
+        async with database.write() as session:
+            await session.execute(text(statement))
+        await database.close()
+
+    asyncio.run(run())

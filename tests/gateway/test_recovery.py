@@ -1,0 +1,130 @@
+"""`make serve` and what happens to it: signals, kills, company; every row stays."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from db.core.embedded import Embedded
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
+GREETING_LINES = 6
+COUNTS = "{ dreams { totalCount } aiTests { totalCount } agents { totalCount } }"
+
+
+class Gateway:
+    """`dreamnet` in processes of its own, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.folder = folder
+        self.greeting: list[str] = []
+        self.embedded = Embedded(folder / ".dreamnet")
+
+    @contextmanager
+    def serving(self) -> Iterator[subprocess.Popen[str]]:
+        """A gateway that answers; it is stopped at the end unless something else stopped it."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve"],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            self.greeting = [process.stdout.readline() for _ in range(GREETING_LINES)]
+            try:
+                yield process
+            finally:
+                process.terminate()
+
+    def run(self, *arguments: str) -> int:
+        """The exit code of another command."""
+        command = [sys.executable, "-m", "gateway", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=self._environment()).returncode
+
+    def ask(self, query: str) -> Any:
+        """The answer to a query."""
+        url = f"http://127.0.0.1:{self.port}/graphql"
+        return httpx2.post(url, json={"query": query}, timeout=10).json()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
+        return {**kept, "DREAMNET_PORT": str(self.port)}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path)
+    yield gateway
+    assert gateway.embedded.server.pid is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stops_cleanly(gateway: Gateway, how: signal.Signals) -> None:
+    with gateway.serving() as process:
+        process.send_signal(how)
+        assert process.communicate()[0] == "Stopped.\n"
+        assert process.returncode == 0
+
+
+def test_says_where_everything_is(gateway: Gateway) -> None:
+    with gateway.serving():
+        assert gateway.greeting[1:] == [
+            f"  GraphQL  http://127.0.0.1:{gateway.port}/graphql\n",
+            f"  Console  http://127.0.0.1:{gateway.port}/graphiql\n",
+            f"  Health   http://127.0.0.1:{gateway.port}/health\n",
+            f"  Data     {gateway.folder}/.dreamnet (embedded PostgreSQL)\n",
+            "Ctrl-C stops it.\n",
+        ]
+
+
+def test_rows_outlive_the_gateway_and_the_server(gateway: Gateway) -> None:
+    with gateway.serving() as process:
+        assert gateway.run("import", str(SAMPLE)) == 0
+        counts = gateway.ask(COUNTS)
+        server = gateway.embedded.server.pid
+        assert server is not None
+        process.kill()
+        os.kill(server, signal.SIGKILL)
+    assert counts["data"]["dreams"]["totalCount"] > 0
+    with gateway.serving():
+        assert gateway.ask(COUNTS) == counts
+
+
+def test_serves_again_on_the_server_of_a_killed_gateway(gateway: Gateway) -> None:
+    with gateway.serving() as process:
+        server = gateway.embedded.server.pid
+        process.kill()
+    assert gateway.embedded.server.pid == server
+    with gateway.serving():
+        assert gateway.embedded.server.pid == server
+
+
+def test_a_second_gateway_says_that_the_port_is_taken(gateway: Gateway) -> None:
+    with gateway.serving() as process:
+        assert gateway.run("serve") == 4
+        assert gateway.ask("{ __typename }") == {"data": {"__typename": "Query"}}
+        assert process.poll() is None
+
+
+def test_what_is_no_http_gets_json_too(gateway: Gateway) -> None:
+    with gateway.serving(), socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+        connection.sendall(
+            b"POST /graphql HTTP/1.1\r\nhost: localhost\r\n"
+            b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json")
+    assert body.startswith(b'{"errors":[{"message":"Invalid HTTP request received."')
