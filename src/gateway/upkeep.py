@@ -18,7 +18,7 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def upkeep(database: Database) -> AsyncIterator[None]:
     """Keeps the months ahead partitioned: on entering, and daily as long as the context lasts."""
-    worked = await _partition(database)
+    worked = await partition_ahead(database)
     task = asyncio.create_task(_partition_daily(database, worked))
     try:
         yield
@@ -31,10 +31,10 @@ async def upkeep(database: Database) -> AsyncIterator[None]:
 async def _partition_daily(database: Database, worked: bool) -> None:
     while True:
         await asyncio.sleep(DAY_SECONDS if worked else AGAIN_SECONDS)
-        worked = await _partition(database)
+        worked = await partition_ahead(database)
 
 
-async def _partition(database: Database) -> bool:
+async def partition_ahead(database: Database) -> bool:
     """Whether it worked: what goes wrong today must not end the upkeep of tomorrow."""
     try:
         made = await partition.ahead(database)
