@@ -1,14 +1,19 @@
 """What the driver reports becomes the domain error it means."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from db import Database
 from db.core.errors import Conflict, DomainError, Invalid, NotFound
 from db.core.ids import uuid7
+from db.metrics import Metric
 from factories import START, make_ai_test, make_dream, make_user
+
+LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,16 @@ async def test_a_reference_to_nothing_is_not_found(database: Database) -> None:
 async def test_a_score_outside_0_to_100_is_invalid(database: Database, score: float) -> None:
     with pytest.raises(Invalid):
         await make_ai_test(database, impossibility_score=score)
+
+
+async def test_a_month_without_a_partition_is_a_fault_of_ours(database: Database) -> None:
+    async with database.write() as session:
+        with pytest.raises(DBAPIError, match="no partition of relation"):
+            await session.execute(
+                insert(Metric).values(
+                    id=uuid7(LONG_AGO), metric_name="cpu", value=1, timestamp=LONG_AGO
+                )
+            )
 
 
 async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:

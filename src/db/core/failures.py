@@ -17,7 +17,7 @@ from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
 NOT_NOW = ("08", "25006", "53", "57")
-Meaning = Callable[[Any], DomainError]
+Meaning = Callable[[Any], DomainError | None]
 
 
 @contextmanager
@@ -55,7 +55,10 @@ def _foreign(cause: Any) -> DomainError:
     return NotFound(f"What {_key(cause)} refers to does not exist.")
 
 
-def _check(cause: Any) -> DomainError:
+def _check(cause: Any) -> DomainError | None:
+    """None where a month has no partition: that has the same SQLSTATE, and is a fault of ours."""
+    if cause.constraint_name is None:
+        return None
     column = cause.constraint_name.removeprefix(f"ck_{cause.table_name}_")
     return Invalid(f"This value is not allowed for {column}.", column)
 
