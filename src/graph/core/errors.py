@@ -113,7 +113,7 @@ def coded(message: str, code: str, **details: Any) -> GraphQLError:
 
 def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     """An error as clients see it: with a code and the request id, and nothing of our insides."""
-    cause, shown = error.original_error, error.formatted
+    cause, shown = _cause(error), error.formatted
     code = (
         CODES.get(type(cause)) if cause else (error.extensions or {}).get("code", "BAD_USER_INPUT")
     )
@@ -125,3 +125,10 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
     return {**shown, "message": message, "extensions": extensions}
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """What a resolver raised. What graphql-core itself refuses, an argument for example, names its
+    place in the document and is the caller's fault."""
+    cause = error.original_error
+    return None if isinstance(cause, GraphQLError) and cause.nodes else cause

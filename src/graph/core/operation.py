@@ -80,13 +80,14 @@ def prepare(schema: Schema, text: str, operation_name: str | None = None) -> Ope
 def _document(schema: Schema, text: str) -> DocumentNode:
     try:
         document = parse(text, max_tokens=limits.MAX_TOKENS)
+        too_much = limits.check(document)
     except GraphQLError as error:
         raise RequestFailed(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
     except RecursionError as error:
         raise RequestFailed(
             coded("The document is nested too deeply.", "QUERY_TOO_COMPLEX")
         ) from error
-    if too_much := limits.check(document):
+    if too_much:
         raise RequestFailed(*too_much)
     if errors := validate(schema._schema, document, max_errors=MAX_ERRORS):
         raise RequestFailed(*(_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))

@@ -1,0 +1,234 @@
+"""Limits: a hostile document is refused before anything of it is expanded or executed.
+
+Work is counted in function calls, which do not depend on how busy the machine is.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query, parse
+
+from graph.core import limits
+from graph.core.limits import MAX_DEPTH, MAX_ROOT_FIELDS, MAX_SELECTIONS
+from graph.core.operation import RequestFailed, prepare
+from graph.schema import schema
+
+DEPTH = f"The operation is too large: at most {MAX_DEPTH} levels are allowed."
+FIELDS = f"The operation is too large: at most {MAX_SELECTIONS} fields are allowed."
+ROOTS = f"The operation is too large: at most {MAX_ROOT_FIELDS} root fields are allowed."
+REFUSALS = {"QUERY_TOO_COMPLEX", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
+
+# graphql-core gives validation a budget; what it spends at most is about half a second.
+MOST_CALLS = 2_000_000
+
+
+def refused(text: str) -> list[tuple[str, str]]:
+    """The messages and codes that a document is refused with."""
+    with pytest.raises(RequestFailed) as failed:
+        prepare(schema, text)
+    return [(error.message, error.extensions["code"]) for error in failed.value.errors]
+
+
+def calls(work: Callable[[], Any]) -> int:
+    """How many Python functions a piece of work calls."""
+    count = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def nested(depth: int, innermost: str = "title") -> str:
+    """A query of that many levels: dreams, nodes, remixes, nodes, remixes …"""
+    names = ["dreams", *["nodes", "remixes"] * depth][: depth - 1]
+    return "{ " + " { ".join([*names, innermost]) + " }" * depth
+
+
+def doubling(times: int) -> str:
+    """A few hundred bytes that would expand to two to the power of `times` fields."""
+    spread = "".join(
+        f"fragment F{n} on Query {{ ...F{n + 1} a{n}: viewer {{ ...G }} ...F{n + 1} }} "
+        for n in range(times)
+    )
+    return f"{{ ...F0 }} {spread} fragment F{times} on Query {{ __typename }}" + (
+        " fragment G on Viewer { role }"
+    )
+
+
+def deeper(times: int) -> str:
+    """The same, where each fragment holds the next one twice on different paths."""
+    spread = " ".join(
+        f"fragment F{n} on Dream {{ a: remixedFrom {{ ...F{n + 1} }}"
+        f" b: remixedFrom {{ ...F{n + 1} }} }}"
+        for n in range(times)
+    )
+    return f"{{ dreams {{ nodes {{ ...F0 }} }} }} {spread} fragment F{times} on Dream {{ id }}"
+
+
+def chained(length: int) -> str:
+    """Fragments that spread one another, one after the other."""
+    spread = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(length))
+    return f"{{ ...F0 }} {spread} fragment F{length} on Query {{ __typename }}"
+
+
+def test_documents_within_the_limits_are_prepared() -> None:
+    assert prepare(schema, nested(MAX_DEPTH)).kind == "query"
+    assert prepare(schema, "{ " + "viewer { role } " * MAX_ROOT_FIELDS + "}").kind == "query"
+    assert prepare(schema, chained(20)).kind == "query"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (nested(MAX_DEPTH + 1), [DEPTH]),
+        (nested(MAX_DEPTH + 100), [DEPTH]),
+        ("{ " + "viewer { role } " * (MAX_ROOT_FIELDS + 1) + "}", [ROOTS]),
+        (deeper(12), [FIELDS]),
+        (deeper(60), [DEPTH, FIELDS]),
+        ("{ a " * 150 + "}" * 150, [DEPTH]),
+    ],
+    ids=[
+        "deep",
+        "deeper",
+        "wide",
+        "doubling",
+        "doubling and deep",
+        "braces",
+    ],
+)
+def test_too_much_is_refused(text: str, expected: list[str]) -> None:
+    found = refused(text)
+
+    assert {code for _, code in found} == {"QUERY_TOO_COMPLEX"}
+    assert [message for message, _ in found][: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ " + " ".join(f"a{n}: viewer {{ role }}" for n in range(10_000)) + " }",
+        "{ viewer { " + "role " * 200_000 + "} }",
+        "{ viewer { role } } " + "{" * 100_000,
+        "#\n" * 200_000 + "{ viewer { role } }",
+        "{" * 100_000,
+        "[" * 100_000,
+        '{ node(id: "' + "x" * 10 + '") ' + "@skip(if: true) " * 10_000 + "{ id } }",
+        "query (" + "$a: Int " * 10_000 + ") { __typename }",
+        "{ dreams(filter: " + "{not: " * 10_000 + "{}" + "}" * 10_000 + ") { totalCount } }",
+    ],
+    ids=[
+        "aliases",
+        "fields",
+        "rest",
+        "comments",
+        "braces",
+        "brackets",
+        "directives",
+        "variables",
+        "values",
+    ],
+)
+def test_a_document_of_too_many_tokens_is_not_even_parsed(text: str) -> None:
+    found: list[tuple[str, str]] = []
+
+    work = calls(lambda: found.extend(refused(text)))
+
+    assert work < 100_000
+    assert len(found) == 1
+    assert found[0][1] in REFUSALS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{ dreams(filter: {'{not: ' * 300}{{}}{'}' * 300}) {{ totalCount }} }}",
+        f"{{ dreams(filter: {'{not: ' * 600}{{}}{'}' * 600}) {{ totalCount }} }}",
+        f"{{ dreams(orderBy: {'[' * 400}1{']' * 400}) {{ totalCount }} }}",
+        f"{{ dreams(orderBy: {'{a:' * 400}1{'}' * 400}) {{ totalCount }} }}",
+        f"query ($x: {'[' * 400}Int{']' * 400}) {{ viewer {{ role }} }}",
+        f"{{ node(id: $x) {{ id }} }} fragment A on Query {{ {'... {' * 400} id {'}' * 400} }}",
+        "{ a " * 450 + "}" * 450,
+    ],
+    ids=["filters", "more filters", "lists", "objects", "types", "inline fragments", "fields"],
+)
+def test_what_else_nests_deeply_is_refused(text: str) -> None:
+    assert _try(text) & REFUSALS
+
+
+@pytest.mark.parametrize("make", [doubling, deeper])
+def test_what_fragments_expand_to_is_counted_and_not_done(make: Callable[[int], str]) -> None:
+    document = parse(make(60))
+
+    assert calls(lambda: limits.check(document)) < 10_000
+
+
+@pytest.mark.parametrize("text", [doubling(60), deeper(60), chained(240)])
+def test_a_short_document_is_little_work(text: str) -> None:
+    assert len(text) < 10_000
+    assert calls(lambda: _try(text)) < MOST_CALLS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ viewer { " + "role " * 1_900 + "} }",
+        "{ viewer { " + " ".join(f"r{n}: role" for n in range(600)) + " } }",
+        "{ " + "viewer { role scopes } " * 20 + "}",
+        "{ dreams { nodes { " + "owner { dreams { nodes { id title } } } " * 150 + "} } }",
+        "{ dreams { " + "nodes { " + "remixes { nodes { id " * 5 + "} } " * 5 + "} " + "} }",
+    ],
+)
+def test_a_field_repeated_is_little_work(text: str) -> None:
+    assert calls(lambda: _try(text)) < MOST_CALLS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ ...A } fragment A on Query { ...A }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        "{ viewer { ...A } } fragment A on Viewer { user { dreams { nodes { owner { ...B } } } } }"
+        " fragment B on User { dreams { nodes { owner { ...B } } } }",
+    ],
+)
+def test_fragments_that_spread_themselves_are_refused(text: str) -> None:
+    found = refused(text)
+
+    assert {code for _, code in found} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert any("within itself" in message for message, _ in found)
+
+
+@pytest.mark.parametrize("length", range(10, 220, 10))
+def test_a_chain_of_fragments_is_followed_or_refused(length: int) -> None:
+    assert _try(chained(length)) <= REFUSALS
+
+
+def test_the_introspection_of_tools_passes() -> None:
+    text = get_introspection_query(
+        descriptions=True,
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+
+    assert prepare(schema, text).name == "IntrospectionQuery"
+
+
+def _try(text: str) -> set[str]:
+    """Prepares a document; the codes it is refused with, if it is."""
+    try:
+        prepare(schema, text)
+    except RequestFailed as failed:
+        return {error.extensions["code"] for error in failed.errors}
+    return set()
