@@ -19,6 +19,7 @@ from db.core.table import Table
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 10
 POOL_SECONDS = 2
+READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
 # Query parameters of libpq that asyncpg takes under another name, or not at all.
 _LIBPQ: dict[str, str | None] = {"sslmode": "ssl", "channel_binding": None}
@@ -58,6 +59,7 @@ class ReadSession:
             if not error.connection_invalidated:
                 raise
             await self.connection.rollback()
+            await self.connection.execution_options(**READING)  # lost with the connection
             return await self.connection.execute(statement, parameters)
 
 
@@ -91,7 +93,7 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         )
-        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.reading = self.engine.execution_options(**READING)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
