@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from db.core.batch import wanted
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.span import Span
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice, sequence
 
@@ -68,12 +68,8 @@ class AgentReport(Table):
 
 LISTING = Listing(
     Agent,
-    filters=(
-        Agent.agent_key,
-        Agent.status,
-        Agent.last_active,
-        Agent.created_at,
-        Agent.updated_at,
+    filters=by_name(
+        Agent.status, Agent.last_active, Agent.created_at, Agent.updated_at, key=Agent.agent_key
     ),
     orders={
         "CREATED_AT": Agent.id,
@@ -85,7 +81,7 @@ LISTING = Listing(
 
 HISTORY = Listing(
     AgentReport,
-    filters=(
+    filters=by_name(
         AgentReport.agent_key,
         AgentReport.status,
         AgentReport.previous_status,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt
 
 
@@ -35,7 +35,7 @@ class AiModel(Table):
 
 LISTING = Listing(
     AiModel,
-    filters=(
+    filters=by_name(
         AiModel.provider,
         AiModel.name,
         AiModel.display_name,

@@ -13,7 +13,7 @@ from db import dreams
 from db.core.batch import Key, grouped
 from db.core.database import ReadSession
 from db.core.filter import Relation
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Count, CreatedAt, Id, Json, Money, Score, Table, choice, percent
 
@@ -64,7 +64,7 @@ SPENT = timedelta(days=30)
 
 LISTING: Listing = Listing(
     AiTest,
-    filters=(
+    filters=by_name(
         AiTest.dream_id,
         AiTest.user_id,
         AiTest.provider,
@@ -72,15 +72,15 @@ LISTING: Listing = Listing(
         AiTest.status,
         AiTest.impossibility_score,
         AiTest.confidence,
-        AiTest.duration,
         AiTest.tokens_used,
         AiTest.cost,
         AiTest.created_at,
+        duration_ms=AiTest.duration,
     ),
     orders={
         "CREATED_AT": AiTest.id,
         "IMPOSSIBILITY_SCORE": AiTest.impossibility_score,
-        "DURATION": AiTest.duration,
+        "DURATION_MS": AiTest.duration,
         "COST": AiTest.cost,
     },
     relations={

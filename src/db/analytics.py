@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.span import Span
 from db.core.table import Id, Json, Table
 
@@ -34,7 +34,7 @@ COUNTED = timedelta(hours=24)
 
 LISTING = Listing(
     UserAction,
-    filters=(
+    filters=by_name(
         UserAction.user_id,
         UserAction.action,
         UserAction.page,

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
 
 
@@ -53,7 +53,7 @@ class FeatureFlag(Table):
 
 LISTING = Listing(
     ConfigEntry,
-    filters=(
+    filters=by_name(
         ConfigEntry.key,
         ConfigEntry.category,
         ConfigEntry.kind,
@@ -70,7 +70,7 @@ LISTING = Listing(
 
 FLAGS = Listing(
     FeatureFlag,
-    filters=(
+    filters=by_name(
         FeatureFlag.key,
         FeatureFlag.enabled,
         FeatureFlag.rollout_percent,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, users
 from db.core.filter import Relation
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
 
 
@@ -78,7 +78,7 @@ class Dream(Table):
 
 LISTING: Listing = Listing(
     Dream,
-    filters=(
+    filters=by_name(
         Dream.id,
         Dream.user_id,
         Dream.title,

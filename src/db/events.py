@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table, choice, sequence
 
@@ -57,7 +57,7 @@ COUNTED = timedelta(hours=24)
 
 LISTING = Listing(
     Event,
-    filters=(Event.event_type, Event.source, Event.severity, Event.user_id, Event.timestamp),
+    filters=by_name(Event.event_type, Event.source, Event.severity, Event.user_id, Event.timestamp),
     orders={"TIMESTAMP": Event.id},
     time=Event.timestamp,
 )

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table
 
@@ -48,7 +48,7 @@ MEASURED = timedelta(hours=24)
 
 LISTING = Listing(
     Metric,
-    filters=(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
+    filters=by_name(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
     orders={"TIMESTAMP": Metric.id},
     time=Metric.timestamp,
 )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.batch import Key, by_key
 from db.core.database import ReadSession
-from db.core.listing import Listing, Slice
+from db.core.listing import Listing, Slice, by_name
 from db.core.table import CreatedAt, Id, Json, Table
 
 
@@ -35,7 +35,7 @@ class Notification(Table):
 
 LISTING = Listing(
     Notification,
-    filters=(Notification.kind, Notification.read_at, Notification.created_at),
+    filters=by_name(Notification.kind, Notification.read_at, Notification.created_at),
     orders={"CREATED_AT": Notification.id},
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
 from db.core.filter import Relation
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
@@ -40,7 +40,7 @@ class ProgressLog(Table):
 
 LISTING = Listing(
     ProgressLog,
-    filters=(
+    filters=by_name(
         ProgressLog.dream_id,
         ProgressLog.average_impossibility,
         ProgressLog.best_score,

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.listing import Listing
+from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice
 
 
@@ -34,6 +34,8 @@ class User(Table):
 
 LISTING = Listing(
     User,
-    filters=(User.email, User.wallet_address, User.passport_tier, User.role, User.created_at),
+    filters=by_name(
+        User.email, User.wallet_address, User.passport_tier, User.role, User.created_at
+    ),
     orders={"CREATED_AT": User.id, "EMAIL": User.email},
 )

@@ -126,7 +126,7 @@ async def test_agents_are_filtered_and_ordered(database: Database, data: Data) -
             filter: {status: {eq: RUNNING}, lastActive: {lt: $before}}
             orderBy: [{field: LAST_ACTIVE, direction: DESC}]
         ) { totalCount nodes { key } }
-        named: agents(filter: {agentKey: {startsWith: "C"}}) { nodes { key } }
+        named: agents(filter: {key: {startsWith: "C"}}) { nodes { key } }
     }"""
     with statements(database, exactly=3):
         answer = await data(document, {"before": "2026-01-15T12:00:04Z"})

@@ -224,7 +224,7 @@ DREAM_ORDERS = {
 TEST_ORDERS = {
     "CREATED_AT": "id",
     "IMPOSSIBILITY_SCORE": "impossibilityScore",
-    "DURATION": "duration",
+    "DURATION_MS": "duration",
     "COST": "cost",
 }
 FIELDS = DREAM_ORDERS | TEST_ORDERS
@@ -507,7 +507,7 @@ async def test_each_parent_has_pages_of_its_own_by_one_statement(
 
 TERMS = [[]] + [
     [{"field": name, "direction": direction}]
-    for name in ("IMPOSSIBILITY_SCORE", "DURATION", "COST")
+    for name in ("IMPOSSIBILITY_SCORE", "DURATION_MS", "COST")
     for direction in ("ASC", "DESC")
 ]
 

@@ -31,12 +31,17 @@ class Slice:
     window: Window = ALL_DEFAULTS
 
 
+def by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
+    """Columns under their own names, or under those that the schema has for them."""
+    return {column.name: column for column in columns} | renamed
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
     """A table, and what may be asked of its lists. The default order is newest first."""
 
     table: type[Table]
-    filters: tuple[Column, ...] = ()
+    filters: Mapping[str, Column] = field(default_factory=dict)
     orders: Mapping[str, Column] = field(default_factory=dict)
     relations: Mapping[str, Relation] = field(default_factory=dict)
     time: Column | None = None
@@ -49,8 +54,7 @@ class Listing:
     @property
     def filterable(self) -> Filterable:
         """What a filter on this listing may name."""
-        columns = {column.name: column for column in self.filters}
-        return Filterable(columns, self.relations, self.time, self.id)
+        return Filterable(self.filters, self.relations, self.time, self.id)
 
     def order(self, wanted: Sequence[tuple[str, bool]]) -> Order:
         """The order asked for, ended by the id so that no two rows tie; a column counts once."""

@@ -133,9 +133,9 @@ def filters(listing: Listing) -> Callable[[T], T]:
     `and`, `or` and `not`, beside the relations that the class declares itself."""
 
     def make(cls: T) -> T:
-        for column in listing.filters:
-            said = f"Condition on `{camel(column.name)}`."
-            _declare(cls, column.name, _comparator_of(column), said)
+        for name, column in listing.filters.items():
+            said = f"Condition on `{camel(name)}`."
+            _declare(cls, name, _comparator_of(column), said)
         itself: Any = lazily(cls.__name__, cls.__module__)
         _declare(cls, "and", many(itself), "All of these hold.")
         _declare(cls, "or", many(itself), "At least one of these holds.")

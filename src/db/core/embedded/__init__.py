@@ -10,5 +10,5 @@ The folder holds `data`, `server.log`, the locks and the server's socket. Nobody
 which is why the server asks for no password.
 """
 
-from db.core.embedded.programs import EmbeddedFailed as EmbeddedFailed
+from db.core.embedded.failure import EmbeddedFailed as EmbeddedFailed
 from db.core.embedded.sharing import Embedded as Embedded

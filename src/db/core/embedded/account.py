@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
+from db.core.embedded.failure import EmbeddedFailed
+
 NAME = "dreamnet"
 
 
@@ -55,8 +57,15 @@ def _account() -> pwd.struct_passwd | None:
         return None
     with suppress(KeyError):
         return pwd.getpwnam(NAME)
-    subprocess.run(  # noqa: S603  a fixed command
-        ["useradd", "--system", "--no-create-home", NAME],  # noqa: S607  found on the PATH
-        check=True,
-    )
+    try:
+        subprocess.run(  # noqa: S603  a fixed command
+            ["useradd", "--system", "--no-create-home", NAME],  # noqa: S607  found on the PATH
+            check=True,
+            capture_output=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EmbeddedFailed(
+            f"PostgreSQL refuses to run as root, and the user {NAME} to run it cannot be made: "
+            f"run as another user, or set DATABASE_URL."
+        ) from error
     return pwd.getpwnam(NAME)

@@ -6,10 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from db.core.embedded.account import identity
-
-
-class EmbeddedFailed(Exception):
-    """The embedded database cannot be used; the message says why."""
+from db.core.embedded.failure import EmbeddedFailed
 
 
 def _binaries() -> Path:

@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from db.core.embedded.account import hand_over, identity
-from db.core.embedded.programs import BINARIES, EmbeddedFailed, environment, run
+from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.programs import BINARIES, environment, run
 
 START_SECONDS = 60  # recovery after a crash in the middle of a large import takes a while
 LINGER_SECONDS = 15  # how long the children of a killed server may hold on to its memory
+AGAIN_SECONDS = 0.2  # between two attempts meanwhile
 STOP_SECONDS = 30
 TICK_SECONDS = 0.02
 LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes: the system's limit, less the file's name
@@ -52,7 +54,9 @@ class Server:
             alive = self.pid or (child and self._is_alive(child))
             if waited > (START_SECONDS if alive or not child else lingering):
                 raise EmbeddedFailed(f"The embedded database did not start. {self._last_words()}")
-            child = child if alive else self._launch()
+            if not alive:
+                time.sleep(AGAIN_SECONDS if child else 0)
+                child = self._launch()
             time.sleep(TICK_SECONDS)
 
     def query(self, text: str) -> str:

@@ -10,7 +10,8 @@ from typing import IO
 from urllib.parse import quote
 
 from db.core.embedded.account import hand_over, make_reachable
-from db.core.embedded.programs import BINARIES, EmbeddedFailed, run
+from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.programs import BINARIES, run
 from db.core.embedded.server import Server
 
 SETTINGS: Mapping[str, str] = {
