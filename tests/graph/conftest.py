@@ -16,7 +16,7 @@ Run = Callable[..., Awaitable[Answer]]
 
 @pytest.fixture
 def run(database: Database) -> Run:
-    """`await run(text, variables, who)`: the answer to an operation, as the developer by default."""
+    """`await run(text, variables, who)`: an answer, to the developer if nobody is named."""
 
     async def run(
         text: str, variables: dict[str, Any] | None = None, who: Principal = DEVELOPER

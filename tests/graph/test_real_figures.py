@@ -200,7 +200,10 @@ async def decayed(ask: Ask, bucket: str) -> AsyncIterator[Any]:
 
 @pytest.mark.parametrize(
     ("since", "until"),
-    [("1970-01-01T00:00:00.000000Z", None), ("2014-04-01T00:00:00.000000Z", "2014-04-10T00:00:00.000000Z")],
+    [
+        ("1970-01-01T00:00:00.000000Z", None),
+        ("2014-04-01T00:00:00.000000Z", "2014-04-10T00:00:00.000000Z"),
+    ],
 )
 async def test_metric_summary(ask: Ask, since: str, until: str | None) -> None:
     series: dict[str, list[Decimal]] = defaultdict(list)
