@@ -9,7 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from db.core.errors import Unavailable
+
 JSON = "application/json"
+RETRY = {"retry-after": "1"}
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
 
 CODES = {
@@ -53,7 +56,8 @@ def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Respon
     """What the caller of a refused request gets."""
     extensions = {"code": refused.code, "requestId": request_id}
     error = {"message": str(refused), "extensions": extensions}
-    return respond({"errors": [error]}, refused.status, refused.headers, media_type)
+    headers = {"vary": "Accept", **(refused.headers or {})}
+    return respond({"errors": [error]}, refused.status, headers, media_type)
 
 
 def masked(request_id: str) -> Response:
@@ -64,7 +68,6 @@ def masked(request_id: str) -> Response:
 async def handle_refused(request: Request, refused: Refused) -> Response:
     """Starlette's handler of `Refused`."""
     media_type = getattr(request.state, "media_type", JSON)
-    refused.headers = {"vary": "Accept", **(refused.headers or {})}
     return refusal(refused, request.state.request_id, media_type)
 
 
@@ -75,4 +78,13 @@ async def handle_http(request: Request, error: HTTPException) -> Response:
     return refusal(refused, request.state.request_id)
 
 
-handlers: dict[Any, Any] = {Refused: handle_refused, HTTPException: handle_http}
+async def handle_unavailable(request: Request, error: Unavailable) -> Response:
+    """Starlette's handler of a database that cannot be reached, where nothing else answers."""
+    return refusal(Refused(error.message, 503, headers=RETRY), request.state.request_id)
+
+
+handlers: dict[Any, Any] = {
+    Refused: handle_refused,
+    HTTPException: handle_http,
+    Unavailable: handle_unavailable,
+}

@@ -16,7 +16,7 @@ from strawberry import Schema
 
 from db import Database
 from gateway import parameters, telemetry
-from gateway.errors import JSON, STATUSES, Refused, respond
+from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
 from graph.core.context import Context
@@ -25,7 +25,6 @@ from graph.core.operation import Answer, Operation, RequestFailed, execute, prep
 from graph.core.permission import Principal
 
 VARY = {"vary": "Accept"}
-RETRY = {"retry-after": "1"}
 UNAVAILABLE = "SERVICE_UNAVAILABLE"
 CONSOLE = "/graphiql"
 
