@@ -22,7 +22,7 @@ from graph.schema import schema
 
 
 def create_app(settings: Settings, database: Database) -> Starlette:
-    """The gateway over an open database, which the caller closes."""
+    """The gateway over an open database, whose connections it closes when it stops."""
     health = Health(database)
     around = [Middleware(RequestLog), *([Middleware(LoopbackOnly)] if settings.development else [])]
     return Starlette(
@@ -60,6 +60,7 @@ def _lifespan(health: Health) -> Callable[[Starlette], AbstractAsyncContextManag
         async with upkeep(health.database):
             yield
             health.stopping = True
+        await health.database.close()
 
     return lifespan
 
