@@ -85,7 +85,7 @@ def row_of_test(random: Random, dream: Row) -> Row:
         "provider": random.choice(TEXTS),
         "status": random.choice(TEST_STATUSES),
         "impossibilityScore": random.choice([None, *SCORES]),
-        "duration": random.choice([None, *WHOLE]),
+        "durationMs": random.choice([None, *WHOLE]),
         "cost": random.choice([None, *COSTS]),
     }
 
@@ -125,7 +125,7 @@ def _test(row: Row) -> Row:
         "model": "gpt",
         "status": row["status"],
         "impossibility_score": row["impossibilityScore"],
-        "duration": row["duration"],
+        "duration": row["durationMs"],
         "cost": row["cost"],
     }
 
@@ -188,7 +188,7 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "provider": texts,
         "status": compared(TEST_STATUSES, *EQUAL),
         "impossibilityScore": compared([*SCORES, *map(Decimal, ("33.334", "-1", "1e9"))], *ORDERED),
-        "duration": compared([*WHOLE, 2, -(2**62)], *ORDERED),
+        "durationMs": compared([*WHOLE, 2, -(2**62)], *ORDERED),
         "cost": compared([*COSTS, *map(Decimal, ("0.0299999", "1e12"))], *ORDERED),
         "createdAt": times,
     },
@@ -224,7 +224,7 @@ DREAM_ORDERS = {
 TEST_ORDERS = {
     "CREATED_AT": "id",
     "IMPOSSIBILITY_SCORE": "impossibilityScore",
-    "DURATION_MS": "duration",
+    "DURATION_MS": "durationMs",
     "COST": "cost",
 }
 FIELDS = DREAM_ORDERS | TEST_ORDERS
