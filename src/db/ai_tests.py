@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
@@ -14,6 +14,7 @@ from db.core.batch import Key, grouped
 from db.core.database import ReadSession
 from db.core.filter import Relation
 from db.core.listing import Listing, by_name
+from db.core.sight import Sight
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Count, CreatedAt, Id, Json, Money, Score, Table, choice, percent
 
@@ -56,6 +57,11 @@ class AiTest(Table):
     test_parameters: Mapped[Json]
     completed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+    @classmethod
+    def visible(cls, _: Sight) -> ColumnElement[bool]:
+        """Those of visible dreams: the rule of dreams applies inside."""
+        return cls.dream_id.in_(select(dreams.Dream.id))
 
 
 COMPARED = timedelta(days=7)

@@ -3,13 +3,14 @@
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Computed, ForeignKey, Index, text
+from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, or_, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import ai_tests, users
+from db import ai_tests
 from db.core.filter import Relation
 from db.core.listing import Listing, by_name
+from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
 
 
@@ -75,6 +76,11 @@ class Dream(Table):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
+    @classmethod
+    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+        """Public dreams, and one's own."""
+        return or_(cls.is_public, cls.user_id == sight.user_id)
+
 
 LISTING: Listing = Listing(
     Dream,
@@ -101,7 +107,6 @@ LISTING: Listing = Listing(
         "tests": Relation(
             lambda: ai_tests.AiTest.dream_id == Dream.id, lambda: ai_tests.LISTING.filterable
         ),
-        "owner": Relation(lambda: users.User.id == Dream.user_id, lambda: users.LISTING.filterable),
     },
     search=Dream.search,
 )

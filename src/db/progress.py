@@ -5,12 +5,13 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Numeric
+from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
 from db.core.filter import Relation
 from db.core.listing import Listing, by_name
+from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
@@ -36,6 +37,11 @@ class ProgressLog(Table):
     improvement_trend: Mapped[Decimal | None] = mapped_column(Numeric(9, 2))
     snapshot_data: Mapped[Json]
     created_at: Mapped[CreatedAt]
+
+    @classmethod
+    def visible(cls, _: Sight) -> ColumnElement[bool]:
+        """Those of visible dreams: the rule of dreams applies inside."""
+        return cls.dream_id.in_(select(dreams.Dream.id))
 
 
 LISTING = Listing(

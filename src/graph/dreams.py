@@ -26,7 +26,6 @@ from graph.users import User, UserById
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest, AiTestFilter
     from graph.progress import ProgressLog
-    from graph.users import UserFilter
 
 # Values
 
@@ -177,9 +176,6 @@ class DreamFilter:
 
     tests: Annotated["AiTestFilter", strawberry.lazy("graph.ai_tests")] | None = relation(
         "Some test fulfils this."
-    )
-    owner: Annotated["UserFilter", strawberry.lazy("graph.users")] | None = relation(
-        "The owner fulfils this."
     )
 
 

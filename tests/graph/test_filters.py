@@ -264,10 +264,6 @@ async def test_comparisons_of_plain_integers(database: Database, data: Data) -> 
         ({"and": [{"title": {"gte": "b"}}, {"title": {"lte": "b"}}]}, "b"),
         ({"or": [{"title": {"eq": "a"}}, {"title": {"eq": "c"}}]}, "a c"),
         ({"title": {"ne": "a"}, "or": [{"title": {"eq": "a"}}, {"title": {"eq": "c"}}]}, "c"),
-        ({"owner": {}}, "a b"),
-        ({"not": {"owner": {}}}, "c"),
-        ({"owner": {"email": {"isNull": True}}}, "b"),
-        ({"not": {"owner": {"email": {"contains": "ADA"}}}}, "b c"),
         ({"tests": {}}, "a b"),
         ({"not": {"tests": {}}}, "c"),
         ({"tests": {"model": {"eq": "x"}, "impossibilityScore": {"gt": 50}}}, "b"),
@@ -328,7 +324,7 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"title": None}, "Null is no condition; leave it out."),
         ({"not": None}, "Null is no condition; leave it out."),
         ({"and": None}, "Null is no condition; leave it out."),
-        ({"owner": None}, "Null is no condition; leave it out."),
+        ({"tests": None}, "Null is no condition; leave it out."),
         ({"title": {"eq": None}}, "Null compares with nothing; use isNull."),
         ({"title": {"isNull": None}}, "Null compares with nothing; use isNull."),
         ({"tags": {"hasAny": None}}, "Null compares with nothing; use isNull."),
@@ -373,7 +369,7 @@ async def test_a_filter_that_makes_no_sense_is_refused(
         "{ description: { eq: null } }",
         '{ search: { eq: "x" } }',
         '{ importKey: { eq: "x" } }',
-        "{ owner: { dreams: {} } }",
+        '{ owner: { email: { eq: "x" } } }',
     ],
 )
 def test_a_filter_the_schema_does_not_have_is_no_valid_document(filter: str) -> None:

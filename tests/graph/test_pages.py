@@ -193,7 +193,7 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "createdAt": times,
     },
 }
-RELATIONS = {"dream": {"tests": "test", "owner": "user"}, "test": {"dream": "dream"}}
+RELATIONS = {"dream": {"tests": "test"}, "test": {"dream": "dream"}}
 
 
 @st.composite
@@ -262,7 +262,7 @@ class Model:
             return not self.holds(sent, row)
         if name == "tests":
             return any(self.holds(sent, test) for test in row["tests"])
-        if name in ("owner", "dream"):
+        if name == "dream":
             return row[name] is not None and self.holds(sent, row[name])
         return all(self._compare(operator, row[name], value) for operator, value in sent.items())
 

@@ -6,6 +6,7 @@ statement at a time. Nobody commits: leaving `write()` does, and an exception ro
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
 import orjson
@@ -13,7 +14,9 @@ from sqlalchemy import URL, CursorResult, Executable, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db.core.act import SYSTEM, Act
 from db.core.failures import translated
+from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
 
 CONNECT_SECONDS = 5
@@ -26,10 +29,11 @@ _LIBPQ: dict[str, str | None] = {"sslmode": "ssl", "channel_binding": None}
 
 
 class ReadSession:
-    """A borrowed connection that reads; each statement is one round trip of its own."""
+    """A borrowed connection that reads what its sight allows; each statement is one round trip."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, sight: Sight = EVERYTHING) -> None:
         self.connection = connection
+        self.rules = rules(sight)
 
     async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
         """All rows of a statement."""
@@ -53,6 +57,7 @@ class ReadSession:
         self, statement: Executable, parameters: Any | None = None
     ) -> CursorResult[Any]:
         """A read that meets a dead connection is repeated once on a live one."""
+        statement = limited(statement, self.rules)
         try:
             return await self.connection.execute(statement, parameters)
         except DBAPIError as error:
@@ -64,7 +69,14 @@ class ReadSession:
 
 
 class WriteSession(ReadSession):
-    """A borrowed connection inside one transaction; reads in it see what it wrote."""
+    """A borrowed connection inside one transaction; reads in it see what it wrote. `act` says what
+    is being done and by whom."""
+
+    def __init__(
+        self, connection: AsyncConnection, sight: Sight = EVERYTHING, act: Act = SYSTEM
+    ) -> None:
+        super().__init__(connection, sight)
+        self.act = act
 
     async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
         """Runs a statement that writes; returns the number of rows it touched."""
@@ -74,7 +86,7 @@ class WriteSession(ReadSession):
         self, statement: Executable, parameters: Any | None = None
     ) -> CursorResult[Any]:
         """Never repeated: the transaction it belonged to is gone with its connection."""
-        return await self.connection.execute(statement, parameters)
+        return await self.connection.execute(limited(statement, self.rules), parameters)
 
 
 class Database:
@@ -94,20 +106,27 @@ class Database:
             connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         )
         self.reading = self.engine.execution_options(**READING)
+        self.sight = EVERYTHING
+
+    def seen_by(self, sight: Sight) -> "Database":
+        """The same database, whose sessions see no more than that."""
+        seen = copy(self)
+        seen.sight = sight
+        return seen
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Raises the domain errors of `failures`, Unavailable when nobody answers in time."""
         with translated():
             async with self.reading.connect() as connection:
-                yield ReadSession(connection)
+                yield ReadSession(connection, self.sight)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
+    async def write(self, act: Act = SYSTEM) -> AsyncIterator[WriteSession]:
         """Commits on leaving, rolls back on an exception. Raises as `read` does."""
         with translated():
             async with self.engine.begin() as connection:
-                yield WriteSession(connection)
+                yield WriteSession(connection, self.sight, act)
 
     async def close(self) -> None:
         """Closes every pooled connection."""

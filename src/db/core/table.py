@@ -70,7 +70,8 @@ class Table(DeclarativeBase):
     @classmethod
     def columns(cls) -> list[Any]:
         """The columns a record holds: all of the table but those that only serve a search."""
-        return [column for column in cls.__table__.columns if not column.info.get("hidden")]
+        shown = [column for column in cls.__table__.columns if not column.info.get("hidden")]
+        return [cls.__mapper__.get_property_by_column(c).class_attribute for c in shown]
 
     @classmethod
     def select(cls) -> Select[Any]:

@@ -19,6 +19,9 @@ class Context:
     request_id: str
     loaders: dict[Any, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.db = self.db.seen_by(self.principal.sight)
+
 
 Info = strawberry.Info[Context, None]
 

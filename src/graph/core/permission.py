@@ -20,6 +20,7 @@ from graphql import (
     visit,
 )
 
+from db.core.sight import Sight
 from db.users import Role
 
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
@@ -58,6 +59,11 @@ class Principal:
     user_id: UUID | None = None
     role: Role | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def sight(self) -> Sight:
+        """The rows this principal sees: operators all of them, others public ones and their own."""
+        return Sight(everything=self.may(OPERATOR), user_id=self.user_id)
 
     def may(self, access: Access) -> bool:
         """Whether this principal has that access."""
