@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from db import Database
+from db.core.ingest import Ingestion
 from gateway import console, errors
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
@@ -23,20 +24,21 @@ from graph.schema import schema
 
 def create_app(settings: Settings, database: Database) -> Starlette:
     """The gateway over an open database, whose connections it closes when it stops."""
-    health = Health(database)
+    health, ingestion = Health(database), Ingestion(database)
     around = [Middleware(RequestLog), *([Middleware(LoopbackOnly)] if settings.development else [])]
     return Starlette(
-        routes=[*_routes(_endpoint(settings, database), health), *console.routes],
+        routes=[*_routes(_endpoint(settings, database, ingestion), health), *console.routes],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(health),
+        lifespan=_lifespan(health, ingestion),
     )
 
 
-def _endpoint(settings: Settings, database: Database) -> Endpoint:
+def _endpoint(settings: Settings, database: Database, ingestion: Ingestion) -> Endpoint:
     return Endpoint(
         schema=schema,
         database=database,
+        ingestion=ingestion,
         principal=DEVELOPER if settings.development else ANONYMOUS,
         max_body_bytes=settings.max_body_bytes,
         max_document_bytes=settings.max_document_bytes,
@@ -54,12 +56,15 @@ def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
     ]
 
 
-def _lifespan(health: Health) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    health: Health, ingestion: Ingestion
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with upkeep(health.database):
             yield
             health.stopping = True
+            await ingestion.close()
         await health.database.close()
 
     return lifespan

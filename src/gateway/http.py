@@ -3,10 +3,12 @@
 It follows the GraphQL over HTTP specification with the statuses in use today: 200 for an operation
 that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
 where the caller accepts application/graphql-response+json, and 200 where it knows only
-application/json, whose clients take any other status for a failure of the network. A database that
-cannot be reached is the exception: 503, so that proxies and clients try again.
+application/json, whose clients take any other status for a failure of the network. The exceptions
+are a database that cannot be reached, 503, and more work than can be done, 429, so that proxies and
+clients try again.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from strawberry import Schema
 
 from db import Database
+from db.core.ingest import Ingestion
 from gateway import parameters, telemetry
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
@@ -25,7 +28,7 @@ from graph.core.operation import Answer, Operation, RequestFailed, execute, prep
 from graph.core.permission import Principal
 
 VARY = {"vary": "Accept"}
-UNAVAILABLE = "SERVICE_UNAVAILABLE"
+TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
 CONSOLE = "/graphiql"
 
 
@@ -35,6 +38,7 @@ class Endpoint:
 
     schema: Schema
     database: Database
+    ingestion: Ingestion
     principal: Principal
     max_body_bytes: int
     max_document_bytes: int
@@ -52,7 +56,8 @@ class Endpoint:
             return _failed(failed, request)
         telemetry.note(operation=operation.name, kind=operation.kind)
         _check_kind(operation, request.method)
-        context = Context(self.database, self.principal, request.state.request_id)
+        request.state.document = asked.query
+        context = Context(self.database, self.principal, request.state.request_id, self.ingestion)
         return _response(await execute(operation, asked.variables, context), media_type)
 
     async def _parameters(self, request: Request) -> Parameters:
@@ -116,16 +121,23 @@ def _failed(failed: RequestFailed, request: Request) -> Response:
 def _response(answer: Answer, media_type: str) -> Response:
     status = _status(answer, media_type)
     content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
-    if answer.executed and status != 503:
+    if answer.executed and status not in TRY_AGAIN.values():
         content["data"] = answer.data
-    headers = VARY | RETRY if status == 503 else VARY
+    headers = VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
     return respond(content, status, headers, media_type)
 
 
 def _status(answer: Answer, media_type: str) -> int:
     codes = {error["extensions"]["code"] for error in answer.errors}
-    if codes == {UNAVAILABLE} and all(value is None for value in (answer.data or {}).values()):
-        return 503
+    nothing = all(value is None for value in (answer.data or {}).values())
+    if nothing and len(codes) == 1 and codes <= TRY_AGAIN.keys():
+        return TRY_AGAIN[codes.pop()]
     if answer.executed or media_type == JSON:
         return 200
     return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+
+
+def _retry(answer: Answer) -> dict[str, str]:
+    """When to try again, in whole seconds: after the longest time that any error names."""
+    times = [error["extensions"].get("retryAfterMs", 0) for error in answer.errors]
+    return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

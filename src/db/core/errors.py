@@ -34,3 +34,16 @@ class Forbidden(DomainError):
 
 class Unavailable(DomainError):
     """The database does not answer; try again in a moment."""
+
+
+class RateLimited(DomainError):
+    """There is more to do than can be done; try again later."""
+
+    def __init__(self, message: str | None = None, retry_after: float = 0.0) -> None:
+        """`retry_after` is in seconds, and kept between a twentieth of one and five."""
+        super().__init__(message)
+        self.retry_after = min(max(retry_after, 0.05), 5.0)
+
+
+class OutcomeUnknown(DomainError):
+    """It may be stored or not; send it again with the same idempotency key."""

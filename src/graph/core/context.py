@@ -7,17 +7,26 @@ import strawberry
 from sqlalchemy import Executable
 
 from db import Database
+from db.core.ingest import Ingestion
+from graph.core.budget import Account
 from graph.core.permission import Principal
 
 
 @dataclass(slots=True)
 class Context:
-    """One operation: its database, who asks, and the loaders it has used so far."""
+    """One operation: its database, who asks, the loaders it has used so far, and what it costs.
+
+    The account is None for callers who may spend what they like.
+    """
 
     db: Database
     principal: Principal
     request_id: str
+    ingest: Ingestion = field(default_factory=Ingestion)
     loaders: dict[Any, Any] = field(default_factory=dict)
+    account: Account | None = None
+    cost: int = 0
+    shows_cost: bool = False
 
     def __post_init__(self) -> None:
         self.db = self.db.seen_by(self.principal.sight)

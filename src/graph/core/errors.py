@@ -100,6 +100,8 @@ CODES: dict[type[Exception], str] = {
     errors.Conflict: "CONFLICT",
     errors.Forbidden: "FORBIDDEN",
     errors.Unavailable: "SERVICE_UNAVAILABLE",
+    errors.RateLimited: "RATE_LIMITED",
+    errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
     TimeoutError: "TIMEOUT",
 }
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
@@ -124,6 +126,8 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         code, message = "INTERNAL_SERVER_ERROR", MASKED
         log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
+    if isinstance(cause, errors.RateLimited):
+        extensions["retryAfterMs"] = round(cause.retry_after * 1000)
     return {**shown, "message": message, "extensions": extensions}
 
 

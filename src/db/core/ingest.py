@@ -1,0 +1,250 @@
+"""Ingestion: what arrives faster than one transaction each could take, stored in batches.
+
+An intake says where one kind of item goes. Its lane is a buffer with one flush in flight; the next
+flush takes what waited meanwhile, so batches grow with the load and nothing waits for a timer. A
+batch is one statement in autocommit: no client can die between its locks and its commit. Whoever
+hands in items learns what became of each after the commit.
+
+The id of an item is decided before the first attempt and a row that is there already is left alone.
+So a batch whose connection was lost is sent again, and however often it arrives it is stored once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError
+
+from db.core import partition
+from db.core.database import Database
+from db.core.errors import DomainError, Invalid, OutcomeUnknown, RateLimited, Unavailable
+from db.core.failures import meaning
+from db.core.item import Item, Rules
+from db.core.table import Table
+
+MAX_ROWS, MAX_BYTES = 20_000, 32 * 1024 * 1024  # that wait or are in flight, per lane
+BATCH_ROWS, BATCH_BYTES = 2_000, 4 * 1024 * 1024
+DEADLINE_SECONDS = 5.0
+AGAIN_SECONDS = 0.05  # until a batch is sent again, at first; then twice as long each time
+LONGEST_PAUSE = 0.5
+FIRST_GUESS = 0.0001  # seconds per row, before anything was measured
+
+TOO_LARGE = "54"  # class of SQLSTATE: a limit of PostgreSQL, in practice the size of an index entry
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Intake:
+    """Where one kind of item goes: the partitioned tables, and the statement that stores a batch,
+    given as the text of a JSON array in the parameter `items`; `rules` check items beforehand."""
+
+    name: str
+    tables: tuple[type[Table], ...]
+    rules: Rules
+    statement: Executable
+
+
+@dataclass(eq=False, slots=True)
+class Parcel:
+    """What was handed in together; `errors` says by position what was not stored, and why."""
+
+    size: int
+    done: asyncio.Future[None]
+    errors: dict[int, DomainError] = field(default_factory=dict)
+    settled: int = 0
+
+    def settle(self, position: int, error: DomainError | None) -> None:
+        """Notes what became of one item; the last one ends the waiting."""
+        if error:
+            self.errors[position] = error
+        self.settled += 1
+        if self.settled == self.size and not self.done.done():  # done: nobody waits any more
+            self.done.set_result(None)
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """One item in a lane, with the moment after which its parcel is told something in any case."""
+
+    item: Item
+    parcel: Parcel
+    position: int
+    until: float
+    sent: bool = False
+
+    def settle(self, error: DomainError | None = None) -> None:
+        self.parcel.settle(self.position, error)
+
+    def expire(self) -> None:
+        """The time is up: what was never sent is not stored, anything else may be."""
+        self.settle(OutcomeUnknown() if self.sent else Unavailable())
+
+
+class Lane:
+    """The buffer and the flushes of one intake."""
+
+    def __init__(self, intake: Intake, database: Database) -> None:
+        self.intake = intake
+        self.database = database
+        self.waiting: deque[Entry] = deque()
+        self.rows = self.bytes = 0
+        self.flushing: asyncio.Task[None] | None = None
+        self.seconds_per_row = FIRST_GUESS
+        self.months: set[tuple[int, int]] = set()
+
+    def put(self, items: Sequence[Item]) -> Parcel:
+        """Takes all items or none. Raises RateLimited when they do not fit."""
+        size = sum(len(item.text) for item in items)
+        if self.rows + len(items) > MAX_ROWS or self.bytes + size > MAX_BYTES:
+            raise RateLimited(retry_after=self.rows * self.seconds_per_row)
+        parcel = Parcel(len(items), asyncio.get_running_loop().create_future())
+        until = time.monotonic() + DEADLINE_SECONDS
+        self.waiting.extend(Entry(item, parcel, n, until) for n, item in enumerate(items))
+        self.rows += len(items)
+        self.bytes += size
+        if self.flushing is None:
+            self.flushing = asyncio.create_task(self._flush())
+        return parcel
+
+    async def drain(self) -> None:
+        """Returns when everything taken is settled, which takes no longer than the deadline."""
+        while self.flushing is not None:
+            await asyncio.wait([self.flushing])
+
+    async def _flush(self) -> None:
+        try:
+            while self.waiting:
+                await self._flush_once(self._next_batch())
+        finally:
+            self.flushing = None
+
+    def _next_batch(self) -> list[Entry]:
+        batch: list[Entry] = []
+        size = 0
+        while self.waiting and len(batch) < BATCH_ROWS and size < BATCH_BYTES:
+            batch.append(self.waiting.popleft())
+            size += len(batch[-1].item.text)
+        return batch
+
+    async def _flush_once(self, batch: list[Entry]) -> None:
+        began = time.monotonic()
+        try:
+            await self._store(batch)
+        finally:
+            self.rows -= len(batch)
+            self.bytes -= sum(len(entry.item.text) for entry in batch)
+            self.seconds_per_row = (time.monotonic() - began) / len(batch)
+
+    async def _store(self, batch: list[Entry]) -> None:
+        """Settles every entry: stored, refused, or out of time."""
+        pause = AGAIN_SECONDS
+        while batch := self._in_time(batch):
+            try:
+                await self._send(batch)
+            except Exception as error:
+                if refused := blame(error):
+                    await self._refuse(batch, refused)
+                    return
+                self._doubt(error)
+                await asyncio.sleep(min(pause, max(0, batch[0].until - time.monotonic())))
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                for entry in batch:
+                    entry.settle()
+                return
+
+    def _in_time(self, batch: list[Entry]) -> list[Entry]:
+        """Those of a batch whose time is not up; the others are settled."""
+        now = time.monotonic()
+        if batch and batch[0].until > now:  # in the order of arrival, so the first is the oldest
+            return batch
+        for entry in batch:
+            if entry.until <= now:
+                entry.expire()
+        return [entry for entry in batch if entry.until > now]
+
+    async def _refuse(self, batch: list[Entry], refused: DomainError) -> None:
+        """A statement is refused whole for one bad row: halves are tried until it is found."""
+        if len(batch) == 1:
+            batch[0].settle(refused)
+            return
+        middle = len(batch) // 2
+        await self._store(batch[:middle])
+        await self._store(batch[middle:])
+
+    async def _send(self, batch: list[Entry]) -> None:
+        """Returns once a batch is committed. Raises what the driver raises."""
+        async with asyncio.timeout(max(0, batch[0].until - time.monotonic())):
+            await self._ensure_months(batch)
+            text = b"[" + b",".join([entry.item.text for entry in batch]) + b"]"
+            async with self.database.reading.connect() as connection:
+                for entry in batch:
+                    entry.sent = True
+                await connection.execute(self.intake.statement, {"items": text.decode()})
+
+    async def _ensure_months(self, batch: Iterable[Entry]) -> None:
+        missing = {entry.item.month for entry in batch} - self.months
+        if not missing:
+            return
+        times = [entry.item.at for entry in batch if entry.item.month in missing]
+        for table in self.intake.tables:
+            async with self.database.write() as session:
+                await partition.ensure(session, table, times)
+        self.months |= missing
+
+    def _doubt(self, error: Exception) -> None:
+        """After a failure nothing that was known holds: a partition may have been dropped."""
+        self.months.clear()
+        log.warning("batch not stored yet", intake=self.intake.name, error=repr(error)[:300])
+
+
+class Ingestion:
+    """The lanes of this process, each made when it is first used; without a database, none."""
+
+    def __init__(self, database: Database | None = None) -> None:
+        self.database = database
+        self.lanes: dict[Intake, Lane] = {}
+        self.closing = False
+
+    async def take(self, intake: Intake, items: Sequence[Item]) -> Mapping[int, DomainError]:
+        """Returns after the commit: what was not stored, and why, by position.
+
+        Raises RateLimited and Unavailable; then nothing was taken. Who stops waiting is not told,
+        but what was taken is stored.
+        """
+        if not items:
+            return {}
+        parcel = self._lane(intake).put(items)
+        await parcel.done
+        return parcel.errors
+
+    def offer(self, intake: Intake, items: Sequence[Item]) -> None:
+        """Hands in what nobody waits for. Raises as `take` does."""
+        self._lane(intake).put(items)
+
+    async def close(self) -> None:
+        """Takes nothing more, and returns when everything taken is settled."""
+        self.closing = True
+        await asyncio.gather(*(lane.drain() for lane in self.lanes.values()))
+
+    def _lane(self, intake: Intake) -> Lane:
+        if self.closing or self.database is None:
+            raise Unavailable("The gateway takes nothing at the moment; try again shortly.")
+        if intake not in self.lanes:
+            self.lanes[intake] = Lane(intake, self.database)
+        return self.lanes[intake]
+
+
+def blame(error: Exception) -> DomainError | None:
+    """What is wrong with a row that PostgreSQL refuses; None when no row is to blame."""
+    if not isinstance(error, DBAPIError):
+        return None
+    meant, cause = meaning(error), error.orig.__cause__ if error.orig else None
+    if meant is None and str(getattr(cause, "sqlstate", "")).startswith(TOO_LARGE):
+        return Invalid("A text is too large to be indexed.")
+    return None if isinstance(meant, Unavailable) else meant
