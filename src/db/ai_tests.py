@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
@@ -57,6 +57,7 @@ class AiTest(Table):
     test_parameters: Mapped[Json]
     completed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    cost_derived: Mapped[bool] = mapped_column(server_default=text("false"))
 
     @classmethod
     def visible(cls, _: Sight) -> ColumnElement[bool]:

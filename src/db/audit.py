@@ -1,13 +1,20 @@
-"""Audit: who changed what; and the feed that says that something changed."""
+"""Audit: who changed what, and the feed that says that something changed.
 
-from datetime import datetime
+The writes of every noun go through `create`, `change` and `remove`, which leave both traces in the
+transaction of the change itself.
+"""
+
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, func
+import orjson
+from sqlalchemy import BigInteger, Identity, Index, delete, func, insert, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.database import WriteSession
+from db.core.ids import uuid7
 from db.core.table import CreatedAt, Id, Table, choice
 
 
@@ -47,3 +54,88 @@ class AuditEntry(Table):
     after: Mapped[dict[str, Any] | None]
     request_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
+
+
+async def create(session: WriteSession, table: type[Table], **values: Any) -> Any:
+    """Stores a row, its id and times made from now, with the trace of it; returns its record.
+
+    Raises Invalid, Conflict or NotFound for what the constraints of the table refuse.
+    """
+    now = datetime.now(UTC)
+    row = {"id": uuid7(now), "created_at": now, **values}
+    made = await session.record(table, insert(table).values(row).returning(*table.columns()))
+    await note(session, ChangeKind.CREATED, table, None, made)
+    return made
+
+
+async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
+    """Changes a row that was read for it, with the trace of it; returns the record it is now."""
+    changed = {key: value for key, value in values.items() if getattr(before, key) != value}
+    if not changed:
+        return before
+    statement = (
+        update(table).where(_id(table) == before.id).values(**changed, **_touched(table, before))
+    )
+    made = await session.record(table, statement.returning(*table.columns()))
+    await note(session, ChangeKind.UPDATED, table, before, made)
+    return made
+
+
+async def remove(session: WriteSession, table: type[Table], before: Any) -> None:
+    """Removes a row that was read for it, with the trace of it."""
+    await session.execute(delete(table).where(_id(table) == before.id))
+    await note(session, ChangeKind.DELETED, table, before, None)
+
+
+async def note(
+    session: WriteSession, kind: ChangeKind, table: type[Table], before: Any, after: Any
+) -> None:
+    """Leaves the trace of a change: who did it and what differs, and a row in the feed."""
+    act, row = session.act, after or before
+    old, new = _difference(table, before, after)
+    now = datetime.now(UTC)
+    entry = {
+        "id": uuid7(now),
+        "actor": act.actor,
+        "key_id": act.key_id,
+        "operation": act.operation,
+        "request_id": act.request_id,
+        "entity": table.__tablename__,
+        "entity_id": row.id,
+        "before": old,
+        "after": new,
+        "created_at": now,
+    }
+    await session.execute(insert(AuditEntry).values(entry))
+    changed = {"noun": table.__tablename__, "entity_id": row.id, "kind": kind}
+    await session.execute(insert(Change).values(changed))
+
+
+def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:
+    """The columns that differ, before and after; secrets show only that they changed."""
+    names = [
+        name
+        for name in table.Record._fields
+        if getattr(before, name, None) != getattr(after, name, None)
+    ]
+    secret = {column.name for column in table.__table__.columns if column.info.get("secret")}
+
+    def shown(record: Any) -> dict[str, Any] | None:
+        if record is None:
+            return None
+        values = {n: "(secret)" if n in secret else getattr(record, n) for n in names}
+        plain: dict[str, Any] = orjson.loads(orjson.dumps(values, default=str))
+        return plain
+
+    return shown(before), shown(after)
+
+
+def _touched(table: type[Table], before: Any) -> dict[str, Any]:
+    """What every change of a row changes: when, and its version where it has one."""
+    columns = table.Record._fields
+    touched: dict[str, Any] = {"updated_at": datetime.now(UTC)} if "updated_at" in columns else {}
+    return touched | {"version": before.version + 1} if "version" in columns else touched
+
+
+def _id(table: Any) -> Any:
+    return table.id

@@ -1,13 +1,17 @@
 """Dreams: things AI cannot do yet, in the words of the people who want them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, or_, text
+from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, func, or_, select, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import ai_tests
+from db import ai_tests, audit
+from db.core.database import WriteSession
+from db.core.errors import Conflict, Invalid
 from db.core.filter import Relation
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
@@ -109,4 +113,63 @@ LISTING: Listing = Listing(
         ),
     },
     search=Dream.search,
+)
+
+MAX_TITLE = 200
+MAX_TEXT = 100_000
+MAX_TAGS = 50
+
+
+async def create(session: WriteSession, owner_id: UUID | None, **values: Any) -> Any:
+    """Writes a dream. Raises Invalid."""
+    _check(values)
+    return await audit.create(session, Dream, user_id=owner_id, **values)
+
+
+async def edit(session: WriteSession, dream: Any, **values: Any) -> Any:
+    """Changes a dream. Raises Invalid."""
+    _check(values)
+    return await audit.change(session, Dream, dream, **values)
+
+
+async def move(session: WriteSession, dream: Any, status: DreamStatus, *before: DreamStatus) -> Any:
+    """Moves a dream on in its life. Raises Conflict if it is not in one of the states before."""
+    if dream.status == status:
+        return dream
+    if dream.status not in before:
+        raise Conflict(f"A dream that is {dream.status} cannot become {status}.")
+    return await audit.change(session, Dream, dream, status=status)
+
+
+async def remix(session: WriteSession, source: Any, owner_id: UUID | None, **values: Any) -> Any:
+    """Writes a dream that varies another: a private draft with its words, but for those given."""
+    copied = {name: getattr(source, name) for name in REMIXED}
+    return await create(
+        session, owner_id, **copied | values, remixed_from_id=source.id, status=DreamStatus.DRAFT
+    )
+
+
+async def remove(session: WriteSession, dream: Any) -> int:
+    """Removes a dream with its tests and progress; returns the number of tests."""
+    counted = select(func.count()).select_from(ai_tests.AiTest)
+    tests = await session.scalar(counted.where(ai_tests.AiTest.dream_id == dream.id))
+    await audit.remove(session, Dream, dream)
+    return int(tests)
+
+
+REMIXED = ("title", "description", "original_prompt", "category", "tags")
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    """Raises Invalid for texts that are too short or too long."""
+    for name, low, high in LENGTHS:
+        if values.get(name) is not None and not low <= len(values[name]) <= high:
+            raise Invalid(f"{name} must have {low} to {high} characters or entries.", name)
+
+
+LENGTHS = (
+    ("title", 1, MAX_TITLE),
+    ("description", 0, MAX_TEXT),
+    ("original_prompt", 0, MAX_TEXT),
+    ("tags", 0, MAX_TAGS),
 )

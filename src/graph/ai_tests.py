@@ -63,6 +63,9 @@ class AiTest(Node):
     duration_ms: BigInt | None = column("duration", "How long the model took, in milliseconds.")
     tokens_used: BigInt | None = field("Tokens of prompt and answer together.")
     cost: Decimal | None = field("Cost in US dollars.")
+    is_cost_derived: bool = column(
+        "cost_derived", "Whether the cost was computed from tokens and the model's price."
+    )
     test_parameters: JSON = field("How the test was run, in the terms of whoever ran it.")
     completed_at: datetime | None = field("When it ended.")
     created_at: datetime = field("When it was started.")
@@ -147,6 +150,7 @@ class Queries:
         "Models side by side, lowest average first: completed and scored tests; the last 7 days by "
         "default.",
         PUBLIC,
+        cost=100,
     )
     async def model_comparison(
         self, info: Info, from_: From = UNSET, to: To = UNSET
@@ -157,6 +161,7 @@ class Queries:
         "Categories side by side, lowest average first: completed and scored tests of ACTIVE "
         "dreams; all time by default.",
         PUBLIC,
+        cost=100,
     )
     async def category_performance(
         self, info: Info, from_: From = UNSET, to: To = UNSET
@@ -166,6 +171,7 @@ class Queries:
     @field(
         "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
         OPERATOR,
+        cost=100,
     )
     async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
         return await rows(info, db.ai_tests.spent(span(from_, to)))

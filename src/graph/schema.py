@@ -1,5 +1,7 @@
 """The schema: every noun, and the roots made of them."""
 
+from typing import Any
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -18,7 +20,7 @@ from graph import (
     usage,
     users,
 )
-from graph.core import errors, node
+from graph.core import errors, node, rate_limit
 from graph.core.scalars import scalars
 
 NOUNS = (
@@ -35,13 +37,21 @@ NOUNS = (
     config,
     notifications,
     usage,
+    rate_limit,
 )
 
-Query = merge_types("Query", tuple(noun.Queries for noun in NOUNS))
-Query.__strawberry_definition__.description = "Everything that can be read."  # type: ignore[attr-defined]  # merge_types takes no description
+
+def root(name: str, part: str, description: str) -> Any:
+    """A root type, made of the parts of that name that the nouns have."""
+    parts = tuple(getattr(noun, part) for noun in NOUNS if hasattr(noun, part))
+    merged: Any = merge_types(name, parts)
+    merged.__strawberry_definition__.description = description
+    return merged
+
 
 schema = strawberry.Schema(
-    query=Query,
+    query=root("Query", "Queries", "Everything that can be read."),
+    mutation=root("Mutation", "Mutations", "Everything that can be changed."),
     types=errors.types,
     exception_handlers=errors.handlers,
     config=StrawberryConfig(scalar_map=scalars),

@@ -52,6 +52,9 @@ def scope(name: str) -> Access:
     return Access(role=Role.OPERATOR, scope=name)
 
 
+INTROSPECTION = Access(role=Role.MEMBER, scope="schema:read")
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: a user with a role, a key with scopes, or nobody in particular."""
@@ -59,6 +62,7 @@ class Principal:
     user_id: UUID | None = None
     role: Role | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
+    key_id: UUID | None = None
 
     @property
     def sight(self) -> Sight:
@@ -107,9 +111,10 @@ class _Collector(Visitor):
             self.types.get_parent_type(),
             self.types.get_field_def(),
         )
-        if parent is None or field is None or name.startswith("__") or parent.name.startswith("__"):
+        if parent is None or field is None or name == "__typename" or parent.name.startswith("__"):
             return
-        access = access_of_field(parent, field) or CLOSED
+        introspects = name.startswith("__")
+        access = INTROSPECTION if introspects else access_of_field(parent, field) or CLOSED
         self.found.setdefault(access, f"{parent.name}.{name}")
 
 

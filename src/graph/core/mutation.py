@@ -1,0 +1,124 @@
+"""Mutations: one transaction each, with who does it, and once for each idempotency key."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from typing import Annotated, Any, TypeVar, dataclass_transform
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET, Some
+
+from db import WriteSession
+from db.core import idempotency
+from db.core.act import Act
+from db.core.errors import Conflict, NotFound
+from db.core.idempotency import Claim
+from db.core.table import Table
+from graph.core.context import Info
+from graph.core.field import described, field
+from graph.core.node import parse_id
+
+T = TypeVar("T", bound=type)
+Input = TypeVar("Input")
+
+Given = Annotated[Input, strawberry.argument(description="What is asked for.")]
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def given(cls: T) -> T:
+    """An input type; the class docstring describes it."""
+    return strawberry.input(cls, description=described(cls))
+
+
+def idempotency_key() -> Any:
+    """The field of an input that makes it safe to send again."""
+    return field(
+        "Any text of your own: the same input under the same key is carried out once within 48 "
+        "hours, and answered alike each time.",
+        default=UNSET,
+    )
+
+
+def result(name: str, *types: Any) -> Any:
+    """The union of what a mutation may come to."""
+    verb = name.removesuffix("Result")
+    said = f"What `{verb[0].lower()}{verb[1:]}` comes to."
+    union: Any = types[0]
+    for type_ in types[1:]:
+        union = union | type_
+    return Annotated[union, strawberry.union(name, description=said)]
+
+
+def act(info: Info) -> Act:
+    """What is being done, and by whom."""
+    who = info.context.principal
+    return Act(info.field_name, info.context.request_id, who.user_id, who.key_id)
+
+
+def values(input: Any, *but: str) -> dict[str, Any]:
+    """The columns that an input gives. What was left out is left out; a null is a null."""
+    apart = {"id", "idempotency_key", "expected_version", *but}
+    return dict(_sent(input, apart))
+
+
+def _sent(input: Any, apart: set[str]) -> Iterator[tuple[str, Any]]:
+    for item in fields(input):
+        sent = getattr(input, item.name)
+        left_out = sent is UNSET or (sent is None and item.default is None)  # a Maybe not given
+        if item.name not in apart and not left_out:
+            yield item.name, sent.value if isinstance(sent, Some) else sent
+
+
+async def once(
+    info: Info,
+    table: type[Table],
+    input: Any,
+    make: Callable[[WriteSession], Awaitable[Any]],
+) -> Any:
+    """Makes a record in a transaction of its own, or finds the one made before under the key."""
+    async with info.context.db.write(act(info)) as session:
+        if not input.idempotency_key:
+            return await make(session)
+        claim = _claim(info, input)
+        if known := await idempotency.claim(session, claim):
+            return await existing(session, table, known)
+        made = await make(session)
+        await idempotency.settle(session, claim, made.id)
+        return made
+
+
+@asynccontextmanager
+async def writing(
+    info: Info, table: type[Table], id: str, expected_version: int | None = None
+) -> AsyncIterator[tuple[WriteSession, Any]]:
+    """A transaction on one row that nobody else can change meanwhile.
+
+    Raises NotFound for a row that is not there or not seen, Conflict for another version of it.
+    """
+    async with info.context.db.write(act(info)) as session:
+        record = await existing(session, table, id_in(id, table))
+        if expected_version is not None and record.version != expected_version:
+            raise Conflict(f"It is at version {record.version} now; read it again and decide.")
+        yield session, record
+
+
+async def existing(session: WriteSession, table: Any, id: UUID) -> Any:
+    """The row with that id, locked. Raises NotFound."""
+    statement = table.select().where(table.id == id).with_for_update(of=table)
+    record = await session.record(table, statement)
+    if record is None:
+        raise NotFound
+    return record
+
+
+def id_in(text: str, table: type[Table]) -> UUID:
+    """The key of a row, out of its printed id. Raises Invalid for what is no id of that table."""
+    return parse_id(text, table)[1]
+
+
+def _claim(info: Info, input: Any) -> Claim:
+    who, asked = info.context.principal, repr(replace(input, idempotency_key=None))
+    digest = hashlib.sha256(f"{info.field_name} {asked}".encode()).hexdigest()
+    return Claim(str(who.user_id or who.key_id), input.idempotency_key, digest)
