@@ -80,7 +80,7 @@ class Agent(Node):
     )
     current_task: JSON | None = field("What it works on, in its own terms; null without a task.")
     performance_metrics: JSON = field("What it last measured of itself, in its own terms.")
-    errors: list[AgentError] = field("Its latest errors, newest last.", resolver=_errors)
+    errors: list[AgentError] = field("Its latest errors, newest last.", resolver=_errors, cost=0)
     created_at: datetime = field("When it was first heard of.")
     updated_at: datetime = field("When anything about it last changed.")
     history: Connection[Annotated["AgentReport", strawberry.lazy("graph.agents")]] = connected(
@@ -169,11 +169,11 @@ class Queries:
     async def agent(self, info: Info, key: Key) -> Agent | None:
         return await AgentByKey.of(info).load(key)
 
-    @field("How many agents are in each status, also where there are none.", READ)
+    @field("How many agents are in each status, also where there are none.", READ, cost=10)
     async def agents_by_status(self, info: Info) -> list[AgentStatusCount]:
         return await rows(info, db.agents.by_status())
 
-    @field("What agents did, by agent and status; the last 24 hours by default.", READ)
+    @field("What agents did, by agent and status; the last 24 hours by default.", READ, cost=100)
     async def agent_activity(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:

@@ -92,7 +92,7 @@ class AiModel(Node):
         AiTestsByModel, "provider", "name", description="Its tests.", access=MEMBER
     )
 
-    @field("How it did in its completed and scored tests; all time by default.")
+    @field("How it did in its completed and scored tests; all time by default.", cost=10)
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, span(from_, to))
         return await loader.load((self.provider, self.name))

@@ -70,7 +70,11 @@ class Queries:
     async def user_action(self, info: Info, id: IdOf) -> UserAction | None:
         return await load(info, id, db.analytics.UserAction)
 
-    @field("Actions by page, those done most often first; the last 24 hours by default.", OPERATOR)
+    @field(
+        "Actions by page, those done most often first; the last 24 hours by default.",
+        OPERATOR,
+        cost=100,
+    )
     async def user_action_counts(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[UserActionCount]:

@@ -175,7 +175,9 @@ class Dream(Node):
         TotalsByDream, "id", description="What has been spent on it so far.", cost=5
     )
 
-    @field("Its scores over time: completed and scored tests; the last 30 days by default.", cost=10)
+    @field(
+        "Its scores over time: completed and scored tests; the last 30 days by default.", cost=10
+    )
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
     ) -> list[DecayPoint]:

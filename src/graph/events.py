@@ -102,6 +102,7 @@ class Queries:
         "How many events happened, over time and by group, oldest first; where there are none, "
         "there is no point. At most 10,000 points; the last 24 hours by default.",
         READ,
+        cost=100,
     )
     async def event_counts(
         self,

@@ -89,7 +89,7 @@ class Queries:
     async def metric(self, info: Info, id: IdOf) -> Metric | None:
         return await load(info, id, db.metrics.Metric)
 
-    @field("Each series taken together, by name; the last 24 hours by default.", READ)
+    @field("Each series taken together, by name; the last 24 hours by default.", READ, cost=100)
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
     ) -> list[MetricSummary]:
@@ -99,6 +99,7 @@ class Queries:
         "One series over time, oldest first; where nothing was measured, there is no point. At "
         "most 10,000 points; the last 24 hours by default.",
         READ,
+        cost=100,
     )
     async def metric_series(
         self,

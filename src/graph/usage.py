@@ -125,17 +125,18 @@ class DatabaseHealth:
     def connections(self) -> DatabaseConnections:
         return DatabaseConnections()
 
-    @field("The servers that follow this one; empty when there are none.")
+    @field("The servers that follow this one; empty when there are none.", cost=10)
     async def replication(self, info: Info) -> list[Standby]:
         return await rows(info, db.usage.replication())
 
-    @field("How much each index is used, most used first.")
+    @field("How much each index is used, most used first.", cost=10)
     async def index_usage(self, info: Info) -> list[IndexUsage]:
         return await rows(info, db.usage.indexes())
 
     @field(
         f"The {db.usage.MOST_STATEMENTS} statements that took longest in total, as far as the "
-        "gateway may see; null when PostgreSQL does not record them."
+        "gateway may see; null when PostgreSQL does not record them.",
+        cost=10,
     )
     async def slow_statements(self, info: Info) -> list[SlowStatement] | None:
         names = ("why_no_statements", "statements_schema")
@@ -152,10 +153,10 @@ class DatabaseHealth:
 
 @strawberry.type
 class Queries:
-    @field("The size of each table, largest first.", OPERATOR)
+    @field("The size of each table, largest first.", OPERATOR, cost=10)
     async def usage(self, info: Info) -> list[TableUsage]:
         return await rows(info, db.usage.tables())
 
-    @field("How the database is.", OPERATOR)
+    @field("How the database is.", OPERATOR, cost=10)
     def database_health(self) -> DatabaseHealth:
         return DatabaseHealth()

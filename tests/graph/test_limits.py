@@ -11,13 +11,18 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from graph.core import limits
-from graph.core.limits import MAX_DEPTH, MAX_ROOT_FIELDS, MAX_SELECTIONS
+from graph.core.limits import INTROSPECTION_DEPTH, Limits
 from graph.core.operation import RequestFailed, prepare
 from graph.schema import schema
 
-DEPTH = f"The operation is too large: at most {MAX_DEPTH} levels are allowed."
-FIELDS = f"The operation is too large: at most {MAX_SELECTIONS} fields are allowed."
-ROOTS = f"The operation is too large: at most {MAX_ROOT_FIELDS} root fields are allowed."
+LIMITS = Limits()
+SAID = "The operation is too large: at most {} {} are allowed."
+DEPTH = SAID.format(LIMITS.depth, "levels")
+FIELDS = SAID.format(LIMITS.selections, "fields")
+ROOTS = SAID.format(LIMITS.root_fields, "root fields")
+ALIASES = SAID.format(LIMITS.aliases, "aliases")
+DIRECTIVES = SAID.format(LIMITS.directives, "directives")
+INTROSPECTION = SAID.format(INTROSPECTION_DEPTH, "levels of introspection")
 REFUSALS = {"QUERY_TOO_COMPLEX", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
 
 # graphql-core gives validation a budget; what it spends at most is about half a second.
@@ -49,8 +54,8 @@ def calls(work: Callable[[], Any]) -> int:
 
 
 def nested(depth: int, innermost: str = "title") -> str:
-    """A query of that many levels: dreams, nodes, remixes, nodes, remixes …"""
-    names = ["dreams", *["nodes", "remixes"] * depth][: depth - 1]
+    """A query of that many levels: dreams, nodes, remixedFrom, remixedFrom …"""
+    names = ["dreams", "nodes", *["remixedFrom"] * depth][: depth - 1]
     return "{ " + " { ".join([*names, innermost]) + " }" * depth
 
 
@@ -75,42 +80,102 @@ def deeper(times: int) -> str:
     return f"{{ dreams {{ nodes {{ ...F0 }} }} }} {spread} fragment F{times} on Dream {{ id }}"
 
 
+def doubled(times: int) -> str:
+    """The same on one level."""
+    spread = " ".join(
+        f"fragment F{n} on Viewer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(times)
+    )
+    return f"{{ viewer {{ ...F0 }} }} {spread} fragment F{times} on Viewer {{ role }}"
+
+
+def introspection(depth: int) -> str:
+    """A query of that many levels of introspection."""
+    names = ["__schema", "types", *["ofType"] * depth][: depth - 1]
+    return "{ " + " { ".join([*names, "name"]) + " }" * depth
+
+
 def chained(length: int) -> str:
     """Fragments that spread one another, one after the other."""
     spread = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(length))
     return f"{{ ...F0 }} {spread} fragment F{length} on Query {{ __typename }}"
 
 
-def test_documents_within_the_limits_are_prepared() -> None:
-    assert prepare(schema, nested(MAX_DEPTH)).kind == "query"
-    assert prepare(schema, "{ " + "viewer { role } " * MAX_ROOT_FIELDS + "}").kind == "query"
-    assert prepare(schema, chained(20)).kind == "query"
+def aliased(number: int) -> str:
+    """A query of one root field and that many aliases, in a fragment that is spread ten times."""
+    aliases = " ".join(f"a{n}: role" for n in range(number // 10))
+    return f"{{ viewer {{ {'...F ' * 10} }} }} fragment F on Viewer {{ {aliases} }}"
+
+
+def directed(number: int) -> str:
+    """A query with that many directives."""
+    return f"{{ viewer {{ {'role @include(if: true) ' * number} }} }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested(LIMITS.depth),
+        "{ " + "viewer { role } " * LIMITS.root_fields + "}",
+        aliased(LIMITS.aliases),
+        directed(LIMITS.directives),
+        doubled(12),
+        introspection(INTROSPECTION_DEPTH),
+        chained(20),
+        "{ viewer { ...F } } fragment F on Viewer { " + "role " * (LIMITS.root_fields + 1) + "}",
+    ],
+)
+def test_documents_within_the_limits_are_prepared(text: str) -> None:
+    assert prepare(schema, text).kind == "query"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (nested(MAX_DEPTH + 1), [DEPTH]),
-        (nested(MAX_DEPTH + 100), [DEPTH]),
-        ("{ " + "viewer { role } " * (MAX_ROOT_FIELDS + 1) + "}", [ROOTS]),
-        (deeper(12), [FIELDS]),
-        (deeper(60), [DEPTH, FIELDS]),
+        (nested(LIMITS.depth + 1), [DEPTH]),
+        (nested(LIMITS.depth + 100), [DEPTH]),
+        ("{ " + "viewer { role } " * (LIMITS.root_fields + 1) + "}", [ROOTS]),
+        ("{ ...A } fragment A on Query { " + "viewer { role } " * 21 + "}", [ROOTS]),
+        (doubled(13), [FIELDS]),
+        (doubled(150), [FIELDS]),
+        (deeper(60), [DEPTH, FIELDS, ALIASES]),
+        (aliased(LIMITS.aliases + 10), [ALIASES]),
+        (directed(LIMITS.directives + 1), [DIRECTIVES]),
+        (introspection(INTROSPECTION_DEPTH + 1), [INTROSPECTION]),
         ("{ a " * 150 + "}" * 150, [DEPTH]),
     ],
     ids=[
         "deep",
         "deeper",
         "wide",
+        "wide by a fragment",
         "doubling",
+        "doubling for long",
         "doubling and deep",
+        "aliases",
+        "directives",
+        "introspection",
         "braces",
     ],
 )
 def test_too_much_is_refused(text: str, expected: list[str]) -> None:
-    found = refused(text)
+    assert refused(text) == [(message, "QUERY_TOO_COMPLEX") for message in expected]
 
-    assert {code for _, code in found} == {"QUERY_TOO_COMPLEX"}
-    assert [message for message, _ in found][: len(expected)] == expected
+
+def test_every_limit_can_be_another_or_none() -> None:
+    text = "{ a: viewer { role @skip(if: true) } node(id: 1) { id } }"
+    strict = Limits(depth=1, aliases=0, directives=0, root_fields=1, selections=3)
+
+    with pytest.raises(RequestFailed) as failed:
+        prepare(schema, text, limits=strict)
+
+    assert [error.message for error in failed.value.errors] == [
+        SAID.format(1, "levels"),
+        SAID.format(1, "root fields"),
+        SAID.format(3, "fields"),
+    ]
+    assert prepare(schema, text, limits=Limits(tokens=0, cost=0)).kind == "query"
+    with pytest.raises(RequestFailed, match="more than 5 tokens"):
+        prepare(schema, text, limits=Limits(tokens=5))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +234,7 @@ def test_what_else_nests_deeply_is_refused(text: str) -> None:
 def test_what_fragments_expand_to_is_counted_and_not_done(make: Callable[[int], str]) -> None:
     document = parse(make(60))
 
-    assert calls(lambda: limits.check(document)) < 10_000
+    assert calls(lambda: limits.check(document, LIMITS)) < 10_000
 
 
 @pytest.mark.parametrize("text", [doubling(60), deeper(60), chained(240)])

@@ -200,9 +200,14 @@ async def test_only_the_operation_that_runs_counts(database: Database) -> None:
     )
 
 
-async def test_introspection_is_open_to_everybody(database: Database) -> None:
+@pytest.mark.parametrize("who", [MEMBERS, Principal(scopes=frozenset({"schema:read"}))])
+async def test_introspection_is_for_members(database: Database, who: Principal) -> None:
     document = '{ __typename __type(name: "Vault") { name fields { name } } }'
-    assert await ask(database, document, ANONYMOUS) == (
+    needed = "Query.__type needs the role MEMBER or the scope schema:read."
+
+    assert await ask(database, "{ __typename }", ANONYMOUS) == ({"__typename": "Query"}, [])
+    assert await ask(database, document, ANONYMOUS) == (None, [(needed, "UNAUTHENTICATED")])
+    assert await ask(database, document, who) == (
         {
             "__typename": "Query",
             "__type": {"name": "Vault", "fields": [{"name": "gold"}, {"name": "door"}]},

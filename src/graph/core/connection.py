@@ -44,7 +44,7 @@ class Edge(Generic[T]):
     """A row of a page, and its place in the list."""
 
     cursor: str = field("The place of this row, for `after` and `before`.")
-    node: T = field("The row itself.")
+    node: T = field("The row itself.", cost=0)  # its edge costs the point
 
 
 @dataclass(slots=True)
@@ -75,10 +75,11 @@ class Connection(Generic[T]):
 
     nodes: list[T] = field("The rows of this page.", resolver=lambda root: root.page.records)
     edges: list[Edge[T]] = field("The rows of this page with their cursors.", resolver=_edges)
-    page_info: PageInfo = field("Where this page lies in its list.", resolver=_page_info)
+    page_info: PageInfo = field("Where this page lies in its list.", resolver=_page_info, cost=0)
     total_count: int | None = field(
         "Number of rows in all pages together; counted only when asked for.",
         resolver=lambda root: root.count(),
+        cost=5,
     )
 
 

@@ -17,10 +17,13 @@ def field(
     description: str,
     access: Access | None = None,
     resolver: Callable[..., Any] | None = None,
+    cost: int | None = None,
     **options: Any,
 ) -> Any:
-    """A field with its description; without a resolver it is the column of the same name."""
-    metadata = {"access": access} if access else {}
+    """A field with its description; without a resolver it is the column of the same name. Its cost
+    is in points, and by rule (graph.core.cost) if it declares none."""
+    declared = {"access": access, "cost": cost}
+    metadata = {name: value for name, value in declared.items() if value is not None}
     resolved: Any = resolver
     return strawberry.field(
         resolver=resolved, description=description, metadata=metadata, **options
@@ -33,7 +36,11 @@ def column(name: str, description: str, access: Access | None = None) -> Any:
 
 
 def related(
-    loader: type[Loader], *keys: str, description: str, access: Access | None = None
+    loader: type[Loader],
+    *keys: str,
+    description: str,
+    access: Access | None = None,
+    cost: int | None = None,
 ) -> Any:
     """What a loader finds for the columns named; null where one of them is null."""
 
@@ -43,7 +50,7 @@ def related(
             return None
         return await loader.of(info).load(key if len(key) > 1 else key[0])
 
-    return field(description, access, resolve)
+    return field(description, access, resolve, cost)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

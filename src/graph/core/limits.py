@@ -1,10 +1,11 @@
-"""Limits: what a document may cost before anything of it is executed.
+"""Limits: how large an operation may be before anything of it is validated or executed.
 
 One pass that looks at every fragment once, however often it is spread, so that a short document
-cannot be long work. Numbers saturate: what counts is whether they pass the limit.
+cannot be long work.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -12,23 +13,56 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
 )
-from graphql.language import SelectionSetNode
 
 from graph.core.errors import coded
 
-MAX_TOKENS = 2_000
-MAX_DEPTH = 15
-MAX_SELECTIONS = 5_000
-MAX_ROOT_FIELDS = 20
+INTROSPECTION = ("__schema", "__type")
+INTROSPECTION_DEPTH = 15  # what the introspection query of tools has
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How deep a selection goes, and how many fields it has once fragments are expanded."""
+class Limits:
+    """The most there may be of everything in one operation; 0 is no limit. `tokens` are those of
+    the whole document, `cost` is in points."""
 
-    depth: int
-    selections: int
+    tokens: int = 2_000
+    depth: int = 10
+    aliases: int = 30
+    directives: int = 50
+    root_fields: int = 20
+    selections: int = 5_000
+    cost: int = 5_000
+
+
+class Size(NamedTuple):
+    """What a selection adds up to once its fragments are expanded."""
+
+    depth: int = 0
+    introspection: int = 0
+    root_fields: int = 0
+    selections: int = 0
+    aliases: int = 0
+    directives: int = 0
+
+    def beside(self, other: "Size") -> "Size":
+        """Both together, in one selection set."""
+        deepest = (max(self[0], other[0]), max(self[1], other[1]))
+        return Size(*deepest, *(one + two for one, two in zip(self[2:], other[2:], strict=True)))
+
+    def below(self, node: FieldNode) -> "Size":
+        """This as the selection of a field, together with the field."""
+        depth, introspection = self.depth + 1, self.introspection
+        if node.name.value in INTROSPECTION:
+            depth, introspection = 1, depth
+        aliases = self.aliases + (node.alias is not None)
+        return Size(depth, introspection, 1, self.selections + 1, aliases, self.directives)
+
+
+NOTHING = Size()
 
 
 class Measure:
@@ -41,44 +75,49 @@ class Measure:
 
     def of(self, selection: SelectionSetNode | None) -> Size:
         """The size of a selection set; a fragment that spreads itself counts as empty there."""
-        sizes = [self._one(node) for node in selection.selections] if selection else []
-        depth = max((size.depth for size in sizes), default=0)
-        total = min(sum(size.selections for size in sizes), MAX_SELECTIONS + 1)
-        return Size(depth, total)
+        size = NOTHING
+        for node in selection.selections if selection else ():
+            size = size.beside(self._one(node))
+        return size
 
-    def _one(self, node: object) -> Size:
+    def _one(self, node: SelectionNode) -> Size:
         if isinstance(node, FragmentSpreadNode):
-            return self._fragment(node.name.value)
-        inner = self.of(getattr(node, "selection_set", None))
-        own = int(isinstance(node, FieldNode))
-        return Size(inner.depth + own, inner.selections + own)
+            size = self._fragment(node.name.value)
+        else:
+            size = self.of(getattr(node, "selection_set", None))
+        if isinstance(node, FieldNode):
+            size = size.below(node)
+        return size._replace(directives=size.directives + len(node.directives or ()))
 
     def _fragment(self, name: str) -> Size:
         if name not in self.known:
-            self.known[name] = Size(0, 0)
+            self.known[name] = NOTHING
             fragment = self.fragments.get(name)
             self.known[name] = self.of(fragment.selection_set if fragment else None)
         return self.known[name]
 
 
-def check(document: DocumentNode) -> list[GraphQLError]:
-    """What is too much in a document."""
+def check(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
+    """What is too much in the operations of a document."""
     measure = Measure(document)
-    return [error for node in document.definitions for error in _too_much(measure, node)]
-
-
-def _too_much(measure: Measure, definition: object) -> list[GraphQLError]:
-    selection = getattr(definition, "selection_set", None)
-    size = measure.of(selection)
-    limits = {
-        "levels": (size.depth, MAX_DEPTH),
-        "fields": (size.selections, MAX_SELECTIONS),
-        "root fields": (len(selection.selections) if selection else 0, MAX_ROOT_FIELDS),
-    }
+    operations = [n for n in document.definitions if isinstance(n, OperationDefinitionNode)]
     return [
-        coded(
-            f"The operation is too large: at most {most} {what} are allowed.", "QUERY_TOO_COMPLEX"
-        )
-        for what, (number, most) in limits.items()
-        if number > most
+        error for node in operations for error in _too_much(measure.of(node.selection_set), limits)
     ]
+
+
+def _too_much(size: Size, limits: Limits) -> list[GraphQLError]:
+    counted = {
+        "levels": (size.depth, limits.depth),
+        "levels of introspection": (size.introspection, INTROSPECTION_DEPTH),
+        "root fields": (size.root_fields, limits.root_fields),
+        "fields": (size.selections, limits.selections),
+        "aliases": (size.aliases, limits.aliases),
+        "directives": (size.directives, limits.directives),
+    }
+    return [_refusal(most, what) for what, (number, most) in counted.items() if number > most > 0]
+
+
+def _refusal(most: int, what: str) -> GraphQLError:
+    message = f"The operation is too large: at most {most} {what} are allowed."
+    return coded(message, "QUERY_TOO_COMPLEX")

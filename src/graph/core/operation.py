@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from inspect import isawaitable
 from typing import Any, Literal
@@ -11,23 +11,25 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
+    execute as graphql_execute,
     parse,
     separate_operations,
     validate,
 )
-from graphql import (
-    execute as graphql_execute,
-)
 from graphql.execution.values import get_variable_values
 from strawberry import Schema
 
-from graph.core import limits, permission
+from graph.core import cost, limits, permission
 from graph.core.context import Context
+from graph.core.cost import Cost
 from graph.core.errors import coded, formatted
-from graph.core.permission import Access, Principal
+from graph.core.limits import Limits
+from graph.core.permission import INTROSPECTION, Access, Principal
+from graph.core.rate_limit import charged, shown
 
 REMEMBERED = 1_000
 MAX_ERRORS = 5
+LIMITS = Limits()
 SECONDS = 10.0
 
 Kind = Literal["query", "mutation", "subscription"]
@@ -49,6 +51,8 @@ class Operation:
     document: DocumentNode
     node: OperationDefinitionNode
     needs: Mapping[Access, str]
+    cost: Cost
+    limits: Limits
 
     @property
     def name(self) -> str | None:
@@ -66,30 +70,43 @@ class Answer:
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
     executed: bool = True
+    extensions: dict[str, Any] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def prepare(schema: Schema, text: str, operation_name: str | None = None) -> Operation:
-    """The operation of that name in a document. Raises RequestFailed."""
-    node = _named(whole := _document(schema, text), operation_name)
-    alone = separate_operations(whole)[node.name.value if node.name else ""]
-    return Operation(schema, alone, node, permission.needs(schema._schema, alone))
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _document(schema: Schema, text: str) -> DocumentNode:
+def prepare(
+    schema: Schema,
+    text: str,
+    operation_name: str | None = None,
+    limits: Limits = LIMITS,
+    suggestions: bool = True,
+) -> Operation:
+    """The operation of that name in a document; whether errors may suggest names of the schema
+    depends on who asks. Raises RequestFailed."""
     try:
-        document = parse(text, max_tokens=limits.MAX_TOKENS)
-        too_much = limits.check(document)
+        whole = _document(schema, text, limits, suggestions)
+        node = _named(whole, operation_name)
+        alone = separate_operations(whole)[node.name.value if node.name else ""]
+        needs = permission.needs(schema._schema, alone)
+        price = cost.compiled(schema._schema, alone, node)
+        return Operation(schema, alone, node, needs, price, limits)
+    except RecursionError as error:
+        message = "The document is nested too deeply."
+        raise RequestFailed(coded(message, "QUERY_TOO_COMPLEX")) from error
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> DocumentNode:
+    try:
+        document = parse(text, max_tokens=most.tokens or None)
     except GraphQLError as error:
         raise RequestFailed(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
-    except RecursionError as error:
-        raise RequestFailed(
-            coded("The document is nested too deeply.", "QUERY_TOO_COMPLEX")
-        ) from error
-    if too_much:
-        raise RequestFailed(*too_much)
-    if errors := validate(schema._schema, document, max_errors=MAX_ERRORS):
+    if too_much := limits.check(document, most):
+        raise RequestFailed(*too_much[:MAX_ERRORS])
+    errors = validate(
+        schema._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not suggestions
+    )
+    if errors:
         raise RequestFailed(*(_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
     return document
 
@@ -115,8 +132,8 @@ async def execute(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> Answer:
     """Runs a query or a mutation. Never raises what a resolver raised: it is in the answer."""
-    if refused := _refused(operation, variables, context.principal):
-        return _answer(None, refused, context, executed=False)
+    if refused := await _refused(operation, variables, context):
+        return await _answer(None, refused, operation, context, executed=False)
     try:
         async with asyncio.timeout(SECONDS):
             result = graphql_execute(
@@ -129,29 +146,45 @@ async def execute(
             )
             answer = await result if isawaitable(result) else result
     except TimeoutError as error:
-        return _answer(None, [GraphQLError("", original_error=error)], context)
-    return _answer(answer.data, answer.errors or [], context)
+        return await _answer(None, [GraphQLError("", original_error=error)], operation, context)
+    return await _answer(answer.data, answer.errors or [], operation, context)
 
 
-def _refused(
-    operation: Operation, variables: dict[str, Any] | None, principal: Principal
+async def _refused(
+    operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> list[GraphQLError]:
-    """Why an operation does not even start: permission, or its variables."""
-    for access, field in operation.needs.items():
+    """Why an operation does not even start: permission, its variables, or what it costs."""
+    if forbidden := _forbidden(operation, context.principal):
+        return [forbidden]
+    declared = operation.node.variable_definitions or ()
+    coerced = get_variable_values(
+        operation.schema._schema,
+        declared,
+        variables or {},
+        MAX_ERRORS,
+        hide_suggestions=not context.principal.may(INTROSPECTION),
+    )
+    if isinstance(coerced, list):
+        return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
+    context.cost = operation.cost.of(coerced.coerced)
+    return await charged(context, operation.limits.cost)
+
+
+def _forbidden(operation: Operation, principal: Principal) -> GraphQLError | None:
+    for access, place in operation.needs.items():
         if not principal.may(access):
             code = "FORBIDDEN" if principal.role or principal.scopes else "UNAUTHENTICATED"
-            return [coded(f"{field} needs {access}.", code)]
-    declared = operation.node.variable_definitions or ()
-    coerced = get_variable_values(operation.schema._schema, declared, variables or {})
-    refused = coerced if isinstance(coerced, list) else []
-    return [GraphQLError(error.message, error.nodes) for error in refused]  # not their cause
+            return coded(f"{place} needs {access}.", code)
+    return None
 
 
-def _answer(
+async def _answer(
     data: dict[str, Any] | None,
     errors: list[GraphQLError],
+    operation: Operation,
     context: Context,
     executed: bool = True,
 ) -> Answer:
-    shown = [formatted(error, context.request_id) for error in errors]
-    return Answer(data, shown, executed)
+    told = [formatted(error, context.request_id) for error in errors]
+    extensions = await shown(context, operation.limits.cost) if context.shows_cost else {}
+    return Answer(data, told, executed, extensions)

@@ -1,0 +1,65 @@
+"""Rate limit: what operations may cost, and what callers may still spend."""
+
+import math
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+from graph.core.context import Context, Info
+from graph.core.errors import coded
+from graph.core.field import field, value
+from graph.core.permission import PUBLIC
+
+TOO_COSTLY = "The operation costs {} points; at most {} are allowed. Ask for smaller pages."
+EXHAUSTED = "You have spent your points: this costs {}. Try again in {} seconds."
+
+
+async def charged(context: Context, maximum: int) -> list[GraphQLError]:
+    """Takes the cost of an operation from its caller's account; the errors if that cannot be."""
+    cost, account = context.cost, context.account
+    most = min(limit for limit in (maximum, account and account.limit, math.inf) if limit)
+    if cost > most:
+        message = TOO_COSTLY.format(cost, most)
+        return [coded(message, "QUERY_TOO_COMPLEX", cost=cost, maximum=most)]
+    if account is None or await account.take(cost):
+        return []
+    seconds = await account.wait(cost)
+    message = EXHAUSTED.format(cost, math.ceil(seconds))
+    return [coded(message, "RATE_LIMITED", retryAfterMs=math.ceil(seconds * 1000))]
+
+
+async def shown(context: Context, maximum: int) -> dict[str, Any]:
+    """What an operation cost, for the extensions of its answer; `remaining` is None for callers
+    who may spend what they like."""
+    remaining = (await context.account.balance()).remaining if context.account else None
+    return {"cost": {"requested": context.cost, "maximum": maximum, "remaining": remaining}}
+
+
+@value
+class RateLimit:
+    """What this operation costs in points, and how many the caller has per minute."""
+
+    cost: int = field("Points of this operation, taken before it was executed.")
+    limit: int | None = field(
+        "Points that you have per minute; null when you are not limited.", default=None
+    )
+    remaining: int | None = field(
+        "Points that you have left; null when you are not limited.", default=None
+    )
+    reset_at: datetime | None = field(
+        "When all of them are there again if you spend none; null when you are not limited.",
+        default=None,
+    )
+
+
+@strawberry.type
+class Queries:
+    @field("What this operation costs, and what you may still spend.", PUBLIC, cost=0)
+    async def rate_limit(self, info: Info) -> RateLimit:
+        context = info.context
+        context.shows_cost = True
+        left = asdict(await context.account.balance()) if context.account else {}
+        return RateLimit(cost=context.cost, **left)
