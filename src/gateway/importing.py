@@ -10,8 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from db import Database
-from db.importer import Counts, FileReport, OnProgress, Report, import_files
-from db.importer import Progress as Step
+from db.importer import Counts, FileReport, OnProgress, Progress as Step, Report, import_files
 from gateway.exits import Exit
 from gateway.opening import migrated_url
 from gateway.settings import Settings

@@ -6,12 +6,14 @@ from pathlib import Path
 from db.core.database import Database
 from db.importer.lines import Source
 from db.importer.load import Import
-from db.importer.report import Counts as Counts
-from db.importer.report import FileReport as FileReport
-from db.importer.report import OnProgress as OnProgress
-from db.importer.report import Progress as Progress
-from db.importer.report import Reject as Reject
-from db.importer.report import Report as Report
+from db.importer.report import (
+    Counts as Counts,
+    FileReport as FileReport,
+    OnProgress as OnProgress,
+    Progress as Progress,
+    Reject as Reject,
+    Report as Report,
+)
 
 
 async def import_files(
