@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from db import Database
 from db.importer import Counts, FileReport, OnProgress, Progress as Step, Report, import_files
-from gateway.exits import Exit
+from db.importer.legacy import NotLegacy, write_lines
+from gateway.exits import Exit, Stopped
 from gateway.opening import migrated_url
 from gateway.settings import Settings
 
@@ -26,6 +28,24 @@ def run(settings: Settings, paths: list[Path], *, strict: bool) -> Exit:
         report = asyncio.run(_import(url, settings, paths, strict, step))
     _print(console, report)
     return Exit.PROBLEMS if report.failed or report.stopped else Exit.OK
+
+
+@contextmanager
+def legacy(source: str | None) -> Iterator[list[Path]]:
+    """The old generations of a source as a file to import, for as long as the context lasts.
+
+    Raises Stopped when the source holds none.
+    """
+    if source is None:
+        yield []
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "generations.jsonl"
+        try:
+            asyncio.run(write_lines(source, file))
+        except (NotLegacy, OSError) as error:
+            raise Stopped(f"The generations cannot be read: {error}", Exit.PROBLEMS) from error
+        yield [file]
 
 
 async def _import(
