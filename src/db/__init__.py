@@ -13,6 +13,7 @@ from db import (
     metrics as metrics,
     notifications as notifications,
     progress as progress,
+    reports as reports,
     usage as usage,
     users as users,
 )

@@ -1,14 +1,19 @@
 """Analytics: what users did, page by page."""
 
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
-from sqlalchemy import Executable, Index, func, select
+from sqlalchemy import Executable, Index, func, literal, select
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.ingest import Intake
+from db.core.item import insertion, plain, recordset, rules
 from db.core.listing import Listing, by_name
 from db.core.span import Span
 from db.core.table import Id, Json, Table
+from db.events import Event
 
 
 class UserAction(Table):
@@ -57,3 +62,28 @@ def counts(span: Span) -> Executable:
         .group_by(UserAction.action, UserAction.page)
         .order_by(count.desc(), UserAction.action, UserAction.page)
     )
+
+
+def _tracking() -> Insert:
+    """Stores a batch of actions, and for each new one the event that tells of it."""
+    items = select(recordset(*UserAction.columns())).cte("items")
+    action = insertion(UserAction, dict(items.c.items()), items).returning(plain(UserAction).c.id)
+    new = action.cte("action")
+    facts = [(name, items.c[name]) for name in ("user_id", "action", "page", "metadata")]
+    event = {
+        "id": items.c.id,
+        "event_type": literal("user_action"),
+        "source": literal("user-activity"),
+        "payload": func.jsonb_build_object(*chain.from_iterable(facts)),
+        "timestamp": items.c.timestamp,
+        "user_id": items.c.user_id,
+    }
+    return insertion(Event, event, items.join(new, new.c.id == items.c.id))
+
+
+TRACKED = Intake(
+    "actions",
+    (UserAction, Event),
+    rules(UserAction, "action"),
+    _tracking(),
+)

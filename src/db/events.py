@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.ingest import Intake
+from db.core.item import rules, stored
 from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table, choice, sequence
@@ -81,3 +83,6 @@ def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select
         .group_by(*keys)
         .order_by(*keys)
     )
+
+
+LOGGED = Intake("events", (Event,), rules(Event, "event_type", "source"), stored(Event))

@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.ingest import Intake
+from db.core.item import rules, stored
 from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
 from db.core.table import Id, Json, Table
@@ -88,3 +90,6 @@ def series(name: str, span: Span, bucket: Bucket) -> Select[Any]:
         .group_by(start)
         .order_by(start)
     )
+
+
+RECORDED = Intake("metrics", (Metric,), rules(Metric, "metric_name"), stored(Metric))

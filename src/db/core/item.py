@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import sqlalchemy
 from sqlalchemy import (
     ColumnElement,
+    FunctionElement,
     Numeric,
-    Select,
     TableValuedAlias,
     Text,
     bindparam,
@@ -63,19 +64,23 @@ class Rules:
 
     def item(self, row: Row, at: datetime, key: str | None = None) -> Item:
         """The item of a row and its time; with a key the same one each time. Raises Invalid."""
+        row = self.row(row, at, key)
+        return Item(row["id"], at, _text(row))
+
+    def row(self, row: Row, at: datetime, key: str | None = None) -> Row:
+        """A row with its id, for one that is part of another's item. Raises Invalid."""
         self._check(row, at)
-        id = uuid7(at, key)
-        return Item(id, at, _text({"id": id, **row}))
+        return {"id": uuid7(at, key), **row}
 
     def _check(self, row: Row, at: datetime) -> None:
         now = datetime.now(UTC)
         if not now - OLDEST <= at <= now + NEWEST:
             raise Invalid("The time must lie between ten years ago and tomorrow.", "timestamp")
         for name in self.names:
-            if not 0 < len(row[name] or "-") <= MAX_NAME or row[name] == "":
+            if not 0 < len(row[name]) <= MAX_NAME:
                 raise Invalid(f"This text must have 1 to {MAX_NAME} characters.", name)
         for name, values in self.choices.items():
-            if row[name] not in values:
+            if row.get(name) is not None and row[name] not in values:
                 raise Invalid(f"This must be one of {', '.join(sorted(values))}.", name)
         for name, limit in self.limits.items():
             if not -limit < row[name] < limit:
@@ -92,16 +97,33 @@ def rules(table: type[Table], *names: str) -> Rules:
 
 def recordset(*columns: Any) -> TableValuedAlias:
     """A batch, the JSON array in the parameter `items`, as a table with those columns."""
+    text = cast(bindparam("items", type_=Text), JSON)
+    return expanded(func.json_to_recordset(text), "items", *columns)
+
+
+def expanded(function: FunctionElement[Any], name: str, *columns: Any) -> TableValuedAlias:
+    """What a function makes of JSON, as a table with those columns."""
     typed = [column(c.name, c.type) for c in columns]
-    expanded = func.json_to_recordset(cast(bindparam("items", type_=Text), JSON))
-    return expanded.table_valued(*typed, name="items").render_derived(with_types=True)
+    return function.table_valued(*typed, name=name).render_derived(with_types=True)
 
 
-def storing(table: Any, values: Mapping[str, Any], chosen: Select[Any] | None = None) -> Insert:
-    """Inserts rows that are not there yet; `values` says what goes into each column."""
-    columns = [value.label(name) for name, value in values.items()]
-    source = select(*columns) if chosen is None else chosen.with_only_columns(*columns)
-    return insert(table).from_select(list(values), source, False).on_conflict_do_nothing()
+def insertion(table: type[Table], values: Mapping[str, Any], source: Any, *order: Any) -> Insert:
+    """Inserts what each row of the source means for the columns named; a row that is there already
+    stays as it is."""
+    chosen = select(*values.values()).select_from(source).order_by(*order)
+    return insert(plain(table)).from_select(list(values), chosen, False).on_conflict_do_nothing()
+
+
+def stored(table: type[Table]) -> Insert:
+    """Inserts a batch whose items hold the columns of the table, but for `seq`."""
+    items = recordset(*(c for c in table.columns() if c.name != "seq"))
+    return insertion(table, dict(items.c.items()), items)
+
+
+def plain(table: type[Table]) -> sqlalchemy.Table:
+    """The table as statements that write name it."""
+    assert isinstance(table.__table__, sqlalchemy.Table)  # noqa: S101  the class says FromClause
+    return table.__table__
 
 
 def _limit(c: ColumnElement[Any]) -> Iterator[float]:

@@ -1,0 +1,212 @@
+"""Reports: what agents say of themselves, stored with all that follows from it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
+    Executable,
+    ScalarSelect,
+    and_,
+    case,
+    column,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
+
+from db.agents import Agent, AgentReport
+from db.core.database import WriteSession
+from db.core.errors import NotFound
+from db.core.ids import uuid7
+from db.core.ingest import Intake
+from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
+from db.events import Event
+from db.metrics import Metric
+
+SOURCE = "agent-manager"
+ERRORS_KEPT = 20
+RULES = rules(AgentReport, "agent_key")
+NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
+NO_ERRORS: ColumnElement[Any] = literal_column("'[]'::jsonb")
+
+
+def report(row: Row, at: datetime, key: str | None, measured: Sequence[Row] = ()) -> Item:
+    """The item of a report: agent_key, status, current_task, performance_metrics and error, with
+    the metrics that it brings along. Raises Invalid."""
+    error = row["error"]
+    entry = {"at": _printed(at), "error": error} if error is not None else None
+    row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
+    return RULES.item({**row, "measured": measured}, at, key)
+
+
+async def forget(session: WriteSession, agent_key: str) -> UUID:
+    """Removes the present state of an agent, its history stays; returns the id of the event that
+    tells of it. Raises NotFound."""
+    at = datetime.now(UTC)
+    agent = plain(Agent)
+    gone = delete(agent).where(agent.c.agent_key == agent_key)
+    forgotten = gone.returning(agent.c.agent_key, agent.c.status).cte("forgotten")
+    values = {
+        "id": literal(uuid7(at)),
+        "event_type": literal("agent_forgotten"),
+        "source": literal(SOURCE),
+        "payload": _facts(agent_key=forgotten.c.agent_key, status=forgotten.c.status),
+        "timestamp": literal(at),
+    }
+    statement = insertion(Event, values, forgotten).returning(plain(Event).c.id)
+    rows = await session.rows(statement)
+    if not rows:
+        raise NotFound("There is no agent with this key.")
+    id: UUID = rows[0][0]
+    return id
+
+
+def _reporting() -> Executable:
+    """Stores a batch of reports and what follows from those that are new: events, metrics, states.
+
+    One statement, so that all of it is there or nothing. Every report stays in the history; the
+    state of an agent is that of its newest report, by its time and then by the order of storing.
+    """
+    items = _items()
+    report = insertion(AgentReport, _history(items), items, items.c.position)
+    stored = report.returning(plain(AgentReport).c.id, plain(AgentReport).c.seq).cte("stored")
+    fresh = (
+        select(*items.c, stored.c.seq)
+        .join(stored, stored.c.id == items.c.id)
+        .ext(distinct_on(items.c.id))  # one item may be in a batch twice
+        .cte("fresh")
+    )
+    events = insertion(Event, _event(fresh), fresh).cte("events")
+    measure = expanded(func.jsonb_to_recordset(fresh.c.measured), "measure", *Metric.columns())
+    measures = insertion(Metric, dict(measure.c.items()), fresh.join(measure, true()))
+    return _states(fresh).add_cte(events, measures.cte("measures"))
+
+
+def _items() -> CTE:
+    own = (
+        *(AgentReport.id, AgentReport.agent_key, AgentReport.status, AgentReport.current_task),
+        *(AgentReport.performance_metrics, AgentReport.error, AgentReport.reported_at),
+    )
+    items = recordset(*own, column("entry", JSONB), column("measured", JSONB))
+    return select(*items.c, func.row_number().over().label("position")).cte("items")
+
+
+def _history(items: CTE) -> dict[str, Any]:
+    """The columns of a report; the status before it is in the batch, or else in the state."""
+    state = select(Agent.status).where(Agent.agent_key == items.c.agent_key).scalar_subquery()
+    former = func.lag(items.c.status).over(
+        partition_by=items.c.agent_key, order_by=items.c.position
+    )
+    given = {name: value for name, value in items.c.items() if name in plain(AgentReport).c}
+    return {**given, "previous_status": func.coalesce(former, state)}
+
+
+def _event(fresh: CTE) -> dict[str, Any]:
+    facts = _facts(
+        agent_key=fresh.c.agent_key,
+        status=fresh.c.status,
+        task=fresh.c.current_task,
+        error=fresh.c.error,
+    )
+    return {
+        "id": fresh.c.id,
+        "event_type": literal("agent_status_update"),
+        "source": literal(SOURCE),
+        "payload": facts,
+        "timestamp": fresh.c.reported_at,
+    }
+
+
+def _states(fresh: CTE) -> Insert:
+    """Sorted by key, so that two batches cannot wait for each other."""
+    by_time = (fresh.c.reported_at.desc(), fresh.c.seq.desc())
+    empty = fresh.c.performance_metrics == NOTHING  # leaves what was measured before as it is
+    newest = (
+        select(
+            fresh.c.agent_key,
+            _last(fresh.c.status, *by_time).label("status"),
+            _last(fresh.c.current_task, *by_time).label("current_task"),
+            _last(fresh.c.performance_metrics, empty, *by_time).label("metrics"),
+            _last(fresh.c.id, *by_time).label("id"),
+            _last(fresh.c.seq, *by_time).label("seq"),
+            func.max(fresh.c.reported_at).label("reported_at"),
+            func.jsonb_agg(fresh.c.entry).filter(fresh.c.entry.is_not(None)).label("entries"),
+        )
+        .group_by(fresh.c.agent_key)
+        .order_by(fresh.c.agent_key)
+        .subquery("newest")
+    )
+    values = {
+        "id": newest.c.id,
+        "agent_key": newest.c.agent_key,
+        "status": newest.c.status,
+        "current_task": newest.c.current_task,
+        "performance_metrics": newest.c.metrics,
+        "error_log": func.coalesce(_newest_errors(newest.c.entries), NO_ERRORS),
+        "last_active": newest.c.reported_at,
+        "last_seq": newest.c.seq,
+    }
+    chosen = select(*values.values()).select_from(newest).order_by(newest.c.agent_key)
+    return _latest(insert(plain(Agent)).from_select(list(values), chosen, False))
+
+
+def _latest(statement: Insert) -> Insert:
+    """Where an agent is known: a newer report replaces its state, any report adds its errors."""
+    new, old = statement.excluded, plain(Agent).c
+    newer = tuple_(new.last_active, new.last_seq) > tuple_(old.last_active, old.last_seq)
+    erred = new.error_log != NO_ERRORS
+    replaced = ("status", "current_task", "last_active", "last_seq")
+    measured = and_(newer, new.performance_metrics != NOTHING)
+    errors = _newest_errors(old.error_log.op("||")(new.error_log))
+    return statement.on_conflict_do_update(
+        index_elements=["agent_key"],
+        set_={
+            **{name: case((newer, new[name]), else_=old[name]) for name in replaced},
+            "performance_metrics": case(
+                (measured, new.performance_metrics), else_=old.performance_metrics
+            ),
+            "error_log": case((erred, errors), else_=old.error_log),
+            "updated_at": func.now(),
+        },
+        where=or_(newer, erred),
+    )
+
+
+def _last(value: ColumnElement[Any], *order: Any) -> ColumnElement[Any]:
+    """The first value in that order, which is one of the newest first."""
+    return func.array_agg(aggregate_order_by(value, *order), type_=ARRAY(value.type))[1]
+
+
+def _newest_errors(log: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """The newest entries of an error log, oldest first."""
+    entry = func.jsonb_array_elements(log).column_valued("entry")
+    at = entry.op("->>")("at")
+    kept = select(entry.label("entry")).order_by(at.desc()).limit(ERRORS_KEPT).subquery("kept")
+    by_time = aggregate_order_by(kept.c.entry, kept.c.entry.op("->>")("at"))
+    return select(func.jsonb_agg(by_time)).scalar_subquery()
+
+
+def _facts(**facts: Any) -> ColumnElement[Any]:
+    """A JSON object."""
+    pairs = chain.from_iterable((literal(name), value) for name, value in facts.items())
+    return func.jsonb_build_object(*pairs)
+
+
+def _printed(at: datetime) -> str:
+    """A time as the gateway prints it: RFC 3339, UTC, six decimals."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+REPORTED = Intake("agents", (AgentReport, Event, Metric), RULES, _reporting())
