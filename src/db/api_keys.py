@@ -1,12 +1,36 @@
 """API keys: what services sign in with; only a keyed hash of the secret is stored."""
 
-from datetime import datetime
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import (
+    ARRAY,
+    Executable,
+    ForeignKey,
+    Select,
+    Update,
+    Uuid,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.credential import Mint
+from db.core.database import ReadSession, WriteSession
+from db.core.errors import Conflict, Invalid, NotFound
+from db.core.ids import uuid7
 from db.core.table import CreatedAt, Id, Table, Texts
+from db.users import User
+
+OVERLAP = timedelta(hours=24)
+SCOPE = re.compile(r"admin|[a-z]+(?:_[a-z]+)*:[a-z]+")
 
 
 class ApiKey(Table):
@@ -24,3 +48,131 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: its record, and the text that is shown this once."""
+
+    record: Any
+    text: str = field(repr=False)
+
+
+# Statements
+
+
+def held(prefix: str) -> Executable:
+    """What signing in with a key needs of it, and the role of its user."""
+    columns = (ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
+    times = (ApiKey.expires_at, ApiKey.revoked_at)
+    statement = select(*columns, *times, User.role).join(User, User.id == ApiKey.user_id)
+    return statement.where(ApiKey.prefix == prefix)
+
+
+def overview() -> Select[Any]:
+    """All keys with the addresses of their users, oldest first; nothing of their secrets."""
+    shown = [column for column in ApiKey.columns() if column.name != "hashed_key"]
+    statement = select(*shown, User.email).join(User, User.id == ApiKey.user_id)
+    return statement.order_by(ApiKey.id)
+
+
+# Reads
+
+
+async def by_prefix(session: ReadSession, prefix: str) -> Any | None:
+    """The row of `held`, or None."""
+    return next(iter(await session.rows(held(prefix))), None)
+
+
+async def everyone(session: ReadSession) -> Sequence[Any]:
+    """The rows of `overview`."""
+    return await session.rows(overview())
+
+
+# Writes
+
+
+async def create(
+    session: WriteSession,
+    mint: Mint,
+    *,
+    user_id: UUID,
+    service: str,
+    scopes: Collection[str] = (),
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """Makes a key of a user. Raises Invalid, and NotFound where there is no such user."""
+    _check(service, scopes, expires_at)
+    credential, now = mint.new(), datetime.now(UTC)
+    row = {
+        "id": uuid7(now),
+        "user_id": user_id,
+        "service": service,
+        "prefix": credential.prefix,
+        "hashed_key": mint.hashed(credential),
+        "scopes": sorted(set(scopes)),
+        "expires_at": expires_at,
+        "created_at": now,
+    }
+    statement = insert(ApiKey).values(row).returning(*ApiKey.columns())
+    return NewKey(await session.record(ApiKey, statement), credential.text)
+
+
+async def revoke(session: WriteSession, prefix: str) -> Any:
+    """Ends a key for good; ending it again changes nothing. Raises NotFound."""
+    now = func.coalesce(ApiKey.revoked_at, func.now())
+    return await _changed(session, prefix, update(ApiKey).values(revoked_at=now))
+
+
+async def rotate(
+    session: WriteSession, mint: Mint, prefix: str, overlap: timedelta = OVERLAP
+) -> NewKey:
+    """Makes a key in place of another, which stays valid for the overlap and no longer than before.
+
+    The new one lives as long as the old one was to live, from now. Raises NotFound, and Conflict
+    where the old one is no longer valid.
+    """
+    lock = ApiKey.select().where(ApiKey.prefix == prefix).with_for_update()
+    old: Any = await session.record(ApiKey, lock)
+    now = datetime.now(UTC)
+    _check_valid(old, now)
+    life = old.expires_at - old.created_at if old.expires_at else None
+    until = min(filter(None, (old.expires_at, now + overlap)))
+    await _changed(session, prefix, update(ApiKey).values(expires_at=until))
+    return await create(
+        session,
+        mint,
+        user_id=old.user_id,
+        service=old.service,
+        scopes=old.scopes,
+        expires_at=now + life if life else None,
+    )
+
+
+async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
+    """Notes that these keys were used just now."""
+    used = ApiKey.id == func.any(literal(list(ids), ARRAY(Uuid)))
+    await session.execute(update(ApiKey).where(used).values(last_used_at=func.now()))
+
+
+def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -> None:
+    if not service.strip():
+        raise Invalid("Say which service the key is for.", "service")
+    if wrong := [scope for scope in scopes if not SCOPE.fullmatch(scope)]:
+        raise Invalid(f"A scope is called like `agents:write`, not {wrong[0]!r}.", "scopes")
+    if expires_at and expires_at <= datetime.now(UTC):
+        raise Invalid("The key would have expired already.", "expiresAt")
+
+
+def _check_valid(key: Any | None, now: datetime) -> None:
+    if key is None:
+        raise NotFound("There is no key with this id.")
+    if key.revoked_at or (key.expires_at and key.expires_at <= now):
+        raise Conflict("This key is revoked or expired: create a new one.")
+
+
+async def _changed(session: WriteSession, prefix: str, statement: Update) -> Any:
+    one = statement.where(ApiKey.prefix == prefix).returning(*ApiKey.columns())
+    if (record := await session.record(ApiKey, one)) is None:
+        raise NotFound("There is no key with this id.")
+    return record

@@ -6,40 +6,47 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from db import Database
 from db.core.ingest import Ingestion
 from gateway import console, errors
+from gateway.auth import Auth
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
 from gateway.settings import Settings
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
-from graph.core.permission import ANONYMOUS, DEVELOPER
 from graph.schema import schema
 
 
-def create_app(settings: Settings, database: Database) -> Starlette:
+def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
     """The gateway over an open database, whose connections it closes when it stops."""
+    auth = auth or Auth(settings, database)
     health, ingestion = Health(database), Ingestion(database)
+    endpoint = _endpoint(settings, database, ingestion, auth)
+    session = Route("/session", auth.session.open, methods=["POST"])
     around = [Middleware(RequestLog), *([Middleware(LoopbackOnly)] if settings.development else [])]
     return Starlette(
-        routes=[*_routes(_endpoint(settings, database, ingestion), health), *console.routes],
+        routes=[
+            *_routes(endpoint, health),
+            *console.routes,
+            *([session] if settings.opened_by_token else []),
+        ],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(health, ingestion),
+        lifespan=_lifespan(health, ingestion, auth),
     )
 
 
-def _endpoint(settings: Settings, database: Database, ingestion: Ingestion) -> Endpoint:
+def _endpoint(settings: Settings, database: Database, ingestion: Ingestion, auth: Auth) -> Endpoint:
     return Endpoint(
         schema=schema,
         database=database,
         ingestion=ingestion,
-        principal=DEVELOPER if settings.development else ANONYMOUS,
+        auth=auth,
         max_body_bytes=settings.max_body_bytes,
         max_document_bytes=settings.max_document_bytes,
     )
@@ -49,7 +56,7 @@ def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
     return [
         Route("/", _home),
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
-        Route("/schema.graphql", _sdl),
+        Route("/schema.graphql", endpoint.sdl),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),
         Route("/livez", health.live),
@@ -57,11 +64,11 @@ def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
 
 
 def _lifespan(
-    health: Health, ingestion: Ingestion
+    health: Health, ingestion: Ingestion, auth: Auth
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with upkeep(health.database):
+        async with upkeep(health.database), auth.running():
             yield
             health.stopping = True
             await ingestion.close()
@@ -72,7 +79,3 @@ def _lifespan(
 
 async def _home(_: Request) -> Response:
     return RedirectResponse(CONSOLE, 303)
-
-
-async def _sdl(_: Request) -> Response:
-    return PlainTextResponse(schema.as_str())

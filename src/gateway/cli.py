@@ -13,18 +13,13 @@ import typer
 from db.core import migrate
 from db.core.draft import draft
 from db.core.embedded import EmbeddedFailed
-from gateway import importing
+from gateway import importing, keys
 from gateway.doctor import report
-from gateway.exits import Exit, Stopped
+from gateway.exits import EXIT_CODES, Exit, Stopped
 from gateway.opening import database_url, examine
 from gateway.settings import SettingsRefused, load
 
 T = TypeVar("T")
-
-EXIT_CODES = """
-Exit codes: 0 all is well, 1 problems were found, 2 wrong usage or settings, 3 the database cannot
-be used, 4 the port cannot be listened on.
-"""
 
 app = typer.Typer(
     help="DreamNet's GraphQL API over PostgreSQL. Settings are environment variables; "
@@ -40,6 +35,7 @@ migrations = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(migrations, name="migrate")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> NoReturn:

@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from strawberry import Schema
 
 from db import Database
 from db.core.ingest import Ingestion
 from gateway import parameters, telemetry
+from gateway.auth import Auth
+from gateway.auth.refusal import CHALLENGE
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
 from graph.core.context import Context
 from graph.core.errors import formatted
 from graph.core.operation import Answer, Operation, RequestFailed, execute, prepare
-from graph.core.permission import Principal
 
 VARY = {"vary": "Accept"}
 TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
@@ -39,7 +40,7 @@ class Endpoint:
     schema: Schema
     database: Database
     ingestion: Ingestion
-    principal: Principal
+    auth: Auth
     max_body_bytes: int
     max_document_bytes: int
 
@@ -49,6 +50,7 @@ class Endpoint:
         if media_type == HTML:
             return RedirectResponse(_console(request), 303, VARY)
         request.state.media_type = media_type
+        request.state.principal = principal = await self.auth.principal(request)
         asked = await self._parameters(request)
         try:
             operation = prepare(self.schema, asked.query, asked.operation_name)
@@ -57,8 +59,13 @@ class Endpoint:
         telemetry.note(operation=operation.name, kind=operation.kind)
         _check_kind(operation, request.method)
         request.state.document = asked.query
-        context = Context(self.database, self.principal, request.state.request_id, self.ingestion)
+        context = Context(self.database, principal, request.state.request_id, self.ingestion)
         return _response(await execute(operation, asked.variables, context), media_type)
+
+    async def sdl(self, request: Request) -> Response:
+        """The schema as text, for whoever may ask anything at all. Raises Refused."""
+        await self.auth.principal(request)
+        return PlainTextResponse(self.schema.as_str())
 
     async def _parameters(self, request: Request) -> Parameters:
         if request.method == "POST":
@@ -123,8 +130,13 @@ def _response(answer: Answer, media_type: str) -> Response:
     content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
     if answer.executed and status not in TRY_AGAIN.values():
         content["data"] = answer.data
-    headers = VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
-    return respond(content, status, headers, media_type)
+    return respond(content, status, _headers(status, answer), media_type)
+
+
+def _headers(status: int, answer: Answer) -> dict[str, str]:
+    if status == 401:
+        return VARY | CHALLENGE
+    return VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
 
 
 def _status(answer: Answer, media_type: str) -> int:

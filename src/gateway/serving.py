@@ -1,16 +1,21 @@
 """Serving: the gateway as a process, from its first look at the database to its last answer."""
 
+import asyncio
 import errno
 import socket
 from importlib.metadata import version
 
+import structlog
 import uvicorn
 from rich.console import Console
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db import Database
+from db.core.errors import DomainError
 from gateway import telemetry
 from gateway.app import create_app
+from gateway.auth import Auth, first
+from gateway.auth.session import Session
 from gateway.errors import Refused, refusal
 from gateway.exits import Exit, Stopped
 from gateway.opening import migrated_url, place
@@ -18,14 +23,28 @@ from gateway.settings import Settings
 
 BACKLOG = 2048
 
+log = structlog.get_logger()
+
 
 def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises Stopped when it cannot start."""
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
+        _admit_first(settings, url)
         database = Database(url, settings.pool_size)
-        Console(highlight=False, soft_wrap=True).print(_greeting(settings, url))
-        uvicorn.Server(configuration(settings, database)).run(sockets=[listener])
+        auth = Auth(settings, database)
+        Console(highlight=False, soft_wrap=True).print(_greeting(settings, url, auth.session))
+        uvicorn.Server(configuration(settings, database, auth)).run(sockets=[listener])
+
+
+def _admit_first(settings: Settings, url: str) -> None:
+    """Makes the first administrator; tells where the key is, never what it is. Raises Stopped."""
+    try:
+        path = asyncio.run(first.admin_key(url, settings))
+    except (DomainError, OSError) as error:
+        raise Stopped(f"The first administrator cannot be made: {error}", Exit.PROBLEMS) from error
+    if path is not None:
+        log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -54,10 +73,12 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def configuration(settings: Settings, database: Database) -> uvicorn.Config:
+def configuration(
+    settings: Settings, database: Database, auth: Auth | None = None
+) -> uvicorn.Config:
     """uvicorn around the gateway; the request log is ours, not uvicorn's."""
     return uvicorn.Config(
-        create_app(settings, database),
+        create_app(settings, database, auth),
         loop="uvloop",
         http=Protocol,
         lifespan="on",
@@ -68,15 +89,16 @@ def configuration(settings: Settings, database: Database) -> uvicorn.Config:
     )
 
 
-def _greeting(settings: Settings, url: str) -> str:
+def _greeting(settings: Settings, url: str, session: Session) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
+    token = f"?token={session.token}" if settings.opened_by_token else ""
     data = f"{settings.data_dir.resolve()} (embedded PostgreSQL)"
     return "\n".join(
         [
             f"[bold]DreamNet gateway {version('dreamnet-gateway')}[/bold] ({settings.env})",
             f"  GraphQL  {base}/graphql",
-            f"  Console  {base}/graphiql",
+            f"  Console  {base}/graphiql{token}",
             f"  Health   {base}/health",
             f"  Data     {data if settings.database_url is None else place(url)}",
             "Ctrl-C stops it.",

@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SCHEMES = ("postgresql", "postgres")
+FAMILIES = ("RS", "PS", "ES")
+ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
 
 class SettingsRefused(Exception):
@@ -37,13 +39,57 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = Field(
         default="development",
         description="development acts as an administrator and therefore listens on loopback only; "
-        "production requires DATABASE_URL and shows anonymous callers what is public.",
+        "production requires DATABASE_URL, DREAMNET_KEY_PEPPER and a credential with each request.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
     data_dir: Path = Field(
         default=Path(".dreamnet"),
-        description="The folder of the embedded database; not used with DATABASE_URL.",
+        description="The folder of the embedded database and of secrets made at the first start.",
+    )
+    public_read: bool = Field(
+        default=False,
+        description="Whether production shows strangers what is public; otherwise they get 401 for "
+        "everything but health.",
+    )
+    dev_open: bool = Field(
+        default=True,
+        description="Whether development takes requests from this machine without a credential; "
+        "otherwise the console is opened with a token that works once.",
+    )
+    key_pepper: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret that API keys are hashed with; changing it ends them all. Required "
+        "in production; development makes one in the data folder.",
+    )
+    admin_key_file: Path | None = Field(
+        default=None,
+        description="Where the first start writes the key of the first administrator; admin.key in "
+        "the data folder unless set.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="The OpenID Connect issuer whose tokens are accepted, exactly as in `iss`.",
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="What `aud` must hold; required with an issuer."
+    )
+    oidc_jwks_url: str | None = Field(
+        default=None,
+        description="Where the issuer's keys are; its discovery document tells unless set.",
+    )
+    oidc_algorithms: str = Field(
+        default="RS256,ES256,EdDSA",
+        description="The algorithms of signatures that are accepted, with commas between.",
+    )
+    oidc_create_users: bool = Field(
+        default=True, description="Whether a token of an unknown user makes that user, a MEMBER."
+    )
+    oidc_role_claim: str | None = Field(
+        default=None,
+        description="The claim that holds the user's role or a list of roles; unset, the role is "
+        "the one in the database.",
     )
     pool_size: int = Field(
         default=10,
@@ -84,9 +130,40 @@ class Settings(BaseSettings):
         return self.env == "development"
 
     @property
+    def opened_by_token(self) -> bool:
+        """Whether the console needs the token that `dreamnet serve` prints."""
+        return self.development and not self.dev_open
+
+    @property
     def log_as_json(self) -> bool:
         """How log lines are written."""
         return self.log_format == "json" or (self.log_format is None and not self.development)
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms of signatures that are accepted."""
+        return tuple(name.strip() for name in self.oidc_algorithms.split(","))
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _cannot_be_listened_in_on(cls, url: str | None) -> str | None:
+        if url and not is_secure(url):
+            raise ValueError("must start with https://")
+        return url
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _signs_with_private_keys(cls, names: str) -> str:
+        if unknown := {name.strip() for name in names.split(",")} - ALGORITHMS:
+            known = ", ".join(sorted(ALGORITHMS))
+            raise ValueError(f"{min(unknown) or 'nothing'} is none of {known}")
+        return names
+
+    @model_validator(mode="after")
+    def _knows_its_audience(self) -> Self:
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("DREAMNET_OIDC_ISSUER needs DREAMNET_OIDC_AUDIENCE.")
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -131,6 +208,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody on the way can read or change what is at that address: https, or here."""
+    parts = urlsplit(url)
+    here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return bool(parts.hostname) and (parts.scheme == "https" or here)
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:

@@ -14,12 +14,13 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from db import Database
+from db.core.ingest import Ingestion
 from gateway import errors
 from gateway.app import create_app
+from gateway.auth import Auth
 from gateway.http import Endpoint
 from gateway.settings import Settings
 from gateway.telemetry import RequestLog
-from graph.core.permission import DEVELOPER
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -329,10 +330,11 @@ async def test_development_answers_to_local_names_only(
 
 async def test_production_shows_strangers_only_what_is_public(database: Database) -> None:
     url = "postgresql://somewhere/else"
-    settings = Settings(_env_file=None, env="production", database_url=url)
+    settings = Settings(_env_file=None, env="production", database_url=url, public_read=True)
     async with _client_of(create_app(settings, database), "http://api.example") as client:
         response = await post(client, {"query": "{ users { nodes { email } } }"}, GRAPHQL_JSON)
     assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer ")
     assert list(response.json()) == ["errors"]
     assert response.json()["errors"][0]["extensions"] == extensions("UNAUTHENTICATED")
 
@@ -367,7 +369,8 @@ class Subscription:
 async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an endpoint over a schema with mutations and subscriptions."""
     schema = strawberry.Schema(Query, Mutation, Subscription)
-    endpoint = Endpoint(schema, database, DEVELOPER, 1024, 1024)
+    auth = Auth(Settings(_env_file=None), database)
+    endpoint = Endpoint(schema, database, Ingestion(database), auth, 1024, 1024)
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

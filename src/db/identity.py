@@ -1,0 +1,47 @@
+"""Identity: the users that signing in looks up, and those it makes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from db.api_keys import NewKey, create
+from db.core.credential import Mint
+from db.core.database import Database, ReadSession, WriteSession
+from db.core.ids import uuid7
+from db.users import Role, User
+
+LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
+
+
+async def by_email(session: ReadSession, email: str) -> Any | None:
+    """The user with exactly that address, or None."""
+    return await session.record(User, User.select().where(User.email == email))
+
+
+async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
+    """The user with that address, made with that role where there was none."""
+    now = datetime.now(UTC)
+    row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
+    await session.execute(insert(User).values(row).on_conflict_do_nothing())
+    return await by_email(session, email)
+
+
+async def admit_for(database: Database, email: str) -> Any:
+    """As `admit`, in a transaction of its own."""
+    async with database.write() as session:
+        return await admit(session, email)
+
+
+async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey | None:
+    """An administrator and a key of theirs; None where there is an administrator already.
+
+    Two processes that start at once make one: the second waits for the first.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    admins = select(func.count()).select_from(User).where(User.role == Role.ADMIN)
+    if await session.scalar(admins):
+        return None
+    user = await admit(session, email, Role.ADMIN)
+    return await create(session, mint, user_id=user.id, service="first start")

@@ -1,0 +1,27 @@
+"""First start: a database without an administrator gets one, with a key in a private file."""
+
+from pathlib import Path
+
+from db import Database, identity
+from gateway.auth import private
+from gateway.auth.minting import mint
+from gateway.settings import Settings
+
+EMAIL = "admin@localhost"
+FILE = "admin.key"
+
+
+async def admin_key(url: str, settings: Settings) -> Path | None:
+    """The file with the key of the administrator just made; None where there was one. Raises
+    SettingsRefused, DomainError, OSError; then there is neither."""
+    database = Database(url, pool_size=1)
+    try:
+        async with database.write() as session:
+            made = await identity.first_admin(session, mint(settings), EMAIL)
+            if made is None:
+                return None
+            path = settings.admin_key_file or settings.data_dir / FILE
+            private.write(path, f"{made.text}\n")
+            return path
+    finally:
+        await database.close()

@@ -1,0 +1,77 @@
+"""Keys: signing in with an API key.
+
+What is known of a key counts for five seconds, so that a revoked one is refused everywhere within
+five, at one indexed read per key, process and five seconds. An unknown key and a wrong secret take
+the same way to the same answer.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from db import Database, api_keys
+from db.core.credential import Mint
+from db.users import Role
+from gateway.auth.recent import Clock, Recent
+from gateway.auth.refusal import NotValid
+from graph.core.permission import Principal
+
+RECENT_SECONDS = 5
+REMEMBERED = 10_000
+FLUSH_SECONDS = 60
+ADMIN = "admin"
+
+log = structlog.get_logger()
+
+
+class Keys:
+    """The API keys of a database; `used` are those not yet noted there as used."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
+        self.used: set[UUID] = set()
+
+    async def principal(self, mint: Mint, text: str) -> Principal:
+        """Who holds a key. Raises NotValid, and Unavailable where the database is away."""
+        if (credential := mint.read(text)) is None:
+            raise NotValid("malformed key")
+        held = await self.recent.get(credential.prefix, self._read)
+        if not mint.proves(credential, held and held.hashed_key) or held is None:
+            raise NotValid("unknown key")
+        if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
+            raise NotValid("key revoked or expired")
+        self.used.add(held.id)
+        return _principal(held)
+
+    async def flushing(self) -> None:
+        """Notes every minute which keys were used, for as long as it is not cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Notes which keys were used since the last time; where it fails, the next one does."""
+        used, self.used = self.used, set()
+        if not used:
+            return
+        try:
+            async with self.database.write() as session:
+                await api_keys.touch(session, used)
+        except Exception:
+            self.used |= used
+            log.exception("the use of keys could not be noted")
+
+    async def _read(self, prefix: str) -> Any | None:
+        async with self.database.read() as session:
+            return await api_keys.by_prefix(session, prefix)
+
+
+def _principal(held: Any) -> Principal:
+    """A key without scopes acts as its user; one with scopes has these and no role."""
+    whole = not held.scopes or ADMIN in held.scopes
+    role = Role(held.role) if whole else None
+    return Principal(held.user_id, role, frozenset(held.scopes), held.id)

@@ -1,0 +1,28 @@
+"""Private files: what only the owner of the process may read, written whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+
+def write(path: Path, content: str) -> None:
+    """Writes a file of mode 0600, in place of one that is there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # mkstemp makes it 0600
+        file.write(content)
+    os.replace(file.name, path)
+
+
+def secret(path: Path) -> str:
+    """The secret in a file, which is made where it is missing; all who ask at once get the same."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        write(draft, secrets.token_hex(32) + "\n")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,23 @@
+"""Refusal: the answers to requests whose sender is not known well enough (RFC 6750 §3)."""
+
+from gateway.errors import Refused
+
+REALM = 'Bearer realm="dreamnet"'
+CHALLENGE = {"www-authenticate": REALM}
+
+
+class NotValid(Exception):
+    """A credential that proves nothing; the reason is for the log and holds nothing of it."""
+
+
+def unauthenticated() -> Refused:
+    """For a request without a credential where one is needed."""
+    message = "Sign in: send `Authorization: Bearer` and a key or a token."
+    return Refused(message, 401, headers=CHALLENGE)
+
+
+def invalid() -> Refused:
+    """For every credential that is not valid, whatever is wrong with it."""
+    message = "This credential is not valid: it is unknown, expired or revoked."
+    challenge = {"www-authenticate": f'{REALM}, error="invalid_token"'}
+    return Refused(message, 401, headers=challenge)

@@ -1,0 +1,95 @@
+"""Tokens: signing in with a JSON Web Token of an OpenID Connect issuer (RFC 7519, RFC 8725).
+
+What a token says of how it is to be verified is not believed: algorithms are those of the settings,
+never `none` and never a shared secret, and each key verifies one algorithm, its own.
+"""
+
+from typing import Any
+
+import jwt
+
+from db import Database, identity
+from db.users import Role
+from gateway.auth.issuer import Issuer
+from gateway.auth.recent import Clock, Recent
+from gateway.auth.refusal import NotValid
+from gateway.settings import Settings
+from graph.core.permission import RANKS, Principal
+
+LEEWAY_SECONDS = 60
+RECENT_SECONDS = 5
+REMEMBERED = 10_000
+TYPES = {"jwt", "at+jwt", "application/at+jwt"}  # RFC 9068 §2.1 for the latter two
+REQUIRED = ["sub", "exp", "iss", "aud"]
+
+_verifier = jwt.PyJWT({"require": REQUIRED, "enforce_minimum_key_length": True})
+
+
+class Tokens:
+    """The tokens of one issuer for one audience, and the users they stand for."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+        self.settings = settings
+        self.database = database
+        self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
+        self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
+
+    async def principal(self, text: str) -> Principal:
+        """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer
+        or the database cannot be read."""
+        claims = await self._claims(text)
+        user = await self.recent.get(_email(claims), self._user)
+        if user is None:
+            raise NotValid("no such user")
+        return Principal(user.id, self._role(user, claims))
+
+    async def _claims(self, text: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(text)
+            self._check(header)
+            key = await self.issuer.key(header.get("kid"))
+            if key is None or key.algorithm_name != header["alg"]:
+                raise NotValid("no such key")
+            return self._verified(text, key)
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise NotValid(type(error).__name__) from error
+
+    def _check(self, header: dict[str, Any]) -> None:
+        if header.get("alg") not in self.settings.algorithms:
+            raise NotValid("algorithm not allowed")
+        if str(header.get("typ", "JWT")).lower() not in TYPES:
+            raise NotValid("not an access token")
+
+    def _verified(self, text: str, key: jwt.PyJWK) -> dict[str, Any]:
+        return _verifier.decode(
+            text,
+            key,
+            algorithms=list(self.settings.algorithms),
+            audience=self.settings.oidc_audience,
+            issuer=self.settings.oidc_issuer,
+            leeway=LEEWAY_SECONDS,
+        )
+
+    async def _user(self, email: str) -> Any | None:
+        async with self.database.read() as session:
+            user = await identity.by_email(session, email)
+        if user is None and self.settings.oidc_create_users:
+            return await identity.admit_for(self.database, email)
+        return user
+
+    def _role(self, user: Any, claims: dict[str, Any]) -> Role:
+        """The user's role; or, where a claim decides, the highest it names, else MEMBER."""
+        if self.settings.oidc_role_claim is None:
+            return Role(user.role)
+        claimed = claims.get(self.settings.oidc_role_claim, [])
+        names = claimed if isinstance(claimed, list) else [claimed]
+        named = [role for role in Role if role in names]
+        return max(named, key=RANKS.__getitem__, default=Role.MEMBER)
+
+
+def _email(claims: dict[str, Any]) -> str:
+    """The address the issuer has verified (OpenID Connect Core 1.0 §5.1); some send it as text."""
+    email, verified = claims.get("email"), claims.get("email_verified")
+    if isinstance(email, str) and email and verified in (True, "true"):
+        return email
+    raise NotValid("no verified address")

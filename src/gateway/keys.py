@@ -1,0 +1,156 @@
+"""Keys: `dreamnet keys`, the API keys of a deployment from its own machine."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from db import Database, ReadSession, WriteSession, api_keys, identity
+from db.api_keys import NewKey
+from db.core.errors import DomainError, NotFound
+from gateway.auth.minting import mint
+from gateway.exits import EXIT_CODES, Exit, Stopped
+from gateway.opening import migrated_url
+from gateway.settings import Settings, load
+
+T = TypeVar("T")
+Work = Callable[[WriteSession], Awaitable[T]]
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+app = typer.Typer(
+    help="Create, list, rotate and revoke API keys. docs/identity.md says what they may do.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
+Id = Annotated[str, typer.Argument(help="The eight characters that `keys list` shows.")]
+Time = Annotated[str | None, typer.Option(help="How long it is valid: 90d, 12h or 30m.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def create(
+    user: Annotated[str, typer.Option(help="The address of the user it acts as.")],
+    service: Annotated[str, typer.Option(help="What will use it.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What it may do, as agents:write; give it again for more. Without, it "
+            "may do whatever its user may."
+        ),
+    ] = None,
+    expires: Time = None,
+) -> None:
+    """Make a key and print it, this once."""
+    settings = load()
+    until = datetime.now(UTC) + _duration(expires) if expires else None
+
+    async def made(session: WriteSession) -> NewKey:
+        found = await _user(session, user)
+        return await api_keys.create(
+            session,
+            mint(settings),
+            user_id=found.id,
+            service=service,
+            scopes=scope or (),
+            expires_at=until,
+        )
+
+    _show(_on_database(settings, made))
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_() -> None:
+    """Show all keys; never their secrets, which are not stored."""
+    columns = ("Id", "User", "Service", "Scopes", "Created", "Last used", "State")
+    table = Table(*columns, title="API keys")
+    for key in _on_database(load(), api_keys.everyone):
+        table.add_row(*map(Text, _cells(key)))
+    Console().print(table)
+
+
+@app.command(epilog=EXIT_CODES)
+def revoke(id: Id) -> None:
+    """End a key for good: every gateway refuses it within five seconds."""
+
+    async def revoked(session: WriteSession) -> Any:
+        return await api_keys.revoke(session, id)
+
+    _on_database(load(), revoked)
+    typer.echo(f"{id} is revoked.")
+
+
+@app.command(epilog=EXIT_CODES)
+def rotate(
+    id: Id, overlap: Annotated[str, typer.Option(help="How long the old one stays valid.")] = "24h"
+) -> None:
+    """Make a key in place of another and print it, this once."""
+    settings, time = load(), _duration(overlap)
+
+    async def rotated(session: WriteSession) -> NewKey:
+        return await api_keys.rotate(session, mint(settings), id, time)
+
+    _show(_on_database(settings, rotated))
+
+
+async def _user(session: ReadSession, email: str) -> Any:
+    if (found := await identity.by_email(session, email)) is None:
+        raise NotFound(f"There is no user with the address {email}.")
+    return found
+
+
+def _on_database(settings: Settings, work: Work[T]) -> T:
+    """What a piece of work makes of a transaction. Raises Stopped."""
+
+    async def run(url: str) -> T:
+        database = Database(url, pool_size=1)
+        try:
+            async with database.write() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    with migrated_url(settings) as url:
+        try:
+            return asyncio.run(run(url))
+        except DomainError as error:
+            raise Stopped(error.message, Exit.PROBLEMS) from error
+
+
+def _show(key: NewKey) -> None:
+    """The key alone on standard output, for scripts; what to know of it beside it."""
+    typer.echo(
+        f"Key {key.record.prefix}, shown this once; keep it where secrets are kept:", err=True
+    )
+    typer.echo(key.text)
+
+
+def _cells(key: Any) -> tuple[str, ...]:
+    scopes = ", ".join(key.scopes) or "all of its user"
+    times = (_day(key.created_at), _day(key.last_used_at))
+    return (key.prefix, key.email or str(key.user_id), key.service, scopes, *times, _state(key))
+
+
+def _state(key: Any) -> str:
+    if key.revoked_at:
+        return f"revoked {_day(key.revoked_at)}"
+    if key.expires_at is None:
+        return "valid"
+    ends = "expired" if key.expires_at <= datetime.now(UTC) else "valid until"
+    return f"{ends} {_day(key.expires_at)}"
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}" if at else ""
+
+
+def _duration(text: str) -> timedelta:
+    """A length of time as 90d. Raises Stopped."""
+    if (found := re.fullmatch(r"(\d{1,4})([mhd])", text)) is None:
+        raise Stopped(f"{text} is no length of time: write 90d, 12h or 30m.", Exit.USAGE)
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
