@@ -4,10 +4,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.database import ReadSession
 from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
 
@@ -87,3 +88,14 @@ FLAGS = Listing(
 def of_category(category: str | None) -> list[ColumnElement[bool]]:
     """The condition that an entry is of that category; none for None."""
     return [] if category is None else [ConfigEntry.category == category]
+
+
+ACHIEVED_AT = "dreams.achieved_at"
+NUMBERS = {ACHIEVED_AT: (5, 0, 100)}  # settings of ours that are numbers: default, least, most
+
+
+async def number(session: ReadSession, key: str) -> float:
+    """A setting of ours that is a number; its default where nobody set it to one."""
+    default = NUMBERS[key][0]
+    value = await session.scalar(select(ConfigEntry.value).where(ConfigEntry.key == key))
+    return value if isinstance(value, int | float) else default

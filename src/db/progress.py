@@ -3,13 +3,28 @@
 from collections.abc import Collection
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Numeric,
+    Select,
+    func,
+    insert,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import dreams
+from db import ai_tests, audit, dreams
+from db.audit import Change, ChangeKind
+from db.core.database import WriteSession
 from db.core.filter import Relation
+from db.core.ids import floor
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
@@ -81,3 +96,82 @@ def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
 def rounded(value: Decimal) -> Decimal:
     """Two decimals, half up."""
     return value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+# Writes: the lock of the dream must be held.
+
+
+async def is_newest(session: WriteSession, test: Any) -> bool:
+    """Whether no later test of the dream has left a log yet."""
+    later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
+    return await session.scalar(select(ProgressLog.id).where(*later).limit(1)) is None
+
+
+async def append(session: WriteSession, test: Any) -> Any:
+    """Writes the log that the newest completed and scored test of a dream leaves; returns it."""
+    models = await session.rows(_by_model(test.dream_id))
+    mean = average([model.latest for model in models])
+    former = await session.scalar(_former(test))
+    return await audit.create(
+        session,
+        ProgressLog,
+        id=test.id,
+        dream_id=test.dream_id,
+        average_impossibility=mean,
+        best_score=min(model.best for model in models),
+        test_count=sum(model.count for model in models),
+        active_models=sorted(f"{model.provider}/{model.model}" for model in models),
+        improvement_trend=trend(former, mean),
+        snapshot_data=_snapshot(test),
+        created_at=test.created_at,
+    )
+
+
+async def note_from(session: WriteSession, test: Any) -> Any:
+    """Leaves the traces of a log that was put between others, and of those after it, which all
+    differ now; returns the newest."""
+    logs = ProgressLog.select().where(ProgressLog.dream_id == test.dream_id)
+    made = await session.record(ProgressLog, logs.where(ProgressLog.id == test.id))
+    await audit.note(session, ChangeKind.CREATED, ProgressLog, None, made)
+    await session.execute(_changed_after(test))
+    return await session.record(ProgressLog, logs.order_by(ProgressLog.id.desc()).limit(1))
+
+
+def _by_model(dream_id: UUID) -> Select[Any]:
+    """Per model its latest and its best score, and the number of its scores."""
+    test = ai_tests.AiTest
+    scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
+    return (
+        select(
+            *ai_tests.MODEL,
+            scores[1].label("latest"),
+            func.min(test.impossibility_score).label("best"),
+            func.count().label("count"),
+        )
+        .where(test.dream_id == dream_id, *ai_tests.SCORED)
+        .group_by(*ai_tests.MODEL)
+    )
+
+
+def _former(test: Any) -> Select[Any]:
+    """The newest average that is old enough for a trend."""
+    since = floor(test.created_at - TREND_WINDOW + timedelta(microseconds=1))
+    logs = select(ProgressLog.average_impossibility).where(ProgressLog.dream_id == test.dream_id)
+    return logs.where(ProgressLog.id < since).order_by(ProgressLog.id.desc()).limit(1)
+
+
+def _changed_after(test: Any) -> Any:
+    """The changes rows of all logs after that of a test."""
+    later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
+    noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
+    rows = select(noun, ProgressLog.id, kind).where(*later).order_by(ProgressLog.id)
+    return insert(Change).from_select(["noun", "entity_id", "kind"], rows)
+
+
+def _snapshot(test: Any) -> dict[str, Any]:
+    return {
+        "testId": str(test.id),
+        "provider": test.provider,
+        "model": test.model,
+        "score": float(test.impossibility_score),
+    }

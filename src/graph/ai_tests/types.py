@@ -1,31 +1,21 @@
-"""AI tests: single tries of AI models at dreams, and what they say when taken together."""
+"""Types: an AI test, and what tests say when taken together."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
 
-import strawberry
-from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db.ai_tests import AiTestStatus
+from db.ai_tests import AiTestStatus as AiTestStatus
 from db.dreams import DreamCategory
 from graph.ai_models import AiModel, AiModelByName
-from graph.core.connection import Connection, listed
-from graph.core.context import Info, rows
 from graph.core.field import column, enum, field, related, value
-from graph.core.filter import filters, orders, relation
 from graph.core.loader import One
-from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import MEMBER, OPERATOR, PUBLIC
+from graph.core.node import Node, node
+from graph.core.permission import MEMBER
 from graph.core.scalars import BigInt
-from graph.core.span import From, To, span
 from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
-
-if TYPE_CHECKING:
-    from graph.dreams import DreamFilter
 
 # Loaders
 
@@ -116,62 +106,3 @@ class Spend:
     test_count: int = field("Number of tests, whatever their state.")
     total_tokens: BigInt = field("Tokens used by the tests that told.")
     total_cost: Decimal = field("Cost of the tests that told, in US dollars.")
-
-
-# Inputs
-
-
-@filters(db.ai_tests.LISTING)
-class AiTestFilter:
-    """Conditions on AI tests; all given must hold."""
-
-    dream: Annotated["DreamFilter", strawberry.lazy("graph.dreams")] | None = relation(
-        "The dream fulfils this."
-    )
-
-
-@orders(db.ai_tests.LISTING)
-class AiTestOrder:
-    """Order of AI tests."""
-
-
-# Operations
-
-
-@strawberry.type
-class Queries:
-    ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", MEMBER)
-
-    @field("The AI test with that id; null if there is none.", MEMBER)
-    async def ai_test(self, info: Info, id: IdOf) -> AiTest | None:
-        return await load(info, id, db.ai_tests.AiTest)
-
-    @field(
-        "Models side by side, lowest average first: completed and scored tests; the last 7 days by "
-        "default.",
-        PUBLIC,
-        cost=100,
-    )
-    async def model_comparison(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
-    ) -> list[ModelComparison]:
-        return await rows(info, db.ai_tests.compared(span(from_, to)))
-
-    @field(
-        "Categories side by side, lowest average first: completed and scored tests of ACTIVE "
-        "dreams; all time by default.",
-        PUBLIC,
-        cost=100,
-    )
-    async def category_performance(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
-    ) -> list[CategoryPerformance]:
-        return await rows(info, db.ai_tests.by_category(span(from_, to)))
-
-    @field(
-        "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
-        OPERATOR,
-        cost=100,
-    )
-    async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
-        return await rows(info, db.ai_tests.spent(span(from_, to)))

@@ -1,0 +1,59 @@
+"""Check: what callers hand in, before it is stored; `field` is the name it has in the input.
+
+All raise Invalid; a null is never wrong here, whether it may be is for the column to say.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from db.core.errors import Invalid
+from db.core.item import MAX_DEPTH
+
+MAX_JSON = 64_000  # bytes of a document
+
+
+def length(value: str | None, field: str, most: int, least: int = 1) -> None:
+    """Refuses a text that is too short or too long, in characters."""
+    if value is not None and not least <= len(value) <= most:
+        raise Invalid(f"This text must have {least} to {most:,} characters.", field)
+
+
+def within(value: float | Decimal | None, field: str, least: float, most: float) -> None:
+    """Refuses a number out of bounds."""
+    if value is not None and not least <= value <= most:
+        raise Invalid(f"This must be a number from {least} to {most}.", field)
+
+
+def counted(value: float | Decimal | None, field: str) -> None:
+    """Refuses an amount below zero."""
+    if value is not None and value < 0:
+        raise Invalid("This cannot be less than zero.", field)
+
+
+def document(value: Any, field: str) -> None:
+    """Refuses JSON that is too large, too deep, or holds a number that JSON does not have."""
+    if _is_deep(value):
+        raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", field)
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError as error:
+        raise Invalid("This JSON holds what cannot be stored.", field) from error
+    if size > MAX_JSON:
+        raise Invalid(f"This JSON may have at most {MAX_JSON:,} bytes.", field)
+
+
+def mapping(value: Any, field: str) -> None:
+    """Refuses what is no JSON object, and one that `document` refuses."""
+    if value is not None and not isinstance(value, dict):
+        raise Invalid("This must be a JSON object.", field)
+    document(value, field)
+
+
+def _is_deep(value: Any, depth: int = 1) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return depth > MAX_DEPTH or any(_is_deep(part, depth + 1) for part in value)

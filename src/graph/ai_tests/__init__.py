@@ -1,0 +1,5 @@
+"""AI tests: single tries of AI models at dreams, and what they say when taken together."""
+
+from graph.ai_tests.inputs import AiTestFilter as AiTestFilter, AiTestOrder as AiTestOrder
+from graph.ai_tests.operations import Mutations as Mutations, Queries as Queries
+from graph.ai_tests.types import AiTest as AiTest, AiTestById as AiTestById
