@@ -33,7 +33,7 @@ from db.core.ids import uuid7
 from db.core.ingest import Intake
 from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
 from db.events import Event
-from db.metrics import Metric
+from db.metrics import RECORDED, Metric
 
 SOURCE = "agent-manager"
 ERRORS_KEPT = 20
@@ -49,6 +49,16 @@ def report(row: Row, at: datetime, key: str | None, measured: Sequence[Row] = ()
     entry = {"at": _printed(at), "error": error} if error is not None else None
     row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
     return RULES.item({**row, "measured": measured}, at, key)
+
+
+def performance(at: datetime, response_time: float, success_rate: float, tags: Row) -> list[Row]:
+    """The metrics of how well an agent works: milliseconds and percent. Raises Invalid."""
+    prefix = f"agent_{tags['agent_key']}"
+    rows: list[Row] = [
+        {"metric_name": f"{prefix}_response_time", "value": response_time, "unit": "ms"},
+        {"metric_name": f"{prefix}_success_rate", "value": success_rate, "unit": "percent"},
+    ]
+    return [RECORDED.rules.row({**row, "tags": tags, "timestamp": at}, at) for row in rows]
 
 
 async def forget(session: WriteSession, agent_key: str) -> UUID:

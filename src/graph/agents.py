@@ -9,17 +9,28 @@ from strawberry.scalars import JSON
 
 import db
 from db.agents import STALE_AFTER, AgentStatus
+from db.core.item import Item
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info, rows
+from graph.core.errors import NotFound
 from graph.core.field import column, enum, field, related, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One, Pages
-from graph.core.node import Node, node
+from graph.core.mutation import Given, act, given, result
+from graph.core.node import Node, id_of, node
 from graph.core.permission import scope
+from graph.core.reporting import (
+    BATCH_KEY,
+    KEY,
+    Reporting,
+    many_result,
+    one_result,
+    reported,
+)
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
 
-READ = scope("agents:read")
+READ, WRITE = scope("agents:read"), scope("agents:write")
 
 # Values
 
@@ -153,6 +164,125 @@ class AgentReportOrder:
     """Order of reports of agents."""
 
 
+@reported
+class ReportFields:
+    """What every report of an agent has."""
+
+    agent_key: str = field("Name of the agent, 1 to 200 characters.")
+    current_task: JSON | None = field("What it works on; left out, nothing.", default=UNSET)
+    reported_at: datetime | None = field("When it reported; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+@reported
+class ReportAgentStatusInput(ReportFields):
+    """What one agent does now."""
+
+    status: AgentStatus = field("What it is doing.")
+    performance_metrics: JSON | None = field(
+        "What it measured of itself; left out or empty, what it measured before stays.",
+        default=UNSET,
+    )
+
+
+@reported
+class AgentStatusItem(ReportFields):
+    """One report of a batch."""
+
+    status: str = field(
+        "What the agent is doing, one of AgentStatus; anything else refuses this item alone."
+    )
+    performance_metrics: JSON | None = field(
+        "What it measured of itself; left out or empty, what it measured before stays.",
+        default=UNSET,
+    )
+
+
+@reported
+class ReportAgentStatusesInput:
+    """What agents do now, stored as far as each report is acceptable."""
+
+    reports: list[AgentStatusItem] = field("At most 1,000 reports, of one agent or of many.")
+    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+
+
+@reported
+class ReportAgentPerformanceInput(ReportFields):
+    """How well one agent works. It becomes its state and two metrics named after it,
+    `agent_<key>_response_time` and `agent_<key>_success_rate`."""
+
+    status: AgentStatus = field("What it is doing.")
+    response_time: float = field("How long it takes to respond, in milliseconds.")
+    success_rate: float = field("How often it succeeds, in percent.")
+    task_count: int | None = field("Number of tasks it has done.", default=UNSET)
+    task_type: str | None = field("What kind of task it was measured at.", default=UNSET)
+
+
+@reported
+class ReportAgentErrorInput(ReportFields):
+    """What went wrong for one agent."""
+
+    message: str = field("What went wrong, in the agent's words.")
+    status: AgentStatus = field("What it is doing now.", default=AgentStatus.ERROR)
+
+
+@given
+class ForgetAgentInput:
+    """An agent that is gone for good."""
+
+    agent_key: str = field("Name of the agent.")
+
+
+# Results
+
+
+@value
+class AgentForgotten:
+    """The present state of an agent was removed; its history stays."""
+
+    agent_key: str = field("Name of the agent.")
+    event_id: strawberry.ID = field("Id of the event that tells of it.")
+
+
+ReportAgentStatusResult = one_result("ReportAgentStatusResult")
+ReportAgentStatusesResult = many_result("ReportAgentStatusesResult")
+ReportAgentPerformanceResult = one_result("ReportAgentPerformanceResult")
+ReportAgentErrorResult = one_result("ReportAgentErrorResult")
+ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound)
+
+
+def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:
+    metrics = given.get("performanceMetrics")
+    row = {
+        "agent_key": given["agentKey"],
+        "status": given["status"],
+        "current_task": given.get("currentTask"),
+        "performance_metrics": {} if metrics is None else metrics,
+        "error": given.get("message"),
+    }
+    return db.reports.report(row, at, key, **more)
+
+
+def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    return _report(given, at, key)
+
+
+def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
+    names = ("responseTime", "successRate", "taskCount")
+    figures = {name: given[name] for name in names if given.get(name) is not None}
+    tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}
+    measured = db.reports.performance(at, figures["responseTime"], figures["successRate"], tags)
+    return _report({**given, "performanceMetrics": figures}, at, key, measured=measured)
+
+
+def _reporting(make: Any) -> Reporting:
+    record = db.agents.AgentReport.Record
+    return Reporting(db.reports.REPORTED, record, make, time="reportedAt")
+
+
+STATUS, PERFORMANCE = _reporting(_status), _reporting(_performance)
+
 # Operations
 
 
@@ -178,3 +308,42 @@ class Queries:
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:
         return await rows(info, db.agents.activity(span(from_, to)))
+
+
+@strawberry.type
+class Mutations:
+    @field(
+        "Report what an agent does: its new state, a line of its history, and an event "
+        "`agent_status_update`. A report older than the state only goes to the history.",
+        WRITE,
+        graphql_type=ReportAgentStatusResult,
+    )
+    async def report_agent_status(self, info: Info, input: Given[ReportAgentStatusInput]) -> Any:
+        return await STATUS.one(info, input)
+
+    @field("Report what agents do, many at once.", WRITE, graphql_type=ReportAgentStatusesResult)
+    async def report_agent_statuses(
+        self, info: Info, input: Given[ReportAgentStatusesInput]
+    ) -> Any:
+        return await STATUS.many(info, input, "reports")
+
+    @field("Report how well an agent works.", WRITE, graphql_type=ReportAgentPerformanceResult)
+    async def report_agent_performance(
+        self, info: Info, input: Given[ReportAgentPerformanceInput]
+    ) -> Any:
+        return await PERFORMANCE.one(info, input)
+
+    @field(
+        "Report what went wrong for an agent; its state keeps the 20 newest errors.",
+        WRITE,
+        graphql_type=ReportAgentErrorResult,
+    )
+    async def report_agent_error(self, info: Info, input: Given[ReportAgentErrorInput]) -> Any:
+        return await STATUS.one(info, input)
+
+    @field("Remove the present state of an agent.", WRITE, graphql_type=ForgetAgentResult)
+    async def forget_agent(self, info: Info, input: Given[ForgetAgentInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            event = await db.reports.forget(session, input.agent_key)
+        event_id = strawberry.ID(id_of(db.events.Event.Record, event))
+        return AgentForgotten(agent_key=input.agent_key, event_id=event_id)

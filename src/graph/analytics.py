@@ -1,21 +1,39 @@
 """Analytics: what users did, one by one and counted."""
 
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.core.errors import Forbidden as NotAllowed
+from db.core.item import Item
+from db.users import Role
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
+from graph.core.errors import Forbidden, Invalid
 from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
-from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import OPERATOR
+from graph.core.mutation import Given, result
+from graph.core.node import IdOf, Node, load, node, parse_id
+from graph.core.permission import OPERATOR, Access, scope
+from graph.core.reporting import (
+    BATCH_KEY,
+    KEY,
+    Reporting,
+    Stored,
+    many_result,
+    reported,
+)
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
 from graph.users import User, UserById
+
+FOR_OTHERS = scope("events:write")
+WRITE = Access(role=Role.MEMBER, scope=FOR_OTHERS.scope)
 
 # Types
 
@@ -57,6 +75,63 @@ class UserActionOrder:
     """Order of what users did."""
 
 
+@reported
+class TrackUserActionInput:
+    """Something a user did in a front end."""
+
+    action: str = field("What was done, for example `page_viewed`, 1 to 200 characters.")
+    page: str | None = field("Path of the page where it was done.", default=UNSET)
+    session_id: str | None = field("The visit it belongs to.", default=UNSET)
+    metadata: JSON | None = field("What else the front end knows of it.", default=UNSET)
+    user_id: strawberry.ID | None = field(
+        "Id of the user who did it, you by default; null for a visitor that did not sign in. "
+        "Others than you need the scope events:write.",
+        default=UNSET,
+    )
+    timestamp: datetime | None = field("When it was done; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+@reported
+class TrackUserActionsInput:
+    """What users did, stored as far as each action is acceptable."""
+
+    actions: list[TrackUserActionInput] = field("At most 1,000 actions.")
+    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+
+
+# Results
+
+TrackUserActionResult = result("TrackUserActionResult", Stored, Invalid, Forbidden)
+TrackUserActionsResult = many_result("TrackUserActionsResult")
+
+
+def _action(info: Info, given: Any, at: datetime, key: str | None) -> Item:
+    metadata = given.get("metadata")
+    row = {
+        "user_id": _who(info, given),
+        "action": given["action"],
+        "page": given.get("page"),
+        "session_id": given.get("sessionId"),
+        "timestamp": at,
+        "metadata": {} if metadata is None else metadata,
+    }
+    return db.analytics.TRACKED.rules.item(row, at, key)
+
+
+def _who(info: Info, given: Any) -> UUID | None:
+    """Who did it. Raises Forbidden for somebody else, unless one may speak for others."""
+    principal = info.context.principal
+    if "userId" not in given:
+        return principal.user_id
+    user = parse_id(given["userId"], db.users.User)[1] if given["userId"] else None
+    if user != principal.user_id and not principal.may(FOR_OTHERS):
+        raise NotAllowed("You may only tell what you did yourself.")
+    return user
+
+
+ACTIONS = Reporting(db.analytics.TRACKED, db.analytics.UserAction.Record, _action)
+
 # Operations
 
 
@@ -79,3 +154,18 @@ class Queries:
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[UserActionCount]:
         return await rows(info, db.analytics.counts(span(from_, to)))
+
+
+@strawberry.type
+class Mutations:
+    @field(
+        "Tell what a user did; it becomes a `user_action` event as well.",
+        WRITE,
+        graphql_type=TrackUserActionResult,
+    )
+    async def track_user_action(self, info: Info, input: Given[TrackUserActionInput]) -> Any:
+        return await ACTIONS.one(info, input)
+
+    @field("Tell what users did, many actions at once.", WRITE, graphql_type=TrackUserActionsResult)
+    async def track_user_actions(self, info: Info, input: Given[TrackUserActionsInput]) -> Any:
+        return await ACTIONS.many(info, input, "actions")

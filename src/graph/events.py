@@ -1,26 +1,36 @@
 """Events: what happened in the system, one by one and counted."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.core.item import Item
 from db.core.span import points
 from db.events import EventGroup, EventSeverity
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.field import enum, field, related, value
 from graph.core.filter import filters, orders
-from graph.core.node import IdOf, Node, load, node
+from graph.core.mutation import Given
+from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
+from graph.core.reporting import (
+    BATCH_KEY,
+    KEY,
+    Reporting,
+    many_result,
+    one_result,
+    reported,
+)
 from graph.core.scalars import BigInt
 from graph.core.span import Bucket, From, To, Width, span
 from graph.users import User, UserById
 
-READ = scope("events:read")
+READ, WRITE = scope("events:read"), scope("events:write")
 
 # Types
 
@@ -87,6 +97,90 @@ class EventOrder:
     """Order of events."""
 
 
+@reported
+class EventFields:
+    """What every event has."""
+
+    event_type: str = field("What kind of thing happened, 1 to 200 characters.")
+    source: str = field("Who reports it, for example the name of a service, 1 to 200 characters.")
+    payload: JSON | None = field("The facts, in the terms of the source.", default=UNSET)
+    metadata: JSON | None = field("What there is to say about the report.", default=UNSET)
+    user_id: strawberry.ID | None = field("Id of the user who caused it.", default=UNSET)
+    timestamp: datetime | None = field("When it happened; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+@reported
+class LogEventInput(EventFields):
+    """Something that happened in the system."""
+
+    severity: EventSeverity = field("How much it matters.", default=EventSeverity.INFO)
+
+
+@reported
+class EventItem(EventFields):
+    """One event of a batch."""
+
+    severity: str = field(
+        "How much it matters, one of EventSeverity; anything else refuses this item alone.",
+        default="INFO",
+    )
+
+
+@reported
+class LogEventsInput:
+    """Events, stored as far as each is acceptable."""
+
+    events: list[EventItem] = field("At most 1,000 events.")
+    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+
+
+@reported
+class LogErrorInput:
+    """An error of a program, logged as an event of the type `system_error`."""
+
+    message: str = field("What went wrong.")
+    stack: str | None = field("Where it went wrong, as the program prints it.", default=UNSET)
+    context: JSON | None = field("What else is known.", default=UNSET)
+    source: str = field("Who reports it, 1 to 200 characters.", default="system")
+    timestamp: datetime | None = field("When it went wrong; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+# Results
+
+LogEventResult = one_result("LogEventResult")
+LogEventsResult = many_result("LogEventsResult")
+LogErrorResult = one_result("LogErrorResult")
+
+
+def _event(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    user = given.get("userId")
+    row = {
+        "event_type": given["eventType"],
+        "source": given["source"],
+        "severity": given["severity"],
+        "payload": _known(given.get("payload")),
+        "timestamp": at,
+        "metadata": _known(given.get("metadata")),
+        "user_id": parse_id(user, db.users.User)[1] if user else None,
+    }
+    return db.events.LOGGED.rules.item(row, at, key)
+
+
+def _error(info: Info, given: Any, at: datetime, key: str | None) -> Item:
+    facts = {name: given.get(name) for name in ("message", "stack", "context")}
+    event = {"eventType": "system_error", "severity": EventSeverity.ERROR, "payload": facts}
+    return _event(info, {**event, "source": given["source"]}, at, key)
+
+
+def _known(value: Any) -> Any:
+    return {} if value is None else value
+
+
+EVENTS = Reporting(db.events.LOGGED, db.events.Event.Record, _event)
+ERRORS = Reporting(db.events.LOGGED, db.events.Event.Record, _error)
+
 # Operations
 
 
@@ -115,3 +209,18 @@ class Queries:
         counts = db.events.counts(span(from_, to), bucket, group_by)
         async with info.context.db.read() as session:
             return await points(session, counts)
+
+
+@strawberry.type
+class Mutations:
+    @field("Log something that happened.", WRITE, graphql_type=LogEventResult)
+    async def log_event(self, info: Info, input: Given[LogEventInput]) -> Any:
+        return await EVENTS.one(info, input)
+
+    @field("Log what happened, many events at once.", WRITE, graphql_type=LogEventsResult)
+    async def log_events(self, info: Info, input: Given[LogEventsInput]) -> Any:
+        return await EVENTS.many(info, input, "events")
+
+    @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult)
+    async def log_error(self, info: Info, input: Given[LogErrorInput]) -> Any:
+        return await ERRORS.one(info, input)

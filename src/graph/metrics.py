@@ -1,24 +1,34 @@
 """Metrics: numbers measured over time, one by one and taken together."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.core.item import Item
 from db.core.span import points
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
+from graph.core.mutation import Given
 from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import scope
+from graph.core.reporting import (
+    BATCH_KEY,
+    KEY,
+    Reporting,
+    many_result,
+    one_result,
+    reported,
+)
 from graph.core.scalars import BigInt
 from graph.core.span import Bucket, From, To, Width, span
 
-READ = scope("metrics:read")
+READ, WRITE = scope("metrics:read"), scope("metrics:write")
 
 # Types
 
@@ -78,6 +88,48 @@ class MetricOrder:
     """Order of measured values."""
 
 
+@reported
+class RecordMetricInput:
+    """One measured value of one series."""
+
+    metric_name: str = field("Name of the series, 1 to 200 characters.")
+    value: float = field(
+        "What was measured, in `unit`: less than 10^9 either way, kept to six decimals."
+    )
+    unit: str | None = field("Unit of the value, for example `ms`.", default=UNSET)
+    tags: JSON | None = field("What else is known of the measurement.", default=UNSET)
+    timestamp: datetime | None = field("When it was measured; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+@reported
+class RecordMetricsInput:
+    """Measured values, stored as far as each is acceptable."""
+
+    metrics: list[RecordMetricInput] = field("At most 1,000 values.")
+    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+
+
+# Results
+
+RecordMetricResult = one_result("RecordMetricResult")
+RecordMetricsResult = many_result("RecordMetricsResult")
+
+
+def _metric(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    tags = given.get("tags")
+    row = {
+        "metric_name": given["metricName"],
+        "value": given["value"],
+        "unit": given.get("unit"),
+        "tags": {} if tags is None else tags,
+        "timestamp": at,
+    }
+    return db.metrics.RECORDED.rules.item(row, at, key)
+
+
+METRICS = Reporting(db.metrics.RECORDED, db.metrics.Metric.Record, _metric)
+
 # Operations
 
 
@@ -112,3 +164,14 @@ class Queries:
         series = db.metrics.series(name, span(from_, to), bucket)
         async with info.context.db.read() as session:
             return await points(session, series)
+
+
+@strawberry.type
+class Mutations:
+    @field("Record a measured value.", WRITE, graphql_type=RecordMetricResult)
+    async def record_metric(self, info: Info, input: Given[RecordMetricInput]) -> Any:
+        return await METRICS.one(info, input)
+
+    @field("Record measured values, many at once.", WRITE, graphql_type=RecordMetricsResult)
+    async def record_metrics(self, info: Info, input: Given[RecordMetricsInput]) -> Any:
+        return await METRICS.many(info, input, "metrics")

@@ -1,0 +1,228 @@
+"""Reporting: what is handed in for storing, one at a time or many at once, and what comes of it.
+
+In a batch one bad item must not refuse the others. GraphQL refuses a whole request for one value of
+the wrong type, so items of a batch are declared as loosely as they can be: what an enumeration
+allows is a text there, and is judged item by item. Inputs stay the mappings that the request
+brought, because making an object of each item costs more than storing it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar, dataclass_transform
+from uuid import UUID
+
+import strawberry
+from strawberry.utils.str_converters import to_camel_case
+
+from db.core import errors
+from db.core.errors import DomainError, Unavailable
+from db.core.ingest import Intake
+from db.core.item import Item
+from graph.core.context import Info
+from graph.core.errors import Invalid
+from graph.core.field import enum, field, value
+from graph.core.mutation import given, result
+from graph.core.node import id_of
+
+MAX_ITEMS = 1_000
+
+T = TypeVar("T", bound=type)
+Given = Mapping[str, Any]
+Make = Callable[[Info, Given, datetime, str | None], Item]
+
+KEY = (
+    "Any text of your own that makes it safe to send again: of all items with the same key and "
+    "time the first one is stored. It needs the time."
+)
+BATCH_KEY = "A key for those items that have none: it stands for this text and their position."
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def reported(cls: T) -> T:
+    """An input type that stays a mapping by the names of the schema."""
+    cls = given(cls)
+    cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
+    return cls
+
+
+class ItemErrorCode(StrEnum):
+    """Why an item was not stored, for programs to act on."""
+
+    INVALID = "INVALID"
+    FORBIDDEN = "FORBIDDEN"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+
+
+enum(
+    ItemErrorCode,
+    INVALID="A value is not acceptable; `field` names it. Do not send it again as it is.",
+    FORBIDDEN="You may not report this.",
+    SERVICE_UNAVAILABLE="It is not stored, because the database was away; send it again.",
+    OUTCOME_UNKNOWN="It may be stored or not, because the database went away before it answered; "
+    "send it again with the same time and key.",
+)
+CODES: dict[type[DomainError], ItemErrorCode] = {
+    errors.Forbidden: ItemErrorCode.FORBIDDEN,
+    Unavailable: ItemErrorCode.SERVICE_UNAVAILABLE,
+    errors.OutcomeUnknown: ItemErrorCode.OUTCOME_UNKNOWN,
+}
+
+
+@value
+class ItemError:
+    """Why one item of a batch was not stored."""
+
+    message: str = field("What went wrong and what to do, for people.")
+    code: ItemErrorCode = field("What went wrong, for programs.")
+    field: str | None = field("The field that holds the bad value; null when it is no single one.")
+
+
+@value
+class ItemResult:
+    """What became of one item of a batch."""
+
+    index: int = field("Position of the item in the batch, from 0.")
+    id: strawberry.ID | None = field("Id under which it is stored; null when it is not.")
+    error: ItemError | None = field("Why it is not stored; null when it is.")
+
+
+@value
+class Stored:
+    """What was reported is stored."""
+
+    id: strawberry.ID = field("Id under which it is stored.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch: ids of its items, and by position why one is not stored."""
+
+    record: type
+    ids: Sequence[UUID | None]
+    errors: Mapping[int, DomainError]
+
+    def results(self, positions: Sequence[int]) -> Iterator[ItemResult]:
+        """The results at those positions."""
+        for index in positions:
+            error, id = self.errors.get(index), self.ids[index]
+            shown = strawberry.ID(id_of(self.record, id)) if id and not error else None
+            yield ItemResult(index=index, id=shown, error=_shown(error) if error else None)
+
+
+def _stored(root: Any) -> int:
+    return len(root.ids) - len(root.errors)
+
+
+def _refused(root: Any) -> list[ItemResult]:
+    return list(root.results(sorted(root.errors)))
+
+
+def _results(root: Any) -> list[ItemResult]:
+    return list(root.results(range(len(root.ids))))
+
+
+@value
+class StoredItems:
+    """What became of a batch; the items that were not refused are stored."""
+
+    stored: int = field("Number of items that are stored.", resolver=_stored)
+    refused: list[ItemResult] = field("The items that are not stored.", resolver=_refused)
+    results: list[ItemResult] = field("Every item, in the order sent.", resolver=_results)
+
+    @classmethod
+    def is_type_of(cls, obj: Any, _info: Any) -> bool:
+        """Batches are shown as their outcomes."""
+        return isinstance(obj, Outcome)
+
+
+def one_result(name: str) -> Any:
+    """What reporting one thing comes to."""
+    return result(name, Stored, Invalid)
+
+
+def many_result(name: str) -> Any:
+    """What reporting a batch comes to."""
+    return result(name, StoredItems, Invalid)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """How one kind of thing is reported: where it goes, what its ids look like, how an input
+    becomes an item, and which field of the input holds its time."""
+
+    intake: Intake
+    record: type
+    make: Make
+    time: str = "timestamp"
+
+    async def one(self, info: Info, given: Any) -> Stored:
+        """Stores one item. Raises why it is not stored."""
+        try:
+            item = self._item(info, given, datetime.now(UTC), None)
+        except errors.Invalid as invalid:
+            raise self._renamed(invalid) from None
+        refused = await info.context.ingest.take(self.intake, [item])
+        if refused:
+            raise self._renamed(refused[0])
+        return Stored(id=strawberry.ID(id_of(self.record, item.id)))
+
+    async def many(self, info: Info, input: Any, name: str) -> Outcome:
+        """Stores the items that the input has under a name, as far as they are acceptable.
+
+        Raises Invalid for too many of them, RateLimited and Unavailable when none is stored.
+        """
+        size = len(input[name])
+        if size > MAX_ITEMS:
+            raise errors.Invalid(f"Send at most {MAX_ITEMS:,} items at once.", name)
+        items, refused = self._items(info, input[name], input.get("idempotencyKey"))
+        late = await info.context.ingest.take(self.intake, list(items.values()))
+        refused |= {index: late[n] for n, index in enumerate(items) if n in late}
+        if size and list(map(type, refused.values())) == [Unavailable] * size:
+            raise Unavailable
+        shown = {index: self._renamed(error) for index, error in refused.items()}
+        return Outcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
+
+    def _items(
+        self, info: Info, given: Sequence[Given], batch_key: str | None
+    ) -> tuple[dict[int, Item], dict[int, DomainError]]:
+        """What can be stored and what cannot, by position. Without times of their own the items
+        are a microsecond apart, so that their ids keep their order."""
+        now = datetime.now(UTC)
+        items: dict[int, Item] = {}
+        refused: dict[int, DomainError] = {}
+        for index, item in enumerate(given):
+            key = f"{batch_key}/{index}" if batch_key else None
+            try:
+                items[index] = self._item(info, item, now + timedelta(microseconds=index), key)
+            except (errors.Invalid, errors.Forbidden) as error:
+                refused[index] = error
+        return items, refused
+
+    def _item(self, info: Info, given: Given, now: datetime, batch_key: str | None) -> Item:
+        """The item of an input, under its key among all keys of all callers. Raises Invalid."""
+        time, key = given.get(self.time), given.get("idempotencyKey") or batch_key
+        if key is None:
+            return self.make(info, given, time or now, None)
+        if time is None:
+            raise errors.Invalid("An idempotency key needs the time as well.", "timestamp")
+        who = info.context.principal
+        return self.make(info, given, time, f"{who.user_id or who.key_id}/{self.intake.name}/{key}")
+
+    def _renamed(self, error: DomainError) -> DomainError:
+        """The same with the field as the schema names it."""
+        if not isinstance(error, errors.Invalid) or error.field is None:
+            return error
+        name = self.time if error.field == "timestamp" else to_camel_case(error.field)
+        return errors.Invalid(error.message, name)
+
+
+def _id(item: Item | None) -> UUID | None:
+    return item.id if item else None
+
+
+def _shown(error: DomainError) -> ItemError:
+    code = CODES.get(type(error), ItemErrorCode.INVALID)
+    return ItemError(message=error.message, code=code, field=getattr(error, "field", None))
