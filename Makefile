@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock
+.PHONY: help serve test check format schema migration golden lock faults bench-ingest
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -14,6 +14,12 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 
 test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest
+
+faults: $(TOOLS)  ## Kill database and gateway under load, ten times each
+	FAULT_CYCLES=10 $(BIN)/pytest -n0 tests/faults
+
+bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60
+	$(BIN)/python bench/ingest.py --seconds $(or $(seconds),20)
 
 check: $(TOOLS)  ## Everything that must hold before a commit
 	$(BIN)/ruff format --check
