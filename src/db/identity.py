@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from db.api_keys import NewKey, create
 from db.core.credential import Mint
 from db.core.database import Database, ReadSession, WriteSession
+from db.core.errors import Conflict
 from db.core.ids import uuid7
 from db.users import Role, User
 
@@ -35,7 +36,8 @@ async def admit_for(database: Database, email: str) -> Any:
 
 
 async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey | None:
-    """An administrator and a key of theirs; None where there is an administrator already.
+    """An administrator and a key of theirs; None where there is an administrator already. Raises
+    Conflict where the address belongs to somebody else.
 
     Two processes that start at once make one: the second waits for the first.
     """
@@ -44,4 +46,6 @@ async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey |
     if await session.scalar(admins):
         return None
     user = await admit(session, email, Role.ADMIN)
+    if user.role != Role.ADMIN:
+        raise Conflict(f"{email} is there already and no administrator: make somebody one.")
     return await create(session, mint, user_id=user.id, service="first start")

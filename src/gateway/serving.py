@@ -41,7 +41,7 @@ def _admit_first(settings: Settings, url: str) -> None:
     """Makes the first administrator; tells where the key is, never what it is. Raises Stopped."""
     try:
         path = asyncio.run(first.admin_key(url, settings))
-    except (DomainError, OSError) as error:
+    except DomainError as error:
         raise Stopped(f"The first administrator cannot be made: {error}", Exit.PROBLEMS) from error
     if path is not None:
         log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))

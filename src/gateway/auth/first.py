@@ -5,6 +5,7 @@ from pathlib import Path
 from db import Database, identity
 from gateway.auth import private
 from gateway.auth.minting import mint
+from gateway.exits import Exit, Stopped
 from gateway.settings import Settings
 
 EMAIL = "admin@localhost"
@@ -13,7 +14,7 @@ FILE = "admin.key"
 
 async def admin_key(url: str, settings: Settings) -> Path | None:
     """The file with the key of the administrator just made; None where there was one. Raises
-    SettingsRefused, DomainError, OSError; then there is neither."""
+    SettingsRefused, DomainError, Stopped; then there is neither."""
     database = Database(url, pool_size=1)
     try:
         async with database.write() as session:
@@ -21,7 +22,15 @@ async def admin_key(url: str, settings: Settings) -> Path | None:
             if made is None:
                 return None
             path = settings.admin_key_file or settings.data_dir / FILE
-            private.write(path, f"{made.text}\n")
+            _keep(path, made.text)
             return path
     finally:
         await database.close()
+
+
+def _keep(path: Path, text: str) -> None:
+    try:
+        private.write(path, f"{text}\n")
+    except OSError as error:
+        message = f"The first administrator's key cannot be written to {path}: {error.strerror}."
+        raise Stopped(message, Exit.PROBLEMS) from error

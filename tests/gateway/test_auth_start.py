@@ -1,0 +1,247 @@
+"""The first start, the console's token and `dreamnet keys`: as an operator meets them."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from node import node
+from playwright.async_api import Page, async_playwright
+
+import db
+from db import Database
+from factories import make_user
+from gateway.auth import Auth, first
+from gateway.cli import main
+from gateway.exits import Stopped
+from gateway.serving import configuration, listening
+from gateway.settings import Settings
+
+Dreamnet = Callable[..., int]
+Capture = pytest.CaptureFixture[str]
+WHO = {"query": "{ viewer { role scopes } }"}
+KEY = re.compile(r"dn_dev_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_the_first_start_closed_to_all_but_token_and_key(tmp_path: Path) -> None:
+    with Served(tmp_path) as served:
+        assert served.ask() == 401
+        with httpx2.Client(base_url=served.url) as browser:
+            assert browser.post("/session", json={"token": served.token}).status_code == 204
+            assert browser.post("/graphql", json=WHO).json()["data"]["viewer"]["role"] == "ADMIN"
+            assert browser.post("/session", json={"token": served.token}).status_code == 403
+        file = tmp_path / ".dreamnet" / "admin.key"
+        key = file.read_text().strip()
+        assert KEY.fullmatch(key)
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert served.ask(key) == 200
+        assert served.ask(key[:-1] + ("0" if key[-1] != "0" else "1")) == 401
+        lines = served.stop()
+    (told,) = [line for line in lines if "first start" in line]
+    assert str(file) in told
+    assert not [line for line in lines if KEY.search(line) or served.token in line]
+
+
+class Served:
+    """`dreamnet serve` in a process and a folder of its own, not open to this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        kept = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
+        port = free_port()
+        self.log = folder / "log"
+        self.token = ""
+        self.url = f"http://127.0.0.1:{port}"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve"],
+                cwd=folder,
+                env=kept | {"DREAMNET_PORT": str(port), "DREAMNET_DEV_OPEN": "false"},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def __enter__(self) -> "Served":
+        assert self.process.stdout is not None
+        greeting = [self.process.stdout.readline() for _ in range(6)]
+        self.token = greeting[2].strip().rpartition("/graphiql?token=")[2]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def ask(self, key: str | None = None) -> int:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        answer = httpx2.post(f"{self.url}/graphql", json=WHO, headers=headers, timeout=10)
+        return answer.status_code
+
+    def stop(self) -> list[str]:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.communicate()
+        return self.log.read_text().splitlines()
+
+
+async def test_there_is_one_first_start(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "first.key"
+    settings = Settings(_env_file=None, key_pepper="p" * 32, admin_key_file=file)
+    starts = [first.admin_key(database_url, settings) for _ in range(4)]
+    assert sorted(map(str, await asyncio.gather(*starts))) == [str(file), "None", "None", "None"]
+    assert list(file.parent.iterdir()) == [file]
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_no_file_no_administrator(database: Database, database_url: str) -> None:
+    settings = Settings(
+        _env_file=None, key_pepper="p" * 32, admin_key_file=Path("/proc/nothing/admin.key")
+    )
+    with pytest.raises(Stopped, match=r"cannot be written to /proc/nothing/admin\.key"):
+        await first.admin_key(database_url, settings)
+    async with database.read() as session:
+        assert await session.rows(db.users.User.select()) == []
+
+
+@pytest.fixture
+async def page(database: Database) -> AsyncIterator[Page]:
+    """The console in Chromium, opened by the token of a gateway that is closed without."""
+    settings = Settings(_env_file=None, dev_open=False)
+    auth = Auth(settings, database)
+    chromium = await node("browser", "chromium.mjs")
+    with listening("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(configuration(settings, database, auth))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=chromium["executable"], args=chromium["args"]
+            )
+            page = await browser.new_page()
+            port = listener.getsockname()[1]
+            await page.goto(f"http://127.0.0.1:{port}/graphiql?token={auth.session.token}")
+            yield page
+            await browser.close()
+        server.should_exit = True
+        await serving
+
+
+async def test_the_console_signs_in(page: Page) -> None:
+    await page.wait_for_selector("#schema section")
+    assert page.url.endswith("/graphiql")
+    assert await page.evaluate("document.cookie") == ""
+    await page.reload()
+    await page.wait_for_selector("#schema section")
+
+
+@pytest.fixture
+def dreamnet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
+) -> Iterator[Dreamnet]:
+    """`dreamnet("list")` runs `dreamnet keys list` and returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(Settings.variable(name), raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", ["dreamnet", "keys", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def email(database_url: str) -> str:
+    """The address of a user there is."""
+    return asyncio.run(_email(database_url))
+
+
+async def _email(database_url: str) -> str:
+    database = Database(database_url)
+    user: Any = await make_user(database)
+    await database.close()
+    return str(user.email)
+
+
+def test_keys_are_made_listed_rotated_and_revoked(
+    dreamnet: Dreamnet, capsys: Capture, email: str
+) -> None:
+    made = ("create", "--user", email, "--service", "ci", "--scope", "agents:write")
+    assert dreamnet(*made, "--scope", "events:write", "--expires", "90d") == 0
+    key, about = capsys.readouterr()
+    id = key[7:15]
+    assert KEY.fullmatch(key.strip())
+    assert "shown this once" in about
+
+    assert dreamnet("rotate", id) == 0
+    newer = capsys.readouterr().out
+    assert KEY.fullmatch(newer.strip())
+    assert dreamnet("revoke", id) == 0
+    assert dreamnet("list") == 0
+    listed = capsys.readouterr().out
+    row, newer_row = (line for line in listed.splitlines() if email in line)
+    for text in (id, "ci", "agents:write, events:write", "revoked"):
+        assert text in row
+    assert newer[7:15] in newer_row
+    assert "valid until" in newer_row
+    assert not KEY.search(listed)
+    assert key[16:59] not in listed
+
+
+def test_a_key_without_scopes_says_so(dreamnet: Dreamnet, capsys: Capture, email: str) -> None:
+    assert dreamnet("create", "--user", email, "--service", "ci") == 0
+    assert dreamnet("list") == 0
+    assert "all of its user" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["revoke", "AAAAAAAA"], 1, "There is no key with this id.\n"),
+        (["rotate", "AAAAAAAA"], 1, "There is no key with this id.\n"),
+        (["rotate", "AAAAAAAA", "--overlap", "soon"], 2, "soon is no length of time: write 90d"),
+        (
+            ["create", "--user", "nobody", "--service", "ci"],
+            1,
+            "There is no user with the address nobody.\n",
+        ),
+    ],
+)
+def test_what_cannot_be_done(
+    dreamnet: Dreamnet, capsys: Capture, arguments: list[str], code: int, sentence: str
+) -> None:
+    assert dreamnet(*arguments) == code
+    assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_odd_scopes_and_times(dreamnet: Dreamnet, capsys: Capture, email: str) -> None:
+    made = ("create", "--user", email, "--service", "ci")
+    assert dreamnet(*made, "--scope", "everything") == 1
+    assert dreamnet(*made, "--expires", "0d") == 1
+    assert dreamnet(*made, "--expires", "90") == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "A scope is called like `agents:write`" in error
+
+
+@pytest.mark.parametrize("command", ["", "create", "list", "rotate", "revoke"])
+def test_help_is_complete(dreamnet: Dreamnet, capsys: Capture, command: str) -> None:
+    assert dreamnet(*command.split(), "--help") == 0
+    assert "0 all is well" in capsys.readouterr().out
