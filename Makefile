@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults bench-ingest
+.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-hostile
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -17,6 +17,9 @@ test: $(TOOLS)  ## Install what tests need and run them all
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each
 	FAULT_CYCLES=10 $(BIN)/pytest -n0 tests/faults
+
+bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds of CPU
+	PYTHONPATH=tests $(BIN)/python bench/hostile.py
 
 bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60
 	$(BIN)/python bench/ingest.py --seconds $(or $(seconds),20)

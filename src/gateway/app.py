@@ -12,13 +12,18 @@ from starlette.routing import Route
 from db import Database
 from db.core.ingest import Ingestion
 from gateway import console, errors
+from gateway.admission import Admission
 from gateway.auth import Auth
+from gateway.callers import Callers
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
+from gateway.requests import RequestEvents
 from gateway.settings import Settings
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
+from graph.core.budget import MEMORY, Budget
+from graph.core.limits import Limits
 from graph.schema import schema
 
 
@@ -28,7 +33,12 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     health, ingestion = Health(database), Ingestion(database)
     endpoint = _endpoint(settings, database, ingestion, auth)
     session = Route("/session", auth.session.open, methods=["POST"])
-    around = [Middleware(RequestLog), *([Middleware(LoopbackOnly)] if settings.development else [])]
+    around = [
+        Middleware(RequestLog),
+        *([Middleware(LoopbackOnly)] if settings.development else []),
+        *_recording(settings, ingestion),
+        Middleware(Admission),
+    ]
     return Starlette(
         routes=[
             *_routes(endpoint, health),
@@ -49,7 +59,38 @@ def _endpoint(settings: Settings, database: Database, ingestion: Ingestion, auth
         auth=auth,
         max_body_bytes=settings.max_body_bytes,
         max_document_bytes=settings.max_document_bytes,
+        limits=_limits(settings),
+        callers=_callers(settings),
     )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        tokens=settings.max_tokens,
+        definitions=settings.max_definitions,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        directives=settings.max_directives,
+        root_fields=settings.max_root_fields,
+        selections=settings.max_selections,
+        cost=settings.max_cost,
+    )
+
+
+def _callers(settings: Settings) -> Callers:
+    storage = settings.budget_storage
+    return Callers(
+        Budget(storage.get_secret_value() if storage else MEMORY),
+        signed_in=settings.budget_points_per_minute,
+        anonymous=settings.budget_points_per_minute_anonymous,
+    )
+
+
+def _recording(settings: Settings, ingestion: Ingestion) -> list[Middleware]:
+    if settings.request_log == "off":
+        return []
+    sample = settings.request_log_sample
+    return [Middleware(RequestEvents, ingestion=ingestion, sample=sample)]
 
 
 def _routes(endpoint: Endpoint, health: Health) -> list[Route]:

@@ -20,17 +20,23 @@ from db import Database
 from db.core.ingest import Ingestion
 from gateway import parameters, telemetry
 from gateway.auth import Auth
-from gateway.auth.refusal import CHALLENGE
+from gateway.auth.refusal import CHALLENGE, unauthenticated
+from gateway.callers import Callers
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
 from graph.core.context import Context
 from graph.core.errors import formatted
+from graph.core.limits import Limits
 from graph.core.operation import Answer, Operation, RequestFailed, execute, prepare
+from graph.core.permission import INTROSPECTION, Principal
 
 VARY = {"vary": "Accept"}
 TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
 CONSOLE = "/graphiql"
+SHOW_COST = "x-graphql-cost"
+STRANGERS_BODY = 64 * 1024  # bytes; those who signed in send batches, and pay for them
+STRANGERS_VALUES = 1_000  # in variables: coercing one takes microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Endpoint:
     auth: Auth
     max_body_bytes: int
     max_document_bytes: int
+    limits: Limits
+    callers: Callers
 
     async def handle(self, request: Request) -> Response:
         """Answers a GET or a POST. Raises Refused."""
@@ -51,30 +59,51 @@ class Endpoint:
             return RedirectResponse(_console(request), 303, VARY)
         request.state.media_type = media_type
         request.state.principal = principal = await self.auth.principal(request)
-        asked = await self._parameters(request)
+        asked = await self._parameters(request, principal)
         try:
-            operation = prepare(self.schema, asked.query, asked.operation_name)
+            operation = prepare(
+                self.schema,
+                asked.query,
+                asked.operation_name,
+                self.limits,
+                suggestions=principal.may(INTROSPECTION),
+            )
         except RequestFailed as failed:
             return _failed(failed, request)
         telemetry.note(operation=operation.name, kind=operation.kind)
         _check_kind(operation, request.method)
         request.state.document = asked.query
-        context = Context(self.database, principal, request.state.request_id, self.ingestion)
+        context = Context(
+            self.database,
+            principal,
+            request.state.request_id,
+            self.ingestion,
+            account=self.callers.account(request, principal),
+            shows_cost=request.headers.get(SHOW_COST) == "1",
+        )
         return _response(await execute(operation, asked.variables, context), media_type)
 
     async def sdl(self, request: Request) -> Response:
         """The schema as text, for whoever may ask anything at all. Raises Refused."""
-        await self.auth.principal(request)
+        principal = await self.auth.principal(request)
+        if not principal.may(INTROSPECTION):
+            needed = Refused(f"The schema needs {INTROSPECTION}.", 403)
+            raise needed if principal.is_known else unauthenticated()
         return PlainTextResponse(self.schema.as_str())
 
-    async def _parameters(self, request: Request) -> Parameters:
+    async def _parameters(self, request: Request, principal: Principal) -> Parameters:
         if request.method == "POST":
             _check_content_type(request.headers.get("content-type", ""))
-            asked = parameters.from_body(await _body(request, self.max_body_bytes))
+            strangers = min(STRANGERS_BODY, self.max_body_bytes)
+            limit = self.max_body_bytes if principal.is_known else strangers
+            asked = parameters.from_body(await _body(request, limit))
         else:
             asked = parameters.from_address(request.query_params)
         if len(asked.query.encode()) > self.max_document_bytes:
             message = f"The document is larger than {self.max_document_bytes} bytes."
+            raise Refused(message, code="QUERY_TOO_COMPLEX")
+        if not principal.is_known and parameters.count(asked.variables or {}) > STRANGERS_VALUES:
+            message = f"The variables hold more than {STRANGERS_VALUES} values."
             raise Refused(message, code="QUERY_TOO_COMPLEX")
         return asked
 
@@ -130,6 +159,8 @@ def _response(answer: Answer, media_type: str) -> Response:
     content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
     if answer.executed and status not in TRY_AGAIN.values():
         content["data"] = answer.data
+    if answer.extensions:
+        content["extensions"] = answer.extensions
     return respond(content, status, _headers(status, answer), media_type)
 
 

@@ -50,6 +50,13 @@ def from_address(query_parameters: Mapping[str, str]) -> Parameters:
     return _checked(content, query_parameters.get("variables", ""))
 
 
+def count(value: Any) -> int:
+    """How many values there are in lists and objects, at any depth."""
+    parts = value.values() if isinstance(value, dict) else value
+    inner = [part for part in parts if isinstance(part, list | dict)]
+    return len(parts) + sum(map(count, inner))
+
+
 def _decoded(text: str | bytes, what: str) -> Any:
     try:
         return orjson.loads(text)

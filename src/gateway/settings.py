@@ -5,10 +5,25 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
+from limits.errors import ConfigurationError
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graph.core.budget import MEMORY, Budget
+
 SCHEMES = ("postgresql", "postgres")
+LIMITS = (
+    "max_tokens",
+    "max_definitions",
+    "max_depth",
+    "max_aliases",
+    "max_directives",
+    "max_root_fields",
+    "max_selections",
+    "max_cost",
+    "budget_points_per_minute",
+    "budget_points_per_minute_anonymous",
+)
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
@@ -106,6 +121,51 @@ class Settings(BaseSettings):
         ge=256,
         description="The largest GraphQL document, in bytes, not counting its variables.",
     )
+    max_tokens: int = Field(
+        default=2_000, ge=0, description="The most tokens of a document, comments included."
+    )
+    max_definitions: int = Field(
+        default=100, ge=0, description="The most operations and fragments of a document."
+    )
+    max_depth: int = Field(
+        default=10, ge=0, description="The most levels of fields; introspection has 15 of its own."
+    )
+    max_aliases: int = Field(default=30, ge=0, description="The most aliases of an operation.")
+    max_directives: int = Field(
+        default=50, ge=0, description="The most directives of an operation."
+    )
+    max_root_fields: int = Field(
+        default=20, ge=0, description="The most fields at the root of an operation."
+    )
+    max_selections: int = Field(
+        default=5_000, ge=0, description="The most fields once all fragments are expanded."
+    )
+    max_cost: int = Field(
+        default=5_000, ge=0, description="The most points that an operation may cost."
+    )
+    budget_points_per_minute: int = Field(
+        default=100_000, ge=0, description="The points per minute of each user or key."
+    )
+    budget_points_per_minute_anonymous: int = Field(
+        default=5_000,
+        ge=0,
+        description="The points per minute of all strangers in one network, /24 or /64 in IPv6.",
+    )
+    budget_storage: SecretStr | None = Field(
+        default=None,
+        description="Where spent points are counted, as an `async+` storage URI of the library "
+        "`limits`; without it in memory, where each process counts for itself.",
+    )
+    public_introspection: bool = Field(
+        default=False,
+        description="Whether strangers may introspect the schema and get suggestions in errors.",
+    )
+    request_log: Literal["on", "off"] = Field(
+        default="on", description="Whether API requests are recorded as `api_request` events."
+    )
+    request_log_sample: float = Field(
+        default=1.0, ge=0, le=1, description="The share of API requests recorded, from 0 to 1."
+    )
     shutdown_seconds: int = Field(
         default=10, ge=1, description="How long requests under way may take when stopping."
     )
@@ -144,6 +204,18 @@ class Settings(BaseSettings):
         """The algorithms of signatures that are accepted."""
         return tuple(name.strip() for name in self.oidc_algorithms.split(","))
 
+    @field_validator("budget_storage")
+    @classmethod
+    def _can_be_counted_in(cls, uri: SecretStr | None) -> SecretStr | None:
+        text = uri.get_secret_value() if uri else MEMORY
+        try:
+            Budget(text)
+        except (ConfigurationError, NotImplementedError) as error:
+            raise ValueError("is no storage of the library limits that is installed") from error
+        if not text.startswith("async+"):
+            raise ValueError("must start with async+")
+        return uri
+
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod
     def _cannot_be_listened_in_on(cls, url: str | None) -> str | None:
@@ -179,6 +251,13 @@ class Settings(BaseSettings):
                 "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for "
                 "development."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_limited_in_production(self) -> Self:
+        off = [name for name in LIMITS if getattr(self, name) == 0]
+        if off and not self.development:
+            raise ValueError(f"{self.variable(off[0])}=0 is no limit: that is for development.")
         return self
 
     @model_validator(mode="after")

@@ -18,9 +18,12 @@ from db.core.ingest import Ingestion
 from gateway import errors
 from gateway.app import create_app
 from gateway.auth import Auth
+from gateway.callers import Callers
 from gateway.http import Endpoint
 from gateway.settings import Settings
 from gateway.telemetry import RequestLog
+from graph.core.budget import Budget
+from graph.core.limits import Limits
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -370,7 +373,10 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an endpoint over a schema with mutations and subscriptions."""
     schema = strawberry.Schema(Query, Mutation, Subscription)
     auth = Auth(Settings(_env_file=None), database)
-    endpoint = Endpoint(schema, database, Ingestion(database), auth, 1024, 1024)
+    unlimited = Callers(Budget(), 0, 0)
+    endpoint = Endpoint(
+        schema, database, Ingestion(database), auth, 1024, 1024, Limits(), unlimited
+    )
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Settings, SettingsRefused, load
+from gateway.settings import LIMITS, Settings, SettingsRefused, load
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 URL = "postgresql://dreamnet:hunter2@db.example/dreamnet"
@@ -52,6 +52,30 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == URL
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_production_has_limits(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("DREAMNET_ENV", "production")
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv(Settings.variable(name), "0")
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    expected = f"{Settings.variable(name)}=0 is no limit: that is for development."
+    assert str(refused.value) == expected
+    monkeypatch.setenv("DREAMNET_ENV", "development")
+    assert getattr(load(), name) == 0
+
+
+@pytest.mark.parametrize("uri", ["memory://", "async+nowhere://", "async+valkey://h", "nonsense"])
+def test_spent_points_are_counted_where_they_can_be(
+    monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("DREAMNET_BUDGET_STORAGE", uri)
+    with pytest.raises(SettingsRefused, match="DREAMNET_BUDGET_STORAGE is not acceptable"):
+        load()
+    monkeypatch.setenv("DREAMNET_BUDGET_STORAGE", "async+memory://")
+    assert load().budget_storage is not None
 
 
 def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None:

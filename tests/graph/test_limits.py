@@ -136,7 +136,7 @@ def test_documents_within_the_limits_are_prepared(text: str) -> None:
         ("{ " + "viewer { role } " * (LIMITS.root_fields + 1) + "}", [ROOTS]),
         ("{ ...A } fragment A on Query { " + "viewer { role } " * 21 + "}", [ROOTS]),
         (doubled(13), [FIELDS]),
-        (doubled(150), [FIELDS]),
+        (doubled(90), [FIELDS]),
         (deeper(60), [DEPTH, FIELDS, ALIASES]),
         (aliased(LIMITS.aliases + 10), [ALIASES]),
         (directed(LIMITS.directives + 1), [DIRECTIVES]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 import strawberry
@@ -31,7 +32,7 @@ from graph.schema import schema
 MEMBERS = Principal(role=Role.MEMBER)
 OPERATORS = Principal(role=Role.OPERATOR)
 ADMINS = Principal(role=Role.ADMIN)
-KEY = Principal(scopes=frozenset({"tests:write"}))
+KEY = Principal(scopes=frozenset({"tests:write"}), key_id=UUID(int=1))
 EVERYBODY = {
     "anonymous": ANONYMOUS,
     "key": KEY,

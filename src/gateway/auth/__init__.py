@@ -22,7 +22,7 @@ from gateway.auth.session import COOKIE, Session
 from gateway.auth.tokens import Tokens
 from gateway.errors import Refused
 from gateway.settings import Settings
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.permission import ANONYMOUS, DEVELOPER, READER_OF_SCHEMA, Principal
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
 
@@ -83,7 +83,7 @@ class Auth:
     def _stranger(self) -> Principal:
         if not self.settings.public_read:
             raise unauthenticated()
-        return ANONYMOUS
+        return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
 
 
 def _bearer(given: list[str]) -> str:

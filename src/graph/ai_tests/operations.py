@@ -71,7 +71,7 @@ class RecordedAiTests:
 
     recorded_count: int = field("How many are stored.")
     results: Any = field(
-        "What became of each, in the order handed in.", graphql_type=list[RecordedAiTest]
+        "What became of each, in the order handed in.", cost=0, graphql_type=list[RecordedAiTest]
     )
 
 

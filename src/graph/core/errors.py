@@ -104,6 +104,8 @@ CODES: dict[type[Exception], str] = {
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
     TimeoutError: "TIMEOUT",
 }
+MAX_MESSAGE = 240  # characters
+MAX_LOCATIONS = 3
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
 TIMEOUT = "The operation took too long; ask for less at once."
 
@@ -128,7 +130,17 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
     if isinstance(cause, errors.RateLimited):
         extensions["retryAfterMs"] = round(cause.retry_after * 1000)
-    return {**shown, "message": message, "extensions": extensions}
+    return {**_short(shown), "message": shortened(message), "extensions": extensions}
+
+
+def shortened(message: str) -> str:
+    """A message that may quote what callers sent, at a bounded length."""
+    return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
+
+
+def _short(shown: Any) -> dict[str, Any]:
+    places = shown.get("locations")
+    return {**shown, "locations": places[:MAX_LOCATIONS]} if places else {**shown}
 
 
 def _cause(error: GraphQLError) -> Exception | None:

@@ -22,14 +22,16 @@ from graph.core.errors import coded
 
 INTROSPECTION = ("__schema", "__type")
 INTROSPECTION_DEPTH = 15  # what the introspection query of tools has
+MAX_REPEATED = 50  # validation compares each with each
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The most there may be of everything in one operation; 0 is no limit. `tokens` are those of
-    the whole document, `cost` is in points."""
+    the whole document, `definitions` its operations and fragments, `cost` is in points."""
 
     tokens: int = 2_000
+    definitions: int = 100
     depth: int = 10
     aliases: int = 30
     directives: int = 50
@@ -39,7 +41,8 @@ class Limits:
 
 
 class Size(NamedTuple):
-    """What a selection adds up to once its fragments are expanded."""
+    """What a selection adds up to once its fragments are expanded. `repeated` are fields whose name
+    is in their selection set already."""
 
     depth: int = 0
     introspection: int = 0
@@ -47,22 +50,27 @@ class Size(NamedTuple):
     selections: int = 0
     aliases: int = 0
     directives: int = 0
-
-    def beside(self, other: "Size") -> "Size":
-        """Both together, in one selection set."""
-        deepest = (max(self[0], other[0]), max(self[1], other[1]))
-        return Size(*deepest, *(one + two for one, two in zip(self[2:], other[2:], strict=True)))
+    repeated: int = 0
 
     def below(self, node: FieldNode) -> "Size":
         """This as the selection of a field, together with the field."""
-        depth, introspection = self.depth + 1, self.introspection
+        depth, introspection, _, selections, aliases, directives, repeated = self
+        depth += 1
         if node.name.value in INTROSPECTION:
             depth, introspection = 1, depth
-        aliases = self.aliases + (node.alias is not None)
-        return Size(depth, introspection, 1, self.selections + 1, aliases, self.directives)
+        aliases += node.alias is not None
+        return Size(depth, introspection, 1, selections + 1, aliases, directives, repeated)
 
 
 NOTHING = Size()
+
+
+def together(sizes: list[Size]) -> Size:
+    """All of them in one selection set."""
+    if not sizes:
+        return NOTHING
+    depths, introspections, *counted = zip(*sizes, strict=True)
+    return Size(max(depths), max(introspections), *map(sum, counted))
 
 
 class Measure:
@@ -75,10 +83,10 @@ class Measure:
 
     def of(self, selection: SelectionSetNode | None) -> Size:
         """The size of a selection set; a fragment that spreads itself counts as empty there."""
-        size = NOTHING
-        for node in selection.selections if selection else ():
-            size = size.beside(self._one(node))
-        return size
+        if selection is None:
+            return NOTHING
+        size = together([self._one(node) for node in selection.selections])
+        return size._replace(repeated=size.repeated + _repeated(selection))
 
     def _one(self, node: SelectionNode) -> Size:
         if isinstance(node, FragmentSpreadNode):
@@ -87,7 +95,9 @@ class Measure:
             size = self.of(getattr(node, "selection_set", None))
         if isinstance(node, FieldNode):
             size = size.below(node)
-        return size._replace(directives=size.directives + len(node.directives or ()))
+        if node.directives:
+            size = size._replace(directives=size.directives + len(node.directives))
+        return size
 
     def _fragment(self, name: str) -> Size:
         if name not in self.known:
@@ -97,8 +107,15 @@ class Measure:
         return self.known[name]
 
 
+def _repeated(selection: SelectionSetNode) -> int:
+    names = [(n.alias or n.name).value for n in selection.selections if isinstance(n, FieldNode)]
+    return len(names) - len({*names})
+
+
 def check(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
     """What is too much in the operations of a document."""
+    if len(document.definitions) > limits.definitions > 0:
+        return [_refusal(limits.definitions, "operations and fragments")]
     measure = Measure(document)
     operations = [n for n in document.definitions if isinstance(n, OperationDefinitionNode)]
     return [
@@ -114,6 +131,7 @@ def _too_much(size: Size, limits: Limits) -> list[GraphQLError]:
         "fields": (size.selections, limits.selections),
         "aliases": (size.aliases, limits.aliases),
         "directives": (size.directives, limits.directives),
+        "repeated fields": (size.repeated, MAX_REPEATED),
     }
     return [_refusal(most, what) for what, (number, most) in counted.items() if number > most > 0]
 

@@ -65,6 +65,11 @@ class Principal:
     key_id: UUID | None = None
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is somebody in particular."""
+        return bool(self.role or self.user_id or self.key_id)
+
+    @property
     def sight(self) -> Sight:
         """The rows this principal sees: operators all of them, others public ones and their own."""
         return Sight(everything=self.may(OPERATOR), user_id=self.user_id)
@@ -76,6 +81,7 @@ class Principal:
 
 
 ANONYMOUS = Principal()
+READER_OF_SCHEMA = Principal(scopes=frozenset({"schema:read"}))
 DEVELOPER = Principal(role=Role.ADMIN)
 
 

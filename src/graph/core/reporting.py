@@ -129,8 +129,8 @@ class StoredItems:
     """What became of a batch; the items that were not refused are stored."""
 
     stored: int = field("Number of items that are stored.", resolver=_stored)
-    refused: list[ItemResult] = field("The items that are not stored.", resolver=_refused)
-    results: list[ItemResult] = field("Every item, in the order sent.", resolver=_results)
+    refused: list[ItemResult] = field("The items that are not stored.", resolver=_refused, cost=0)
+    results: list[ItemResult] = field("Every item, in the order sent.", resolver=_results, cost=0)
 
     @classmethod
     def is_type_of(cls, obj: Any, _info: Any) -> bool:
