@@ -25,11 +25,13 @@ from gateway.callers import Callers
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
+from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.errors import formatted
 from graph.core.limits import Limits
 from graph.core.operation import Answer, Operation, RequestFailed, execute, prepare
 from graph.core.permission import INTROSPECTION, Principal
+from graph.core.rate_limit import FAULTY, unread
 
 VARY = {"vary": "Accept"}
 TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
@@ -60,14 +62,9 @@ class Endpoint:
         request.state.media_type = media_type
         request.state.principal = principal = await self.auth.principal(request)
         asked = await self._parameters(request, principal)
+        account = self.callers.account(request, principal)
         try:
-            operation = prepare(
-                self.schema,
-                asked.query,
-                asked.operation_name,
-                self.limits,
-                suggestions=principal.may(INTROSPECTION),
-            )
+            operation = await self._prepared(asked, principal, account)
         except RequestFailed as failed:
             return _failed(failed, request)
         telemetry.note(operation=operation.name, kind=operation.kind)
@@ -78,10 +75,23 @@ class Endpoint:
             principal,
             request.state.request_id,
             self.ingestion,
-            account=self.callers.account(request, principal),
+            account=account,
             shows_cost=request.headers.get(SHOW_COST) == "1",
         )
         return _response(await execute(operation, asked.variables, context), media_type)
+
+    async def _prepared(
+        self, asked: Parameters, principal: Principal, account: Account | None
+    ) -> Operation:
+        if refused := await unread(account):
+            raise RequestFailed(*refused)
+        name, suggestions = asked.operation_name, principal.may(INTROSPECTION)
+        try:
+            return prepare(self.schema, asked.query, name, self.limits, suggestions)
+        except RequestFailed:
+            if account:
+                await account.take(FAULTY)
+            raise
 
     async def sdl(self, request: Request) -> Response:
         """The schema as text, for whoever may ask anything at all. Raises Refused."""

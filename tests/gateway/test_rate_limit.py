@@ -127,6 +127,24 @@ async def test_what_passes_the_whole_budget_never_waits_for_it(database: Databas
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
+@pytest.mark.parametrize("faulty", ["{", "{ viewer { rol } }", "{ a" * 20 + "}" * 20])
+async def test_faulty_documents_are_paid_for(database: Database, faulty: str) -> None:
+    async with strangers(database, "192.0.2.1", budget_points_per_minute_anonymous=60) as client:
+        answers = [await ask(client, faulty) for _ in range(3)]
+        good = await ask(client, "{ viewer { role } }")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert good.status_code == 429
+    assert good.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_a_small_budget_is_served_too(database: Database) -> None:
+    async with strangers(database, "192.0.2.1", budget_points_per_minute_anonymous=1) as client:
+        statuses = [(await ask(client, "{ viewer { role } }")).status_code for _ in range(2)]
+
+    assert statuses == [200, 429]
+
+
 async def test_the_development_administrator_is_not_limited(client: httpx2.AsyncClient) -> None:
     told = (await ask(client, RATE_LIMIT)).json()
 

@@ -46,6 +46,10 @@ class Account:
     def item(self) -> RateLimitItemPerMinute:
         return RateLimitItemPerMinute(self.limit, namespace="dreamnet")
 
+    async def has(self, points: int) -> bool:
+        """Whether that many points are there."""
+        return await self.budget.window.test(self.item, self.caller, cost=points)
+
     async def take(self, points: int) -> bool:
         """Spends that many points; False, and none is spent, if they are not there."""
         return await self.budget.window.hit(self.item, self.caller, cost=points)

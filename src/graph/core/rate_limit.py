@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 
+from graph.core.budget import Account
 from graph.core.context import Context, Info
 from graph.core.errors import coded
 from graph.core.field import field, value
@@ -15,6 +16,15 @@ from graph.core.permission import PUBLIC
 
 TOO_COSTLY = "The operation costs {} points; at most {} are allowed. Ask for smaller pages."
 EXHAUSTED = "You have spent your points: this costs {}. Try again in {} seconds."
+FAULTY = 25  # points of a document that is refused: finding its faults is work too
+
+
+async def unread(account: Account | None) -> list[GraphQLError]:
+    """Why a document is not even read: its caller could not pay for a faulty one."""
+    points = min(FAULTY, account.limit) if account else 0
+    if account is None or await account.has(points):
+        return []
+    return [await _exhausted(account, points)]
 
 
 async def charged(context: Context, maximum: int) -> list[GraphQLError]:
@@ -26,9 +36,13 @@ async def charged(context: Context, maximum: int) -> list[GraphQLError]:
         return [coded(message, "QUERY_TOO_COMPLEX", cost=cost, maximum=most)]
     if account is None or await account.take(cost):
         return []
-    seconds = await account.wait(cost)
-    message = EXHAUSTED.format(cost, math.ceil(seconds))
-    return [coded(message, "RATE_LIMITED", retryAfterMs=math.ceil(seconds * 1000))]
+    return [await _exhausted(account, cost)]
+
+
+async def _exhausted(account: Account, points: int) -> GraphQLError:
+    seconds = await account.wait(points)
+    message = EXHAUSTED.format(points, math.ceil(seconds))
+    return coded(message, "RATE_LIMITED", retryAfterMs=math.ceil(seconds * 1000))
 
 
 async def shown(context: Context, maximum: int) -> dict[str, Any]:
