@@ -1,0 +1,116 @@
+"""The request log: what is recorded of a request, what never is, and what it may cost."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from db import Database
+from db.core import ingest
+from db.events import Event
+from gateway.app import create_app
+from gateway.requests import truncated
+from gateway.settings import Settings
+
+QUERY = "query Whoami($secret: String!) { agent(key: $secret) { key } }"
+SECRET = "hunter2"  # noqa: S105  looked for in what is stored
+HEADERS = {"user-agent": "u" * 300, "x-api-version": SECRET}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(_env_file=None, request_log="on")
+
+
+@pytest.fixture
+def recorded(settings: Settings, database_url: str) -> Any:
+    """`await recorded(request, …)`: the answers to requests, and the events once all is stored."""
+
+    async def recorded(*requests: dict[str, Any]) -> tuple[list[httpx2.Response], list[Any]]:
+        app = create_app(settings, Database(database_url))
+        transport, base = httpx2.ASGITransport(app), "http://127.0.0.1:8000"
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url=base) as client,
+        ):
+            answers = [await client.request(**request) for request in requests]
+        return answers, await events(database_url)
+
+    return recorded
+
+
+async def events(url: str) -> list[Any]:
+    database = Database(url)
+    async with database.read() as session:
+        found = await session.records(Event, Event.select().order_by(Event.seq))
+    await database.close()
+    return found
+
+
+def asking(query: str = QUERY, **more: Any) -> dict[str, Any]:
+    content = {"query": query, "variables": {"secret": SECRET}}
+    return {"method": "POST", "url": "/graphql", "json": content, "headers": HEADERS, **more}
+
+
+async def test_what_is_recorded(recorded: Any) -> None:
+    (answer,), (event,) = await recorded(asking())
+    payload = event.payload
+    assert (event.event_type, event.source, event.severity) == ("api_request", "api-server", "INFO")
+    assert (payload["operation"], payload["kind"], payload["status"]) == ("Whoami", "query", 200)
+    assert payload["response_bytes"] == len(answer.content)
+    assert payload["request_bytes"] == len(answer.request.content)
+    assert payload["duration_ms"] > 0
+    assert payload["user_agent"] == "u" * 200
+    assert payload["ip"] == "127.0.0.0/24"
+    assert event.metadata == {"request_id": answer.headers["x-request-id"]}
+    assert SECRET not in str(event)
+    assert "agent(key" not in str(event)
+
+
+async def test_the_same_document_has_the_same_hash(recorded: Any) -> None:
+    _, found = await recorded(asking(), asking(), asking(QUERY + " # another"))
+    first, second, third = (event.payload["document"] for event in found)
+    assert first == second != third
+    assert len(first) == 16
+
+
+async def test_refused_requests_are_recorded_too(recorded: Any) -> None:
+    _, found = await recorded(asking("{"), asking(content=b"{}", json=None))
+    assert [event.payload["status"] for event in found] == [200, 415]
+    assert found[1].payload["document"] is None
+
+
+async def test_other_paths_are_not(recorded: Any) -> None:
+    _, found = await recorded({"method": "GET", "url": "/livez"})
+    assert found == []
+
+
+@pytest.mark.parametrize("settings", [Settings(_env_file=None, request_log="off")])
+async def test_it_can_be_switched_off(recorded: Any) -> None:
+    assert (await recorded(asking()))[1] == []
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(_env_file=None, request_log="on", request_log_sample=0)]
+)
+async def test_a_sample_of_nothing_is_nothing(recorded: Any) -> None:
+    assert (await recorded(asking()))[1] == []
+
+
+async def test_a_full_lane_fails_no_request(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MAX_ROWS", 0)
+    (answer,), found = await recorded(asking())
+    assert (answer.status_code, found) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("unix", None),
+        ("", None),
+    ],
+)
+def test_addresses_are_truncated(host: str, network: str | None) -> None:
+    assert truncated(host) == network
