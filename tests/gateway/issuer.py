@@ -63,10 +63,11 @@ class Issuer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.fetches = 0
+        self.keys_url: object = f"{url}/keys"
         self.answer: Response = JSONResponse({"keys": KEYS})
 
     async def discovery(self, _: Request) -> Response:
-        return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
+        return JSONResponse({"issuer": self.url, "jwks_uri": self.keys_url})
 
     async def keys(self, _: Request) -> Response:
         self.fetches += 1

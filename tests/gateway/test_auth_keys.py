@@ -1,7 +1,10 @@
 """API keys at the door: who they let in, how soon they no longer do, and what is never told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from callers import Clock, ask, gateway, is_refused, make_key, production, status, viewer
@@ -11,7 +14,8 @@ from counting import statements
 from db import Database, api_keys
 from db.core.credential import Credential
 from factories import make_user
-from gateway.auth import Auth, minting
+from gateway.auth import Auth, minting, private
+from gateway.auth.recent import Recent
 from gateway.settings import Settings, SettingsRefused
 
 
@@ -177,15 +181,37 @@ async def test_secrets_are_in_no_log_and_no_answer(database: Database) -> None:
 
 async def test_use_is_noted(database: Database) -> None:
     key = await make_key(database, production())
-    settings = production()
-    auth = Auth(settings, database)
-    await auth.keys.principal(minting.mint(settings), key.text)
-    with statements(database, exactly=1):
-        await auth.keys.flush()
-        await auth.keys.flush()
+    auth = Auth(production(), database)
+    with statements(database, exactly=2):
+        async with auth.running():
+            for _ in range(3):
+                await auth.keys.principal(minting.mint(production()), key.text)
     async with database.read() as session:
         (noted,) = await api_keys.everyone(session)
     assert noted.last_used_at is not None
+
+
+async def test_use_that_cannot_be_noted_is_noted_later() -> None:
+    auth = Auth(production(), Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    used = {uuid4()}
+    auth.keys.used |= used
+    with capture_logs() as logs:
+        await auth.keys.flush()
+    assert auth.keys.used == used
+    assert [line["event"] for line in logs] == ["the use of keys could not be noted"]
+
+
+async def test_only_so_many_keys_are_remembered() -> None:
+    read: list[int] = []
+
+    async def reading(key: int) -> int:
+        read.append(key)
+        return key
+
+    recent: Recent[int, int] = Recent(5, 2, Clock())
+    for key in (1, 2, 1, 3, 1, 2):
+        assert await recent.get(key, reading) == key
+    assert read == [1, 2, 3, 2]
 
 
 async def test_a_database_that_is_away_is_not_the_fault_of_the_key(database: Database) -> None:
@@ -210,3 +236,15 @@ def test_development_makes_a_pepper_once(tmp_path: Path) -> None:
     assert len(first.pepper) == 64
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_all_who_make_a_pepper_at_once_have_the_same(tmp_path: Path) -> None:
+    together = Barrier(8)
+
+    def make(_: int) -> str:
+        together.wait()
+        return private.secret(tmp_path / "key.pepper")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(make, range(8)))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["key.pepper"]

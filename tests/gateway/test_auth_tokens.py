@@ -295,6 +295,16 @@ async def test_the_discovery_document_of_another_issuer_is_refused(
     assert issuer.fetches == 0
 
 
+@pytest.mark.parametrize("url", ["http://login.example/keys", "ftp://127.0.0.1/keys", None, 3])
+async def test_keys_come_from_secure_addresses_only(
+    app: Starlette, issuer: Issuer, url: object
+) -> None:
+    issuer.keys_url = url
+    with capture_logs() as logs:
+        assert await status(app, issuer.token()) == 503
+    assert "the address must begin with https://" in [line.get("reason") for line in logs]
+
+
 async def test_an_address_of_the_keys_needs_no_discovery(
     issuer: Issuer, database: Database
 ) -> None:
