@@ -12,20 +12,18 @@ from sqlalchemy import (
     Executable,
     ForeignKey,
     Select,
-    Update,
     Uuid,
     func,
-    insert,
     literal,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import audit
 from db.core.credential import Mint
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
-from db.core.ids import uuid7
 from db.core.table import CreatedAt, Id, Table, Texts
 from db.users import User
 
@@ -42,7 +40,7 @@ class ApiKey(Table):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     service: Mapped[str]
     prefix: Mapped[str] = mapped_column(unique=True)
-    hashed_key: Mapped[str]
+    hashed_key: Mapped[str] = mapped_column(info={"secret": True})
     scopes: Mapped[Texts]
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
@@ -103,25 +101,24 @@ async def create(
 ) -> NewKey:
     """Makes a key of a user. Raises Invalid, and NotFound where there is no such user."""
     _check(service, scopes, expires_at)
-    credential, now = mint.new(), datetime.now(UTC)
-    row = {
-        "id": uuid7(now),
-        "user_id": user_id,
-        "service": service,
-        "prefix": credential.prefix,
-        "hashed_key": mint.hashed(credential),
-        "scopes": sorted(set(scopes)),
-        "expires_at": expires_at,
-        "created_at": now,
-    }
-    statement = insert(ApiKey).values(row).returning(*ApiKey.columns())
-    return NewKey(await session.record(ApiKey, statement), credential.text)
+    credential = mint.new()
+    record = await audit.create(
+        session,
+        ApiKey,
+        user_id=user_id,
+        service=service,
+        prefix=credential.prefix,
+        hashed_key=mint.hashed(credential),
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+    )
+    return NewKey(record, credential.text)
 
 
 async def revoke(session: WriteSession, prefix: str) -> Any:
     """Ends a key for good; ending it again changes nothing. Raises NotFound."""
-    now = func.coalesce(ApiKey.revoked_at, func.now())
-    return await _changed(session, prefix, update(ApiKey).values(revoked_at=now))
+    key = await _locked(session, prefix)
+    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or datetime.now(UTC))
 
 
 async def rotate(
@@ -132,13 +129,12 @@ async def rotate(
     The new one lives as long as the old one was to live, from now. Raises NotFound, and Conflict
     where the old one is no longer valid.
     """
-    lock = ApiKey.select().where(ApiKey.prefix == prefix).with_for_update()
-    old: Any = await session.record(ApiKey, lock)
-    now = datetime.now(UTC)
-    _check_valid(old, now)
+    old, now = await _locked(session, prefix), datetime.now(UTC)
+    if old.revoked_at or (old.expires_at and old.expires_at <= now):
+        raise Conflict("This key is revoked or expired: create a new one.")
     life = old.expires_at - old.created_at if old.expires_at else None
     until = min(filter(None, (old.expires_at, now + overlap)))
-    await _changed(session, prefix, update(ApiKey).values(expires_at=until))
+    await audit.change(session, ApiKey, old, expires_at=until)
     return await create(
         session,
         mint,
@@ -164,15 +160,8 @@ def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -
         raise Invalid("The key would have expired already.", "expiresAt")
 
 
-def _check_valid(key: Any | None, now: datetime) -> None:
-    if key is None:
+async def _locked(session: WriteSession, prefix: str) -> Any:
+    statement = ApiKey.select().where(ApiKey.prefix == prefix).with_for_update()
+    if (key := await session.record(ApiKey, statement)) is None:
         raise NotFound("There is no key with this id.")
-    if key.revoked_at or (key.expires_at and key.expires_at <= now):
-        raise Conflict("This key is revoked or expired: create a new one.")
-
-
-async def _changed(session: WriteSession, prefix: str, statement: Update) -> Any:
-    one = statement.where(ApiKey.prefix == prefix).returning(*ApiKey.columns())
-    if (record := await session.record(ApiKey, one)) is None:
-        raise NotFound("There is no key with this id.")
-    return record
+    return key

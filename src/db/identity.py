@@ -6,13 +6,17 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from db import audit
 from db.api_keys import NewKey, create
+from db.audit import ChangeKind
+from db.core.act import Act
 from db.core.credential import Mint
 from db.core.database import Database, ReadSession, WriteSession
 from db.core.errors import Conflict
 from db.core.ids import uuid7
 from db.users import Role, User
 
+SIGNING_IN = Act("signIn")
 LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
 
 
@@ -25,13 +29,16 @@ async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> 
     """The user with that address, made with that role where there was none."""
     now = datetime.now(UTC)
     row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
-    await session.execute(insert(User).values(row).on_conflict_do_nothing())
-    return await by_email(session, email)
+    statement = insert(User).values(row).on_conflict_do_nothing().returning(*User.columns())
+    if (made := await session.record(User, statement)) is None:
+        return await by_email(session, email)
+    await audit.note(session, ChangeKind.CREATED, User, None, made)
+    return made
 
 
 async def admit_for(database: Database, email: str) -> Any:
     """As `admit`, in a transaction of its own."""
-    async with database.write() as session:
+    async with database.write(SIGNING_IN) as session:
         return await admit(session, email)
 
 

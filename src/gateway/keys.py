@@ -13,6 +13,7 @@ from rich.text import Text
 
 from db import Database, ReadSession, WriteSession, api_keys, identity
 from db.api_keys import NewKey
+from db.core.act import Act
 from db.core.errors import DomainError, NotFound
 from gateway.auth.minting import mint
 from gateway.exits import EXIT_CODES, Exit, Stopped
@@ -22,6 +23,7 @@ from gateway.settings import Settings, load
 T = TypeVar("T")
 Work = Callable[[WriteSession], Awaitable[T]]
 
+COMMAND = Act("dreamnet keys")  # what the audit log calls it; who ran it, the machine knows
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 app = typer.Typer(
@@ -110,7 +112,7 @@ def _on_database(settings: Settings, work: Work[T]) -> T:
     async def run(url: str) -> T:
         database = Database(url, pool_size=1)
         try:
-            async with database.write() as session:
+            async with database.write(COMMAND) as session:
                 return await work(session)
         finally:
             await database.close()

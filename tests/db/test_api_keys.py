@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 
 from db import Database, api_keys, identity
 from db.api_keys import NewKey
+from db.audit import AuditEntry
+from db.core.act import Act
 from db.core.credential import ALPHABET, Credential, Mint
 from db.core.errors import Conflict, Invalid, NotFound
 from db.users import Role
@@ -99,6 +101,26 @@ async def test_revoking_twice_keeps_the_first_time(database: Database) -> None:
             times.append((await api_keys.revoke(session, key.record.prefix)).revoked_at)
     assert times[0] is not None
     assert times[0] == times[1]
+
+
+async def test_every_change_leaves_a_trace_without_the_secret(database: Database) -> None:
+    key = await make(database)
+    async with database.write(Act("trying")) as session:
+        newer = await api_keys.rotate(session, MINT, key.record.prefix)
+        await api_keys.revoke(session, newer.record.prefix)
+        of_keys = AuditEntry.select().where(AuditEntry.entity == "api_keys")
+        entries = await session.records(AuditEntry, of_keys.order_by(AuditEntry.id))
+    changed = [(entry.operation, sorted(entry.after)) for entry in entries]
+    made = ["created_at", "hashed_key", "id", "prefix", "service", "user_id"]
+    assert [(operation, set(names) >= set(made)) for operation, names in changed] == [
+        ("system", True),
+        ("trying", False),
+        ("trying", True),
+        ("trying", False),
+    ]
+    assert [names for _, names in changed][1::2] == [["expires_at"], ["revoked_at"]]
+    assert key.record.hashed_key not in repr(entries)
+    assert newer.record.hashed_key not in repr(entries)
 
 
 async def test_rotation_overlaps(database: Database) -> None:

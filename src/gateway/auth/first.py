@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from db import Database, identity
+from db.core.act import Act
 from gateway.auth import private
 from gateway.auth.minting import mint
 from gateway.exits import Exit, Stopped
@@ -10,6 +11,7 @@ from gateway.settings import Settings
 
 EMAIL = "admin@localhost"
 FILE = "admin.key"
+FIRST_START = Act("firstStart")
 
 
 async def admin_key(url: str, settings: Settings) -> Path | None:
@@ -17,7 +19,7 @@ async def admin_key(url: str, settings: Settings) -> Path | None:
     SettingsRefused, DomainError, Stopped; then there is neither."""
     database = Database(url, pool_size=1)
     try:
-        async with database.write() as session:
+        async with database.write(FIRST_START) as session:
             made = await identity.first_admin(session, mint(settings), EMAIL)
             if made is None:
                 return None
