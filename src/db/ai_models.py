@@ -1,6 +1,7 @@
 """AI models: what tests are run against, and what they cost."""
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -80,8 +81,7 @@ async def register(session: WriteSession, **values: Any) -> Any:
     values.setdefault("display_name", values["name"])
     check.length(values["display_name"], "displayName", MAX_NAME)
     check.counted(values.get("max_tokens"), "maxTokens")
-    if len(values.get("capabilities", [])) > MAX_CAPABILITIES:
-        raise Invalid(f"At most {MAX_CAPABILITIES} of these.", "capabilities")
+    _check_capabilities(values["capabilities"])
     return await audit.create(session, AiModel, is_active=True, **_priced(values))
 
 
@@ -101,6 +101,13 @@ def check_names(provider: str | None, name: str | None, field: str) -> None:
     if provider is not None and not PROVIDER.fullmatch(provider):
         raise Invalid("A provider is written in small letters, like `openai`.", "provider")
     check.length(name, field, MAX_NAME)
+
+
+def _check_capabilities(names: Sequence[str]) -> None:
+    if len(names) > MAX_CAPABILITIES:
+        raise Invalid(f"At most {MAX_CAPABILITIES} of these.", "capabilities")
+    for name in names:
+        check.length(name, "capabilities", MAX_NAME)
 
 
 def _priced(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Config: the settings of the whole system that change while it runs, and its feature flags."""
 
+import hashlib
+import re
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -8,7 +10,10 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.database import ReadSession
+from db import audit
+from db.core import check, secrecy
+from db.core.database import ReadSession, WriteSession
+from db.core.errors import Conflict, Invalid, NotFound
 from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
 
@@ -24,6 +29,11 @@ class ConfigEntry(Table):
     """One setting. The value of a SECRET_REFERENCE is the name of an environment variable."""
 
     __tablename__ = "system_config"
+    __table_args__ = (
+        CheckConstraint(
+            "kind <> 'SECRET_REFERENCE' or jsonb_typeof(value) = 'string'", name="reference"
+        ),
+    )
 
     id: Mapped[Id]
     key: Mapped[str] = mapped_column(unique=True)
@@ -90,12 +100,119 @@ def of_category(category: str | None) -> list[ColumnElement[bool]]:
     return [] if category is None else [ConfigEntry.category == category]
 
 
+# Settings of ours that are numbers: default, least and most.
 ACHIEVED_AT = "dreams.achieved_at"
-NUMBERS = {ACHIEVED_AT: (5, 0, 100)}  # settings of ours that are numbers: default, least, most
+NUMBERS = {ACHIEVED_AT: (5, 0, 100)}
+
+KEY = re.compile(r"[a-z0-9_.-]{1,100}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+ENVIRONMENT = "environment"
+MAX_CATEGORY = 100
+MAX_DESCRIPTION = 2_000
+MAX_VARIABLES = 100
+REFUSED = (
+    "This looks like a secret, and those are not stored: give as `reference` the name of the "
+    "environment variable that holds it."
+)
 
 
 async def number(session: ReadSession, key: str) -> float:
     """A setting of ours that is a number; its default where nobody set it to one."""
-    default = NUMBERS[key][0]
     value = await session.scalar(select(ConfigEntry.value).where(ConfigEntry.key == key))
-    return value if isinstance(value, int | float) else default
+    return value if _is_number(value) else NUMBERS[key][0]
+
+
+def is_on(flag: Any | None, user_id: UUID | None) -> bool:
+    """Whether a feature is on for a user, or for nobody in particular: the same each time, and for
+    whoever had it, also when its share grows."""
+    if flag is None or not flag.enabled:
+        return False
+    text = flag.key if user_id is None else f"{flag.key}:{user_id}"
+    place = int.from_bytes(hashlib.sha256(text.encode()).digest()) % 100
+    return bool(place < flag.rollout_percent)
+
+
+# Writes
+
+
+async def locked(session: WriteSession, table: Any, key: str) -> Any | None:
+    """The row of a table of this noun with that key, locked, or None."""
+    return await session.record(table, table.select().where(table.key == key).with_for_update())
+
+
+async def before(session: WriteSession, key: str, expected_version: int | None) -> Any | None:
+    """The setting with that key, locked, or None. Raises NotFound where some version of it is
+    expected, and Conflict where it is another one."""
+    found = await locked(session, ConfigEntry, key)
+    if expected_version is None:
+        return found
+    if found is None:
+        raise NotFound
+    if found.version != expected_version:
+        raise Conflict(f"It is at version {found.version} now; read it again and decide.")
+    return found
+
+
+async def put(session: WriteSession, key: str, entry: Any | None, **values: Any) -> Any:
+    """Creates a setting, or changes the one that was there before. Raises Invalid."""
+    _check(key, values)
+    values["updated_by"] = session.act.actor
+    if entry is None:
+        return await audit.create(session, ConfigEntry, key=key, **values)
+    return await audit.change(session, ConfigEntry, entry, **values)
+
+
+async def remove(session: WriteSession, key: str, expected_version: int | None) -> Any:
+    """Removes a setting; returns what it was. Raises NotFound, and Conflict for another version."""
+    found = await before(session, key, expected_version)
+    if found is None:
+        raise NotFound
+    await audit.remove(session, ConfigEntry, found)
+    return found
+
+
+def plain(key: str, value: Any) -> dict[str, Any]:
+    """The columns of a value. Raises Invalid for one that may hold a secret, or does not fit."""
+    check.document(value, "value")
+    if secrecy.holds_secret(key, value):
+        raise Invalid(REFUSED, "value")
+    if key in NUMBERS and not (_is_number(value) and NUMBERS[key][1] <= value <= NUMBERS[key][2]):
+        raise Invalid("This must be a number from {1} to {2}.".format(*NUMBERS[key]), "value")
+    return {"kind": ConfigKind.PLAIN, "value": value}
+
+
+def reference(variable: str) -> dict[str, Any]:
+    """The columns that say in which environment variable a secret is. Raises Invalid."""
+    if not VARIABLE.fullmatch(variable):
+        raise Invalid("An environment variable is called like `OPENAI_API_KEY`.", "reference")
+    return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
+
+
+async def store_variable(session: WriteSession, name: str, text: str) -> Any:
+    """Stores an environment variable as a setting: its value, or only its name if it may be a
+    secret. Raises Invalid."""
+    key = f"{ENVIRONMENT}.{name.lower()}"
+    columns = reference(name) if secrecy.is_secret(name, text) else plain(key, text)
+    entry = await locked(session, ConfigEntry, key)
+    return await put(session, key, entry, category=ENVIRONMENT, **columns)
+
+
+async def put_flag(session: WriteSession, key: str, **values: Any) -> Any:
+    """Creates a feature flag or changes it. Raises Invalid."""
+    _check(key, values)
+    check.within(values.get("rollout_percent"), "rolloutPercent", 0, 100)
+    before = await locked(session, FeatureFlag, key)
+    if before is None:
+        return await audit.create(session, FeatureFlag, key=key, **values)
+    return await audit.change(session, FeatureFlag, before, **values)
+
+
+def _check(key: str, values: dict[str, Any]) -> None:
+    if not KEY.fullmatch(key):
+        raise Invalid("A key has 1 to 100 small letters, digits, `_`, `.` and `-`.", "key")
+    check.length(values.get("category"), "category", MAX_CATEGORY)
+    check.length(values.get("description"), "description", MAX_DESCRIPTION, 0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

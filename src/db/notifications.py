@@ -1,15 +1,17 @@
 """Notifications: what a user should hear about."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import audit
 from db.core.batch import Key, by_key
-from db.core.database import ReadSession
+from db.core.database import ReadSession, WriteSession
+from db.core.errors import NotFound
 from db.core.listing import Listing, Slice, by_name
 from db.core.table import CreatedAt, Id, Json, Table
 
@@ -58,3 +60,34 @@ async def unread(session: ReadSession, user_id: UUID | None) -> int:
     """How many notifications for that user have not been read."""
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
     return await LISTING.count(session, Slice(), *conditions)
+
+
+async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Any:
+    """Notes that the user read a notification, once; returns it. Raises NotFound for one that is
+    not for that user."""
+    found = await _locked(session, user_id, Notification.id == id)
+    if not found:
+        raise NotFound
+    return await _read(session, found[0])
+
+
+async def mark_all_read(session: WriteSession, user_id: UUID | None, until: datetime) -> int:
+    """Notes that the user read all notifications sent until then; returns how many were unread."""
+    unread = Notification.read_at.is_(None), Notification.created_at <= until
+    found = await _locked(session, user_id, *unread)
+    for notification in found:
+        await _read(session, notification)
+    return len(found)
+
+
+async def _locked(
+    session: WriteSession, user_id: UUID | None, *conditions: ColumnElement[bool]
+) -> list[Any]:
+    statement = Notification.select().where(*of_user(user_id), *conditions)
+    locked = statement.order_by(Notification.id).with_for_update()
+    return await session.records(Notification, locked)
+
+
+async def _read(session: WriteSession, notification: Any) -> Any:
+    read_at = notification.read_at or datetime.now(UTC)
+    return await audit.change(session, Notification, notification, read_at=read_at)

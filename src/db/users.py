@@ -1,9 +1,16 @@
 """Users: the people and services that sign in, and their preferences."""
 
+import re
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import audit
+from db.core import check
+from db.core.database import WriteSession
+from db.core.errors import Conflict, Invalid
 from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice
 
@@ -39,3 +46,44 @@ LISTING = Listing(
     ),
     orders={"CREATED_AT": User.id, "EMAIL": User.email},
 )
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the brackets
+MAX_NAME = 200
+
+
+async def create(session: WriteSession, **values: Any) -> Any:
+    """Stores a MEMBER. Raises Invalid, and Conflict for an address that somebody has."""
+    _check(values)
+    return await audit.create(session, User, **values)
+
+
+async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
+    """Changes a user. Raises Invalid, and Conflict for an address that somebody has."""
+    _check(values)
+    return await audit.change(session, User, user, **values)
+
+
+async def administrators(session: WriteSession) -> set[UUID]:
+    """The ids of all administrators, locked, so that no two can be demoted at once. Take this lock
+    before that of any one user."""
+    admins = User.select().where(User.role == Role.ADMIN).order_by(User.id).with_for_update()
+    return {admin.id for admin in await session.records(User, admins)}
+
+
+async def assign(session: WriteSession, user: Any, role: Role, admins: set[UUID]) -> Any:
+    """Gives a user a role. Raises Conflict where that would leave no administrator."""
+    if role != Role.ADMIN and admins == {user.id}:
+        raise Conflict("This is the last ADMIN; make somebody else one first.")
+    return await audit.change(session, User, user, role=role)
+
+
+def _check(values: dict[str, Any]) -> None:
+    email = values.get("email")
+    check.length(email, "email", MAX_EMAIL)
+    if email is not None and not EMAIL.fullmatch(email):
+        raise Invalid("This is no address.", "email")
+    check.length(values.get("wallet_address"), "walletAddress", MAX_NAME)
+    check.length(values.get("passport_tier"), "passportTier", MAX_NAME)
+    for name in {"metadata", "preferences"} & set(values):
+        check.mapping(values[name], name)

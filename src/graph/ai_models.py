@@ -6,23 +6,27 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, Maybe
 
 import db
 from db import ReadSession
 from db.core.batch import Key
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
+from graph.core.errors import Conflict, Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import Loader, One, Pages
+from graph.core.mutation import Given, given, idempotency_key, once, result, values, writing
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import MEMBER, PUBLIC
+from graph.core.permission import MEMBER, PUBLIC, scope
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest
+
+WRITE = scope("models:write")
 
 # Values
 
@@ -111,6 +115,61 @@ class AiModelOrder:
     """Order of AI models."""
 
 
+@given
+class RegisterAiModelInput:
+    """A model that can be called from now on. Prices are in US dollars per 1,000 tokens."""
+
+    provider: str = field("Who serves the model, in small letters, like `openai`.")
+    name: str = field("Name of the model at its provider, at most 200 characters.")
+    display_name: Maybe[str | None] = field("Name of the model for people; its name if left out.")
+    max_tokens: BigInt | None = field("Longest answer in tokens.", default=UNSET)
+    cost_per_1k_tokens: Maybe[Decimal | None] = field(
+        "Price by which costs are derived; the mean of the other two if left out.",
+        name="costPer1kTokens",
+    )
+    input_cost_per_1k_tokens: Decimal | None = field(
+        "Price of 1,000 tokens of prompt.", default=UNSET, name="inputCostPer1kTokens"
+    )
+    output_cost_per_1k_tokens: Decimal | None = field(
+        "Price of 1,000 tokens of answer.", default=UNSET, name="outputCostPer1kTokens"
+    )
+    capabilities: list[str] = field(
+        "What it can do, for example `VISION`; at most 50.", default_factory=list
+    )
+    idempotency_key: str | None = idempotency_key()
+
+
+@given
+class RepriceAiModelInput:
+    """New prices of a model in US dollars per 1,000 tokens; what is left out stays as it is."""
+
+    id: strawberry.ID = field("The model.")
+    cost_per_1k_tokens: Maybe[Decimal | None] = field(
+        "Price by which costs are derived; the mean of the other two if left out.",
+        name="costPer1kTokens",
+    )
+    input_cost_per_1k_tokens: Maybe[Decimal | None] = field(
+        "Price of 1,000 tokens of prompt.", name="inputCostPer1kTokens"
+    )
+    output_cost_per_1k_tokens: Maybe[Decimal | None] = field(
+        "Price of 1,000 tokens of answer.", name="outputCostPer1kTokens"
+    )
+
+
+@given
+class AiModelInput:
+    """A registered model."""
+
+    id: strawberry.ID = field("The model.")
+
+
+# Results
+
+RegisterAiModelResult = result("RegisterAiModelResult", AiModel, Invalid, Conflict)
+RepriceAiModelResult = result("RepriceAiModelResult", AiModel, NotFound, Invalid)
+ChangeAiModelResult = result("ChangeAiModelResult", AiModel, NotFound, Invalid)
+
+
 # Operations
 
 
@@ -123,3 +182,35 @@ class Queries:
     @field("The AI model with that id; null if there is none.", PUBLIC)
     async def ai_model(self, info: Info, id: IdOf) -> AiModel | None:
         return await load(info, id, db.ai_models.AiModel)
+
+
+def activating(description: str, is_active: bool) -> Any:
+    """A mutation that says whether a model can be called."""
+
+    async def resolve(info: Info, input: Given[AiModelInput]) -> Any:
+        async with writing(info, db.ai_models.AiModel, input.id) as (session, model):
+            return await db.ai_models.activate(session, model, is_active)
+
+    return field(description, WRITE, resolve, graphql_type=ChangeAiModelResult)
+
+
+@strawberry.type
+class Mutations:
+    retire_ai_model = activating("Say that a model can no longer be called.", False)
+    revive_ai_model = activating("Say that a model can be called again.", True)
+
+    @field("Add a model that can be called.", WRITE, graphql_type=RegisterAiModelResult)
+    async def register_ai_model(self, info: Info, input: Given[RegisterAiModelInput]) -> Any:
+        model = values(input)
+        return await once(
+            info, db.ai_models.AiModel, input, lambda s: db.ai_models.register(s, **model)
+        )
+
+    @field(
+        "Change what a model costs; costs of tests so far stay as they are.",
+        WRITE,
+        graphql_type=RepriceAiModelResult,
+    )
+    async def reprice_ai_model(self, info: Info, input: Given[RepriceAiModelInput]) -> Any:
+        async with writing(info, db.ai_models.AiModel, input.id) as (session, model):
+            return await db.ai_models.reprice(session, model, **values(input))

@@ -5,20 +5,26 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
+from db import WriteSession
 from db.config import ConfigKind
+from db.core import errors
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
-from graph.core.field import enum, field, related
+from graph.core.errors import Conflict, Invalid, NotFound
+from graph.core.field import enum, field, related, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One
-from graph.core.node import Node, node
-from graph.core.permission import scope
+from graph.core.mutation import Given, act, given, result, values
+from graph.core.node import Node, global_id, node
+from graph.core.permission import PUBLIC, scope
 from graph.users import User, UserById
 
 READ = scope("config:read")
+WRITE = scope("config:write")
 
 # Values: of a reference only the name is shown, and whether the gateway finds a secret there.
 
@@ -42,6 +48,11 @@ def _is_present(root: Any) -> bool | None:
 class ConfigByKey(One):
     table = db.config.ConfigEntry
     columns = (db.config.ConfigEntry.key,)
+
+
+class FlagByKey(One):
+    table = db.config.FeatureFlag
+    columns = (db.config.FeatureFlag.key,)
 
 
 # Types
@@ -92,6 +103,7 @@ class FeatureFlag(Node):
 
 # Inputs
 
+FlagKey = Annotated[str, strawberry.argument(description="The `key` of a feature flag.")]
 Key = Annotated[str, strawberry.argument(description="The `key` of a setting.")]
 CATEGORY = Argument("category", str, "Only settings of this category.")
 
@@ -116,6 +128,76 @@ class FeatureFlagOrder:
     """Order of feature flags."""
 
 
+@given
+class SetConfigInput:
+    """A setting: either its value, or where its secret is kept."""
+
+    key: str = field("Its name, 1 to 100 small letters, digits, `_`, `.` and `-`.")
+    value: Maybe[JSON | None] = field("Any JSON value of at most 64 kB; nothing secret.")
+    reference: str | None = field(
+        "In place of a value: the environment variable of a secret.", default=UNSET
+    )
+    description: Maybe[str | None] = field("What the setting is for; stays as it is if left out.")
+    category: Maybe[str | None] = field("What it belongs to; stays as it is if left out.")
+    expected_version: int | None = field(
+        "Its version when it was read; then it must be there already.", default=UNSET
+    )
+
+
+@given
+class RemoveConfigInput:
+    """A setting that is no longer needed."""
+
+    key: str = field("Its name.")
+    expected_version: int | None = field("Its version when it was read.", default=UNSET)
+
+
+@given
+class SyncEnvironmentInput:
+    """Environment variables of the gateway that answers."""
+
+    names: list[str] = field("Their names, at most 100; no others are looked at.")
+
+
+@given
+class SetFeatureFlagInput:
+    """A feature flag; it is made if there is none of that key."""
+
+    key: str = field("Its name, 1 to 100 small letters, digits, `_`, `.` and `-`.")
+    enabled: bool = field("Whether the feature is on at all.")
+    rollout_percent: Maybe[int | None] = field(
+        "For how many of 100 users it is on; stays as it is if left out, 100 at first."
+    )
+    description: Maybe[str | None] = field("What the feature is; stays as it is if left out.")
+
+
+# Results
+
+
+@value
+class ConfigRemoved:
+    """A setting that is gone."""
+
+    removed_config_id: strawberry.ID = field("The id it had.")
+
+
+@value
+class EnvironmentSynced:
+    """What became of environment variables; each name is in one of the lists."""
+
+    stored: list[str] = field("Those whose values are settings `environment.<name>` now.")
+    referenced: list[str] = field(
+        "Those that may be secrets: their settings hold only where to find them."
+    )
+    missing: list[str] = field("Those that are not set; their settings stay as they were.")
+
+
+SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
+RemoveConfigResult = result("RemoveConfigResult", ConfigRemoved, NotFound, Conflict)
+SyncEnvironmentResult = result("SyncEnvironmentResult", EnvironmentSynced, Invalid, Conflict)
+SetFeatureFlagResult = result("SetFeatureFlagResult", FeatureFlag, Invalid, Conflict)
+
+
 # Operations
 
 
@@ -135,3 +217,67 @@ class Queries:
     @field("The setting with that key; null if there is none.", READ)
     async def config(self, info: Info, key: Key) -> ConfigEntry | None:
         return await ConfigByKey.of(info).load(key)
+
+    @field(
+        "Whether a feature is on for the viewer: always the same for one user, and for all who are "
+        "not signed in. False where there is no such feature.",
+        PUBLIC,
+    )
+    async def feature_enabled(self, info: Info, key: FlagKey) -> bool:
+        flag = await FlagByKey.of(info).load(key)
+        return db.config.is_on(flag, info.context.principal.user_id)
+
+
+def content(input: SetConfigInput) -> dict[str, Any]:
+    """The columns of a value or of a reference. Raises Invalid unless there is one of them."""
+    if input.value and not input.reference:
+        return db.config.plain(input.key, input.value.value)
+    if input.reference and not input.value:
+        return db.config.reference(input.reference)
+    raise errors.Invalid("Give either `value` or `reference`.", "value")
+
+
+async def synced(session: WriteSession, names: list[str]) -> EnvironmentSynced:
+    """What became of the environment variables of those names. Raises Invalid."""
+    found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
+    for name in dict.fromkeys(names):
+        text = os.environ.get(name)
+        entry = text and await db.config.store_variable(session, name, text)
+        found[entry.kind if entry else None].append(name)
+    plain, references, missing = found.values()
+    return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
+
+
+@strawberry.type
+class Mutations:
+    @field("Create a setting or change it.", WRITE, graphql_type=SetConfigResult)
+    async def set_config(self, info: Info, input: Given[SetConfigInput]) -> Any:
+        more = content(input) | values(input, "key", "value", "reference")
+        version = input.expected_version or None
+        async with info.context.db.write(act(info)) as session:
+            before = await db.config.before(session, input.key, version)
+            return await db.config.put(session, input.key, before, **more)
+
+    @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
+    async def remove_config(self, info: Info, input: Given[RemoveConfigInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            version = input.expected_version or None
+            entry = await db.config.remove(session, input.key, version)
+        return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
+
+    @field(
+        "Store environment variables of the gateway as settings; of what may be a secret only "
+        "where to find it.",
+        WRITE,
+        graphql_type=SyncEnvironmentResult,
+    )
+    async def sync_environment(self, info: Info, input: Given[SyncEnvironmentInput]) -> Any:
+        if len(input.names) > db.config.MAX_VARIABLES:
+            raise errors.Invalid("Name at most 100 variables at once.", "names")
+        async with info.context.db.write(act(info)) as session:
+            return await synced(session, input.names)
+
+    @field("Create a feature flag or change it.", WRITE, graphql_type=SetFeatureFlagResult)
+    async def set_feature_flag(self, info: Info, input: Given[SetFeatureFlagInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            return await db.config.put_flag(session, input.key, **values(input, "key"))

@@ -1,10 +1,11 @@
 """Notifications: what the viewer should hear about, and nobody else."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import strawberry
+from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
@@ -12,9 +13,11 @@ from db import ReadSession
 from db.core.batch import Key
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
-from graph.core.field import field
+from graph.core.errors import Invalid, NotFound
+from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import Loader
+from graph.core.mutation import Given, act, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import MEMBER
 
@@ -61,6 +64,36 @@ class NotificationOrder:
     """Order of notifications."""
 
 
+@given
+class MarkNotificationReadInput:
+    """A notification of the viewer."""
+
+    id: strawberry.ID = field("The notification.")
+
+
+@given
+class MarkAllNotificationsReadInput:
+    """Notifications of the viewer."""
+
+    until: datetime | None = field(
+        "Only those sent until then, so that none is missed that came in after the viewer looked; "
+        "now if left out.",
+        default=UNSET,
+    )
+
+
+# Results
+
+
+@value
+class NotificationsRead:
+    """The viewer has nothing left to read, up to a time."""
+
+    read_count: int = field("How many were unread.")
+
+
+MarkNotificationReadResult = result("MarkNotificationReadResult", Notification, NotFound, Invalid)
+
 # Operations
 
 
@@ -77,3 +110,25 @@ class Queries:
     async def unread_notification_count(self, info: Info) -> int:
         async with info.context.db.read() as session:
             return await db.notifications.unread(session, info.context.principal.user_id)
+
+
+@strawberry.type
+class Mutations:
+    @field(
+        "Note that the viewer read a notification.", MEMBER, graphql_type=MarkNotificationReadResult
+    )
+    async def mark_notification_read(
+        self, info: Info, input: Given[MarkNotificationReadInput]
+    ) -> Any:
+        id = id_in(input.id, db.notifications.Notification)
+        async with info.context.db.write(act(info)) as session:
+            return await db.notifications.mark_read(session, info.context.principal.user_id, id)
+
+    @field("Note that the viewer read all notifications.", MEMBER)
+    async def mark_all_notifications_read(
+        self, info: Info, input: Given[MarkAllNotificationsReadInput]
+    ) -> NotificationsRead:
+        viewer, until = info.context.principal.user_id, input.until or datetime.now(UTC)
+        async with info.context.db.write(act(info)) as session:
+            count = await db.notifications.mark_all_read(session, viewer, until)
+        return NotificationsRead(read_count=count)

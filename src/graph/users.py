@@ -1,20 +1,35 @@
 """Users: the people and services that sign in, and who is asking right now."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
+from db.core import errors
 from db.users import Role
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
+from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.field import enum, field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One, Pages
+from graph.core.mutation import (
+    Given,
+    act,
+    existing,
+    given,
+    id_in,
+    idempotency_key,
+    once,
+    result,
+    values,
+    writing,
+)
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import MEMBER, OPERATOR, PUBLIC
+from graph.core.permission import ADMIN, MEMBER, OPERATOR, PUBLIC, Access
 
 if TYPE_CHECKING:
     from graph.dreams import Dream
@@ -42,16 +57,26 @@ enum(
 )
 
 
+def own(name: str, description: str) -> Any:
+    """A field that only the user and operators read; it is null for others."""
+
+    def resolve(root: Any, info: Info) -> Any:
+        who = info.context.principal
+        return getattr(root, name) if who.user_id == root.id or who.may(OPERATOR) else None
+
+    return field(f"{description} Null for all but the user and operators.", MEMBER, resolve)
+
+
 @node(db.users.User, access=MEMBER)
 class User(Node):
     """A person or service that signs in."""
 
-    email: str | None = field("Address, unique; null for services.", OPERATOR)
-    wallet_address: str | None = field("Address of the user's wallet, unique.", OPERATOR)
+    email: str | None = own("email", "Address, unique; services have none.")
+    wallet_address: str | None = own("wallet_address", "Address of the user's wallet, unique.")
     passport_tier: str = field("Tier of the user's passport, for example `visitor`.")
-    role: Role = field("What the user may do.", OPERATOR)
-    metadata: JSON = field("Facts that other systems keep with the user.", OPERATOR)
-    preferences: JSON = field("What the user prefers, as front ends stored it.", OPERATOR)
+    role: Role | None = own("role", "What the user may do.")
+    metadata: JSON | None = own("metadata", "Facts that other systems keep with the user.")
+    preferences: JSON | None = own("preferences", "What the user prefers, as front ends stored it.")
     created_at: datetime = field("When the user was created.")
     updated_at: datetime = field("When the user was last changed.")
     dreams: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
@@ -81,6 +106,59 @@ class UserOrder:
     """Order of users."""
 
 
+@given
+class CreateUserInput:
+    """A new user, a MEMBER at first."""
+
+    email: str | None = field("Address, unique; nothing for services.", default=UNSET)
+    wallet_address: str | None = field("Address of the user's wallet, unique.", default=UNSET)
+    passport_tier: str = field("Tier of the user's passport.", default="visitor")
+    metadata: JSON = field(
+        "Facts that other systems keep with the user: a JSON object.", default_factory=dict
+    )
+    idempotency_key: str | None = idempotency_key()
+
+
+@given
+class EditUserInput:
+    """Changes to a user; what is left out stays as it is."""
+
+    id: strawberry.ID = field("The user.")
+    wallet_address: Maybe[str | None] = field("Address of the user's wallet, unique.")
+    email: Maybe[str | None] = field(
+        "Address, unique. Only operators change it, because it is what users sign in with."
+    )
+    passport_tier: Maybe[str | None] = field(
+        "Tier of the user's passport. Only operators change it."
+    )
+    metadata: Maybe[JSON | None] = field(
+        "Facts that other systems keep with the user: a JSON object. Only operators change it."
+    )
+
+
+@given
+class SetPreferencesInput:
+    """What the viewer prefers, in place of all before."""
+
+    preferences: JSON = field("A JSON object of at most 64 kB, as front ends need it.")
+
+
+@given
+class SetRoleInput:
+    """What a user may do from now on."""
+
+    id: strawberry.ID = field("The user.")
+    role: Role = field("The role.")
+
+
+# Results
+
+CreateUserResult = result("CreateUserResult", User, Invalid, Conflict)
+EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
+SetPreferencesResult = result("SetPreferencesResult", User, Forbidden, Invalid)
+SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
+
+
 # Operations
 
 
@@ -97,3 +175,48 @@ class Queries:
         who = info.context.principal
         user = await UserById.of(info).load(who.user_id) if who.user_id else None
         return Viewer(user=user, role=who.role, scopes=sorted(who.scopes))
+
+
+OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
+
+
+def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
+    """Raises Forbidden for who is neither that user nor an operator of no lower rank, and for
+    changes that users may not make to themselves."""
+    who, mine = info.context.principal, info.context.principal.user_id == user.id
+    if not mine and not (who.may(OPERATOR) and who.may(Access(role=user.role))):
+        raise errors.Forbidden("Only the user, or an operator of no lower rank, may do this.")
+    if not who.may(OPERATOR) and (refused := OPERATORS_ONLY & set(changes)):
+        raise errors.Forbidden(f"Only an operator may change {', '.join(sorted(refused))}.")
+
+
+@strawberry.type
+class Mutations:
+    @field("Add a user.", OPERATOR, graphql_type=CreateUserResult)
+    async def create_user(self, info: Info, input: Given[CreateUserInput]) -> Any:
+        user = values(input)
+        return await once(info, db.users.User, input, lambda s: db.users.create(s, **user))
+
+    @field("Change a user: oneself, or any for operators.", MEMBER, graphql_type=EditUserResult)
+    async def edit_user(self, info: Info, input: Given[EditUserInput]) -> Any:
+        changes = values(input)
+        async with writing(info, db.users.User, input.id) as (session, user):
+            may_edit(info, user, changes)
+            return await db.users.edit(session, user, **changes)
+
+    @field("Store what the viewer prefers.", MEMBER, graphql_type=SetPreferencesResult)
+    async def set_preferences(self, info: Info, input: Given[SetPreferencesInput]) -> Any:
+        viewer = info.context.principal.user_id
+        if viewer is None:
+            raise errors.Forbidden("Sign in as a user; a key that belongs to nobody has none.")
+        async with info.context.db.write(act(info)) as session:
+            user = await existing(session, db.users.User, viewer)
+            return await db.users.edit(session, user, preferences=input.preferences)
+
+    @field("Give a user a role; there is always an ADMIN left.", ADMIN, graphql_type=SetRoleResult)
+    async def set_role(self, info: Info, input: Given[SetRoleInput]) -> Any:
+        id = id_in(input.id, db.users.User)
+        async with info.context.db.write(act(info)) as session:
+            admins = await db.users.administrators(session)
+            user = await existing(session, db.users.User, id)
+            return await db.users.assign(session, user, input.role, admins)

@@ -148,7 +148,7 @@ def _check(values: Mapping[str, Any]) -> None:
     check.counted(values.get("duration"), "durationMs")
     check.counted(values.get("tokens_used"), "tokensUsed")
     check.counted(values.get("cost"), "cost")
-    check.mapping(values.get("test_parameters"), "parameters")
+    check.mapping(values.get("test_parameters", {}), "parameters")
 
 
 def _check_ended(status: AiTestStatus, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Check: what callers hand in, before it is stored; `field` is the name it has in the input.
 
-All raise Invalid; a null is never wrong here, whether it may be is for the column to say.
+All raise Invalid. Whether a text or a number may be null is for its column to say.
 """
 
 from decimal import Decimal
@@ -45,8 +45,8 @@ def document(value: Any, field: str) -> None:
 
 
 def mapping(value: Any, field: str) -> None:
-    """Refuses what is no JSON object, and one that `document` refuses."""
-    if value is not None and not isinstance(value, dict):
+    """Refuses what is no JSON object, null too, and one that `document` refuses."""
+    if not isinstance(value, dict):
         raise Invalid("This must be a JSON object.", field)
     document(value, field)
 

@@ -1,0 +1,167 @@
+"""AI models are registered and priced by operators and keys that may."""
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from counting import statements
+from db import Database
+from db.ai_models import AiModel
+from db.audit import AuditEntry, Change
+from db.users import Role
+from factories import make_ai_model
+from graph.core.node import global_id
+from graph.core.operation import Answer
+from graph.core.permission import Principal
+
+Run = Callable[..., Awaitable[Answer]]
+
+KEY = Principal(role=Role.MEMBER, scopes=frozenset({"models:write"}))
+SHOWN = """__typename
+  ... on AiModel {
+    provider name displayName maxTokens isActive capabilities
+    costPer1kTokens inputCostPer1kTokens outputCostPer1kTokens
+  }
+  ... on Error { message code }
+  ... on Invalid { field }"""
+
+
+async def write(run: Run, verb: str, kind: str, input: dict[str, Any]) -> dict[str, Any]:
+    document = f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {SHOWN} }} }}"
+    answer = await run(document, {"input": input}, KEY)
+    assert answer.errors == []
+    return answer.data["answer"]  # type: ignore[index]  # there are no errors
+
+
+async def register(run: Run, **input: Any) -> dict[str, Any]:
+    of = {"provider": "openai", "name": "gpt-5"}
+    return await write(run, "registerAiModel", "RegisterAiModelInput", {**of, **input})
+
+
+async def stored(database: Database, table: Any) -> list[Any]:
+    async with database.read() as session:
+        return await session.records(table, table.select())
+
+
+async def test_a_model_is_registered_with_its_trace(database: Database, run: Run) -> None:
+    prices = {"inputCostPer1kTokens": "0.01", "outputCostPer1kTokens": "0.03"}
+    with statements(database, exactly=3):
+        answer = await register(run, maxTokens=4096, capabilities=["VISION"], **prices)
+
+    [model] = await stored(database, AiModel)
+    [entry] = await stored(database, AuditEntry)
+    [change] = await stored(database, Change)
+    assert answer == {
+        "__typename": "AiModel",
+        "provider": "openai",
+        "name": "gpt-5",
+        "displayName": "gpt-5",
+        "maxTokens": 4096,
+        "isActive": True,
+        "capabilities": ["VISION"],
+        "costPer1kTokens": "0.020000",
+        **prices,
+    }
+    assert (entry.operation, entry.entity_id) == ("registerAiModel", model.id)
+    assert (change.noun, change.entity_id, change.kind) == ("ai_models", model.id, "CREATED")
+
+
+async def test_a_price_that_is_given_is_no_mean(run: Run) -> None:
+    answer = await register(
+        run, costPer1kTokens="0.5", inputCostPer1kTokens="0.1", outputCostPer1kTokens="0.3"
+    )
+    unknown = await register(run, name="other", displayName="Other", inputCostPer1kTokens="0.1")
+
+    assert answer["costPer1kTokens"] == "0.500000"
+    assert (unknown["costPer1kTokens"], unknown["displayName"]) == (None, "Other")
+
+
+@pytest.mark.parametrize(
+    ("input", "field", "message"),
+    [
+        (
+            {"provider": "Open AI"},
+            "provider",
+            "A provider is written in small letters, like `openai`.",
+        ),
+        ({"name": ""}, "name", "This text must have 1 to 200 characters."),
+        ({"displayName": ""}, "displayName", "This text must have 1 to 200 characters."),
+        ({"maxTokens": -1}, "maxTokens", "This cannot be less than zero."),
+        ({"capabilities": ["x"] * 51}, "capabilities", "At most 50 of these."),
+        ({"capabilities": [""]}, "capabilities", "This text must have 1 to 200 characters."),
+        ({"costPer1kTokens": "-1"}, "costPer1kTokens", "This must be a number from 0 to 9999."),
+        (
+            {"inputCostPer1kTokens": "10000"},
+            "inputCostPer1kTokens",
+            "This must be a number from 0 to 9999.",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_said(
+    database: Database, run: Run, input: Any, field: str, message: str
+) -> None:
+    answer = await register(run, **input)
+
+    wrong = {"__typename": "Invalid", "message": message, "code": "INVALID", "field": field}
+    assert answer == wrong
+    assert await stored(database, AiModel) == []
+
+
+async def test_a_model_is_registered_once(database: Database, run: Run) -> None:
+    first = await register(run, idempotencyKey="once")
+    again = await register(run, idempotencyKey="once")
+    other = await register(run, idempotencyKey="once", maxTokens=1)
+    without = await register(run)
+
+    assert first == again
+    assert (other["__typename"], without["__typename"]) == ("Conflict", "Conflict")
+    assert without["message"] == "There is already a row of ai_models with this provider, name."
+    assert len(await stored(database, AiModel)) == len(await stored(database, Change)) == 1
+
+
+async def test_a_model_is_repriced(database: Database, run: Run) -> None:
+    model = await make_ai_model(database)
+    id = {"id": global_id(model)}
+
+    mean = await write(
+        run, "repriceAiModel", "RepriceAiModelInput", {**id, "outputCostPer1kTokens": "0.05"}
+    )
+    unknown = await write(
+        run, "repriceAiModel", "RepriceAiModelInput", {**id, "costPer1kTokens": None}
+    )
+
+    [first, second] = await stored(database, AuditEntry)
+    assert (mean["costPer1kTokens"], mean["inputCostPer1kTokens"]) == ("0.030000", "0.01")
+    assert unknown["costPer1kTokens"] is None
+    assert Decimal(first.before["cost_per_1k_tokens"]) == Decimal("0.02")
+    assert Decimal(first.after["cost_per_1k_tokens"]) == Decimal("0.03")
+    assert second.after["cost_per_1k_tokens"] is None
+
+
+async def test_a_model_is_retired_and_revived(database: Database, run: Run) -> None:
+    id = {"id": global_id(await make_ai_model(database))}
+
+    retired = await write(run, "retireAiModel", "AiModelInput", id)
+    again = await write(run, "retireAiModel", "AiModelInput", id)
+    revived = await write(run, "reviveAiModel", "AiModelInput", id)
+
+    actives = [answer["isActive"] for answer in (retired, again, revived)]
+    assert actives == [False, False, True]
+    assert len(await stored(database, Change)) == 2
+
+
+async def test_a_model_that_is_not_there(run: Run) -> None:
+    answer = await write(run, "retireAiModel", "AiModelInput", {"id": "ai_model_" + "0" * 32})
+
+    assert answer["__typename"] == "NotFound"
+
+
+async def test_members_have_models_only_to_read(run: Run) -> None:
+    document = """mutation {
+        retireAiModel(input: {id: "x"}) { __typename }
+    }"""
+    answer = await run(document, who=Principal(role=Role.MEMBER))
+
+    assert [error["extensions"]["code"] for error in answer.errors] == ["FORBIDDEN"]

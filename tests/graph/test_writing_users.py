@@ -1,0 +1,233 @@
+"""Users are made by operators and edit what is theirs, which only they and operators read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from counting import statements
+from db import Database
+from db.audit import AuditEntry, Change
+from db.users import Role, User
+from factories import make_dream, make_user
+from graph.core.node import global_id
+from graph.core.operation import Answer
+from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+
+Run = Callable[..., Awaitable[Answer]]
+
+OPERATOR = Principal(role=Role.OPERATOR)
+SHOWN = """__typename
+  ... on User { email walletAddress passportTier role metadata preferences }
+  ... on Error { message code }
+  ... on Invalid { field }"""
+
+
+def signed_in(user: Any) -> Principal:
+    return Principal(user_id=user.id, role=Role(user.role))
+
+
+async def write(
+    run: Run, verb: str, input: dict[str, Any], who: Principal = OPERATOR
+) -> dict[str, Any]:
+    kind = verb[0].upper() + verb[1:]
+    document = f"mutation ($input: {kind}Input!) {{ answer: {verb}(input: $input) {{ {SHOWN} }} }}"
+    answer = await run(document, {"input": input}, who)
+    assert answer.errors == []
+    return answer.data["answer"]  # type: ignore[index]  # there are no errors
+
+
+async def stored(database: Database, table: Any) -> list[Any]:
+    async with database.read() as session:
+        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
+
+
+async def test_a_user_is_made_a_member(database: Database, run: Run) -> None:
+    input = {"email": "ada@example.org", "metadata": {"legacy": 7}, "idempotencyKey": "once"}
+
+    with statements(database, exactly=5):
+        answer = await write(run, "createUser", input)
+    again = await write(run, "createUser", input)
+    other = await write(run, "createUser", {**input, "email": "bob@example.org"})
+
+    [user] = await stored(database, User)
+    [entry] = await stored(database, AuditEntry)
+    [change] = await stored(database, Change)
+    assert answer == again
+    assert answer == {
+        "__typename": "User",
+        "email": "ada@example.org",
+        "walletAddress": None,
+        "passportTier": "visitor",
+        "role": "MEMBER",
+        "metadata": {"legacy": 7},
+        "preferences": {},
+    }
+    assert other["__typename"] == "Conflict"
+    assert (entry.operation, entry.entity_id, change.entity_id) == ("createUser", user.id, user.id)
+
+
+async def test_an_address_belongs_to_one_user(database: Database, run: Run) -> None:
+    await make_user(database, email="ada@example.org")
+
+    answer = await write(run, "createUser", {"email": "ada@example.org"})
+
+    assert answer == {
+        "__typename": "Conflict",
+        "message": "There is already a row of users with this email.",
+        "code": "CONFLICT",
+    }
+
+
+@pytest.mark.parametrize(
+    ("input", "field", "message"),
+    [
+        ({"email": "ada"}, "email", "This is no address."),
+        ({"email": "a@" + "x" * 253}, "email", "This text must have 1 to 254 characters."),
+        ({"walletAddress": ""}, "walletAddress", "This text must have 1 to 200 characters."),
+        ({"passportTier": ""}, "passportTier", "This text must have 1 to 200 characters."),
+        ({"metadata": []}, "metadata", "This must be a JSON object."),
+        (
+            {"metadata": {"a": "x" * 64_000}},
+            "metadata",
+            "This JSON may have at most 64,000 bytes.",
+        ),
+        ({"metadata": {"a": 2**70}}, "metadata", "This JSON holds what cannot be stored."),
+    ],
+)
+async def test_what_is_wrong_is_said(
+    database: Database, run: Run, input: Any, field: str, message: str
+) -> None:
+    answer = await write(run, "createUser", input)
+
+    wrong = {"__typename": "Invalid", "message": message, "code": "INVALID", "field": field}
+    assert answer == wrong
+    assert await stored(database, User) == []
+
+
+async def test_json_is_no_deeper_than_it_can_be_read(run: Run) -> None:
+    deep: Any = {}
+    for _ in range(40):
+        deep = {"deeper": deep}
+
+    answer = await write(run, "createUser", {"metadata": deep})
+
+    assert answer["message"] == "This JSON is nested more than 32 levels deep."
+
+
+async def test_a_user_edits_what_is_his(database: Database, run: Run) -> None:
+    user = await make_user(database)
+    id = {"id": global_id(user)}
+
+    wallet = await write(run, "editUser", {**id, "walletAddress": "0xada"}, signed_in(user))
+    tier = await write(run, "editUser", {**id, "passportTier": "gold"}, signed_in(user))
+    by_operator = await write(run, "editUser", {**id, "passportTier": "gold", "metadata": {}})
+
+    assert (wallet["walletAddress"], wallet["email"]) == ("0xada", user.email)
+    assert tier == {
+        "__typename": "Forbidden",
+        "message": "Only an operator may change passport_tier.",
+        "code": "FORBIDDEN",
+    }
+    assert by_operator["passportTier"] == "gold"
+    for name, field in (("passportTier", "passport_tier"), ("metadata", "metadata")):
+        assert (await write(run, "editUser", {**id, name: None}))["field"] == field
+    assert len(await stored(database, Change)) == 2
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "typename"),
+    [
+        (Role.MEMBER, Role.MEMBER, "Forbidden"),
+        (Role.OPERATOR, Role.MEMBER, "User"),
+        (Role.OPERATOR, Role.ADMIN, "Forbidden"),
+        (Role.ADMIN, Role.ADMIN, "User"),
+    ],
+)
+async def test_others_are_edited_by_no_lower_rank(
+    database: Database, run: Run, who: Role, role: Role, typename: str
+) -> None:
+    user = await make_user(database, role=role)
+    input = {"id": global_id(user), "email": "new@example.org"}
+
+    answer = await write(run, "editUser", input, Principal(role=who))
+
+    assert answer["__typename"] == typename
+
+
+async def test_preferences_are_replaced_by_their_user(database: Database, run: Run) -> None:
+    user = await make_user(database)
+
+    answer = await write(run, "setPreferences", {"preferences": {"font": "large"}}, signed_in(user))
+    nobody = await write(run, "setPreferences", {"preferences": {}}, DEVELOPER)
+    wrong = await write(run, "setPreferences", {"preferences": [1]}, signed_in(user))
+
+    [entry] = await stored(database, AuditEntry)
+    assert answer["preferences"] == {"font": "large"}
+    assert (entry.before["preferences"], entry.after["preferences"]) == (
+        {"theme": "dark"},
+        {"font": "large"},
+    )
+    assert (nobody["__typename"], wrong["field"]) == ("Forbidden", "preferences")
+
+
+async def test_roles_are_given_by_administrators(database: Database, run: Run) -> None:
+    user = await make_user(database)
+    input = {"id": global_id(user), "role": "OPERATOR"}
+
+    answer = await write(run, "setRole", input, DEVELOPER)
+    document = "mutation ($input: SetRoleInput!) { setRole(input: $input) { __typename } }"
+    refused = await run(document, {"input": input}, OPERATOR)
+
+    [entry] = await stored(database, AuditEntry)
+    assert answer["role"] == "OPERATOR"
+    assert (entry.before["role"], entry.after["role"]) == ("MEMBER", "OPERATOR")
+    assert [error["extensions"]["code"] for error in refused.errors] == ["FORBIDDEN"]
+
+
+async def test_an_administrator_stays(database: Database, run: Run) -> None:
+    admins = [await make_user(database, role=Role.ADMIN) for _ in range(3)]
+
+    answers = await asyncio.gather(
+        *(
+            write(run, "setRole", {"id": global_id(admin), "role": "MEMBER"}, DEVELOPER)
+            for admin in admins
+        )
+    )
+
+    conflict = {
+        "__typename": "Conflict",
+        "message": "This is the last ADMIN; make somebody else one first.",
+        "code": "CONFLICT",
+    }
+    roles = sorted(user.role for user in await stored(database, User))
+    assert [answer for answer in answers if answer["__typename"] != "User"] == [conflict]
+    assert roles == ["ADMIN", "MEMBER", "MEMBER"]
+
+
+async def test_what_is_personal_is_null_for_others(database: Database, run: Run) -> None:
+    ada = await make_user(database, wallet_address="0xada", metadata={"legacy": 7})
+    dream = await make_dream(database, user_id=ada.id)
+    document = """query ($id: ID!) {
+        dream(id: $id) {
+            owner { id passportTier email walletAddress role metadata preferences }
+        }
+    }"""
+    shown = {
+        "email": ada.email,
+        "walletAddress": "0xada",
+        "role": "MEMBER",
+        "metadata": {"legacy": 7},
+        "preferences": {"theme": "dark"},
+    }
+
+    async def owner(who: Principal) -> Any:
+        answer = await run(document, {"id": global_id(dream)}, who)
+        return answer.data and answer.data["dream"]["owner"]
+
+    public = {"id": global_id(ada), "passportTier": "visitor"}
+    bob = await make_user(database)
+    assert await owner(signed_in(ada)) == await owner(OPERATOR) == public | shown
+    assert await owner(signed_in(bob)) == public | dict.fromkeys(shown)
+    assert await owner(ANONYMOUS) is None
