@@ -7,6 +7,7 @@ seconds and prints what came of it: `python bench/ingest.py --seconds 20`.
 import argparse
 import asyncio
 import os
+import random
 import socket
 import statistics
 import sys
@@ -127,14 +128,15 @@ async def load(url: str, name: str, options: argparse.Namespace) -> Outcome:
     query = f"mutation ($input: {type_}Input!) {{ {name}(input: $input) {RESULT} }}"
     outcome, end = Outcome(), time.monotonic() + options.seconds
 
-    async def client(number: int) -> None:
-        async with httpx2.AsyncClient(timeout=30) as http:
-            while time.monotonic() < end:
-                variables = {"input": make(number, options.batch)}
-                body = orjson.dumps({"query": query, "variables": variables})
-                await _post(http, url, name, body, outcome)
+    async def client(http: httpx2.AsyncClient, number: int) -> None:
+        while time.monotonic() < end:
+            variables = {"input": make(number, options.batch)}
+            body = orjson.dumps({"query": query, "variables": variables})
+            await _post(http, url, name, body, outcome)
 
-    await asyncio.gather(*(client(n) for n in range(options.clients)))
+    limits = httpx2.Limits(max_connections=options.clients)
+    async with httpx2.AsyncClient(timeout=30, limits=limits) as http:
+        await asyncio.gather(*(client(http, n) for n in range(options.clients)))
     return outcome
 
 
@@ -147,6 +149,7 @@ async def _post(
     if answer.status_code == 429:
         outcome.refused += 1
         outcome.refusals.append(took)
+        await asyncio.sleep(float(answer.headers["retry-after"]) * random.uniform(1, 2))  # noqa: S311
         return
     content = answer.json()
     if "errors" in content:

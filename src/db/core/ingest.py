@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import structlog
@@ -108,7 +109,8 @@ class Lane:
         self.rows += len(items)
         self.bytes += size
         if self.flushing is None:
-            self.flushing = asyncio.create_task(self._flush())
+            # a context of its own, or its log lines would bear the name of one request of many
+            self.flushing = asyncio.create_task(self._flush(), context=Context())
         return parcel
 
     async def drain(self) -> None:
