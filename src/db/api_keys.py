@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Executable,
     ForeignKey,
     Select,
@@ -21,9 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.core.batch import Key, by_key
 from db.core.credential import Mint
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
+from db.core.listing import Listing, by_name
 from db.core.table import CreatedAt, Id, Table, Texts
 from db.users import User
 
@@ -46,6 +49,21 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+
+LISTING = Listing(
+    ApiKey,
+    filters=by_name(
+        ApiKey.service,
+        ApiKey.prefix,
+        ApiKey.scopes,
+        ApiKey.last_used_at,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        ApiKey.created_at,
+    ),
+    orders={"CREATED_AT": ApiKey.id, "SERVICE": ApiKey.service},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +92,19 @@ def overview() -> Select[Any]:
     return statement.order_by(ApiKey.id)
 
 
+def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
+    """The condition that a key is of that user; it holds for none when there is none."""
+    return [ApiKey.user_id == user_id]
+
+
 # Reads
+
+
+async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) -> dict[Key, Any]:
+    """The keys with those ids; those that are not of that user are left out."""
+    columns = (ApiKey.user_id, ApiKey.id)
+    found = await by_key(session, ApiKey, columns, [(user_id, id) for id in ids])
+    return {record.id: record for record in found.values()}
 
 
 async def by_prefix(session: ReadSession, prefix: str) -> Any | None:

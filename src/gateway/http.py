@@ -10,6 +10,7 @@ clients try again.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from db import Database
 from db.core.ingest import Ingestion
 from gateway import parameters, telemetry
 from gateway.auth import Auth
+from gateway.auth.minting import mint
 from gateway.auth.refusal import CHALLENGE, unauthenticated
 from gateway.callers import Callers
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
@@ -77,6 +79,7 @@ class Endpoint:
             self.ingestion,
             account=account,
             shows_cost=request.headers.get(SHOW_COST) == "1",
+            mint=partial(mint, self.auth.settings),
         )
         return _response(await execute(operation, asked.variables, context), media_type)
 

@@ -11,6 +11,7 @@ from graph import (
     ai_models,
     ai_tests,
     analytics,
+    api_keys,
     config,
     dreams,
     events,
@@ -26,6 +27,7 @@ from graph.core.scalars import scalars
 NOUNS = (
     node,
     users,
+    api_keys,
     dreams,
     ai_tests,
     progress,

@@ -323,6 +323,22 @@ async def test_a_trend_looks_back_thirty_days(database: Database, dream: Any, wr
     assert await as_imported(database, dream)
 
 
+async def test_a_key_for_tests_runs_them(database: Database, run: Run, dream: Any) -> None:
+    key = Principal(user_id=dream.user_id, scopes=frozenset({"tests:write"}))
+    start = """mutation ($input: StartAiTestInput!) {
+        startAiTest(input: $input) { ... on AiTest { id } }
+    }"""
+    complete = """mutation ($input: CompleteAiTestInput!) {
+        completeAiTest(input: $input) { ... on AiTest { id status impossibilityScore } }
+    }"""
+    answer = await run(start, {"input": recorded(dream)}, key)
+    test: Any = answer.data and answer.data["startAiTest"]
+    done = await run(complete, {"input": {**test, **score(30)}}, key)
+
+    ended = {**test, "status": "COMPLETED", "impossibilityScore": 30.0}
+    assert done == Answer({"completeAiTest": ended}, [])
+
+
 def score(points: float) -> dict[str, Any]:
     return {"impossibilityScore": points}
 

@@ -20,7 +20,7 @@ from graph.ai_tests.inputs import (
     StartAiTestInput,
     columns,
 )
-from graph.ai_tests.types import AiTest, CategoryPerformance, ModelComparison, Spend
+from graph.ai_tests.types import WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
@@ -81,7 +81,6 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 MAX_TESTS = 500
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
-WRITE = Access(role=Role.MEMBER, scope="tests:write")
 ANY_DREAM = Access(role=Role.ADMIN, scope="tests:write")
 
 

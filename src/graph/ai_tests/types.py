@@ -8,14 +8,18 @@ from strawberry.scalars import JSON
 import db
 from db.ai_tests import AiTestStatus as AiTestStatus
 from db.dreams import DreamCategory
+from db.users import Role
 from graph.ai_models import AiModel, AiModelByName
 from graph.core.field import column, enum, field, related, value
 from graph.core.loader import One
 from graph.core.node import Node, node
-from graph.core.permission import MEMBER
+from graph.core.permission import Access
 from graph.core.scalars import BigInt
 from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
+
+# A key that may only write tests reads what it has written, its id above all.
+WRITE = Access(role=Role.MEMBER, scope="tests:write")
 
 # Loaders
 
@@ -37,7 +41,7 @@ enum(
 )
 
 
-@node(db.ai_tests.AiTest, access=MEMBER)
+@node(db.ai_tests.AiTest, access=WRITE)
 class AiTest(Node):
     """One try of one AI model at one dream."""
 

@@ -1,5 +1,6 @@
 """Context: what every resolver of one operation can reach."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import strawberry
 from sqlalchemy import Executable
 
 from db import Database
+from db.core.credential import Mint
 from db.core.ingest import Ingestion
 from graph.core.budget import Account
 from graph.core.permission import Principal
@@ -16,7 +18,8 @@ from graph.core.permission import Principal
 class Context:
     """One operation: its database, who asks, the loaders it has used so far, and what it costs.
 
-    The account is None for callers who may spend what they like.
+    The account is None for callers who may spend what they like. `mint` gives what API keys are
+    made with, and raises where there is none.
     """
 
     db: Database
@@ -27,6 +30,7 @@ class Context:
     account: Account | None = None
     cost: int = 0
     shows_cost: bool = False
+    mint: Callable[[], Mint] | None = None
 
     def __post_init__(self) -> None:
         self.db = self.db.seen_by(self.principal.sight)

@@ -1,0 +1,223 @@
+"""API keys: what services sign in with. A secret is shown in the answer that makes it, only."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import strawberry
+from strawberry import UNSET
+
+import db
+from db import ReadSession, WriteSession
+from db.api_keys import NewKey
+from db.core import errors
+from db.core.batch import Key
+from db.core.credential import Mint
+from graph.core.connection import Argument, Connection, listed
+from graph.core.context import Info
+from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.field import field, related, value
+from graph.core.filter import filters, orders
+from graph.core.loader import Loader
+from graph.core.mutation import Given, act, existing, given, id_in, result
+from graph.core.node import Node, node
+from graph.core.permission import ADMIN, MEMBER, scope
+from graph.users import User, UserById
+
+# Loaders
+
+
+class ApiKeyById(Loader):
+    """A key of the viewer; those of others are not found."""
+
+    @classmethod
+    def of(cls, info: Info, *_: Any) -> Self:
+        return super().of(info, info.context.principal.user_id)
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+        (user_id,) = self.arguments
+        return await db.api_keys.by_id(session, user_id, keys)
+
+
+# Types
+
+
+@node(db.api_keys.ApiKey, access=MEMBER, loader=ApiKeyById)
+class ApiKey(Node):
+    """What a service signs in with, as its user. The secret itself is not stored."""
+
+    service: str = field("What uses it.")
+    prefix: str = field("The eight characters that name it; they stand in the key itself.")
+    scopes: list[str] = field(
+        "What it may do, like `agents:write`; with none it may do whatever its user may."
+    )
+    last_used_at: datetime | None = field("When it was used last, to the minute; null if never.")
+    expires_at: datetime | None = field("When it ends by itself; null if never.")
+    revoked_at: datetime | None = field("When it was ended for good; null while it was not.")
+    created_at: datetime = field("When it was made.")
+    user: User | None = related(UserById, "user_id", description="Whom it acts as.")
+
+
+# Inputs
+
+EVERYBODYS = Argument("everybodys", bool, "Also those of other users; for administrators.")
+
+
+@filters(db.api_keys.LISTING)
+class ApiKeyFilter:
+    """Conditions on API keys; all given must hold."""
+
+
+@orders(db.api_keys.LISTING)
+class ApiKeyOrder:
+    """Order of API keys."""
+
+
+@given
+class CreateApiKeyInput:
+    """A new key."""
+
+    service: str = field("What will use it.")
+    scopes: list[str] = field(
+        "What it may do, like `agents:write`, no more than the viewer; with none it may do "
+        "whatever its user may.",
+        default_factory=list,
+    )
+    expires_at: datetime | None = field("When it ends; never if left out.", default=UNSET)
+    user_id: strawberry.ID | None = field(
+        "Whom it acts as, for administrators; the viewer if left out.", default=UNSET
+    )
+
+
+@given
+class RotateApiKeyInput:
+    """A key to be replaced."""
+
+    id: strawberry.ID = field("The key.")
+    overlap_hours: int = field("How many hours it stays valid, 0 to 168.", default=24)
+
+
+@given
+class RevokeApiKeyInput:
+    """A key to be ended for good."""
+
+    id: strawberry.ID = field("The key.")
+
+
+# Results
+
+
+@value
+class ApiKeyCreated:
+    """A new key, to be written down now."""
+
+    api_key: ApiKey = field("What is stored of it.")
+    secret: str = field("The whole key: it is shown this once, and cannot be found out again.")
+
+
+CREATED = (ApiKeyCreated, NotFound, Forbidden, Invalid)
+CreateApiKeyResult = result("CreateApiKeyResult", *CREATED)
+RotateApiKeyResult = result("RotateApiKeyResult", *CREATED, Conflict)
+RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
+
+# Operations
+
+MAX_OVERLAP = 168
+
+
+def whose(info: Info, everybodys: bool | None) -> Any:
+    """The condition on the keys that are listed. Raises Forbidden."""
+    who = info.context.principal
+    if not everybodys:
+        return db.api_keys.of_user(who.user_id)
+    if not who.may(ADMIN):
+        raise errors.Forbidden("Only an administrator sees the keys of others.")
+    return []
+
+
+def may_give(info: Info, scopes: Collection[str]) -> None:
+    """Raises Forbidden for a key that could do what the viewer may not."""
+    for name in set(scopes) - {"admin"}:  # that one makes a key act as its user, like no scope
+        if not info.context.principal.may(scope(name)):
+            raise errors.Forbidden(f"You may not do yourself what {name} allows.")
+
+
+def user_of(info: Info, user_id: str | None) -> Any:
+    """Whom a new key acts as. Raises Forbidden, Invalid."""
+    who = info.context.principal
+    if user_id and not who.may(ADMIN):
+        raise errors.Forbidden("Only an administrator makes keys of others.")
+    if not user_id and who.user_id is None:
+        raise errors.Invalid("Say whom the key acts as.", "userId")
+    return id_in(user_id, db.users.User) if user_id else who.user_id
+
+
+async def held(info: Info, session: WriteSession, id: str) -> Any:
+    """A key of the viewer, or any for administrators, locked. Raises NotFound."""
+    who = info.context.principal
+    key = await existing(session, db.api_keys.ApiKey, id_in(id, db.api_keys.ApiKey))
+    if key.user_id != who.user_id and not who.may(ADMIN):
+        raise errors.NotFound
+    return key
+
+
+def minted(info: Info) -> Mint:
+    """What keys are made with. Raises Unavailable where nothing is set up for it."""
+    if info.context.mint is None:
+        raise errors.Unavailable("This gateway makes no keys.")
+    return info.context.mint()
+
+
+def shown(made: NewKey) -> ApiKeyCreated:
+    """The answer that holds the secret."""
+    return ApiKeyCreated(api_key=made.record, secret=made.text)
+
+
+@strawberry.type
+class Queries:
+    api_keys: Connection[ApiKey] = listed(
+        db.api_keys.LISTING,
+        "API keys of the viewer, newest first.",
+        MEMBER,
+        EVERYBODYS,
+        where=whose,
+    )
+
+
+@strawberry.type
+class Mutations:
+    @field(
+        "Make a key. It is not safe to send again: each time makes another.",
+        MEMBER,
+        graphql_type=CreateApiKeyResult,
+    )
+    async def create_api_key(self, info: Info, input: Given[CreateApiKeyInput]) -> Any:
+        user_id, until = user_of(info, input.user_id or None), input.expires_at or None
+        may_give(info, input.scopes)
+        of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
+        async with info.context.db.write(act(info)) as session:
+            return shown(await db.api_keys.create(session, minted(info), expires_at=until, **of))
+
+    @field(
+        "Make a key in place of another, which stays valid for a while.",
+        MEMBER,
+        graphql_type=RotateApiKeyResult,
+    )
+    async def rotate_api_key(self, info: Info, input: Given[RotateApiKeyInput]) -> Any:
+        if not 0 <= input.overlap_hours <= MAX_OVERLAP:
+            raise errors.Invalid(f"This must be 0 to {MAX_OVERLAP} hours.", "overlapHours")
+        overlap = timedelta(hours=input.overlap_hours)
+        async with info.context.db.write(act(info)) as session:
+            key = await held(info, session, input.id)
+            may_give(info, key.scopes)
+            return shown(await db.api_keys.rotate(session, minted(info), key.prefix, overlap))
+
+    @field(
+        "End a key for good: every gateway refuses it within five seconds.",
+        MEMBER,
+        graphql_type=RevokeApiKeyResult,
+    )
+    async def revoke_api_key(self, info: Info, input: Given[RevokeApiKeyInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            key = await held(info, session, input.id)
+            return await db.api_keys.revoke(session, key.prefix)

@@ -1,0 +1,181 @@
+"""API keys are made, replaced and ended by their users; a secret is shown once and not stored."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db import Database
+from db.api_keys import ApiKey
+from db.audit import AuditEntry, Change
+from db.core.credential import Mint
+from db.users import Role
+from factories import make_user
+from graph.core.context import Context
+from graph.core.node import global_id
+from graph.core.operation import Answer, execute, prepare
+from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.schema import schema
+
+MINT = Mint("test", b"pepper")
+ERRORS = "... on Error { message code } ... on Invalid { field }"
+CREATED = f"""__typename
+  ... on ApiKeyCreated {{ secret apiKey {{ id service prefix scopes expiresAt user {{ id }} }} }}
+  {ERRORS}"""
+REVOKED = f"__typename ... on ApiKey {{ prefix revokedAt }} {ERRORS}"
+LIST = "query ($all: Boolean) { apiKeys(everybodys: $all) { totalCount nodes { prefix } } }"
+
+Run = Callable[..., Awaitable[Answer]]
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """As everywhere, with a mint."""
+
+    async def run(text: str, variables: Any = None, who: Principal = DEVELOPER) -> Answer:
+        context = Context(database, who, "test-request", mint=lambda: MINT)
+        return await execute(prepare(schema, text), variables, context)
+
+    return run
+
+
+async def viewer(database: Database, role: Role = Role.MEMBER) -> Principal:
+    return Principal((await make_user(database, role=role)).id, role)
+
+
+async def write(
+    run: Run, verb: str, who: Principal, shown: str = CREATED, **input: Any
+) -> dict[str, Any]:
+    kind = verb[0].upper() + verb[1:]
+    document = f"mutation ($input: {kind}Input!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
+    answer = await run(document, {"input": input}, who)
+    assert answer.errors == []
+    return answer.data["answer"]  # type: ignore[index]  # there are no errors
+
+
+async def stored(database: Database, table: Any) -> list[Any]:
+    async with database.read() as session:
+        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
+
+
+async def test_a_key_is_shown_once(database: Database, run: Run) -> None:
+    who = await viewer(database)
+    answer = await write(run, "createApiKey", who, service="worker")
+
+    [key] = await stored(database, ApiKey)
+    entries = await stored(database, AuditEntry)
+    secret = answer["secret"]
+    credential = MINT.read(secret)
+    assert credential
+    assert MINT.proves(credential, key.hashed_key)
+    assert answer == {
+        "__typename": "ApiKeyCreated",
+        "secret": secret,
+        "apiKey": {
+            "id": global_id(key),
+            "service": "worker",
+            "prefix": credential.prefix,
+            "scopes": [],
+            "expiresAt": None,
+            "user": {"id": f"user_{key.user_id.hex}"},
+        },
+    }
+    assert [(entry.operation, entry.entity_id) for entry in entries] == [("createApiKey", key.id)]
+    assert [change.kind for change in await stored(database, Change)] == ["CREATED"]
+    assert credential.secret not in repr([key, *entries])
+    assert key.hashed_key not in repr(entries)
+
+
+@pytest.mark.parametrize(
+    ("role", "scopes", "typename"),
+    [
+        (Role.MEMBER, ["config:write"], "Forbidden"),
+        (Role.MEMBER, ["admin"], "ApiKeyCreated"),
+        (Role.OPERATOR, ["config:write", "events:write"], "ApiKeyCreated"),
+        (Role.OPERATOR, ["Config"], "Invalid"),
+    ],
+)
+async def test_a_key_may_no_more_than_who_makes_it(
+    database: Database, run: Run, role: Role, scopes: list[str], typename: str
+) -> None:
+    who = await viewer(database, role)
+
+    answer = await write(run, "createApiKey", who, service="worker", scopes=scopes)
+
+    assert answer["__typename"] == typename
+
+
+async def test_administrators_make_keys_of_others(database: Database, run: Run) -> None:
+    user = await make_user(database)
+    input = {"service": "worker", "userId": global_id(user)}
+
+    refused = await write(run, "createApiKey", await viewer(database), **input)
+    answer = await write(run, "createApiKey", DEVELOPER, **input)
+    nobodys = await write(run, "createApiKey", DEVELOPER, service="worker")
+
+    assert refused["__typename"] == "Forbidden"
+    assert answer["apiKey"]["user"] == {"id": global_id(user)}
+    assert (nobodys["__typename"], nobodys["field"]) == ("Invalid", "userId")
+
+
+async def test_a_key_is_replaced(database: Database, run: Run) -> None:
+    who = await viewer(database)
+    old = await write(run, "createApiKey", who, service="worker")
+    new = await write(run, "rotateApiKey", who, id=old["apiKey"]["id"], overlapHours=1)
+    wrong = await write(run, "rotateApiKey", who, id=old["apiKey"]["id"], overlapHours=169)
+
+    first, second = await stored(database, ApiKey)
+    left = first.expires_at - datetime.now(UTC)
+    assert new["secret"] != old["secret"]
+    assert (second.service, second.expires_at) == ("worker", None)
+    assert timedelta(minutes=58) < left <= timedelta(hours=1)
+    assert (wrong["__typename"], wrong["field"]) == ("Invalid", "overlapHours")
+
+
+async def test_a_key_that_may_more_is_not_replaced(database: Database, run: Run) -> None:
+    who = await viewer(database)
+    operator = Principal(who.user_id, Role.OPERATOR)
+    key = await write(run, "createApiKey", operator, service="worker", scopes=["config:write"])
+
+    answer = await write(run, "rotateApiKey", who, id=key["apiKey"]["id"])
+
+    assert answer["__typename"] == "Forbidden"
+
+
+async def test_a_key_is_ended_for_good(database: Database, run: Run) -> None:
+    who = await viewer(database)
+    id = (await write(run, "createApiKey", who, service="worker"))["apiKey"]["id"]
+
+    first = await write(run, "revokeApiKey", who, REVOKED, id=id)
+    again = await write(run, "revokeApiKey", who, REVOKED, id=id)
+    late = await write(run, "rotateApiKey", who, id=id)
+
+    assert first["revokedAt"]
+    assert first == again
+    assert late["__typename"] == "Conflict"
+
+
+async def test_keys_of_others_are_not_there(database: Database, run: Run) -> None:
+    ada, bob = await viewer(database), await viewer(database)
+    key = (await write(run, "createApiKey", ada, service="worker"))["apiKey"]
+    node = "query ($id: ID!) { node(id: $id) { id } }"
+
+    rotated = await write(run, "rotateApiKey", bob, id=key["id"])
+    revoked = await write(run, "revokeApiKey", bob, REVOKED, id=key["id"])
+    seen = [(await run(node, {"id": key["id"]}, who)).data for who in (ada, bob, DEVELOPER)]
+    everybodys = await run(LIST, {"all": True}, bob)
+
+    one = {"apiKeys": {"totalCount": 1, "nodes": [{"prefix": key["prefix"]}]}}
+    assert (rotated["__typename"], revoked["__typename"]) == ("NotFound", "NotFound")
+    assert seen == [{"node": {"id": key["id"]}}, {"node": None}, {"node": None}]
+    assert (await run(LIST, None, ada)).data == one
+    assert (await run(LIST, None, bob)).data == {"apiKeys": {"totalCount": 0, "nodes": []}}
+    assert (await run(LIST, {"all": True}, DEVELOPER)).data == one
+    assert [error["extensions"]["code"] for error in everybodys.errors] == ["FORBIDDEN"]
+
+
+async def test_strangers_are_asked_to_sign_in(run: Run) -> None:
+    answer = await run(LIST, None, ANONYMOUS)
+
+    assert [error["extensions"]["code"] for error in answer.errors] == ["UNAUTHENTICATED"]
