@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-hostile
+.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-hostile
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -23,6 +23,9 @@ bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds
 
 bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60
 	$(BIN)/python bench/ingest.py --seconds $(or $(seconds),20)
+
+bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses what is too much
+	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
 
 check: $(TOOLS)  ## Everything that must hold before a commit
 	$(BIN)/ruff format --check

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import RETRY, respond
 
 LARGE = 8 * 1024  # bytes of a body
-MAX_BYTES = 2 * 1024 * 1024  # of large bodies in hand: about a second's work
+MAX_BYTES = 1024 * 1024  # of large bodies in hand: half a second's work
 UNDECLARED = 64 * 1024  # for a body that does not say how large it is
 
 RETRY_MS = 1_000
