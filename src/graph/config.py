@@ -12,6 +12,7 @@ import db
 from db import WriteSession
 from db.config import ConfigKind
 from db.core import errors
+from db.core.secrecy import fingerprint
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Invalid, NotFound
@@ -40,6 +41,11 @@ def _reference(root: Any) -> str | None:
 def _is_present(root: Any) -> bool | None:
     name = _reference(root)
     return bool(os.environ.get(name)) if name else None
+
+
+def _fingerprint(root: Any, info: Info) -> str | None:
+    text = os.environ.get(_reference(root) or "")
+    return fingerprint(info.context.mint().pepper, text) if text and info.context.mint else None
 
 
 # Loaders
@@ -78,6 +84,11 @@ class ConfigEntry(Node):
         "Whether the gateway that answers has that environment variable, and it is not empty; null "
         "when it is no secret.",
         resolver=_is_present,
+    )
+    fingerprint: str | None = field(
+        "Eight digits made from the secret and the gateway's pepper: they tell whether it was "
+        "changed, and whether two gateways have the same one. Null when there is none.",
+        resolver=_fingerprint,
     )
     description: str | None = field("What the setting is for.")
     category: str | None = field("What it belongs to, for example `limits`.")

@@ -10,13 +10,16 @@ from counting import statements
 from db import Database
 from db.audit import AuditEntry, Change
 from db.config import ConfigEntry, FeatureFlag, is_on
+from db.core.credential import Mint
 from db.core.errors import Invalid
-from db.core.secrecy import entropy, holds_secret, is_secret
+from db.core.secrecy import entropy, fingerprint, holds_secret, is_secret
 from db.users import Role
 from factories import make_config_entry, make_feature_flag, make_user
+from graph.core.context import Context
 from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.operation import Answer, execute, prepare
 from graph.core.permission import ANONYMOUS, Principal
+from graph.schema import schema
 
 Run = Callable[..., Awaitable[Answer]]
 
@@ -182,6 +185,27 @@ async def test_where_a_secret_is_kept_is_stored(write: Write) -> None:
         "OPENAI_API_KEY",
     )
     assert (wrong["__typename"], wrong["field"]) == ("Invalid", "reference")
+
+
+async def test_a_fingerprint_tells_secrets_apart(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_config_entry(database, key="a", kind="SECRET_REFERENCE", value="DREAM_SECRET")
+    await make_config_entry(database, key="b")
+
+    async def shown(secret: str, pepper: bytes) -> Any:
+        monkeypatch.setenv("DREAM_SECRET", secret)
+        who = Principal(role=Role.OPERATOR)
+        context = Context(database, who, "request", mint=lambda: Mint("test", pepper))
+        text = "{ configs(orderBy: [{field: KEY}]) { nodes { key fingerprint } } }"
+        answer: Any = await execute(prepare(schema, text), None, context)
+        return [node["fingerprint"] for node in answer.data["configs"]["nodes"]]
+
+    first = await shown(CANARY, b"pepper")
+    assert first == [fingerprint(b"pepper", CANARY), None]
+    assert first != await shown("other", b"pepper")
+    assert first != await shown(CANARY, b"salt")
+    assert await shown("", b"pepper") == [None, None]
 
 
 async def test_a_reference_is_a_name(database: Database) -> None:
