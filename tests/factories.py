@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Table as PlainTable
-from sqlalchemy import insert
+from sqlalchemy import Table as PlainTable, insert
 
 import db
 from db import Database, WriteSession

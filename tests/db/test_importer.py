@@ -177,6 +177,7 @@ async def test_a_test_keeps_what_is_known_of_it(ground: Ground) -> None:
         test_parameters=first.test_parameters,
         completed_at=created_at + timedelta(milliseconds=1500),
         created_at=created_at,
+        cost_derived=False,
     )
     assert second.completed_at is None  # nobody knows how long it took
     assert failed.completed_at == failed.created_at + timedelta(milliseconds=900)

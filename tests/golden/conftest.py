@@ -10,23 +10,15 @@ from db import Database
 from gateway.app import create_app
 from gateway.settings import Settings
 from golden import world
-from ground import create_database, drop_database
+from ground import drop_database
 
 
 @pytest.fixture(scope="session")
 def world_url(server_url: str, template_url: str) -> Iterator[str]:
     """A database that holds the world. Only read it."""
-    url = asyncio.run(_built(server_url, template_url))
+    url = asyncio.run(world.stored(server_url, template_url))
     yield url
     asyncio.run(drop_database(server_url, url))
-
-
-async def _built(server_url: str, template_url: str) -> str:
-    url = await create_database(server_url, template_url)
-    database = Database(url)
-    await world.build(database)
-    await database.close()
-    return url
 
 
 @pytest.fixture

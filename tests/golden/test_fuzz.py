@@ -1,5 +1,6 @@
 """Fuzzing: operations made at random from the schema never meet an error of ours."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, settings, strategies as st
 from schemathesis.graphql import nodes
 
+from golden import world
 from golden.serving import served
+from ground import drop_database
 
 CASES_PER_FIELD = int(os.environ.get("FUZZ_CASES", "15"))
 SDL = Path(__file__).parent.parent.parent / "schema.graphql"
@@ -28,9 +30,12 @@ FIELDS = len(list(schema.get_all_operations()))
 
 
 @pytest.fixture(scope="module")
-def address(world_url: str) -> Iterator[str]:
-    with served(world_url) as address:
+def address(server_url: str, template_url: str) -> Iterator[str]:
+    """A gateway over a world of its own: mutations are made at random too."""
+    url = asyncio.run(world.stored(server_url, template_url))
+    with served(url) as address:
         yield address
+    asyncio.run(drop_database(server_url, url))
 
 
 def test_there_are_enough_cases() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import factories as make
 from db import Database
 from db.core.ids import uuid7
+from ground import create_database
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -18,6 +19,15 @@ def at(day: int, hour: int = 0) -> datetime:
 def when(time: datetime, key: str, column: str = "created_at") -> dict[str, Any]:
     """An id and a time that are the same in every run."""
     return {"id": uuid7(time, key), column: time}
+
+
+async def stored(server_url: str, template_url: str) -> str:
+    """A new database that holds the world."""
+    url = await create_database(server_url, template_url)
+    database = Database(url)
+    await build(database)
+    await database.close()
+    return url
 
 
 async def build(database: Database) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import strawberry
 from graphql import GraphQLScalarType
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from db import Database
 from graph.core.context import Context

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from asyncpg import DataError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 

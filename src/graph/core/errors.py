@@ -13,6 +13,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 from strawberry import ExceptionHandler
+from strawberry.exceptions import StrawberryInputCoercionError
 
 from db.core import errors
 from graph.core.field import enum, field, value
@@ -102,6 +103,7 @@ CODES: dict[type[Exception], str] = {
     errors.Unavailable: "SERVICE_UNAVAILABLE",
     errors.RateLimited: "RATE_LIMITED",
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
+    StrawberryInputCoercionError: "BAD_USER_INPUT",
     TimeoutError: "TIMEOUT",
 }
 MAX_MESSAGE = 240  # characters

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from db.core.span import Bucket as Bucket
-from db.core.span import Span
+from db.core.span import Bucket as Bucket, Span
 from graph.core.field import enum
 
 From = Annotated[
