@@ -15,6 +15,7 @@ from db.core.errors import DomainError
 from gateway import telemetry
 from gateway.app import create_app
 from gateway.auth import Auth, first
+from gateway.auth.minting import mint
 from gateway.auth.session import Session
 from gateway.errors import Refused, refusal
 from gateway.exits import Exit, Stopped
@@ -27,7 +28,9 @@ log = structlog.get_logger()
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGINT or SIGTERM. Raises Stopped when it cannot start."""
+    """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused."""
+    if not settings.development:
+        mint(settings)  # without its pepper nothing is even started
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
         _admit_first(settings, url)

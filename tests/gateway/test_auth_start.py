@@ -20,11 +20,12 @@ from playwright.async_api import Page, async_playwright
 import db
 from db import Database
 from factories import make_user
+from gateway import serving
 from gateway.auth import Auth, first
 from gateway.cli import main
 from gateway.exits import Stopped
 from gateway.serving import configuration, listening
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsRefused, load
 
 Dreamnet = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
@@ -123,7 +124,7 @@ async def page(database: Database) -> AsyncIterator[Page]:
     chromium = await node("browser", "chromium.mjs")
     with listening("127.0.0.1", 0) as listener:
         server = uvicorn.Server(configuration(settings, database, auth))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium["executable"], args=chromium["args"]
@@ -134,7 +135,7 @@ async def page(database: Database) -> AsyncIterator[Page]:
             yield page
             await browser.close()
         server.should_exit = True
-        await serving
+        await running
 
 
 async def test_the_console_signs_in(page: Page) -> None:
@@ -239,6 +240,16 @@ def test_odd_scopes_and_times(dreamnet: Dreamnet, capsys: Capture, email: str) -
     out, error = capsys.readouterr()
     assert out == ""
     assert "A scope is called like `agents:write`" in error
+
+
+def test_production_needs_a_pepper(
+    dreamnet: Dreamnet, capsys: Capture, monkeypatch: pytest.MonkeyPatch, email: str
+) -> None:
+    monkeypatch.setenv("DREAMNET_ENV", "production")
+    assert dreamnet("create", "--user", email, "--service", "ci") == 2
+    assert capsys.readouterr().err.startswith("DREAMNET_ENV=production needs DREAMNET_KEY_PEPPER")
+    with pytest.raises(SettingsRefused, match="needs DREAMNET_KEY_PEPPER"):
+        serving.serve(load())
 
 
 @pytest.mark.parametrize("command", ["", "create", "list", "rotate", "revoke"])
