@@ -31,7 +31,7 @@ from graph.core.mutation import (
     writing,
 )
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import ADMIN, MEMBER
+from graph.core.permission import ADMIN, MEMBER, PUBLIC
 from graph.core.scalars import BigInt
 from graph.core.span import Bucket, From, To, Width, span
 from graph.users import User, UserById
@@ -135,7 +135,7 @@ enum(
 )
 
 
-@node(db.dreams.Dream, access=MEMBER)
+@node(db.dreams.Dream, access=PUBLIC)
 class Dream(Node):
     """Something AI cannot do yet, in the words of the person who wants it. AI models are tested
     against it, and its impossibility decays as they improve."""
@@ -268,9 +268,9 @@ DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidde
 
 @strawberry.type
 class Queries:
-    dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", MEMBER)
+    dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
 
-    @field("The dream with that id; null if there is none.", MEMBER)
+    @field("The dream with that id; null if there is none.", PUBLIC)
     async def dream(self, info: Info, id: IdOf) -> Dream | None:
         return await load(info, id, db.dreams.Dream)
 

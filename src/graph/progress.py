@@ -12,7 +12,7 @@ from graph.core.context import Info
 from graph.core.field import field, related
 from graph.core.filter import filters, orders, relation
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import MEMBER
+from graph.core.permission import PUBLIC
 from graph.dreams import Dream, DreamById
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Types
 
 
-@node(db.progress.ProgressLog, access=MEMBER)
+@node(db.progress.ProgressLog, access=PUBLIC)
 class ProgressLog(Node):
     """How impossible one dream was after one completed and scored test."""
 
@@ -63,9 +63,9 @@ class ProgressLogOrder:
 @strawberry.type
 class Queries:
     progress_logs: Connection[ProgressLog] = listed(
-        db.progress.LISTING, "Progress logs, newest first.", MEMBER
+        db.progress.LISTING, "Progress logs, newest first.", PUBLIC
     )
 
-    @field("The progress log with that id; null if there is none.", MEMBER)
+    @field("The progress log with that id; null if there is none.", PUBLIC)
     async def progress_log(self, info: Info, id: IdOf) -> ProgressLog | None:
         return await load(info, id, db.progress.ProgressLog)
