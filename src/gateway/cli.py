@@ -69,19 +69,26 @@ def serve() -> None:
 @app.command("import", epilog=EXIT_CODES)
 def import_(
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="Lines of JSON, gzipped or not.", exists=True, dir_okay=False),
-    ],
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad line, storing none of it.")
     ] = False,
+    legacy_generations: Annotated[
+        str | None,
+        typer.Option(help="Old generations: a CSV file, or the URL of their PostgreSQL."),
+    ] = None,
 ) -> None:
     """Import dreams, AI models, AI tests, events, metrics and agent reports from files.
 
     Bad lines are listed and written to FILE.rejects.jsonl; the rest is imported. Running it again
     changes nothing, and is how to resume after an interruption. docs/importing.md has the format.
     """
-    raise typer.Exit(importing.run(load(), files, strict=strict))
+    if not files and not legacy_generations:
+        raise typer.BadParameter("Name at least one file.")
+    with importing.legacy(legacy_generations) as older:
+        raise typer.Exit(importing.run(load(), [*older, *(files or [])], strict=strict))
 
 
 @app.command(epilog=EXIT_CODES)

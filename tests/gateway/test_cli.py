@@ -238,3 +238,16 @@ def execute(url: str, statement: str) -> None:
         await database.close()
 
     asyncio.run(run())
+
+
+def test_old_generations(
+    dreamnet: Dreamnet, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "generations.csv"
+    file.write_text("id,type,prompt,created_at\n1,ANALYSIS,Fly,2024-01-01\n")
+
+    assert dreamnet("import", "--legacy-generations", str(file), DATABASE_URL=database_url) == 0
+    assert "│ dream " in capsys.readouterr().out
+    assert dreamnet("import", "--legacy-generations", "no.csv", DATABASE_URL=database_url) == 1
+    assert "The generations cannot be read" in capsys.readouterr().err
+    assert dreamnet("import", DATABASE_URL=database_url) == 2
