@@ -15,7 +15,6 @@ from sqlalchemy import (
     and_,
     case,
     column,
-    delete,
     func,
     literal,
     literal_column,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
 
+from db import audit
 from db.agents import Agent, AgentReport
 from db.core.database import WriteSession
 from db.core.errors import NotFound
@@ -64,22 +64,21 @@ def performance(at: datetime, response_time: float, success_rate: float, tags: R
 async def forget(session: WriteSession, agent_key: str) -> UUID:
     """Removes the present state of an agent, its history stays; returns the id of the event that
     tells of it. Raises NotFound."""
-    at = datetime.now(UTC)
-    agent = plain(Agent)
-    gone = delete(agent).where(agent.c.agent_key == agent_key)
-    forgotten = gone.returning(agent.c.agent_key, agent.c.status).cte("forgotten")
-    values = {
-        "id": literal(uuid7(at)),
-        "event_type": literal("agent_forgotten"),
-        "source": literal(SOURCE),
-        "payload": _facts(agent_key=forgotten.c.agent_key, status=forgotten.c.status),
-        "timestamp": literal(at),
-    }
-    statement = insertion(Event, values, forgotten).returning(plain(Event).c.id)
-    rows = await session.rows(statement)
-    if not rows:
+    state = Agent.select().where(Agent.agent_key == agent_key).with_for_update()
+    agent = await session.record(Agent, state)
+    if agent is None:
         raise NotFound("There is no agent with this key.")
-    id: UUID = rows[0][0]
+    await audit.remove(session, Agent, agent)
+    at = datetime.now(UTC)
+    id = uuid7(at)
+    event = {
+        "id": id,
+        "event_type": "agent_forgotten",
+        "source": SOURCE,
+        "payload": {"agent_key": agent.agent_key, "status": agent.status},
+        "timestamp": at,
+    }
+    await session.execute(insert(Event).values(event))
     return id
 
 

@@ -14,7 +14,9 @@ from sqlalchemy import Executable, func, select, text
 
 import db
 from db import Database
+from db.audit import AuditEntry, Change
 from db.core import ingest, migrate
+from db.core.act import Act
 from db.core.embedded import Embedded
 from db.core.errors import Invalid, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion
@@ -336,6 +338,21 @@ async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestio
     assert len(await rows(database, select(db.agents.AgentReport.id))) == 1
     types = await rows(database, select(Event.event_type).order_by(Event.seq))
     assert types == [("agent_status_update",), ("agent_forgotten",)]
+
+
+async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion: Ingestion) -> None:
+    await ingestion.take(db.reports.REPORTED, [report(1, NOW)])
+    [(id, status)] = await rows(database, select(db.agents.Agent.id, db.agents.Agent.status))
+    async with database.write(Act("forgetAgent", "test-request")) as session:
+        await db.reports.forget(session, "a")
+    async with database.read() as session:
+        [entry] = await session.records(AuditEntry, AuditEntry.select())
+        [change] = await session.records(Change, Change.select())
+    done = (entry.operation, entry.request_id, entry.entity, entry.entity_id)
+    assert done == ("forgetAgent", "test-request", "agent_states", id)
+    assert (entry.before["agent_key"], entry.before["status"]) == ("a", status)
+    assert entry.after is None
+    assert (change.noun, change.entity_id, change.kind) == ("agent_states", id, "DELETED")
 
 
 async def test_without_a_server_nothing_is_acknowledged(
