@@ -114,7 +114,7 @@ class Settings(BaseSettings):
         "up to 2 seconds.",
     )
     max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1024, description="The largest request body, in bytes."
+        default=2 * 1024 * 1024, ge=1024, description="The largest request body, in bytes."
     )
     max_document_bytes: int = Field(
         default=20_000,

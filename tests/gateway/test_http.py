@@ -28,7 +28,7 @@ from graph.core.limits import Limits
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 ID = {"x-request-id": "test"}
-NUL = "PostgreSQL cannot store the character U+0000: remove it from the {}."
+NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
 SHAPE = "The body must be a JSON object with the key `query`."
 QUERY = "`query` must be a string with a GraphQL document."
 UNAVAILABLE = "The database does not answer; try again in a moment."
@@ -70,11 +70,9 @@ BODIES = [
     (b'{"query": "{ __typename }", "variables": [1]}', "`variables` must be an object."),
     (b'{"query": "{ __typename }", "variables": "{}"}', "`variables` must be an object."),
     (b'{"query": "{ __typename }", "extensions": 3}', "`extensions` must be an object."),
-    (b'{"query": "{ __typename }", "variables": {"a": "\\u0000"}}', NUL.format("variables")),
-    (b'{"query": "{ __typename }", "variables": {"\\u0000": 1}}', NUL.format("variables")),
-    (b'{"query": "{ __typename \\u0000 }"}', NUL.format("document")),
-    (b'{"query": "{ user(id: \\"\\\\u0000\\") { id } }"}', NUL.format("document")),
-    (b'{"query": "{ user(id: \\"\\\\u{00}\\") { id } }"}', NUL.format("document")),
+    (b'{"query": "{ __typename \\u0000 }"}', NUL),
+    (b'{"query": "{ user(id: \\"\\\\u0000\\") { id } }"}', NUL),
+    (b'{"query": "{ user(id: \\"\\\\u{00}\\") { id } }"}', NUL),
     (
         b'{"query": "{ __typename }", "variables": {"a": 123456789012345678901234567890}}',
         "The variables hold an integer of more than 64 bits: send it as a string.",
@@ -116,6 +114,22 @@ async def test_what_is_not_json_is_refused(client: httpx2.AsyncClient, body: byt
 
 async def test_escaped_backslashes_are_no_nul(client: httpx2.AsyncClient) -> None:
     body = b'{"query": "{ __typename }", "variables": {"a": "\\\\u0000"}}'
+    assert (await post(client, body)).json() == {"data": {"__typename": "Query"}}
+
+
+async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClient) -> None:
+    query = "query ($text: String!) { dreams(filter: {title: {eq: $text}}) { totalCount } }"
+    response = await post(client, {"query": query, "variables": {"text": "a\0b"}})
+    message = "A value is out of range, or holds characters that cannot be stored."
+    place = {"locations": [{"line": 1, "column": 26}], "path": ["dreams"]}
+    expected = refused(message, **place) | {"data": None}
+    assert (response.status_code, response.json()) == (200, expected)
+
+
+async def test_a_nul_in_a_variable_that_nobody_asked_for_is_nothing(
+    client: httpx2.AsyncClient,
+) -> None:
+    body = {"query": "{ __typename }", "variables": {"a": "\0", "\0": 1}}
     assert (await post(client, body)).json() == {"data": {"__typename": "Query"}}
 
 
@@ -267,7 +281,7 @@ async def test_get_answers_queries(client: httpx2.AsyncClient) -> None:
         ({}, QUERY),
         ({"query": "{ __typename }", "variables": "[1]"}, "`variables` must be an object."),
         ({"query": "{ __typename }", "extensions": "3"}, "`extensions` must be an object."),
-        ({"query": "{ __typename \0 }"}, NUL.format("document")),
+        ({"query": "{ __typename \0 }"}, NUL),
         (
             {"query": "{ __typename }", "variables": "{"},
             "`variables` is not JSON: unexpected end of data: line 1 column 2 (char 1).",

@@ -11,13 +11,49 @@ from starlette.applications import Starlette
 from db import Database
 from db.core import ingest
 from db.events import Event
+from gateway.settings import Settings
 
 EVENT = '{eventType: "deployed", source: "ci"}'
 ONE = f"mutation {{ logEvent(input: {EVENT}) {{ ... on Stored {{ id }} }} }}"
 
 
-async def ask(client: httpx2.AsyncClient, query: str) -> httpx2.Response:
-    return await client.post("/graphql", json={"query": query})
+MANY = """mutation ($input: LogEventsInput!) {
+  logEvents(input: $input) {
+    ... on StoredItems { stored refused { index error { code message field } } }
+  }
+}"""
+POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
+    3: (
+        {"payload": {"text": "a\0b"}},
+        "The character U+0000 cannot be stored.",
+        None,
+    ),
+    20: (
+        {"timestamp": "1970-01-01T00:00:00Z"},
+        "The time must lie between ten years ago and tomorrow.",
+        "timestamp",
+    ),
+    50: (
+        {"severity": "FATAL"},
+        "This must be one of CRITICAL, DEBUG, ERROR, INFO, WARNING.",
+        "severity",
+    ),
+    99: (
+        {"payload": {"text": "x" * 1024 * 1024}},
+        "An item may have at most 100,000 bytes as JSON.",
+        None,
+    ),
+}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Those of development, with the limits that it has by default."""
+    return Settings(_env_file=None)
+
+
+async def ask(client: httpx2.AsyncClient, query: str, **variables: Any) -> httpx2.Response:
+    return await client.post("/graphql", json={"query": query, "variables": variables})
 
 
 async def test_a_full_lane_is_429(
@@ -43,6 +79,30 @@ async def test_what_was_acknowledged_outlives_the_gateway(
         answers = await asyncio.gather(*(ask(client, ONE) for _ in range(20)))
     assert [set(answer.json()) for answer in answers] == [{"data"}] * 20
     assert await stored(database_url) == 20
+
+
+async def test_poison_refuses_only_itself(client: httpx2.AsyncClient, database_url: str) -> None:
+    events = [{"eventType": "deployed", "source": f"ci-{n}"} for n in range(100)]
+    for n, (poison, _, _) in POISON.items():
+        events[n] |= poison
+    answer = await ask(client, MANY, input={"events": events})
+    errors = {
+        n: {"code": "INVALID", "message": message, "field": field}
+        for n, (_, message, field) in POISON.items()
+    }
+    refused = [{"index": n, "error": error} for n, error in errors.items()]
+    assert answer.status_code == 200
+    assert answer.json() == {"data": {"logEvents": {"stored": 96, "refused": refused}}}
+    sound = {f"ci-{n}" for n in range(100) if n not in POISON}
+    assert await sources(database_url) == sound
+
+
+async def sources(url: str) -> set[str]:
+    database = Database(url)
+    async with database.read() as session:
+        rows = await session.rows(select(Event.source).where(Event.event_type == "deployed"))
+    await database.close()
+    return {source for (source,) in rows}
 
 
 async def stored(url: str) -> Any:
