@@ -225,6 +225,19 @@ def test_import_of_no_file(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str
     assert "does not exist" in capsys.readouterr().err
 
 
+def test_old_generations(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    file = Path("generations.csv")
+    file.write_text("id,type,prompt,created_at\n1,ANALYSIS,Fly,2024-01-01\n")
+
+    assert dreamnet("import", "--legacy-generations", str(file), DATABASE_URL=database_url) == 0
+    assert "generations.jsonl" in capsys.readouterr().out
+    assert dreamnet("import", "--legacy-generations", "no.csv", DATABASE_URL=database_url) == 1
+    assert "The generations cannot be read" in capsys.readouterr().err
+    assert dreamnet("import", DATABASE_URL=database_url) == 2
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -238,16 +251,3 @@ def execute(url: str, statement: str) -> None:
         await database.close()
 
     asyncio.run(run())
-
-
-def test_old_generations(
-    dreamnet: Dreamnet, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "generations.csv"
-    file.write_text("id,type,prompt,created_at\n1,ANALYSIS,Fly,2024-01-01\n")
-
-    assert dreamnet("import", "--legacy-generations", str(file), DATABASE_URL=database_url) == 0
-    assert "│ dream " in capsys.readouterr().out
-    assert dreamnet("import", "--legacy-generations", "no.csv", DATABASE_URL=database_url) == 1
-    assert "The generations cannot be read" in capsys.readouterr().err
-    assert dreamnet("import", DATABASE_URL=database_url) == 2
