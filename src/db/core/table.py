@@ -65,7 +65,7 @@ class Table(DeclarativeBase):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]
+        cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]  # made from the columns
 
     @classmethod
     def columns(cls) -> list[Any]:
