@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-hostile
+.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-request-log bench-hostile
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -26,6 +26,9 @@ bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest secon
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses what is too much
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
+
+bench-request-log: $(TOOLS)  ## Measure what the request log costs the caller
+	$(BIN)/python bench/request_log.py
 
 check: $(TOOLS)  ## Everything that must hold before a commit
 	$(BIN)/ruff format --check

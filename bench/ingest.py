@@ -97,8 +97,8 @@ class Process:
 
 
 @asynccontextmanager
-async def gateway(folder: Path) -> AsyncIterator[tuple[str, Process]]:
-    """The address of a gateway over a fresh database, and its process."""
+async def gateway(folder: Path, **more: str) -> AsyncIterator[tuple[str, Process]]:
+    """The address of a gateway over a fresh database, and its process; `more` are variables."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     embedded = Embedded(folder / "postgres")
@@ -109,7 +109,7 @@ async def gateway(folder: Path) -> AsyncIterator[tuple[str, Process]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "serve"),
         cwd=folder,
-        env={**os.environ, **settings, **budget},
+        env={**os.environ, **settings, **budget, **more},
         stdout=asyncio.subprocess.PIPE,
     )
     try:

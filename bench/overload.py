@@ -65,9 +65,9 @@ async def probed(url: str, seconds: float) -> tuple[Timed, list[float]]:
     body = orjson.dumps({"query": query, "variables": {"input": events(1, 100)}})
     until = time.monotonic() + seconds
     timed: Timed = {}
-    late, *_ = await asyncio.gather(
-        lateness(until), *(probe(url, body, until, timed) for _ in range(PROBES))
-    )
+    probes = asyncio.gather(*(probe(url, body, until, timed) for _ in range(PROBES)))
+    late = await lateness(until)
+    await probes
     return timed, late
 
 
