@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import socket
 from importlib.metadata import version
 
@@ -38,9 +37,7 @@ def serve(settings: Settings) -> None:
         database = Database(url, settings.pool_size)
         auth = Auth(settings, database)
         Console(highlight=False, soft_wrap=True).print(_greeting(settings, url, auth.session))
-        server = uvicorn.Server(configuration(settings, database, auth))
-        _set_memory_aside()
-        server.run(sockets=[listener])
+        uvicorn.Server(configuration(settings, database, auth)).run(sockets=[listener])
 
 
 def _admit_first(settings: Settings, url: str) -> None:
@@ -51,13 +48,6 @@ def _admit_first(settings: Settings, url: str) -> None:
         raise Stopped(f"The first administrator cannot be made: {error}", Exit.PROBLEMS) from error
     if path is not None:
         log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
-
-
-def _set_memory_aside() -> None:
-    """Keeps the collector from going through what was made until now, which stays anyway: that
-    would hold up every request for a tenth of a second, again and again under load."""
-    gc.collect()
-    gc.freeze()
 
 
 def listening(host: str, port: int) -> socket.socket:
