@@ -36,8 +36,8 @@ def serve(settings: Settings) -> None:
         _admit_first(settings, url)
         database = Database(url, settings.pool_size)
         auth = Auth(settings, database)
-        Console(highlight=False, soft_wrap=True).print(_greeting(settings, url, auth.session))
-        uvicorn.Server(configuration(settings, database, auth)).run(sockets=[listener])
+        greeting = _greeting(settings, url, auth.session)
+        Server(configuration(settings, database, auth), greeting).run(sockets=[listener])
 
 
 def _admit_first(settings: Settings, url: str) -> None:
@@ -62,6 +62,20 @@ def listening(host: str, port: int) -> socket.socket:
             else error.strerror
         )
         raise Stopped(f"Cannot listen on {host} port {port}: {reason}.", Exit.PORT) from error
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which greets when it answers and heeds signals: one that comes before that meets
+    Python's own handler, which may raise where nobody hears it."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self.greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            Console(highlight=False, soft_wrap=True).print(self.greeting)
 
 
 class Protocol(HttpToolsProtocol):
