@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 from importlib.metadata import version
 
@@ -75,6 +76,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.freeze()  # the collector need not go through what stays; it held up every request
             Console(highlight=False, soft_wrap=True).print(self.greeting)
 
 
