@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Executable, func, select, text
 
 import db
+from counting import statements
 from db import Database
 from db.audit import AuditEntry, Change
 from db.core import ingest, migrate
@@ -338,6 +339,32 @@ async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestio
     assert len(await rows(database, select(db.agents.AgentReport.id))) == 1
     types = await rows(database, select(Event.event_type).order_by(Event.seq))
     assert types == [("agent_status_update",), ("agent_forgotten",)]
+
+
+async def test_what_nobody_waits_for_is_stored_together(
+    database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "LINGER_SECONDS", 0.05)
+    count = select(func.count()).select_from(Event)
+    ingestion.offer(LOGGED, [event(0)])
+    await asyncio.sleep(0)
+    with statements(database, exactly=1):
+        ingestion.offer(LOGGED, [event(1)])
+        lane = ingestion.lanes[LOGGED]
+        lane.months.add((NOW.year, NOW.month))
+        while lane.rows:  # noqa: ASYNC110  there is nothing to wait for
+            await asyncio.sleep(0.01)
+    assert await rows(database, count) == [(2,)]
+
+
+async def test_what_nobody_waits_for_goes_with_what_somebody_does(
+    database: Database, ingestion: Ingestion
+) -> None:
+    ingestion.offer(LOGGED, [event(0)])
+    assert await ingestion.take(LOGGED, [event(1)]) == {}
+    count = select(func.count()).select_from(Event)
+    assert await rows(database, count) == [(2,)]
+    assert ingestion.lanes[LOGGED].lingering is None
 
 
 async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion: Ingestion) -> None:

@@ -1,7 +1,8 @@
 """Ingestion: what arrives faster than one transaction each could take, stored in batches.
 
 An intake says where one kind of item goes. Its lane is a buffer with one flush in flight; the next
-flush takes what waited meanwhile, so batches grow with the load and nothing waits for a timer. A
+flush takes what waited meanwhile, so batches grow with the load and nobody waits for a timer; only
+items that nobody waits for linger a while, or each of them would cost a statement of its own. A
 batch is one statement in autocommit: no client can die between its locks and its commit. Whoever
 hands in items learns what became of each after the commit.
 
@@ -30,6 +31,7 @@ from db.core.table import Table
 MAX_ROWS, MAX_BYTES = 20_000, 32 * 1024 * 1024  # that wait or are in flight, per lane
 BATCH_ROWS, BATCH_BYTES = 2_000, 4 * 1024 * 1024
 DEADLINE_SECONDS = 5.0
+LINGER_SECONDS = 0.5  # of what nobody waits for, unless something else goes out before
 AGAIN_SECONDS = 0.05  # until a batch is sent again, at first; then twice as long each time
 LONGEST_PAUSE = 0.5
 FIRST_GUESS = 0.0001  # seconds per row, before anything was measured
@@ -95,6 +97,8 @@ class Lane:
         self.waiting: deque[Entry] = deque()
         self.rows = self.bytes = 0
         self.flushing: asyncio.Task[None] | None = None
+        self.lingering: asyncio.TimerHandle | None = None
+        self.urgent = False  # whether somebody waits for what waits
         self.seconds_per_row = FIRST_GUESS
         self.months: set[tuple[int, int]] = set()
 
@@ -108,22 +112,38 @@ class Lane:
         self.waiting.extend(Entry(item, parcel, n, until) for n, item in enumerate(items))
         self.rows += len(items)
         self.bytes += size
-        if self.flushing is None:
+        return parcel
+
+    def flush(self) -> None:
+        """Sends what waits."""
+        if self.lingering:
+            self.lingering.cancel()
+            self.lingering = None
+        self.urgent = bool(self.waiting)
+        if self.urgent and self.flushing is None:
             # a context of its own, or its log lines would bear the name of one request of many
             self.flushing = asyncio.create_task(self._flush(), context=Context())
-        return parcel
+
+    def flush_soon(self) -> None:
+        """Sends what waits together with what comes in the meantime."""
+        if self.lingering is None and self.flushing is None:
+            loop = asyncio.get_running_loop()
+            self.lingering = loop.call_later(LINGER_SECONDS, self.flush)
 
     async def drain(self) -> None:
         """Returns when everything taken is settled, which takes no longer than the deadline."""
+        self.flush()
         while self.flushing is not None:
             await asyncio.wait([self.flushing])
 
     async def _flush(self) -> None:
         try:
-            while self.waiting:
+            while self.urgent:
                 await self._flush_once(self._next_batch())
         finally:
             self.flushing = None
+            if self.waiting:
+                self.flush_soon()
 
     def _next_batch(self) -> list[Entry]:
         batch: list[Entry] = []
@@ -131,6 +151,7 @@ class Lane:
         while self.waiting and len(batch) < BATCH_ROWS and size < BATCH_BYTES:
             batch.append(self.waiting.popleft())
             size += len(batch[-1].item.text)
+        self.urgent = bool(self.waiting)
         return batch
 
     async def _flush_once(self, batch: list[Entry]) -> None:
@@ -221,13 +242,17 @@ class Ingestion:
         """
         if not items:
             return {}
-        parcel = self._lane(intake).put(items)
+        lane = self._lane(intake)
+        parcel = lane.put(items)
+        lane.flush()
         await parcel.done
         return parcel.errors
 
     def offer(self, intake: Intake, items: Sequence[Item]) -> None:
-        """Hands in what nobody waits for. Raises as `take` does."""
-        self._lane(intake).put(items)
+        """Hands in what nobody waits for, to be stored within a second. Raises as `take` does."""
+        lane = self._lane(intake)
+        lane.put(items)
+        lane.flush_soon()
 
     async def close(self) -> None:
         """Takes nothing more, and returns when everything taken is settled."""
