@@ -8,9 +8,9 @@ from hypothesis import given, strategies as st
 from db.core.ids import EPOCH, floor, time_of, uuid7
 
 MICROSECOND = timedelta(microseconds=1)
-LAST = datetime(9998, 12, 31, 23, 59, 59, 999998)  # noqa: DTZ001
+LAST = datetime(9998, 12, 31, 23, 59, 59, 999998)  # noqa: DTZ001  hypothesis wants naive bounds
 
-times = st.datetimes(datetime(1970, 1, 1), LAST, timezones=st.just(UTC))  # noqa: DTZ001
+times = st.datetimes(datetime(1970, 1, 1), LAST, timezones=st.just(UTC))  # noqa: DTZ001  the same
 keys = st.none() | st.text(max_size=5)
 
 

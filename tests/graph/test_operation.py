@@ -25,7 +25,7 @@ Data = Callable[..., Awaitable[Any]]
 
 
 def never() -> Awaitable[int]:
-    return asyncio.Event().wait()  # type: ignore[return-value]
+    return asyncio.Event().wait()  # type: ignore[return-value]  # it never returns
 
 
 def broken() -> int:

@@ -123,7 +123,7 @@ def test_what_is_no_value_is_refused(name: str, text: Any, message: str) -> None
     assert str(refused.value) == message
 
 
-@given(st.datetimes(datetime(1970, 1, 2), datetime(9998, 12, 30), timezones=st.timezones()))  # noqa: DTZ001
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9998, 12, 30), timezones=st.timezones()))  # noqa: DTZ001  naive bounds
 def test_a_time_survives_being_printed_and_read(at: datetime) -> None:
     printed = scalar("DateTime").serialize(at)
 
