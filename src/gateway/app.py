@@ -20,6 +20,7 @@ from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
 from gateway.requests import RequestEvents
 from gateway.settings import Settings
+from gateway.streams import Streams
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
 from graph.core.budget import MEMORY, Budget
@@ -61,6 +62,7 @@ def _endpoint(settings: Settings, database: Database, ingestion: Ingestion, auth
         max_document_bytes=settings.max_document_bytes,
         limits=_limits(settings),
         callers=_callers(settings),
+        streams=_streams(settings),
     )
 
 
@@ -83,6 +85,12 @@ def _callers(settings: Settings) -> Callers:
         Budget(storage.get_secret_value() if storage else MEMORY),
         signed_in=settings.budget_points_per_minute,
         anonymous=settings.budget_points_per_minute_anonymous,
+    )
+
+
+def _streams(settings: Settings) -> Streams:
+    return Streams(
+        settings.max_streams, settings.max_streams_per_caller, settings.max_streams_per_network
     )
 
 

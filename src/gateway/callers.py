@@ -1,14 +1,31 @@
-"""Callers: whose points a request spends."""
+"""Callers: whose points a request spends, and whose streams are counted together."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from graph.core.budget import Account, Budget
 from graph.core.permission import DEVELOPER, Principal
 
 NETWORKS = {4: 24, 6: 64}  # what one stranger can easily have many addresses in
+
+
+class Caller(NamedTuple):
+    """A user, a key without one, or all strangers of one network, who are not `known`."""
+
+    name: str
+    known: bool
+
+
+def caller(connection: HTTPConnection, principal: Principal) -> Caller | None:
+    """Who sends a request; None for the developer, who may have what they like."""
+    if principal == DEVELOPER:
+        return None
+    known = principal.user_id or principal.key_id
+    host = connection.client.host if connection.client else ""
+    return Caller(str(known or network(host)), bool(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +36,12 @@ class Callers:
     signed_in: int
     anonymous: int
 
-    def account(self, request: Request, principal: Principal) -> Account | None:
+    def account(self, connection: HTTPConnection, principal: Principal) -> Account | None:
         """The account of whoever sends a request; None for those who may spend what they like."""
-        if principal == DEVELOPER:
+        if (who := caller(connection, principal)) is None:
             return None
-        known = principal.user_id or principal.key_id
-        limit = self.signed_in if known else self.anonymous
-        caller = str(known or network(request.client.host if request.client else ""))
-        return Account(self.budget, caller, limit) if limit else None
+        limit = self.signed_in if who.known else self.anonymous
+        return Account(self.budget, who.name, limit) if limit else None
 
 
 def network(host: str) -> str:

@@ -27,6 +27,7 @@ from gateway.callers import Callers
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
+from gateway.streams import Streams
 from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.errors import formatted
@@ -55,6 +56,7 @@ class Endpoint:
     max_document_bytes: int
     limits: Limits
     callers: Callers
+    streams: Streams
 
     async def handle(self, request: Request) -> Response:
         """Answers a GET or a POST. Raises Refused."""

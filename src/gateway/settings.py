@@ -23,6 +23,9 @@ LIMITS = (
     "max_cost",
     "budget_points_per_minute",
     "budget_points_per_minute_anonymous",
+    "max_streams",
+    "max_streams_per_caller",
+    "max_streams_per_network",
 )
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
@@ -155,6 +158,18 @@ class Settings(BaseSettings):
         default=None,
         description="Where spent points are counted, as an `async+` storage URI of the library "
         "`limits`; without it in memory, where each process counts for itself.",
+    )
+    max_streams: int = Field(
+        default=12_000, ge=0, description="The most streams open at once: sockets, event streams."
+    )
+    max_streams_per_caller: int = Field(
+        default=50, ge=0, description="The most streams of each user or key."
+    )
+    max_streams_per_network: int = Field(
+        default=200,
+        ge=0,
+        description="The most streams of all strangers in one network, /24 or /64 in IPv6, and of "
+        "sockets there that have not signed in yet.",
     )
     public_introspection: bool = Field(
         default=False,

@@ -1,0 +1,109 @@
+"""Streams: the connections that stay open, how many there may be, and how they leave together.
+
+A stream is a WebSocket with all its operations, or the one operation of an event stream.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from gateway.callers import Caller
+from gateway.errors import RETRY, Refused
+
+TICK_SECONDS = 0.05
+DRAINING = "This gateway is stopping; another one will take you."
+FULL = "This gateway holds as many streams as it may; try again later."
+TOO_MANY = "You have {} streams open, as many as you may: end one, or try again later."
+
+
+class Streams:
+    """The open streams of this process. There are at most `most`, `most_per_caller` of a user or a
+    key and `most_per_network` of the strangers in one network; 0 is no limit."""
+
+    def __init__(self, most: int, most_per_caller: int, most_per_network: int) -> None:
+        self.most = most
+        self.most_per_caller = most_per_caller
+        self.most_per_network = most_per_network
+        self.open: dict[Stream, None] = {}  # the oldest first
+        self.held: Counter[str] = Counter()
+        self.draining = False
+
+    def admit(self, caller: Caller | None, leave: Callable[[], None]) -> "Stream":
+        """A place for one more stream, for as long as its context lasts; nothing is counted of the
+        caller None. `leave` is called once when the process stops: it tells the client to come
+        back elsewhere and does not wait. Raises Refused."""
+        if self.draining:
+            raise Refused(DRAINING, 503, headers=RETRY)
+        if self.most and len(self.open) >= self.most:
+            raise Refused(FULL, 503, headers=RETRY)
+        stream = Stream(self, leave)
+        stream.belongs_to(caller)
+        self.open[stream] = None
+        return stream
+
+    def check(self, caller: Caller) -> None:
+        """Raises Refused where a caller has as many as they may."""
+        most = self.most_per_caller if caller.known else self.most_per_network
+        if most and self.held[caller.name] >= most:
+            raise Refused(TOO_MANY.format(most), 429, "RATE_LIMITED", RETRY)
+
+    async def drain(self, seconds: float) -> None:
+        """Admits nobody any more and tells all to leave, evenly over that time, so that they do
+        not come to another process in one instant; returns when none is open or the time is up."""
+        self.draining = True
+        began, staying = time.monotonic(), list(self.open)
+        count = len(staying)
+        while self.open and (passed := time.monotonic() - began) < seconds:
+            self._leave(staying, count - int(count * passed / seconds) - 1)
+            await asyncio.sleep(TICK_SECONDS)
+        self._leave(staying, 0)
+
+    def _leave(self, staying: "list[Stream]", remaining: int) -> None:
+        while len(staying) > max(0, remaining):
+            stream = staying.pop()
+            if stream in self.open:
+                stream.leave()
+
+
+class Stream:
+    """One open stream; it is given up by leaving its context."""
+
+    __slots__ = ("caller", "leave", "streams")
+
+    def __init__(self, streams: Streams, leave: Callable[[], None]) -> None:
+        self.streams = streams
+        self.leave = leave
+        self.caller: str | None = None
+
+    def belongs_to(self, caller: Caller | None) -> None:
+        """Counts it for a caller, and no longer for the one before. Raises Refused, and then it is
+        counted as it was."""
+        if caller and caller.name != self.caller:
+            self.streams.check(caller)
+        self._uncount()
+        if caller:
+            self.caller = caller.name
+            self.streams.held[caller.name] += 1
+
+    def _uncount(self) -> None:
+        held = self.streams.held
+        if self.caller is not None:
+            held[self.caller] -= 1
+            if not held[self.caller]:
+                del held[self.caller]
+            self.caller = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._uncount()
+        self.streams.open.pop(self, None)

@@ -1,0 +1,96 @@
+"""Streams: how many there may be, whose they are, and how they are told to leave."""
+
+import pytest
+from starlette.requests import Request
+
+from gateway.callers import Caller, caller
+from gateway.errors import Refused
+from gateway.streams import Stream, Streams
+from graph.core.permission import ANONYMOUS, DEVELOPER
+
+ADA, EVE = Caller("ada", known=True), Caller("eve", known=True)
+NETWORK = Caller("192.0.2.0/24", known=False)
+
+
+def stay() -> None:
+    """Leaving is not asked for."""
+    raise AssertionError("nobody asked to leave")
+
+
+def refused(streams: Streams, who: Caller | None) -> tuple[int, str, str | None]:
+    with pytest.raises(Refused) as refusal:
+        streams.admit(who, stay)
+    headers = refusal.value.headers or {}
+    return refusal.value.status, refusal.value.code, headers.get("retry-after")
+
+
+def test_a_caller_has_so_many_streams_and_others_have_theirs() -> None:
+    streams = Streams(most=0, most_per_caller=2, most_per_network=1)
+    with streams.admit(ADA, stay), streams.admit(EVE, stay), streams.admit(NETWORK, stay):
+        with streams.admit(ADA, stay):
+            assert refused(streams, ADA) == (429, "RATE_LIMITED", "1")
+        with streams.admit(ADA, stay):
+            assert refused(streams, NETWORK) == (429, "RATE_LIMITED", "1")
+    assert (streams.open, streams.held) == ({}, {})
+
+
+def test_a_process_has_so_many_streams() -> None:
+    streams = Streams(most=2, most_per_caller=0, most_per_network=0)
+    with streams.admit(ADA, stay), streams.admit(None, stay):
+        assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
+        assert refused(streams, None) == (503, "SERVICE_UNAVAILABLE", "1")
+    with streams.admit(EVE, stay):
+        assert len(streams.open) == 1
+
+
+def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
+    streams = Streams(most=0, most_per_caller=1, most_per_network=1)
+    with streams.admit(NETWORK, stay) as first:
+        first.belongs_to(ADA)
+        first.belongs_to(ADA)
+        assert streams.held == {"ada": 1}
+        with streams.admit(NETWORK, stay) as second:
+            with pytest.raises(Refused):
+                second.belongs_to(ADA)
+            assert streams.held == {"ada": 1, NETWORK.name: 1}
+        first.belongs_to(None)
+        assert streams.held == {}
+    assert streams.open == {}
+
+
+async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:
+    streams, told = Streams(0, 0, 0), []
+
+    def enter(number: int) -> Stream:
+        def leave() -> None:
+            told.append(number)
+            stream.__exit__(None, None, None)
+
+        stream = streams.admit(ADA, leave)
+        return stream
+
+    for number in range(10):
+        enter(number)
+    await streams.drain(0.2)
+
+    assert sorted(told) == list(range(10))
+    assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
+
+
+async def test_who_does_not_go_is_told_once_and_not_waited_for() -> None:
+    streams, told = Streams(0, 0, 0), []
+    for number in range(3):
+        streams.admit(ADA, lambda number=number: told.append(number))  # type: ignore[misc]
+    await streams.drain(0.1)
+    assert sorted(told) == [0, 1, 2]
+    assert len(streams.open) == 3
+
+
+async def test_draining_ends_at_once_when_nobody_is_there() -> None:
+    await Streams(0, 0, 0).drain(3600)
+
+
+def test_strangers_count_as_their_network_and_the_developer_not_at_all() -> None:
+    scope = {"type": "http", "client": ("192.0.2.77", 1), "headers": []}
+    assert caller(Request(scope), ANONYMOUS) == NETWORK
+    assert caller(Request(scope), DEVELOPER) is None
