@@ -19,6 +19,7 @@ from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
 from gateway.requests import RequestEvents
+from gateway.service import Service
 from gateway.settings import Settings
 from gateway.streams import Streams
 from gateway.telemetry import RequestLog
@@ -53,17 +54,16 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
 
 
 def _endpoint(settings: Settings, database: Database, ingestion: Ingestion, auth: Auth) -> Endpoint:
-    return Endpoint(
+    service = Service(
         schema=schema,
         database=database,
         ingestion=ingestion,
         auth=auth,
-        max_body_bytes=settings.max_body_bytes,
         max_document_bytes=settings.max_document_bytes,
         limits=_limits(settings),
         callers=_callers(settings),
-        streams=_streams(settings),
     )
+    return Endpoint(service, settings.max_body_bytes, _streams(settings))
 
 
 def _limits(settings: Settings) -> Limits:

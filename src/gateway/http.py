@@ -10,52 +10,35 @@ clients try again.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from strawberry import Schema
 
-from db import Database
-from db.core.ingest import Ingestion
 from gateway import parameters, telemetry
-from gateway.auth import Auth
-from gateway.auth.minting import mint
 from gateway.auth.refusal import CHALLENGE, unauthenticated
-from gateway.callers import Callers
 from gateway.errors import JSON, RETRY, STATUSES, Refused, respond
 from gateway.negotiation import GRAPHQL_JSON, HTML, preferred
 from gateway.parameters import Parameters
+from gateway.service import Service
 from gateway.streams import Streams
-from graph.core.budget import Account
-from graph.core.context import Context
 from graph.core.errors import formatted
-from graph.core.limits import Limits
-from graph.core.operation import Answer, Operation, RequestFailed, execute, prepare
+from graph.core.operation import Answer, Operation, RequestFailed, execute
 from graph.core.permission import INTROSPECTION, Principal
-from graph.core.rate_limit import FAULTY, unread
 
 VARY = {"vary": "Accept"}
 TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
 CONSOLE = "/graphiql"
 SHOW_COST = "x-graphql-cost"
 STRANGERS_BODY = 64 * 1024  # bytes; those who signed in send batches, and pay for them
-STRANGERS_VALUES = 1_000  # in variables: coercing one takes microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """The GraphQL endpoint of one schema."""
 
-    schema: Schema
-    database: Database
-    ingestion: Ingestion
-    auth: Auth
+    service: Service
     max_body_bytes: int
-    max_document_bytes: int
-    limits: Limits
-    callers: Callers
     streams: Streams
 
     async def handle(self, request: Request) -> Response:
@@ -64,47 +47,28 @@ class Endpoint:
         if media_type == HTML:
             return RedirectResponse(_console(request), 303, VARY)
         request.state.media_type = media_type
-        request.state.principal = principal = await self.auth.principal(request)
+        request.state.principal = principal = await self.service.auth.principal(request)
         asked = await self._parameters(request, principal)
-        account = self.callers.account(request, principal)
+        account = self.service.callers.account(request, principal)
         try:
-            operation = await self._prepared(asked, principal, account)
+            operation = await self.service.prepared(asked, principal, account)
         except RequestFailed as failed:
             return _failed(failed, request)
         telemetry.note(operation=operation.name, kind=operation.kind)
         _check_kind(operation, request.method)
         request.state.document = asked.query
-        context = Context(
-            self.database,
-            principal,
-            request.state.request_id,
-            self.ingestion,
-            account=account,
-            shows_cost=request.headers.get(SHOW_COST) == "1",
-            mint=partial(mint, self.auth.settings),
-        )
+        shows_cost = request.headers.get(SHOW_COST) == "1"
+        request_id = request.state.request_id
+        context = self.service.context(principal, account, request_id, shows_cost)
         return _response(await execute(operation, asked.variables, context), media_type)
-
-    async def _prepared(
-        self, asked: Parameters, principal: Principal, account: Account | None
-    ) -> Operation:
-        if refused := await unread(account):
-            raise RequestFailed(*refused)
-        name, suggestions = asked.operation_name, principal.may(INTROSPECTION)
-        try:
-            return prepare(self.schema, asked.query, name, self.limits, suggestions)
-        except RequestFailed:
-            if account:
-                await account.take(FAULTY)
-            raise
 
     async def sdl(self, request: Request) -> Response:
         """The schema as text, for whoever may ask anything at all. Raises Refused."""
-        principal = await self.auth.principal(request)
+        principal = await self.service.auth.principal(request)
         if not principal.may(INTROSPECTION):
             needed = Refused(f"The schema needs {INTROSPECTION}.", 403)
             raise needed if principal.is_known else unauthenticated()
-        return PlainTextResponse(self.schema.as_str())
+        return PlainTextResponse(self.service.schema.as_str())
 
     async def _parameters(self, request: Request, principal: Principal) -> Parameters:
         if request.method == "POST":
@@ -114,12 +78,7 @@ class Endpoint:
             asked = parameters.from_body(await _body(request, limit))
         else:
             asked = parameters.from_address(request.query_params)
-        if len(asked.query.encode()) > self.max_document_bytes:
-            message = f"The document is larger than {self.max_document_bytes} bytes."
-            raise Refused(message, code="QUERY_TOO_COMPLEX")
-        if not principal.is_known and parameters.count(asked.variables or {}) > STRANGERS_VALUES:
-            message = f"The variables hold more than {STRANGERS_VALUES} values."
-            raise Refused(message, code="QUERY_TOO_COMPLEX")
+        self.service.check_size(asked, principal)
         return asked
 
 

@@ -20,7 +20,9 @@ from gateway.app import create_app
 from gateway.auth import Auth
 from gateway.callers import Callers
 from gateway.http import Endpoint
+from gateway.service import Service
 from gateway.settings import Settings
+from gateway.streams import Streams
 from gateway.telemetry import RequestLog
 from graph.core.budget import Budget
 from graph.core.limits import Limits
@@ -388,9 +390,8 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     schema = strawberry.Schema(Query, Mutation, Subscription)
     auth = Auth(Settings(_env_file=None), database)
     unlimited = Callers(Budget(), 0, 0)
-    endpoint = Endpoint(
-        schema, database, Ingestion(database), auth, 1024, 1024, Limits(), unlimited
-    )
+    service = Service(schema, database, Ingestion(database), auth, 1024, Limits(), unlimited)
+    endpoint = Endpoint(service, 1024, Streams(0, 0, 0))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

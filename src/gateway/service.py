@@ -1,0 +1,78 @@
+"""Service: from what a caller asks for to an operation that may run, by whatever transport."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from strawberry import Schema
+
+from db import Database
+from db.core.ingest import Ingestion
+from gateway import parameters
+from gateway.auth import Auth
+from gateway.auth.minting import mint
+from gateway.callers import Callers
+from gateway.errors import Refused
+from gateway.parameters import Parameters
+from graph.core.budget import Account
+from graph.core.context import Context
+from graph.core.limits import Limits
+from graph.core.operation import Operation, RequestFailed, prepare
+from graph.core.permission import INTROSPECTION, Principal
+from graph.core.rate_limit import FAULTY, unread
+
+STRANGERS_VALUES = 1_000  # in variables: coercing one takes microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The operations of one schema on one database, and what callers may spend on them."""
+
+    schema: Schema
+    database: Database
+    ingestion: Ingestion
+    auth: Auth
+    max_document_bytes: int
+    limits: Limits
+    callers: Callers
+
+    def check_size(self, asked: Parameters, principal: Principal) -> None:
+        """Whether the document and its variables are small enough to be looked at. Raises
+        Refused."""
+        if len(asked.query.encode()) > self.max_document_bytes:
+            message = f"The document is larger than {self.max_document_bytes} bytes."
+            raise Refused(message, code="QUERY_TOO_COMPLEX")
+        if not principal.is_known and parameters.count(asked.variables or {}) > STRANGERS_VALUES:
+            message = f"The variables hold more than {STRANGERS_VALUES} values."
+            raise Refused(message, code="QUERY_TOO_COMPLEX")
+
+    async def prepared(
+        self, asked: Parameters, principal: Principal, account: Account | None
+    ) -> Operation:
+        """The operation asked for. Raises RequestFailed; the caller pays for a faulty document."""
+        if refused := await unread(account):
+            raise RequestFailed(*refused)
+        name, suggestions = asked.operation_name, principal.may(INTROSPECTION)
+        try:
+            return prepare(self.schema, asked.query, name, self.limits, suggestions)
+        except RequestFailed:
+            if account:
+                await account.take(FAULTY)
+            raise
+
+    def context(
+        self,
+        principal: Principal,
+        account: Account | None,
+        request_id: str,
+        shows_cost: bool = False,
+    ) -> Context:
+        """What the resolvers of one operation can reach; every operation has its own."""
+        return Context(
+            self.database,
+            principal,
+            request_id,
+            self.ingestion,
+            account=account,
+            shows_cost=shows_cost,
+            mint=partial(mint, self.auth.settings),
+        )
