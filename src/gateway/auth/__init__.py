@@ -1,16 +1,17 @@
 """Auth: who sends a request. docs/identity.md tells it to users and operators.
 
-A credential comes as `Authorization: Bearer …` (RFC 6750 §2.1) and in no other way: an API key, or
-a token of the OpenID Connect issuer in the settings.
+A credential comes as `Authorization: Bearer …` (RFC 6750 §2.1), where browsers cannot send that
+header with a WebSocket in its first message, and in no other way: an API key, or a token of the
+OpenID Connect issuer in the settings.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from db import Database
 from db.core.credential import PREFIX
@@ -20,11 +21,13 @@ from gateway.auth.recent import Clock
 from gateway.auth.refusal import NotValid, invalid, unauthenticated
 from gateway.auth.session import COOKIE, Session
 from gateway.auth.tokens import Tokens
+from gateway.auth.watch import Watch
 from gateway.errors import Refused
 from gateway.settings import Settings
 from graph.core.permission import ANONYMOUS, DEVELOPER, READER_OF_SCHEMA, Principal
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
+ORIGINS = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a WebSocket
 
 log = structlog.get_logger()
 
@@ -39,22 +42,40 @@ class Auth:
         self.keys = Keys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
         self.session = Session(clock)
+        self.watch = Watch(self.holder)
 
-    async def principal(self, request: Request) -> Principal:
-        """Who sends it. Raises Refused, and Unavailable where that cannot be found out now."""
-        given = request.headers.getlist("authorization")
+    async def principal(
+        self, connection: HTTPConnection, authorization: str | None = None
+    ) -> Principal:
+        """Who sends it; `authorization` takes the place of the header of that name. Raises Refused,
+        and Unavailable where that cannot be found out now."""
+        given = _given(connection, authorization)
         if not given:
-            return self._without_credential(request)
+            return self._without_credential(connection)
         try:
-            return await self._holder(_bearer(given))
+            return await self.holder(_bearer(given))
         except NotValid as reason:
             log.info("credential refused", reason=str(reason))
             raise invalid() from None
 
+    def watched(
+        self,
+        connection: HTTPConnection,
+        principal: Principal,
+        end: Callable[[], None],
+        authorization: str | None = None,
+    ) -> AbstractContextManager[None]:
+        """A context in which `end` is called, once, when that connection could no longer be opened
+        as that principal, as `principal` found it. Without a credential there is nothing to end."""
+        if given := _given(connection, authorization):
+            return self.watch.over(_bearer(given), principal, end)
+        return nullcontext()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on beside the requests: the issuer's keys come in, the use of keys goes out."""
-        work = [self.keys.flushing(), *([self.tokens.issuer.refresh()] if self.tokens else [])]
+        work = [self.keys.flushing(), self.watch.going_on()]
+        work += [self.tokens.issuer.refresh()] if self.tokens else []
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield
@@ -65,18 +86,20 @@ class Auth:
                     await task
             await self.keys.flush()
 
-    async def _holder(self, text: str) -> Principal:
+    async def holder(self, text: str, fresh: bool = False) -> Principal:
+        """Who holds a credential, as read lately, or just now where it must be `fresh`. Raises
+        NotValid, and Unavailable where that cannot be found out now."""
         if text.startswith(PREFIX):
-            return await self.keys.principal(mint(self.settings), text)
+            return await self.keys.principal(mint(self.settings), text, fresh)
         if self.tokens is None:
             raise NotValid("not a key, and no issuer of tokens is set")
-        return await self.tokens.principal(text)
+        return await self.tokens.principal(text, fresh)
 
-    def _without_credential(self, request: Request) -> Principal:
+    def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
             return self._stranger()
-        _check_same_origin(request)
-        if self.settings.dev_open or self.session.opened_by(request.cookies.get(COOKIE)):
+        _check_same_origin(connection)
+        if self.settings.dev_open or self.session.opened_by(connection.cookies.get(COOKIE)):
             return DEVELOPER
         raise unauthenticated()
 
@@ -86,6 +109,12 @@ class Auth:
         return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
 
 
+def _given(connection: HTTPConnection, authorization: str | None) -> list[str]:
+    if authorization is not None:
+        return [authorization]
+    return connection.headers.getlist("authorization")
+
+
 def _bearer(given: list[str]) -> str:
     scheme, _, text = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not 0 < len(text) <= MAX_CREDENTIAL:
@@ -93,11 +122,12 @@ def _bearer(given: list[str]) -> str:
     return text
 
 
-def _check_same_origin(request: Request) -> None:
+def _check_same_origin(connection: HTTPConnection) -> None:
     """Browsers say from which site a request comes (Fetch Metadata, RFC 6454); curl says nothing.
     What comes from another site acts as nobody's administrator."""
-    own = f"{request.url.scheme}://{request.headers.get('host')}"
-    site = request.headers.get("sec-fetch-site", "none")
-    if request.headers.get("origin", own) != own or site not in ("same-origin", "none"):
+    scheme = ORIGINS.get(connection.url.scheme, connection.url.scheme)
+    own = f"{scheme}://{connection.headers.get('host')}"
+    site = connection.headers.get("sec-fetch-site", "none")
+    if connection.headers.get("origin", own) != own or site not in ("same-origin", "none"):
         message = "In development, pages of other sites need a key: send `Authorization: Bearer`."
         raise Refused(message, 403)

@@ -35,11 +35,12 @@ class Keys:
         self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
         self.used: set[UUID] = set()
 
-    async def principal(self, mint: Mint, text: str) -> Principal:
-        """Who holds a key. Raises NotValid, and Unavailable where the database is away."""
+    async def principal(self, mint: Mint, text: str, fresh: bool = False) -> Principal:
+        """Who holds a key, read just now where it must be `fresh`. Raises NotValid, and
+        Unavailable where the database is away."""
         if (credential := mint.read(text)) is None:
             raise NotValid("malformed key")
-        held = await self.recent.get(credential.prefix, self._read)
+        held = await self.recent.get(credential.prefix, self._read, fresh)
         if not mint.proves(credential, held and held.hashed_key) or held is None:
             raise NotValid("unknown key")
         if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):

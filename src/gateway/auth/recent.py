@@ -20,11 +20,14 @@ class Recent(Generic[K, V]):
         self.clock = clock
         self.entries: dict[K, tuple[V | None, float]] = {}
 
-    async def get(self, key: K, read: Callable[[K], Awaitable[V | None]]) -> V | None:
-        """The value of a key, read unless it is recent. Raises what `read` raises."""
+    async def get(
+        self, key: K, read: Callable[[K], Awaitable[V | None]], fresh: bool = False
+    ) -> V | None:
+        """The value of a key, read unless it is recent and need not be `fresh`. Raises what `read`
+        raises."""
         now = self.clock()
         value, until = self.entries.pop(key, (None, -math.inf))
-        if until <= now:
+        if fresh or until <= now:
             value, until = await read(key), now + self.seconds
         self.entries[key] = value, until
         if len(self.entries) > self.size:

@@ -4,6 +4,7 @@ What a token says of how it is to be verified is not believed: algorithms are th
 never `none` and never a shared secret, and each key verifies one algorithm, its own.
 """
 
+import math
 from typing import Any
 
 import jwt
@@ -34,11 +35,11 @@ class Tokens:
         self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
         self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
 
-    async def principal(self, text: str) -> Principal:
-        """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer
-        or the database cannot be read."""
+    async def principal(self, text: str, fresh: bool = False) -> Principal:
+        """Who a token stands for, read just now where it must be `fresh`. Raises NotValid, and
+        Unavailable where the keys of the issuer or the database cannot be read."""
         claims = await self._claims(text)
-        user = await self.recent.get(_email(claims), self._user)
+        user = await self.recent.get(_email(claims), self._user, fresh)
         if user is None:
             raise NotValid("no such user")
         return Principal(user.id, self._role(user, claims))
@@ -85,6 +86,16 @@ class Tokens:
         names = claimed if isinstance(claimed, list) else [claimed]
         named = [role for role in Role if role in names]
         return max(named, key=RANKS.__getitem__, default=Role.MEMBER)
+
+
+def expiry(text: str) -> float:
+    """When a credential expires by its own word, as a Unix time in seconds; endless for what says
+    nothing of it, as keys do. It is for credentials that were found valid."""
+    try:
+        claims = jwt.decode(text, options={"verify_signature": False})
+        return float(claims["exp"])
+    except (jwt.PyJWTError, KeyError):
+        return math.inf
 
 
 def _email(claims: dict[str, Any]) -> str:
