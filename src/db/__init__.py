@@ -10,6 +10,7 @@ from db import (
     config as config,
     dreams as dreams,
     events as events,
+    feeds as feeds,
     metrics as metrics,
     notifications as notifications,
     progress as progress,

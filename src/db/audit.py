@@ -27,7 +27,9 @@ class ChangeKind(StrEnum):
 
 
 class Change(Table):
-    """One change of one row of a noun that has no feed of its own."""
+    """One change of one row of a noun that has no feed of its own, and the entry of the audit log
+    that tells more, if there is one. Its `seq` is given in the commit: until then it has another.
+    """
 
     __tablename__ = "changes"
 
@@ -36,6 +38,7 @@ class Change(Table):
     entity_id: Mapped[UUID]
     kind: Mapped[str] = choice(ChangeKind, "kind")
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    audit_id: Mapped[UUID | None]
 
 
 class AuditEntry(Table):
@@ -108,7 +111,8 @@ async def note(
     }
     await session.execute(insert(AuditEntry).values(entry))
     changed = {"noun": table.__tablename__, "entity_id": row.id, "kind": kind}
-    await session.execute(insert(Change).values(changed))
+    await session.execute(insert(Change).values(**changed, audit_id=entry["id"]))
+    session.feeds.add("changes")
 
 
 def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:

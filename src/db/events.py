@@ -85,4 +85,6 @@ def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select
     )
 
 
-LOGGED = Intake("events", (Event,), rules(Event, "event_type", "source"), stored(Event))
+LOGGED = Intake(
+    "events", (Event,), rules(Event, "event_type", "source"), stored(Event), feeds=("events",)
+)

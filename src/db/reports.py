@@ -79,6 +79,7 @@ async def forget(session: WriteSession, agent_key: str) -> UUID:
         "timestamp": at,
     }
     await session.execute(insert(Event).values(event))
+    session.feeds.add("events")
     return id
 
 
@@ -218,4 +219,6 @@ def _printed(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-REPORTED = Intake("agents", (AgentReport, Event, Metric), RULES, _reporting())
+REPORTED = Intake(
+    "agents", (AgentReport, Event, Metric), RULES, _reporting(), feeds=("agents", "events")
+)

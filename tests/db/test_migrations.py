@@ -18,7 +18,7 @@ from factories import make_ai_test
 
 STRUCTURE = text("""
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-    from pg_constraint where connamespace = 'public'::regnamespace
+    from pg_constraint where connamespace = 'public'::regnamespace and contype <> 't'
     union all
     select tablename, indexname, indexdef from pg_indexes where schemaname = 'public'
     union all

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from db.core.act import SYSTEM, Act
 from db.core.failures import translated
+from db.core.hints import Hints
 from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
 
@@ -70,13 +71,14 @@ class ReadSession:
 
 class WriteSession(ReadSession):
     """A borrowed connection inside one transaction; reads in it see what it wrote. `act` says what
-    is being done and by whom."""
+    is being done and by whom; `feeds` names those that get something of it."""
 
     def __init__(
         self, connection: AsyncConnection, sight: Sight = EVERYTHING, act: Act = SYSTEM
     ) -> None:
         super().__init__(connection, sight)
         self.act = act
+        self.feeds: set[str] = set()
 
     async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
         """Runs a statement that writes; returns the number of rows it touched."""
@@ -92,7 +94,7 @@ class WriteSession(ReadSession):
 class Database:
     """One PostgreSQL: `read()` in autocommit, `write()` in a transaction."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str | URL, pool_size: int = 10) -> None:
         self.url = asyncpg_url(url)
         self.engine: AsyncEngine = create_async_engine(
             self.url,
@@ -107,6 +109,7 @@ class Database:
         )
         self.reading = self.engine.execution_options(**READING)
         self.sight = EVERYTHING
+        self.hints = Hints()
 
     def seen_by(self, sight: Sight) -> "Database":
         """The same database, whose sessions see no more than that."""
@@ -126,14 +129,16 @@ class Database:
         """Commits on leaving, rolls back on an exception. Raises as `read` does."""
         with translated():
             async with self.engine.begin() as connection:
-                yield WriteSession(connection, self.sight, act)
+                session = WriteSession(connection, self.sight, act)
+                yield session
+        self.hints.say(*session.feeds)
 
     async def close(self) -> None:
         """Closes every pooled connection."""
         await self.engine.dispose()
 
 
-def asyncpg_url(url: str) -> URL:
+def asyncpg_url(url: str | URL) -> URL:
     """A libpq URL (`postgresql://`, `postgres://`) as SQLAlchemy's asyncpg dialect wants it."""
     parsed = make_url(url)
     names = {key: _LIBPQ.get(key, key) for key in parsed.query}

@@ -44,12 +44,14 @@ log = structlog.get_logger()
 @dataclass(frozen=True, eq=False, slots=True)
 class Intake:
     """Where one kind of item goes: the partitioned tables, and the statement that stores a batch,
-    given as the text of a JSON array in the parameter `items`; `rules` check items beforehand."""
+    given as the text of a JSON array in the parameter `items`; `rules` check items beforehand, and
+    `feeds` names those that get something of it."""
 
     name: str
     tables: tuple[type[Table], ...]
     rules: Rules
     statement: Executable
+    feeds: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -209,6 +211,7 @@ class Lane:
                 for entry in batch:
                     entry.sent = True
                 await connection.execute(self.intake.statement, {"items": text.decode()})
+        self.database.hints.say(*self.intake.feeds)
 
     async def _ensure_months(self, batch: Iterable[Entry]) -> None:
         missing = {entry.item.month for entry in batch} - self.months

@@ -25,14 +25,14 @@ from db.importer.report import Counts, Reject
 from db.metrics import Metric
 from db.users import User
 
-# in the order in which they need each other
+# in the order in which they need each other; reports before events, as the locks of feeds go
 TABLES: dict[str, type[Table]] = {
     "model": AiModel,
     "dream": Dream,
     "test": AiTest,
+    "agentReport": AgentReport,
     "event": Event,
     "metric": Metric,
-    "agentReport": AgentReport,
 }
 _RANKS = {kind: rank for rank, kind in enumerate(TABLES)}
 

@@ -1,0 +1,58 @@
+"""Auditor: counts again what a reader has read, to prove that nothing came in behind it."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:  # the reader has an auditor
+    from db.core.feed.reader import Reader
+
+WINDOW_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class Auditor:
+    """Every minute it closes a window, the rows read since the last one, and a minute later counts
+    what the table holds in it: more than was read are `late_rows`."""
+
+    def __init__(self, reader: "Reader") -> None:
+        self.reader = reader
+        self.late_rows = 0
+        self.window_seconds = WINDOW_SECONDS
+        self._windows: deque[tuple[int, int, int]] = deque()  # after, until, rows read
+        self._after = self._until = self._rows = 0
+
+    def begin(self, seq: int) -> None:
+        """Forgets everything: the reader begins after that row."""
+        self._windows.clear()
+        self._after = self._until = seq
+        self._rows = 0
+
+    def note(self, seq: int, rows: int) -> None:
+        """The reader has read so many rows more, up to that one."""
+        self._until = seq
+        self._rows += rows
+
+    async def run(self) -> None:
+        """Never returns. What cannot be counted is not known, and nobody is the worse for it."""
+        while True:
+            await asyncio.sleep(self.window_seconds)
+            while self._windows:
+                await self._count(*self._windows.popleft())
+            self._windows.append((self._after, self._until, self._rows))
+            self._after, self._rows = self._until, 0
+
+    async def _count(self, after: int, until: int, rows: int) -> None:
+        name = self.reader.feed.name
+        try:
+            async with self.reader.database.read() as session:
+                found = await self.reader.pages.count(session, after, until)
+        except Exception as error:
+            log.info("feed not audited", feed=name, error=repr(error)[:300])
+            return
+        if found > rows:
+            self.late_rows += found - rows
+            log.error("rows came in behind the reader", feed=name, after=after, until=until)

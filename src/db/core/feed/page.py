@@ -1,0 +1,135 @@
+"""Page: a stretch of a feed, read together with what tells whether it is still the same history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from db.core.database import ReadSession
+from db.core.feed.feed import LOW_BITS, Feed, History
+from db.core.feed.position import Position, Reason
+
+ROW_BYTES = 100  # of a row besides its texts and documents
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a feed in order, their sizes in bytes, and the history they belong to."""
+
+    epoch: int
+    min_seq: int
+    records: list[Any]
+    sizes: list[int]
+
+    def position(self, feed: Feed) -> Position:
+        """After the last row of a page that ends with the newest."""
+        if not self.records:
+            return Position(feed.name, self.epoch, self.min_seq - 1, 0)
+        last = self.records[-1]
+        return Position(feed.name, self.epoch, last.seq, feed.check(last))
+
+    def discontinues(self, feed: Feed, position: Position) -> Reason | None:
+        """Why it does not continue from a position, whose own row it would begin with.
+
+        When that row is gone by retention, `min_seq` says whether others went that came after it.
+        """
+        if self.epoch != position.epoch:
+            return Reason.EPOCH
+        if position.seq < self.min_seq - 1:
+            return Reason.EXPIRED
+        first = self.records[0] if self.records else None
+        if first and first.seq == position.seq:
+            return None if feed.check(first) == position.check else Reason.DIVERGED
+        if position.seq == self.min_seq - 1:
+            return None
+        return Reason.DIVERGED if first else Reason.AHEAD
+
+
+class Pages:
+    """The statements that read the pages of one feed."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        seq = _seq(feed)
+        self._from = self._page(seq >= bindparam("since", type_=BigInteger), order=seq)
+        self._head = self._page(order=seq.desc())
+
+    async def since(self, session: ReadSession, seq: int, limit: int) -> Page:
+        """The row of that number, if there is one, and those after it."""
+        return await self._read(session, self._from, {"since": seq, "limit": limit})
+
+    async def head(self, session: ReadSession) -> Page:
+        """The newest row."""
+        return await self._read(session, self._head, {"limit": 1})
+
+    async def between(
+        self,
+        session: ReadSession,
+        after: int,
+        until: int,
+        limit: int,
+        conditions: Sequence[ColumnElement[bool]],
+    ) -> Page:
+        """The rows after one number, up to and with another, that fulfil conditions."""
+        seq = _seq(self.feed)
+        span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
+        statement = self._page(*span, *conditions, order=seq)
+        return await self._read(session, statement, {"limit": limit})
+
+    async def count(self, session: ReadSession, after: int, until: int) -> int:
+        """How many rows are between two numbers, the second included."""
+        seq = _seq(self.feed)
+        span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
+        counted: int = await session.scalar(select(func.count(seq)).where(*span))
+        return counted
+
+    def _page(self, *conditions: ColumnElement[bool], order: Any) -> Select[Any]:
+        """One statement, so that rows and history are of one moment; a row without a row of the
+        feed when there is none."""
+        table = self.feed.table
+        rows = (
+            select(_size(table.columns()).label("size"), *table.columns())
+            .where(*conditions)
+            .order_by(order)
+            .limit(bindparam("limit", type_=Integer))
+            .subquery("page")
+        )
+        return (
+            select(History.epoch, History.min_seq, *rows.c)
+            .outerjoin_from(History, rows, true())
+            .where(History.name == self.feed.name)
+            .order_by(rows.c.seq)
+        )
+
+    async def _read(self, session: ReadSession, statement: Select[Any], given: Any) -> Page:
+        """Raises LookupError where the database knows no such feed."""
+        rows = await session.rows(statement, given)
+        epoch, min_seq, size = rows[0][:3]
+        if size is None:
+            return Page(epoch.int & LOW_BITS, min_seq, [], [])
+        records = self.feed.table.records([row[3:] for row in rows])
+        return Page(epoch.int & LOW_BITS, min_seq, records, [row[2] for row in rows])
+
+
+def _seq(feed: Feed) -> Any:
+    return feed.table.__table__.c.seq
+
+
+def _size(columns: Sequence[Any]) -> ColumnElement[int]:
+    """What a row takes in storage, which costs no unpacking to tell."""
+    wide = [column for column in columns if isinstance(column.type, JSONB | Text)]
+    sizes = [func.coalesce(func.pg_column_size(column), 0) for column in wide]
+    return sum(sizes, literal(ROW_BYTES, Integer))

@@ -1,0 +1,57 @@
+"""Position: how far somebody has read a feed, as an opaque cursor."""
+
+import struct
+from base64 import b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+from zlib import crc32
+
+from db.core.errors import Invalid
+
+VERSION = 1
+_LAYOUT = struct.Struct(">BBIQI")  # version, feed, epoch, seq, check: 18 bytes, 24 characters
+_MAX_SEQ = 2**63 - 1
+
+
+class Reason(StrEnum):
+    """Why nobody can continue from a position."""
+
+    EPOCH = "EPOCH"
+    EXPIRED = "EXPIRED"
+    AHEAD = "AHEAD"
+    DIVERGED = "DIVERGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """After the row `seq` of a feed, whose check it holds, in the history `epoch`; check is 0 where
+    there is no row yet. epoch and check have 32 bits."""
+
+    feed: str
+    epoch: int
+    seq: int
+    check: int
+
+    def __str__(self) -> str:
+        fields = VERSION, _tag(self.feed), self.epoch, self.seq, self.check
+        return urlsafe_b64encode(_LAYOUT.pack(*fields)).decode()
+
+    @classmethod
+    def parse(cls, text: str, feed: str) -> Self:
+        """The position that was printed. Raises Invalid for another feed's, and for any text."""
+        try:
+            data = b64decode(text, altchars=b"-_", validate=True)
+            version, tag, *fields = _LAYOUT.unpack(data)
+        except (ValueError, struct.error) as error:
+            raise Invalid("This is not a cursor.", "after") from error
+        if version != VERSION or fields[1] > _MAX_SEQ:
+            raise Invalid("This is not a cursor.", "after")
+        if tag != _tag(feed):
+            raise Invalid("This cursor is of another feed.", "after")
+        return cls(feed, *fields)
+
+
+def _tag(feed: str) -> int:
+    """One byte that tells a feed from the others."""
+    return crc32(feed.encode()) & 0xFF

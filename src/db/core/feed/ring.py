@@ -1,0 +1,55 @@
+"""Ring: the newest rows of a feed, kept for all who follow it in this process."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+MAX_ROWS = 20_000
+MAX_BYTES = 32 * 1024 * 1024  # as PostgreSQL stores them
+
+
+class Ring:
+    """Every row after `tail`, in order; the oldest make room for new ones."""
+
+    def __init__(self, tail: int, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
+        self.tail = tail
+        self.max_rows, self.max_bytes = max_rows, max_bytes
+        self.seqs: list[int] = []
+        self.records: list[Any] = []
+        self.sizes: list[int] = []
+        self.bytes = 0
+
+    def extend(self, records: Sequence[Any], sizes: Sequence[int]) -> None:
+        """Takes rows that follow those it has, and their sizes in bytes."""
+        self.seqs += [record.seq for record in records]
+        self.records += records
+        self.sizes += sizes
+        self.bytes += sum(sizes)
+        self._drop(self._surplus())
+
+    def since(self, seq: int) -> Sequence[Any] | None:
+        """The rows after that one, None when some of them may have been dropped."""
+        if seq < self.tail:
+            return None
+        return self.records[bisect_right(self.seqs, seq) :]
+
+    def at(self, seq: int) -> Any | None:
+        """The row of that number, if it is here."""
+        place = bisect_right(self.seqs, seq) - 1
+        return self.records[place] if place >= 0 and self.seqs[place] == seq else None
+
+    def _surplus(self) -> int:
+        """How many of the oldest rows are too many."""
+        rows = max(0, len(self.seqs) - self.max_rows)
+        if self.bytes <= self.max_bytes:
+            return rows
+        sums = list(accumulate(self.sizes))
+        return max(rows, 1 + bisect_left(sums, self.bytes - self.max_bytes))
+
+    def _drop(self, rows: int) -> None:
+        if rows:
+            self.tail = self.seqs[rows - 1]
+            self.bytes -= sum(self.sizes[:rows])
+            for kept in (self.seqs, self.records, self.sizes):
+                del kept[:rows]

@@ -1,0 +1,63 @@
+"""Feeds: what happens, in the order of commits, for those who follow it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from zlib import crc32
+
+from db.agents import AgentReport
+from db.audit import Change
+from db.core.database import Database
+from db.core.feed import Feed, Reader
+from db.core.feed.feed import by_id
+from db.core.feed.listener import Listener
+from db.core.feed.reader import CATCHING_UP
+from db.events import Event
+
+
+def _by_content(change: Change) -> int:
+    """The check of a change, which has no id."""
+    return crc32(f"{change.entity_id} {change.kind} {change.at.timestamp()}".encode())
+
+
+# In the order in which a transaction takes their locks, which migration 0004 decides.
+AGENTS = Feed("agents", AgentReport, by_id)
+EVENTS = Feed("events", Event, by_id)
+CHANGES = Feed("changes", Change, _by_content)
+FEEDS = AGENTS, EVENTS, CHANGES
+
+
+class Feeds:
+    """The readers of this process, by the name of their feed; `feeds["events"]`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        catching_up = asyncio.Semaphore(CATCHING_UP)
+        self.readers = {feed.name: Reader(feed, database, catching_up) for feed in FEEDS}
+        self._listener = Listener(database, self._look)
+
+    def __getitem__(self, name: str) -> Reader:
+        return self.readers[name]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Gives and takes hints as long as the context lasts, then stops every reader. Without it
+        the readers look without being told to."""
+        hearers = self.database.hints.hearers
+        hearers += [self._look, self._listener.tell]
+        listening = asyncio.create_task(self._listener.run())
+        try:
+            yield
+        finally:
+            hearers.remove(self._look)
+            hearers.remove(self._listener.tell)
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+            for reader in self.readers.values():
+                await reader.close()
+
+    def _look(self, feeds: Collection[str]) -> None:
+        for name in feeds:
+            if name in self.readers:
+                self.readers[name].look()
