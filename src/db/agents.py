@@ -1,19 +1,40 @@
 """Agents: the fleet that does the work; its present state, and every report it made."""
 
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, Index, Subquery, extract, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Index,
+    Subquery,
+    Text,
+    any_,
+    extract,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from db import config
 from db.core.batch import wanted
+from db.core.database import Database, ReadSession
+from db.core.errors import Unavailable
 from db.core.listing import Listing, by_name
 from db.core.span import Span
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice, sequence
 
-STALE_AFTER = timedelta(seconds=60)
+LOOK_SECONDS = 1.0
+FORMERLY = timedelta(seconds=5)
 WATCHED = timedelta(hours=24)
 
 
@@ -93,9 +114,47 @@ HISTORY = Listing(
 )
 
 
-def is_stale(last_active: datetime) -> bool:
-    """Whether an agent that was last active then has been silent for too long."""
-    return datetime.now(UTC) - last_active > STALE_AFTER
+def is_silent(last_active: datetime, seconds: float) -> bool:
+    """Whether an agent that was last active then has been silent for longer than that."""
+    return datetime.now(UTC) - last_active > timedelta(seconds=seconds)
+
+
+async def states(
+    session: ReadSession, keys: Collection[str] | None, statuses: Collection[str] | None = None
+) -> list[Any]:
+    """The agents with those keys, or all, that are in one of those statuses, or in any; by key."""
+    among = [(Agent.agent_key, keys), (Agent.status, statuses)]
+    chosen = [column == any_(literal(list(v), ARRAY(Text))) for column, v in among if v is not None]
+    return await session.records(Agent, Agent.select().where(*chosen).order_by(Agent.agent_key))
+
+
+def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a report is of one of those agents; none for all."""
+    among = literal(list(keys or ()), ARRAY(Text))
+    return () if keys is None else (AgentReport.agent_key == any_(among),)
+
+
+async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
+    """The keys of the agents that are silent for too long, or were some time ago."""
+    seconds = await config.number(session, config.STALE_AFTER)
+    since = func.now() - ago - timedelta(seconds=seconds)
+    rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
+    return frozenset(key for (key,) in rows)
+
+
+async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
+    """The keys of agents that become silent for too long, or no longer are, as it happens: there is
+    no report of it. It begins with those who became so in the last seconds."""
+    before: frozenset[str] | None = None
+    while True:
+        with suppress(Unavailable):
+            async with database.read() as session:
+                before = await stale(session, FORMERLY) if before is None else before
+                now = await stale(session)
+            if now != before:
+                yield now ^ before
+            before = now
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def by_status() -> Executable:

@@ -2,16 +2,18 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.core import check, secrecy
+from db.core.batch import by_key
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
 from db.core.listing import Listing, by_name
@@ -102,7 +104,9 @@ def of_category(category: str | None) -> list[ColumnElement[bool]]:
 
 # Settings of ours that are numbers: default, least and most.
 ACHIEVED_AT = "dreams.achieved_at"
-NUMBERS = {ACHIEVED_AT: (5, 0, 100)}
+STALE_AFTER = "agents.stale_after_seconds"
+OFFLINE_AFTER = "agents.offline_after_seconds"
+NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER: (300, 2, 604_800)}
 
 KEY = re.compile(r"[a-z0-9_.-]{1,100}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -118,8 +122,14 @@ REFUSED = (
 
 async def number(session: ReadSession, key: str) -> float:
     """A setting of ours that is a number; its default where nobody set it to one."""
-    value = await session.scalar(select(ConfigEntry.value).where(ConfigEntry.key == key))
-    return value if _is_number(value) else NUMBERS[key][0]
+    return (await numbers(session, [key]))[key]
+
+
+async def numbers(session: ReadSession, keys: Sequence[str]) -> dict[str, float]:
+    """Several settings that are numbers."""
+    found = await by_key(session, ConfigEntry, (ConfigEntry.key,), keys)
+    set_to = {key: entry.value for key, entry in found.items() if _is_number(entry.value)}
+    return {key: set_to.get(key, NUMBERS[key][0]) for key in keys}
 
 
 def is_on(flag: Any | None, user_id: UUID | None) -> bool:

@@ -26,14 +26,15 @@ from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
 from graph.core.budget import MEMORY, Budget
 from graph.core.limits import Limits
+from graph.core.live import Live
 from graph.schema import schema
 
 
 def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
     """The gateway over an open database, whose connections it closes when it stops."""
     auth = auth or Auth(settings, database)
-    health, ingestion = Health(database), Ingestion(database)
-    endpoint = _endpoint(settings, database, ingestion, auth)
+    health, ingestion, live = Health(database), Ingestion(database), Live(database)
+    endpoint = _endpoint(settings, database, ingestion, auth, live)
     session = Route("/session", auth.session.open, methods=["POST"])
     around = [
         Middleware(RequestLog),
@@ -49,15 +50,18 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         ],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(health, ingestion, auth),
+        lifespan=_lifespan(health, ingestion, auth, live),
     )
 
 
-def _endpoint(settings: Settings, database: Database, ingestion: Ingestion, auth: Auth) -> Endpoint:
+def _endpoint(
+    settings: Settings, database: Database, ingestion: Ingestion, auth: Auth, live: Live
+) -> Endpoint:
     service = Service(
         schema=schema,
         database=database,
         ingestion=ingestion,
+        live=live,
         auth=auth,
         max_document_bytes=settings.max_document_bytes,
         limits=_limits(settings),
@@ -113,11 +117,11 @@ def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
 
 
 def _lifespan(
-    health: Health, ingestion: Ingestion, auth: Auth
+    health: Health, ingestion: Ingestion, auth: Auth, live: Live
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with upkeep(health.database), auth.running():
+        async with upkeep(health.database), auth.running(), live.running():
             yield
             health.stopping = True
             await ingestion.close()

@@ -16,6 +16,7 @@ from gateway.parameters import Parameters
 from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.limits import Limits
+from graph.core.live import Live
 from graph.core.operation import Operation, RequestFailed, prepare
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.rate_limit import FAULTY, unread
@@ -30,6 +31,7 @@ class Service:
     schema: Schema
     database: Database
     ingestion: Ingestion
+    live: Live
     auth: Auth
     max_document_bytes: int
     limits: Limits

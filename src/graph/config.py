@@ -1,6 +1,7 @@
 """Config: settings of the whole system that change while it runs, and its feature flags."""
 
 import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
-from db import WriteSession
+from db import ReadSession, WriteSession
 from db.config import ConfigKind
 from db.core import errors
 from db.core.secrecy import fingerprint
@@ -18,7 +19,7 @@ from graph.core.context import Info
 from graph.core.errors import Conflict, Invalid, NotFound
 from graph.core.field import enum, field, related, value
 from graph.core.filter import filters, orders
-from graph.core.loader import One
+from graph.core.loader import Loader, One
 from graph.core.mutation import Given, act, given, result, values
 from graph.core.node import Node, global_id, node
 from graph.core.permission import PUBLIC, scope
@@ -49,6 +50,13 @@ def _fingerprint(root: Any, info: Info) -> str | None:
 
 
 # Loaders
+
+
+class NumberByKey(Loader):
+    """Settings of ours that are numbers, whether somebody set them or not."""
+
+    async def found(self, session: ReadSession, keys: Sequence[Any]) -> Mapping[Any, Any]:
+        return await db.config.numbers(session, keys)
 
 
 class ConfigByKey(One):

@@ -53,6 +53,7 @@ def root(name: str, part: str, description: str) -> Any:
 
 schema = strawberry.Schema(
     query=root("Query", "Queries", "Everything that can be read."),
+    subscription=root("Subscription", "Subscriptions", "Everything that can be followed."),
     mutation=root("Mutation", "Mutations", "Everything that can be changed."),
     types=errors.types,
     exception_handlers=errors.handlers,

@@ -57,6 +57,7 @@ def related(
 def value(cls: T) -> T:
     """A type that is part of an answer and no entity; the class docstring describes it."""
     cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.permission
+    cls.alike = True  # type: ignore[attr-defined]  # read by graph.core.sharing
     return strawberry.type(cls, description=described(cls))
 
 

@@ -54,6 +54,7 @@ class Node:
     """An entity with an id that is unique among all entities."""
 
     access = VALUE
+    alike = True
     id: strawberry.ID = field(
         "Opaque and unique among all entities; good for `node(id:)` and for caches.",
         resolver=global_id,
@@ -61,10 +62,11 @@ class Node:
 
 
 def node(
-    table: type[Table], access: Access, loader: type[Loader] | None = None
+    table: type[Table], access: Access, loader: type[Loader] | None = None, alike: bool = False
 ) -> Callable[[T], T]:
     """Registers a type as the node of a table: its ids, who may read it, and its loader by id,
-    needed only where not everybody who may read the type finds every row."""
+    needed only where not everybody who may read the type finds every row. It is `alike` when its
+    fields look the same to all who may read it, so that subscribers can share them."""
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -73,6 +75,7 @@ def node(
         registered = NodeType(prefix, by_id, access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
+        cls.alike = alike  # type: ignore[attr-defined]  # read by graph.core.sharing
         cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry
         return strawberry.type(cls, description=described(cls))
 

@@ -1,16 +1,23 @@
-"""Operations: from text to answer. What depends on the text alone is done once and remembered."""
+"""Operations: from text to answer. What depends on the text alone is done once and remembered.
+
+A query or a mutation is executed once. A subscription is opened once, which tells what it follows,
+and then executed for each of its messages, each of them as a root of its own.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from inspect import isawaitable
 from typing import Any, Literal
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
+    Executor,
     GraphQLError,
     OperationDefinitionNode,
+    create_source_event_stream,
     execute as graphql_execute,
     parse,
     separate_operations,
@@ -20,7 +27,7 @@ from graphql.execution.values import get_variable_values
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
-from graph.core import cost, limits, permission
+from graph.core import cost, limits, permission, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
 from graph.core.errors import coded, formatted
@@ -50,6 +57,7 @@ class Operation:
     """One operation of a valid document with the fragments it uses, and what running it needs."""
 
     schema: Schema
+    text: str
     document: DocumentNode
     node: OperationDefinitionNode
     needs: Mapping[Access, str]
@@ -63,6 +71,16 @@ class Operation:
     @property
     def kind(self) -> Kind:
         return self.node.operation.value
+
+    @cached_property
+    def is_alike(self) -> bool:
+        """Whether a subscription tells everybody the same who may see it."""
+        return sharing.is_alike(self.schema._schema, self.document)
+
+    @cached_property
+    def cursor(self) -> str | None:
+        """The variable that says where a subscription goes on, and nothing else."""
+        return sharing.cursor_variable(self.document, self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,7 @@ def prepare(
         alone = separate_operations(whole)[node.name.value if node.name else ""]
         needs = permission.needs(schema._schema, alone)
         price = cost.compiled(schema._schema, alone, node)
-        return Operation(schema, alone, node, needs, price, limits)
+        return Operation(schema, text, alone, node, needs, price, limits)
     except RecursionError as error:
         message = "The document is nested too deeply."
         raise RequestFailed(coded(message, "QUERY_TOO_COMPLEX")) from error
@@ -138,11 +156,40 @@ async def execute(
     """Runs a query or a mutation. Never raises what a resolver raised: it is in the answer."""
     if refused := await _refused(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
+    return await run(operation, variables, context)
+
+
+async def open_stream(
+    operation: Operation, variables: dict[str, Any] | None, context: Context
+) -> Any:
+    """What a subscription follows, as its resolver says; an Answer where it is refused."""
+    if refused := await _refused(operation, variables, context):
+        return await _answer(None, refused, operation, context, executed=False)
+    executor = Executor.build(
+        operation.schema._schema,
+        operation.document,
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation.name,
+    )
+    made = executor if isinstance(executor, list) else create_source_event_stream(executor)
+    opened = await made if isawaitable(made) else made
+    errors = opened.errors if isinstance(opened, ExecutionResult) else opened
+    if isinstance(errors, list):
+        return await _answer(None, errors, operation, context, executed=False)
+    return opened
+
+
+async def run(
+    operation: Operation, variables: dict[str, Any] | None, context: Context, root: Any = None
+) -> Answer:
+    """Runs what was not refused; of a subscription one message, whose source is the root."""
     try:
         async with asyncio.timeout(SECONDS):
             result = graphql_execute(
                 operation.schema._schema,
                 operation.document,
+                root_value=root,
                 variable_values=variables,
                 operation_name=operation.name,
                 context_value=context,

@@ -1,0 +1,11 @@
+"""Agents: the fleet that does the work, what it does now and what it reported before."""
+
+from graph.agents.inputs import (
+    AgentFilter as AgentFilter,
+    AgentOrder as AgentOrder,
+    AgentReportFilter as AgentReportFilter,
+    AgentReportOrder as AgentReportOrder,
+)
+from graph.agents.operations import Mutations as Mutations, Queries as Queries
+from graph.agents.streams import Subscriptions as Subscriptions
+from graph.agents.types import Agent as Agent, AgentReport as AgentReport

@@ -1,0 +1,102 @@
+"""Inputs: what is asked of agents, and what they report."""
+
+from datetime import datetime
+
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+import db
+from graph.agents.types import AgentStatus
+from graph.core.field import field
+from graph.core.filter import filters, orders
+from graph.core.mutation import given
+from graph.core.reporting import BATCH_KEY, KEY, reported
+
+
+@filters(db.agents.LISTING)
+class AgentFilter:
+    """Conditions on agents; all given must hold."""
+
+
+@orders(db.agents.LISTING)
+class AgentOrder:
+    """Order of agents."""
+
+
+@filters(db.agents.HISTORY)
+class AgentReportFilter:
+    """Conditions on reports of agents; all given must hold."""
+
+
+@orders(db.agents.HISTORY)
+class AgentReportOrder:
+    """Order of reports of agents."""
+
+
+@reported
+class ReportFields:
+    """What every report of an agent has."""
+
+    agent_key: str = field("Name of the agent, 1 to 200 characters.")
+    current_task: JSON | None = field("What it works on; left out, nothing.", default=UNSET)
+    reported_at: datetime | None = field("When it reported; now by default.", default=UNSET)
+    idempotency_key: str | None = field(KEY, default=UNSET)
+
+
+@reported
+class ReportAgentStatusInput(ReportFields):
+    """What one agent does now."""
+
+    status: AgentStatus = field("What it is doing.")
+    performance_metrics: JSON | None = field(
+        "What it measured of itself; left out or empty, what it measured before stays.",
+        default=UNSET,
+    )
+
+
+@reported
+class AgentStatusItem(ReportFields):
+    """One report of a batch."""
+
+    status: str = field(
+        "What the agent is doing, one of AgentStatus; anything else refuses this item alone."
+    )
+    performance_metrics: JSON | None = field(
+        "What it measured of itself; left out or empty, what it measured before stays.",
+        default=UNSET,
+    )
+
+
+@reported
+class ReportAgentStatusesInput:
+    """What agents do now, stored as far as each report is acceptable."""
+
+    reports: list[AgentStatusItem] = field("At most 1,000 reports, of one agent or of many.")
+    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+
+
+@reported
+class ReportAgentPerformanceInput(ReportFields):
+    """How well one agent works. It becomes its state and two metrics named after it,
+    `agent_<key>_response_time` and `agent_<key>_success_rate`."""
+
+    status: AgentStatus = field("What it is doing.")
+    response_time: float = field("How long it takes to respond, in milliseconds.")
+    success_rate: float = field("How often it succeeds, in percent.")
+    task_count: int | None = field("Number of tasks it has done.", default=UNSET)
+    task_type: str | None = field("What kind of task it was measured at.", default=UNSET)
+
+
+@reported
+class ReportAgentErrorInput(ReportFields):
+    """What went wrong for one agent."""
+
+    message: str = field("What went wrong, in the agent's words.")
+    status: AgentStatus = field("What it is doing now.", default=AgentStatus.ERROR)
+
+
+@given
+class ForgetAgentInput:
+    """An agent that is gone for good."""
+
+    agent_key: str = field("Name of the agent.")

@@ -1,0 +1,149 @@
+"""Operations: reading agents, and taking what they report."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import UNSET
+
+import db
+from db.core.item import Item
+from graph.agents.inputs import (
+    ForgetAgentInput,
+    ReportAgentErrorInput,
+    ReportAgentPerformanceInput,
+    ReportAgentStatusesInput,
+    ReportAgentStatusInput,
+)
+from graph.agents.types import (
+    READ,
+    WRITE,
+    Agent,
+    AgentActivity,
+    AgentByKey,
+    AgentReport,
+    AgentStatusCount,
+)
+from graph.core.connection import Connection, listed
+from graph.core.context import Info, rows
+from graph.core.errors import NotFound
+from graph.core.field import field, value
+from graph.core.mutation import Given, act, result
+from graph.core.node import id_of
+from graph.core.reporting import Reporting, many_result, one_result
+from graph.core.span import From, To, span
+
+Key = Annotated[str, strawberry.argument(description="The `key` of an agent.")]
+
+# Results
+
+
+@value
+class AgentForgotten:
+    """The present state of an agent was removed; its history stays."""
+
+    agent_key: str = field("Name of the agent.")
+    event_id: strawberry.ID = field("Id of the event that tells of it.")
+
+
+ReportAgentStatusResult = one_result("ReportAgentStatusResult")
+ReportAgentStatusesResult = many_result("ReportAgentStatusesResult")
+ReportAgentPerformanceResult = one_result("ReportAgentPerformanceResult")
+ReportAgentErrorResult = one_result("ReportAgentErrorResult")
+ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound)
+
+
+def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:
+    metrics = given.get("performanceMetrics")
+    row = {
+        "agent_key": given["agentKey"],
+        "status": given["status"],
+        "current_task": given.get("currentTask"),
+        "performance_metrics": {} if metrics is None else metrics,
+        "error": given.get("message"),
+    }
+    return db.reports.report(row, at, key, **more)
+
+
+def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    return _report(given, at, key)
+
+
+def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
+    names = ("responseTime", "successRate", "taskCount")
+    figures = {name: given[name] for name in names if given.get(name) is not None}
+    tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}
+    measured = db.reports.performance(at, figures["responseTime"], figures["successRate"], tags)
+    return _report({**given, "performanceMetrics": figures}, at, key, measured=measured)
+
+
+def _reporting(make: Any) -> Reporting:
+    record = db.agents.AgentReport.Record
+    return Reporting(db.reports.REPORTED, record, make, time="reportedAt")
+
+
+STATUS, PERFORMANCE = _reporting(_status), _reporting(_performance)
+
+
+@strawberry.type
+class Queries:
+    agents: Connection[Agent] = listed(
+        db.agents.LISTING, "Agents, those heard of last first.", READ
+    )
+    agent_history: Connection[AgentReport] = listed(
+        db.agents.HISTORY, "Reports of all agents, newest first.", READ
+    )
+
+    @field("The agent with that key; null if there is none.", READ)
+    async def agent(self, info: Info, key: Key) -> Agent | None:
+        return await AgentByKey.of(info).load(key)
+
+    @field("How many agents are in each status, also where there are none.", READ, cost=10)
+    async def agents_by_status(self, info: Info) -> list[AgentStatusCount]:
+        return await rows(info, db.agents.by_status())
+
+    @field("What agents did, by agent and status; the last 24 hours by default.", READ, cost=100)
+    async def agent_activity(
+        self, info: Info, from_: From = UNSET, to: To = UNSET
+    ) -> list[AgentActivity]:
+        return await rows(info, db.agents.activity(span(from_, to)))
+
+
+@strawberry.type
+class Mutations:
+    @field(
+        "Report what an agent does: its new state, a line of its history, and an event "
+        "`agent_status_update`. A report older than the state only goes to the history.",
+        WRITE,
+        graphql_type=ReportAgentStatusResult,
+    )
+    async def report_agent_status(self, info: Info, input: Given[ReportAgentStatusInput]) -> Any:
+        return await STATUS.one(info, input)
+
+    @field("Report what agents do, many at once.", WRITE, graphql_type=ReportAgentStatusesResult)
+    async def report_agent_statuses(
+        self, info: Info, input: Given[ReportAgentStatusesInput]
+    ) -> Any:
+        return await STATUS.many(info, input, "reports")
+
+    @field("Report how well an agent works.", WRITE, graphql_type=ReportAgentPerformanceResult)
+    async def report_agent_performance(
+        self, info: Info, input: Given[ReportAgentPerformanceInput]
+    ) -> Any:
+        return await PERFORMANCE.one(info, input)
+
+    @field(
+        "Report what went wrong for an agent; its state keeps the 20 newest errors.",
+        WRITE,
+        graphql_type=ReportAgentErrorResult,
+    )
+    async def report_agent_error(self, info: Info, input: Given[ReportAgentErrorInput]) -> Any:
+        return await STATUS.one(info, input)
+
+    @field("Remove the present state of an agent.", WRITE, graphql_type=ForgetAgentResult)
+    async def forget_agent(self, info: Info, input: Given[ForgetAgentInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            event = await db.reports.forget(session, input.agent_key)
+        event_id = strawberry.ID(id_of(db.events.Event.Record, event))
+        return AgentForgotten(agent_key=input.agent_key, event_id=event_id)

@@ -1,0 +1,129 @@
+"""Streams: agents as they change, and every report of theirs."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import UNSET
+
+import db
+from db import Database
+from db.agents import AgentStatus
+from graph.agents.types import READ, Agent, AgentReport
+from graph.core.context import Info
+from graph.core.field import field
+from graph.core.stream import (
+    Conditions,
+    Nudges,
+    Shown,
+    Source,
+    Update,
+    removed,
+    rows,
+    stream,
+    update,
+)
+
+Keys = Annotated[
+    list[str] | None,
+    strawberry.argument(description="Only agents with one of these keys; all if left out."),
+]
+Statuses = Annotated[
+    list[AgentStatus] | None,
+    strawberry.argument(
+        description="Only agents in one of these statuses; one that leaves them is told once more, "
+        "with the status it has then."
+    ),
+]
+
+
+@update(alike=True)
+class AgentStatusUpdate(Update):
+    """What agents do now. Who reads slowly is told the newest state of each agent only."""
+
+    agents: list[Agent] = rows("The agents that changed, as they are now; all in a SNAPSHOT.")
+    removed_keys: list[str] = removed("Keys of agents that were forgotten.")
+    skipped: int = field("How many reports are told only by what came after them.")
+
+
+@update(alike=True)
+class AgentHistoryUpdate(Update):
+    """What agents reported, every report in the order of storing."""
+
+    reports: list[AgentReport] = rows("The reports, oldest first; none in a SNAPSHOT.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reports(Source):
+    """Every report of some agents, or of all."""
+
+    feed = "agents"
+    keys: frozenset[str] | None
+
+    def conditions(self) -> Conditions:
+        return db.agents.reports_of(self.keys)
+
+    def concerns(self, report: Any) -> bool:
+        return self.keys is None or report.agent_key in self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class States(Source):
+    """The present state of some agents, or of all, while they are in some statuses, or in any."""
+
+    feed = "agents"
+    state = True
+    keys: frozenset[str] | None
+    statuses: frozenset[str] | None
+
+    def concerns(self, report: Any) -> bool:
+        told = self.keys is None or report.agent_key in self.keys
+        among = self.statuses is None or not self.statuses.isdisjoint(
+            (report.status, report.previous_status)
+        )
+        return told and among
+
+    async def snapshot(self, database: Database) -> Sequence[Any]:
+        async with database.read() as session:
+            return await db.agents.states(session, self.keys, self.statuses)
+
+    async def shown(self, database: Database, reports: Sequence[Any]) -> Shown:
+        keys = {report.agent_key for report in reports}
+        async with database.read() as session:
+            agents = await db.agents.states(session, keys)
+        return Shown(agents, sorted(keys - {agent.agent_key for agent in agents}))
+
+    def nudges(self) -> Nudges:
+        return db.agents.turning_stale
+
+    async def named(self, database: Database, keys: Collection[str]) -> Shown:
+        wanted = keys if self.keys is None else self.keys.intersection(keys)
+        async with database.read() as session:
+            return Shown(await db.agents.states(session, wanted, self.statuses))
+
+    async def owed(self, database: Database) -> Collection[str]:
+        async with database.read() as session:
+            return await db.agents.stale(session)
+
+
+def _set(values: Sequence[str] | None) -> frozenset[str] | None:
+    return frozenset(values) if values is not None and values is not UNSET else None
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(
+        AgentStatusUpdate,
+        "Agents as they are, and then as they change: by a report, by being silent for too long, "
+        "or by being forgotten.",
+        READ,
+    )
+    async def agent_status(
+        self, _info: Info, keys: Keys = UNSET, statuses: Statuses = UNSET
+    ) -> Source:
+        return States(_set(keys), _set(statuses))
+
+    @stream(AgentHistoryUpdate, "Every report of agents, none left out.", READ)
+    async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Source:
+        return Reports(_set(keys))

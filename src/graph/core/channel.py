@@ -1,0 +1,118 @@
+"""Channels: the groups that follow one feed, and what wakes them."""
+
+import asyncio
+from collections.abc import Hashable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from db import Database
+from db.core.feed import Position, Reader
+from graph.core.group import BEGINNING, Group, Member, Place
+from graph.core.stream import Nudges, ResetReason
+
+LOOK_SECONDS = 0.25  # after those who were not ready
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False, slots=True)
+class Channel:
+    """All groups over one feed of this process. It follows the feed while there is one."""
+
+    reader: Reader
+    db: Database
+    groups: dict[Hashable, Group] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    started: asyncio.Future[None] | None = None
+    joining: int = 0
+    nudging: dict[Nudges, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def join(
+        self, key: Hashable, group: Group, member: Member, position: Position | None
+    ) -> Group:
+        """Takes a subscriber who was told everything up to a position, or nothing yet, into the
+        group of that key; the group given, if there is none yet. Raises Unavailable."""
+        self.joining += 1
+        try:
+            await self._start()
+            place = await self._place(group, position)
+            group = self.groups.setdefault(key, group)
+            self._listen(group.source.nudges())
+            group.join(member, place)
+            return group
+        finally:
+            self.joining -= 1
+
+    async def stop(self) -> None:
+        """Ends the following; nobody is told anything more."""
+        for task in [*self.nudging.values(), *filter(None, [self.task]), *self._serving()]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _start(self) -> None:
+        """Returns once the feed is followed. Raises Unavailable."""
+        if self.task is None:
+            self.started = asyncio.get_running_loop().create_future()
+            self.task = asyncio.create_task(self._run(self.started))
+        if self.started:
+            await asyncio.shield(self.started)
+
+    async def _place(self, group: Group, position: Position | None) -> Place:
+        if position is None:
+            return BEGINNING
+        owed = frozenset(await group.source.owed(group.db))
+        generation, reason = -1, None
+        while generation != self.reader.generation:  # or the answer is about another history
+            generation = self.reader.generation
+            reason = await self.reader.judge(position)
+        return Place(None, ResetReason(reason)) if reason else Place(position, owed=owed)
+
+    def _listen(self, nudges: Nudges | None) -> None:
+        if nudges and nudges not in self.nudging:
+            self.nudging[nudges] = asyncio.create_task(self._nudge(nudges))
+
+    async def _run(self, started: asyncio.Future[None]) -> None:
+        try:
+            async with self.reader.following():
+                started.set_result(None)
+                await self._follow()
+        except Exception as error:
+            if not started.done():
+                started.set_exception(error)
+                started.exception()  # heard by whoever waits, if anybody does
+        finally:
+            self.task = None
+            for task in self.nudging.values():
+                task.cancel()
+            self.nudging = {}
+
+    async def _follow(self) -> None:
+        generation = self.reader.generation
+        while self.groups or self.joining:
+            seq = self.reader.position.seq
+            if generation != self.reader.generation:
+                generation = self.reader.generation
+                self._reset()
+            for key, group in list(self.groups.items()):
+                group.advance()
+                if group.is_empty:
+                    del self.groups[key]
+            await self.reader.changed(generation, seq, LOOK_SECONDS)
+
+    def _reset(self) -> None:
+        reason = ResetReason(self.reader.reason or ResetReason.DIVERGED)
+        log.warning("subscribers begin anew", feed=self.reader.feed.name, reason=reason)
+        for group in self.groups.values():
+            group.reset(reason)
+
+    async def _nudge(self, nudges: Nudges) -> None:
+        async for keys in nudges(self.db):
+            for group in self.groups.values():
+                if group.source.nudges() is nudges:
+                    group.nudge(keys)
+
+    def _serving(self) -> Iterable[asyncio.Task[None]]:
+        return [group.task for group in self.groups.values() if group.task]

@@ -1,0 +1,226 @@
+"""Streams: what can be subscribed to, and how a noun declares it.
+
+The resolver of a subscription answers with a source: which rows of a feed concern the subscriber,
+and what is shown of them. It is asked anew for each message, so that what is shown is what is
+stored at that moment and may be seen by then. Positions, snapshots, heartbeats and resets are the
+same for all streams, and `live` takes care of them.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from inspect import Parameter, Signature
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import strawberry
+from sqlalchemy import ColumnElement
+from strawberry import UNSET
+
+from db import Database
+from graph.core.context import Info
+from graph.core.field import described, enum, field
+from graph.core.permission import VALUE, Access
+
+T = TypeVar("T", bound=type)
+STALE_SECONDS = 5.0
+
+
+class UpdateKind(StrEnum):
+    """Why a message of a subscription was sent."""
+
+    SNAPSHOT = "SNAPSHOT"
+    UPDATE = "UPDATE"
+    HEARTBEAT = "HEARTBEAT"
+    RESET = "RESET"
+
+
+enum(
+    UpdateKind,
+    SNAPSHOT="What there is at this moment; forget what you had. The first message, unless you "
+    "resumed. Where a stream only tells what happens, it is empty and marks where it begins.",
+    UPDATE="What has changed or happened since the message before.",
+    HEARTBEAT="Nothing new, every 10 seconds: the stream is alive, and how far behind it is.",
+    RESET="The stream cannot go on where you were, `reason` says why: what you have may be wrong. "
+    "A SNAPSHOT follows.",
+)
+
+
+class ResetReason(StrEnum):
+    """Why a stream cannot go on where it was."""
+
+    EPOCH = "EPOCH"
+    EXPIRED = "EXPIRED"
+    AHEAD = "AHEAD"
+    DIVERGED = "DIVERGED"
+
+
+enum(
+    ResetReason,
+    EPOCH="An operator began the history anew.",
+    EXPIRED="What came after your cursor is no longer kept.",
+    AHEAD="The database went back in time: your cursor lies in what it never had.",
+    DIVERGED="The database went back in time and on another way: your cursor is not in it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The source of one message. `skipped` are rows of the feed that are told only by what came
+    after them, `removed` names what is no longer there."""
+
+    kind: UpdateKind
+    cursor: str
+    at: datetime
+    lag: float = 0.0
+    reason: ResetReason | None = None
+    rows: Sequence[Any] = ()
+    removed: Sequence[Any] = ()
+    skipped: int = 0
+
+
+@strawberry.interface(description="A message of a subscription.")
+class Update:
+    """A message of a subscription."""
+
+    access = VALUE
+    alike = True
+    kind: UpdateKind = field("Why it was sent.")
+    cursor: str = field("Where the stream is after it: resume with this as `after`.")
+    at: datetime = field("When it was made.")
+    lag_ms: int = field(
+        "How long ago the database was last asked for news, in milliseconds.",
+        resolver=lambda root: round(root.lag * 1000),
+    )
+    is_stale: bool = field(
+        "Whether the database has not answered for a while, so that there may be news not known.",
+        resolver=lambda root: root.lag > STALE_SECONDS,
+    )
+    reason: ResetReason | None = field("Why a RESET was sent; null in every other message.")
+
+    @classmethod
+    def is_type_of(cls, obj: Any, _info: Any) -> bool:
+        """Messages are shown as what was told."""
+        return isinstance(obj, Told)
+
+
+def update(alike: bool = False) -> Callable[[T], T]:
+    """The type of the messages of one stream; the class docstring describes it. It is `alike` when
+    all who may follow the stream with the same arguments are told the same."""
+
+    def register(cls: T) -> T:
+        cls.alike = alike  # type: ignore[attr-defined]  # read by graph.core.sharing
+        return strawberry.type(cls, description=described(cls))
+
+    return register
+
+
+def rows(description: str) -> Any:
+    """The field of a message that holds its rows."""
+    return field(description, resolver=lambda root: root.rows)
+
+
+def removed(description: str) -> Any:
+    """The field of a message that names what is no longer there."""
+    return field(description, resolver=lambda root: root.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a source shows of rows of its feed."""
+
+    rows: Sequence[Any]
+    removed: Sequence[Any] = ()
+
+
+Conditions = tuple[ColumnElement[bool], ...]
+Nudges = Callable[[Database], AsyncIterator[Collection[Any]]]
+
+
+class Source:
+    """What one subscription follows: rows of a feed, and what is shown of them.
+
+    A source that shows the present `state` may leave out what a slow subscriber missed, and tells
+    only what came of it; any other shows every row, in order.
+    """
+
+    feed: ClassVar[str]
+    state: ClassVar[bool] = False
+
+    def conditions(self) -> Conditions:
+        """What `concerns` says, for PostgreSQL; it may say less, but never more."""
+        return ()
+
+    def concerns(self, _row: Any) -> bool:
+        """Whether a row of the feed may change what is shown."""
+        return True
+
+    async def snapshot(self, _database: Database) -> Sequence[Any]:
+        """What is shown at the beginning; nothing for what only happens."""
+        return ()
+
+    async def owed(self, _database: Database) -> Collection[Any]:
+        """Keys of what may have changed, without a row in the feed, while a subscriber was away."""
+        return ()
+
+    async def shown(self, _database: Database, rows: Sequence[Any]) -> Shown:
+        """What is shown of the rows that concern it; by default the rows themselves."""
+        return Shown(rows)
+
+    def nudges(self) -> Nudges | None:
+        """Where it is told what changes without a row in the feed."""
+        return None
+
+    async def named(self, database: Database, keys: Collection[Any]) -> Shown:
+        """What is shown of the things that a nudge named."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the resolver of a subscription answers: a source, and where to go on."""
+
+    source: Any
+    after: str | None = None
+
+    def __aiter__(self) -> Any:
+        """graphql-core takes only what could be iterated for a subscription; nobody iterates this,
+        because a source is asked per position and not per subscriber."""
+        raise TypeError("A source is followed by graph.core.live, not iterated.")
+
+
+FIXED = (
+    Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
+    Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info),
+)
+AFTER = Parameter(
+    "after",
+    Parameter.KEYWORD_ONLY,
+    default=UNSET,
+    annotation=Annotated[
+        str | None,
+        strawberry.argument(
+            description="The cursor of the last message you have: the stream goes on after it. "
+            "Without it, it begins with a SNAPSHOT."
+        ),
+    ],
+)
+
+
+def stream(
+    type_: Any, description: str, access: Access, cost: int | None = None
+) -> Callable[[Callable[..., Awaitable[Source]]], Any]:
+    """Declares a subscription: the function it decorates makes the source out of the arguments."""
+
+    def declare(make: Callable[..., Awaitable[Source]]) -> Any:
+        async def resolve(self: Any, info: Info, **arguments: Any) -> Opening:
+            after = arguments.pop("after", None) or None
+            return Opening(await make(self, info, **arguments), after)
+
+        _, _, *own = Signature.from_callable(make).parameters.values()  # without self and info
+        resolve.__signature__ = Signature(  # type: ignore[attr-defined]  # PEP 362
+            [*FIXED, *own, AFTER], return_annotation=type_
+        )
+        return field(description, access, resolve, cost, is_subscription=True)
+
+    return declare

@@ -1,0 +1,125 @@
+"""Agents as they change, followed."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import db
+from db import Database
+from db.core.ingest import Ingestion
+from factories import make_agent
+from following import Follow, following
+from graph.core.live import Live
+
+STATUS = """subscription ($keys: [String!], $statuses: [AgentStatus!], $after: String) {
+  agentStatus(keys: $keys, statuses: $statuses, after: $after) {
+    kind cursor reason skipped removedKeys agents { key status isStale }
+  }
+}"""
+
+
+@pytest.fixture
+def live(database: Database) -> Live:
+    return Live(database)
+
+
+@pytest.fixture
+async def follow(live: Live) -> AsyncIterator[Follow]:
+    async with following(live) as follow:
+        yield follow
+
+
+async def report(database: Database, key: str, status: str, at: datetime | None = None) -> None:
+    """As an agent does it."""
+    row = {"agent_key": key, "status": status, "current_task": None, "error": None}
+    item = db.reports.report(row, at or datetime.now(UTC), None)
+    assert not await Ingestion(database).take(db.reports.REPORTED, [item])
+
+
+def told(message: Any) -> Any:
+    """A message without what differs each time."""
+    return {name: value for name, value in message.items() if name != "cursor"}
+
+
+def agent(key: str, status: str, stale: bool = False) -> dict[str, Any]:
+    return {"key": key, "status": status, "isStale": stale}
+
+
+def update(*agents: dict[str, Any], **more: Any) -> dict[str, Any]:
+    fixed = {"kind": "UPDATE", "reason": None, "skipped": 0, "removedKeys": []}
+    return {**fixed, "agents": list(agents), **more}
+
+
+async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(
+    database: Database, follow: Follow
+) -> None:
+    await report(database, "a1", "IDLE")
+    await report(database, "a2", "IDLE")
+
+    follower = await follow(STATUS)
+    assert told(await follower.number(1)) == update(
+        agent("a1", "IDLE"), agent("a2", "IDLE"), kind="SNAPSHOT"
+    )
+    await report(database, "a2", "RUNNING")
+    assert told(await follower.number(2)) == update(agent("a2", "RUNNING"))
+
+
+async def test_a_cursor_goes_on_where_it_was(database: Database, follow: Follow) -> None:
+    await report(database, "a1", "IDLE")
+    first = await follow(STATUS)
+    snapshot = await first.number(1)
+    await report(database, "a1", "RUNNING")
+    await report(database, "a2", "ERROR")
+    await first.until(lambda messages: any("a2" in str(m["agents"]) for m in messages))
+
+    again = await follow(STATUS, {"after": snapshot["cursor"]})
+    assert told(await again.number(1)) == update(agent("a1", "RUNNING"), agent("a2", "ERROR"))
+
+
+async def test_an_agent_that_leaves_the_statuses_is_told_once_more(
+    database: Database, follow: Follow
+) -> None:
+    await report(database, "a1", "RUNNING")
+    await report(database, "a2", "IDLE")
+
+    follower = await follow(STATUS, {"statuses": ["RUNNING"]})
+    assert told(await follower.number(1)) == update(agent("a1", "RUNNING"), kind="SNAPSHOT")
+    await report(database, "a2", "ERROR")
+    await report(database, "a1", "IDLE")
+    assert told(await follower.number(2)) == update(agent("a1", "IDLE"))
+
+
+async def test_a_slow_reader_is_told_the_last_state_and_what_was_skipped(
+    database: Database, follow: Follow
+) -> None:
+    slow, quick = await follow(STATUS), await follow(STATUS)
+    await slow.number(1)
+    slow.ready = False
+    for status in ("IDLE", "STARTING", "RUNNING", "WAITING"):
+        await report(database, "a1", status)
+        await quick.until(lambda messages, s=status: s in str(messages))
+    slow.ready = True
+
+    assert told(await slow.number(2)) == update(agent("a1", "WAITING"), skipped=3)
+
+
+async def test_equal_subscriptions_share_their_bytes(database: Database, follow: Follow) -> None:
+    followers = [await follow(STATUS) for _ in range(3)]
+    for follower in followers:
+        await follower.number(1)
+    await report(database, "a1", "IDLE")
+    for follower in followers:
+        await follower.number(2)
+
+    assert len({id(follower.payloads[1]) for follower in followers}) == 1
+
+
+async def test_silence_is_told_without_a_report(database: Database, follow: Follow) -> None:
+    almost = datetime.now(UTC) - timedelta(seconds=58)
+    await make_agent(database, agent_key="late", status="RUNNING", last_active=almost)
+
+    follower = await follow(STATUS)
+    assert told(await follower.number(1)) == update(agent("late", "RUNNING"), kind="SNAPSHOT")
+    assert told(await follower.number(2)) == update(agent("late", "RUNNING", stale=True))
