@@ -2,22 +2,35 @@
 
 from collections.abc import Iterator
 
+from gateway.errors import JSON
+
 GRAPHQL_JSON = "application/graphql-response+json"
 HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
+MULTIPART = "multipart/mixed"
+
+Offer = tuple[tuple[str, ...], ...]
+
+# Clients that can read streams list them beside JSON with every query and read either, so a stream
+# is chosen for one answer only when it is wanted more.
+ANSWERS: Offer = ((JSON, GRAPHQL_JSON), (EVENT_STREAM, MULTIPART))
+PAGES: Offer = ((JSON, GRAPHQL_JSON, HTML), (EVENT_STREAM, MULTIPART))
+STREAMS: Offer = ((EVENT_STREAM,), (MULTIPART,))
 
 
-def preferred(accept: str, offered: tuple[str, ...]) -> str | None:
+def preferred(accept: str, offered: Offer) -> str | None:
     """The most wanted of the types offered, None when none is acceptable.
 
-    Among equally wanted ones a type that is named goes before one that a wildcard covers; then the
-    newer of the two JSON types goes first when it is named, the older one when it is not.
+    Among equally wanted ones a type that is named goes before one that a wildcard covers, and then
+    one of an earlier group; in the group the newest goes first when it is named, the oldest when
+    it is not.
     """
     wishes = dict(_wishes(accept or "*/*"))
-    ranks = {media_type: _rank(media_type, wishes) for media_type in offered}
-    best = max(ranks.values())
+    ranks = [{name: _rank(name, wishes) for name in group} for group in offered]
+    best = max(rank for group in ranks for rank in group.values())
     if best[0] <= 0:
         return None
-    tied = [media_type for media_type in offered if ranks[media_type] == best]
+    tied = next(names for group in ranks if (names := [n for n in group if group[n] == best]))
     return tied[-1 if best[1] == _NAMED else 0]
 
 
@@ -40,6 +53,6 @@ def _wishes(accept: str) -> Iterator[tuple[str, float]]:
 
 def _quality(text: str) -> float:
     try:
-        return float(text)
+        return max(0.0, float(text))  # in this order, since what is no number is no wish either
     except ValueError:
         return 0.0

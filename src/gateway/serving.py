@@ -4,12 +4,12 @@ import asyncio
 import errno
 import gc
 import socket
+import sys
 from importlib.metadata import version
 
 import structlog
 import uvicorn
 from rich.console import Console
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db import Database
 from db.core.errors import DomainError
@@ -18,12 +18,13 @@ from gateway.app import create_app
 from gateway.auth import Auth, first
 from gateway.auth.minting import mint
 from gateway.auth.session import Session
-from gateway.errors import Refused, refusal
 from gateway.exits import Exit, Stopped
 from gateway.opening import migrated_url, place
+from gateway.protocol import KEEP_ALIVE_SECONDS, Protocol
 from gateway.settings import Settings
 
 BACKLOG = 2048
+UNACKNOWLEDGED_MS = 30_000  # until the system gives up a client that takes nothing any more
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises Stopped."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = (
             "another program listens there: stop it, or set DREAMNET_PORT"
@@ -63,6 +64,9 @@ def listening(host: str, port: int) -> socket.socket:
             else error.strerror
         )
         raise Stopped(f"Cannot listen on {host} port {port}: {reason}.", Exit.PORT) from error
+    if sys.platform == "linux":  # connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    return listener
 
 
 class Server(uvicorn.Server):
@@ -80,18 +84,6 @@ class Server(uvicorn.Server):
             Console(highlight=False, soft_wrap=True).print(self.greeting)
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's, whose answer to what is not HTTP at all is JSON too."""
-
-    def send_400_response(self, msg: str) -> None:
-        response = refusal(Refused(msg), telemetry.new_request_id())
-        headers = [*response.raw_headers, (b"connection", b"close")]
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        head = [b"HTTP/1.1 400 Bad Request\r\n", *lines, b"\r\n"]
-        self.transport.write(b"".join([*head, bytes(response.body)]))
-        self.transport.close()
-
-
 def configuration(
     settings: Settings, database: Database, auth: Auth | None = None
 ) -> uvicorn.Config:
@@ -104,6 +96,7 @@ def configuration(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
 

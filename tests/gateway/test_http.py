@@ -26,6 +26,7 @@ from gateway.streams import Streams
 from gateway.telemetry import RequestLog
 from graph.core.budget import Budget
 from graph.core.limits import Limits
+from graph.core.live import Live
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -212,7 +213,7 @@ async def test_accept_decides_the_form(
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "application/json;q=0", ";;;q=x"])
 async def test_nothing_acceptable(client: httpx2.AsyncClient, accept: str) -> None:
     response = await post(client, {"query": "{ __typename }"}, accept)
-    message = f"Accept {GRAPHQL_JSON} or {JSON}; we have nothing else."
+    message = f"Accept {GRAPHQL_JSON} or {JSON}, or text/event-stream or multipart/mixed."
     assert (response.status_code, response.json()) == (406, refused(message))
     assert response.headers["vary"] == "Accept"
 
@@ -390,7 +391,8 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     schema = strawberry.Schema(Query, Mutation, Subscription)
     auth = Auth(Settings(_env_file=None), database)
     unlimited = Callers(Budget(), 0, 0)
-    service = Service(schema, database, Ingestion(database), auth, 1024, Limits(), unlimited)
+    ingestion, live = Ingestion(database), Live(database)
+    service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited)
     endpoint = Endpoint(service, 1024, Streams(0, 0, 0))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
@@ -407,10 +409,14 @@ async def test_mutations_go_by_post_only(other: httpx2.AsyncClient) -> None:
     assert response.headers["allow"] == "POST"
 
 
-async def test_subscriptions_are_not_served_yet(other: httpx2.AsyncClient) -> None:
-    response = await post(other, {"query": "subscription { greetings }"})
-    expected = refused("Subscriptions are not served yet.")
-    assert (response.status_code, response.json()) == (400, expected)
+@pytest.mark.parametrize("accept", [JSON, f"{GRAPHQL_JSON}, {JSON};q=0.9"])
+async def test_a_subscription_needs_a_stream(other: httpx2.AsyncClient, accept: str) -> None:
+    response = await post(other, {"query": "subscription { greetings }"}, accept)
+    message = (
+        "A subscription needs a WebSocket (graphql-transport-ws), or that you accept "
+        "text/event-stream or multipart/mixed."
+    )
+    assert (response.status_code, response.json()) == (406, refused(message))
 
 
 async def test_no_database_is_503(settings: Settings) -> None:

@@ -1,0 +1,61 @@
+"""Answers: what came of an operation as a response, in the form the caller wants.
+
+It follows the GraphQL over HTTP specification with the statuses in use today: 200 for an operation
+that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
+where the caller accepts application/graphql-response+json, and 200 in any other form, whose clients
+take another status for a failure of the network. The exceptions are a database that cannot be
+reached, 503, and more work than can be done, 429, so that proxies and clients try again; they are
+in JSON whatever the form.
+"""
+
+import math
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway import errors, multipart, sse
+from gateway.auth.refusal import CHALLENGE
+from gateway.errors import JSON, RETRY, STATUSES
+from gateway.negotiation import EVENT_STREAM, GRAPHQL_JSON, MULTIPART
+from graph.core.operation import Answer
+
+FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
+VARY = {"vary": "Accept"}
+TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
+
+
+def respond(answer: Answer, media_type: str) -> Response:
+    """The response to an operation that is over, or was never begun."""
+    status = _status(answer, media_type)
+    content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
+    if answer.executed and status not in TRY_AGAIN.values():
+        content["data"] = answer.data
+    if answer.extensions:
+        content["extensions"] = answer.extensions
+    if form := FORMS.get(media_type):
+        if status == 200:
+            return form.whole(content)
+        media_type = JSON
+    return errors.respond(content, status, _headers(status, answer), media_type)
+
+
+def _headers(status: int, answer: Answer) -> dict[str, str]:
+    if status == 401:
+        return VARY | CHALLENGE
+    return VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
+
+
+def _status(answer: Answer, media_type: str) -> int:
+    codes = {error["extensions"]["code"] for error in answer.errors}
+    nothing = all(value is None for value in (answer.data or {}).values())
+    if nothing and len(codes) == 1 and codes <= TRY_AGAIN.keys():
+        return TRY_AGAIN[codes.pop()]
+    if answer.executed or media_type != GRAPHQL_JSON:
+        return 200
+    return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+
+
+def _retry(answer: Answer) -> dict[str, str]:
+    """When to try again, in whole seconds: after the longest time that any error names."""
+    times = [error["extensions"].get("retryAfterMs", 0) for error in answer.errors]
+    return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

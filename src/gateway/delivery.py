@@ -1,0 +1,173 @@
+"""Delivery: the messages of one subscription as the body of one response, whatever their form."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.protocol import abort
+from graph.core.operation import Answer
+from graph.core.outlet import Message, Outlet
+
+PING_SECONDS = 12.0  # of silence; proxies end what is silent for 30 or 60
+SEND_SECONDS = 10.0  # until a client that does not read is given up
+LEAVE_SECONDS = 2.0  # the same, once the gateway stops
+
+HEADERS = {
+    "cache-control": "no-store, no-transform",
+    "vary": "Accept",
+    "x-accel-buffering": "no",  # nginx would collect messages until its buffer is full
+}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How messages look on the way: `message` takes a payload of JSON and its cursor."""
+
+    content_type: str
+    opening: Callable[[], bytes]
+    message: Callable[[bytes, str | None], bytes]
+    silence: bytes
+    completed: bytes
+    interrupted: bytes  # the last words where it is we who break off
+
+    def whole(self, content: Any) -> Response:
+        """A response that consists of one message."""
+        body = [self.opening(), self.message(orjson.dumps(content), None), self.completed]
+        return Response(b"".join(body), headers=self.headers)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"content-type": self.content_type, **HEADERS}
+
+
+class Slot:
+    """One subscriber's end, with room for one message: an Outlet."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.chunk = b""  # what waits
+        self.news = asyncio.Event()
+        self.idle = True  # nothing is on its way to the client
+        self.over = False
+        self.limit: asyncio.Timeout | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.idle and not self.chunk and not self.over
+
+    def send(self, message: Message) -> None:
+        self._put(self.form.message(message.payload, message.cursor))
+
+    def end(self, errors: list[dict[str, Any]] | None = None) -> None:
+        told = self.form.message(orjson.dumps({"errors": errors}), None) if errors else b""
+        self._end(told + self.form.completed)
+
+    def leave(self) -> None:
+        """Breaks off, so that the client comes back; a client that does not read gets less time."""
+        self._end(self.form.interrupted)
+        if self.limit:
+            self.limit.reschedule(asyncio.get_running_loop().time() + LEAVE_SECONDS)
+
+    async def deliver(self, send: Send) -> None:
+        """Sends what comes until it ends. Raises TimeoutError when the client does not read."""
+        chunk, more = self.form.opening(), True
+        while more:
+            await self._send(send, chunk, more)
+            chunk, more = await self._next()
+        await self._send(send, chunk, more)
+
+    async def _next(self) -> tuple[bytes, bool]:
+        """What to send next, and whether more follows."""
+        self.idle = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PING_SECONDS):
+                await self.news.wait()
+        self.news.clear()
+        self.idle = False
+        chunk, self.chunk = self.chunk, b""
+        return chunk or (b"" if self.over else self.form.silence), not self.over
+
+    async def _send(self, send: Send, chunk: bytes, more: bool) -> None:
+        async with asyncio.timeout(LEAVE_SECONDS if self.over else SEND_SECONDS) as self.limit:
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+        self.limit = None
+
+    def _put(self, chunk: bytes) -> None:
+        self.chunk += chunk
+        self.news.set()
+
+    def _end(self, chunk: bytes) -> None:
+        if not self.over:
+            self.over = True
+            self._put(chunk)
+
+
+class Opened(Protocol):
+    """What is delivered; it is closed when the client has gone or nothing more comes."""
+
+    def close(self) -> None: ...
+
+
+class Delivery(Response):
+    """The response that is a subscription, from its opening to its end.
+
+    `admit` gives it a place among the streams, or raises Refused; an answer that says why it cannot
+    be opened is sent as `refused` makes a response of it.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        open: Callable[[Outlet], Awaitable[Opened | Answer]],
+        admit: Callable[[Callable[[], None]], AbstractContextManager[Any]],
+        refused: Callable[[Answer], Response],
+    ) -> None:
+        super().__init__()
+        self.form = form
+        self.open = open
+        self.admit = admit
+        self.refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises Refused."""
+        slot = Slot(self.form)
+        with self.admit(slot.leave):
+            opened = await self.open(slot)
+            if isinstance(opened, Answer):
+                await self.refused(opened)(scope, receive, send)
+                return
+            try:
+                await self._deliver(slot, scope, receive, send)
+            finally:
+                opened.close()
+
+    async def _deliver(self, slot: Slot, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = Response(headers=self.form.headers)
+        del begin.headers["content-length"]
+        start = {"type": "http.response.start", "status": 200, "headers": begin.raw_headers}
+        await send(start)
+        gone = asyncio.create_task(_hung_up(receive, slot))
+        try:
+            await slot.deliver(send)
+        except TimeoutError:
+            log.info("stream broken off: its client does not read")
+            abort(scope)
+            await gone
+        finally:
+            gone.cancel()
+
+
+async def _hung_up(receive: Receive, slot: Slot) -> None:
+    """Ends the delivery when the client hangs up, whatever it sends before that."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    slot.leave()

@@ -1,0 +1,124 @@
+"""Protocol: HTTP/1.1 on one connection as uvicorn speaks it, with limits to how long and how large
+a request may be on its way. Whoever sends nothing, or one byte now and then, does not stay."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway import telemetry
+from gateway.errors import Refused, refusal
+
+HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to its body
+BODY_SECONDS = 15.0
+KEEP_ALIVE_SECONDS = 75  # load balancers hang up after 60, and should be the first to do so
+MAX_HEAD = 64 * 1024  # bytes beyond those that come first
+
+LATE = "The request did not arrive in time."
+LARGE = f"The head of the request is larger than {MAX_HEAD} bytes."
+ABORT = "dreamnet.abort"
+
+
+def abort(scope: Scope) -> None:
+    """Ends the connection of a request without sending what waits to be sent: closing it would wait
+    for a client that does not read."""
+    if extension := scope.get("extensions", {}).get(ABORT):
+        extension["transport"].abort()
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which does not wait for ever, and answers what is not HTTP at all in JSON."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.until: float | None = None  # when what is on its way must be here
+        self.watched: float | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.in_head = False
+        self.head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self.until = self.loop.time() + HEAD_SECONDS
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        self.head_bytes += len(data) if self.in_head else 0
+        super().data_received(data)
+        if self.in_head and self.head_bytes > MAX_HEAD:
+            self._refuse(Refused(LARGE, 431))
+        elif self._is_adrift:
+            self.until = self.loop.time() + HEAD_SECONDS
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.until = None
+        self._watch()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn keeps the timer of a connection that broke
+
+    # What the parser tells:
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"transport": self.transport}}
+        self.in_head, self.head_bytes = True, 0
+        if self.until is None:
+            self.until = self.loop.time() + HEAD_SECONDS
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.in_head = False
+        self.until = self.loop.time() + BODY_SECONDS
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.until = None
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Refused(msg))
+
+    @property
+    def _is_adrift(self) -> bool:
+        """Whether bytes came that are no request, and nothing else ends the connection."""
+        mine = self in self.connections  # not once it is a WebSocket
+        return mine and not (self.until or self.timeout_keep_alive_task or self._is_answering)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _watch(self) -> None:
+        """Sets the timer to when something must be here. Most requests come in one piece, and then
+        there is nothing to set."""
+        if self.until == self.watched:
+            return
+        if self.timer:
+            self.timer.cancel()
+        self.watched = self.until
+        self.timer = self.loop.call_at(self.until, self._late) if self.until else None
+
+    def _late(self) -> None:
+        if self.flow.read_paused:  # it is we who do not read
+            self.until = self.loop.time() + BODY_SECONDS
+            self._watch()
+        elif self.in_head or self._is_answering:
+            self._refuse(Refused(LATE, 408))
+        else:
+            self.transport.close()
+
+    def _refuse(self, refused: Refused) -> None:
+        """The last words on a connection, unless they would come in the middle of an answer."""
+        if not (self._is_answering and self.cycle.response_started):
+            self.transport.write(_answer(refused))
+        self.transport.close()
+
+
+def _answer(refused: Refused) -> bytes:
+    response = refusal(refused, telemetry.new_request_id())
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    status = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}\r\n".encode()
+    return b"".join([status, *lines, b"\r\n", bytes(response.body)])

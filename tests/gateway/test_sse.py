@@ -1,0 +1,109 @@
+"""Server-sent events: for those who want them, byte by byte."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+EVENT_STREAM = "text/event-stream"
+ID = {"x-request-id": "test"}
+QUERY = {"query": "{ __typename }"}
+ANSWER = b'event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata:\n\n'
+
+# What clients send with a query, unless they are told otherwise.
+GRAPHQL_SSE = EVENT_STREAM
+URQL = (
+    f"{GRAPHQL_JSON}, application/graphql+json, {JSON}, {EVENT_STREAM}, multipart/mixed",
+    "text/event-stream, multipart/mixed",
+)
+APOLLO = (
+    f"{GRAPHQL_JSON},{JSON};q=0.9",
+    f"multipart/mixed;boundary=graphql;subscriptionSpec=1.0,{GRAPHQL_JSON},{JSON};q=0.9",
+)
+
+
+async def post(
+    client: httpx2.AsyncClient, body: Any, accept: str = EVENT_STREAM, **headers: str
+) -> httpx2.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post("/graphql", json=body, headers=ID | {"accept": accept} | named)
+
+
+def events(response: httpx2.Response) -> bytes:
+    """The bytes of an event stream after the hint when to come back, which varies."""
+    hint, _, rest = response.content.partition(b"\n\n")
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert hint.startswith(b"retry: ")
+    assert 1000 <= int(hint[7:]) <= 5000
+    return rest
+
+
+async def test_a_query_is_one_event(client: httpx2.AsyncClient) -> None:
+    response = await post(client, QUERY, GRAPHQL_SSE)
+    assert (response.status_code, events(response)) == (200, ANSWER)
+    assert response.headers["cache-control"] == "no-store, no-transform"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["vary"] == "Accept"
+
+
+async def test_a_query_by_get(client: httpx2.AsyncClient) -> None:
+    headers = {"accept": EVENT_STREAM}
+    response = await client.get("/graphql", params=QUERY, headers=headers)
+    assert events(response) == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (URQL[0], GRAPHQL_JSON),
+        (APOLLO[0], GRAPHQL_JSON),
+        (APOLLO[1], GRAPHQL_JSON),
+        (f"{EVENT_STREAM}, {JSON}", JSON),
+        (f"{EVENT_STREAM}, */*", EVENT_STREAM),
+        (f"{EVENT_STREAM};q=0.9, {JSON};q=0.8", EVENT_STREAM),
+        (f"multipart/mixed, {JSON};q=0.5", "multipart/mixed"),
+        (f"{EVENT_STREAM};q=0, */*", JSON),
+        ("text/*", EVENT_STREAM),
+    ],
+)
+async def test_a_stream_is_chosen_for_a_query_only_where_it_is_wanted_more(
+    client: httpx2.AsyncClient, accept: str, answered: str
+) -> None:
+    response = await post(client, QUERY, accept)
+    assert response.headers["content-type"].partition(";")[0] == answered
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        (
+            "{",
+            b'{"message":"Syntax Error: Expected Name, found <EOF>.",'
+            b'"locations":[{"line":1,"column":2}],'
+            b'"extensions":{"code":"GRAPHQL_PARSE_FAILED","requestId":"test"}}',
+        ),
+        (
+            "{ nothing }",
+            b"{\"message\":\"Cannot query field 'nothing' on type 'Query'.\","
+            b'"locations":[{"line":1,"column":3}],'
+            b'"extensions":{"code":"GRAPHQL_VALIDATION_FAILED","requestId":"test"}}',
+        ),
+    ],
+)
+async def test_what_cannot_be_executed_is_told_in_an_event(
+    client: httpx2.AsyncClient, query: str, error: bytes
+) -> None:
+    response = await post(client, {"query": query})
+    told = b'event: next\ndata: {"errors":[%b]}\n\nevent: complete\ndata:\n\n' % error
+    assert (response.status_code, events(response)) == (200, told)
+
+
+async def test_what_is_no_request_is_refused_in_json(client: httpx2.AsyncClient) -> None:
+    response = await post(client, [QUERY])
+    message = "Batching is not supported: send one operation as a JSON object."
+    extensions = {"code": "BAD_USER_INPUT", "requestId": "test"}
+    expected = {"errors": [{"message": message, "extensions": extensions}]}
+    assert (response.status_code, response.json()) == (400, expected)
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
