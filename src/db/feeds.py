@@ -1,14 +1,15 @@
 """Feeds: what happens, in the order of commits, for those who follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from zlib import crc32
 
 from db.agents import AgentReport
 from db.audit import Change
 from db.core.database import Database
-from db.core.feed import Feed, Reader
+from db.core.feed import Feed, Reader, retention
 from db.core.feed.feed import by_id
 from db.core.feed.listener import Listener
 from db.core.feed.reader import CATCHING_UP
@@ -25,6 +26,15 @@ AGENTS = Feed("agents", AgentReport, by_id)
 EVENTS = Feed("events", Event, by_id)
 CHANGES = Feed("changes", Change, _by_content)
 FEEDS = AGENTS, EVENTS, CHANGES
+
+
+async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str, int]:
+    """Takes away what is older than it is kept, by the names of feeds; those not named are kept for
+    ever. Returns how many months or rows of each; a feed where another process is at it is not
+    there. Raises what sessions raise."""
+    kept = [(feed, keep[feed.name]) for feed in FEEDS if feed.name in keep]
+    gone = {feed.name: await retention.expire(database, feed, time) for feed, time in kept}
+    return {name: count for name, count in gone.items() if count is not None}
 
 
 class Feeds:

@@ -50,7 +50,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         ],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(health, ingestion, auth, live),
+        lifespan=_lifespan(settings, health, ingestion, auth, live),
     )
 
 
@@ -117,11 +117,11 @@ def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
 
 
 def _lifespan(
-    health: Health, ingestion: Ingestion, auth: Auth, live: Live
+    settings: Settings, health: Health, ingestion: Ingestion, auth: Auth, live: Live
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with upkeep(health.database), auth.running(), live.running():
+        async with upkeep(health.database, settings.keep), auth.running(), live.running():
             yield
             health.stopping = True
             await ingestion.close()

@@ -1,5 +1,6 @@
 """Settings: what an operator may decide, read from environment variables and a `.env` file."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
@@ -181,6 +182,17 @@ class Settings(BaseSettings):
     request_log_sample: float = Field(
         default=1.0, ge=0, le=1, description="The share of API requests recorded, from 0 to 1."
     )
+    keep_history_days: int = Field(
+        default=0, ge=0, description="How long reports of agents are kept; 0 is for ever."
+    )
+    keep_events_days: int = Field(
+        default=0, ge=0, description="How long system events are kept; 0 is for ever."
+    )
+    keep_changes_days: int = Field(
+        default=30,
+        ge=0,
+        description="How long subscriptions to other nouns can be resumed; 0 is for ever.",
+    )
     shutdown_seconds: int = Field(
         default=10, ge=1, description="How long requests under way may take when stopping."
     )
@@ -213,6 +225,16 @@ class Settings(BaseSettings):
     def log_as_json(self) -> bool:
         """How log lines are written."""
         return self.log_format == "json" or (self.log_format is None and not self.development)
+
+    @property
+    def keep(self) -> dict[str, timedelta]:
+        """How long each feed is kept that is not kept for ever."""
+        days = {
+            "agents": self.keep_history_days,
+            "events": self.keep_events_days,
+            "changes": self.keep_changes_days,
+        }
+        return {name: timedelta(days=count) for name, count in days.items() if count}
 
     @property
     def algorithms(self) -> tuple[str, ...]:

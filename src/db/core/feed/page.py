@@ -35,10 +35,11 @@ class Page:
     sizes: list[int]
 
     def position(self, feed: Feed) -> Position:
-        """After the last row of a page that ends with the newest."""
-        if not self.records:
+        """After the last row of a page that ends with the newest, or after those that went, where
+        they were newer."""
+        last = self.records[-1] if self.records else None
+        if last is None or last.seq < self.min_seq - 1:
             return Position(feed.name, self.epoch, self.min_seq - 1, 0)
-        last = self.records[-1]
         return Position(feed.name, self.epoch, last.seq, feed.check(last))
 
     def discontinues(self, feed: Feed, position: Position) -> Reason | None:

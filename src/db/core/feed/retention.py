@@ -1,0 +1,165 @@
+"""Retention: what is too old to be followed goes, and whoever has not read it is told so.
+
+`min_seq` is raised before anything goes, so a follower behind it learns that it cannot continue.
+Rows of a partitioned feed go by whole months; a month is marked first, so that one which was taken
+out and not dropped, because the process died between, is known from one that somebody kept.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Text,
+    cast,
+    column,
+    delete,
+    func,
+    select,
+    table as named,
+    update,
+)
+from sqlalchemy.dialects.postgresql import OID
+from sqlalchemy.schema import ExecutableDDLElement
+
+from db.core import partition
+from db.core.database import Database, ReadSession, WriteSession
+from db.core.feed.feed import Feed, History
+from db.core.table import Table
+
+LOCK = 0x72657461696E  # "retain", so that it meets no lock of anybody else
+BATCH_ROWS = 5_000
+EXPIRED = "expired"  # what a month is marked with
+
+_utility: Callable[..., ExecutableDDLElement] = DDL
+_classes = named("pg_class", column("oid", OID), column("relname", Text), column("relkind", Text))
+_inherits = named("pg_inherits", column("inhrelid"), column("inhdetachpending"))
+
+
+class Month(NamedTuple):
+    """A month of a partitioned table: attached, or half detached (pending), or neither."""
+
+    name: str
+    attached: bool
+    pending: bool
+    expired: bool
+
+    @property
+    def end(self) -> datetime:
+        """Its last instant, exclusively."""
+        year, month = int(self.name[-7:-3]), int(self.name[-2:])
+        return partition.following(datetime(year, month, 1, tzinfo=UTC))
+
+
+async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
+    """Takes away what is older than `keep`: whole months, or rows where there are none. Returns how
+    many of them, None where another process is at it. Raises what sessions raise."""
+    own = Database(database.url, pool_size=2)
+    try:
+        async with own.write() as turn:
+            if not await turn.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
+                return None
+            limit = datetime.now(UTC) - keep
+            if feed.table.__table__ in partition.partitioned():
+                return await _expire_months(own, feed, limit)
+            return await _expire_rows(own, feed, limit)
+    finally:
+        await own.close()
+
+
+async def _expire_months(database: Database, feed: Feed, limit: datetime) -> int:
+    async with database.read() as session:
+        months = [month for month in await _months(session, feed.table) if month.end <= limit]
+    gone = [await _remove(database, feed, month) for month in months]
+    return sum(gone)
+
+
+async def _months(session: ReadSession, table: type[Table]) -> list[Month]:
+    """Every month of a table, those half and wholly taken out included, oldest first."""
+    described = func.obj_description(_classes.c.oid, "pg_class")
+    pattern = f"^{table.__tablename__}_y\\d{{4}}m\\d{{2}}$"
+    statement = (
+        select(
+            _classes.c.relname,
+            _inherits.c.inhrelid.is_not(None),
+            func.coalesce(_inherits.c.inhdetachpending, False),
+            func.coalesce(described == EXPIRED, False),
+        )
+        .outerjoin_from(_classes, _inherits, _inherits.c.inhrelid == _classes.c.oid)
+        .where(_classes.c.relname.op("~")(pattern), _classes.c.relkind == "r")
+        .where(func.pg_table_is_visible(_classes.c.oid))
+        .order_by(_classes.c.relname)
+    )
+    return [Month(*row) for row in await session.rows(statement)]
+
+
+async def _remove(database: Database, feed: Feed, month: Month) -> bool:
+    """Whether it was ours to remove: what somebody else has detached is left alone."""
+    names = {"parent": feed.table.__tablename__, "child": month.name}
+    if month.attached and not month.pending:
+        async with database.write() as session:
+            await _raise(session, feed, await _newest(session, month.name))
+            await session.execute(
+                _utility(f"comment on table %(child)s is '{EXPIRED}'", context=names)
+            )
+        await _alone(
+            database, "alter table %(parent)s detach partition %(child)s concurrently", names
+        )
+    elif month.pending:
+        await _alone(database, "alter table %(parent)s detach partition %(child)s finalize", names)
+    elif not month.expired:
+        return False
+    async with database.write() as session:
+        await _seal(session, feed, await _newest(session, month.name))
+        await session.execute(_utility("drop table %(child)s", context=names))
+    return True
+
+
+async def _alone(database: Database, statement: str, names: dict[str, str]) -> None:
+    """Runs what cannot run inside a transaction."""
+    async with database.read() as session:
+        await session.connection.execute(_utility(statement, context=names))
+
+
+async def _raise(session: WriteSession, feed: Feed, newest: int | None) -> None:
+    """From now on rows up to that one may be gone."""
+    raised = func.greatest(History.min_seq, (newest or 0) + 1)
+    mine = History.name == feed.name
+    await session.execute(update(History).where(mine).values(min_seq=raised))
+
+
+async def _seal(session: WriteSession, feed: Feed, newest: int | None) -> None:
+    """Rows that came into the month while it was taken out are seen by nobody: then the history is
+    another one, and every follower is told so."""
+    unseen = History.name == feed.name, History.min_seq <= (newest or 0)
+    await session.execute(update(History).where(*unseen).values(epoch=func.gen_random_uuid()))
+    await _raise(session, feed, newest)
+
+
+async def _newest(session: ReadSession, name: str) -> int | None:
+    month = named(name, column("seq", BigInteger))
+    newest: int | None = await session.scalar(select(func.max(month.c.seq)))
+    return newest
+
+
+async def _expire_rows(database: Database, feed: Feed, limit: datetime) -> int:
+    """Batch by batch, so that nothing waits for long; returns how many rows."""
+    gone = 0
+    while True:
+        async with database.write() as session:
+            deleted = await _expire_batch(session, feed, limit)
+        gone += deleted
+        if deleted < BATCH_ROWS:
+            return gone
+
+
+async def _expire_batch(session: WriteSession, feed: Feed, limit: datetime) -> int:
+    columns = feed.table.__table__.c
+    oldest = select(columns.seq, columns.at).order_by(columns.seq).limit(BATCH_ROWS).subquery()
+    last = await session.scalar(select(func.max(oldest.c.seq)).where(oldest.c.at < limit))
+    if last is None:
+        return 0
+    await _raise(session, feed, last)
+    return await session.execute(delete(feed.table).where(columns.seq <= cast(last, BigInteger)))

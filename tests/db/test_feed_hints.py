@@ -1,0 +1,149 @@
+"""Hints: what is stored is read at once where hints are heard, and soon where they are not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from db import Database, audit, reports
+from db.core.feed.listener import CHANNEL
+from db.core.ingest import Ingestion
+from db.feeds import Feeds
+from db.users import User
+from factories import make_agent, make_event
+
+
+class Ear:
+    """Hears what is said, in this process or on the channel."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[str] = asyncio.Queue()
+
+    def local(self, feeds: Any) -> None:
+        self.heard.put_nowait(" ".join(feeds))
+
+    def remote(self, *given: Any) -> None:
+        self.heard.put_nowait(given[-1])
+
+    async def next(self) -> str:
+        async with asyncio.timeout(20):
+            return await self.heard.get()
+
+
+@asynccontextmanager
+async def listening(url: str) -> AsyncIterator[Ear]:
+    """An ear on the channel, from a connection of its own."""
+    ear, connection = Ear(), await asyncpg.connect(url)
+    await connection.add_listener(CHANNEL, ear.remote)
+    yield ear
+    await connection.close()
+
+
+def report() -> Any:
+    row = {"agent_key": "a", "status": "RUNNING", "current_task": None, "error": None}
+    return reports.report(row, datetime.now(UTC), None)
+
+
+async def test_every_way_of_writing_says_which_feeds_got_something(database: Database) -> None:
+    ear, ingestion = Ear(), Ingestion(database)
+    database.hints.hearers.append(ear.local)
+    await ingestion.take(reports.REPORTED, [report()])
+    assert await ear.next() == "agents events"
+    async with database.write() as session:
+        await audit.create(session, User, email="somebody@example.org")
+        assert ear.heard.empty()
+    assert await ear.next() == "changes"
+    agent = await make_agent(database)
+    async with database.write() as session:
+        await reports.forget(session, agent.agent_key)
+    assert sorted((await ear.next()).split()) == ["changes", "events"]
+    async with database.write() as session:
+        await make_agent(session)
+    assert ear.heard.empty()
+
+
+async def test_nothing_is_said_of_what_was_rolled_back(database: Database) -> None:
+    ear = Ear()
+    database.hints.hearers.append(ear.local)
+    with pytest.raises(RuntimeError):  # noqa: PT012  it is raised where it rolls back
+        async with database.write() as session:
+            await audit.create(session, User, email="somebody@example.org")
+            raise RuntimeError
+    assert ear.heard.empty()
+
+
+async def test_others_are_told(database: Database, database_url: str) -> None:
+    feeds = Feeds(database)
+    async with listening(database_url) as ear, feeds.running():
+        await _until_connected(feeds)
+        database.hints.say("events")
+        assert await ear.next() == "events"
+        for name in ("events", "agents", "events"):
+            database.hints.say(name)
+        assert await ear.next() == "agents events"
+
+
+async def test_what_others_say_is_heard(database: Database, database_url: str) -> None:
+    feeds = Feeds(database)
+    async with feeds.running():
+        await _until_connected(feeds)
+        reader = feeds["events"]
+        hinted = reader._hinted  # the reader itself looks too often to be watched
+        connection = await asyncpg.connect(database_url)
+        await connection.execute(f"notify {CHANNEL}, 'agents unknown events'")
+        await connection.close()
+        async with asyncio.timeout(20):
+            await hinted.wait()
+
+
+async def test_a_listener_that_loses_its_connection_listens_again(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.core.feed.listener.RETRY_SECONDS", 0.01)
+    feeds = Feeds(database)
+    async with feeds.running():
+        await _until_connected(feeds)
+        await _terminate_listener(database_url)
+        await _until_connected(feeds, False)
+        await _until_connected(feeds)
+        async with listening(database_url) as ear:
+            database.hints.say("events")
+            assert await ear.next() == "events"
+
+
+async def test_without_hints_everything_is_read_all_the_same(database: Database) -> None:
+    feeds = Feeds(database)  # not running: nobody hears anything
+    async with asyncio.timeout(20), feeds["events"].following():
+        for _ in range(3):
+            seq = feeds["events"].position.seq
+            made = await make_event(database)
+            await feeds["events"].changed(0, seq, 20)
+            assert feeds["events"].position.seq == made.seq
+
+
+async def test_where_nobody_can_listen_feeds_run_all_the_same(database_url: str) -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
+    async with Feeds(nowhere).running():
+        nowhere.hints.say("events")
+    assert nowhere.hints.hearers == []
+    await nowhere.close()
+
+
+async def _until_connected(feeds: Feeds, connected: bool = True) -> None:
+    async with asyncio.timeout(20):
+        while feeds._listener._connected != connected:  # noqa: ASYNC110  it announces nothing
+            await asyncio.sleep(0.001)
+
+
+async def _terminate_listener(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+        " and query ilike '%listen%dreamnet_feeds%'"
+    )
+    await connection.close()
