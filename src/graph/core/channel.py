@@ -6,10 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
+from graphql import GraphQLError
 
 from db import Database
 from db.core.feed import Position, Reader
-from graph.core.group import BEGINNING, Group, Member, Place
+from graph.core.errors import formatted
+from graph.core.group import Group, Member
+from graph.core.steps import BEGINNING, SOURCE, Place
 from graph.core.stream import Nudges, ResetReason
 
 LOOK_SECONDS = 0.25  # after those who were not ready
@@ -39,7 +42,7 @@ class Channel:
             await self._start()
             place = await self._place(group, position)
             group = self.groups.setdefault(key, group)
-            self._listen(group.source.nudges())
+            self._listen(group.steps.source.nudges())
             group.join(member, place)
             return group
         finally:
@@ -63,7 +66,7 @@ class Channel:
     async def _place(self, group: Group, position: Position | None) -> Place:
         if position is None:
             return BEGINNING
-        owed = frozenset(await group.source.owed(group.db))
+        owed = frozenset(await group.steps.source.owed(group.steps.database))
         generation, reason = -1, None
         while generation != self.reader.generation:  # or the answer is about another history
             generation = self.reader.generation
@@ -80,7 +83,9 @@ class Channel:
                 started.set_result(None)
                 await self._follow()
         except Exception as error:
-            if not started.done():
+            if started.done():
+                self._fail(error)
+            else:
                 started.set_exception(error)
                 started.exception()  # heard by whoever waits, if anybody does
         finally:
@@ -88,6 +93,13 @@ class Channel:
             for task in self.nudging.values():
                 task.cancel()
             self.nudging = {}
+
+    def _fail(self, error: Exception) -> None:
+        """Whoever followed may begin again, where he was."""
+        errors = [formatted(GraphQLError("", original_error=error), SOURCE)]
+        groups, self.groups = self.groups, {}
+        for group in groups.values():
+            group.end(errors)
 
     async def _follow(self) -> None:
         generation = self.reader.generation
@@ -111,7 +123,7 @@ class Channel:
     async def _nudge(self, nudges: Nudges) -> None:
         async for keys in nudges(self.db):
             for group in self.groups.values():
-                if group.source.nudges() is nudges:
+                if group.steps.source.nudges() is nudges:
                     group.nudge(keys)
 
     def _serving(self) -> Iterable[asyncio.Task[None]]:

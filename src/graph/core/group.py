@@ -8,41 +8,25 @@ are level again share their messages again.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
-from graphql import GraphQLError
 
-from db import Database
 from db.core.errors import Unavailable
-from db.core.feed import Discontinued, Position, Reader
-from graph.core.errors import formatted
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet
-from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
+from graph.core.steps import BEGINNING, Failed, Place, Steps
+from graph.core.stream import ResetReason, Told
 
 HEARTBEAT_SECONDS = 10.0
 SHORTEST_PAUSE = 0.02  # between two messages, so that what comes in bursts goes out together
 AGAIN_SECONDS = 0.5  # after the database was away
-MAX_ROWS = 500  # of a message that shows every row
+LONGEST_PAUSE = 1.0
 AT_ONCE = 256  # members who are sent a message before others get a turn
 
 Tell = Callable[[Told], Awaitable[Answer]]
-
-
-class Place(NamedTuple):
-    """What a cohort was told: everything up to a position, or nothing yet. `owed` names what has
-    changed beside the feed; a reason is told before a snapshot."""
-
-    position: Position | None
-    reason: ResetReason | None = None
-    owed: frozenset[Any] = frozenset()
-
-
-BEGINNING = Place(None)
 
 
 @dataclass(eq=False, slots=True)
@@ -53,25 +37,16 @@ class Member:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a cohort is told next, None for nothing, and where it is then."""
-
-    told: Told | None
-    place: Place
-
-
 @dataclass(eq=False, slots=True)
 class Group:
     """The members of one subscription over one feed."""
 
-    source: Source
-    reader: Reader
-    db: Database
+    steps: Steps
     tell: Tell
     cohorts: dict[Place, set[Member]] = field(default_factory=dict)
     generation: int = 0
     beginning: Place = BEGINNING
+    nudged: frozenset[Any] = frozenset()
     task: asyncio.Task[None] | None = None
     beat: float = field(default_factory=time.monotonic)
 
@@ -95,6 +70,7 @@ class Group:
 
     def nudge(self, keys: Collection[Any]) -> None:
         """Notes that things changed without a row in the feed."""
+        self.nudged = self.nudged.union(keys)  # of those who are being told something, later
         before, self.cohorts = self.cohorts, {}
         for place, cohort in before.items():
             self._add(place._replace(owed=place.owed.union(keys)), cohort)
@@ -118,46 +94,26 @@ class Group:
         try:
             while waiting := self._waiting():
                 began = time.monotonic()
-                await self._serve_all(waiting)
-                spent = time.monotonic() - began
-                await asyncio.sleep(max(spent, SHORTEST_PAUSE))  # others have as much time as we
+                beats = self._beats()
+                done = [await self._serve(place, beats) for place in waiting]
+                spent = time.monotonic() - began  # others have as much time as we
+                pause = min(max(spent, SHORTEST_PAUSE), LONGEST_PAUSE)
+                await asyncio.sleep(pause if all(done) else AGAIN_SECONDS)
         finally:
             self.task = None
 
-    async def _serve_all(self, waiting: Sequence[Place]) -> None:
-        beats = self._beats()
-        try:
-            for place in waiting:
-                await self._serve(place, beats)
-        except Unavailable:
-            await asyncio.sleep(AGAIN_SECONDS)
-        except Exception as error:
-            self._end(formatted(GraphQLError("", original_error=error), "subscription"))
-
     def _waiting(self) -> list[Place]:
-        """The places where something is to be told to somebody who is ready; cohorts that only
-        move on are moved."""
-        for place in [place for place in self.cohorts if self._is_behind(place)]:
-            self._pass_over(place)
+        """The places where something is to be told to somebody who is ready; cohorts whom nothing
+        concerns are moved on."""
+        for place in [place for place in self.cohorts if self.steps.is_behind(place)]:
+            if moved := self.steps.passing(place):
+                self._add(moved, self.cohorts.pop(place))
         beats = time.monotonic() >= self.beat + HEARTBEAT_SECONDS
         return [
             place
             for place, cohort in self.cohorts.items()
-            if (beats or self._has_news(place)) and any(m.outlet.ready for m in cohort)
+            if (beats or self.steps.has_news(place)) and any(m.outlet.ready for m in cohort)
         ]
-
-    def _has_news(self, place: Place) -> bool:
-        return place.position is None or bool(place.owed) or self._is_behind(place)
-
-    def _is_behind(self, place: Place) -> bool:
-        return place.position is not None and place.position.seq < self.reader.position.seq
-
-    def _pass_over(self, place: Place) -> None:
-        """Moves a cohort over rows that do not concern it."""
-        rows = self.reader.since(place.position.seq) if place.position else None
-        if rows is not None and not any(map(self.source.concerns, rows)):
-            moved = place._replace(position=self.reader.position)
-            self._add(moved, self.cohorts.pop(place))
 
     def _beats(self) -> bool:
         """Whether it is time for a heartbeat."""
@@ -166,90 +122,40 @@ class Group:
         self.beat = time.monotonic()
         return True
 
-    async def _serve(self, place: Place, beats: bool) -> None:
-        """Tells a cohort what comes next."""
+    async def _serve(self, place: Place, beats: bool) -> bool:
+        """Tells a cohort what comes next. False when that cannot be read: then it is told, when it
+        is time, that we are still here."""
         generation, cohort = self.generation, self.cohorts.pop(place, set())
+        served, self.nudged = True, frozenset()
         try:
-            step = await self._next(place, beats)
-            message = await self._message(step.told) if step.told else None
-            if generation == self.generation:
-                told = await self._deliver(cohort, message)
+            step = await self.steps.next(place, beats)
+            message = await self._message(step.told)
+        except Unavailable:
+            step, served = self.steps.heartbeat(place, beats), False
+            message = await self._message(step.told)
+        except Failed as failed:
+            self._end(cohort, failed.errors)
+            return True
+        if generation == self.generation:
+            told = await self._deliver(cohort, message)
             if generation == self.generation:
                 cohort -= told
-                self._add(step.place, told)
-        finally:
-            self._add(place if generation == self.generation else self.beginning, cohort)
+                self._add(self._owing(step.place), told)
+        self._add(self._owing(place) if generation == self.generation else self.beginning, cohort)
+        return served
 
-    async def _next(self, place: Place, beats: bool) -> Step:
-        try:
-            return await self._following(place, beats)
-        except Discontinued as discontinued:
-            return Step(None, Place(None, ResetReason(discontinued.reason)))
+    def _owing(self, place: Place) -> Place:
+        return place._replace(owed=place.owed | self.nudged)
 
-    async def _following(self, place: Place, beats: bool) -> Step:
-        if place.reason:
-            reset = self._told(UpdateKind.RESET, self.reader.position, reason=place.reason)
-            return Step(reset, Place(None))
-        if place.position is None:
-            return await self._snapshot()
-        if not self._has_news(place):
-            told = self._told(UpdateKind.HEARTBEAT, place.position) if beats else None
-            return Step(told, place)
-        return await self._update(place, place.position)
-
-    async def _snapshot(self) -> Step:
-        """The position is older than the rows, never newer: what lies between is told twice."""
-        position = self.reader.position
-        rows = await self.source.snapshot(self.db)
-        return Step(self._told(UpdateKind.SNAPSHOT, position, Shown(rows)), Place(position))
-
-    async def _update(self, place: Place, position: Position) -> Step:
-        head, rows = self.reader.position, self.reader.since(position.seq)
-        if rows is None and self.source.state:
-            return await self._snapshot()
-        if rows is None:
-            rows, head = await self._from_table(position, head)
-        concerned = [row for row in rows if self.source.concerns(row)]
-        if not self.source.state and len(concerned) > MAX_ROWS:
-            concerned = concerned[:MAX_ROWS]
-            head = self._after(concerned[-1], position)
-        shown = await self._shown(concerned, place.owed)
-        head = head if head.seq > position.seq else position
-        if not shown.rows and not shown.removed:
-            return Step(None, Place(head))
-        skipped = max(0, len(concerned) - len(shown.rows)) if self.source.state else 0
-        return Step(self._told(UpdateKind.UPDATE, head, shown, skipped=skipped), Place(head))
-
-    async def _from_table(
-        self, position: Position, head: Position
-    ) -> tuple[Sequence[Any], Position]:
-        """What a cohort that fell behind the ring has missed, as much as fits one message."""
-        rows = await self.reader.rows(position.seq, head.seq, MAX_ROWS, *self.source.conditions())
-        return rows, head if len(rows) < MAX_ROWS else self._after(rows[-1], position)
-
-    def _after(self, row: Any, before: Position) -> Position:
-        """The position after a row of the same history."""
-        return replace(before, seq=row.seq, check=self.reader.feed.check(row))
-
-    async def _shown(self, rows: Sequence[Any], owed: Collection[Any]) -> Shown:
-        shown = await self.source.shown(self.db, rows) if rows else Shown(())
-        if not owed:
-            return shown
-        more = await self.source.named(self.db, owed)
-        return Shown([*shown.rows, *more.rows], [*shown.removed, *more.removed])
-
-    def _told(
-        self, kind: UpdateKind, position: Position, shown: Shown | None = None, **more: Any
-    ) -> Told:
-        shown = shown or Shown(())
-        facts = {"rows": shown.rows, "removed": shown.removed, **more}
-        return Told(kind, str(position), datetime.now(UTC), self.reader.lag, **facts)
-
-    async def _message(self, told: Told) -> Message:
-        """Raises Unavailable where a part of the message could not be read."""
+    async def _message(self, told: Told | None) -> Message | None:
+        """Raises Unavailable where a part of it could not be read, Failed where nothing is left."""
+        if told is None:
+            return None
         answer = await self.tell(told)
         if any(error["extensions"]["code"] == "SERVICE_UNAVAILABLE" for error in answer.errors):
             raise Unavailable
+        if answer.data is None:
+            raise Failed(answer.errors)
         return Message(encoded(answer), told.cursor)
 
     async def _deliver(self, cohort: Iterable[Member], message: Message | None) -> set[Member]:
@@ -270,11 +176,17 @@ class Group:
         if present:
             self.cohorts.setdefault(place, set()).update(present)
 
-    def _end(self, error: dict[str, Any]) -> None:
+    def end(self, errors: list[dict[str, Any]]) -> None:
+        """Nobody is told anything more, but these errors."""
         before, self.cohorts = self.cohorts, {}
-        for member in (member for cohort in before.values() for member in cohort):
-            member.gone = True
-            member.outlet.end([error])
+        for cohort in before.values():
+            self._end(cohort, errors)
+
+    def _end(self, cohort: Iterable[Member], errors: list[dict[str, Any]]) -> None:
+        for member in cohort:
+            if not member.gone:
+                member.gone = True
+                member.outlet.end(errors)
 
 
 def encoded(answer: Answer) -> bytes:

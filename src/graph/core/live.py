@@ -24,6 +24,7 @@ from graph.core.group import Group, Member
 from graph.core.operation import Answer, Operation, open_stream, run
 from graph.core.outlet import Outlet
 from graph.core.series import Series, SeriesGroup
+from graph.core.steps import Steps
 from graph.core.stream import Opening, Source
 
 Variables = dict[str, Any] | None
@@ -57,6 +58,8 @@ class Live:
             try:
                 yield
             finally:
+                for group in self.series.values():
+                    group.stop()
                 for channel in self.channels.values():
                     await channel.stop()
 
@@ -93,12 +96,13 @@ class Live:
         key, source = _key(operation, variables, context), opening.source
         tell = partial(_tell, operation, variables, context)
         if isinstance(source, Series):
+            self.series = {key: group for key, group in self.series.items() if group.members}
             watching = self.series.setdefault(key, SeriesGroup(source, context.db, tell))
             watching.join(member)
             return Subscription(watching, member)
         channel = self._channel(source)
         position = Position.parse(opening.after, source.feed) if opening.after else None
-        group = Group(source, channel.reader, context.db, tell)
+        group = Group(Steps(source, channel.reader, context.db), tell)
         return Subscription(await channel.join(key, group, member, position), member)
 
     def _channel(self, source: Source) -> Channel:

@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from graphql import GraphQLError
+
 from db import Database
-from db.core.errors import Unavailable
+from graph.core.errors import formatted
 from graph.core.group import Member, encoded
 from graph.core.operation import Answer
 from graph.core.outlet import Message
+from graph.core.steps import SOURCE
 
 
 class Series:
@@ -36,7 +39,7 @@ class SeriesGroup:
     def join(self, member: Member) -> None:
         """Takes a member, who is told what the others were told last."""
         self.members.add(member)
-        if self.task is None:
+        if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._run())
         elif self.latest:
             member.outlet.send(self.latest)
@@ -44,21 +47,36 @@ class SeriesGroup:
     def leave(self, member: Member) -> None:
         """Lets a member go; the last one ends the reading."""
         self.members.discard(member)
-        if not self.members and self.task:
+        if not self.members:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends the reading."""
+        if self.task:
             self.task.cancel()
-            self.task = None
 
     async def _run(self) -> None:
-        while True:
+        while self.members:
             try:
-                answer = await self.tell(await self.series.read(self.db))
-                self._send(Message(encoded(answer), None))
-            except Unavailable:  # the next reading may be answered
+                await self._read()
+            except Exception as error:
                 self.latest = None
+                failed = formatted(GraphQLError("", original_error=error), SOURCE)
+                if failed["extensions"]["code"] != "SERVICE_UNAVAILABLE":  # that one may pass
+                    self._end([failed])
             await asyncio.sleep(self.series.seconds)
 
-    def _send(self, message: Message) -> None:
-        self.latest = message
+    async def _read(self) -> None:
+        answer = await self.tell(await self.series.read(self.db))
+        if answer.data is None:
+            self._end(answer.errors)
+            return
+        self.latest = Message(encoded(answer), None)
         for member in self.members:
             if member.outlet.ready:
-                member.outlet.send(message)
+                member.outlet.send(self.latest)
+
+    def _end(self, errors: list[dict[str, Any]]) -> None:
+        members, self.members = self.members, set()
+        for member in members:
+            member.outlet.end(errors)

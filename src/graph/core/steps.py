@@ -1,0 +1,143 @@
+"""Steps: what those who follow a source are told next, by where they are."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from graphql import GraphQLError
+
+from db import Database
+from db.core.errors import Unavailable
+from db.core.feed import Discontinued, Position, Reader
+from graph.core.errors import formatted
+from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
+
+MAX_ROWS = 500  # of a message that shows every row
+SOURCE = "subscription"  # in the log, for what belongs to no request
+
+
+class Place(NamedTuple):
+    """What a cohort was told: everything up to a position, or nothing yet. `owed` names what has
+    changed beside the feed; a reason is told before a snapshot."""
+
+    position: Position | None
+    reason: ResetReason | None = None
+    owed: frozenset[Any] = frozenset()
+
+
+BEGINNING = Place(None)
+
+
+class Failed(Exception):
+    """Nothing of a message is left: its errors end the subscription, which may be resumed."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a cohort is told next, None for nothing, and where it is then."""
+
+    told: Told | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What comes next in one source, which reads what it shows from the database."""
+
+    source: Source
+    reader: Reader
+    database: Database
+
+    def has_news(self, place: Place) -> bool:
+        """Whether there may be something to tell to those who are there."""
+        return place.position is None or bool(place.owed) or self.is_behind(place)
+
+    def is_behind(self, place: Place) -> bool:
+        """Whether the feed has rows after that place."""
+        return place.position is not None and place.position.seq < self.reader.position.seq
+
+    def passing(self, place: Place) -> Place | None:
+        """The place after rows none of which concerns the source; None when one may."""
+        rows = self.reader.since(place.position.seq) if place.position else None
+        if rows is None or any(map(self.source.concerns, rows)):
+            return None
+        return place._replace(position=self.reader.position)
+
+    def heartbeat(self, place: Place, beats: bool) -> Step:
+        """That we are still here, when it is time."""
+        due = beats and place.position
+        return Step(self._told(UpdateKind.HEARTBEAT, due) if due else None, place)
+
+    async def next(self, place: Place, beats: bool) -> Step:
+        """What to tell. Raises Unavailable, and Failed for what a source should not have raised."""
+        try:
+            return await self._following(place, beats)
+        except Discontinued as discontinued:
+            return Step(None, Place(None, ResetReason(discontinued.reason)))
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise Failed([formatted(GraphQLError("", original_error=error), SOURCE)]) from error
+
+    async def _following(self, place: Place, beats: bool) -> Step:
+        if place.reason:
+            reset = self._told(UpdateKind.RESET, self.reader.position, reason=place.reason)
+            return Step(reset, Place(None))
+        if place.position is None:
+            return await self._snapshot()
+        if not self.has_news(place):
+            return self.heartbeat(place, beats)
+        return await self._update(place, place.position)
+
+    async def _snapshot(self) -> Step:
+        """The position is older than the rows, never newer: what lies between is told twice."""
+        position = self.reader.position
+        rows = await self.source.snapshot(self.database)
+        return Step(self._told(UpdateKind.SNAPSHOT, position, Shown(rows)), Place(position))
+
+    async def _update(self, place: Place, position: Position) -> Step:
+        head, rows = self.reader.position, self.reader.since(position.seq)
+        if rows is None and self.source.state:
+            return await self._snapshot()
+        if rows is None:
+            rows, head = await self._from_table(position, head)
+        concerned = [row for row in rows if self.source.concerns(row)]
+        if not self.source.state and len(concerned) > MAX_ROWS:
+            concerned = concerned[:MAX_ROWS]
+            head = self._after(concerned[-1], position)
+        shown = await self._shown(concerned, place.owed)
+        head = head if head.seq > position.seq else position
+        if not shown.rows and not shown.removed:
+            return Step(None, Place(head))
+        skipped = max(0, len(concerned) - len(shown.rows)) if self.source.state else 0
+        return Step(self._told(UpdateKind.UPDATE, head, shown, skipped=skipped), Place(head))
+
+    async def _from_table(
+        self, position: Position, head: Position
+    ) -> tuple[Sequence[Any], Position]:
+        """What a cohort that fell behind the ring has missed, as much as fits one message."""
+        rows = await self.reader.rows(position.seq, head.seq, MAX_ROWS, *self.source.conditions())
+        return rows, head if len(rows) < MAX_ROWS else self._after(rows[-1], position)
+
+    def _after(self, row: Any, before: Position) -> Position:
+        """The position after a row of the same history."""
+        return replace(before, seq=row.seq, check=self.reader.feed.check(row))
+
+    async def _shown(self, rows: Sequence[Any], owed: Collection[Any]) -> Shown:
+        shown = await self.source.shown(self.database, rows) if rows else Shown(())
+        if not owed:
+            return shown
+        more = await self.source.named(self.database, owed)
+        return Shown([*shown.rows, *more.rows], [*shown.removed, *more.removed])
+
+    def _told(
+        self, kind: UpdateKind, position: Position, shown: Shown | None = None, **more: Any
+    ) -> Told:
+        shown = shown or Shown(())
+        facts = {"rows": shown.rows, "removed": shown.removed, **more}
+        return Told(kind, str(position), datetime.now(UTC), self.reader.lag, **facts)
