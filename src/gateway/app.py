@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from db import Database
 from db.core.ingest import Ingestion
@@ -24,6 +24,7 @@ from gateway.settings import Settings
 from gateway.streams import Streams
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
+from gateway.websocket import WebSockets
 from graph.core.budget import MEMORY, Budget
 from graph.core.limits import Limits
 from graph.core.live import Live
@@ -42,7 +43,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         *_recording(settings, ingestion),
         Middleware(Admission),
     ]
-    return Starlette(
+    app = Starlette(
         routes=[
             *_routes(endpoint, health),
             *console.routes,
@@ -52,6 +53,8 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         exception_handlers=errors.handlers,
         lifespan=_lifespan(settings, health, ingestion, auth, live),
     )
+    app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
+    return app
 
 
 def _endpoint(
@@ -105,10 +108,11 @@ def _recording(settings: Settings, ingestion: Ingestion) -> list[Middleware]:
     return [Middleware(RequestEvents, ingestion=ingestion, sample=sample)]
 
 
-def _routes(endpoint: Endpoint, health: Health) -> list[Route]:
+def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
     return [
         Route("/", _home),
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+        WebSocketRoute("/graphql", WebSockets(endpoint.service, endpoint.streams)),
         Route("/schema.graphql", endpoint.sdl),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),

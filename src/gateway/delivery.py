@@ -1,7 +1,7 @@
 """Delivery: the messages of one subscription as the body of one response, whatever their form."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -117,6 +117,12 @@ class Opened(Protocol):
     def close(self) -> None: ...
 
 
+class Open(Protocol):
+    """Opens a subscription for an outlet, after a cursor where one is given."""
+
+    async def __call__(self, outlet: Outlet, /, after: str | None = None) -> Opened | Answer: ...
+
+
 class Delivery(Response):
     """The response that is a subscription, from its opening to its end.
 
@@ -127,7 +133,7 @@ class Delivery(Response):
     def __init__(
         self,
         form: Form,
-        open: Callable[[Outlet], Awaitable[Opened | Answer]],
+        open: Open,
         admit: Callable[[Callable[[], None]], AbstractContextManager[Any]],
         refused: Callable[[Answer], Response],
     ) -> None:

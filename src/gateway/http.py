@@ -6,13 +6,18 @@ more; a subscription as a stream.
 Whatever is odd about a request is refused here with a status of 4xx, in JSON.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from gateway import answers, parameters, telemetry
 from gateway.auth.refusal import unauthenticated
+from gateway.callers import caller
+from gateway.delivery import Delivery, Open
 from gateway.errors import JSON, Refused
 from gateway.negotiation import (
     ANSWERS,
@@ -64,12 +69,37 @@ class Endpoint:
         except RequestFailed as failed:
             return _failed(failed, request, media_type)
         telemetry.note(operation=operation.name, kind=operation.kind)
-        _check_kind(operation, request)
+        _check_method(operation, request.method)
         request.state.document = asked.query
         shows_cost = request.headers.get(SHOW_COST) == "1"
         request_id = request.state.request_id
         context = self.service.context(principal, account, request_id, shows_cost)
+        if operation.kind == "subscription":
+            open = partial(self.service.live.open, operation, asked.variables, context)
+            return self._delivery(request, open, media_type)
         return answers.respond(await execute(operation, asked.variables, context), media_type)
+
+    def _delivery(self, request: Request, open: Open, media_type: str) -> Response:
+        """A stream; in case it is refused, the answer is in the other media type."""
+        stream_type = preferred(request.headers.get("accept", ""), STREAMS)
+        if stream_type is None:
+            raise Refused(SUBSCRIBE, 406)
+        return Delivery(
+            answers.FORMS[stream_type],
+            partial(open, after=request.headers.get("last-event-id") or None),
+            partial(self._place, request),
+            partial(answers.respond, media_type=media_type),
+        )
+
+    @contextmanager
+    def _place(self, request: Request, leave: Callable[[], None]) -> Iterator[None]:
+        """A place among the streams, as long as the process and the credential last."""
+        principal = request.state.principal
+        with (
+            self.streams.admit(caller(request, principal), leave),
+            self.service.auth.watched(request, principal, leave),
+        ):
+            yield
 
     async def sdl(self, request: Request) -> Response:
         """The schema as text, for whoever may ask anything at all. Raises Refused."""
@@ -124,17 +154,11 @@ async def _body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def _check_kind(operation: Operation, request: Request) -> None:
-    if operation.kind == "subscription" and not _stream_type(request):
-        raise Refused(SUBSCRIBE, 406)
-    if operation.kind == "subscription":
-        raise Refused("Subscriptions are not served yet.")
-    if operation.kind == "mutation" and request.method != "POST":
+def _check_method(operation: Operation, method: str) -> None:
+    if operation.kind == "mutation" and method != "POST":
         raise Refused("Send mutations by POST.", 405, headers={"allow": "POST"})
-
-
-def _stream_type(request: Request) -> str | None:
-    return preferred(request.headers.get("accept", ""), STREAMS)
+    if operation.kind == "subscription" and method == "HEAD":
+        raise Refused("A subscription has no end.", 405, headers={"allow": "GET, POST"})
 
 
 def _failed(failed: RequestFailed, request: Request, media_type: str) -> Response:

@@ -2,18 +2,16 @@
 
 import asyncio
 import errno
-import gc
 import socket
 import sys
 from importlib.metadata import version
 
 import structlog
 import uvicorn
-from rich.console import Console
 
 from db import Database
 from db.core.errors import DomainError
-from gateway import telemetry
+from gateway import frames, telemetry
 from gateway.app import create_app
 from gateway.auth import Auth, first
 from gateway.auth.minting import mint
@@ -21,6 +19,7 @@ from gateway.auth.session import Session
 from gateway.exits import Exit, Stopped
 from gateway.opening import migrated_url, place
 from gateway.protocol import KEEP_ALIVE_SECONDS, Protocol
+from gateway.server import Server
 from gateway.settings import Settings
 
 BACKLOG = 2048
@@ -39,7 +38,8 @@ def serve(settings: Settings) -> None:
         database = Database(url, settings.pool_size)
         auth = Auth(settings, database)
         greeting = _greeting(settings, url, auth.session)
-        Server(configuration(settings, database, auth), greeting).run(sockets=[listener])
+        config = configuration(settings, database, auth)
+        Server(config, settings, greeting).run(sockets=[listener])
 
 
 def _admit_first(settings: Settings, url: str) -> None:
@@ -69,21 +69,6 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Server(uvicorn.Server):
-    """uvicorn's, which greets when it answers and heeds signals: one that comes before that meets
-    Python's own handler, which may raise where nobody hears it."""
-
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
-        super().__init__(config)
-        self.greeting = greeting
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            gc.freeze()  # the collector need not go through what stays; it held up every request
-            Console(highlight=False, soft_wrap=True).print(self.greeting)
-
-
 def configuration(
     settings: Settings, database: Database, auth: Auth | None = None
 ) -> uvicorn.Config:
@@ -92,6 +77,11 @@ def configuration(
         create_app(settings, database, auth),
         loop="uvloop",
         http=Protocol,
+        ws=frames.Frames,
+        ws_max_size=frames.MAX_MESSAGE,
+        ws_ping_interval=frames.PING_SECONDS,
+        ws_ping_timeout=frames.PING_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -193,6 +193,19 @@ class Settings(BaseSettings):
         ge=0,
         description="How long subscriptions to other nouns can be resumed; 0 is for ever.",
     )
+    drain_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="How long a gateway that is told to stop, and says that it is not ready, goes "
+        "on as before, so that load balancers look away; 0 in development and 5 in production "
+        "unless set.",
+    )
+    spread_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="Over how long streams are then ended, so that their clients do not come to "
+        "another gateway in one instant; 0 in development and 10 in production unless set.",
+    )
     shutdown_seconds: int = Field(
         default=10, ge=1, description="How long requests under way may take when stopping."
     )
@@ -235,6 +248,18 @@ class Settings(BaseSettings):
             "changes": self.keep_changes_days,
         }
         return {name: timedelta(days=count) for name, count in days.items() if count}
+
+    @property
+    def drain(self) -> int:
+        """The seconds of `drain_seconds` in this environment."""
+        unset = 0 if self.development else 5
+        return unset if self.drain_seconds is None else self.drain_seconds
+
+    @property
+    def spread(self) -> int:
+        """The seconds of `spread_seconds` in this environment."""
+        unset = 0 if self.development else 10
+        return unset if self.spread_seconds is None else self.spread_seconds
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -1,9 +1,12 @@
 """Server-sent events: for those who want them, byte by byte."""
 
+import re
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
+from listening import HISTORY, listening, report
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -107,3 +110,74 @@ async def test_what_is_no_request_is_refused_in_json(client: httpx2.AsyncClient)
     expected = {"errors": [{"message": message, "extensions": extensions}]}
     assert (response.status_code, response.json()) == (400, expected)
     assert response.headers["content-type"] == "application/json; charset=utf-8"
+
+
+async def test_a_subscription_byte_by_byte(address: str) -> None:
+    async with listening(address) as stream:
+        assert stream.status == 200
+        assert stream.head["content-type"] == "text/event-stream; charset=utf-8"
+        assert stream.head["cache-control"] == "no-store, no-transform"
+        assert stream.head["x-accel-buffering"] == "no"
+        assert re.fullmatch(rb"retry: [1-5]\d{3}\n\n", await stream.chunk())
+        assert told(await stream.chunk()) == {"kind": "SNAPSHOT", "reports": []}
+        await report(address, "a1", "RUNNING")
+        reports = [{"agentKey": "a1", "status": "RUNNING"}]
+        assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
+
+
+def told(chunk: bytes) -> dict[str, Any]:
+    """What one event tells, which must have exactly this form, without its cursor."""
+    found = re.fullmatch(rb"id: ([\w-]{24})\nevent: next\ndata: ([^\r\n]+)\n\n", chunk)
+    assert found, chunk
+    history = orjson.loads(found[2])["data"]["agentHistory"]
+    assert history.pop("cursor") == found[1].decode()
+    return history
+
+
+async def test_a_browser_goes_on_after_the_last_event(address: str) -> None:
+    async with listening(address) as stream:
+        await stream.chunk()
+        first = re.findall(rb"id: (.+)\n", await stream.chunk())[0].decode()
+    await report(address, "a1", "RUNNING")
+    async with listening(address, last_event_id=first) as stream:
+        await stream.chunk()
+        reports = [{"agentKey": "a1", "status": "RUNNING"}]
+        assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
+
+
+async def test_a_cursor_that_is_none_is_told_in_an_event(client: httpx2.AsyncClient) -> None:
+    response = await post(client, {"query": HISTORY}, last_event_id="nonsense")
+    error = b'{"message":"This is not a cursor.","extensions":%b}'
+    extensions = b'{"code":"BAD_USER_INPUT","requestId":"test"}'
+    data = b'{"errors":[%b]}' % (error % extensions)
+    assert events(response) == b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % data
+
+
+async def test_who_would_rather_have_json_is_told_so_in_json(client: httpx2.AsyncClient) -> None:
+    response = await post(client, {"query": HISTORY}, APOLLO[1], last_event_id="nonsense")
+    assert response.status_code == 400
+    assert response.headers["content-type"] == f"{GRAPHQL_JSON}; charset=utf-8"
+    assert response.json()["errors"][0]["message"] == "This is not a cursor."
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (URQL[1], EVENT_STREAM),
+        (URQL[0], EVENT_STREAM),
+        (APOLLO[1], "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"),
+        (GRAPHQL_SSE, EVENT_STREAM),
+        ("*/*", EVENT_STREAM),
+    ],
+)
+async def test_a_subscription_is_a_stream_of_the_kind_wanted_most(
+    address: str, accept: str, answered: str
+) -> None:
+    async with listening(address, accept=accept) as stream:
+        assert stream.status == 200
+        assert stream.head["content-type"].startswith(answered)
+
+
+async def test_a_head_of_a_subscription_is_refused(client: httpx2.AsyncClient) -> None:
+    response = await client.head("/graphql", params={"query": HISTORY})
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
