@@ -1,0 +1,249 @@
+"""Feeds under writers who do all that makes numbers and commits go out of step.
+
+They write elsewhere first, commit late, roll back, use savepoints, and write to several feeds at
+once, while a transaction in another database stays open. Who follows a feed, and who comes back to
+it again and again, must have seen exactly what is stored in the end. A control takes the triggers
+away and reads as one would without them: it must miss rows, or the load proves nothing.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import insert, select, text
+
+import ground
+from db import Database, audit, reports
+from db.core.database import WriteSession
+from db.core.feed import Feed, Position, Reader
+from db.core.idempotency import IdempotencyKey
+from db.core.item import Item
+from db.events import LOGGED
+from db.feeds import FEEDS, Feeds
+from db.users import User
+
+SECONDS = 30.0 if "FAULT_CYCLES" in os.environ else 3.0
+WRITERS = 12
+MISSED = 100  # rows that the control must miss, or more
+
+Collected = dict[str, list[int]]
+
+
+class Torturer:
+    """One writer, and what it does by chance."""
+
+    def __init__(self, database: Database, seed: int) -> None:
+        self.database = database
+        self.chance = random.Random(seed)  # noqa: S311  no secret
+
+    async def run(self) -> None:
+        while True:
+            async with self.database.engine.connect() as connection:
+                transaction = await connection.begin()
+                await self._transact(WriteSession(connection))
+                if self._may(0.1):
+                    await transaction.rollback()
+                else:
+                    await transaction.commit()
+
+    async def _transact(self, session: WriteSession) -> None:
+        if self._may(0.3):
+            await _write_elsewhere(session)
+        for write in self._chosen():
+            if self._may(0.2):
+                savepoint = await session.connection.begin_nested()
+                await write(session)
+                await (savepoint.rollback() if self._may(0.5) else savepoint.commit())
+            await write(session)
+        if self._may(0.3):
+            await asyncio.sleep(self.chance.uniform(0, 0.03))
+
+    def _chosen(self) -> list[Callable[[WriteSession], Awaitable[None]]]:
+        """One way of writing or several, in the order of the locks of feeds."""
+        ways = [_report, _log, _change]
+        return ways if self._may(0.1) else [self.chance.choice(ways)]
+
+    def _may(self, share: float) -> bool:
+        return self.chance.random() < share
+
+
+async def _write_elsewhere(session: WriteSession) -> None:
+    """So that the transaction is older than its rows."""
+    row = {"caller": "torture", "key": uuid4().hex, "request_hash": ""}
+    await session.execute(insert(IdempotencyKey).values(row))
+
+
+async def _report(session: WriteSession) -> None:
+    row = {"status": "RUNNING", "current_task": None, "error": None}
+    now = datetime.now(UTC)
+    key = uuid4().hex[:1]
+    await _store(session, reports.REPORTED, reports.report({**row, "agent_key": key}, now, None))
+
+
+async def _log(session: WriteSession) -> None:
+    row = {"event_type": "torture", "source": "test", "severity": "INFO", "payload": {}}
+    now = datetime.now(UTC)
+    others = {"timestamp": now, "metadata": {}, "user_id": None}
+    await _store(session, LOGGED, LOGGED.rules.item({**row, **others}, now, None))
+
+
+async def _store(session: WriteSession, intake: Any, item: Item) -> None:
+    items = f"[{item.text.decode()}]"
+    await session.connection.execute(intake.statement, {"items": items})
+
+
+async def _change(session: WriteSession) -> None:
+    user = await audit.create(session, User, email=f"{uuid4().hex}@example.org")
+    await audit.change(session, User, user, role="OPERATOR")
+
+
+@asynccontextmanager
+async def torture(url: str) -> AsyncIterator[None]:
+    """Writers at work as long as the context lasts; those in the middle of something are cut off,
+    as if they had died."""
+    database = Database(url, pool_size=WRITERS)
+    writers = [asyncio.create_task(Torturer(database, seed).run()) for seed in range(WRITERS)]
+    try:
+        yield
+        assert [writer.exception() for writer in writers if writer.done()] == []
+    finally:
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+        await database.close()
+
+
+@asynccontextmanager
+async def foreign_transaction(server_url: str) -> AsyncIterator[None]:
+    """A transaction that has written in another database of the server, and stays open."""
+    url = await ground.create_database(server_url)
+    connection = await asyncpg.connect(url)
+    async with connection.transaction():
+        await connection.execute("create table held (n int)")
+        yield
+    await connection.close()
+    await ground.drop_database(server_url, url)
+
+
+async def stored(database: Database) -> Collected:
+    """The numbers of all rows, by feed."""
+    async with database.read() as session:
+        return {feed.name: [seq for (seq,) in await session.rows(_numbers(feed))] for feed in FEEDS}
+
+
+def _numbers(feed: Feed) -> Any:
+    seq = feed.table.__table__.c.seq
+    return select(seq).order_by(seq)
+
+
+async def follow(reader: Reader, seen: list[int]) -> None:
+    """A follower that stays."""
+    async with reader.following():
+        while True:
+            await reader.changed(0, seen[-1] if seen else 0, 60)
+            await _take(reader, seen)
+
+
+async def come_and_go(reader: Reader, seen: list[int]) -> None:
+    """A follower that leaves after each look and continues with its cursor a moment later."""
+    cursor = None
+    while True:
+        async with reader.following():
+            if cursor:
+                position = Position.parse(cursor, reader.feed.name)
+                assert await reader.judge(position) is None
+            await _take(reader, seen)
+            cursor = str(reader.position)
+            assert not seen or seen[-1] == reader.position.seq
+        await asyncio.sleep(0.03)
+
+
+async def _take(reader: Reader, seen: list[int]) -> None:
+    """What is new, from the ring or else from the table, page by page."""
+    last = seen[-1] if seen else 0
+    head, rows = reader.position.seq, reader.since(last)
+    while rows is None:
+        page = await reader.rows(last, head, 100)
+        seen += [row.seq for row in page]
+        last = seen[-1] if seen else 0
+        rows = None if len(page) == 100 else reader.since(last) if last >= head else []
+    seen += [row.seq for row in rows if row.seq <= head]
+
+
+@asynccontextmanager
+async def collecting(
+    follower: Callable[[Reader, list[int]], Awaitable[None]], database: Database
+) -> AsyncIterator[Collected]:
+    """What followers of all feeds have seen; on leaving, that is everything, or time is up."""
+    feeds = Feeds(database)
+    seen: Collected = {feed.name: [] for feed in FEEDS}
+    async with feeds.running():
+        tasks = [asyncio.ensure_future(follower(feeds[name], seen[name])) for name in seen]
+        yield seen
+        last = {name: seqs[-1] for name, seqs in (await stored(database)).items()}
+        await _until_at(tasks, seen, last)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert [feeds[name].generation for name in seen] == [0] * len(seen)
+
+
+async def _until_at(tasks: list[Any], seen: Collected, last: Mapping[str, int]) -> None:
+    async with asyncio.timeout(30):
+        while any(seqs[-1:] != [last[name]] for name, seqs in seen.items()):
+            assert [task.exception() for task in tasks if task.done()] == []
+            await asyncio.sleep(0.01)
+
+
+async def test_nothing_is_missed_nothing_comes_twice_and_all_in_order(
+    database: Database, database_url: str, server_url: str
+) -> None:
+    async with foreign_transaction(server_url), AsyncExitStack() as following:
+        seen = [
+            await following.enter_async_context(collecting(follower, database))
+            for follower in (follow, come_and_go)
+        ]
+        async with torture(database_url):
+            await asyncio.sleep(SECONDS)  # the length of the load
+        await following.aclose()
+    everything = await stored(database)
+    assert min(map(len, everything.values())) > 100
+    for collected in seen:
+        assert collected == everything
+
+
+async def test_without_the_triggers_the_same_load_makes_a_naive_reader_miss_rows(
+    database: Database, database_url: str
+) -> None:
+    async with database.write() as session:
+        await session.execute(text("drop trigger feed_take_turns on agent_history"))
+        await session.execute(text("drop trigger feed_take_turns on system_events"))
+        await session.execute(text("drop trigger feed_number on changes"))
+    seen: Collected = {feed.name: [] for feed in FEEDS}
+    reading = [asyncio.create_task(_read_naively(database, feed, seen)) for feed in FEEDS]
+    async with torture(database_url):
+        await asyncio.sleep(SECONDS)  # the length of the load
+    last = {name: seqs[-1] for name, seqs in (await stored(database)).items()}
+    await _until_at(reading, seen, last)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    missed = {name: len({*seqs} - {*seen[name]}) for name, seqs in (await stored(database)).items()}
+    assert sum(missed.values()) > MISSED, missed
+
+
+async def _read_naively(database: Database, feed: Feed, seen: Collected) -> None:
+    """Reads what is after the last row, as if numbers came in the order of commits."""
+    seqs = seen[feed.name]
+    column = feed.table.__table__.c.seq
+    while True:
+        async with database.read() as session:
+            rows = await session.rows(_numbers(feed).where(column > (seqs[-1] if seqs else 0)))
+        seqs += [seq for (seq,) in rows]
+        await asyncio.sleep(0.005)
