@@ -11,13 +11,14 @@ from gateway.settings import is_loopback
 
 
 class LoopbackOnly:
-    """Refuses requests whose Host is not this machine."""
+    """Refuses requests and WebSockets whose Host is not this machine."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_local(Headers(scope=scope).get("host", "")):
+        asks = scope["type"] in ("http", "websocket")
+        if asks and not _is_local(Headers(scope=scope).get("host", "")):
             refused = Refused("In development, call this gateway localhost or 127.0.0.1.", 403)
             await refusal(refused, scope["state"]["request_id"])(scope, receive, send)
         else:

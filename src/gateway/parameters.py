@@ -1,4 +1,4 @@
-"""Parameters: what a GraphQL request over HTTP asks for, taken from its body or its address.
+"""Parameters: what a GraphQL request asks for, taken from its body, its address or a message.
 
 Everything a client may send instead is refused here, in a sentence, so that nothing behind the
 door meets a value of a shape it does not expect.
@@ -36,7 +36,7 @@ def from_body(body: bytes) -> Parameters:
         raise Refused("Batching is not supported: send one operation as a JSON object.")
     if not isinstance(content, dict):
         raise Refused("The body must be a JSON object with the key `query`.")
-    return _checked(content, body.decode())
+    return checked(content, body.decode())
 
 
 def from_address(query_parameters: Mapping[str, str]) -> Parameters:
@@ -47,7 +47,20 @@ def from_address(query_parameters: Mapping[str, str]) -> Parameters:
             content[name] = _decoded(content[name], f"`{name}`")
         else:
             content.pop(name, None)
-    return _checked(content, query_parameters.get("variables", ""))
+    return checked(content, query_parameters.get("variables", ""))
+
+
+def checked(content: dict[str, Any], text: str) -> Parameters:
+    """The parameters in an object that was read from that text. Raises Refused."""
+    query = content.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise Refused("`query` must be a string with a GraphQL document.")
+    if "\0" in query or _ESCAPED_NUL.search(query):
+        raise Refused(_NUL)
+    variables = _optional(content, "variables", dict, "an object")
+    _optional(content, "extensions", dict, "an object")
+    _check_value(variables, may_lose_digits=bool(_LONG_NUMBER.search(text)))
+    return Parameters(query, _optional(content, "operationName", str, "a string"), variables)
 
 
 def count(value: Any) -> int:
@@ -62,18 +75,6 @@ def _decoded(text: str | bytes, what: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Refused(f"{what} is not JSON: {error.args[0]}.") from error
-
-
-def _checked(content: dict[str, Any], text: str) -> Parameters:
-    query = content.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise Refused("`query` must be a string with a GraphQL document.")
-    if "\0" in query or _ESCAPED_NUL.search(query):
-        raise Refused(_NUL)
-    variables = _optional(content, "variables", dict, "an object")
-    _optional(content, "extensions", dict, "an object")
-    _check_value(variables, may_lose_digits=bool(_LONG_NUMBER.search(text)))
-    return Parameters(query, _optional(content, "operationName", str, "a string"), variables)
 
 
 def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> Any:

@@ -1,4 +1,4 @@
-"""Telemetry: one line per request, and lines of the libraries in the same form.
+"""Telemetry: one line per request, two per WebSocket, and lines of the libraries in the same form.
 
 A line holds method, path, status, duration, request id, and the operation's name and kind; never
 variables or the text of a query, which may hold what users keep to themselves.
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import masked
 from gateway.settings import Settings
 
+BROKEN = {"code": 1006}  # nobody said anything
 CLIENT_GONE = 499  # not a status anybody receives; the log's word for a caller who hung up
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -32,13 +33,29 @@ class RequestLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
-        note(request_id=request_id, method=scope["method"], path=scope["path"])
+        method = scope.get("method", "WEBSOCKET")
+        note(request_id=request_id, method=method, path=scope["path"])
+        if scope["type"] == "http":
+            await self._request(scope, receive, send, request_id)
+        else:
+            await self._socket(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = _Socket(receive, send)
+        began = time.perf_counter()
+        try:
+            await self.app(scope, socket.receive, socket.send)
+        finally:
+            duration = round((time.perf_counter() - began) * 1000, 2)
+            log.info("socket closed", duration_ms=duration, **(socket.end or BROKEN))
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         answer = _Answer(send, request_id)
         began = time.perf_counter()
         await self._answer(scope, receive, answer)
@@ -72,6 +89,32 @@ class _Answer:
             headers["x-request-id"] = self.request_id
             headers["x-content-type-options"] = "nosniff"
         await self.send(message)
+
+
+class _Socket:
+    """The messages of a WebSocket on their way; remembers how it ended: with which code, or with
+    the status of an answer instead of it."""
+
+    __slots__ = ("_receive", "_send", "end")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self.end: dict[str, int] = {}
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self.end = self.end or {"code": message["code"]}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            log.info("socket opened")
+        elif message["type"] == "websocket.close":
+            self.end = self.end or {"code": int(message["code"])}
+        elif message["type"] == "websocket.http.response.start":
+            self.end = {"status": message["status"]}
+        await self._send(message)
 
 
 def note(**details: Any) -> None:

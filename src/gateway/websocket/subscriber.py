@@ -1,0 +1,79 @@
+"""Subscriber: one operation of a socket, from what was asked for to its last message."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.frames import Wire
+from graph.core.live import Subscription
+from graph.core.operation import Answer
+from graph.core.outlet import Message
+
+
+class Subscriber:
+    """An Outlet that writes the messages of one id, until either side has had enough.
+
+    What comes before the payload of a message is made once; the payload is written as it is, the
+    same bytes to everybody.
+    """
+
+    __slots__ = ("_begin", "_id", "_over", "_wire", "closed", "subscription")
+
+    def __init__(self, id: str, wire: Wire, closed: Callable[[], object]) -> None:
+        self._id = orjson.dumps(id)
+        self._begin = b'{"id":%b,"type":"next","payload":' % self._id
+        self._wire = wire
+        self._over = False
+        self.closed = closed
+        self.subscription: Subscription | None = None
+
+    # An Outlet:
+
+    @property
+    def ready(self) -> bool:
+        return self._wire.is_writable and not self._over
+
+    def send(self, message: Message) -> None:
+        if not self._over:
+            self._wire.write(self._begin, message.payload, b"}")
+
+    def end(self, errors: list[dict[str, Any]] | None = None) -> None:
+        if self._over:
+            return
+        if errors:
+            told = b'{"id":%b,"type":"error","payload":%b}' % (self._id, orjson.dumps(errors))
+        else:
+            told = b'{"id":%b,"type":"complete"}' % self._id
+        self._wire.write(told)
+        self.leave()
+
+    # What its socket does:
+
+    def answer(self, answer: Answer) -> None:
+        """Sends what came of an operation that is over, or was never begun."""
+        if not answer.executed:
+            self.end(answer.errors)
+            return
+        self.send(Message(orjson.dumps(_content(answer)), None))
+        self.end()
+
+    def follow(self, subscription: Subscription) -> None:
+        """Takes the subscription that was opened for it, unless nobody wants it any more."""
+        self.subscription = subscription
+        if self._over:
+            subscription.close()
+
+    def leave(self) -> None:
+        """Nobody wants further messages; its id is free."""
+        if not self._over:
+            self._over = True
+            self.closed()
+        if self.subscription:
+            self.subscription.close()
+
+
+def _content(answer: Answer) -> dict[str, Any]:
+    content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
+    content["data"] = answer.data
+    return content | ({"extensions": answer.extensions} if answer.extensions else {})

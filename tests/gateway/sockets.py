@@ -1,0 +1,121 @@
+"""Sockets: a client of graphql-transport-ws, which says exactly what a test makes it say."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from db import Database
+from gateway.auth import Auth
+from gateway.serving import configuration, listening
+from gateway.settings import Settings
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+SECONDS = 20  # until a test no longer waits for a message
+
+
+class Client:
+    """One connection. Messages are dictionaries; anything else is sent as it is."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def say(self, message: Any) -> None:
+        """Sends a message."""
+        raw = isinstance(message, str | bytes)
+        await self.connection.send(message if raw else json.dumps(message))
+
+    async def hear(self) -> Any:
+        """The next message."""
+        async with asyncio.timeout(SECONDS):
+            text = await self.connection.recv()
+        assert isinstance(text, str), "a binary frame"
+        return json.loads(text)
+
+    async def greet(self, **parameters: Any) -> None:
+        """Begins as clients do, with these connection parameters."""
+        await self.say({"type": "connection_init", "payload": parameters})
+        assert await self.hear() == {"type": "connection_ack"}
+
+    async def ask(self, id: str, query: str, **more: Any) -> None:
+        """Asks for an operation under an id."""
+        await self.say({"type": "subscribe", "id": id, "payload": {"query": query, **more}})
+
+    async def answer(self, id: str, query: str, **more: Any) -> Any:
+        """What an operation that is executed once answers."""
+        await self.ask(id, query, **more)
+        following = await self.hear()
+        assert (following["type"], following["id"]) == ("next", id), following
+        assert await self.hear() == {"type": "complete", "id": id}
+        return following["payload"]
+
+    async def refusal(self, id: str, query: str, **more: Any) -> Any:
+        """The errors of an operation that is not executed."""
+        await self.ask(id, query, **more)
+        error = await self.hear()
+        assert (error["type"], error["id"]) == ("error", id), error
+        return error["payload"]
+
+    async def close_code(self) -> tuple[int, str]:
+        """With which code and reason the gateway closes, whatever it says before."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    await self.connection.recv()
+        except ConnectionClosed as closed:
+            assert closed.rcvd, "the connection broke"
+            return closed.rcvd.code, closed.rcvd.reason
+
+    async def is_alive(self) -> bool:
+        """Whether the gateway still answers."""
+        await self.say({"type": "ping"})
+        return bool(await self.hear() == {"type": "pong"})
+
+
+@asynccontextmanager
+async def dialled(
+    address: str, protocols: list[str] | None = None, **more: Any
+) -> AsyncIterator[Client]:
+    """A connection on which nothing has been said yet."""
+    offered = [Subprotocol(name) for name in ([PROTOCOL] if protocols is None else protocols)]
+    url = address.replace("http", "ws", 1) + "/graphql"
+    async with connect(url, subprotocols=offered, proxy=None, **more) as connection:
+        yield Client(connection)
+
+
+@asynccontextmanager
+async def greeted(address: str, **parameters: Any) -> AsyncIterator[Client]:
+    """A connection on which operations may be asked for."""
+    async with dialled(address) as client:
+        await client.greet(**parameters)
+        yield client
+
+
+class Served:
+    """A gateway on a socket, as `dreamnet serve` serves it."""
+
+    def __init__(self, address: str, app: Starlette, server: uvicorn.Server) -> None:
+        self.address = address
+        self.app = app
+        self.server = server
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, database: Database, auth: Auth | None = None
+) -> AsyncIterator[Served]:
+    """A gateway with these settings."""
+    with listening("127.0.0.1", 0) as listener:
+        config = configuration(settings, database, auth)
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", config.app, server)  # type: ignore[arg-type]  # it is Starlette's
+        server.should_exit = True
+        await running
