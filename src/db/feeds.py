@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from zlib import crc32
 
@@ -62,8 +62,7 @@ class Feeds:
             hearers.remove(self._look)
             hearers.remove(self._listener.tell)
             listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await asyncio.gather(listening, return_exceptions=True)
             for reader in self.readers.values():
                 await reader.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,9 +23,11 @@ from db.core.ids import uuid7
 from db.core.ingest import Ingestion
 from db.events import Event
 from db.feeds import EVENTS, FEEDS, Feeds
+from db.importer import import_files
 from db.users import User
 from factories import make_agent, make_agent_report, make_event
 
+EVERYTHING = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 NUMBERS = {"agents": 1, "events": 2, "changes": 3}
 LOCK = 0x66656564
 HELD = text("""
@@ -156,6 +159,18 @@ async def test_reports_take_the_lock_of_agents_before_that_of_events(database: D
         storing = asyncio.create_task(ingestion.take(reports.REPORTED, [report("a")]))
         await until_locks(database, [(1, False), (1, True)])
     assert await storing == {}
+
+
+async def test_imports_take_the_lock_of_agents_before_that_of_events(
+    database: Database, tmp_path: Path
+) -> None:
+    async with database.write() as session:
+        await take(session, "events")
+        importing = asyncio.create_task(
+            import_files(database, [EVERYTHING], rejects_dir=tmp_path, strict=True)
+        )
+        await until_locks(database, [(1, True), (2, False), (2, True)])
+    assert (await importing).failed == 0
 
 
 async def test_forgetting_takes_the_lock_of_events_before_that_of_changes(

@@ -46,13 +46,13 @@ class Auditor:
             self._after, self._rows = self._until, 0
 
     async def _count(self, after: int, until: int, rows: int) -> None:
-        name = self.reader.feed.name
+        name, generation = self.reader.feed.name, self.reader.generation
         try:
             async with self.reader.database.read() as session:
                 found = await self.reader.pages.count(session, after, until)
         except Exception as error:
             log.info("feed not audited", feed=name, error=repr(error)[:300])
             return
-        if found > rows:
+        if found > rows and generation == self.reader.generation:
             self.late_rows += found - rows
             log.error("rows came in behind the reader", feed=name, after=after, until=until)

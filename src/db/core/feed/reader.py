@@ -70,7 +70,8 @@ class Reader:
 
     @property
     def lag(self) -> float:
-        """The seconds since the last look at the database that succeeded."""
+        """The seconds since the last look at the database that succeeded; without followers,
+        nobody looks."""
         return time.monotonic() - self._looked
 
     @property
@@ -166,8 +167,7 @@ class Reader:
         reading, self._reading = self._reading, None
         if reading:
             reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await reading
+            await asyncio.gather(reading, return_exceptions=True)
             self._ring = Ring(self.position.seq)
 
     def _begin(self, head: Page, began: float) -> None:
@@ -187,6 +187,7 @@ class Reader:
                 await self._rest(pause)
         finally:
             auditing.cancel()
+            await asyncio.gather(auditing, return_exceptions=True)
             await own.close()
 
     async def _attempt(self, own: Database, pause: float) -> float:
