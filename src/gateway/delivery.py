@@ -97,9 +97,11 @@ class Slot:
         return chunk or (b"" if self.over else self.form.silence), not self.over
 
     async def _send(self, send: Send, chunk: bytes, more: bool) -> None:
-        async with asyncio.timeout(LEAVE_SECONDS if self.over else SEND_SECONDS) as self.limit:
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
-        self.limit = None
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS if self.over else SEND_SECONDS) as self.limit:
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+        finally:
+            self.limit = None
 
     def _put(self, chunk: bytes) -> None:
         self.chunk += chunk

@@ -1,0 +1,65 @@
+"""Clients that stop reading: they are cut off, and nobody else notices."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+import httpx2
+import orjson
+import pytest
+from listening import listening
+from served import Served, serving
+from stalling import FOLLOW, load, stalled
+
+from db import Database
+from gateway import delivery, frames
+from gateway.settings import Settings
+from graph.core.group import Member
+
+SOCKETS, STREAMS = 20, 10
+
+
+@pytest.fixture
+async def served(database: Database) -> AsyncIterator[Served]:
+    """A gateway on a socket that takes large requests."""
+    async with serving(Settings(_env_file=None), database) as served:
+        yield served
+
+
+def members() -> int:
+    """How many subscriptions there are in this process."""
+    gc.collect()
+    return sum(isinstance(each, Member) for each in gc.get_objects())
+
+
+async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(frames, "STALLED_SECONDS", 1.0)
+    url = f"{served.address}/graphql"
+    stored: list[str] = []
+    heard: list[str] = []
+    async with (
+        listening(served.address, FOLLOW) as healthy,
+        httpx2.AsyncClient(timeout=20) as client,
+        stalled(served.port, SOCKETS, STREAMS),
+        asyncio.timeout(25),  # the system itself would cut them off after 30
+    ):
+        await healthy.chunk()
+        while members() < 1 + SOCKETS + STREAMS:  # noqa: ASYNC110  nobody announces them
+            await asyncio.sleep(0.05)
+        while served.streams > 1 or not stored:
+            stored += await load(client, url, len(stored))
+            while len(heard) < len(stored):
+                heard += keys(await healthy.chunk())
+        assert members() == 1
+    assert heard == stored
+
+
+def keys(chunk: bytes) -> list[str]:
+    """The agents that an event is about."""
+    data = next(line for line in chunk.split(b"\n") if line.startswith(b"data: "))
+    return [
+        report["agentKey"] for report in orjson.loads(data[6:])["data"]["agentHistory"]["reports"]
+    ]
