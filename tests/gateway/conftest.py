@@ -1,12 +1,14 @@
 """The whole app over HTTP: in process for speed, on a socket where the socket matters."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx2
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 from db import Database
 from gateway.app import create_app
@@ -35,6 +37,17 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
         httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client,
     ):
         yield client
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
+    """What the gateway logs, by event and severity; at the end there must be no error in it, of
+    ours or of a library."""
+    with capture_logs() as lines:
+        yield lines
+    severe = [line for line in lines if line["log_level"] in ("error", "critical")]
+    assert not severe
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.fixture

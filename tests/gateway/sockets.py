@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -65,13 +65,12 @@ class Client:
 
     async def close_code(self) -> tuple[int, str]:
         """With which code and reason the gateway closes, whatever it says before."""
-        try:
-            async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(SECONDS):
+            with suppress(ConnectionClosed):
                 while True:
                     await self.connection.recv()
-        except ConnectionClosed as closed:
-            assert closed.rcvd, "the connection broke"
-            return closed.rcvd.code, closed.rcvd.reason
+            await self.connection.wait_closed()
+        return self.connection.close_code or 0, self.connection.close_reason or ""
 
     async def is_alive(self) -> bool:
         """Whether the gateway still answers."""
@@ -86,7 +85,7 @@ async def dialled(
     """A connection on which nothing has been said yet."""
     offered = [Subprotocol(name) for name in ([PROTOCOL] if protocols is None else protocols)]
     url = address.replace("http", "ws", 1) + "/graphql"
-    async with connect(url, subprotocols=offered, proxy=None, **more) as connection:
+    async with connect(url, subprotocols=offered or None, proxy=None, **more) as connection:
         yield Client(connection)
 
 
@@ -98,24 +97,22 @@ async def greeted(address: str, **parameters: Any) -> AsyncIterator[Client]:
         yield client
 
 
-class Served:
-    """A gateway on a socket, as `dreamnet serve` serves it."""
-
-    def __init__(self, address: str, app: Starlette, server: uvicorn.Server) -> None:
-        self.address = address
-        self.app = app
-        self.server = server
-
-
 @asynccontextmanager
 async def serving(
     settings: Settings, database: Database, auth: Auth | None = None
-) -> AsyncIterator[Served]:
-    """A gateway with these settings."""
+) -> AsyncIterator[str]:
+    """The address of a gateway with these settings, served as `dreamnet serve` does."""
     with listening("127.0.0.1", 0) as listener:
-        config = configuration(settings, database, auth)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configuration(settings, database, auth))
         running = asyncio.create_task(server.serve(sockets=[listener]))
-        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", config.app, server)  # type: ignore[arg-type]  # it is Starlette's
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await running
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        await asyncio.sleep(0.01)

@@ -1,0 +1,268 @@
+"""WebSockets: who opens them, how many they may open, and when they no longer may."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import issuer as ground
+import orjson
+import pytest
+from callers import make_key, production
+from issuer import AUDIENCE, Issuer
+from listening import HISTORY
+from sockets import Client, dialled, greeted, serving, until
+from websockets.exceptions import InvalidStatus
+
+from db import Database, api_keys, users
+from db.users import Role
+from factories import make_user
+from gateway.auth import Auth
+from gateway.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("log")
+
+WHO = "{ viewer { role scopes } }"
+MEMBER = {"data": {"viewer": {"role": "MEMBER", "scopes": []}}}
+FORBIDDEN = (4403, "Forbidden")
+INVALID = "This credential is not valid: it is unknown, expired or revoked."
+SIGN_IN = "Sign in: send `Authorization: Bearer` and a key or a token."
+OTHER_SITES = "In development, pages of other sites need a key: send `Authorization: Bearer`."
+
+
+@pytest.fixture
+async def produced(database: Database) -> AsyncIterator[str]:
+    """The address of a gateway in production."""
+    async with serving(production(), database) as address:
+        yield address
+
+
+async def refused(address: str, payload: dict[str, Any], **headers: str) -> tuple[int, str]:
+    """How a greeting is refused."""
+    async with dialled(address, additional_headers=headers) as client:
+        await client.say({"type": "connection_init", "payload": payload})
+        return await client.close_code()
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_key_in_the_greeting(
+    database: Database, produced: str, name: str, nested: bool
+) -> None:
+    key = await make_key(database, production())
+    given = {name: f"Bearer {key.text}"}
+    async with greeted(produced, **({"headers": given} if nested else given)) as client:
+        assert await client.answer("1", WHO) == MEMBER
+
+
+async def test_a_key_in_the_handshake(database: Database, produced: str) -> None:
+    key = await make_key(database, production())
+    headers = {"Authorization": f"Bearer {key.text}"}
+    async with dialled(produced, additional_headers=headers) as client:
+        await client.greet()
+        assert await client.answer("1", WHO) == MEMBER
+
+
+async def test_the_greeting_goes_before_the_handshake(database: Database, produced: str) -> None:
+    user = await make_user(database, role="ADMIN")
+    one = await make_key(database, production())
+    other = await make_key(database, production(), user_id=user.id)
+    headers = {"Authorization": f"Bearer {one.text}"}
+    async with dialled(produced, additional_headers=headers) as client:
+        await client.greet(authorization=f"Bearer {other.text}")
+        answer = await client.answer("1", WHO)
+        assert answer == {"data": {"viewer": {"role": "ADMIN", "scopes": []}}}
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer " + "x" * 9000]
+)
+async def test_a_bad_credential_is_refused(produced: str, given: str) -> None:
+    assert await refused(produced, {"authorization": given}) == (4403, INVALID)
+
+
+async def test_a_bad_credential_does_not_fall_back(database: Database, produced: str) -> None:
+    key = await make_key(database, production())
+    headers = {"Authorization": f"Bearer {key.text}"}
+    assert await refused(produced, {"authorization": "Bearer x"}, **headers) == (4403, INVALID)
+
+
+async def test_nobody_is_let_in_without_a_credential(produced: str) -> None:
+    assert await refused(produced, {}) == (4403, SIGN_IN)
+
+
+async def test_strangers_read_what_is_public_where_they_may(database: Database) -> None:
+    async with (
+        serving(production(public_read=True), database) as address,
+        greeted(address) as client,
+    ):
+        answer = await client.answer("1", WHO)
+        assert answer == {"data": {"viewer": {"role": None, "scopes": []}}}
+        (error,) = await client.refusal("2", "{ users { totalCount } }")
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+        (error,) = await client.refusal("3", HISTORY)
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+        values = list(range(2000))
+        (error,) = await client.refusal("4", "{ __typename }", variables={"a": values})
+        assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_what_one_may_not_is_an_error_of_that_operation(
+    database: Database, produced: str
+) -> None:
+    key = await make_key(database, production(), scopes=["events:write"])
+    async with greeted(produced, authorization=f"Bearer {key.text}") as client:
+        (error,) = await client.refusal("1", "{ users { totalCount } }")
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert await client.is_alive()
+
+
+async def test_points_are_spent_on_sockets_too(database: Database) -> None:
+    settings = production(budget_points_per_minute=150)
+    key = await make_key(database, settings)
+    async with (
+        serving(settings, database) as address,
+        greeted(address, authorization=f"Bearer {key.text}") as client,
+    ):
+        spending = "{ modelComparison { model } }"
+        assert await client.answer("1", spending) == {"data": {"modelComparison": []}}
+        (error,) = await client.refusal("2", spending)
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+        assert error["extensions"]["retryAfterMs"] > 0
+
+
+async def test_sockets_of_other_sites_are_not_the_developers(address: str) -> None:
+    assert await refused(address, {}, Origin="https://evil.example") == (4403, OTHER_SITES)
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert await refused(address, {}, **headers) == (4403, OTHER_SITES)
+    async with dialled(address, additional_headers={"Origin": address}) as client:
+        await client.greet()
+        assert await client.is_alive()
+
+
+async def test_in_development_the_host_is_this_machine(address: str) -> None:
+    port = int(address.rpartition(":")[2])
+    with pytest.raises(InvalidStatus) as refusal:
+        async with dialled("http://evil.example", host="127.0.0.1", port=port):
+            pass
+    assert refusal.value.response.status_code == 403
+    assert b"localhost" in (refusal.value.response.body or b"")
+
+
+async def test_a_database_that_is_away_is_no_fault_of_the_credential(
+    database: Database,
+) -> None:
+    key = await make_key(database, production())
+    away = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    auth = Auth(production(), away)
+    async with serving(production(), database, auth) as address:
+        code, reason = await refused(address, {"authorization": f"Bearer {key.text}"})
+    assert code == 1013
+    assert key.text not in reason
+
+
+async def following(client: Client) -> None:
+    """Subscribes."""
+    await client.ask("s", HISTORY)
+    assert (await client.hear())["type"] == "next"
+
+
+async def test_a_revoked_key_ends_its_sockets_and_no_others(
+    database: Database, produced: str
+) -> None:
+    user = await make_user(database, role="OPERATOR")
+    keys = [await make_key(database, production(), user_id=user.id) for _ in range(2)]
+    revoked, other = keys
+    async with (
+        greeted(produced, authorization=f"Bearer {revoked.text}") as one,
+        greeted(produced, authorization=f"Bearer {other.text}") as two,
+    ):
+        await following(one)
+        await following(two)
+        async with database.write() as session:
+            await api_keys.revoke(session, revoked.record.prefix)
+        assert await one.close_code() == FORBIDDEN
+        assert await two.is_alive()
+
+
+async def test_changed_rights_end_sockets(database: Database, produced: str) -> None:
+    user = await make_user(database, role="OPERATOR")
+    key = await make_key(database, production(), user_id=user.id)
+    async with greeted(produced, authorization=f"Bearer {key.text}") as client:
+        await following(client)
+        async with database.write() as session:
+            await users.assign(session, user, Role.MEMBER, set())
+        assert await client.close_code() == FORBIDDEN
+    async with greeted(produced, authorization=f"Bearer {key.text}") as client:
+        assert await client.answer("1", WHO) == MEMBER
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    async with ground.serving() as issuer:
+        yield issuer
+
+
+async def test_a_token_that_expires_ends_its_sockets(database: Database, issuer: Issuer) -> None:
+    settings = production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+    expiry = int(time.time()) + 3
+    async with (
+        serving(settings, database) as address,
+        greeted(address, authorization=f"Bearer {issuer.token(exp=expiry)}") as ending,
+        greeted(address, authorization=f"Bearer {issuer.token()}") as staying,
+    ):
+        assert await ending.close_code() == FORBIDDEN
+        assert time.time() >= expiry
+        assert await staying.is_alive()
+
+
+async def test_a_caller_has_so_many_sockets(database: Database) -> None:
+    settings = production(max_streams_per_caller=2)
+    key, other = [await make_key(database, settings) for _ in range(2)]
+    mine = {"authorization": f"Bearer {key.text}"}
+    async with serving(settings, database) as address:
+        async with greeted(address, **mine), greeted(address, **mine) as client:
+            code, reason = await refused(address, mine)
+            assert (code, reason[:23]) == (1013, "You have 2 streams open")
+            async with greeted(address, authorization=f"Bearer {other.text}"):
+                assert await client.is_alive()
+        async with greeted(address, **mine):
+            pass
+
+
+async def test_a_network_has_so_many_sockets_that_have_not_signed_in(database: Database) -> None:
+    settings = production(max_streams_per_network=2)
+    key = await make_key(database, settings)
+    async with serving(settings, database) as address, dialled(address) as one, dialled(address):
+        assert await denied(address) == (429, "RATE_LIMITED", "1")
+        await one.greet(authorization=f"Bearer {key.text}")
+        async with dialled(address):
+            assert await denied(address) == (429, "RATE_LIMITED", "1")
+
+
+async def test_a_process_has_so_many_sockets(database: Database) -> None:
+    async with serving(Settings(_env_file=None, max_streams=1), database) as address:
+        async with greeted(address):
+            assert await denied(address) == (503, "SERVICE_UNAVAILABLE", "1")
+        async with greeted(address) as client:
+            assert await client.is_alive()
+
+
+async def denied(address: str) -> tuple[int, str, str | None]:
+    """How a handshake is refused: status, code, and when to try again."""
+    with pytest.raises(InvalidStatus) as refusal:
+        async with dialled(address):
+            pass
+    response = refusal.value.response
+    code = orjson.loads(response.body or b"")["errors"][0]["extensions"]["code"]
+    return response.status_code, code, response.headers.get("retry-after")
+
+
+async def test_credentials_are_not_logged(
+    database: Database, produced: str, log: list[Any]
+) -> None:
+    key = await make_key(database, production())
+    async with greeted(produced, authorization=f"Bearer {key.text}") as client:
+        await client.answer("1", WHO)
+    await refused(produced, {"authorization": f"Bearer {key.text}x"})
+    await until(lambda: len([line for line in log if line["event"] == "socket closed"]) == 2)
+    assert key.text not in str(log)
