@@ -23,7 +23,7 @@ from graph.core.stream import ResetReason, Told
 HEARTBEAT_SECONDS = 10.0
 SHORTEST_PAUSE = 0.02  # between two messages, so that what comes in bursts goes out together
 AGAIN_SECONDS = 0.5  # after the database was away
-LONGEST_PAUSE = 1.0
+SHARE = 0.25  # of the time that a group took, for others
 AT_ONCE = 256  # members who are sent a message before others get a turn
 
 Tell = Callable[[Told], Awaitable[Answer]]
@@ -96,8 +96,8 @@ class Group:
                 began = time.monotonic()
                 beats = self._beats()
                 done = [await self._serve(place, beats) for place in waiting]
-                spent = time.monotonic() - began  # others have as much time as we
-                pause = min(max(spent, SHORTEST_PAUSE), LONGEST_PAUSE)
+                spent = time.monotonic() - began
+                pause = max(spent * SHARE, SHORTEST_PAUSE)
                 await asyncio.sleep(pause if all(done) else AGAIN_SECONDS)
         finally:
             self.task = None
