@@ -128,6 +128,11 @@ async def states(
     return await session.records(Agent, Agent.select().where(*chosen).order_by(Agent.agent_key))
 
 
+async def by_keys(session: ReadSession, keys: Collection[str]) -> dict[str, Any]:
+    """The agents with those keys, by key."""
+    return {agent.agent_key: agent for agent in await states(session, keys)}
+
+
 def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
     """The condition that a report is of one of those agents; none for all."""
     among = literal(list(keys or ()), ARRAY(Text))

@@ -10,7 +10,17 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BigInteger, Identity, Index, delete, func, insert, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Identity,
+    Index,
+    delete,
+    func,
+    insert,
+    or_,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.database import WriteSession
@@ -27,9 +37,9 @@ class ChangeKind(StrEnum):
 
 
 class Change(Table):
-    """One change of one row of a noun that has no feed of its own, and the entry of the audit log
-    that tells more, if there is one. Its `seq` is given in the commit: until then it has another.
-    """
+    """One change of one row of a noun that has no feed of its own: what the row belongs to, if its
+    table has a `parent`, and the entry of the audit log that tells more. Its `seq` is given in the
+    commit: until then it has another."""
 
     __tablename__ = "changes"
 
@@ -39,6 +49,7 @@ class Change(Table):
     kind: Mapped[str] = choice(ChangeKind, "kind")
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     audit_id: Mapped[UUID | None]
+    parent_id: Mapped[UUID | None]
 
 
 class AuditEntry(Table):
@@ -111,8 +122,20 @@ async def note(
     }
     await session.execute(insert(AuditEntry).values(entry))
     changed = {"noun": table.__tablename__, "entity_id": row.id, "kind": kind}
-    await session.execute(insert(Change).values(**changed, audit_id=entry["id"]))
+    parent_id = getattr(row, table.parent) if table.parent else None
+    stored = insert(Change).values(**changed, audit_id=entry["id"], parent_id=parent_id)
+    await session.execute(stored)
     session.feeds.add("changes")
+
+
+def changes_of(
+    table: type[Table], parent_id: UUID | None = None
+) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a change is of that table, and of a row that belongs to a parent, or may
+    do so: earlier versions did not note that."""
+    of_table = Change.noun == table.__tablename__
+    mine = or_(Change.parent_id == parent_id, Change.parent_id.is_(None))
+    return (of_table,) if parent_id is None else (of_table, mine)
 
 
 def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:

@@ -1,14 +1,17 @@
 """Events: what happened in the system, in the order it was stored."""
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, func, null, select
+from sqlalchemy import ColumnElement, Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.database import Database, ReadSession
+from db.core.filter import Condition
+from db.core.ids import floor
 from db.core.ingest import Intake
 from db.core.item import rules, stored
 from db.core.listing import Listing, by_name
@@ -69,6 +72,38 @@ GROUPS = {
     EventGroup.SOURCE: Event.source,
     EventGroup.SEVERITY: Event.severity,
 }
+
+
+def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
+    """What a filter says about an event; nothing without one."""
+    return () if where is None else (LISTING.filterable.compile(where),)
+
+
+def matches(where: Condition | None, event: Any) -> bool | None:
+    """Whether an event fulfils a filter; None where only PostgreSQL can tell."""
+    return where is None or LISTING.filterable.holds(where, event)
+
+
+async def chosen(database: Database, where: Condition | None, events: Sequence[Any]) -> list[Any]:
+    """Those of some events that fulfil a filter. A statement only where that cannot be told without
+    one. Raises Unavailable."""
+    found = {event.id: matches(where, event) for event in events}
+    unknown = [id for id, known in found.items() if known is None]
+    if where and unknown:
+        async with database.read() as session:
+            found |= dict.fromkeys(await LISTING.matching(session, where, unknown), True)
+    return [event for event in events if found[event.id]]
+
+
+async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[Any]]:
+    """The number of events by type and severity within the last seconds, most first, and when."""
+    at = datetime.now(UTC)
+    count = func.count().label("count")
+    lately = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
+    statement = select(Event.event_type, Event.severity, count).where(*lately)
+    by_count = count.desc(), Event.event_type, Event.severity
+    counted = statement.group_by(Event.event_type, Event.severity).order_by(*by_count)
+    return at, await session.rows(counted)
 
 
 def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:

@@ -20,6 +20,7 @@ class Notification(Table):
     """One message to one user."""
 
     __tablename__ = "notifications"
+    parent = "user_id"
     __table_args__ = (
         Index(None, "user_id", "id"),
         Index("ix_notifications_unread", "user_id", "id", postgresql_where=text("read_at is null")),

@@ -37,6 +37,7 @@ class ProgressLog(Table):
     the order of their tests, and each can be computed anew."""
 
     __tablename__ = "progress_logs"
+    parent = "dream_id"
     __table_args__ = (
         percent("average_impossibility"),
         percent("best_score"),
@@ -164,8 +165,9 @@ def _changed_after(test: Any) -> Any:
     """The changes rows of all logs after that of a test."""
     later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
     noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
-    rows = select(noun, ProgressLog.id, kind).where(*later).order_by(ProgressLog.id)
-    return insert(Change).from_select(["noun", "entity_id", "kind"], rows)
+    logs = select(noun, ProgressLog.id, kind, ProgressLog.dream_id).where(*later)
+    columns = ["noun", "entity_id", "kind", "parent_id"]
+    return insert(Change).from_select(columns, logs.order_by(ProgressLog.id))
 
 
 def _snapshot(test: Any) -> dict[str, Any]:

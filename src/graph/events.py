@@ -1,5 +1,7 @@
 """Events: what happened in the system, one by one and counted."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,16 +10,19 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db import Database, ReadSession
+from db.core.filter import Condition
 from db.core.item import Item
 from db.core.span import points
 from db.events import EventGroup, EventSeverity
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.field import enum, field, related, value
-from graph.core.filter import filters, orders
+from graph.core.filter import condition, filters, orders
 from graph.core.mutation import Given
 from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
+from graph.core.reads import Reads
 from graph.core.reporting import (
     BATCH_KEY,
     KEY,
@@ -27,7 +32,9 @@ from graph.core.reporting import (
     reported,
 )
 from graph.core.scalars import BigInt
+from graph.core.series import Series
 from graph.core.span import Bucket, From, To, Width, span
+from graph.core.stream import Conditions, Shown, Source, Update, rows, stream, update
 from graph.users import User, UserById
 
 READ, WRITE = scope("events:read"), scope("events:write")
@@ -51,7 +58,7 @@ enum(
 )
 
 
-@node(db.events.Event, access=READ)
+@node(db.events.Event, access=READ, alike=True)
 class Event(Node):
     """Something that happened in the system."""
 
@@ -76,6 +83,34 @@ class EventCount:
     source: str | None = field("Who reported them; null when not grouped by it.")
     severity: EventSeverity | None = field("Their severity; null when not grouped by it.")
     count: BigInt = field("Number of events.")
+
+
+@value
+class EventRate:
+    """How many events of one type and severity happened lately."""
+
+    event_type: str = field("Type of the events.")
+    severity: EventSeverity = field("Their severity.")
+    count: BigInt = field("Number of events within `seconds`.")
+    per_second: float = field(
+        "Events per second, on average.", resolver=lambda root: root.count / RATED_SECONDS
+    )
+
+
+@value
+class EventRates:
+    """How many events happened within the last seconds, by the time they tell."""
+
+    at: datetime = field("The end of those seconds.")
+    seconds: int = field("How many seconds are looked at.")
+    rates: list[EventRate] = field("By type and severity, most events first; none without events.")
+
+
+@update(alike=True)
+class EventsUpdate(Update):
+    """What happened, every event in the order of storing."""
+
+    events: list[Event] = rows("The events, oldest first; none in a SNAPSHOT.")
 
 
 # Inputs
@@ -224,3 +259,58 @@ class Mutations:
     @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult)
     async def log_error(self, info: Info, input: Given[LogErrorInput]) -> Any:
         return await ERRORS.one(info, input)
+
+
+# Streams
+
+RATED_SECONDS = 60
+Filter = Annotated[
+    EventFilter | None, strawberry.argument(description="Only events that match; all if left out.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening(Source):
+    """Every event, or those that fulfil a condition."""
+
+    feed = "events"
+    where: Condition | None
+
+    def conditions(self) -> Conditions:
+        return db.events.matching(self.where)
+
+    def concerns(self, event: Any) -> bool:
+        return db.events.matches(self.where, event) is not False
+
+    async def shown(self, database: Database, events: Sequence[Any], _reads: Reads) -> Shown:
+        return Shown(await db.events.chosen(database, self.where, events))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates(Series):
+    """The events of the last minute, counted."""
+
+    seconds = 5.0
+
+    async def read(self, session: ReadSession) -> EventRates:
+        at, counts = await db.events.rates(session, RATED_SECONDS)
+        return EventRates(at=at, seconds=RATED_SECONDS, rates=list(counts))
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(EventsUpdate, "Events as they happen, none left out.", READ)
+    async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
+        where = condition(filter) if filter else None
+        db.events.matching(where)  # refuses what cannot be asked
+        return Happening(where)
+
+    @stream(
+        EventRates,
+        "How many events happened in the last minute, every 5 seconds.",
+        READ,
+        cost=100,
+        resumes=False,
+    )
+    async def event_rates(self, _info: Info) -> Series:
+        return Rates()

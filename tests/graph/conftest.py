@@ -1,12 +1,14 @@
 """Running operations without HTTP, on a database of the test's own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from db import Database
+from following import Follow, following
 from graph.core.context import Context
+from graph.core.live import Live
 from graph.core.operation import Answer, execute, prepare
 from graph.core.permission import DEVELOPER, Principal
 from graph.schema import schema
@@ -37,3 +39,15 @@ def data(run: Run) -> Callable[..., Awaitable[Any]]:
         return answer.data
 
     return data
+
+
+@pytest.fixture
+def live(database: Database) -> Live:
+    return Live(database)
+
+
+@pytest.fixture
+async def follow(live: Live) -> AsyncIterator[Follow]:
+    """`await follow(text, variables, who, after)`: a follower of a subscription."""
+    async with following(live) as follow:
+        yield follow

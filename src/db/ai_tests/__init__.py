@@ -33,6 +33,7 @@ class AiTest(Table):
     """One try. `duration` is in milliseconds; scores run from 0 (solved) to 100 (impossible)."""
 
     __tablename__ = "ai_tests"
+    parent = "dream_id"
     __table_args__ = (
         percent("impossibility_score"),
         percent("confidence"),

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core import ids
+from db.core.compare import HOLDS, all_hold, any_holds
 from db.core.errors import Invalid
 
 Column = InstrumentedAttribute[Any]
@@ -113,6 +114,21 @@ class Filterable:
                 return not_(func.coalesce(self.compile(inner), false()))
             case Some(relation, inner):
                 return self._related(relation).exists(inner)
+
+    def holds(self, condition: Condition, record: Any) -> bool | None:
+        """Whether the condition holds for one record; None where only PostgreSQL can tell."""
+        match condition:
+            case Compare(name, operator, value):
+                return HOLDS[operator](getattr(record, self.columns[name].name), value)
+            case All(conditions):
+                return all_hold([self.holds(part, record) for part in conditions])
+            case Either(conditions):
+                return any_holds([self.holds(part, record) for part in conditions])
+            case Not(inner):
+                held = self.holds(inner, record)
+                return None if held is None else not held
+            case Some():
+                return None
 
     def _compare(self, condition: Compare) -> Sql:
         column = self.columns.get(condition.column)

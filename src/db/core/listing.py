@@ -4,11 +4,22 @@ A listing names the columns to filter by, the columns to order by and the column
 filter and order types of the schema are made from it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from db.core.batch import Column, Columns, Key, matches, wanted
@@ -108,6 +119,14 @@ class Listing:
             .join_from(asked, page, true())
             .order_by(asked.c.position, *terms)
         )
+
+    async def matching(
+        self, session: ReadSession, where: Condition, ids: Collection[UUID]
+    ) -> frozenset[UUID]:
+        """Those of some ids whose rows fulfil a condition."""
+        among = self.id == any_(literal(list(ids), ARRAY(Uuid)))
+        rows = await session.rows(select(self.id).where(among, self.filterable.compile(where)))
+        return frozenset(id for (id,) in rows)
 
     async def count(
         self, session: ReadSession, slice: Slice, *conditions: ColumnElement[bool]

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from db.core.database import asyncpg_url
 
 ROOT = Path(__file__).parents[3]
-OLDEST = "0004"
+OLDEST = "0005"
 
 _alembic = threading.Lock()  # alembic keeps the context of a run in a module of its own
 

@@ -62,6 +62,7 @@ class Table(DeclarativeBase):
     type_annotation_map = type_map
 
     Record: ClassVar[type[Any]]
+    parent: ClassVar[str | None] = None  # the column of what a row belongs to, for who follows that
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -13,6 +13,7 @@ from db.agents import AgentStatus
 from graph.agents.types import READ, Agent, AgentReport
 from graph.core.context import Info
 from graph.core.field import field
+from graph.core.reads import Reads
 from graph.core.stream import (
     Conditions,
     Nudges,
@@ -88,19 +89,19 @@ class States(Source):
         async with database.read() as session:
             return await db.agents.states(session, self.keys, self.statuses)
 
-    async def shown(self, database: Database, reports: Sequence[Any]) -> Shown:
+    async def shown(self, _database: Database, reports: Sequence[Any], reads: Reads) -> Shown:
         keys = {report.agent_key for report in reports}
-        async with database.read() as session:
-            agents = await db.agents.states(session, keys)
-        return Shown(agents, sorted(keys - {agent.agent_key for agent in agents}))
+        found = await reads.of(db.agents.by_keys, sorted(keys))
+        return Shown(list(found.values()), sorted(keys - found.keys()))
 
     def nudges(self) -> Nudges:
         return db.agents.turning_stale
 
-    async def named(self, database: Database, keys: Collection[str]) -> Shown:
+    async def named(self, _database: Database, keys: Collection[str], reads: Reads) -> Shown:
         wanted = keys if self.keys is None else self.keys.intersection(keys)
-        async with database.read() as session:
-            return Shown(await db.agents.states(session, wanted, self.statuses))
+        found = await reads.of(db.agents.by_keys, sorted(wanted))
+        among = self.statuses
+        return Shown([a for a in found.values() if among is None or a.status in among])
 
     async def owed(self, database: Database) -> Collection[str]:
         async with database.read() as session:

@@ -23,6 +23,7 @@ from graph.core.errors import formatted
 from graph.core.group import Group, Member
 from graph.core.operation import Answer, Operation, open_stream, run
 from graph.core.outlet import Outlet
+from graph.core.reads import Reads
 from graph.core.series import Series, SeriesGroup
 from graph.core.steps import Steps
 from graph.core.stream import Opening, Source
@@ -50,6 +51,7 @@ class Live:
         self.feeds = Feeds(database)
         self.channels: dict[str, Channel] = {}
         self.series: dict[Hashable, SeriesGroup] = {}
+        self.reads = Reads(database)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -97,12 +99,13 @@ class Live:
         tell = partial(_tell, operation, variables, context)
         if isinstance(source, Series):
             self.series = {key: group for key, group in self.series.items() if group.members}
-            watching = self.series.setdefault(key, SeriesGroup(source, context.db, tell))
+            watching = self.series.setdefault(key, SeriesGroup(source, self.reads, tell))
             watching.join(member)
             return Subscription(watching, member)
         channel = self._channel(source)
         position = Position.parse(opening.after, source.feed) if opening.after else None
-        group = Group(Steps(source, channel.reader, context.db), tell)
+        steps = Steps(source, channel.reader, context.db, self.reads)
+        group = Group(steps, tell)
         return Subscription(await channel.join(key, group, member, position), member)
 
     def _channel(self, source: Source) -> Channel:

@@ -1,28 +1,39 @@
-"""Series: figures that are read again and again, once for all who watch them."""
+"""Series: figures that are read again and again, once for all who watch them.
+
+All groups read at the same moments, the multiples of their interval, and together: whatever they
+select of it, a series costs its statements once per interval.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from graphql import GraphQLError
 
-from db import Database
+from db import ReadSession
 from graph.core.errors import formatted
 from graph.core.group import Member, encoded
 from graph.core.operation import Answer
 from graph.core.outlet import Message
+from graph.core.reads import Reads
 from graph.core.steps import SOURCE
 
 
 class Series:
-    """What is read every `seconds`; each message shows the newest figures whole."""
+    """What is read every `seconds`; each message shows the newest figures whole. Equal ones are one
+    series, and look the same to all who may follow them."""
 
     seconds: ClassVar[float]
 
-    async def read(self, db: Database) -> Any:
+    async def read(self, session: ReadSession) -> Any:
         """The source of a message."""
         raise NotImplementedError
+
+
+async def _all(session: ReadSession, wanted: Collection[Series]) -> dict[Series, Any]:
+    return {series: await series.read(session) for series in wanted}
 
 
 @dataclass(eq=False, slots=True)
@@ -30,7 +41,7 @@ class SeriesGroup:
     """Those who watch one series."""
 
     series: Series
-    db: Database
+    reads: Reads
     tell: Callable[[Any], Awaitable[Answer]]
     members: set[Member] = field(default_factory=set)
     latest: Message | None = None
@@ -41,7 +52,7 @@ class SeriesGroup:
         self.members.add(member)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._run())
-        elif self.latest:
+        elif self.latest and member.outlet.ready:
             member.outlet.send(self.latest)
 
     def leave(self, member: Member) -> None:
@@ -54,6 +65,7 @@ class SeriesGroup:
         """Ends the reading."""
         if self.task:
             self.task.cancel()
+            self.task = None
 
     async def _run(self) -> None:
         while self.members:
@@ -64,10 +76,12 @@ class SeriesGroup:
                 failed = formatted(GraphQLError("", original_error=error), SOURCE)
                 if failed["extensions"]["code"] != "SERVICE_UNAVAILABLE":  # that one may pass
                     self._end([failed])
-            await asyncio.sleep(self.series.seconds)
+            seconds = self.series.seconds
+            await asyncio.sleep(seconds - time.monotonic() % seconds)
 
     async def _read(self) -> None:
-        answer = await self.tell(await self.series.read(self.db))
+        found = await self.reads.of(_all, (self.series,))
+        answer = await self.tell(found[self.series])
         if answer.data is None:
             self._end(answer.errors)
             return

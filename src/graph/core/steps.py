@@ -11,6 +11,7 @@ from db import Database
 from db.core.errors import Unavailable
 from db.core.feed import Discontinued, Position, Reader
 from graph.core.errors import formatted
+from graph.core.reads import Reads
 from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
 
 MAX_ROWS = 500  # of a message that shows every row
@@ -52,6 +53,7 @@ class Steps:
     source: Source
     reader: Reader
     database: Database
+    reads: Reads
 
     def has_news(self, place: Place) -> bool:
         """Whether there may be something to tell to those who are there."""
@@ -129,10 +131,10 @@ class Steps:
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
     async def _shown(self, rows: Sequence[Any], owed: Collection[Any]) -> Shown:
-        shown = await self.source.shown(self.database, rows) if rows else Shown(())
+        shown = await self.source.shown(self.database, rows, self.reads) if rows else Shown(())
         if not owed:
             return shown
-        more = await self.source.named(self.database, owed)
+        more = await self.source.named(self.database, owed, self.reads)
         return Shown([*shown.rows, *more.rows], [*shown.removed, *more.removed])
 
     def _told(

@@ -21,6 +21,7 @@ from db import Database
 from graph.core.context import Info
 from graph.core.field import described, enum, field
 from graph.core.permission import VALUE, Access
+from graph.core.reads import Reads
 
 T = TypeVar("T", bound=type)
 STALE_SECONDS = 5.0
@@ -163,15 +164,16 @@ class Source:
         """Keys of what may have changed, without a row in the feed, while a subscriber was away."""
         return ()
 
-    async def shown(self, _database: Database, rows: Sequence[Any]) -> Shown:
-        """What is shown of the rows that concern it; by default the rows themselves."""
+    async def shown(self, _database: Database, rows: Sequence[Any], _reads: Reads) -> Shown:
+        """What is shown of the rows that concern it; by default the rows themselves. The database
+        is seen as its subscriber sees it, the reads are those of all who follow the feed."""
         return Shown(rows)
 
     def nudges(self) -> Nudges | None:
         """Where it is told what changes without a row in the feed."""
         return None
 
-    async def named(self, database: Database, keys: Collection[Any]) -> Shown:
+    async def named(self, database: Database, keys: Collection[Any], reads: Reads) -> Shown:
         """What is shown of the things that a nudge named."""
         raise NotImplementedError
 
@@ -208,18 +210,19 @@ AFTER = Parameter(
 
 
 def stream(
-    type_: Any, description: str, access: Access, cost: int | None = None
-) -> Callable[[Callable[..., Awaitable[Source]]], Any]:
-    """Declares a subscription: the function it decorates makes the source out of the arguments."""
+    type_: Any, description: str, access: Access, cost: int | None = None, resumes: bool = True
+) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """Declares a subscription: the function it decorates makes the source out of the arguments, or
+    a series, which does not resume."""
 
-    def declare(make: Callable[..., Awaitable[Source]]) -> Any:
+    def declare(make: Callable[..., Awaitable[Any]]) -> Any:
         async def resolve(self: Any, info: Info, **arguments: Any) -> Opening:
             after = arguments.pop("after", None) or None
             return Opening(await make(self, info, **arguments), after)
 
         _, _, *own = Signature.from_callable(make).parameters.values()  # without self and info
         resolve.__signature__ = Signature(  # type: ignore[attr-defined]  # PEP 362
-            [*FIXED, *own, AFTER], return_annotation=type_
+            [*FIXED, *own, *([AFTER] if resumes else [])], return_annotation=type_
         )
         return field(description, access, resolve, cost, is_subscription=True)
 
