@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-request-log bench-hostile
+.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-request-log bench-hostile bench-live
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -23,6 +23,9 @@ bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds
 
 bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60
 	$(BIN)/python bench/ingest.py --seconds $(or $(seconds),20)
+
+bench-live: $(TOOLS)  ## Measure how late watchers are told: make bench-live watchers="1000 5000"
+	$(BIN)/python bench/live.py --watchers $(or $(watchers),1000) $(options)
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses what is too much
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
