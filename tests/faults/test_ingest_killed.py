@@ -6,17 +6,12 @@ its duplicates show that the kills do hit in the moment between storing and answ
 """
 
 import asyncio
-import os
 import random
-import signal
-import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,11 +19,9 @@ import pytest
 from sqlalchemy import select
 
 from db import Database
-from db.core import migrate
-from db.core.embedded import Embedded
 from db.events import Event
+from faults.world import CYCLES, World
 
-CYCLES = int(os.environ.get("FAULT_CYCLES", "3"))
 CONTROL_CYCLES = 20  # at most; one or two are enough
 CLIENTS = 12
 ITEMS = 20
@@ -57,62 +50,6 @@ class History:
         wanted = len(self.acknowledged) + by
         async with asyncio.timeout(60), self.progress:
             await self.progress.wait_for(lambda: len(self.acknowledged) >= wanted)
-
-
-class World:
-    """A gateway in a process of its own, over a PostgreSQL of this test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
-        self.folder = folder
-        self.embedded = Embedded(folder / "postgres")
-        self.url = ""
-        self.gateway: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.url = await asyncio.to_thread(self.embedded.start)
-        await migrate.upgrade(self.url)
-        await self.start_gateway()
-
-    async def start_gateway(self) -> None:
-        settings = {"DATABASE_URL": self.url, "DREAMNET_PORT": str(self.port)}
-        quiet = {"DREAMNET_REQUEST_LOG": "off", "DREAMNET_LOG_LEVEL": "error"}
-        self.gateway = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "serve"),
-            cwd=self.folder,
-            env={**os.environ, **settings, **quiet},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert self.gateway.stdout
-        await self.gateway.stdout.readline()  # the greeting comes when it listens
-
-    async def kill_gateway(self) -> None:
-        assert self.gateway
-        self.gateway.kill()
-        await self.gateway.wait()
-        await self.start_gateway()
-
-    async def kill_database(self) -> None:
-        assert self.embedded.server.pid
-        os.kill(self.embedded.server.pid, signal.SIGKILL)
-        await asyncio.to_thread(self.embedded.start)
-
-    async def stop(self) -> None:
-        if self.gateway:
-            self.gateway.terminate()
-            await self.gateway.communicate()
-        await asyncio.to_thread(self.embedded.stop)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World(tmp_path)
-    try:
-        await world.start()
-        yield world
-    finally:
-        await world.stop()
 
 
 @asynccontextmanager
