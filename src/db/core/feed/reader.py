@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement
 
-from db.core.database import Database
+from db.core.database import Database, ReadSession
 from db.core.feed.auditor import Auditor
 from db.core.feed.feed import Feed
 from db.core.feed.page import Page, Pages
@@ -183,39 +183,45 @@ class Reader:
         pause = POLL_SECONDS
         try:
             while True:
-                pause = await self._attempt(own, pause)
-                await self._rest(pause)
+                try:
+                    await self._keep_looking(own)
+                except Exception as error:
+                    pause = self._fail(error, pause)
+                    await self._rest(pause)
         finally:
             auditing.cancel()
             await asyncio.gather(auditing, return_exceptions=True)
             await own.close()
 
-    async def _attempt(self, own: Database, pause: float) -> float:
-        """Looks until there is nothing more; returns the seconds until the next look. A database
-        that does not answer only makes the lag grow."""
-        try:
-            while await self._look(own):
-                pass
-        except Exception as error:
-            if not self._failing:
-                log.warning("feed cannot be read", feed=self.feed.name, error=repr(error)[:300])
-            self._failing = True
-            return min(2 * pause, LONGEST_PAUSE)
+    async def _keep_looking(self, own: Database) -> None:
+        """Until the database does not answer. The session is kept: looking is all it does, and to
+        borrow it each time would cost more than the look."""
+        async with own.read() as session:
+            while True:
+                while await self._look(session):
+                    pass
+                if self._failing:
+                    log.info("feed is read again", feed=self.feed.name)
+                    self._failing = False
+                await self._rest(POLL_SECONDS)
+
+    def _fail(self, error: Exception, pause: float) -> float:
+        """Says once that the feed cannot be read, which only makes the lag grow; returns the
+        seconds until the next attempt."""
         if self._failing:
-            log.info("feed is read again", feed=self.feed.name)
-        self._failing = False
+            return min(2 * pause, LONGEST_PAUSE)
+        self._failing = True
+        log.warning("feed cannot be read", feed=self.feed.name, error=repr(error)[:300])
         return POLL_SECONDS
 
-    async def _look(self, own: Database) -> bool:
+    async def _look(self, session: ReadSession) -> bool:
         """Takes what is new; whether there is more of it."""
         self._hinted.clear()
         began = time.monotonic()
-        async with own.read() as session:
-            page = await self.pages.since(session, self.position.seq, PAGE_ROWS)
-            reason = page.discontinues(self.feed, self.position)
-            if reason:
-                self._reset(reason, await self.pages.head(session), began)
-                return False
+        page = await self.pages.since(session, self.position.seq, PAGE_ROWS)
+        if reason := page.discontinues(self.feed, self.position):
+            self._reset(reason, await self.pages.head(session), began)
+            return False
         self._take(page)
         self._looked = began
         return len(page.records) == PAGE_ROWS
