@@ -1,18 +1,33 @@
 """Dreams: things AI cannot do yet, in the words of the people who want them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, Index, func, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Computed,
+    ForeignKey,
+    Index,
+    Select,
+    Uuid,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit
-from db.core.database import WriteSession
+from db.audit import AuditEntry, Change, ChangeKind
+from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid
-from db.core.filter import Relation
+from db.core.filter import Condition, Relation
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
@@ -114,6 +129,35 @@ LISTING: Listing = Listing(
     },
     search=Dream.search,
 )
+
+
+def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
+    """What a filter says about a dream; nothing without one."""
+    return () if where is None else (LISTING.filterable.compile(where),)
+
+
+async def left(session: ReadSession, sight: Sight, changes: Sequence[Change]) -> frozenset[UUID]:
+    """The ids of changed dreams that somebody may have known of before the changes: who sees
+    everything of all that are not new; others of those they see, or could see until then."""
+    touched = [change for change in changes if change.kind != ChangeKind.CREATED]
+    ids = [change.entity_id for change in touched]
+    if sight.everything:
+        return frozenset(ids)
+    now = select(Dream.id).where(Dream.id == any_(literal(ids, ARRAY(Uuid))))
+    then = _seen_before(sight, [change.audit_id for change in touched])
+    found = [*await session.rows(now), *await session.rows(then)]
+    return frozenset(id for (id,) in found)
+
+
+def _seen_before(sight: Sight, audit_ids: Sequence[UUID | None]) -> Select[Any]:
+    """Ids of dreams that were public, or the viewer's own, until a change. Of what a change left as
+    it was nothing is noted: but then it did not take the dream out of sight."""
+    was = AuditEntry.before
+    public = was["is_public"].astext == "true"
+    own = was["user_id"].astext == str(sight.user_id)
+    among = AuditEntry.id == any_(literal([id for id in audit_ids if id], ARRAY(Uuid)))
+    return select(AuditEntry.entity_id).where(among, or_(public, own))
+
 
 MAX_TITLE = 200
 MAX_TEXT = 100_000

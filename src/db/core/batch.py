@@ -36,11 +36,15 @@ def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool
 
 
 async def by_key(
-    session: ReadSession, table: type[Table], columns: Columns, keys: Sequence[Key]
+    session: ReadSession,
+    table: type[Table],
+    columns: Columns,
+    keys: Sequence[Key],
+    *where: ColumnElement[bool],
 ) -> dict[Key, Any]:
-    """The record of each key; keys without one are left out."""
+    """The record of each key; keys without one that fulfils the conditions are left out."""
     asked = wanted(columns, keys)
-    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
+    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
     rows = await session.rows(statement)
     return {keys[row[0] - 1]: table.Record._make(row[1:]) for row in rows}
 

@@ -1,0 +1,6 @@
+"""Dreams: things AI cannot do yet, and how impossible they still are."""
+
+from graph.dreams.inputs import DreamFilter as DreamFilter, DreamOrder as DreamOrder
+from graph.dreams.operations import Mutations as Mutations, Queries as Queries
+from graph.dreams.streams import Subscriptions as Subscriptions
+from graph.dreams.types import Dream as Dream, DreamById as DreamById

@@ -1,0 +1,120 @@
+"""Operations: reading dreams, and changing them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import strawberry
+
+import db
+from db import WriteSession
+from db.core import errors
+from graph.core.connection import Connection, listed
+from graph.core.context import Info
+from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.field import field, value
+from graph.core.mutation import Given, existing, id_in, once, result, values, writing
+from graph.core.node import IdOf, load
+from graph.core.permission import ADMIN, MEMBER, PUBLIC
+from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
+from graph.dreams.types import Dream, DreamStatus
+
+DRAFT, ACTIVE, ACHIEVED, ARCHIVED = DreamStatus
+
+# Results
+
+
+@value
+class DreamDeleted:
+    """A dream that is gone."""
+
+    deleted_dream_id: strawberry.ID = field("The id it had.")
+    deleted_test_count: int = field("Number of its tests, which are gone with it.")
+
+
+CreateDreamResult = result("CreateDreamResult", Dream, Invalid, Conflict)
+EditDreamResult = result("EditDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
+ChangeDreamResult = result("ChangeDreamResult", Dream, NotFound, Forbidden, Conflict)
+RemixDreamResult = result("RemixDreamResult", Dream, NotFound, Invalid, Conflict)
+DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidden)
+
+# Operations
+
+
+@strawberry.type
+class Queries:
+    dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
+
+    @field("The dream with that id; null if there is none.", PUBLIC)
+    async def dream(self, info: Info, id: IdOf) -> Dream | None:
+        return await load(info, id, db.dreams.Dream)
+
+
+def may_change(info: Info, dream: Any) -> None:
+    """Raises Forbidden for who neither wrote the dream nor is an administrator."""
+    who = info.context.principal
+    if not who.may(ADMIN) and (who.user_id is None or dream.user_id != who.user_id):
+        raise errors.Forbidden("Only its owner may change a dream.")
+
+
+def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[Any]]) -> Any:
+    """A mutation that takes a dream and changes it in one way."""
+
+    async def resolve(info: Info, input: Given[DreamInput]) -> Any:
+        async with writing(info, db.dreams.Dream, input.id) as (session, dream):
+            may_change(info, dream)
+            return await change(session, dream)
+
+    return field(description, MEMBER, resolve, graphql_type=ChangeDreamResult)
+
+
+def becoming(status: DreamStatus, *before: DreamStatus) -> Callable[..., Awaitable[Any]]:
+    """The change that moves a dream from one of some states to another."""
+    return lambda session, dream: db.dreams.move(session, dream, status, *before)
+
+
+def showing(is_public: bool) -> Callable[..., Awaitable[Any]]:
+    """The change that lets everybody see a dream, or nobody else."""
+    return lambda session, dream: db.dreams.edit(session, dream, is_public=is_public)
+
+
+@strawberry.type
+class Mutations:
+    publish_dream = changing("Let everybody see a dream.", showing(True))
+    unpublish_dream = changing("Let nobody else see a dream.", showing(False))
+    archive_dream = changing("Put a dream away.", becoming(ARCHIVED, DRAFT, ACTIVE, ACHIEVED))
+    revive_dream = changing(
+        "Have a dream tested again.", becoming(ACTIVE, DRAFT, ACHIEVED, ARCHIVED)
+    )
+    achieve_dream = changing(
+        "Say that a dream is no longer impossible.", becoming(ACHIEVED, ACTIVE)
+    )
+
+    @field("Write a dream.", MEMBER, graphql_type=CreateDreamResult)
+    async def create_dream(self, info: Info, input: Given[CreateDreamInput]) -> Any:
+        owner, dream = info.context.principal.user_id, values(input)
+        return await once(
+            info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
+        )
+
+    @field("Change the words of a dream.", MEMBER, graphql_type=EditDreamResult)
+    async def edit_dream(self, info: Info, input: Given[EditDreamInput]) -> Any:
+        version = input.expected_version or None
+        async with writing(info, db.dreams.Dream, input.id, version) as (session, dream):
+            may_change(info, dream)
+            return await db.dreams.edit(session, dream, **values(input))
+
+    @field("Write a private draft that varies a dream.", MEMBER, graphql_type=RemixDreamResult)
+    async def remix_dream(self, info: Info, input: Given[RemixDreamInput]) -> Any:
+        async def remix(session: WriteSession) -> Any:
+            source = await existing(session, db.dreams.Dream, id_in(input.id, db.dreams.Dream))
+            owner = info.context.principal.user_id
+            return await db.dreams.remix(session, source, owner, **values(input))
+
+        return await once(info, db.dreams.Dream, input, remix)
+
+    @field("Remove a dream with its tests.", MEMBER, graphql_type=DeleteDreamResult)
+    async def delete_dream(self, info: Info, input: Given[DreamInput]) -> Any:
+        async with writing(info, db.dreams.Dream, input.id) as (session, dream):
+            may_change(info, dream)
+            tests = await db.dreams.remove(session, dream)
+        return DreamDeleted(deleted_dream_id=input.id, deleted_test_count=tests)

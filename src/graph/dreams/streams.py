@@ -1,0 +1,77 @@
+"""Streams: dreams as they change."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+import db
+from db import ReadSession
+from db.core.errors import NotFound
+from db.core.filter import Condition
+from db.core.sight import Sight
+from graph.core.changed import Changed
+from graph.core.context import Info
+from graph.core.filter import condition
+from graph.core.mutation import id_in
+from graph.core.permission import PUBLIC
+from graph.core.stream import Conditions, Source, Update, removed, rows, stream, update
+from graph.dreams.inputs import DreamFilter
+from graph.dreams.types import Dream, DreamById
+
+Filter = Annotated[
+    DreamFilter | None, strawberry.argument(description="Only dreams that match; all if left out.")
+]
+DreamId = Annotated[strawberry.ID, strawberry.argument(description="The dream to follow.")]
+
+
+@update()
+class DreamsUpdate(Update):
+    """What dreams are now."""
+
+    dreams: list[Dream] = rows("The dreams that changed, as they are now; none in a SNAPSHOT.")
+    removed_ids: list[strawberry.ID] = removed(
+        "Ids of dreams that are gone, that do not match any more, or that you may not see any more."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dreams(Changed):
+    """Dreams that fulfil a filter."""
+
+    table = db.dreams.Dream
+    filter: Condition | None
+
+    def where(self) -> Conditions:
+        return db.dreams.matching(self.filter)
+
+    async def left(
+        self, session: ReadSession, sight: Sight, changes: Sequence[Any]
+    ) -> Collection[UUID]:
+        return await db.dreams.left(session, sight, changes)
+
+
+async def followed(info: Info, id: str) -> UUID:
+    """The key of a dream whose rows are to be followed. Raises Invalid, and NotFound for a dream
+    that is not there or not seen."""
+    key = id_in(id, db.dreams.Dream)
+    if await DreamById.of(info).load(key) is None:
+        raise NotFound
+    return key
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(
+        DreamsUpdate,
+        "Dreams as they are written, changed and removed. Whether one matches is judged when it "
+        "changes itself, not when one of its tests does.",
+        PUBLIC,
+    )
+    async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
+        where = condition(filter) if filter else None
+        db.dreams.matching(where)  # refuses what cannot be asked
+        return Dreams(where)
