@@ -16,7 +16,7 @@ test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each
-	FAULT_CYCLES=10 $(BIN)/pytest -n0 tests/faults
+	FAULT_CYCLES=10 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
 
 bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds of CPU
 	PYTHONPATH=tests $(BIN)/python bench/hostile.py

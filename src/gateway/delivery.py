@@ -100,6 +100,8 @@ class Slot:
         try:
             async with asyncio.timeout(LEAVE_SECONDS if self.over else SEND_SECONDS) as self.limit:
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                if more:  # nothing, but it has to wait until what was sent is on its way
+                    await send({"type": "http.response.body", "body": b"", "more_body": True})
         finally:
             self.limit = None
 

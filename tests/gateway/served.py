@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from db import Database
@@ -25,10 +25,23 @@ class Served:
         """How many streams are open."""
         return len(self.server.streams.open)
 
+    @property
+    def stuck(self) -> int:
+        """How many clients do not take what is sent to them."""
+        connections = self.server.server_state.connections
+        return sum(each.transport.get_write_buffer_size() > 0 for each in connections)
+
     def stop(self) -> asyncio.Task[None]:
         """As a signal does it; the task is over when the gateway is."""
         self.server.should_exit = True
         return self.running
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when something holds that nobody announces, which takes no longer than 20 seconds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  nobody announces it
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -36,5 +49,7 @@ async def serving(settings: Settings, database: Database) -> AsyncIterator[Serve
     """A gateway with these settings, which is stopped at the end unless it was before."""
     with listening("127.0.0.1", 0) as listener:
         served = Served(listener, Server(configuration(settings, database), settings))
-        yield served
-        await served.stop()
+        try:
+            yield served
+        finally:
+            await served.stop()

@@ -8,7 +8,7 @@ import httpx2
 import orjson
 import pytest
 from listening import listening
-from served import Served, serving
+from served import Served, serving, until
 from stalling import FOLLOW, load, stalled
 
 from db import Database
@@ -47,8 +47,7 @@ async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
         asyncio.timeout(25),  # the system itself would cut them off after 30
     ):
         await healthy.chunk()
-        while members() < 1 + SOCKETS + STREAMS:  # noqa: ASYNC110  nobody announces them
-            await asyncio.sleep(0.05)
+        await until(lambda: members() == 1 + SOCKETS + STREAMS)
         while served.streams > 1 or not stored:
             stored += await load(client, url, len(stored))
             while len(heard) < len(stored):

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import orjson
+
 from listening import request
 
 FOLLOW = "subscription { agentHistory { kind reports { agentKey currentTask } } }"
@@ -60,10 +61,10 @@ def _frame(text: bytes) -> bytes:
     return bytes([0x81, 0x80 | 126, *len(text).to_bytes(2, "big")]) + MASK + text
 
 
-async def load(client: httpx2.AsyncClient, url: str, batch: int) -> list[str]:
-    """Stores a hundred reports of some ten kilobytes; returns the keys of the agents."""
+async def load(client: httpx2.AsyncClient, url: str, batch: int, size: int = 10_000) -> list[str]:
+    """Stores a hundred reports of that many bytes; returns the keys of the agents."""
     keys = [f"{batch}-{number}" for number in range(100)]
-    text = os.urandom(5000).hex()
+    text = os.urandom(size // 2).hex()
     reports = [{"agentKey": key, "status": "RUNNING", "currentTask": text} for key in keys]
     answer = await client.post(url, json={"query": LOAD, "variables": {"reports": reports}})
     assert "errors" not in answer.json(), answer.text
