@@ -174,9 +174,10 @@ async def settled(followers: list[Follower], found: Stored) -> list[str]:
 
 
 async def _killing(world: World, history: History, chance: random.Random) -> None:
-    for cycle in range(CYCLES):
-        await history.grown(by=chance.randint(5, 20))
-        await (world.kill_database() if cycle % 2 else world.kill_gateway())
+    for _ in range(CYCLES):
+        for kill in (world.kill_gateway, world.kill_database):
+            await history.grown(by=chance.randint(5, 20))
+            await kill()
     await history.grown(by=20)
 
 

@@ -10,8 +10,12 @@ import db
 from db import Database
 from db.core.ingest import Ingestion
 from factories import make_agent
-from following import Follow, following
-from graph.core.live import Live
+from following import Follow, Follower, following
+from graph.core.context import Context
+from graph.core.live import Live, Subscription
+from graph.core.operation import prepare
+from graph.core.permission import DEVELOPER
+from graph.schema import schema
 
 STATUS = """subscription ($keys: [String!], $statuses: [AgentStatus!], $after: String) {
   agentStatus(keys: $keys, statuses: $statuses, after: $after) {
@@ -114,6 +118,19 @@ async def test_equal_subscriptions_share_their_bytes(database: Database, follow:
         await follower.number(2)
 
     assert len({id(follower.payloads[1]) for follower in followers}) == 1
+
+
+async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live: Live) -> None:
+    """The feed is no longer followed when nobody does, and again when somebody comes."""
+    await report(database, "a1", "IDLE")
+    async with live.running():
+        for _ in range(30):
+            follower = Follower()
+            context = Context(database, DEVELOPER, "test-request")
+            opened = await live.open(prepare(schema, STATUS), None, context, follower)
+            assert isinstance(opened, Subscription)
+            assert told(await follower.number(1)) == update(agent("a1", "IDLE"), kind="SNAPSHOT")
+            opened.close()
 
 
 async def test_silence_is_told_without_a_report(database: Database, follow: Follow) -> None:

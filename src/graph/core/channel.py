@@ -79,9 +79,11 @@ class Channel:
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         try:
-            async with self.reader.following():
-                started.set_result(None)
-                await self._follow()
+            while self.groups or self.joining:  # somebody may join while the reader is stopping
+                async with self.reader.following():
+                    if not started.done():
+                        started.set_result(None)
+                    await self._follow()
         except Exception as error:
             if started.done():
                 self._fail(error)
@@ -121,10 +123,14 @@ class Channel:
             group.reset(reason)
 
     async def _nudge(self, nudges: Nudges) -> None:
-        async for keys in nudges(self.db):
-            for group in self.groups.values():
-                if group.steps.source.nudges() is nudges:
-                    group.nudge(keys)
+        try:
+            async for keys in nudges(self.db):
+                for group in self.groups.values():
+                    if group.steps.source.nudges() is nudges:
+                        group.nudge(keys)
+        except Exception:
+            log.exception("nothing is told any more but what is in the feed")
+            del self.nudging[nudges]  # the next to join begins it anew
 
     def _serving(self) -> Iterable[asyncio.Task[None]]:
         return [group.task for group in self.groups.values() if group.task]
