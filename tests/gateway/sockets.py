@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -97,17 +97,24 @@ async def greeted(address: str, **parameters: Any) -> AsyncIterator[Client]:
         yield client
 
 
-@asynccontextmanager
-async def serving(
+def serving(
     settings: Settings, database: Database, auth: Auth | None = None
-) -> AsyncIterator[str]:
+) -> AbstractAsyncContextManager[str]:
     """The address of a gateway with these settings, served as `dreamnet serve` does."""
+    return running(configuration(settings, database, auth))
+
+
+@asynccontextmanager
+async def running(config: uvicorn.Config) -> AsyncIterator[str]:
+    """The address of a gateway."""
     with listening("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(configuration(settings, database, auth))
-        running = asyncio.create_task(server.serve(sockets=[listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await running
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
 
 
 async def until(holds: Callable[[], bool]) -> None:

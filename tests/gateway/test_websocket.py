@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from listening import HISTORY, REPORT, report
 from sockets import PROTOCOL, dialled, greeted, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from gateway.websocket import socket
+from listening import HISTORY, REPORT, report
 
 pytestmark = pytest.mark.usefixtures("log")
 

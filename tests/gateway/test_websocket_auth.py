@@ -9,7 +9,6 @@ import orjson
 import pytest
 from callers import make_key, production
 from issuer import AUDIENCE, Issuer
-from listening import HISTORY
 from sockets import Client, dialled, greeted, serving, until
 from websockets.exceptions import InvalidStatus
 
@@ -18,6 +17,7 @@ from db.users import Role
 from factories import make_user
 from gateway.auth import Auth
 from gateway.settings import Settings
+from listening import HISTORY
 
 pytestmark = pytest.mark.usefixtures("log")
 
