@@ -1,5 +1,6 @@
 """Agents as they change, followed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -121,16 +122,20 @@ async def test_equal_subscriptions_share_their_bytes(database: Database, follow:
 
 
 async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live: Live) -> None:
-    """The feed is no longer followed when nobody does, and again when somebody comes."""
-    await report(database, "a1", "IDLE")
+    """At the very moment at which the feed is no longer followed."""
+    reader = live.feeds["agents"]
     async with live.running():
-        for _ in range(30):
+        for status in ("IDLE", "RUNNING", "WAITING"):
             follower = Follower()
             context = Context(database, DEVELOPER, "test-request")
             opened = await live.open(prepare(schema, STATUS), None, context, follower)
             assert isinstance(opened, Subscription)
-            assert told(await follower.number(1)) == update(agent("a1", "IDLE"), kind="SNAPSHOT")
+            await follower.number(1)
+            await report(database, "a1", status)
+            assert told(await follower.number(2)) == update(agent("a1", status))
             opened.close()
+            while reader._followers:  # noqa: ASYNC110  nobody announces it
+                await asyncio.sleep(0)
 
 
 async def test_silence_is_told_without_a_report(database: Database, follow: Follow) -> None:
