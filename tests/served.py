@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from db import Database
+from gateway.auth import Auth
 from gateway.server import Server
 from gateway.serving import configuration, listening
 from gateway.settings import Settings
@@ -45,10 +46,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, database: Database) -> AsyncIterator[Served]:
+async def serving(
+    settings: Settings, database: Database, auth: Auth | None = None
+) -> AsyncIterator[Served]:
     """A gateway with these settings, which is stopped at the end unless it was before."""
     with listening("127.0.0.1", 0) as listener:
-        served = Served(listener, Server(configuration(settings, database), settings))
+        served = Served(listener, Server(configuration(settings, database, auth), settings))
         try:
             yield served
         finally:
