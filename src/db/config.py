@@ -2,16 +2,30 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Text,
+    Uuid,
+    any_,
+    case,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.audit import AuditEntry, Change
 from db.core import check, secrecy
 from db.core.batch import by_key
 from db.core.database import ReadSession, WriteSession
@@ -100,6 +114,53 @@ FLAGS = Listing(
 def of_category(category: str | None) -> list[ColumnElement[bool]]:
     """The condition that an entry is of that category; none for None."""
     return [] if category is None else [ConfigEntry.category == category]
+
+
+def among(
+    keys: Collection[str] | None, categories: Collection[str] | None
+) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that an entry has one of those keys, or any, and one of those categories, or
+    any."""
+    return _among(ConfigEntry.key, keys) + _among(ConfigEntry.category, categories)
+
+
+async def entries(
+    session: ReadSession, keys: Collection[str] | None, categories: Collection[str] | None
+) -> list[Any]:
+    """The entries with those keys and of those categories, by key."""
+    statement = ConfigEntry.select().where(*among(keys, categories))
+    return await session.records(ConfigEntry, statement.order_by(ConfigEntry.key))
+
+
+async def left(
+    session: ReadSession,
+    keys: Collection[str] | None,
+    categories: Collection[str] | None,
+    changes: Sequence[Change],
+) -> frozenset[UUID]:
+    """The ids of changed entries that had one of those keys and categories before. What a change
+    left as it was is not noted with it, but as it is now."""
+    was = AuditEntry.before
+    key = func.coalesce(was["key"].astext, ConfigEntry.key)
+    noted = case((was.has_key("category"), was["category"].astext), else_=ConfigEntry.category)
+    audit_ids = [change.audit_id for change in changes if change.audit_id]
+    statement = (
+        select(AuditEntry.entity_id)
+        .join(ConfigEntry, ConfigEntry.id == AuditEntry.entity_id, isouter=True)
+        .where(AuditEntry.id == any_(literal(audit_ids, ARRAY(Uuid))))
+        .where(func.jsonb_typeof(was) == "object")  # there was one
+        .where(*_among(key, keys), *_among(noted, categories))
+    )
+    return frozenset(id for (id,) in await session.rows(statement))
+
+
+async def flags(session: ReadSession) -> list[Any]:
+    """All feature flags, by key."""
+    return await session.records(FeatureFlag, FeatureFlag.select().order_by(FeatureFlag.key))
+
+
+def _among(column: Any, values: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    return () if values is None else (column == any_(literal(list(values), ARRAY(Text))),)
 
 
 # Settings of ours that are numbers: default, least and most.

@@ -36,6 +36,8 @@ class Notification(Table):
     created_at: Mapped[CreatedAt]
 
 
+MOST = 100
+
 LISTING = Listing(
     Notification,
     filters=by_name(Notification.kind, Notification.read_at, Notification.created_at),
@@ -61,6 +63,14 @@ async def unread(session: ReadSession, user_id: UUID | None) -> int:
     """How many notifications for that user have not been read."""
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
     return await LISTING.count(session, Slice(), *conditions)
+
+
+async def newest_unread(session: ReadSession, user_id: UUID) -> list[Any]:
+    """The newest notifications for that user that have not been read, newest first."""
+    statement = Notification.select().where(*of_user(user_id), Notification.read_at.is_(None))
+    return await session.records(
+        Notification, statement.order_by(Notification.id.desc()).limit(MOST)
+    )
 
 
 async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Any:

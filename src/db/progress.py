@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit, dreams
 from db.audit import Change, ChangeKind
-from db.core.database import WriteSession
+from db.core.database import ReadSession, WriteSession
 from db.core.filter import Relation
 from db.core.ids import floor
 from db.core.listing import Listing, by_name
@@ -99,6 +99,16 @@ def rounded(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
+async def newest(session: ReadSession, dream_id: UUID) -> list[Any]:
+    """The newest log of a dream; none before its first score."""
+    return await session.records(ProgressLog, _newest(dream_id))
+
+
+def _newest(dream_id: UUID) -> Select[Any]:
+    logs = ProgressLog.select().where(ProgressLog.dream_id == dream_id)
+    return logs.order_by(ProgressLog.id.desc()).limit(1)
+
+
 # Writes: the lock of the dream must be held.
 
 
@@ -135,7 +145,7 @@ async def note_from(session: WriteSession, test: Any) -> Any:
     made = await session.record(ProgressLog, logs.where(ProgressLog.id == test.id))
     await audit.note(session, ChangeKind.CREATED, ProgressLog, None, made)
     await session.execute(_changed_after(test))
-    return await session.record(ProgressLog, logs.order_by(ProgressLog.id.desc()).limit(1))
+    return await session.record(ProgressLog, _newest(test.dream_id))
 
 
 def _by_model(dream_id: UUID) -> Select[Any]:

@@ -34,7 +34,7 @@ from graph.core.reporting import (
 from graph.core.scalars import BigInt
 from graph.core.series import Series
 from graph.core.span import Bucket, From, To, Width, span
-from graph.core.stream import Conditions, Shown, Source, Update, rows, stream, update
+from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
 from graph.users import User, UserById
 
 READ, WRITE = scope("events:read"), scope("events:write")
@@ -106,7 +106,7 @@ class EventRates:
     rates: list[EventRate] = field("By type and severity, most events first; none without events.")
 
 
-@update(alike=True)
+@message(alike=True)
 class EventsUpdate(Update):
     """What happened, every event in the order of storing."""
 

@@ -1,6 +1,7 @@
 """Notifications: what the viewer should hear about, and nobody else."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -9,8 +10,10 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db import ReadSession
+from db import Database, ReadSession
 from db.core.batch import Key
+from db.core.errors import Forbidden
+from graph.core.changed import Belonging
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Invalid, NotFound
@@ -20,6 +23,7 @@ from graph.core.loader import Loader
 from graph.core.mutation import Given, act, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import MEMBER
+from graph.core.stream import Source, Update, message, rows, stream
 
 # Loaders
 
@@ -49,6 +53,16 @@ class Notification(Node):
     payload: JSON = field("The facts behind it, for programs.")
     read_at: datetime | None = field("When the user read it; null while unread.")
     created_at: datetime = field("When it was sent.")
+
+
+@message()
+class NotificationsUpdate(Update):
+    """What the viewer should hear about."""
+
+    notifications: list[Notification] = rows(
+        "The notifications that came in or were read; in a SNAPSHOT those that are not read, "
+        "newest first, at most 100."
+    )
 
 
 # Inputs
@@ -132,3 +146,32 @@ class Mutations:
         async with info.context.db.write(act(info)) as session:
             count = await db.notifications.mark_all_read(session, viewer, until)
         return NotificationsRead(read_count=count)
+
+
+# Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox(Belonging):
+    """The notifications of one user."""
+
+    table = db.notifications.Notification
+
+    async def snapshot(self, database: Database) -> Sequence[Any]:
+        async with database.read() as session:
+            return await db.notifications.newest_unread(session, self.parent_id)
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(
+        NotificationsUpdate,
+        "The notifications of the viewer, as they come in and are read; refused to keys that "
+        "belong to nobody.",
+        MEMBER,
+    )
+    async def notifications(self, info: Info) -> Source:
+        viewer = info.context.principal.user_id
+        if viewer is None:
+            raise Forbidden("Only a user has notifications.")
+        return Inbox(viewer)

@@ -1,19 +1,24 @@
 """Progress: how impossible dreams were after each completed test."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from strawberry.scalars import JSON
 
 import db
+from db import Database
+from graph.core.changed import Belonging
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.field import field, related
 from graph.core.filter import filters, orders, relation
 from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import PUBLIC
-from graph.dreams import Dream, DreamById
+from graph.core.stream import Source, Update, message, rows, stream
+from graph.dreams import Dream, DreamById, DreamId, followed
 
 if TYPE_CHECKING:
     from graph.dreams import DreamFilter
@@ -38,6 +43,16 @@ class ProgressLog(Node):
     snapshot_data: JSON = field("The test that caused this log.")
     created_at: datetime = field("When the test was started.")
     dream: Dream = related(DreamById, "dream_id", description="The dream it is about.")
+
+
+@message()
+class DreamProgressUpdate(Update):
+    """How impossible a dream is now."""
+
+    logs: list[ProgressLog] = rows(
+        "The progress logs that were written or corrected, as they are now; the newest one in a "
+        "SNAPSHOT, none before the first score."
+    )
 
 
 # Inputs
@@ -69,3 +84,29 @@ class Queries:
     @field("The progress log with that id; null if there is none.", PUBLIC)
     async def progress_log(self, info: Info, id: IdOf) -> ProgressLog | None:
         return await load(info, id, db.progress.ProgressLog)
+
+
+# Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Belonging):
+    """The progress of one dream, as long as it is seen."""
+
+    table = db.progress.ProgressLog
+
+    async def snapshot(self, database: Database) -> Sequence[Any]:
+        async with database.read() as session:
+            return await db.progress.newest(session, self.parent_id)
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(
+        DreamProgressUpdate,
+        "How impossible a dream is, and then after each score. A score that comes in late corrects "
+        "the logs after it, and all of them are told again.",
+        PUBLIC,
+    )
+    async def dream_progress(self, info: Info, dream_id: DreamId) -> Source:
+        return Progress(await followed(info, dream_id))

@@ -1,7 +1,8 @@
 """Usage: how much the database holds, and how it is."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import strawberry
@@ -14,6 +15,8 @@ from graph.core.field import field, value
 from graph.core.loader import Loader
 from graph.core.permission import OPERATOR
 from graph.core.scalars import BigInt
+from graph.core.series import Series
+from graph.core.stream import stream
 
 # Loaders
 
@@ -148,6 +151,25 @@ class DatabaseHealth:
     )
 
 
+@value
+class LiveUsage:
+    """How busy the database is, at one moment."""
+
+    at: datetime = field("The moment.")
+    connections: int = field("Open connections to all databases of the server.")
+    active_connections: int = field(
+        "Those of them that run a statement, as far as the gateway may see."
+    )
+    idle_connections: int = field(
+        "Those of them that wait, also inside a transaction, as far as the gateway may see."
+    )
+    max_connections: int = field("How many connections there may be at once.")
+    cache_hit_ratio: float | None = field(
+        "Share of this database's blocks that were found in memory, 0 to 1; null before the first."
+    )
+    database_bytes: BigInt = field("Bytes of this database on disk.")
+
+
 # Operations
 
 
@@ -160,3 +182,28 @@ class Queries:
     @field("How the database is.", OPERATOR, cost=10)
     def database_health(self) -> DatabaseHealth:
         return DatabaseHealth()
+
+
+# Streams
+
+LIVE = (
+    *("connections", "active_connections", "idle_connections", "max_connections"),
+    *("cache_hit_ratio", "database_bytes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Series):
+    """The figures that change from one moment to the next."""
+
+    seconds = 5.0
+
+    async def read(self, session: ReadSession) -> LiveUsage:
+        return LiveUsage(at=datetime.now(UTC), **await db.usage.figures(session, LIVE))
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(LiveUsage, "How busy the database is, every 5 seconds.", OPERATOR, 10, resumes=False)
+    async def usage(self, _info: Info) -> Series:
+        return Load()

@@ -20,10 +20,10 @@ from graph.core.stream import (
     Shown,
     Source,
     Update,
+    message,
     removed,
     rows,
     stream,
-    update,
 )
 
 Keys = Annotated[
@@ -39,7 +39,7 @@ Statuses = Annotated[
 ]
 
 
-@update(alike=True)
+@message(alike=True)
 class AgentStatusUpdate(Update):
     """What agents do now. Who reads slowly is told the newest state of each agent only."""
 
@@ -48,7 +48,7 @@ class AgentStatusUpdate(Update):
     skipped: int = field("How many reports are told only by what came after them.")
 
 
-@update(alike=True)
+@message(alike=True)
 class AgentHistoryUpdate(Update):
     """What agents reported, every report in the order of storing."""
 

@@ -105,7 +105,7 @@ class Update:
         return isinstance(obj, Told)
 
 
-def update(alike: bool = False) -> Callable[[T], T]:
+def message(alike: bool = False) -> Callable[[T], T]:
     """The type of the messages of one stream; the class docstring describes it. It is `alike` when
     all who may follow the stream with the same arguments are told the same."""
 

@@ -18,7 +18,7 @@ from graph.core.context import Info
 from graph.core.filter import condition
 from graph.core.mutation import id_in
 from graph.core.permission import PUBLIC
-from graph.core.stream import Conditions, Source, Update, removed, rows, stream, update
+from graph.core.stream import Conditions, Source, Update, message, removed, rows, stream
 from graph.dreams.inputs import DreamFilter
 from graph.dreams.types import Dream, DreamById
 
@@ -28,7 +28,7 @@ Filter = Annotated[
 DreamId = Annotated[strawberry.ID, strawberry.argument(description="The dream to follow.")]
 
 
-@update()
+@message()
 class DreamsUpdate(Update):
     """What dreams are now."""
 

@@ -1,0 +1,147 @@
+"""Operations: reading settings and feature flags, and changing them."""
+
+import os
+from typing import Annotated, Any
+
+import strawberry
+
+import db
+from db import WriteSession
+from db.core import errors
+from graph.config.inputs import (
+    RemoveConfigInput,
+    SetConfigInput,
+    SetFeatureFlagInput,
+    SyncEnvironmentInput,
+)
+from graph.config.types import (
+    READ,
+    WRITE,
+    ConfigByKey,
+    ConfigEntry,
+    ConfigKind,
+    FeatureFlag,
+    FlagByKey,
+)
+from graph.core.connection import Argument, Connection, listed
+from graph.core.context import Info
+from graph.core.errors import Conflict, Invalid, NotFound
+from graph.core.field import field, value
+from graph.core.mutation import Given, act, result, values
+from graph.core.node import global_id
+from graph.core.permission import PUBLIC
+
+FlagKey = Annotated[str, strawberry.argument(description="The `key` of a feature flag.")]
+Key = Annotated[str, strawberry.argument(description="The `key` of a setting.")]
+CATEGORY = Argument("category", str, "Only settings of this category.")
+
+# Results
+
+
+@value
+class ConfigRemoved:
+    """A setting that is gone."""
+
+    removed_config_id: strawberry.ID = field("The id it had.")
+
+
+@value
+class EnvironmentSynced:
+    """What became of environment variables; each name is in one of the lists."""
+
+    stored: list[str] = field("Those whose values are settings `environment.<name>` now.")
+    referenced: list[str] = field(
+        "Those that may be secrets: their settings hold only where to find them."
+    )
+    missing: list[str] = field("Those that are not set; their settings stay as they were.")
+
+
+SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
+RemoveConfigResult = result("RemoveConfigResult", ConfigRemoved, NotFound, Conflict)
+SyncEnvironmentResult = result("SyncEnvironmentResult", EnvironmentSynced, Invalid, Conflict)
+SetFeatureFlagResult = result("SetFeatureFlagResult", FeatureFlag, Invalid, Conflict)
+
+
+# Operations
+
+
+@strawberry.type
+class Queries:
+    configs: Connection[ConfigEntry] = listed(
+        db.config.LISTING,
+        "Settings, newest first.",
+        READ,
+        CATEGORY,
+        where=lambda _info, category: db.config.of_category(category),
+    )
+    feature_flags: Connection[FeatureFlag] = listed(
+        db.config.FLAGS, "Feature flags, newest first.", READ
+    )
+
+    @field("The setting with that key; null if there is none.", READ)
+    async def config(self, info: Info, key: Key) -> ConfigEntry | None:
+        return await ConfigByKey.of(info).load(key)
+
+    @field(
+        "Whether a feature is on for the viewer: always the same for one user, and for all who are "
+        "not signed in. False where there is no such feature.",
+        PUBLIC,
+    )
+    async def feature_enabled(self, info: Info, key: FlagKey) -> bool:
+        flag = await FlagByKey.of(info).load(key)
+        return db.config.is_on(flag, info.context.principal.user_id)
+
+
+def content(input: SetConfigInput) -> dict[str, Any]:
+    """The columns of a value or of a reference. Raises Invalid unless there is one of them."""
+    if input.value and not input.reference:
+        return db.config.plain(input.key, input.value.value)
+    if input.reference and not input.value:
+        return db.config.reference(input.reference)
+    raise errors.Invalid("Give either `value` or `reference`.", "value")
+
+
+async def synced(session: WriteSession, names: list[str]) -> EnvironmentSynced:
+    """What became of the environment variables of those names. Raises Invalid."""
+    found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
+    for name in dict.fromkeys(names):
+        text = os.environ.get(name)
+        entry = text and await db.config.store_variable(session, name, text)
+        found[entry.kind if entry else None].append(name)
+    plain, references, missing = found.values()
+    return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
+
+
+@strawberry.type
+class Mutations:
+    @field("Create a setting or change it.", WRITE, graphql_type=SetConfigResult)
+    async def set_config(self, info: Info, input: Given[SetConfigInput]) -> Any:
+        more = content(input) | values(input, "key", "value", "reference")
+        version = input.expected_version or None
+        async with info.context.db.write(act(info)) as session:
+            before = await db.config.before(session, input.key, version)
+            return await db.config.put(session, input.key, before, **more)
+
+    @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
+    async def remove_config(self, info: Info, input: Given[RemoveConfigInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            version = input.expected_version or None
+            entry = await db.config.remove(session, input.key, version)
+        return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
+
+    @field(
+        "Store environment variables of the gateway as settings; of what may be a secret only "
+        "where to find it.",
+        WRITE,
+        graphql_type=SyncEnvironmentResult,
+    )
+    async def sync_environment(self, info: Info, input: Given[SyncEnvironmentInput]) -> Any:
+        if len(input.names) > db.config.MAX_VARIABLES:
+            raise errors.Invalid("Name at most 100 variables at once.", "names")
+        async with info.context.db.write(act(info)) as session:
+            return await synced(session, input.names)
+
+    @field("Create a feature flag or change it.", WRITE, graphql_type=SetFeatureFlagResult)
+    async def set_feature_flag(self, info: Info, input: Given[SetFeatureFlagInput]) -> Any:
+        async with info.context.db.write(act(info)) as session:
+            return await db.config.put_flag(session, input.key, **values(input, "key"))

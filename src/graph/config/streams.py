@@ -1,0 +1,100 @@
+"""Streams: settings and feature flags as they change."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+import db
+from db import Database, ReadSession
+from db.core.sight import Sight
+from graph.config.types import READ, ConfigEntry, FeatureFlag
+from graph.core.changed import Changed
+from graph.core.context import Info
+from graph.core.stream import Conditions, Source, Update, message, removed, rows, stream
+
+Keys = Annotated[
+    list[str] | None,
+    strawberry.argument(description="Only settings with one of these keys; all if left out."),
+]
+Categories = Annotated[
+    list[str] | None,
+    strawberry.argument(
+        description="Only settings of one of these categories; of all if left out."
+    ),
+]
+
+
+@message(alike=True)
+class ConfigUpdate(Update):
+    """What settings are now."""
+
+    entries: list[ConfigEntry] = rows("The settings that changed; all in a SNAPSHOT, by key.")
+    removed_ids: list[strawberry.ID] = removed(
+        "Ids of settings that are gone, or in another category now."
+    )
+
+
+@message(alike=True)
+class FeatureFlagsUpdate(Update):
+    """What feature flags are now."""
+
+    flags: list[FeatureFlag] = rows("The flags that changed; all in a SNAPSHOT, by key.")
+    removed_ids: list[strawberry.ID] = removed("Ids of flags that are gone.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Changed):
+    """Settings with some keys, or any, of some categories, or all."""
+
+    table = db.config.ConfigEntry
+    keys: tuple[str, ...] | None
+    categories: tuple[str, ...] | None
+
+    def where(self) -> Conditions:
+        return db.config.among(self.keys, self.categories)
+
+    async def snapshot(self, database: Database) -> Sequence[Any]:
+        async with database.read() as session:
+            return await db.config.entries(session, self.keys, self.categories)
+
+    async def left(
+        self, session: ReadSession, _sight: Sight, changes: Sequence[Any]
+    ) -> Collection[UUID]:
+        return await db.config.left(session, self.keys, self.categories, changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags(Changed):
+    """All feature flags."""
+
+    table = db.config.FeatureFlag
+
+    async def snapshot(self, database: Database) -> Sequence[Any]:
+        async with database.read() as session:
+            return await db.config.flags(session)
+
+    async def left(
+        self, _session: ReadSession, _sight: Sight, changes: Sequence[Any]
+    ) -> Collection[UUID]:
+        return {change.entity_id for change in changes}
+
+
+def _among(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return tuple(values) if values is not None and values is not UNSET else None
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(ConfigUpdate, "Settings as they are, and then as they change.", READ)
+    async def config_changes(
+        self, _info: Info, keys: Keys = UNSET, categories: Categories = UNSET
+    ) -> Source:
+        return Settings(_among(keys), _among(categories))
+
+    @stream(FeatureFlagsUpdate, "Feature flags as they are, and then as they change.", READ)
+    async def feature_flags(self, _info: Info) -> Source:
+        return Flags()
