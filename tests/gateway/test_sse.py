@@ -6,13 +6,19 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from callers import make_key, production
+
+from db import Database, api_keys
+from gateway.auth import Auth
 from listening import HISTORY, listening, report
+from served import serving, until
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 ID = {"x-request-id": "test"}
 QUERY = {"query": "{ __typename }"}
+SCOPES = ["agents:read"]
 ANSWER = b'event: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata:\n\n'
 
 # What clients send with a query, unless they are told otherwise.
@@ -181,3 +187,36 @@ async def test_a_subscription_is_a_stream_of_the_kind_wanted_most(
 async def test_a_head_of_a_subscription_is_refused(client: httpx2.AsyncClient) -> None:
     response = await client.head("/graphql", params={"query": HISTORY})
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_stream_ends_with_its_credential(database: Database) -> None:
+    settings = production(drain_seconds=0, spread_seconds=0)
+    auth, key = Auth(settings, database), await make_key(database, settings, scopes=SCOPES)
+    async with serving(settings, database, auth) as served:
+        credential = f"Bearer {key.text}"
+        async with listening(served.address, authorization=credential) as stream:
+            for _ in range(2):
+                await stream.chunk()
+            await auth.watch.round()
+            assert served.streams == 1
+            async with database.write() as session:
+                await api_keys.revoke(session, key.record.prefix)
+            await auth.watch.round()
+            assert await stream.chunk() == b""
+        async with listening(served.address, authorization=credential) as stream:
+            assert stream.status == 401
+        await until(lambda: served.streams == 0)
+
+
+async def test_a_caller_has_so_many_streams_and_no_more(database: Database) -> None:
+    settings = production(drain_seconds=0, spread_seconds=0, max_streams_per_caller=1)
+    credential = f"Bearer {(await make_key(database, settings, scopes=SCOPES)).text}"
+    async with serving(settings, database) as served:
+        async with (
+            listening(served.address, authorization=credential),
+            listening(served.address, authorization=credential) as second,
+        ):
+            assert (second.status, second.head["retry-after"]) == (429, "1")
+        await until(lambda: served.streams == 0)  # seen at once, although nothing was to be sent
+        async with listening(served.address, authorization=credential) as third:
+            assert third.status == 200
