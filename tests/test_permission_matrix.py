@@ -27,7 +27,7 @@ from graphql import (
 from db import Database
 from db.users import Role
 from graph.core.context import Context
-from graph.core.operation import execute, prepare
+from graph.core.operation import Answer, execute, open_stream, prepare
 from graph.core.permission import ANONYMOUS, Access, Principal, access_of_field
 from graph.schema import schema
 
@@ -42,6 +42,7 @@ WHO = {
     "operator": Principal(user_id=SOMEBODY, role=Role.OPERATOR),
     "admin": Principal(user_id=SOMEBODY, role=Role.ADMIN),
 }
+ROOTS = ("Query", "Mutation", "Subscription")
 REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED"}
 
 
@@ -91,7 +92,7 @@ def leaves(type_: Any) -> str:
 @cache
 def ways() -> dict[str, tuple[tuple[str, str], ...]]:
     """For each type the shortest way to it from a root, as fields on the way."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {"Query": (), "Mutation": ()}
+    found: dict[str, tuple[tuple[str, str], ...]] = {root: () for root in ROOTS}
     waiting = list(found)
     while waiting:
         name = waiting.pop(0)
@@ -125,13 +126,15 @@ def document(type_name: str, field_name: str) -> str:
 @pytest.mark.parametrize(("type_name", "field_name"), list(fields()))
 async def test_a_field_answers_whom_it_declares(type_name: str, field_name: str) -> None:
     operation = prepare(schema, document(type_name, field_name))
+    begin = open_stream if operation.kind == "subscription" else execute
     accesses = [declared(*step) for step in (*ways()[type_name], (type_name, field_name))]
     unreachable = Database("postgresql:///?host=/nowhere")
 
     for name, who in WHO.items():
-        answer = await execute(operation, None, Context(unreachable, who, "test-request"))
+        answer = await begin(operation, None, Context(unreachable, who, "test-request"))
 
-        codes = {error["extensions"]["code"] for error in answer.errors}
+        errors = answer.errors if isinstance(answer, Answer) else []  # or it is a stream
+        codes = {error["extensions"]["code"] for error in errors}
         may = all(who.may(access) for access in accesses)
         assert bool(codes & REFUSALS) is not may, f"{name} asks for {type_name}.{field_name}"
 
