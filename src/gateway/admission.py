@@ -37,11 +37,23 @@ class Admission:
         elif self.bytes and self.bytes + size > MAX_BYTES:
             await self._refuse(scope, receive, send)
         else:
-            self.bytes += size
-            try:
-                await self.app(scope, self._in_turn(receive), send)
-            finally:
-                self.bytes -= size
+            await self._admit(size, scope, receive, send)
+
+    async def _admit(self, size: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Large work is over when its answer begins, which may be a stream and have no end."""
+        held = size
+        self.bytes += held
+
+        async def answered(message: Message) -> None:
+            nonlocal held
+            self.bytes -= held
+            held = 0
+            await send(message)
+
+        try:
+            await self.app(scope, self._in_turn(receive), answered)
+        finally:
+            self.bytes -= held
 
     def _in_turn(self, receive: Receive) -> Receive:
         async def received() -> Message:

@@ -55,6 +55,7 @@ class Server(uvicorn.Server):
     async def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         while not task.done() and not self.force_exit:
+            await self.on_tick(0)  # answers have a date, which is kept there
             await asyncio.wait([task], timeout=TICK_SECONDS)
         task.cancel()
 

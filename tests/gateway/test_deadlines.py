@@ -1,6 +1,8 @@
 """Deadlines: whoever does not send a request in time, or sends no end of it, does not stay."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import repeat
@@ -9,7 +11,10 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from db import Database
 from gateway import protocol
+from gateway.settings import Settings
+from served import serving
 
 BODY = b'{"query": "{ __typename }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -121,3 +126,16 @@ async def test_requests_at_once_are_answered_in_turn(address: str) -> None:
             assert await answer(reader) == (b"200", ANSWER)
         writer.write(REQUEST[20:])
         assert await answer(reader) == (b"200", ANSWER)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such option")
+async def test_the_system_gives_up_who_takes_no_packet(database: Database) -> None:
+    async with (
+        serving(Settings(_env_file=None), database) as served,
+        connected(served.address) as (reader, writer),
+    ):
+        writer.write(REQUEST)
+        await answer(reader)
+        (connection,) = served.server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000

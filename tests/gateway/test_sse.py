@@ -9,7 +9,10 @@ import pytest
 from callers import make_key, production
 
 from db import Database, api_keys
+from gateway import admission
+from gateway.admission import LARGE
 from gateway.auth import Auth
+from gateway.settings import Settings
 from listening import HISTORY, listening, report
 from served import serving, until
 
@@ -138,6 +141,19 @@ def told(chunk: bytes) -> dict[str, Any]:
     history = orjson.loads(found[2])["data"]["agentHistory"]
     assert history.pop("cursor") == found[1].decode()
     return history
+
+
+async def test_a_stream_leaves_room_for_large_requests(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = HISTORY + " " * LARGE
+    monkeypatch.setattr(admission, "MAX_BYTES", LARGE)
+    async with (
+        serving(Settings(_env_file=None), database) as served,
+        listening(served.address, query) as one,
+        listening(served.address, query) as another,
+    ):
+        assert (one.status, another.status) == (200, 200)
 
 
 async def test_a_browser_goes_on_after_the_last_event(address: str) -> None:
