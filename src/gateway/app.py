@@ -34,8 +34,9 @@ from graph.schema import schema
 def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
     """The gateway over an open database, whose connections it closes when it stops."""
     auth = auth or Auth(settings, database)
-    health, ingestion, live = Health(database), Ingestion(database), Live(database)
+    ingestion, live = Ingestion(database), Live(database)
     endpoint = _endpoint(settings, database, ingestion, auth, live)
+    health = Health(database, live.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     around = [
         Middleware(RequestLog),

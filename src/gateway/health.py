@@ -14,7 +14,10 @@ from starlette.responses import Response
 from db import Database
 from db.core import health, migrate
 from db.core.errors import Unavailable
+from db.core.feed import Reader
+from db.feeds import Feeds
 from gateway.errors import respond
+from gateway.streams import Streams
 
 log = structlog.get_logger()
 
@@ -27,11 +30,14 @@ class Health:
     """The state of this process; `stopping` is set once it takes no further requests."""
 
     database: Database
+    feeds: Feeds
+    streams: Streams
     started: float = field(default_factory=time.monotonic)
     stopping: bool = False
 
     async def whole(self, _: Request) -> Response:
-        """GET /health: the process and its database, 503 when that does not answer in time."""
+        """GET /health: the process, its database and its streams; 503 when the database does not
+        answer in time."""
         database = await self._database()
         report = {
             "ok": database["ok"],
@@ -39,6 +45,8 @@ class Health:
             "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "uptime": round(time.monotonic() - self.started, 3),
             "database": database,
+            "streams": len(self.streams.open),
+            "feeds": {name: _feed(reader) for name, reader in self.feeds.readers.items()},
         }
         return _report(report)
 
@@ -67,6 +75,16 @@ class Health:
 
     async def _migrated(self) -> bool:
         return migrate.supported(await health.revision(self.database))
+
+
+def _feed(reader: Reader) -> dict[str, Any]:
+    """How far a feed is behind, while somebody follows it; and what must not happen: rows that came
+    in behind its readers, and histories that turned out to be others."""
+    return {
+        "lagMs": round(reader.lag * 1000) if reader.is_followed else None,
+        "lateRows": reader.late_rows,
+        "resets": dict(reader.resets),
+    }
 
 
 async def _in_time(check: Awaitable[bool]) -> bool:

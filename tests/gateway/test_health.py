@@ -14,9 +14,11 @@ from sqlalchemy import text
 from db import Database
 from db.core import migrate
 from db.core.embedded import Embedded
+from faults.followers import STATUS, Dashboard, following, websocket
 from gateway.app import create_app
 from gateway.settings import Settings
 
+UNFOLLOWED = {"lagMs": None, "lateRows": 0, "resets": {}}
 GONE = {"ok": False, "error": "no answer within 1 s"}
 
 
@@ -37,7 +39,24 @@ async def test_all_is_well(client: httpx2.AsyncClient) -> None:
     assert report["timestamp"].endswith("Z")
     assert report["database"].pop("latencyMs") > 0
     del report["uptime"], report["timestamp"]
-    assert report == {"ok": True, "service": "dreamnet-gateway", "database": {"ok": True}}
+    assert report == {
+        "ok": True,
+        "service": "dreamnet-gateway",
+        "database": {"ok": True},
+        "streams": 0,
+        "feeds": {"agents": UNFOLLOWED, "events": UNFOLLOWED, "changes": UNFOLLOWED},
+    }
+
+
+async def test_who_follows_is_seen(address: str) -> None:
+    follower = Dashboard(STATUS, websocket)
+    async with following(address, [follower]), httpx2.AsyncClient() as http:
+        report = (await http.get(f"{address}/health")).json()
+
+    assert report["streams"] == 1
+    assert 0 <= report["feeds"]["agents"].pop("lagMs") < 10_000
+    assert report["feeds"]["agents"] == {"lateRows": 0, "resets": {}}
+    assert report["feeds"]["events"] == UNFOLLOWED
 
 
 async def test_ready(client: httpx2.AsyncClient) -> None:

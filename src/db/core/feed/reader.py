@@ -75,6 +75,11 @@ class Reader:
         return time.monotonic() - self._looked
 
     @property
+    def is_followed(self) -> bool:
+        """Whether anybody follows, so that it reads."""
+        return self._followers > 0
+
+    @property
     def late_rows(self) -> int:
         """Rows that turned up behind the reader, which no follower was told of; 0 unless somebody
         circumvents the order of commits."""
