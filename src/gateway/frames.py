@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import State
 
 EXTENSION = "dreamnet.frames"
 STALLED_SECONDS = 10.0  # above the high-water mark, until a client counts as gone
@@ -97,12 +98,13 @@ class Frames(WebSocketsSansIOProtocol):
         self._abort()
 
     def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_text(self.frames):
-            self.frames = []
+        if self.curr_msg_data_type == "bytes" or _is_text(self.frames):
+            super().send_receive_event_to_app()
+            return
+        self.frames = []  # uvicorn would log an error of its own
+        if self.conn.state is State.OPEN:  # it may have said goodbye right after
             self.conn.send_close(NOT_TEXT)
             self.handle_parser_exception()
-        else:
-            super().send_receive_event_to_app()
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
