@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from listening import HISTORY, listening
-from served import serving, until
-from stalling import load, stalled
 
 from db import Database
 from gateway.settings import Settings
+from listening import HISTORY, listening
+from served import serving, until
+from stalling import load, stalled
 
 READY = "/api/health/ready"
 ID = {"x-request-id": "test"}
@@ -82,7 +82,7 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
         await stopping
 
 
-async def test_who_does_not_read_does_not_hold_it_up(database: Database) -> None:
+async def test_who_does_not_read_does_not_hold_it_up(database: Database, log: list[Any]) -> None:
     async with serving(settings(), database) as served, stalled(served.port, 5, 5):
         await until(lambda: served.streams == 10)
         async with httpx2.AsyncClient(timeout=20) as client, asyncio.timeout(20):

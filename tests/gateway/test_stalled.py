@@ -3,18 +3,19 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import orjson
 import pytest
-from listening import listening
-from served import Served, serving, until
-from stalling import FOLLOW, load, stalled
 
 from db import Database
 from gateway import delivery, frames
 from gateway.settings import Settings
 from graph.core.group import Member
+from listening import listening
+from served import Served, serving, until
+from stalling import FOLLOW, load, stalled
 
 SOCKETS, STREAMS = 20, 10
 
@@ -33,7 +34,7 @@ def members() -> int:
 
 
 async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
     monkeypatch.setattr(delivery, "SEND_SECONDS", 1.0)
     monkeypatch.setattr(frames, "STALLED_SECONDS", 1.0)
@@ -53,6 +54,8 @@ async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
             while len(heard) < len(stored):
                 heard += keys(await healthy.chunk())
         assert members() == 1
+        broken = "stream broken off: its client does not read"
+        assert [line["event"] for line in log].count(broken) == STREAMS
     assert heard == stored
 
 
