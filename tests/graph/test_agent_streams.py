@@ -9,6 +9,7 @@ import pytest
 
 import db
 from db import Database
+from db.core.feed import Position
 from db.core.ingest import Ingestion
 from factories import make_agent
 from following import Follow, Follower, following
@@ -69,6 +70,19 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(
     )
     await report(database, "a2", "RUNNING")
     assert told(await follower.number(2)) == update(agent("a2", "RUNNING"))
+
+
+async def test_whoever_leaves_between_a_reset_and_its_snapshot_gets_both_again(
+    database: Database, follow: Follow
+) -> None:
+    await report(database, "a1", "IDLE")
+    cursor = str(Position("agents", epoch=1, seq=2, check=3))
+    for _ in range(2):
+        follower = await follow(STATUS, after=cursor)
+        reset = await follower.number(1)
+        assert (reset["kind"], reset["reason"]) == ("RESET", "EPOCH")
+        assert told(await follower.number(2)) == update(agent("a1", "IDLE"), kind="SNAPSHOT")
+        cursor = reset["cursor"]
 
 
 async def test_a_cursor_goes_on_where_it_was(database: Database, follow: Follow) -> None:

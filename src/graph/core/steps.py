@@ -88,7 +88,9 @@ class Steps:
 
     async def _following(self, place: Place, beats: bool) -> Step:
         if place.reason:
-            reset = self._told(UpdateKind.RESET, self.reader.position, reason=place.reason)
+            # Whoever is interrupted before the snapshot, and resumes, is reset again.
+            nowhere = self.reader.position.nowhere
+            reset = self._told(UpdateKind.RESET, nowhere, reason=place.reason)
             return Step(reset, Place(None))
         if place.position is None:
             return await self._snapshot()

@@ -2,7 +2,7 @@
 
 import struct
 from base64 import b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 from zlib import crc32
@@ -36,6 +36,11 @@ class Position:
     def __str__(self) -> str:
         fields = VERSION, _tag(self.feed), self.epoch, self.seq, self.check
         return urlsafe_b64encode(_LAYOUT.pack(*fields)).decode()
+
+    @property
+    def nowhere(self) -> Self:
+        """A position in no history, from which nobody can continue."""
+        return replace(self, epoch=self.epoch ^ 1, seq=0, check=0)
 
     @classmethod
     def parse(cls, text: str, feed: str) -> Self:
