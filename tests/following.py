@@ -81,6 +81,17 @@ async def following(live: Live) -> AsyncIterator[Follow]:
             subscription.close()
 
 
+async def level(live: Live, feed: str) -> None:
+    """Returns once everybody who follows a feed was told all there is to tell, and is idle."""
+    channel = live.channels[feed]
+    async with asyncio.timeout(DEADLINE):
+        while any(  # noqa: ASYNC110  there is nothing to wait for
+            group.task or any(map(group.steps.has_news, group.cohorts))
+            for group in channel.groups.values()
+        ):
+            await asyncio.sleep(0.01)
+
+
 class Refused(Exception):
     """The errors of a subscription that was refused."""
 

@@ -92,7 +92,7 @@ def leaves(type_: Any) -> str:
 @cache
 def ways() -> dict[str, tuple[tuple[str, str], ...]]:
     """For each type the shortest way to it from a root, as fields on the way."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {root: () for root in ROOTS}
+    found: dict[str, tuple[tuple[str, str], ...]] = dict.fromkeys(ROOTS, ())
     waiting = list(found)
     while waiting:
         name = waiting.pop(0)

@@ -13,6 +13,7 @@ from db import (
     feeds as feeds,
     metrics as metrics,
     notifications as notifications,
+    offline as offline,
     progress as progress,
     reports as reports,
     usage as usage,

@@ -1,7 +1,7 @@
 """Reports: what agents say of themselves, stored with all that follows from it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -25,17 +25,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
 
-from db import audit
+from db import audit, config, offline
 from db.agents import Agent, AgentReport
-from db.core.database import WriteSession
+from db.core.database import Database, WriteSession
 from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.ingest import Intake
 from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
 from db.events import Event
 from db.metrics import RECORDED, Metric
+from db.offline import SOURCE
 
-SOURCE = "agent-manager"
 ERRORS_KEPT = 20
 RULES = rules(AgentReport, "agent_key")
 NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
@@ -61,15 +61,34 @@ def performance(at: datetime, response_time: float, success_rate: float, tags: R
     return [RECORDED.rules.row({**row, "tags": tags, "timestamp": at}, at) for row in rows]
 
 
+async def sign_off(database: Database) -> int:
+    """Notes that agents are OFFLINE which are silent for longer than the setting
+    `agents.offline_after_seconds` says; returns how many. May be done by many processes at once:
+    it is noted once. Raises what sessions raise."""
+    at = datetime.now(UTC)
+    async with database.read() as session:
+        after = timedelta(seconds=await config.number(session, config.OFFLINE_AFTER))
+        keys = await offline.silent(session, at - after)
+    if not keys:
+        return 0
+    gone = [(key, uuid7(at)) for key in keys]
+    async with database.write() as session:
+        signed = await session.rows(offline.signing_off(gone, at, after))
+        session.feeds |= set(REPORTED.feeds)
+    return len(signed)
+
+
 async def forget(session: WriteSession, agent_key: str) -> UUID:
-    """Removes the present state of an agent, its history stays; returns the id of the event that
-    tells of it. Raises NotFound."""
+    """Removes the present state of an agent, its history stays and ends OFFLINE; returns the id of
+    the event that tells of it. Raises NotFound."""
+    at = datetime.now(UTC)
+    whole = WriteSession(session.connection)  # agents have no row rules
+    await whole.execute(offline.farewell(agent_key, uuid7(at), at))
     state = Agent.select().where(Agent.agent_key == agent_key).with_for_update()
     agent = await session.record(Agent, state)
     if agent is None:
         raise NotFound("There is no agent with this key.")
     await audit.remove(session, Agent, agent)
-    at = datetime.now(UTC)
     id = uuid7(at)
     event = {
         "id": id,
@@ -79,7 +98,7 @@ async def forget(session: WriteSession, agent_key: str) -> UUID:
         "timestamp": at,
     }
     await session.execute(insert(Event).values(event))
-    session.feeds.add("events")
+    session.feeds |= {"agents", "events"}
     return id
 
 

@@ -173,9 +173,7 @@ async def test_imports_take_the_lock_of_agents_before_that_of_events(
     assert (await importing).failed == 0
 
 
-async def test_forgetting_takes_the_lock_of_events_before_that_of_changes(
-    database: Database,
-) -> None:
+async def test_forgetting_takes_the_locks_in_their_order(database: Database) -> None:
     agent = await make_agent(database)
 
     async def forget() -> None:
@@ -185,7 +183,7 @@ async def test_forgetting_takes_the_lock_of_events_before_that_of_changes(
     async with database.write() as session:
         await take(session, "changes")
         forgetting = asyncio.create_task(forget())
-        await until_locks(database, [(2, True), (3, False), (3, True)])
+        await until_locks(database, [(1, True), (2, True), (3, False), (3, True)])
     await forgetting
 
 

@@ -60,7 +60,7 @@ async def test_every_way_of_writing_says_which_feeds_got_something(database: Dat
     agent = await make_agent(database)
     async with database.write() as session:
         await reports.forget(session, agent.agent_key)
-    assert sorted((await ear.next()).split()) == ["changes", "events"]
+    assert sorted((await ear.next()).split()) == ["agents", "changes", "events"]
     async with database.write() as session:
         await make_agent(session)
     assert ear.heard.empty()

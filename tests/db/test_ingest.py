@@ -336,7 +336,9 @@ async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestio
     async with database.write() as session:
         await db.reports.forget(session, "a")
     assert await agent(database) is None
-    assert len(await rows(database, select(db.agents.AgentReport.id))) == 1
+    line = db.agents.AgentReport
+    lines = select(line.status, line.previous_status).order_by(line.seq)
+    assert await rows(database, lines) == [("RUNNING", None), ("OFFLINE", "RUNNING")]
     types = await rows(database, select(Event.event_type).order_by(Event.seq))
     assert types == [("agent_status_update",), ("agent_forgotten",)]
 

@@ -1,6 +1,5 @@
 """The tests of a dream and its progress, followed."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from db import Database
 from db.ai_tests import AiTestStatus, writes
 from db.users import Role
 from factories import make_dream, make_progress_log, make_user
-from following import DEADLINE, Follow, Follower, Refused
+from following import Follow, Follower, Refused, level
 from graph.core.live import Live
 from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
@@ -112,23 +111,12 @@ async def test_a_dream_that_goes_out_of_sight_is_not_told_of(
     dream = await change(database, dream, is_public=False)
     await record(database, dream, 50, "unseen")
     await own.number(2)
-    await until_all_are_level(live)
+    await level(live, "changes")
     dream = await change(database, dream, is_public=True)
     await record(database, dream, 40, "seen")
     for follower, name, field in ((foreign, "tests", "model"), (progress, "logs", "bestScore")):
         await updated(follower, name)
         assert shown(follower.messages, name, field) in (["seen"], [40.0])
-
-
-async def until_all_are_level(live: Live) -> None:
-    """Returns once everybody was told all there is to tell."""
-    channel = live.channels["changes"]
-    async with asyncio.timeout(DEADLINE):
-        while any(  # noqa: ASYNC110  there is nothing to wait for
-            group.task or any(map(group.steps.has_news, group.cohorts))
-            for group in channel.groups.values()
-        ):
-            await asyncio.sleep(0.01)
 
 
 async def updated(follower: Follower, name: str) -> None:

@@ -235,18 +235,19 @@ async def test_an_error_of_an_agent(done: Any, data: Any) -> None:
 
 
 async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
-    await done("reportAgentStatus", {"agentKey": "a", "status": "OFFLINE"})
+    await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
     text = """mutation { forgetAgent(input: {agentKey: "a"}) {
       ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
-    first, second = await run(text), await run(text)
+    who = Principal(scopes=frozenset({"agents:write"}))
+    first, second = await run(text, who=who), await run(text)
     assert first.data["forgetAgent"]["agentKey"] == "a"
     assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}
     answer = await data("{ agents { totalCount } agentHistory { totalCount } }")
-    assert answer == {"agents": {"totalCount": 0}, "agentHistory": {"totalCount": 1}}
+    assert answer == {"agents": {"totalCount": 0}, "agentHistory": {"totalCount": 2}}
     query = f'{{ event(id: "{first.data["forgetAgent"]["eventId"]}") {{ eventType payload }} }}'
     assert (await data(query))["event"] == {
         "eventType": "agent_forgotten",
-        "payload": {"agent_key": "a", "status": "OFFLINE"},
+        "payload": {"agent_key": "a", "status": "WAITING"},
     }
 
 

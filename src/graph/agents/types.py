@@ -66,7 +66,8 @@ enum(
     WAITING="At work, but waiting for somebody or something else.",
     PAUSED="Held by an operator; it goes on when told to.",
     ERROR="Stopped by an error; see `errors`.",
-    OFFLINE="Signed off.",
+    OFFLINE="Signed off, forgotten, or silent for longer than the setting "
+    "`agents.offline_after_seconds` says, 300 by default.",
 )
 
 

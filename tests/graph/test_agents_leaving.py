@@ -1,0 +1,103 @@
+"""Agents that fall silent or are forgotten, followed; and what many dashboards cost."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from counting import statements
+from db import Database, config, reports
+from db.core.ingest import Ingestion
+from factories import make_agent, make_config_entry
+from following import DEADLINE, Follow, Follower, level
+from graph.core.live import Live
+
+STATUS = """subscription ($keys: [String!]) { agentStatus(keys: $keys) {
+  kind removedKeys agents { key status isStale }
+} }"""
+PLAIN = """subscription ($keys: [String!]) { agentStatus(keys: $keys) {
+  kind agents { key status }
+} }"""
+HISTORY = "subscription { agentHistory { reports { agentKey status previousStatus } } }"
+
+
+async def report(database: Database, *keys: str, status: str = "RUNNING") -> None:
+    given = {"status": status, "current_task": None, "error": None}
+    now = datetime.now(UTC)
+    items = [reports.report({"agent_key": key, **given}, now, None) for key in keys]
+    assert not await Ingestion(database).take(reports.REPORTED, items)
+
+
+async def forget(database: Database, key: str) -> None:
+    async with database.write() as session:
+        await reports.forget(session, key)
+
+
+async def test_an_agent_falls_silent_and_is_offline(database: Database, follow: Follow) -> None:
+    for key, seconds in ((config.STALE_AFTER, 1), (config.OFFLINE_AFTER, 3)):
+        await make_config_entry(database, key=key, value=seconds)
+    follower = await follow(STATUS)
+    await follower.number(1)
+    await report(database, "a")
+    await follower.number(3)
+    async with asyncio.timeout(DEADLINE):
+        while not await reports.sign_off(database):  # noqa: ASYNC110  it is done every few seconds
+            await asyncio.sleep(0.05)
+    await follower.number(4)
+
+    told = [(agent["status"], agent["isStale"]) for agent in agents(follower)]
+    assert told == [("RUNNING", False), ("RUNNING", True), ("OFFLINE", True)]
+
+
+def agents(follower: Follower) -> list[Any]:
+    return [agent for message in follower.messages for agent in message["agents"]]
+
+
+async def test_who_is_forgotten_is_removed(database: Database, follow: Follow) -> None:
+    await report(database, "a", "b", status="IDLE")
+    all_, history = await follow(STATUS), await follow(HISTORY)
+    one, other = await follow(STATUS, {"keys": ["a"]}), await follow(STATUS, {"keys": ["b"]})
+    for follower in (all_, one, other, history):
+        await follower.number(1)
+    await forget(database, "a")
+    await report(database, "b")
+
+    gone = {"kind": "UPDATE", "removedKeys": ["a"], "agents": []}
+    assert await one.number(2) == gone
+    messages = await all_.until(lambda messages: "RUNNING" in str(messages))
+    assert [key for message in messages for key in message["removedKeys"]] == ["a"]
+    assert (await other.number(2))["removedKeys"] == []
+    await history.until(lambda messages: "RUNNING" in str(messages))
+    first = next(report for message in history.messages for report in message["reports"])
+    assert first == {"agentKey": "a", "status": "OFFLINE", "previousStatus": "IDLE"}
+
+
+async def test_who_comes_back_after_that_is_told_again(database: Database, follow: Follow) -> None:
+    await report(database, "a")
+    follower = await follow(STATUS)
+    await follower.number(1)
+    await forget(database, "a")
+    await follower.number(2)
+    await report(database, "a", status="STARTING")
+    assert (await follower.number(3))["agents"] == [
+        {"key": "a", "status": "STARTING", "isStale": False}
+    ]
+
+
+async def test_many_dashboards_read_together(
+    database: Database, live: Live, follow: Follow
+) -> None:
+    """Each of them another agent, and all of those report at once."""
+    keys = [f"agent-{number}" for number in range(100)]
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    for key in keys:
+        await make_agent(database, agent_key=key, last_active=before)
+    followers = [await follow(PLAIN, {"keys": [key]}) for key in keys]
+    for follower in followers:
+        await follower.number(1)
+    await level(live, "agents")
+    with statements(database) as sent:
+        await report(database, *keys)
+        told = [await follower.number(2) for follower in followers]
+
+    assert [message["agents"][0]["key"] for message in told] == keys
+    assert len([text for text in sent if text.startswith("SELECT agent_states")]) == 1
