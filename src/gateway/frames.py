@@ -85,6 +85,10 @@ class Frames(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = {"wire": self}
 
+    def start_keepalive(self) -> None:
+        super().start_keepalive()
+        del self.request, self.response  # kilobytes that nobody reads after the handshake
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._abort_in(STALLED_SECONDS)

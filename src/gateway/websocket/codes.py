@@ -1,7 +1,7 @@
 """Codes: why we close a WebSocket, in the numbers that clients of graphql-transport-ws know.
 
-Clients of the graphql-ws library come back after 4403, 4408 and those below 2000 that are here,
-and ask for their credential anew; for them every other one is the end.
+Clients of the graphql-ws library come back after 4403, 4408, 1012 and 1013, and ask for their
+credential anew; for them every other one is the end.
 """
 
 from enum import IntEnum
