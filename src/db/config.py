@@ -186,9 +186,9 @@ async def number(session: ReadSession, key: str) -> float:
     return (await numbers(session, [key]))[key]
 
 
-async def numbers(session: ReadSession, keys: Sequence[str]) -> dict[str, float]:
+async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, float]:
     """Several settings that are numbers."""
-    found = await by_key(session, ConfigEntry, (ConfigEntry.key,), keys)
+    found = await by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
     set_to = {key: entry.value for key, entry in found.items() if _is_number(entry.value)}
     return {key: set_to.get(key, NUMBERS[key][0]) for key in keys}
 

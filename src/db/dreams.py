@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Select,
+    Text,
     Uuid,
     any_,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,7 +29,7 @@ from db import ai_tests, audit
 from db.audit import AuditEntry, Change, ChangeKind
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid
-from db.core.filter import Condition, Relation
+from db.core.filter import Condition, Relation, columns
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
@@ -136,27 +138,34 @@ def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
-async def left(session: ReadSession, sight: Sight, changes: Sequence[Change]) -> frozenset[UUID]:
-    """The ids of changed dreams that somebody may have known of before the changes: who sees
-    everything of all that are not new; others of those they see, or could see until then."""
+async def left(
+    session: ReadSession, sight: Sight, where: Condition | None, changes: Sequence[Change]
+) -> set[UUID]:
+    """The ids of changed dreams, none of which fulfils a filter and is seen now, that may have been
+    shown to somebody before: those that could be seen then, and in which something has changed that
+    the filter asks for."""
     touched = [change for change in changes if change.kind != ChangeKind.CREATED]
-    ids = [change.entity_id for change in touched]
-    if sight.everything:
-        return frozenset(ids)
-    now = select(Dream.id).where(Dream.id == any_(literal(ids, ARRAY(Uuid))))
-    then = _seen_before(sight, [change.audit_id for change in touched])
-    found = [*await session.rows(now), *await session.rows(then)]
-    return frozenset(id for (id,) in found)
+    ids = {change.entity_id for change in touched}
+    traces = await session.rows(_traces(sight, where, touched))
+    seen = select(Dream.id).where(Dream.id == any_(literal(list(ids), ARRAY(Uuid))))
+    present = {id for (id,) in await session.rows(seen)}
+    gone = ids if sight.everything else {trace.entity_id for trace in traces if trace.seen}
+    moved = {trace.entity_id for trace in traces if trace.moved}
+    return gone - present | moved & present
 
 
-def _seen_before(sight: Sight, audit_ids: Sequence[UUID | None]) -> Select[Any]:
-    """Ids of dreams that were public, or the viewer's own, until a change. Of what a change left as
-    it was nothing is noted: but then it did not take the dream out of sight."""
+def _traces(sight: Sight, where: Condition | None, changes: Sequence[Change]) -> Select[Any]:
+    """Of each change its dream, whether that was public or the viewer's own until then, and whether
+    a column of the filter changed. Of what a change left as it was nothing is noted."""
     was = AuditEntry.before
     public = was["is_public"].astext == "true"
     own = was["user_id"].astext == str(sight.user_id)
-    among = AuditEntry.id == any_(literal([id for id in audit_ids if id], ARRAY(Uuid)))
-    return select(AuditEntry.entity_id).where(among, or_(public, own))
+    names = None if where is None else columns(where)
+    moved = true() if names is None else was.has_any(literal(list(names), ARRAY(Text)))
+    ids = [change.audit_id for change in changes if change.audit_id]
+    return select(AuditEntry.entity_id, or_(public, own).label("seen"), moved.label("moved")).where(
+        AuditEntry.id == any_(literal(ids, ARRAY(Uuid)))
+    )
 
 
 MAX_TITLE = 200

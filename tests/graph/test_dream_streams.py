@@ -84,11 +84,29 @@ async def test_a_filter_tells_what_leaves_it(database: Database, follow: Follow)
     ada = await make_user(database)
     follower = await follow(DREAMS, {"filter": {"category": {"eq": "MATH"}}})
     await follower.number(1)
-    await write(database, ada, title="other", category="CODING")
+    other = await write(database, ada, title="other", category="CODING")
     dream = await write(database, ada, title="proof", category="MATH")
     assert told(await follower.number(2)) == (["proof"], [])
-    await edit(database, dream, category="CODING")
+    await edit(database, other, title="never told")
+    dream = await edit(database, dream, category="CODING")
     assert told(await follower.number(3)) == ([], [global_id(dream)])
+    await edit(database, dream, title="no longer told")
+    await remove(database, dream)
+    await write(database, ada, title="end", category="MATH")
+    later = (await everything(follower, "end"))[2:]
+    assert [title for titles, _ in later for title in titles] == ["end"]
+    assert {id for _, removed in later for id in removed} == {global_id(dream)}
+
+
+async def test_a_filter_on_tests_tells_of_all_that_does_not_match(
+    database: Database, follow: Follow
+) -> None:
+    """Whether it did before, its tests may have decided."""
+    dream = await write(database, await make_user(database), title="one")
+    follower = await follow(DREAMS, {"filter": {"tests": {"model": {"eq": "gpt"}}}})
+    await follower.number(1)
+    await edit(database, dream, title="two")
+    assert told(await follower.number(2)) == ([], [global_id(dream)])
 
 
 @pytest.mark.parametrize("how", ["unpublished", "removed"])

@@ -88,6 +88,20 @@ def size(condition: Condition) -> int:
             return size(inner)
 
 
+def columns(condition: Condition) -> frozenset[str] | None:
+    """The columns that a condition is about; None where related rows matter as well."""
+    match condition:
+        case Compare(name):
+            return frozenset({name})
+        case All(conditions) | Either(conditions):
+            parts = [columns(part) for part in conditions]
+            return None if None in parts else frozenset().union(*filter(None, parts))
+        case Not(inner):
+            return columns(inner)
+        case Some():
+            return None
+
+
 @dataclass(frozen=True)
 class Filterable:
     """What may be asked of a table: its columns by name, and its relations one level deep.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from strawberry.scalars import JSON
 
@@ -46,7 +46,19 @@ def _fingerprint(root: Any, info: Info) -> str | None:
 
 
 class NumberByKey(Loader):
-    """Settings of ours that are numbers, whether somebody set them or not."""
+    """Settings of ours that are numbers, whether somebody set them or not. They are the same for
+    all: for messages of many subscriptions they are read together."""
+
+    @classmethod
+    def of(cls, info: Info, *_: Any) -> Self:
+        return super().of(info, info.context.reads)
+
+    async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
+        (reads,) = self.arguments
+        if reads is None:
+            return await super().batch_load_fn(keys)
+        found = await reads.of(db.config.numbers, keys)
+        return [found[key] for key in keys]
 
     async def found(self, session: ReadSession, keys: Sequence[Any]) -> Mapping[Any, Any]:
         return await db.config.numbers(session, keys)

@@ -12,6 +12,7 @@ from db.core.credential import Mint
 from db.core.ingest import Ingestion
 from graph.core.budget import Account
 from graph.core.permission import Principal
+from graph.core.reads import Reads
 
 
 @dataclass(slots=True)
@@ -19,7 +20,7 @@ class Context:
     """One operation: its database, who asks, the loaders it has used so far, and what it costs.
 
     The account is None for callers who may spend what they like. `mint` gives what API keys are
-    made with, and raises where there is none.
+    made with, and raises where there is none. Messages of subscriptions share `reads`.
     """
 
     db: Database
@@ -31,6 +32,7 @@ class Context:
     cost: int = 0
     shows_cost: bool = False
     mint: Callable[[], Mint] | None = None
+    reads: Reads | None = None
 
     def __post_init__(self) -> None:
         self.db = self.db.seen_by(self.principal.sight)

@@ -96,7 +96,7 @@ class Live:
         member: Member,
     ) -> Subscription:
         key, source = _key(operation, variables, context), opening.source
-        tell = partial(_tell, operation, variables, context)
+        tell = partial(_tell, operation, variables, replace(context, reads=self.reads))
         if isinstance(source, Series):
             self.series = {key: group for key, group in self.series.items() if group.members}
             watching = self.series.setdefault(key, SeriesGroup(source, self.reads, tell))

@@ -51,7 +51,7 @@ class Dreams(Changed):
     async def left(
         self, session: ReadSession, sight: Sight, changes: Sequence[Any]
     ) -> Collection[UUID]:
-        return await db.dreams.left(session, sight, changes)
+        return await db.dreams.left(session, sight, self.filter, changes)
 
 
 async def followed(info: Info, id: str) -> UUID:
