@@ -15,20 +15,21 @@ BINARIES = Path(sys.executable).parent
 
 async def node(folder: str, script: str, *arguments: str) -> Any:
     """What a script of that folder prints, which is JSON."""
-    await _install(TESTS / folder)
-    return orjson.loads(await _run("node", script, *arguments, folder=TESTS / folder))
+    await installed(TESTS / folder)
+    return orjson.loads(await run("node", script, *arguments, folder=TESTS / folder))
 
 
-async def _install(folder: Path) -> None:
-    """Exactly what the lock file says, once; one worker installs while the others wait."""
+async def installed(folder: Path) -> None:
+    """Installs exactly what the lock file says, once; one worker installs while the others wait."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     with (folder / "package.json").open() as declared:
         fcntl.flock(declared, fcntl.LOCK_EX)
         if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-            await _run("npm", "ci", "--ignore-scripts", folder=folder)
+            await run("npm", "ci", "--ignore-scripts", folder=folder)
 
 
-async def _run(program: str, *arguments: str, folder: Path) -> bytes:
+async def run(program: str, *arguments: str, folder: Path) -> bytes:
+    """What a program that comes with node, or is installed in the folder, prints."""
     path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
     process = await create_subprocess_exec(
         BINARIES / program,
@@ -39,5 +40,5 @@ async def _run(program: str, *arguments: str, folder: Path) -> bytes:
         stderr=subprocess.PIPE,
     )
     out, error = await process.communicate()
-    assert process.returncode == 0, error.decode()
+    assert process.returncode == 0, (out + error).decode()
     return out

@@ -1,0 +1,19 @@
+// The state of all agents, as the messages of `agentStatus` make it.
+export const STATUS = `subscription Status($after: String) {
+  agentStatus(after: $after) { kind cursor agents { key status } removedKeys skipped }
+}`;
+
+export interface Agent {
+  key: string;
+  status: string;
+}
+
+export interface Status {
+  agentStatus: { kind: string; cursor: string; agents: Agent[]; removedKeys: string[] };
+}
+
+export function apply(agents: Map<string, Agent>, update: Status["agentStatus"]): void {
+  if (update.kind === "SNAPSHOT") agents.clear();
+  for (const agent of update.agents) agents.set(agent.key, agent);
+  for (const key of update.removedKeys) agents.delete(key);
+}

@@ -1,0 +1,47 @@
+"""Every report of agents, with nothing missing after an interruption: gql in Python."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gql import Client, gql
+from gql.transport.exceptions import TransportError, TransportQueryError
+from gql.transport.websockets import WebsocketsTransport
+
+HISTORY = """subscription History($after: String) {
+  agentHistory(after: $after) { kind cursor reports { id agentKey status } }
+}"""
+PASSING = {"SERVICE_UNAVAILABLE", "RATE_LIMITED", "TIMEOUT", "INTERNAL_SERVER_ERROR"}
+
+
+def connect(host: str, key: str) -> Client:
+    transport = WebsocketsTransport(
+        url=f"ws://{host}/graphql",
+        init_payload={"authorization": f"Bearer {key}"},
+        keep_alive_timeout=30,  # seconds of silence; a HEARTBEAT comes every 10
+        close_timeout=1,
+    )
+    return Client(transport=transport)
+
+
+async def follow(host: str, key: str, after: str | None = None) -> AsyncIterator[Any]:
+    """The messages of the stream, for ever. Raises TransportQueryError where it is refused."""
+    failures = 0
+    while True:
+        request = gql(HISTORY)
+        request.variable_values = {"after": after}
+        try:
+            async with connect(host, key) as session:
+                async for result in session.subscribe(request):
+                    failures = 0
+                    yield result["agentHistory"]
+                    after = result["agentHistory"]["cursor"]
+        except TransportQueryError as refused:
+            if not PASSING & {error["extensions"]["code"] for error in refused.errors or []}:
+                raise
+        except (TransportError, OSError, TimeoutError):
+            pass  # the gateway is away, or the connection broke
+        wait = random.uniform(0, min(30, 0.5 * 2 ** min(failures, 6)))  # noqa: S311  no secret
+        await asyncio.sleep(wait)
+        failures += 1

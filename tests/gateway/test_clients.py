@@ -1,0 +1,148 @@
+"""The clients of docs/clients.md, as it shows them: the gateway is killed and stopped under all of
+them, and each goes on where it was."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from callers import make_key
+from driving import FOLDER, FOLLOWERS, PEPPER, TYPESCRIPT, Gateway, Told, curl, python, typescript
+from gql import gql
+from gql.transport.exceptions import TransportQueryError
+from node import installed, run
+from sqlalchemy import select
+
+from clients.follow import connect
+from db import Database
+from db.agents import Agent, AgentReport
+from factories import make_user
+from gateway.settings import Settings
+from graph.core.node import id_of
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "clients.md").read_text()
+REPORT = """mutation ($reports: [AgentStatusItem!]!) {
+  reportAgentStatuses(input: {reports: $reports}) { __typename }
+}"""
+ASKED = len(TYPESCRIPT) + 1  # reports of clients that were asked to send one
+STATUSES = ("STARTING", "RUNNING", "WAITING", "ERROR")
+
+
+def test_the_document_shows_what_is_tested() -> None:
+    shown = re.findall(
+        r"^`([^`]+)`:\n\n```(?:ts|python|sh)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.M
+    )
+    assert len(shown) == len(re.findall("^```", DOCUMENT, re.M)) / 2
+    assert [name for name, text in shown if text != (ROOT / name).read_text()] == []
+    assert {f"tests/clients/{name}.ts" for name in TYPESCRIPT} <= {name for name, _ in shown}
+
+
+async def test_the_types_are_right() -> None:
+    await installed(FOLDER)
+    await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=FOLDER)
+
+
+async def test_the_helper_alone() -> None:
+    await run("node", "--test", "resume.test.ts", folder=FOLDER)
+
+
+@pytest.fixture
+async def key(database: Database, tmp_path: Path) -> str:
+    """An API key that the gateway of the test takes."""
+    user = await make_user(database, role="ADMIN")
+    settings = Settings(_env_file=None, key_pepper=PEPPER, data_dir=tmp_path)
+    return (await make_key(database, settings, user_id=user.id)).text
+
+
+class Fleet:
+    """Agents that report to another gateway over the same database."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+        self.count = 0
+
+    async def report(self, times: int) -> None:
+        for _ in range(times):
+            self.count += 1
+            status = STATUSES[self.count % len(STATUSES)]
+            item = {"agentKey": f"agent-{self.count % 7}", "status": status}
+            body = {"query": REPORT, "variables": {"reports": [item]}}
+            answer = (await self.client.post("/graphql", json=body)).json()
+            assert answer == {"data": {"reportAgentStatuses": {"__typename": "StoredItems"}}}
+
+
+async def test_every_client_goes_on_where_it_was(
+    database_url: str, database: Database, client: httpx2.AsyncClient, key: str, tmp_path: Path
+) -> None:
+    await installed(FOLDER)
+    gateway, told, fleet = Gateway(database_url, tmp_path), Told(), Fleet(client)
+    async with (
+        gateway.running(),
+        typescript(gateway.host, key, told) as order,
+        curl(gateway.host, key, told),
+        python(gateway.host, key, told),
+    ):
+        await told.until(lambda: all(told.updates[each] for each in FOLLOWERS))
+        order.write(b"ask\n")
+        await ask_in_python(gateway.host, key)
+        await told.until(lambda: all(len(told.answers[each]) == 3 for each in TYPESCRIPT))
+        await told.until_all_have(ASKED)
+
+        await gateway.kill()
+        await fleet.report(30)
+        await gateway.start()
+        await told.until_all_have(ASKED + 30)
+
+        await fleet.report(5)
+        await gateway.stop()
+        await fleet.report(30)
+        await gateway.start()
+        await told.until_all_have(ASKED + 65)
+        await fleet.report(1)
+        await told.until_all_have(ASKED + 66)
+        state = await states(database)
+        await told.until(lambda: told.state == state)
+
+    assert told.answers == {each: answers(each) for each in TYPESCRIPT}
+    everything = await reports(database)
+    assert {each: told.reports(each) for each in FOLLOWERS} == dict.fromkeys(FOLLOWERS, everything)
+
+
+async def ask_in_python(host: str, key: str) -> None:
+    """A query, a mutation and a faulty subscription over one socket."""
+    async with connect(host, key) as session:
+        assert await session.execute(gql("{ viewer { role } }")) == {"viewer": {"role": "ADMIN"}}
+        with pytest.raises(TransportQueryError) as refused:
+            async for _ in session.subscribe(gql("subscription { nothing }")):
+                pass
+        assert "Cannot query field 'nothing'" in str(refused.value)
+        asked = gql(
+            'mutation { reportAgentStatus(input: {agentKey: "gql", status: IDLE}) { __typename } }'
+        )
+        assert await session.execute(asked) == {"reportAgentStatus": {"__typename": "Stored"}}
+
+
+def answers(client: str) -> Any:
+    """What each client is told when it asks, and when it subscribes to what there is not."""
+    parses = not client.startswith("graphql-")  # and sends nothing that it cannot parse
+    named = {"__typename": "Viewer"} if client.startswith("apollo") else {}
+    return {
+        "query": {"viewer": {"role": "ADMIN", **named}},
+        "mutation": {"reportAgentStatus": {"__typename": "Stored"}},
+        "refused": ["GRAPHQL_VALIDATION_FAILED" if parses else "GRAPHQL_PARSE_FAILED"],
+    }
+
+
+async def reports(database: Database) -> list[str]:
+    """The ids of all that are stored, in the order of the feed."""
+    async with database.read() as session:
+        rows = await session.rows(select(AgentReport.id).order_by(AgentReport.seq))
+    return [id_of(AgentReport.Record, id) for (id,) in rows]
+
+
+async def states(database: Database) -> Any:
+    """The status of each agent."""
+    async with database.read() as session:
+        return dict(await session.rows(select(Agent.agent_key, Agent.status)))
