@@ -49,7 +49,7 @@ async def test_an_agent_is_found_by_its_key(database: Database, data: Data) -> N
         }
         nobody: agent(key: "nobody") { id }
     }"""
-    with statements(database, exactly=1):
+    with statements(database, exactly=2):
         answer = await data(document)
 
     assert answer == {

@@ -1,0 +1,80 @@
+"""Reads of many: together, never older than the question, and no worse for those who leave."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from db import Database, ReadSession
+from graph.core.reads import Reads
+
+
+class Shelf:
+    """Where things are found; it notes what it was asked for, and waits to be let go on."""
+
+    def __init__(self) -> None:
+        self.asked: list[set[Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def find(self, _session: ReadSession, keys: Collection[Any]) -> dict[Any, str]:
+        self.asked.append(set(keys))
+        await self.open.wait()
+        if "bad" in keys:
+            raise LookupError
+        return {key: f"{key} {len(self.asked)}" for key in keys if key != "none"}
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+async def test_those_who_ask_at_once_are_answered_by_one(database: Database, shelf: Shelf) -> None:
+    reads = Reads(database)
+    found = await asyncio.gather(*(reads.of(shelf.find, [key, "all"]) for key in "abc"))
+    assert found == [{key: f"{key} 1", "all": "all 1"} for key in "abc"]
+    assert shelf.asked == [{"a", "b", "c", "all"}]
+
+
+async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: Shelf) -> None:
+    reads = Reads(database)
+    shelf.open.clear()
+    first = asyncio.create_task(reads.of(shelf.find, ["a"]))
+    while not shelf.asked:  # noqa: ASYNC110  nothing says when
+        await asyncio.sleep(0)
+    later = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
+    await asyncio.sleep(0)
+    shelf.open.set()
+    assert await first == {"a": "a 1"}
+    assert await asyncio.gather(*later) == [{"a": "a 2"}, {"b": "b 2"}]
+
+
+async def test_what_is_not_there_is_left_out(database: Database, shelf: Shelf) -> None:
+    reads = Reads(database)
+    assert await reads.of(shelf.find, ["none", "a"]) == {"a": "a 1"}
+    assert await reads.of(shelf.find, []) == {}
+    assert len(shelf.asked) == 1
+
+
+async def test_a_failure_is_everybodys_and_passes(database: Database, shelf: Shelf) -> None:
+    reads = Reads(database)
+    results = await asyncio.gather(
+        *(reads.of(shelf.find, [key]) for key in ("a", "bad")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [LookupError, LookupError]
+    assert await reads.of(shelf.find, ["a"]) == {"a": "a 2"}
+
+
+async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: Shelf) -> None:
+    reads = Reads(database)
+    shelf.open.clear()
+    leaving, staying = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
+    while not shelf.asked:  # noqa: ASYNC110  nothing says when
+        await asyncio.sleep(0)
+    leaving.cancel()
+    shelf.open.set()
+    assert await staying == {"b": "b 1"}
+    with pytest.raises(asyncio.CancelledError):
+        await leaving

@@ -1,0 +1,117 @@
+"""Cursors in a process that has not seen what they are behind: it is read from the table."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import db
+from db import Database
+from db.ai_tests import writes
+from db.users import Role
+from factories import make_dream, make_event, make_user
+from following import following
+from graph.core.live import Live
+from graph.core.node import global_id
+from graph.core.permission import DEVELOPER, Principal
+from graph.core.steps import MAX_ROWS
+
+Change = Callable[[Database, Any, int], Awaitable[Any]]
+
+
+async def event(database: Database, _world: Any, number: int) -> None:
+    await make_event(database, event_type=f"told {number}", severity="ERROR")
+
+
+async def dream(database: Database, world: Any, number: int) -> None:
+    async with database.write() as session:
+        await db.dreams.create(session, world.user.id, title=f"told {number}", category="MATH")
+
+
+async def tried(database: Database, world: Any, number: int) -> None:
+    async with database.write() as session:
+        model = f"told {number}"
+        await writes.start(session, world.dream, None, provider="openai", model=model)
+
+
+async def setting(database: Database, _world: Any, number: int) -> None:
+    async with database.write() as session:
+        await db.config.put(session, f"told.{number}", None, value=f"told {number}", category="c")
+
+
+async def notification(database: Database, world: Any, number: int) -> None:
+    async with database.write() as session:
+        row = {"user_id": world.user.id, "kind": "K", "title": f"told {number}"}
+        await db.audit.create(session, db.notifications.Notification, **row)
+
+
+STREAMS: dict[str, tuple[Change, str]] = {
+    "events": (
+        event,
+        "events(filter: {severity: {eq: ERROR}}, $after) { cursor events { eventType } }",
+    ),
+    "dreams": (dream, "dreams(filter: {category: {eq: MATH}}, $after) { cursor dreams { title } }"),
+    "aiTests": (tried, 'aiTests(dreamId: "$dream", $after) { cursor tests { model } }'),
+    "configChanges": (
+        setting,
+        'configChanges(categories: ["c"], $after) { cursor entries { value } }',
+    ),
+    "notifications": (notification, "notifications($after) { cursor notifications { title } }"),
+}
+
+
+class World:
+    """A user, and a dream."""
+
+    def __init__(self, user: Any, dream: Any) -> None:
+        self.user, self.dream = user, dream
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_what_came_while_nobody_followed_is_told(database: Database, name: str) -> None:
+    user = await make_user(database)
+    world = World(user, await make_dream(database, user_id=user.id))
+    who = Principal(user_id=user.id, role=Role.ADMIN)
+    change, field = STREAMS[name]
+    field = field.replace("$dream", global_id(world.dream))
+
+    async with following(Live(database)) as follow:
+        first = await (await follow(after(field, "null"), who=who)).number(1)
+    for number in range(3):
+        for other in (event, dream, tried, setting):
+            if other is not change:
+                await other(database, world, -1 - number)
+        await make_event(database)
+        await change(database, world, number)
+    async with following(Live(database)) as follow:
+        follower = await follow(after(field, f'"{first["cursor"]}"'), who=who)
+        messages = await follower.until(lambda messages: "told 2" in str(messages))
+
+    told = [value for message in messages for value in values(message)]
+    assert told == ["told 0", "told 1", "told 2"]
+
+
+def after(field: str, cursor: str) -> str:
+    return f"subscription {{ {field.replace('$after', f'after: {cursor}')} }}"
+
+
+def values(message: dict[str, Any]) -> list[Any]:
+    rows = next(value for value in message.values() if isinstance(value, list))
+    return [value for row in rows for value in row.values()]
+
+
+async def test_more_than_one_message_holds(database: Database) -> None:
+    """Every event is told, and each message begins where the one before ended."""
+    text = "subscription ($after: String) { events(after: $after) { cursor events { seq } } }"
+    async with following(Live(database)) as follow:
+        first = await (await follow(text)).number(1)
+    async with database.write() as session:
+        stored = [(await make_event(session)).seq for _ in range(2 * MAX_ROWS + 1)]
+    async with following(Live(database)) as follow:
+        follower = await follow(text, {"after": first["cursor"]})
+        messages = await follower.until(lambda m: sum(len(u["events"]) for u in m) >= len(stored))
+
+        assert [event["seq"] for message in messages for event in message["events"]] == stored
+        assert [len(message["events"]) for message in messages] == [MAX_ROWS, MAX_ROWS, 1]
+        again = await follow(text, {"after": messages[0]["cursor"]}, DEVELOPER)
+        assert (await again.number(1))["events"][0]["seq"] == stored[MAX_ROWS]
