@@ -113,8 +113,8 @@ class CreateUserInput:
     email: str | None = field("Address, unique; nothing for services.", default=UNSET)
     wallet_address: str | None = field("Address of the user's wallet, unique.", default=UNSET)
     passport_tier: str = field("Tier of the user's passport.", default="visitor")
-    metadata: JSON = field(
-        "Facts that other systems keep with the user: a JSON object.", default_factory=dict
+    metadata: JSON | None = field(
+        "Facts that other systems keep with the user: a JSON object.", default=UNSET
     )
     idempotency_key: str | None = idempotency_key()
 
