@@ -265,10 +265,13 @@ async def test_the_table_gives_the_rows_that_the_ring_gave(
         made = [await happen(database, severity=s) for s in ("INFO", "ERROR") * 5]
         await until(lambda: reader.position.seq == made[-1].seq)
         first, last = made[0].seq, made[-1].seq
-        assert await reader.rows(first, last, 100) == reader.since(first) == made[1:]
-        assert await reader.rows(first, last - 2, 3) == made[1:4]
+        assert await reader.rows(first, last, 100) == (reader.since(first), True)
+        assert reader.since(first) == made[1:]
+        assert await reader.rows(first, last - 2, 3) == (made[1:4], False)
         errors = Event.severity == "ERROR"
-        assert await reader.rows(0, last, 100, errors) == made[1::2]
+        assert await reader.rows(0, last, 100, errors) == (made[1::2], True)
+        assert await reader.rows(0, last, 100, most_bytes=1) == (made[:1], False)
+        assert reader.since(first, most_bytes=1) == made[1:2]
 
 
 async def test_a_page_that_is_full_is_followed_by_the_next_at_once(

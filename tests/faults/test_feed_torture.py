@@ -175,7 +175,9 @@ async def _take(reader: Reader, seen: list[int]) -> Position:
     if rows is not None:
         seen += [row.seq for row in rows]
         return head
-    while page := await reader.rows(last, head.seq, 100):
+    whole = False
+    while not whole:
+        page, whole = await reader.rows(last, head.seq, 100)
         seen += [row.seq for row in page]
         last = seen[-1]
     return head

@@ -10,6 +10,7 @@ from graphql import GraphQLError
 
 from db import Database
 from db.core.feed import Position, Reader
+from graph.core.background import background
 from graph.core.errors import formatted
 from graph.core.group import Group, Member
 from graph.core.steps import BEGINNING, SOURCE, Place
@@ -59,7 +60,7 @@ class Channel:
         """Returns once the feed is followed. Raises Unavailable."""
         if self.task is None:
             self.started = asyncio.get_running_loop().create_future()
-            self.task = asyncio.create_task(self._run(self.started))
+            self.task = background(self._run(self.started))
         if self.started:
             await asyncio.shield(self.started)
 
@@ -75,7 +76,7 @@ class Channel:
 
     def _listen(self, nudges: Nudges | None) -> None:
         if nudges and nudges not in self.nudging:
-            self.nudging[nudges] = asyncio.create_task(self._nudge(nudges))
+            self.nudging[nudges] = background(self._nudge(nudges))
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         try:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from db.core.errors import Unavailable
+from graph.core.background import background
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet
 from graph.core.steps import BEGINNING, Failed, Place, Steps
@@ -24,6 +25,7 @@ HEARTBEAT_SECONDS = 10.0
 SHORTEST_PAUSE = 0.02  # between two messages, so that what comes in bursts goes out together
 AGAIN_SECONDS = 0.5  # after the database was away
 SHARE = 0.25  # of the time that a group took, for others
+LONGEST_TELLING = 0.04  # seconds to tell one message, when there is a newer one
 AT_ONCE = 256  # members who are sent a message before others get a turn
 
 Tell = Callable[[Told], Awaitable[Answer]]
@@ -88,7 +90,7 @@ class Group:
     def advance(self) -> None:
         """Sees to it that everybody who is ready is told what is new."""
         if self.task is None and self._waiting():
-            self.task = asyncio.create_task(self._catch_up())
+            self.task = background(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:
@@ -96,24 +98,24 @@ class Group:
                 began = time.monotonic()
                 beats = self._beats()
                 done = [await self._serve(place, beats) for place in waiting]
-                spent = time.monotonic() - began
-                pause = max(spent * SHARE, SHORTEST_PAUSE)
+                pause = max((time.monotonic() - began) * SHARE, SHORTEST_PAUSE)
                 await asyncio.sleep(pause if all(done) else AGAIN_SECONDS)
         finally:
             self.task = None
 
     def _waiting(self) -> list[Place]:
-        """The places where something is to be told to somebody who is ready; cohorts whom nothing
-        concerns are moved on."""
+        """The places where something is to be told to somebody who is ready, those who know least
+        first; cohorts whom nothing concerns are moved on."""
         for place in [place for place in self.cohorts if self.steps.is_behind(place)]:
             if moved := self.steps.passing(place):
                 self._add(moved, self.cohorts.pop(place))
         beats = time.monotonic() >= self.beat + HEARTBEAT_SECONDS
-        return [
+        waiting = [
             place
             for place, cohort in self.cohorts.items()
             if (beats or self.steps.has_news(place)) and any(m.outlet.ready for m in cohort)
         ]
+        return sorted(waiting, key=lambda place: place.position.seq if place.position else 0)
 
     def _beats(self) -> bool:
         """Whether it is time for a heartbeat."""
@@ -137,7 +139,7 @@ class Group:
             self._end(cohort, failed.errors)
             return True
         if generation == self.generation:
-            told = await self._deliver(cohort, message)
+            told = await self._deliver(cohort, message, step.place)
             if generation == self.generation:
                 cohort -= told
                 self._add(self._owing(step.place), told)
@@ -158,17 +160,24 @@ class Group:
             raise Failed(answer.errors)
         return Message(encoded(answer), told.cursor)
 
-    async def _deliver(self, cohort: Iterable[Member], message: Message | None) -> set[Member]:
-        """Sends a message to those who are ready; returns who was told."""
+    async def _deliver(
+        self, cohort: Iterable[Member], message: Message | None, place: Place
+    ) -> set[Member]:
+        """Sends a message to those who are ready; returns who was told. When telling all of them
+        takes long and there is newer news, the others are told that instead, before anybody else.
+        """
         if message is None:
             return set(cohort)
         told: set[Member] = set()
+        until = time.monotonic() + LONGEST_TELLING
         for count, member in enumerate(list(cohort), 1):
             if not member.gone and member.outlet.ready:
                 member.outlet.send(message)
                 told.add(member)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
+                if time.monotonic() > until and self.steps.is_behind(place):
+                    break
         return told
 
     def _add(self, place: Place, members: Iterable[Member]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db import Database, ReadSession
+from graph.core.background import background
 
 Keys = Collection[Any]
 Found = Mapping[Any, Any]
@@ -41,7 +42,7 @@ class Reads:
         batch = self._next.setdefault(find, Batch())
         batch.keys.update(keys)
         if batch.task is None:
-            batch.task = asyncio.create_task(self._read(find, batch))
+            batch.task = background(self._read(find, batch))
             batch.task.add_done_callback(_noted)
         found = await asyncio.shield(batch.task)  # others wait for it too
         return {key: found[key] for key in keys if key in found}

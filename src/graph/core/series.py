@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from graphql import GraphQLError
 
 from db import ReadSession
+from graph.core.background import background
 from graph.core.errors import formatted
 from graph.core.group import Member, encoded
 from graph.core.operation import Answer
@@ -51,7 +52,7 @@ class SeriesGroup:
         """Takes a member, who is told what the others were told last."""
         self.members.add(member)
         if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._run())
+            self.task = background(self._run())
         elif self.latest and member.outlet.ready:
             member.outlet.send(self.latest)
 

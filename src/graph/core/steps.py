@@ -14,7 +14,7 @@ from graph.core.errors import formatted
 from graph.core.reads import Reads
 from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
 
-MAX_ROWS = 500  # of a message that shows every row
+MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, as they are stored
 SOURCE = "subscription"  # in the log, for what belongs to no request
 
 
@@ -105,11 +105,12 @@ class Steps:
         return Step(self._told(UpdateKind.SNAPSHOT, position, Shown(rows)), Place(position))
 
     async def _update(self, place: Place, position: Position) -> Step:
-        head, rows = self.reader.position, self.reader.since(position.seq)
-        if rows is None and self.source.state:
-            return await self._snapshot()
-        if rows is None:
-            rows, head = await self._from_table(position, head)
+        if self.source.state:
+            rows, head = self.reader.since(position.seq), self.reader.position
+            if rows is None:
+                return await self._snapshot()
+        else:
+            rows, head = await self._in_order(position)
         concerned = [row for row in rows if self.source.concerns(row)]
         if not self.source.state and len(concerned) > MAX_ROWS:
             concerned = concerned[:MAX_ROWS]
@@ -121,12 +122,17 @@ class Steps:
         skipped = max(0, len(concerned) - len(shown.rows)) if self.source.state else 0
         return Step(self._told(UpdateKind.UPDATE, head, shown, skipped=skipped), Place(head))
 
-    async def _from_table(
-        self, position: Position, head: Position
-    ) -> tuple[Sequence[Any], Position]:
-        """What a cohort that fell behind the ring has missed, as much as fits one message."""
-        rows = await self.reader.rows(position.seq, head.seq, MAX_ROWS, *self.source.conditions())
-        return rows, head if len(rows) < MAX_ROWS else self._after(rows[-1], position)
+    async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
+        """The next rows, as many as fit one message, and how far they reach; from the table for a
+        cohort that fell behind the ring."""
+        head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
+        if rows is not None:
+            return rows, self._after(rows[-1], position) if rows else head
+        conditions = self.source.conditions()
+        rows, whole = await self.reader.rows(
+            position.seq, head.seq, MAX_ROWS, *conditions, most_bytes=MAX_BYTES
+        )
+        return rows, head if whole else self._after(rows[-1], position)
 
     def _after(self, row: Any, before: Position) -> Position:
         """The position after a row of the same history."""

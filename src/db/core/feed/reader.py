@@ -20,7 +20,7 @@ from db.core.feed.auditor import Auditor
 from db.core.feed.feed import Feed
 from db.core.feed.page import Page, Pages
 from db.core.feed.position import Position, Reason
-from db.core.feed.ring import Ring
+from db.core.feed.ring import Ring, fitting
 
 PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
@@ -118,16 +118,22 @@ class Reader:
             alarm.cancel()
             self._waiting.discard(waiter)
 
-    def since(self, seq: int) -> Sequence[Any] | None:
+    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
         """The records after that row up to `position`, in order; None when some of them are only
-        in the table any more."""
-        return self._ring.since(seq)
+        in the table any more. The first of them, where all are larger than that together."""
+        return self._ring.since(seq, most_bytes)
 
     async def rows(
-        self, after: int, until: int, limit: int, *conditions: ColumnElement[bool]
-    ) -> list[Any]:
+        self,
+        after: int,
+        until: int,
+        limit: int,
+        *conditions: ColumnElement[bool],
+        most_bytes: int | None = None,
+    ) -> tuple[list[Any], bool]:
         """From the table: records after one row, up to and with another, that fulfil conditions,
-        in order, at most `limit`; waits while too many are read at once. Needs `following`.
+        in order, and whether these are all; at most `limit`, and no larger than that together, but
+        one at least. Waits while too many are read at once. Needs `following`.
 
         Raises Discontinued where retention has taken some of them, Unavailable as sessions do.
         """
@@ -138,7 +144,10 @@ class Reader:
             raise Discontinued(Reason.EPOCH)
         if after < page.min_seq - 1:
             raise Discontinued(Reason.EXPIRED)
-        return page.records
+        fits = len(page.records)
+        if most_bytes is not None:
+            fits = min(fits, fitting(page.sizes, most_bytes))
+        return page.records[:fits], fits == len(page.records) < limit
 
     async def judge(self, position: Position) -> Reason | None:
         """Why nobody can continue from a position, None if one can. Raises Unavailable."""

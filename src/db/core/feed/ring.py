@@ -28,11 +28,15 @@ class Ring:
         self.bytes += sum(sizes)
         self._drop(self._surplus())
 
-    def since(self, seq: int) -> Sequence[Any] | None:
-        """The rows after that one, None when some of them may have been dropped."""
+    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
+        """The rows after that one, None when some of them may have been dropped; the first of them
+        that together are not larger than that, but one at least."""
         if seq < self.tail:
             return None
-        return self.records[bisect_right(self.seqs, seq) :]
+        start = bisect_right(self.seqs, seq)
+        if most_bytes is None:
+            return self.records[start:]
+        return self.records[start : start + fitting(self.sizes[start:], most_bytes)]
 
     def at(self, seq: int) -> Any | None:
         """The row of that number, if it is here."""
@@ -53,3 +57,8 @@ class Ring:
             self.bytes -= sum(self.sizes[:rows])
             for kept in (self.seqs, self.records, self.sizes):
                 del kept[:rows]
+
+
+def fitting(sizes: Sequence[int], most_bytes: int) -> int:
+    """How many of the first sizes are together not larger than that; one at least."""
+    return max(1, bisect_right(list(accumulate(sizes)), most_bytes))
