@@ -103,7 +103,9 @@ class EventRates:
 
     at: datetime = field("The end of those seconds.")
     seconds: int = field("How many seconds are looked at.")
-    rates: list[EventRate] = field("By type and severity, most events first; none without events.")
+    rates: list[EventRate] = field(
+        "By type and severity, most events first; none without events.", cost=0
+    )
 
 
 @message(alike=True)

@@ -99,7 +99,8 @@ def test_ids_may_be_variables() -> None:
 
 
 def test_every_list_of_objects_has_a_price() -> None:
-    """By its page, its ids or a declaration: otherwise nobody has thought of it."""
+    """By its page, its ids or a declaration: otherwise nobody has thought of it. The rows of a
+    message of a subscription cost as much as a page, once, when it is opened."""
     lists = [
         f"{name}.{field_name}"
         for name, kind in schema._schema.type_map.items()
@@ -109,7 +110,7 @@ def test_every_list_of_objects_has_a_price() -> None:
         and is_composite_type(get_named_type(field.type))
         and declared_cost(field) is None
         and "ids" not in field.args
-        and not name.endswith("Connection")
+        and not name.endswith(("Connection", "Update"))
     ]
 
     assert lists == []
@@ -154,3 +155,9 @@ async def test_who_asks_for_the_rate_limit_is_told_the_cost(database: Database) 
         "resetAt": None,
     }
     assert answer.extensions == {"cost": {"requested": 2, "maximum": 5_000, "remaining": None}}
+
+
+def test_a_subscription_costs_what_a_page_of_its_rows_would() -> None:
+    assert cost("subscription { events { cursor events { seq } } }") == 21
+    assert cost("subscription { events { events { user { role } } } }") == 41
+    assert cost("subscription { eventRates { rates { count } } }") == 100

@@ -9,7 +9,8 @@ from counting import statements
 from db import Database
 from db.users import Role
 from factories import make_notification, make_user
-from following import Follow, Refused
+from following import Follow, Refused, level
+from graph.core.live import Live
 from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
 from graph.usage import Load
@@ -89,19 +90,22 @@ async def test_a_notification_costs_others_nothing(database: Database, follow: F
     assert [len(follower.messages) for follower in followers] == [2, 1, 1, 2, *[1] * 6]
 
 
-@pytest.mark.parametrize(
-    ("who", "code"),
-    [
-        (ANONYMOUS, "UNAUTHENTICATED"),
-        (Principal(role=Role.OPERATOR), "FORBIDDEN"),
-    ],
-)
-async def test_those_without_notifications_are_refused(
-    follow: Follow, who: Principal, code: str
-) -> None:
+async def test_who_is_nobody_has_none(database: Database, live: Live, follow: Follow) -> None:
+    operator = await follow(NOTIFICATIONS, who=Principal(role=Role.OPERATOR))
+    user = await make_user(database)
+    member_ = await follow(NOTIFICATIONS, who=member(user))
+    for follower in (operator, member_):
+        await follower.number(1)
+    await send(database, user, "one")
+    await member_.number(2)
+    await level(live, "changes")
+    assert [titles(message) for message in operator.messages] == [[]]
+
+
+async def test_who_is_not_signed_in_is_refused(follow: Follow) -> None:
     with pytest.raises(Refused) as refused:
-        await follow(NOTIFICATIONS, who=who)
-    assert refused.value.errors[0]["extensions"]["code"] == code
+        await follow(NOTIFICATIONS, who=ANONYMOUS)
+    assert refused.value.errors[0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_usage_is_what_postgresql_says(
