@@ -110,6 +110,11 @@ class Frames(WebSocketsSansIOProtocol):
             self.conn.send_close(NOT_TEXT)
             self.handle_parser_exception()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response and self.close_sent:
+            self.handshake_complete = True  # by a refusal, which uvicorn would log as an error
+
     async def run_asgi(self) -> None:
         await super().run_asgi()
         if not self.disconnected:

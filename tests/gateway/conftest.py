@@ -47,7 +47,8 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
         yield lines
     severe = [line for line in lines if line["log_level"] in ("error", "critical")]
     assert not severe
-    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    records = caplog.get_records("call")  # `records` are those of the teardown by now
+    assert not [record.getMessage() for record in records if record.levelname == "ERROR"]
 
 
 @pytest.fixture
