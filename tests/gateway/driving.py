@@ -45,10 +45,12 @@ class Gateway:
             "DREAMNET_SPREAD_SECONDS": "1",
             "DREAMNET_LOG_LEVEL": "error",
         }
+        self.log = folder / "errors.log"
         self.process: Process | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        """It runs within the context, unless it is stopped."""
         await self.start()
         try:
             yield
@@ -58,15 +60,17 @@ class Gateway:
     async def start(self) -> None:
         serve = (sys.executable, "-m", "gateway", "serve")
         env = {**os.environ, **self.settings}
-        self.process = await asyncio.create_subprocess_exec(
-            *serve, cwd=self.folder, env=env, stdout=PIPE
-        )
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *serve, cwd=self.folder, env=env, stdout=PIPE, stderr=log
+            )
         assert self.process.stdout
         await self.process.stdout.readline()  # the greeting comes when it listens
 
     async def kill(self) -> None:
         assert self.process
-        self.process.kill()
+        if self.process.returncode is None:
+            self.process.kill()
         await self.process.wait()
 
     async def stop(self) -> None:

@@ -105,6 +105,7 @@ async def test_every_client_goes_on_where_it_was(
         state = await states(database)
         await told.until(lambda: told.state == state)
 
+    assert gateway.log.read_text() == ""
     assert told.answers == {each: answers(each) for each in TYPESCRIPT}
     everything = await reports(database)
     assert {each: told.reports(each) for each in FOLLOWERS} == dict.fromkeys(FOLLOWERS, everything)
