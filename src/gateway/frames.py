@@ -54,12 +54,9 @@ class Frames(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **named)
         self.close_timeout = CLOSING_SECONDS
         self.deadline: asyncio.TimerHandle | None = None
+        self.is_writable = False
 
-    # A Wire:
-
-    @property
-    def is_writable(self) -> bool:
-        return self.writable.is_set() and self.is_open
+    # A Wire; it is asked for each message to each client whether it is writable:
 
     @property
     def is_open(self) -> bool:
@@ -87,14 +84,17 @@ class Frames(WebSocketsSansIOProtocol):
 
     def start_keepalive(self) -> None:
         super().start_keepalive()
+        self.is_writable = True
         del self.request, self.response  # kilobytes that nobody reads after the handshake
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.is_writable = False
         self._abort_in(STALLED_SECONDS)
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.is_writable = self.is_open
         if not self.transport.is_closing():
             self._stay()
 

@@ -6,7 +6,6 @@ as the app does on its way out. A client that does not read holds up none of it.
 """
 
 import asyncio
-import gc
 import socket
 import time
 from collections.abc import Coroutine
@@ -16,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.collector import Collector
 from gateway.delivery import LEAVE_SECONDS
 from gateway.settings import Settings
 
@@ -32,13 +32,14 @@ class Server(uvicorn.Server):
         self.greeting = greeting
         state: Any = config.app.state  # type: ignore[union-attr]  # it is a Starlette, never a name
         self.health, self.streams = state.health, state.streams
+        self.collecting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """A signal that comes before the greeting meets Python's own handler, which may raise where
         nobody hears it."""
         await super().startup(sockets)
         if self.started:
-            gc.freeze()  # the collector need not go through what stays; it held up every request
+            self.collecting = asyncio.create_task(Collector(self.streams).run())
             if self.greeting:
                 Console(highlight=False, soft_wrap=True).print(self.greeting)
 
@@ -51,6 +52,8 @@ class Server(uvicorn.Server):
         most, spent = self.settings.shutdown_seconds, time.monotonic() - began
         self.config.timeout_graceful_shutdown = min(most, max(round(most - spent), LEAST_SECONDS))
         await super().shutdown(sockets)
+        if self.collecting:
+            self.collecting.cancel()
 
     async def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -29,6 +29,7 @@ class Streams:
         self.most_per_network = most_per_network
         self.open: dict[Stream, None] = {}  # the oldest first
         self.held: Counter[str] = Counter()
+        self.ended = 0
         self.draining = False
 
     def admit(self, caller: Caller | None, leave: Callable[[], None]) -> "Stream":
@@ -107,3 +108,4 @@ class Stream:
     ) -> None:
         self._uncount()
         self.streams.open.pop(self, None)
+        self.streams.ended += 1

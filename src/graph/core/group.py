@@ -8,7 +8,7 @@ are level again share their messages again.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,9 @@ from graph.core.stream import ResetReason, Told
 HEARTBEAT_SECONDS = 10.0
 SHORTEST_PAUSE = 0.02  # between two messages, so that what comes in bursts goes out together
 AGAIN_SECONDS = 0.5  # after the database was away
-SHARE = 0.25  # of the time that a group took, for others
-LONGEST_TELLING = 0.04  # seconds to tell one message, when there is a newer one
-AT_ONCE = 256  # members who are sent a message before others get a turn
+SHARE = 0.02  # of the time that a group took, for others
+LONGEST_TELLING = 0.03  # seconds to tell one message, when there is a newer one
+AT_ONCE = 128  # members who are sent a message before others get a turn
 
 Tell = Callable[[Told], Awaitable[Answer]]
 
@@ -49,6 +49,8 @@ class Group:
     generation: int = 0
     beginning: Place = BEGINNING
     nudged: frozenset[Any] = frozenset()
+    interrupted: bool = False
+    departed: set[Member] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
     beat: float = field(default_factory=time.monotonic)
 
@@ -60,6 +62,7 @@ class Group:
     def leave(self, member: Member) -> None:
         """Lets a member go, who is told nothing more."""
         member.gone = True
+        self.departed.add(member)  # in case it is being told something
         for place, cohort in list(self.cohorts.items()):
             cohort.discard(member)
             if not cohort:
@@ -96,12 +99,21 @@ class Group:
         try:
             while waiting := self._waiting():
                 began = time.monotonic()
-                beats = self._beats()
-                done = [await self._serve(place, beats) for place in waiting]
-                pause = max((time.monotonic() - began) * SHARE, SHORTEST_PAUSE)
-                await asyncio.sleep(pause if all(done) else AGAIN_SECONDS)
+                pause = await self._serve_all(waiting, self._beats())
+                await asyncio.sleep(pause + (time.monotonic() - began) * SHARE)
         finally:
             self.task = None
+
+    async def _serve_all(self, waiting: Sequence[Place], beats: bool) -> float:
+        """The seconds until the next message. When some of a cohort are left who should be told
+        newer news before anybody else is, it ends early, and there is nothing to wait for."""
+        served = True
+        for place in waiting:
+            self.interrupted = False
+            served &= await self._serve(place, beats)
+            if self.interrupted and not beats:
+                return 0
+        return SHORTEST_PAUSE if served else AGAIN_SECONDS
 
     def _waiting(self) -> list[Place]:
         """The places where something is to be told to somebody who is ready, those who know least
@@ -128,6 +140,7 @@ class Group:
         """Tells a cohort what comes next. False when that cannot be read: then it is told, when it
         is time, that we are still here."""
         generation, cohort = self.generation, self.cohorts.pop(place, set())
+        self.departed.clear()
         served, self.nudged = True, frozenset()
         try:
             step = await self.steps.next(place, beats)
@@ -176,13 +189,13 @@ class Group:
                 told.add(member)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
-                if time.monotonic() > until and self.steps.is_behind(place):
+                self.interrupted = time.monotonic() > until and self.steps.is_behind(place)
+                if self.interrupted:
                     break
         return told
 
     def _add(self, place: Place, members: Iterable[Member]) -> None:
-        present = {member for member in members if not member.gone}
-        if present:
+        if present := set(members) - self.departed:
             self.cohorts.setdefault(place, set()).update(present)
 
     def end(self, errors: list[dict[str, Any]]) -> None:

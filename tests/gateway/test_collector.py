@@ -1,0 +1,46 @@
+"""Collector: what is left behind is found, when it is worth while, and not before."""
+
+import asyncio
+import gc
+import weakref
+
+from gateway.collector import ENDED, NEVER, SECONDS, Collector
+from gateway.streams import Streams
+
+
+class Ring:
+    """What only refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_old_things_are_left_alone_until_they_are_collected() -> None:
+    before, collector = gc.get_threshold(), Collector(Streams(0, 0, 0))
+    ring = Ring()
+    left = weakref.ref(ring)
+    running = asyncio.create_task(collector.run())
+    await asyncio.sleep(0)
+    assert gc.get_threshold() == (*before[:2], NEVER)
+    del ring
+    gc.collect()
+    assert left() is not None  # it is old, and Python does not look there
+    collector.collect()
+    assert left() is None
+    running.cancel()
+    await asyncio.wait({running})
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_it_is_due_when_many_streams_have_ended_or_much_time_has_passed() -> None:
+    streams = Streams(0, 0, 0)
+    collector = Collector(streams)
+    assert not collector.is_due(collector.at)
+    assert collector.is_due(collector.at + SECONDS)
+    for _ in range(ENDED):
+        with streams.admit(None, lambda: None):
+            pass
+    assert collector.is_due(collector.at)
+    collector.collect()
+    assert not collector.is_due(collector.at)
