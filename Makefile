@@ -15,8 +15,8 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest
 
-faults: $(TOOLS)  ## Kill database and gateway under load, ten times each
-	FAULT_CYCLES=10 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
+faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
+	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
 
 bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds of CPU
 	PYTHONPATH=tests $(BIN)/python bench/hostile.py

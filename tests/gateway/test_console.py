@@ -60,8 +60,31 @@ async def test_everything_a_visitor_does(page: Page) -> None:
     await _keeps_the_query(page)
 
 
+WATCH = "Watch agents"
+
+
+async def test_a_subscription_is_followed_until_it_is_stopped(
+    page: Page, address: str, database: Database
+) -> None:
+    await page.select_option("#examples", WATCH)
+    await page.click("#run")
+    await page.wait_for_selector("#status:text('1 message')")
+    assert '"SNAPSHOT"' in await page.inner_text("#answer")
+    async with httpx2.AsyncClient() as client:
+        report = (
+            'mutation { reportAgentStatus(input: {agentKey: "new", status: ERROR}) { __typename } }'
+        )
+        await client.post(f"{address}/graphql", json={"query": report})
+    await page.wait_for_selector("#answer:has-text('\"new\"')")
+    assert '"UPDATE"' in await page.inner_text("#answer")
+    await page.click("#run:has-text('Stop')")
+    await page.wait_for_selector("#status:text('Stopped.')")
+    assert (await page.inner_text("#run")).startswith("Run")
+
+
 async def _runs_every_example(page: Page) -> None:
-    for name in await page.locator("#examples option").all_inner_texts():
+    examples = await page.locator("#examples option").all_inner_texts()
+    for name in set(examples) - {WATCH}:
         await page.select_option("#examples", name)
         await page.keyboard.press("Control+Enter")
         status = page.locator("#status.good")

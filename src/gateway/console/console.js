@@ -66,6 +66,22 @@ const EXAMPLES = {
 `,
     variables: "",
   },
+  "Watch agents": {
+    query: `subscription WatchAgents {
+  agentStatus {
+    kind
+    agents {
+      key
+      status
+      isStale
+    }
+    removedKeys
+    cursor
+  }
+}
+`,
+    variables: "",
+  },
 };
 
 // Deep enough for a list of non-null items of a non-null list.
@@ -87,18 +103,13 @@ const INTROSPECTION = `query Introspection {
   }
 }`;
 
-// Asking.
+// Asking. A subscription is answered by an event stream, every other operation by JSON.
 
-async function ask(body) {
-  const response = await fetch("/graphql", {
-    method: "POST",
-    headers: {
-      accept: "application/graphql-response+json, application/json",
-      "content-type": "application/json",
-    },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, text: await response.text() };
+const JSON_FIRST = "application/graphql-response+json, application/json, text/event-stream;q=0.5";
+
+function post(body, signal) {
+  const headers = { accept: JSON_FIRST, "content-type": "application/json" };
+  return fetch("/graphql", { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
 function read(text) {
@@ -109,26 +120,76 @@ function read(text) {
   }
 }
 
+let following = null;
+
 async function run() {
+  if (following) return following.abort();
   const variables = $("variables").value.trim();
   if (variables && read(variables) === null) return show("bad", "The variables are not JSON.");
-  $("run").disabled = true;
   show("", "Running…");
-  const began = performance.now();
+  following = new AbortController();
+  label("Stop");
   try {
     const body = { query: $("query").value, ...(variables && { variables: read(variables) }) };
-    const { status, text } = await ask(body);
-    const took = Math.round(performance.now() - began);
-    const answer = read(text);
-    render(answer === null ? text : JSON.stringify(answer, null, 2));
-    const errors = answer?.errors?.length ?? 0;
-    const counted = errors ? ` · ${errors} ${errors === 1 ? "error" : "errors"}` : "";
-    show(errors || status >= 400 ? "bad" : "good", `${status} · ${took} ms${counted}`);
-  } catch {
-    show("bad", "The gateway does not answer.");
+    await answer(body, following.signal);
+  } catch (error) {
+    const stopped = error.name === "AbortError";
+    show(stopped ? "" : "bad", stopped ? "Stopped." : "The gateway does not answer.");
   } finally {
-    $("run").disabled = false;
+    following = null;
+    label("Run");
   }
+}
+
+async function answer(body, signal) {
+  const began = performance.now();
+  const response = await post(body, signal);
+  if (response.headers.get("content-type").startsWith("text/event-stream")) return follow(response);
+  const text = await response.text();
+  const errors = shown(text);
+  const took = Math.round(performance.now() - began);
+  show(errors || response.status >= 400 ? "bad" : "good", `${response.status} · ${took} ms${errors}`);
+}
+
+function shown(text) {
+  const content = read(text);
+  render(content === null ? text : JSON.stringify(content, null, 2));
+  const errors = content?.errors?.length ?? 0;
+  return errors ? ` · ${errors} ${errors === 1 ? "error" : "errors"}` : "";
+}
+
+// The newest message of a stream is shown; heartbeats only count.
+
+async function follow(response) {
+  let count = 0;
+  for await (const { event, data } of events(response.body)) {
+    if (event !== "next") continue;
+    count += 1;
+    const errors = isHeartbeat(read(data)) ? "" : shown(data);
+    show(errors ? "bad" : "good", `${count} ${count === 1 ? "message" : "messages"}${errors}`);
+  }
+  show("", `Ended after ${count}.`);
+}
+
+function isHeartbeat(content) {
+  return Object.values(content?.data ?? {}).some((update) => update?.kind === "HEARTBEAT");
+}
+
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const blocks = (text + part.value).split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const lines = block.split("\n").map((line) => [line.split(": ", 1)[0], line.slice(line.indexOf(": ") + 2)]);
+      yield Object.fromEntries(lines);
+    }
+  }
+}
+
+function label(text) {
+  $("run").firstChild.data = `${text} `;
 }
 
 function show(kind, text) {
@@ -208,7 +269,7 @@ const trail = [];
 
 async function loadSchema() {
   try {
-    const answer = read((await ask({ query: INTROSPECTION })).text);
+    const answer = read(await (await post({ query: INTROSPECTION })).text());
     if (!answer?.data) throw new Error(answer?.errors?.[0]?.message ?? "no answer");
     schema = answer.data.__schema;
     schema.byName = new Map(schema.types.map((type) => [type.name, type]));
