@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from zlib import crc32
 
+from sqlalchemy import func, update
+
 from db.agents import AgentReport
 from db.audit import Change
-from db.core.database import Database
-from db.core.feed import Feed, Reader, retention
+from db.core.database import Database, WriteSession
+from db.core.feed import Feed, History, Reader, retention
 from db.core.feed.feed import by_id
 from db.core.feed.listener import Listener
 from db.core.feed.reader import CATCHING_UP
@@ -35,6 +37,13 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str,
     kept = [(feed, keep[feed.name]) for feed in FEEDS if feed.name in keep]
     gone = {feed.name: await retention.expire(database, feed, time) for feed, time in kept}
     return {name: count for name, count in gone.items() if count is not None}
+
+
+async def begin_anew(session: WriteSession, feed: Feed) -> None:
+    """Makes everybody who follows a feed begin anew: what was stored is not all in its rows."""
+    changed = update(History).where(History.name == feed.name)
+    await session.execute(changed.values(epoch=func.gen_random_uuid()))
+    session.feeds.add(feed.name)
 
 
 class Feeds:

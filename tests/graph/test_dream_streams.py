@@ -1,5 +1,6 @@
 """Dreams as they change, followed; and who may know of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 import db
 from counting import statements
 from db import Database
+from db.importer import import_files
 from db.users import Role
 from factories import make_dream, make_user
 from following import Follow, Follower, Refused
 from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
 
+SAMPLE = Path(__file__).parents[1] / "samples/everything.jsonl"
 DREAMS = """subscription ($filter: DreamFilter, $after: String) {
   dreams(filter: $filter, after: $after) { kind cursor dreams { title } removedIds }
 }"""
@@ -209,3 +212,17 @@ async def test_a_filter_that_is_none_is_refused(follow: Follow) -> None:
     with pytest.raises(Refused) as refused:
         await follow(DREAMS, {"filter": {"title": {"eq": None}}})
     assert refused.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_after_an_import_everybody_begins_anew(
+    database: Database, follow: Follow, tmp_path: Path
+) -> None:
+    """So much is not told row by row; what was there before may be missing something."""
+    follower = await follow(DREAMS)
+    start = await follower.number(1)
+    await import_files(database, [SAMPLE], rejects_dir=tmp_path)
+
+    reset, snapshot = await follower.number(2), await follower.number(3)
+    assert (reset["kind"], snapshot["kind"]) == ("RESET", "SNAPSHOT")
+    again = await follow(DREAMS, {"after": start["cursor"]})
+    assert (await again.number(1))["kind"] == "RESET"

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
+from db import feeds
 from db.core.database import Database, WriteSession
 from db.importer.kinds import BadLine, Repeats
 from db.importer.lines import Line, Source
@@ -30,6 +31,7 @@ BATCH_BYTES = 2 * 2**20
 LINES_AT_ONCE = 50  # about a millisecond of reading and checking
 REMEMBERED_DREAMS = 50_000  # tested ones; when they are more, their progress is computed at once
 DREAMS_AT_ONCE = 100
+NOT_TOLD = {"dream", "test"}  # kinds of lines that leave no row in a feed
 
 # Classes of SQLSTATE by which PostgreSQL refuses a value: data exception, integrity constraint
 # violation, program limit exceeded (PostgreSQL manual, appendix A).
@@ -117,8 +119,17 @@ class Import:
         except Stopped:
             self.report.stopped = True
         await self._recompute()
+        await self._announce()
         self.report.seconds = monotonic() - began
         return self.report
+
+    async def _announce(self) -> None:
+        """Has those who follow what changes begin anew: rows stored by the hundred thousand are not
+        told one by one. What is there already may be of a run that did not get as far as this."""
+        kinds = {kind for file in self.report.files for kind, c in file.kinds.items() if c.total}
+        if kinds & NOT_TOLD:
+            async with self.database.write() as session:
+                await feeds.begin_anew(session, feeds.CHANGES)
 
     async def _file(self, source: Source) -> None:
         report = FileReport(source.path)

@@ -58,7 +58,7 @@ class ResetReason(StrEnum):
 
 enum(
     ResetReason,
-    EPOCH="An operator began the history anew.",
+    EPOCH="Much has changed at once, as by an import, and is not told row by row.",
     EXPIRED="What came after your cursor is no longer kept.",
     AHEAD="The database went back in time: your cursor lies in what it never had.",
     DIVERGED="The database went back in time and on another way: your cursor is not in it.",
