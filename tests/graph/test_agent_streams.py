@@ -16,6 +16,7 @@ from following import Follow, Follower, following
 from graph.core.context import Context
 from graph.core.live import Live, Subscription
 from graph.core.operation import prepare
+from graph.core.outlet import Message
 from graph.core.permission import DEVELOPER
 from graph.schema import schema
 
@@ -150,6 +151,29 @@ async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live
             opened.close()
             while reader._followers:  # noqa: ASYNC110  nobody announces it
                 await asyncio.sleep(0)
+
+
+class Broken(Follower):
+    """An outlet with a fault of its own."""
+
+    def send(self, message: Message) -> None:
+        raise RuntimeError(f"a fault of ours at {message.cursor}")
+
+
+async def test_a_fault_of_ours_ends_a_subscription_and_says_nothing_of_itself(
+    database: Database, live: Live
+) -> None:
+    broken = Broken()
+    async with live.running():
+        context = Context(database, DEVELOPER, "test-request")
+        assert isinstance(
+            await live.open(prepare(schema, STATUS), None, context, broken), Subscription
+        )
+        await broken.arrived.wait()
+
+    [error] = broken.errors or []
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "fault" not in error["message"]
 
 
 async def test_silence_is_told_without_a_report(database: Database, follow: Follow) -> None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from graphql import GraphQLError
 
 from db.core.errors import Unavailable
 from graph.core.background import background
+from graph.core.errors import formatted
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet
-from graph.core.steps import BEGINNING, Failed, Place, Steps
+from graph.core.steps import BEGINNING, SOURCE, Failed, Place, Steps
 from graph.core.stream import ResetReason, Told
 
 HEARTBEAT_SECONDS = 10.0
@@ -139,18 +141,23 @@ class Group:
     async def _serve(self, place: Place, beats: bool) -> bool:
         """Tells a cohort what comes next. False when that cannot be read: then it is told, when it
         is time, that we are still here."""
-        generation, cohort = self.generation, self.cohorts.pop(place, set())
+        cohort = self.cohorts.pop(place, set())
         self.departed.clear()
-        served, self.nudged = True, frozenset()
+        self.nudged = frozenset()
+        try:
+            return await self._tell_cohort(place, cohort, beats)
+        except Exception as error:
+            self._end(cohort, _errors(error))
+            return True
+
+    async def _tell_cohort(self, place: Place, cohort: set[Member], beats: bool) -> bool:
+        generation, served = self.generation, True
         try:
             step = await self.steps.next(place, beats)
             message = await self._message(step.told)
         except Unavailable:
             step, served = self.steps.heartbeat(place, beats), False
             message = await self._message(step.told)
-        except Failed as failed:
-            self._end(cohort, failed.errors)
-            return True
         if generation == self.generation:
             told = await self._deliver(cohort, message, step.place)
             if generation == self.generation:
@@ -209,6 +216,13 @@ class Group:
             if not member.gone:
                 member.gone = True
                 member.outlet.end(errors)
+
+
+def _errors(error: Exception) -> list[dict[str, Any]]:
+    """What subscribers are told who are told nothing more."""
+    if isinstance(error, Failed):
+        return error.errors
+    return [formatted(GraphQLError("", original_error=error), SOURCE)]
 
 
 def encoded(answer: Answer) -> bytes:

@@ -5,12 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from graphql import GraphQLError
-
 from db import Database
-from db.core.errors import Unavailable
 from db.core.feed import Discontinued, Position, Reader
-from graph.core.errors import formatted
 from graph.core.reads import Reads
 from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
 
@@ -76,15 +72,11 @@ class Steps:
         return Step(self._told(UpdateKind.HEARTBEAT, due) if due else None, place)
 
     async def next(self, place: Place, beats: bool) -> Step:
-        """What to tell. Raises Unavailable, and Failed for what a source should not have raised."""
+        """What to tell. Raises Unavailable."""
         try:
             return await self._following(place, beats)
         except Discontinued as discontinued:
             return Step(None, Place(None, ResetReason(discontinued.reason)))
-        except Unavailable:
-            raise
-        except Exception as error:
-            raise Failed([formatted(GraphQLError("", original_error=error), SOURCE)]) from error
 
     async def _following(self, place: Place, beats: bool) -> Step:
         if place.reason:
