@@ -74,7 +74,7 @@ class Health:
         return True
 
     async def _migrated(self) -> bool:
-        return migrate.supported(await health.revision(self.database))
+        return migrate.survived(await health.revision(self.database))
 
 
 def _feed(reader: Reader) -> dict[str, Any]:

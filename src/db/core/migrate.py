@@ -73,6 +73,13 @@ def supported(revision: str | None) -> bool:
     return revision in {script.revision for script in known}
 
 
+def survived(revision: str | None) -> bool:
+    """Whether this code, where it runs already, goes on with a database of that revision: a later
+    release has migrated it, and its migrations leave running gateways what they need."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return supported(revision) or (revision is not None and revision not in known)
+
+
 async def _run(step: Callable[..., Any], url: str, *arguments: str) -> None:
     def alone() -> None:
         with _alembic:
