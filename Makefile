@@ -13,7 +13,7 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 	@exec $(BIN)/dreamnet serve
 
 test: $(TOOLS)  ## Install what tests need and run them all
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
 	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
@@ -38,7 +38,7 @@ check: $(TOOLS)  ## Everything that must hold before a commit
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/dreamnet schema --check schema.graphql
-	$(BIN)/pytest --cov --cov-report=term-missing --cov-fail-under=90
+	$(BIN)/pytest -n auto --cov --cov-report=term-missing --cov-fail-under=90
 
 format: $(TOOLS)  ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
