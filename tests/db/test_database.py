@@ -198,7 +198,10 @@ async def test_a_read_that_is_cut_off_while_it_runs_is_repeated(
     database: Database, other: Database
 ) -> None:
     lock = text("lock table users in access exclusive mode")
-    waiting = text("select pid from pg_stat_activity where wait_event_type = 'Lock'")
+    waiting = text(
+        "select pid from pg_locks join pg_database on pg_database.oid = database"
+        " where datname = current_database() and not granted"
+    )
 
     async with other.write() as holder:
         await holder.execute(lock)

@@ -131,7 +131,10 @@ async def _starter(url: str) -> asyncio.subprocess.Process:
 
 
 async def _until_waiting(database: Database, sessions: int) -> None:
-    waiting = text("select count(*) from pg_locks where not granted and relation is not null")
+    waiting = text(
+        "select count(*) from pg_locks join pg_database on pg_database.oid = database"
+        " where datname = current_database() and not granted and relation is not null"
+    )
     async with asyncio.timeout(20), database.read() as session:
         while await session.scalar(waiting) != sessions:
             pass

@@ -64,7 +64,8 @@ class Group:
     def leave(self, member: Member) -> None:
         """Lets a member go, who is told nothing more."""
         member.gone = True
-        self.departed.add(member)  # in case it is being told something
+        if self.task:
+            self.departed.add(member)  # in case it is being told something
         for place, cohort in list(self.cohorts.items()):
             cohort.discard(member)
             if not cohort:
@@ -142,13 +143,14 @@ class Group:
         """Tells a cohort what comes next. False when that cannot be read: then it is told, when it
         is time, that we are still here."""
         cohort = self.cohorts.pop(place, set())
-        self.departed.clear()
         self.nudged = frozenset()
         try:
             return await self._tell_cohort(place, cohort, beats)
         except Exception as error:
             self._end(cohort, _errors(error))
             return True
+        finally:
+            self.departed.clear()
 
     async def _tell_cohort(self, place: Place, cohort: set[Member], beats: bool) -> bool:
         generation, served = self.generation, True
