@@ -46,7 +46,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
     with capture_logs() as lines:
         yield lines
     severe = [line for line in lines if line["log_level"] in ("error", "critical")]
-    assert not severe
+    assert severe == []
     records = caplog.get_records("call")  # `records` are those of the teardown by now
     assert not [record.getMessage() for record in records if record.levelname == "ERROR"]
 
