@@ -85,7 +85,7 @@ async def main(options: argparse.Namespace) -> None:
             for status, seconds in sorted(timed.items()):
                 show(f"{status}:", seconds)
             show("late:", late)
-            print(f"gateway {process.megabytes:.0f} MB")  # noqa: T201
+            print(f"gateway {process.megabytes:.0f} MB")  # noqa: T201  its purpose
 
 
 def show(name: str, seconds: list[float]) -> None:

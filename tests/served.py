@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from db import Database
@@ -36,13 +36,6 @@ class Served:
         """As a signal does it; the task is over when the gateway is."""
         self.server.should_exit = True
         return self.running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when something holds that nobody announces, which takes no longer than 20 seconds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  nobody announces it
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ in JSON whatever the form.
 """
 
 import math
-from typing import Any
 
 from starlette.responses import Response
 
@@ -27,11 +26,9 @@ TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
 def respond(answer: Answer, media_type: str) -> Response:
     """The response to an operation that is over, or was never begun."""
     status = _status(answer, media_type)
-    content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
-    if answer.executed and status not in TRY_AGAIN.values():
-        content["data"] = answer.data
-    if answer.extensions:
-        content["extensions"] = answer.extensions
+    content = answer.content
+    if status in TRY_AGAIN.values():
+        content.pop("data", None)
     if form := FORMS.get(media_type):
         if status == 200:
             return form.whole(content)

@@ -41,7 +41,6 @@ SUBSCRIBE = (
     "A subscription needs a WebSocket (graphql-transport-ws), or that you accept "
     f"{EVENT_STREAM} or {MULTIPART}."
 )
-VARY = {"vary": "Accept"}
 CONSOLE = "/graphiql"
 SHOW_COST = "x-graphql-cost"
 STRANGERS_BODY = 64 * 1024  # bytes; those who signed in send batches, and pay for them
@@ -59,7 +58,7 @@ class Endpoint:
         """Answers a GET or a POST. Raises Refused."""
         media_type = _media_type(request)
         if media_type == HTML:
-            return RedirectResponse(_console(request), 303, VARY)
+            return RedirectResponse(_console(request), 303, answers.VARY)
         request.state.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
         request.state.principal = principal = await self.service.auth.principal(request)
         asked = await self._parameters(request, principal)

@@ -1,7 +1,7 @@
 """Feeds: the order of numbers is that of commits, and readers continue or say why they cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from db.feeds import EVENTS, FEEDS, Feeds
 from db.importer import import_files
 from db.users import User
 from factories import make_agent, make_agent_report, make_event
+from waiting import until
 
 EVERYTHING = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 NUMBERS = {"agents": 1, "events": 2, "changes": 3}
@@ -44,13 +45,6 @@ async def reader(database: Database) -> AsyncIterator[Reader]:
     reader = Reader(EVENTS, database)
     yield reader
     await reader.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when a condition holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  not everything announces that it changes
-            await asyncio.sleep(0.005)
 
 
 async def locks(database: Database) -> list[tuple[int, bool]]:

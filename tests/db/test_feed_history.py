@@ -1,7 +1,6 @@
 """Histories: who continues from where, and who is told that there is nothing to continue."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from db.core.table import Table
 from db.events import Event
 from db.feeds import AGENTS, EVENTS, Feeds
 from factories import make_agent_report, make_event
+from waiting import until
 
 LONG_AGO = datetime(2020, 5, 17, tzinfo=UTC)
 
@@ -31,13 +31,6 @@ async def reader(database: Database) -> AsyncIterator[Reader]:
     reader = Reader(EVENTS, database)
     yield reader
     await reader.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when a condition holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  not everything announces that it changes
-            await asyncio.sleep(0.005)
 
 
 async def execute(database: Database, statement: Any) -> None:

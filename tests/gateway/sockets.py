@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
@@ -115,11 +114,3 @@ async def running(config: uvicorn.Config) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits for a condition."""
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.01)

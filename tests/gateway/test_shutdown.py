@@ -9,8 +9,9 @@ import pytest
 from db import Database
 from gateway.settings import Settings
 from listening import HISTORY, listening
-from served import serving, until
+from served import serving
 from stalling import load, stalled
+from waiting import until
 
 READY = "/api/health/ready"
 ID = {"x-request-id": "test"}

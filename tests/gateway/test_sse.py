@@ -14,7 +14,8 @@ from gateway.admission import LARGE
 from gateway.auth import Auth
 from gateway.settings import Settings
 from listening import HISTORY, listening, report
-from served import serving, until
+from served import serving
+from waiting import until
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"

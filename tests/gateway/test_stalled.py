@@ -14,8 +14,9 @@ from gateway import delivery, frames
 from gateway.settings import Settings
 from graph.core.group import Member
 from listening import listening
-from served import Served, serving, until
+from served import Served, serving
 from stalling import FOLLOW, load, stalled
+from waiting import until
 
 SOCKETS, STREAMS = 20, 10
 

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from sockets import PROTOCOL, dialled, greeted, until
+from sockets import PROTOCOL, dialled, greeted
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from gateway.websocket import socket
 from listening import HISTORY, REPORT, report
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("log")
 

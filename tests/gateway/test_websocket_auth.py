@@ -9,7 +9,7 @@ import orjson
 import pytest
 from callers import make_key, production
 from issuer import AUDIENCE, Issuer
-from sockets import Client, dialled, greeted, serving, until
+from sockets import Client, dialled, greeted, serving
 from websockets.exceptions import InvalidStatus
 
 from db import Database, api_keys, users
@@ -18,6 +18,7 @@ from factories import make_user
 from gateway.auth import Auth
 from gateway.settings import Settings
 from listening import HISTORY
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("log")
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from sockets import Client, dialled, greeted, running, until
+from sockets import Client, dialled, greeted, running
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
@@ -16,6 +16,7 @@ from gateway import frames
 from gateway.serving import configuration
 from gateway.settings import Settings
 from listening import HISTORY, report
+from waiting import until
 
 pytestmark = pytest.mark.usefixtures("log")
 

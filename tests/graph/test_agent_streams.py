@@ -153,6 +153,15 @@ async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live
                 await asyncio.sleep(0)
 
 
+async def test_a_forgotten_agent_is_not_skipped(database: Database, follow: Follow) -> None:
+    await report(database, "a1", "IDLE")
+    follower = await follow(STATUS)
+    await follower.number(1)
+    async with database.write() as session:
+        await db.reports.forget(session, "a1")
+    assert told(await follower.number(2)) == update(removedKeys=["a1"])
+
+
 class Broken(Follower):
     """An outlet with a fault of its own."""
 

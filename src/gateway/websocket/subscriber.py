@@ -55,7 +55,7 @@ class Subscriber:
         if not answer.executed:
             self.end(answer.errors)
             return
-        self.send(Message(orjson.dumps(_content(answer)), None))
+        self.send(Message(orjson.dumps(answer.content), None))
         self.end()
 
     def follow(self, subscription: Subscription) -> None:
@@ -71,9 +71,3 @@ class Subscriber:
             self.closed()
         if self.subscription:
             self.subscription.close()
-
-
-def _content(answer: Answer) -> dict[str, Any]:
-    content: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
-    content["data"] = answer.data
-    return content | ({"extensions": answer.extensions} if answer.extensions else {})

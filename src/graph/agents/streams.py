@@ -20,6 +20,7 @@ from graph.core.stream import (
     Shown,
     Source,
     Update,
+    among,
     message,
     removed,
     rows,
@@ -108,10 +109,6 @@ class States(Source):
             return await db.agents.stale(session)
 
 
-def _set(values: Sequence[str] | None) -> frozenset[str] | None:
-    return frozenset(values) if values is not None and values is not UNSET else None
-
-
 @strawberry.type
 class Subscriptions:
     @stream(
@@ -123,8 +120,8 @@ class Subscriptions:
     async def agent_status(
         self, _info: Info, keys: Keys = UNSET, statuses: Statuses = UNSET
     ) -> Source:
-        return States(_set(keys), _set(statuses))
+        return States(among(keys), among(statuses))
 
     @stream(AgentHistoryUpdate, "Every report of agents, none left out.", READ)
     async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Source:
-        return Reports(_set(keys))
+        return Reports(among(keys))

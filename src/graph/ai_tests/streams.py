@@ -23,7 +23,7 @@ class AiTestsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Tests(Belonging):
+class AiTests(Belonging):
     """The tests of one dream, as long as it is seen."""
 
     table = db.ai_tests.AiTest
@@ -33,4 +33,4 @@ class Tests(Belonging):
 class Subscriptions:
     @stream(AiTestsUpdate, "The tests of a dream as they are started, ended and recorded.", MEMBER)
     async def ai_tests(self, info: Info, dream_id: DreamId) -> Source:
-        return Tests(await followed(info, dream_id))
+        return AiTests(await followed(info, dream_id))

@@ -14,7 +14,7 @@ from db.core.sight import Sight
 from graph.config.types import READ, ConfigEntry, FeatureFlag
 from graph.core.changed import Changed
 from graph.core.context import Info
-from graph.core.stream import Conditions, Source, Update, message, removed, rows, stream
+from graph.core.stream import Conditions, Source, Update, among, message, removed, rows, stream
 
 Keys = Annotated[
     list[str] | None,
@@ -51,8 +51,8 @@ class Settings(Changed):
     """Settings with some keys, or any, of some categories, or all."""
 
     table = db.config.ConfigEntry
-    keys: tuple[str, ...] | None
-    categories: tuple[str, ...] | None
+    keys: frozenset[str] | None
+    categories: frozenset[str] | None
 
     def where(self) -> Conditions:
         return db.config.among(self.keys, self.categories)
@@ -83,17 +83,13 @@ class Flags(Changed):
         return {change.entity_id for change in changes}
 
 
-def _among(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    return tuple(values) if values is not None and values is not UNSET else None
-
-
 @strawberry.type
 class Subscriptions:
     @stream(ConfigUpdate, "Settings as they are, and then as they change.", READ)
     async def config_changes(
         self, _info: Info, keys: Keys = UNSET, categories: Categories = UNSET
     ) -> Source:
-        return Settings(_among(keys), _among(categories))
+        return Settings(among(keys), among(categories))
 
     @stream(FeatureFlagsUpdate, "Feature flags as they are, and then as they change.", READ)
     async def feature_flags(self, _info: Info) -> Source:

@@ -6,14 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
-from graphql import GraphQLError
 
 from db import Database
 from db.core.feed import Position, Reader
 from graph.core.background import background
-from graph.core.errors import formatted
+from graph.core.errors import failure
 from graph.core.group import Group, Member
-from graph.core.steps import BEGINNING, SOURCE, Place
+from graph.core.steps import BEGINNING, Place
 from graph.core.stream import Nudges, ResetReason
 
 LOOK_SECONDS = 0.25  # after those who were not ready
@@ -99,7 +98,7 @@ class Channel:
 
     def _fail(self, error: Exception) -> None:
         """Whoever followed may begin again, where he was."""
-        errors = [formatted(GraphQLError("", original_error=error), SOURCE)]
+        errors = failure(error)
         groups, self.groups = self.groups, {}
         for group in groups.values():
             group.end(errors)

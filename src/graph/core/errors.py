@@ -8,6 +8,7 @@ request id, and is logged under it.
 
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 import strawberry
 import structlog
@@ -133,6 +134,11 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(cause, errors.RateLimited):
         extensions["retryAfterMs"] = round(cause.retry_after * 1000)
     return {**_short(shown), "message": shortened(message), "extensions": extensions}
+
+
+def failure(error: Exception) -> list[dict[str, Any]]:
+    """The errors of what belongs to no request, with an id to find them in the log."""
+    return [formatted(GraphQLError("", original_error=error), uuid4().hex)]
 
 
 def shortened(message: str) -> str:

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from graphql import GraphQLError
 
 from db.core.errors import Unavailable
 from graph.core.background import background
-from graph.core.errors import formatted
+from graph.core.errors import failure
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet
-from graph.core.steps import BEGINNING, SOURCE, Failed, Place, Steps
+from graph.core.steps import BEGINNING, Failed, Place, Steps
 from graph.core.stream import ResetReason, Told
 
 HEARTBEAT_SECONDS = 10.0
@@ -224,10 +223,9 @@ def _errors(error: Exception) -> list[dict[str, Any]]:
     """What subscribers are told who are told nothing more."""
     if isinstance(error, Failed):
         return error.errors
-    return [formatted(GraphQLError("", original_error=error), SOURCE)]
+    return failure(error)
 
 
 def encoded(answer: Answer) -> bytes:
-    """An answer as JSON, in the shape of GraphQL responses."""
-    errors = {"errors": answer.errors} if answer.errors else {}
-    return orjson.dumps({**errors, "data": answer.data})
+    """An answer as JSON."""
+    return orjson.dumps(answer.content)

@@ -92,6 +92,14 @@ class Answer:
     executed: bool = True
     extensions: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """The response in the shape of GraphQL; without `data` when it was not executed."""
+        content: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            content["data"] = self.data
+        return content | ({"extensions": self.extensions} if self.extensions else {})
+
 
 @lru_cache(maxsize=REMEMBERED)
 def prepare(

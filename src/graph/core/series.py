@@ -10,16 +10,14 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from graphql import GraphQLError
-
 from db import ReadSession
+from db.core.errors import Unavailable
 from graph.core.background import background
-from graph.core.errors import formatted
+from graph.core.errors import failure
 from graph.core.group import Member, encoded
 from graph.core.operation import Answer
 from graph.core.outlet import Message
 from graph.core.reads import Reads
-from graph.core.steps import SOURCE
 
 
 class Series:
@@ -74,9 +72,8 @@ class SeriesGroup:
                 await self._read()
             except Exception as error:
                 self.latest = None
-                failed = formatted(GraphQLError("", original_error=error), SOURCE)
-                if failed["extensions"]["code"] != "SERVICE_UNAVAILABLE":  # that one may pass
-                    self._end([failed])
+                if not isinstance(error, Unavailable):  # that one may pass
+                    self._end(failure(error))
             seconds = self.series.seconds
             await asyncio.sleep(seconds - time.monotonic() % seconds)
 

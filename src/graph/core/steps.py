@@ -11,7 +11,6 @@ from graph.core.reads import Reads
 from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
 
 MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, as they are stored
-SOURCE = "subscription"  # in the log, for what belongs to no request
 
 
 class Place(NamedTuple):
@@ -107,11 +106,13 @@ class Steps:
         if not self.source.state and len(concerned) > MAX_ROWS:
             concerned = concerned[:MAX_ROWS]
             head = self._after(concerned[-1], position)
-        shown = await self._shown(concerned, place.owed)
+        shown = await self._shown(concerned)
+        told = len(shown.rows) + len(shown.removed)
+        skipped = len(concerned) - told if self.source.state else 0
+        shown = await self._with_owed(shown, place.owed)
         head = head if head.seq > position.seq else position
         if not shown.rows and not shown.removed:
             return Step(None, Place(head))
-        skipped = max(0, len(concerned) - len(shown.rows)) if self.source.state else 0
         return Step(self._told(UpdateKind.UPDATE, head, shown, skipped=skipped), Place(head))
 
     async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
@@ -130,8 +131,10 @@ class Steps:
         """The position after a row of the same history."""
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
-    async def _shown(self, rows: Sequence[Any], owed: Collection[Any]) -> Shown:
-        shown = await self.source.shown(self.database, rows, self.reads) if rows else Shown(())
+    async def _shown(self, rows: Sequence[Any]) -> Shown:
+        return await self.source.shown(self.database, rows, self.reads) if rows else Shown(())
+
+    async def _with_owed(self, shown: Shown, owed: Collection[Any]) -> Shown:
         if not owed:
             return shown
         more = await self.source.named(self.database, owed, self.reads)

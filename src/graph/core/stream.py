@@ -191,6 +191,11 @@ class Opening:
         raise TypeError("A source is followed by graph.core.live, not iterated.")
 
 
+def among(values: Sequence[str] | None) -> frozenset[str] | None:
+    """The values that an argument chooses; None for all, when it is left out or null."""
+    return None if values is None or values is UNSET else frozenset(values)
+
+
 FIXED = (
     Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
     Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info),
