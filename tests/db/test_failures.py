@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from db import Database
-from db.core.errors import Conflict, DomainError, Invalid, NotFound
+from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 from db.core.ids import uuid7
 from db.metrics import Metric
 from factories import START, make_ai_test, make_dream, make_user
@@ -67,3 +67,12 @@ async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
             await session.rows(select(func.no_such_function()))
 
     assert not isinstance(raised.value, DomainError)
+
+
+async def test_a_database_that_is_not_there_is_unavailable(database: Database) -> None:
+    """It is being restored; a gateway that starts without one is told by its migrations."""
+    nowhere = Database(database.url.set(database="nowhere"))
+    with pytest.raises(Unavailable):
+        async with nowhere.read():
+            pass
+    await nowhere.close()

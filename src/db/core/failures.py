@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
-NOT_NOW = ("08", "25006", "53", "57")
+NOT_NOW = ("08", "25006", "3D000", "53", "57")  # no database of that name: it is being restored
 Meaning = Callable[[Any], DomainError | None]
 
 

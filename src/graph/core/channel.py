@@ -86,7 +86,7 @@ class Channel:
                     await self._follow()
         except Exception as error:
             if started.done():
-                self._fail(error)
+                self._fail(error, self.groups)
             else:
                 started.set_exception(error)
                 started.exception()  # heard by whoever waits, if anybody does
@@ -96,12 +96,11 @@ class Channel:
                 task.cancel()
             self.nudging = {}
 
-    def _fail(self, error: Exception) -> None:
-        """Whoever followed may begin again, where he was."""
+    def _fail(self, error: Exception, concerned: Iterable[Hashable]) -> None:
+        """Whoever followed in one of these groups may begin again, where he was."""
         errors = failure(error)
-        groups, self.groups = self.groups, {}
-        for group in groups.values():
-            group.end(errors)
+        for key in list(concerned):
+            self.groups.pop(key).end(errors)
 
     async def _follow(self) -> None:
         generation = self.reader.generation
@@ -125,12 +124,14 @@ class Channel:
     async def _nudge(self, nudges: Nudges) -> None:
         try:
             async for keys in nudges(self.db):
-                for group in self.groups.values():
-                    if group.steps.source.nudges() is nudges:
-                        group.nudge(keys)
-        except Exception:
-            log.exception("nothing is told any more but what is in the feed")
+                for key in self._nudged_by(nudges):
+                    self.groups[key].nudge(keys)
+        except Exception as error:
             del self.nudging[nudges]  # the next to join begins it anew
+            self._fail(error, self._nudged_by(nudges))
+
+    def _nudged_by(self, nudges: Nudges) -> list[Hashable]:
+        return [key for key, group in self.groups.items() if group.steps.source.nudges() is nudges]
 
     def _serving(self) -> Iterable[asyncio.Task[None]]:
         return [group.task for group in self.groups.values() if group.task]

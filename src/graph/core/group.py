@@ -52,6 +52,7 @@ class Group:
     nudged: frozenset[Any] = frozenset()
     interrupted: bool = False
     departed: set[Member] = field(default_factory=set)
+    errors: list[dict[str, Any]] | None = None
     task: asyncio.Task[None] | None = None
     beat: float = field(default_factory=time.monotonic)
 
@@ -203,11 +204,14 @@ class Group:
         return told
 
     def _add(self, place: Place, members: Iterable[Member]) -> None:
-        if present := set(members) - self.departed:
+        if self.errors is not None:
+            self._end(members, self.errors)
+        elif present := set(members) - self.departed:
             self.cohorts.setdefault(place, set()).update(present)
 
     def end(self, errors: list[dict[str, Any]]) -> None:
-        """Nobody is told anything more, but these errors."""
+        """Nobody is told anything more, but these errors; who is being told something, after it."""
+        self.errors = errors
         before, self.cohorts = self.cohorts, {}
         for cohort in before.values():
             self._end(cohort, errors)

@@ -1,0 +1,70 @@
+"""Subscriptions that cannot go on: their subscribers are told so, and may come back."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+
+from db import Database
+from factories import make_agent_report
+from following import Follow, Follower
+from graph.core.errors import MASKED
+from graph.core.live import Live
+from waiting import until
+
+STATUS = "subscription { agentStatus { kind agents { key isStale } } }"
+HISTORY = "subscription { agentHistory { kind } }"
+
+
+async def rename(database: Database, table: str, name: str) -> None:
+    async with database.write() as session:
+        await session.execute(text(f"alter table {table} rename to {name}"))
+
+
+@asynccontextmanager
+async def locked_agents(database: Database) -> AsyncIterator[None]:
+    """Nobody can read them meanwhile."""
+    async with database.write() as session:
+        await session.execute(text("lock table agent_states in access exclusive mode"))
+        yield
+
+
+def told(follower: Follower) -> tuple[str, str]:
+    [error] = follower.errors or []
+    return error["message"], error["extensions"]["code"]
+
+
+async def test_who_cannot_be_told_who_is_silent_is_sent_away(
+    database: Database, live: Live, follow: Follow
+) -> None:
+    """Of that there is no row in the feed; who follows the rows alone goes on."""
+    status, history = await follow(STATUS), await follow(HISTORY)
+    await status.number(1)
+    await history.number(1)
+    await rename(database, "system_config", "elsewhere")
+    await until(lambda: status.errors is not None)
+    assert told(status) == (MASKED, "INTERNAL_SERVER_ERROR")
+    await rename(database, "elsewhere", "system_config")
+
+    again = await follow(STATUS)
+    await again.number(1)
+    assert list(live.channels["agents"].nudging) != []
+    await make_agent_report(database)
+    assert (await history.number(2))["kind"] == "UPDATE"
+    assert history.errors is None
+
+
+async def test_who_is_being_told_something_is_sent_away_after_it(
+    database: Database, live: Live, follow: Follow
+) -> None:
+    follower = await follow("subscription { agentStatus { kind } }")
+    await follower.number(1)
+    errors = [{"message": "enough"}]
+    async with locked_agents(database):
+        await make_agent_report(database)
+        [group] = live.channels["agents"].groups.values()
+        await until(lambda: not group.cohorts)
+        group.end(errors)
+        assert follower.errors is None
+    await until(lambda: follower.errors == errors)
+    assert len(follower.messages) == 2
