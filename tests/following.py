@@ -13,8 +13,7 @@ from graph.core.operation import Answer, prepare
 from graph.core.outlet import Message
 from graph.core.permission import DEVELOPER, Principal
 from graph.schema import schema
-
-DEADLINE = 20  # seconds
+from waiting import patience
 
 
 class Follower:
@@ -42,7 +41,7 @@ class Follower:
 
     async def until(self, condition: Callable[[list[Any]], Any]) -> list[Any]:
         """All messages, once they fulfil a condition."""
-        async with asyncio.timeout(DEADLINE):
+        async with patience():
             while not condition(self.messages):
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -84,7 +83,7 @@ async def following(live: Live) -> AsyncIterator[Follow]:
 async def level(live: Live, feed: str) -> None:
     """Returns once everybody who follows a feed was told all there is to tell, and is idle."""
     channel = live.channels[feed]
-    async with asyncio.timeout(DEADLINE):
+    async with patience():
         while any(  # noqa: ASYNC110  there is nothing to wait for
             group.task or any(map(group.steps.has_news, group.cohorts))
             for group in channel.groups.values()

@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import orjson
 
+from waiting import patience
+
 REPORT = """mutation ($key: String!, $status: AgentStatus!) {
   reportAgentStatus(input: {agentKey: $key, status: $status}) { __typename }
 }"""
@@ -15,7 +17,7 @@ HISTORY = "subscription { agentHistory { kind cursor reports { agentKey status }
 
 
 class Listener:
-    """One stream; `chunk` waits no longer than ten seconds."""
+    """One stream."""
 
     def __init__(self, reader: asyncio.StreamReader, status: int, head: dict[str, str]) -> None:
         self.reader = reader
@@ -24,13 +26,13 @@ class Listener:
 
     async def chunk(self) -> bytes:
         """What was sent in one go, nothing at the end of the response."""
-        async with asyncio.timeout(10):
+        async with patience():
             size = int(await self.reader.readuntil(b"\r\n"), 16)
             return (await self.reader.readexactly(size + 2))[:-2]
 
     async def rest(self) -> bytes:
         """All that comes until the connection ends."""
-        async with asyncio.timeout(10):
+        async with patience():
             return await self.reader.read()
 
 
@@ -43,7 +45,7 @@ async def listening(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request({"query": query}, accept, **headers))
-        async with asyncio.timeout(10):
+        async with patience():
             first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
         head = dict(line.split(": ", 1) for line in lines)
         yield Listener(reader, int(first.split()[1]), head)
@@ -66,6 +68,6 @@ def request(body: Any, accept: str, **headers: str) -> bytes:
 async def report(address: str, key: str, status: str) -> None:
     """As an agent does it."""
     body = {"query": REPORT, "variables": {"key": key, "status": status}}
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=20) as client:
         answer = await client.post(f"{address}/graphql", json=body)
     assert "errors" not in answer.json(), answer.text

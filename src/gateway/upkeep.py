@@ -1,20 +1,24 @@
 """Upkeep: what the gateway does for its database while it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 
 from db import Database, feeds, reports
 from db.core import partition
+from db.core.errors import Unavailable
 
 DAY_SECONDS = 24 * 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 LOOK_SECONDS = 5  # between two looks after silent agents
 GRACE_SECONDS = 3  # for work that is under way when we stop
 FOR_EVER: Mapping[str, timedelta] = {}
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -66,35 +70,34 @@ async def _rest(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def sign_off(database: Database) -> None:
-    """Notes which agents are silent for so long that they are OFFLINE; a failure is logged."""
-    try:
-        gone = await reports.sign_off(database)
-    except Exception as error:
-        log.warning("agents could not be signed off", error=repr(error)[:300])
-        return
-    if gone:
+    """Notes which agents are silent for so long that they are OFFLINE."""
+    if gone := await _tried(reports.sign_off(database), "agents could not be signed off"):
         log.info("agents signed off", count=gone)
 
 
 async def partition_ahead(database: Database) -> bool:
-    """Whether it worked: what goes wrong today must not end the upkeep of tomorrow."""
-    try:
-        made = await partition.ahead(database)
-    except Exception:
-        log.exception("partitions could not be made ahead")
-        return False
+    """Whether it worked."""
+    made = await _tried(partition.ahead(database), "partitions could not be made ahead")
     if made:
         log.info("partitions made ahead", count=len(made))
-    return True
+    return made is not None
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
-    """Whether it worked, as above."""
-    try:
-        gone = await feeds.expire(database, keep)
-    except Exception:
-        log.exception("what is too old could not be taken away")
-        return False
-    if any(gone.values()):
+    """Whether it worked."""
+    gone = await _tried(feeds.expire(database, keep), "what is too old could not be taken away")
+    if gone and any(gone.values()):
         log.info("what is too old was taken away", **gone)
-    return True
+    return gone is not None
+
+
+async def _tried(work: Awaitable[T], failure: str) -> T | None:
+    """What came of it; None where it failed, which is logged: what goes wrong today must not end
+    the upkeep of tomorrow."""
+    try:
+        return await work
+    except Unavailable as error:
+        log.warning(failure, error=str(error))
+    except Exception:
+        log.exception(failure)
+    return None

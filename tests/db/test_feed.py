@@ -26,7 +26,7 @@ from db.feeds import EVENTS, FEEDS, Feeds
 from db.importer import import_files
 from db.users import User
 from factories import make_agent, make_agent_report, make_event
-from waiting import until
+from waiting import patience, until
 
 EVERYTHING = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 NUMBERS = {"agents": 1, "events": 2, "changes": 3}
@@ -54,7 +54,7 @@ async def locks(database: Database) -> list[tuple[int, bool]]:
 
 
 async def until_locks(database: Database, expected: list[tuple[int, bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with patience():
         while await locks(database) != expected:
             pass
 
@@ -285,7 +285,7 @@ async def test_a_page_that_is_full_is_followed_by_the_next_at_once(
 async def test_who_waits_is_woken_by_a_change_or_by_the_time(
     database: Database, reader: Reader
 ) -> None:
-    async with asyncio.timeout(20), reader.following():
+    async with patience(), reader.following():
         seq = reader.position.seq
         await reader.changed(0, seq, 0.01)
         assert reader.position.seq == seq

@@ -15,6 +15,7 @@ from db.core.ingest import Ingestion
 from db.feeds import Feeds
 from db.users import User
 from factories import make_agent, make_event
+from waiting import patience
 
 
 class Ear:
@@ -30,7 +31,7 @@ class Ear:
         self.heard.put_nowait(given[-1])
 
     async def next(self) -> str:
-        async with asyncio.timeout(20):
+        async with patience():
             return await self.heard.get()
 
 
@@ -96,7 +97,7 @@ async def test_what_others_say_is_heard(database: Database, database_url: str) -
         connection = await asyncpg.connect(database_url)
         await connection.execute(f"notify {CHANNEL}, 'agents unknown events'")
         await connection.close()
-        async with asyncio.timeout(20):
+        async with patience():
             await hinted.wait()
 
 
@@ -117,7 +118,7 @@ async def test_a_listener_that_loses_its_connection_listens_again(
 
 async def test_without_hints_everything_is_read_all_the_same(database: Database) -> None:
     feeds = Feeds(database)  # not running: nobody hears anything
-    async with asyncio.timeout(20), feeds["events"].following():
+    async with patience(), feeds["events"].following():
         for _ in range(3):
             seq = feeds["events"].position.seq
             made = await make_event(database)
@@ -134,7 +135,7 @@ async def test_where_nobody_can_listen_feeds_run_all_the_same(database_url: str)
 
 
 async def _until_connected(feeds: Feeds, connected: bool = True) -> None:
-    async with asyncio.timeout(20):
+    async with patience():
         while feeds._listener._connected != connected:  # noqa: ASYNC110  it announces nothing
             await asyncio.sleep(0.001)
 

@@ -15,6 +15,7 @@ from db.core import migrate
 from db.core.database import asyncpg_url
 from db.core.table import Table
 from factories import make_ai_test
+from waiting import patience
 
 STRUCTURE = text("""
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -135,7 +136,7 @@ async def _until_waiting(database: Database, sessions: int) -> None:
         "select count(*) from pg_locks join pg_database on pg_database.oid = database"
         " where datname = current_database() and not granted and relation is not null"
     )
-    async with asyncio.timeout(20), database.read() as session:
+    async with patience(), database.read() as session:
         while await session.scalar(waiting) != sessions:
             pass
 

@@ -17,6 +17,7 @@ from db.core import ids, partition
 from db.events import Event
 from db.metrics import Metric
 from factories import make_ai_test, make_event
+from waiting import patience
 
 MARCH = datetime(2019, 3, 14, 15, 9, 26, tzinfo=UTC)
 LAST_INSTANT = datetime(2019, 3, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -102,7 +103,7 @@ async def test_a_window_of_time_reads_one_partition(database: Database) -> None:
 async def test_readers_go_on_while_a_partition_is_made(database: Database) -> None:
     async with database.write() as maker:
         await partition.ensure(maker, AiTest, [MARCH])
-        async with asyncio.timeout(5), database.read() as reader:
+        async with patience(), database.read() as reader:
             assert await reader.rows(AiTest.select()) == []
 
 

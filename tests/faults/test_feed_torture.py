@@ -28,6 +28,7 @@ from db.core.item import Item
 from db.events import LOGGED
 from db.feeds import FEEDS, Feeds
 from db.users import User
+from waiting import patience
 
 SECONDS = 30.0 if "FAULT_CYCLES" in os.environ else 3.0
 ROWS = 150  # of each feed, or more
@@ -218,7 +219,7 @@ async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
 async def _until_at(
     tasks: Sequence[asyncio.Future[None]], seen: Collected, last: Mapping[str, int]
 ) -> None:
-    async with asyncio.timeout(30):
+    async with patience():
         while any(seqs[-1:] != [last[name]] for name, seqs in seen.items()):
             assert [task.exception() for task in tasks if task.done()] == []
             await asyncio.sleep(0.01)

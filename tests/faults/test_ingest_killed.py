@@ -21,6 +21,7 @@ from sqlalchemy import select
 from db import Database
 from db.events import Event
 from faults.world import CYCLES, World
+from waiting import patience
 
 CONTROL_CYCLES = 20  # at most; one or two are enough
 CLIENTS = 12
@@ -48,7 +49,7 @@ class History:
     async def grown(self, by: int) -> None:
         """Returns when that many more events are acknowledged."""
         wanted = len(self.acknowledged) + by
-        async with asyncio.timeout(60), self.progress:
+        async with patience(), self.progress:
             await self.progress.wait_for(lambda: len(self.acknowledged) >= wanted)
 
 

@@ -24,6 +24,7 @@ from db.agents import Agent, AgentReport
 from db.events import Event
 from faults.followers import Dashboard, Follower, Listener, crowd, following
 from faults.world import CYCLES, World
+from waiting import patience
 
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "1")))
 WRITERS = 4
@@ -56,7 +57,7 @@ class History:
     async def grown(self, by: int) -> None:
         """Returns when that many more batches are acknowledged."""
         wanted = self.batches + by
-        async with asyncio.timeout(90), self.progress:
+        async with patience(), self.progress:
             await self.progress.wait_for(lambda: self.batches >= wanted)
 
 

@@ -6,6 +6,7 @@ and what they know afterwards has to be what is stored.
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -15,7 +16,6 @@ import db
 from db import Database
 from db.agents import AgentReport
 from db.core.ingest import Ingestion
-from factories import START
 from faults.followers import (
     HISTORY,
     STATUS,
@@ -40,7 +40,7 @@ async def report(url: str, status: str, keys: Collection[str]) -> None:
     rows = [
         {"agent_key": key, "status": status, "current_task": None, "error": None} for key in keys
     ]
-    items = [db.reports.report(row, START, None) for row in rows]
+    items = [db.reports.report(row, datetime.now(UTC), None) for row in rows]
     assert not await Ingestion(database).take(db.reports.REPORTED, items)
     await database.close()
 

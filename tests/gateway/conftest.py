@@ -8,6 +8,7 @@ import httpx2
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from db import Database
@@ -43,7 +44,7 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
     """What the gateway logs, by event and severity; at the end there must be no error in it, of
     ours or of a library."""
-    with capture_logs() as lines:
+    with capture_logs(processors=[format_exc_info]) as lines:
         yield lines
     severe = [line for line in lines if line["log_level"] in ("error", "critical")]
     assert severe == []

@@ -16,6 +16,7 @@ import orjson
 from node import BINARIES, TESTS
 
 from clients.follow import follow
+from waiting import patience
 
 FOLDER = TESTS / "clients"
 PEPPER = "p" * 32
@@ -103,8 +104,8 @@ class Told:
         return [report["id"] for update in self.updates[client] for report in update["reports"]]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Returns when that is so, which takes no longer than 40 seconds."""
-        async with asyncio.timeout(40):
+        """Returns when that is so."""
+        async with patience():
             while not condition():
                 self.news.clear()
                 await self.news.wait()
@@ -123,7 +124,7 @@ async def typescript(host: str, key: str, told: Told) -> AsyncIterator[asyncio.S
         reading = asyncio.create_task(_read(process, lambda line: told.note(*line)))
         yield process.stdin
         process.stdin.close()
-        async with asyncio.timeout(20):
+        async with patience():
             complaints = await reading
             assert (await process.wait(), complaints) == (0, b""), complaints.decode()
 

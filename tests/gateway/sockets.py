@@ -15,9 +15,9 @@ from db import Database
 from gateway.auth import Auth
 from gateway.serving import configuration, listening
 from gateway.settings import Settings
+from waiting import patience
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
-SECONDS = 20  # until a test no longer waits for a message
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
 
     async def hear(self) -> Any:
         """The next message."""
-        async with asyncio.timeout(SECONDS):
+        async with patience():
             text = await self.connection.recv()
         assert isinstance(text, str), "a binary frame"
         return json.loads(text)
@@ -64,7 +64,7 @@ class Client:
 
     async def close_code(self) -> tuple[int, str]:
         """With which code and reason the gateway closes, whatever it says before."""
-        async with asyncio.timeout(SECONDS):
+        async with patience():
             with suppress(ConnectionClosed):
                 while True:
                     await self.connection.recv()

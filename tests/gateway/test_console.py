@@ -70,7 +70,7 @@ async def test_a_subscription_is_followed_until_it_is_stopped(
     await page.click("#run")
     await page.wait_for_selector("#status:text('1 message')")
     assert '"SNAPSHOT"' in await page.inner_text("#answer")
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=20) as client:
         report = (
             'mutation { reportAgentStatus(input: {agentKey: "new", status: ERROR}) { __typename } }'
         )

@@ -15,6 +15,7 @@ from db import Database
 from gateway import protocol
 from gateway.settings import Settings
 from served import serving
+from waiting import patience
 
 BODY = b'{"query": "{ __typename }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -33,9 +34,9 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Streams]:
-    """A connection to the gateway; nothing here takes longer than ten seconds."""
+    """A connection to the gateway."""
     port = int(address.rpartition(":")[2])
-    async with asyncio.timeout(10):
+    async with patience():
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             yield reader, writer

@@ -50,7 +50,7 @@ async def test_all_is_well(client: httpx2.AsyncClient) -> None:
 
 async def test_who_follows_is_seen(address: str) -> None:
     follower = Dashboard(STATUS, websocket)
-    async with following(address, [follower]), httpx2.AsyncClient() as http:
+    async with following(address, [follower]), httpx2.AsyncClient(timeout=20) as http:
         report = (await http.get(f"{address}/health")).json()
 
     assert report["streams"] == 1

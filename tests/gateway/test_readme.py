@@ -34,7 +34,7 @@ async def test_the_first_subscription_begins_with_a_snapshot(address: str) -> No
     [body] = re.findall(r"--data '(.+)'", readme)
     accept = {"accept": "text/event-stream", "content-type": "application/json"}
     async with (
-        httpx2.AsyncClient() as client,
+        httpx2.AsyncClient(timeout=20) as client,
         client.stream("POST", f"{address}/graphql", content=body, headers=accept) as response,
     ):
         data = [line async for line in _first_lines(response) if line.startswith("data: ")]

@@ -11,7 +11,7 @@ from gateway.settings import Settings
 from listening import HISTORY, listening
 from served import serving
 from stalling import load, stalled
-from waiting import until
+from waiting import patience, until
 
 READY = "/api/health/ready"
 ID = {"x-request-id": "test"}
@@ -25,8 +25,8 @@ def settings(**more: Any) -> Settings:
 async def test_it_goes_on_as_before_while_load_balancers_look_away(database: Database) -> None:
     async with (
         serving(settings(drain_seconds=60), database) as served,
-        httpx2.AsyncClient(base_url=served.address) as client,
-        asyncio.timeout(20),
+        httpx2.AsyncClient(base_url=served.address, timeout=20) as client,
+        patience(),
     ):
         assert (await client.get(READY)).status_code == 200
         stopping = served.stop()
@@ -66,8 +66,8 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
         serving(settings(spread_seconds=60), database) as served,
         listening(served.address),
         listening(served.address),
-        httpx2.AsyncClient(base_url=served.address) as client,
-        asyncio.timeout(20),
+        httpx2.AsyncClient(base_url=served.address, timeout=20) as client,
+        patience(),
     ):
         stopping = served.stop()
         await until(lambda: served.streams == 1)  # the second one leaves after half the time
@@ -86,7 +86,7 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
 async def test_who_does_not_read_does_not_hold_it_up(database: Database, log: list[Any]) -> None:
     async with serving(settings(), database) as served, stalled(served.port, 5, 5):
         await until(lambda: served.streams == 10)
-        async with httpx2.AsyncClient(timeout=20) as client, asyncio.timeout(20):
+        async with httpx2.AsyncClient(timeout=20) as client, patience():
             while served.stuck < 10:
                 await load(client, f"{served.address}/graphql", 0)
         async with asyncio.timeout(8):

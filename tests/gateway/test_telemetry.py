@@ -11,8 +11,7 @@ import structlog
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from db import Database
-from gateway import telemetry, upkeep
+from gateway import telemetry
 from gateway.settings import Settings
 
 SEARCH = 'query Search($words: String) { dreams(search: $words) { nodes { title } } } # "psst"'
@@ -114,13 +113,3 @@ def test_people_get_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure(Settings(_env_file=None))
     structlog.get_logger().info("ours", answer=42)
     assert capsys.readouterr().err.split()[1:] == ["[info", "]", "ours", "answer=42"]
-
-
-async def test_upkeep_goes_on_after_a_failure(lines: list[Any]) -> None:
-    database = Database("postgresql://nobody@127.0.0.1:1/nothing")
-    async with upkeep.upkeep(database):
-        assert not await upkeep.partition_ahead(database)
-        await upkeep.sign_off(database)
-    said = [line["event"] for line in lines]
-    assert "partitions could not be made ahead" in said
-    assert "agents could not be signed off" in said

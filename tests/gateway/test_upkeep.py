@@ -1,15 +1,17 @@
-"""Upkeep: agents that are silent are signed off as long as the gateway runs."""
+"""Upkeep: agents that are silent are signed off as long as the gateway runs, whatever fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from db import Database
 from db.agents import Agent
 from factories import make_agent
 from gateway import upkeep
+from waiting import patience
 
 
 async def status(database: Database) -> str:
@@ -23,7 +25,7 @@ async def test_silent_agents_are_signed_off(
     monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.05)
     async with upkeep.upkeep(database):
         await make_agent(database, last_active=datetime.now(UTC) - timedelta(hours=1))
-        async with asyncio.timeout(20):
+        async with patience():
             while await status(database) != "OFFLINE":  # noqa: ASYNC110  nothing says when
                 await asyncio.sleep(0.02)
 
@@ -34,3 +36,20 @@ async def test_agents_have_time_to_report_after_a_start(database: Database) -> N
     async with upkeep.upkeep(database):
         assert await status(database) == "IDLE"
     assert await status(database) == "IDLE"
+
+
+@pytest.mark.parametrize(("reachable", "level"), [(True, "error"), (False, "warning")])
+async def test_it_goes_on_after_a_failure(server_url: str, reachable: bool, level: str) -> None:
+    """A database that is not there is nothing to be read line by line at night; one without our
+    tables is."""
+    database = Database(server_url if reachable else "postgresql://nobody@127.0.0.1:1/nothing")
+    with capture_logs() as lines:
+        assert not await upkeep.partition_ahead(database)
+        assert not await upkeep.expire(database, {"changes": timedelta(days=1)})
+        await upkeep.sign_off(database)
+    assert {line["event"]: line["log_level"] for line in lines} == {
+        "partitions could not be made ahead": level,
+        "what is too old could not be taken away": level,
+        "agents could not be signed off": level,
+    }
+    await database.close()

@@ -16,6 +16,7 @@ from test_websocket_frames import raw
 from websockets.frames import Frame, Opcode
 
 from listening import HISTORY, report
+from waiting import patience
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -152,7 +153,7 @@ async def outcome(reader: asyncio.StreamReader) -> int | str:
     """The code a socket was closed with, "alive" where it answered the last ping; "reset" where our
     bytes came after its end."""
     with suppress(ConnectionError):
-        async with asyncio.timeout(10):
+        async with patience():
             while True:
                 head = await reader.readexactly(2)
                 content = await reader.readexactly(await length(head[1], reader))

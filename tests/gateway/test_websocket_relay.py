@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from listening import HISTORY
+from waiting import patience
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -43,7 +44,7 @@ class Server:
         self.said.put_nowait(event)
 
     async def hear(self) -> Any:
-        async with asyncio.timeout(10):
+        async with patience():
             event = await self.heard.get()
         assert event["type"] == "websocket.send"
         return orjson.loads(event["text"])
@@ -60,7 +61,7 @@ async def server(app: Starlette) -> AsyncIterator[Server]:
         assert await server.heard.get() == accepted
         yield server
         server.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        async with asyncio.timeout(10):
+        async with patience():
             await running
 
 

@@ -8,8 +8,9 @@ from counting import statements
 from db import Database, config, reports
 from db.core.ingest import Ingestion
 from factories import make_agent, make_config_entry
-from following import DEADLINE, Follow, Follower, level
+from following import Follow, Follower, level
 from graph.core.live import Live
+from waiting import patience
 
 STATUS = """subscription ($keys: [String!]) { agentStatus(keys: $keys) {
   kind removedKeys agents { key status isStale }
@@ -30,13 +31,13 @@ async def forget(database: Database, key: str) -> None:
 
 
 async def test_an_agent_falls_silent_and_is_offline(database: Database, follow: Follow) -> None:
-    for key, seconds in ((config.STALE_AFTER, 1), (config.OFFLINE_AFTER, 3)):
+    for key, seconds in ((config.STALE_AFTER, 2), (config.OFFLINE_AFTER, 4)):
         await make_config_entry(database, key=key, value=seconds)
     follower = await follow(STATUS)
     await follower.number(1)
     await report(database, "a")
     await follower.number(3)
-    async with asyncio.timeout(DEADLINE):
+    async with patience():
         while not await reports.sign_off(database):  # noqa: ASYNC110  it is done every few seconds
             await asyncio.sleep(0.05)
     await follower.number(4)
