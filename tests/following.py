@@ -13,7 +13,7 @@ from graph.core.operation import Answer, prepare
 from graph.core.outlet import Message
 from graph.core.permission import DEVELOPER, Principal
 from graph.schema import schema
-from waiting import patience
+from waiting import patience, until
 
 
 class Follower:
@@ -83,12 +83,14 @@ async def following(live: Live) -> AsyncIterator[Follow]:
 async def level(live: Live, feed: str) -> None:
     """Returns once everybody who follows a feed was told all there is to tell, and is idle."""
     channel = live.channels[feed]
-    async with patience():
-        while any(  # noqa: ASYNC110  there is nothing to wait for
-            group.task or any(map(group.steps.has_news, group.cohorts))
-            for group in channel.groups.values()
-        ):
-            await asyncio.sleep(0.01)
+    await until(
+        lambda: (
+            not any(
+                group.task or any(map(group.steps.has_news, group.cohorts))
+                for group in channel.groups.values()
+            )
+        )
+    )
 
 
 class Refused(Exception):

@@ -41,8 +41,7 @@ async def listening(
     address: str, query: str = HISTORY, accept: str = "text/event-stream", **headers: str
 ) -> AsyncIterator[Listener]:
     """A stream that has begun."""
-    port = int(address.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
     try:
         writer.write(request({"query": query}, accept, **headers))
         async with patience():
@@ -51,6 +50,11 @@ async def listening(
         yield Listener(reader, int(first.split()[1]), head)
     finally:
         writer.close()
+
+
+def port(address: str) -> int:
+    """That of an address."""
+    return int(address.rpartition(":")[2])
 
 
 def request(body: Any, accept: str, **headers: str) -> bytes:

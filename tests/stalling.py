@@ -46,11 +46,18 @@ def _event_stream(port: int) -> Any:
     return _client, port, request({"query": FOLLOW}, "text/event-stream"), b""
 
 
-def _client(port: int, first: bytes, then: bytes) -> socket.socket:
+def narrow(port: int) -> socket.socket:
+    """A connection that takes little of what is not read."""
     client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what it takes without reading
-    client.settimeout(10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
+    client.setblocking(False)
+    return client
+
+
+def _client(port: int, first: bytes, then: bytes) -> socket.socket:
+    client = narrow(port)
+    client.settimeout(10)
     client.sendall(first)
     assert client.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 101")
     client.sendall(then)

@@ -8,6 +8,8 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
+from typing import Any
 
 STEPS = 120
 STEP_SECONDS = 0.5
@@ -31,10 +33,13 @@ async def patience() -> AsyncIterator[None]:
         ending.cancel()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when a condition holds that nobody announces."""
+async def until(condition: Callable[[], Any]) -> None:
+    """Returns when a condition holds that nobody announces; it may have to be awaited."""
     async with patience():
-        while not condition():  # noqa: ASYNC110  nobody announces it
+        while True:
+            met = condition()
+            if await met if isawaitable(met) else met:
+                return
             await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -11,13 +12,13 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.protocol import abort
+from gateway.pace import Pace
+from gateway.protocol import transport
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet
 
 PING_SECONDS = 12.0  # of silence; proxies end what is silent for 30 or 60
-SEND_SECONDS = 10.0  # until a client that does not read is given up
-LEAVE_SECONDS = 2.0  # the same, once the gateway stops
+LEAVE_SECONDS = 2.0  # for what is on its way, once the gateway stops
 
 HEADERS = {
     "cache-control": "no-store, no-transform",
@@ -74,16 +75,16 @@ class Slot:
     def leave(self) -> None:
         """Breaks off, so that the client comes back; a client that does not read gets less time."""
         self._end(self.form.interrupted)
-        if self.limit:
-            self.limit.reschedule(asyncio.get_running_loop().time() + LEAVE_SECONDS)
+        self._limit(LEAVE_SECONDS)
 
-    async def deliver(self, send: Send) -> None:
+    async def deliver(self, send: Send, transport: asyncio.Transport | None) -> None:
         """Sends what comes until it ends. Raises TimeoutError when the client does not read."""
+        pace = Pace(transport, partial(self._limit, 0))
         chunk, more = self.form.opening(), True
         while more:
-            await self._send(send, chunk, more)
+            await self._send(send, chunk, more, pace)
             chunk, more = await self._next()
-        await self._send(send, chunk, more)
+        await self._send(send, chunk, more, pace)
 
     async def _next(self) -> tuple[bytes, bool]:
         """What to send next, and whether more follows."""
@@ -96,14 +97,21 @@ class Slot:
         chunk, self.chunk = self.chunk, b""
         return chunk or (b"" if self.over else self.form.silence), not self.over
 
-    async def _send(self, send: Send, chunk: bytes, more: bool) -> None:
+    async def _send(self, send: Send, chunk: bytes, more: bool, pace: Pace) -> None:
         try:
-            async with asyncio.timeout(LEAVE_SECONDS if self.over else SEND_SECONDS) as self.limit:
+            async with asyncio.timeout(LEAVE_SECONDS if self.over else None) as self.limit:
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
                 if more:  # nothing, but it has to wait until what was sent is on its way
+                    pace.begin()
                     await send({"type": "http.response.body", "body": b"", "more_body": True})
         finally:
+            pace.end()
             self.limit = None
+
+    def _limit(self, seconds: float) -> None:
+        """What is being sent must be on its way in that time."""
+        if self.limit and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def _put(self, chunk: bytes) -> None:
         self.chunk += chunk
@@ -164,13 +172,15 @@ class Delivery(Response):
         begin = Response(headers=self.form.headers)
         del begin.headers["content-length"]
         start = {"type": "http.response.start", "status": 200, "headers": begin.raw_headers}
+        connection = transport(scope)
         await send(start)
         gone = asyncio.create_task(_hung_up(receive, slot))
         try:
-            await slot.deliver(send)
+            await slot.deliver(send, connection)
         except TimeoutError:
             log.info("stream broken off: its client does not read")
-            abort(scope)
+            if connection:  # closing it would wait for a client that does not read
+                connection.abort()
             await gone
         finally:
             gone.cancel()

@@ -1,7 +1,7 @@
 """Frames: a WebSocket connection as uvicorn speaks it, with two differences.
 
-A client that does not read is cut off. uvicorn closes such a connection, and closing waits until
-everything that was written has been read.
+A client that does not read is cut off, one that reads slowly is not. uvicorn closes the connections
+of both, and closing waits until everything that was written has been read.
 
 And there is a short way for messages: the same bytes go to thousands of clients, so a connection
 takes them as they are, under a header of its own (RFC 6455 §5.2: frames of servers are not masked),
@@ -18,8 +18,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from gateway.pace import Pace
+
 EXTENSION = "dreamnet.frames"
-STALLED_SECONDS = 10.0  # above the high-water mark, until a client counts as gone
 CLOSING_SECONDS = 5.0  # until a closing handshake is broken off
 MAX_MESSAGE = 128 * 1024  # bytes of an incoming message
 PING_SECONDS = 10.0
@@ -77,6 +78,10 @@ class Frames(WebSocketsSansIOProtocol):
 
     # What differs from uvicorn's:
 
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.pace = Pace(transport, self._abort)
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
@@ -90,16 +95,18 @@ class Frames(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.is_writable = False
-        self._abort_in(STALLED_SECONDS)
+        self.pace.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.is_writable = self.is_open
-        if not self.transport.is_closing():
-            self._stay()
+        self.pace.end()
 
     def keepalive_timeout(self) -> None:
-        self._abort()
+        if self.writable.is_set():
+            self._abort()
+        else:  # the ping waits behind what the client is still taking, at a pace that is watched
+            self.pong_timer = self.loop.call_later(PING_SECONDS, self.keepalive_timeout)
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "bytes" or _is_text(self.frames):
@@ -117,24 +124,17 @@ class Frames(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        if not self.disconnected:
-            self._abort_in(CLOSING_SECONDS)  # a client that reads has gone long before
+        if not self.disconnected:  # a client that reads has gone long before
+            self.deadline = self.loop.call_later(CLOSING_SECONDS, self._abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stay()
+        self.pace.end()
+        if self.deadline:
+            self.deadline.cancel()
         super().connection_lost(exc)
-
-    def _abort_in(self, seconds: float) -> None:
-        self._stay()
-        self.deadline = self.loop.call_later(seconds, self._abort)
 
     def _abort(self) -> None:
         self.transport.abort()
-
-    def _stay(self) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
 
 
 def wire(scope: Scope) -> Wire | None:

@@ -18,14 +18,16 @@ MAX_HEAD = 64 * 1024  # bytes beyond those that come first
 
 LATE = "The request did not arrive in time."
 LARGE = f"The head of the request is larger than {MAX_HEAD} bytes."
-ABORT = "dreamnet.abort"
+EXTENSION = "dreamnet.transport"
 
 
-def abort(scope: Scope) -> None:
-    """Ends the connection of a request without sending what waits to be sent: closing it would wait
-    for a client that does not read."""
-    if extension := scope.get("extensions", {}).get(ABORT):
-        extension["transport"].abort()
+def transport(scope: Scope) -> asyncio.Transport | None:
+    """What a request came over, where the server tells: it knows what waits to be sent, and can end
+    without sending it. Closing it would wait for a client that does not read."""
+    found: asyncio.Transport | None = (
+        scope.get("extensions", {}).get(EXTENSION, {}).get("transport")
+    )
+    return found
 
 
 class Protocol(HttpToolsProtocol):
@@ -63,7 +65,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: {"transport": self.transport}}
+        self.scope["extensions"] = {EXTENSION: {"transport": self.transport}}
         self.in_head, self.head_bytes = True, 0
         if self.until is None:
             self.until = self.loop.time() + HEAD_SECONDS

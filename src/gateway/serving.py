@@ -11,7 +11,7 @@ import uvicorn
 
 from db import Database
 from db.core.errors import DomainError
-from gateway import frames, telemetry
+from gateway import frames, pace, telemetry
 from gateway.app import create_app
 from gateway.auth import Auth, first
 from gateway.auth.minting import mint
@@ -64,8 +64,9 @@ def listening(host: str, port: int) -> socket.socket:
             else error.strerror
         )
         raise Stopped(f"Cannot listen on {host} port {port}: {reason}.", Exit.PORT) from error
-    if sys.platform == "linux":  # connections inherit it
+    if sys.platform == "linux":  # connections inherit these
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, pace.UNSENT)
     return listener
 
 

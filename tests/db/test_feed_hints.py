@@ -15,7 +15,7 @@ from db.core.ingest import Ingestion
 from db.feeds import Feeds
 from db.users import User
 from factories import make_agent, make_event
-from waiting import patience
+from waiting import patience, until
 
 
 class Ear:
@@ -135,9 +135,7 @@ async def test_where_nobody_can_listen_feeds_run_all_the_same(database_url: str)
 
 
 async def _until_connected(feeds: Feeds, connected: bool = True) -> None:
-    async with patience():
-        while feeds._listener._connected != connected:  # noqa: ASYNC110  it announces nothing
-            await asyncio.sleep(0.001)
+    await until(lambda: feeds._listener._connected == connected)
 
 
 async def _terminate_listener(url: str) -> None:

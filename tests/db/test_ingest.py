@@ -23,6 +23,7 @@ from db.core.errors import Invalid, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion
 from db.core.item import MAX_BYTES, Item, rules
 from db.events import LOGGED, Event
+from waiting import until
 
 NOW = datetime.now(UTC)
 
@@ -354,8 +355,7 @@ async def test_what_nobody_waits_for_is_stored_together(
         ingestion.offer(LOGGED, [event(1)])
         lane = ingestion.lanes[LOGGED]
         lane.months.add((NOW.year, NOW.month))
-        while lane.rows:  # noqa: ASYNC110  there is nothing to wait for
-            await asyncio.sleep(0.01)
+        await until(lambda: not lane.rows)
     assert await rows(database, count) == [(2,)]
 
 

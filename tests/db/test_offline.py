@@ -16,7 +16,7 @@ from db.core.ingest import Ingestion
 from db.core.item import Item
 from db.events import Event
 from factories import make_agent, make_config_entry
-from waiting import patience
+from waiting import until
 
 WAITING = text(
     "select pid from pg_locks join pg_database on pg_database.oid = database"
@@ -131,9 +131,7 @@ async def test_a_report_that_comes_first_wins(database: Database, others: list[D
 
 
 async def until_somebody_waits(database: Database) -> None:
-    async with patience():
-        while not await rows(database, WAITING):  # noqa: ASYNC110  there is nothing to wait for
-            await asyncio.sleep(0.01)
+    await until(lambda: rows(database, WAITING))
 
 
 async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from db import Database
 from gateway import protocol
 from gateway.settings import Settings
+from listening import port
 from served import serving
 from waiting import patience
 
@@ -35,9 +36,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Streams]:
     """A connection to the gateway."""
-    port = int(address.rpartition(":")[2])
     async with patience():
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
         try:
             yield reader, writer
         finally:

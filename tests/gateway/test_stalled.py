@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,15 +11,16 @@ import orjson
 import pytest
 
 from db import Database
-from gateway import delivery, frames
+from gateway import pace
 from gateway.settings import Settings
 from graph.core.group import Member
-from listening import listening
+from listening import listening, request
 from served import Served, serving
-from stalling import FOLLOW, load, stalled
-from waiting import until
+from stalling import FOLLOW, load, narrow, stalled
+from waiting import patience, until
 
 SOCKETS, STREAMS = 20, 10
+PATH = "/graphql"
 
 
 @pytest.fixture
@@ -37,9 +39,8 @@ def members() -> int:
 async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
     served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 1.0)
-    monkeypatch.setattr(frames, "STALLED_SECONDS", 1.0)
-    url = f"{served.address}/graphql"
+    monkeypatch.setattr(pace, "STALLED_SECONDS", 1.0)
+    url = served.address + PATH
     stored: list[str] = []
     heard: list[str] = []
     async with (
@@ -58,6 +59,25 @@ async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
         broken = "stream broken off: its client does not read"
         assert [line["event"] for line in log].count(broken) == STREAMS
     assert heard == stored
+
+
+async def test_who_reads_slowly_is_told_everything(
+    served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
+) -> None:
+    """Each message takes longer than one is left alone without taking anything."""
+    monkeypatch.setattr(pace, "STALLED_SECONDS", 1.5)
+    monkeypatch.setattr(pace, "LEAST", 1)
+    reader, writer = await asyncio.open_connection(sock=narrow(served.port), limit=2**15)
+    writer.write(request({"query": FOLLOW}, "text/event-stream"))
+    await until(lambda: members() == 1)
+    async with httpx2.AsyncClient(timeout=20) as client, patience():
+        stored = [key for n in range(3) for key in await load(client, served.address + PATH, n)]
+        told = b""
+        while b'"2-99"' not in told:
+            await asyncio.sleep(0.1)  # it has something else to do
+            told += await reader.read(2**16)
+    writer.close()
+    assert [key.decode() for key in re.findall(rb'"agentKey":"([^"]*)"', told)] == stored
 
 
 def keys(chunk: bytes) -> list[str]:

@@ -17,7 +17,7 @@ from db.users import Role
 from factories import make_user
 from gateway.auth import Auth
 from gateway.settings import Settings
-from listening import HISTORY
+from listening import HISTORY, port
 from waiting import until
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -141,9 +141,8 @@ async def test_sockets_of_other_sites_are_not_the_developers(address: str) -> No
 
 
 async def test_in_development_the_host_is_this_machine(address: str) -> None:
-    port = int(address.rpartition(":")[2])
     with pytest.raises(InvalidStatus) as refusal:
-        async with dialled("http://evil.example", host="127.0.0.1", port=port):
+        async with dialled("http://evil.example", host="127.0.0.1", port=port(address)):
             pass
     assert refusal.value.response.status_code == 403
     assert b"localhost" in (refusal.value.response.body or b"")

@@ -1,7 +1,6 @@
 """WebSockets below their messages: frames, pings, clients that do not read, and how all leave."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -12,10 +11,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from db import Database
-from gateway import frames
+from gateway import frames, pace
 from gateway.serving import configuration
 from gateway.settings import Settings
-from listening import HISTORY, report
+from listening import HISTORY, port, report
+from stalling import narrow
 from waiting import patience, until
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -41,7 +41,7 @@ def settings() -> Settings:
 @asynccontextmanager
 async def raw(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection whose frames a test writes byte by byte, after the handshake."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
     try:
         writer.write(HANDSHAKE.encode())
         async with patience():
@@ -155,10 +155,12 @@ async def test_a_client_that_answers_no_pings_is_cut_off(
 async def test_a_client_that_does_not_read_is_cut_off(
     address: str, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(pace, "STALLED_SECONDS", 0.5)
     async with greeted(address) as healthy:
         await following(healthy)
-        async with dialled(address, sock=narrow(address), max_queue=1, close_timeout=0.1) as client:
+        async with dialled(
+            address, sock=narrow(port(address)), max_queue=1, close_timeout=0.1
+        ) as client:
             await client.greet()
             for number in range(12):
                 await client.ask(str(number), LARGE)
@@ -167,23 +169,20 @@ async def test_a_client_that_does_not_read_is_cut_off(
         assert await news(healthy) == "UPDATE"
 
 
-def narrow(address: str) -> socket.socket:
-    """A connection that takes little of what is not read."""
-    narrow = socket.socket()
-    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    narrow.connect(("127.0.0.1", int(address.rpartition(":")[2])))
-    narrow.setblocking(False)
-    return narrow
-
-
-async def test_a_client_that_reads_slowly_gets_everything(address: str) -> None:
-    async with dialled(address, sock=narrow(address), max_queue=1, max_size=None) as client:
+async def test_a_client_that_reads_slowly_gets_everything(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In much more time than it is left alone without taking anything, pings included."""
+    monkeypatch.setattr(pace, "STALLED_SECONDS", 1.5)
+    monkeypatch.setattr(pace, "LEAST", 1)
+    monkeypatch.setattr(frames, "PING_SECONDS", 1.0)
+    async with dialled(address, sock=narrow(port(address)), max_queue=1, max_size=None) as client:
         await client.greet()
-        for number in range(10):
+        for number in range(12):
             await client.ask(str(number), LARGE)
-        await asyncio.sleep(0.5)  # it has something else to do
         completed = 0
-        while completed < 10:
+        while completed < 12:
+            await asyncio.sleep(0.2)
             completed += (await client.hear())["type"] == "complete"
         assert await client.is_alive()
 

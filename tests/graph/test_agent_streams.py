@@ -1,6 +1,5 @@
 """Agents as they change, followed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from graph.core.operation import prepare
 from graph.core.outlet import Message
 from graph.core.permission import DEVELOPER
 from graph.schema import schema
+from waiting import until
 
 STATUS = """subscription ($keys: [String!], $statuses: [AgentStatus!], $after: String) {
   agentStatus(keys: $keys, statuses: $statuses, after: $after) {
@@ -149,8 +149,7 @@ async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live
             await report(database, "a1", status)
             assert told(await follower.number(2)) == update(agent("a1", status))
             opened.close()
-            while reader._followers:  # noqa: ASYNC110  nobody announces it
-                await asyncio.sleep(0)
+            await until(lambda: not reader.is_followed)
 
 
 async def test_a_forgotten_agent_is_not_skipped(database: Database, follow: Follow) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from db import Database, ReadSession
 from graph.core.reads import Reads
+from waiting import until
 
 
 class Shelf:
@@ -42,8 +43,7 @@ async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: 
     reads = Reads(database)
     shelf.open.clear()
     first = asyncio.create_task(reads.of(shelf.find, ["a"]))
-    while not shelf.asked:  # noqa: ASYNC110  nothing says when
-        await asyncio.sleep(0)
+    await until(lambda: shelf.asked)
     later = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
     await asyncio.sleep(0)
     shelf.open.set()
@@ -71,8 +71,7 @@ async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: S
     reads = Reads(database)
     shelf.open.clear()
     leaving, staying = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
-    while not shelf.asked:  # noqa: ASYNC110  nothing says when
-        await asyncio.sleep(0)
+    await until(lambda: shelf.asked)
     leaving.cancel()
     shelf.open.set()
     assert await staying == {"b": "b 1"}

@@ -1,0 +1,46 @@
+"""Pace: who takes too little is given up, who takes slowly is not."""
+
+import asyncio
+
+import pytest
+
+from gateway.pace import LEAST, Pace
+
+
+class Buffer(asyncio.Transport):
+    """What waits to be sent."""
+
+    size = 3 * LEAST
+
+    def get_write_buffer_size(self) -> int:
+        return self.size
+
+
+@pytest.mark.parametrize(
+    ("sizes", "stays"),
+    [
+        ([3 * LEAST], False),
+        ([2 * LEAST + 1], False),
+        ([2 * LEAST], True),
+        ([2 * LEAST, LEAST, 0], True),
+        ([2 * LEAST, LEAST + 1], False),
+        ([4 * LEAST], True),
+        ([4 * LEAST, 4 * LEAST], False),
+    ],
+    ids=["nothing", "too little", "enough", "always", "at first", "more came", "then nothing went"],
+)
+async def test_what_is_taken(sizes: list[int], stays: bool) -> None:
+    gone: list[str] = []
+    buffer = Buffer()
+    pace = Pace(buffer, lambda: gone.append("gone"))
+    pace.begin()
+    for buffer.size in sizes:
+        pace.look()
+    pace.end()
+    assert gone == ([] if stays else ["gone"])
+
+
+async def test_without_a_transport_time_alone_counts() -> None:
+    gone: list[str] = []
+    Pace(None, lambda: gone.append("gone")).look()
+    assert gone == ["gone"]
