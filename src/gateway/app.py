@@ -18,7 +18,7 @@ from gateway.callers import Callers
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
-from gateway.requests import RequestEvents
+from gateway.requests import Recorder, RequestEvents
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.streams import Streams
@@ -35,13 +35,14 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     """The gateway over an open database, whose connections it closes when it stops."""
     auth = auth or Auth(settings, database)
     ingestion, live = Ingestion(database), Live(database)
-    endpoint = _endpoint(settings, database, ingestion, auth, live)
+    recorder = Recorder(ingestion, settings.recorded_share)
+    endpoint = _endpoint(settings, database, ingestion, auth, live, recorder)
     health = Health(database, live.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     around = [
         Middleware(RequestLog),
         *([Middleware(LoopbackOnly)] if settings.development else []),
-        *_recording(settings, ingestion),
+        *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
         Middleware(Admission),
     ]
     app = Starlette(
@@ -59,7 +60,12 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
 
 
 def _endpoint(
-    settings: Settings, database: Database, ingestion: Ingestion, auth: Auth, live: Live
+    settings: Settings,
+    database: Database,
+    ingestion: Ingestion,
+    auth: Auth,
+    live: Live,
+    recorder: Recorder,
 ) -> Endpoint:
     service = Service(
         schema=schema,
@@ -70,6 +76,7 @@ def _endpoint(
         max_document_bytes=settings.max_document_bytes,
         limits=_limits(settings),
         callers=_callers(settings),
+        recorder=recorder,
     )
     return Endpoint(service, settings.max_body_bytes, _streams(settings))
 
@@ -100,13 +107,6 @@ def _streams(settings: Settings) -> Streams:
     return Streams(
         settings.max_streams, settings.max_streams_per_caller, settings.max_streams_per_network
     )
-
-
-def _recording(settings: Settings, ingestion: Ingestion) -> list[Middleware]:
-    if settings.request_log == "off":
-        return []
-    sample = settings.request_log_sample
-    return [Middleware(RequestEvents, ingestion=ingestion, sample=sample)]
 
 
 def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:

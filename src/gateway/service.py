@@ -13,6 +13,7 @@ from gateway.auth.minting import mint
 from gateway.callers import Callers
 from gateway.errors import Refused
 from gateway.parameters import Parameters
+from gateway.requests import Recorder
 from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.limits import Limits
@@ -36,6 +37,7 @@ class Service:
     max_document_bytes: int
     limits: Limits
     callers: Callers
+    recorder: Recorder
 
     def check_size(self, asked: Parameters, principal: Principal) -> None:
         """Whether the document and its variables are small enough to be looked at. Raises

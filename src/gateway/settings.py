@@ -240,6 +240,11 @@ class Settings(BaseSettings):
         return self.log_format == "json" or (self.log_format is None and not self.development)
 
     @property
+    def recorded_share(self) -> float:
+        """The share of API requests that is recorded, from 0 to 1."""
+        return self.request_log_sample if self.request_log == "on" else 0
+
+    @property
     def keep(self) -> dict[str, timedelta]:
         """How long each feed is kept that is not kept for ever."""
         days = {

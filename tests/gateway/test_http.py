@@ -20,6 +20,7 @@ from gateway.app import create_app
 from gateway.auth import Auth
 from gateway.callers import Callers
 from gateway.http import Endpoint
+from gateway.requests import Recorder
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.streams import Streams
@@ -392,7 +393,8 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     auth = Auth(Settings(_env_file=None), database)
     unlimited = Callers(Budget(), 0, 0)
     ingestion, live = Ingestion(database), Live(database)
-    service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited)
+    nobody = Recorder(ingestion, 0)
+    service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited, nobody)
     endpoint = Endpoint(service, 1024, Streams(0, 0, 0))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],

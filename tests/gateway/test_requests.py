@@ -4,12 +4,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from sockets import greeted, running
 
 from db import Database
 from db.core import ingest
 from db.events import Event
 from gateway.app import create_app
 from gateway.requests import truncated
+from gateway.serving import configuration
 from gateway.settings import Settings
 
 QUERY = "query Whoami($secret: String!) { agent(key: $secret) { key } }"
@@ -78,6 +80,30 @@ async def test_refused_requests_are_recorded_too(recorded: Any) -> None:
     _, found = await recorded(asking("{"), asking(content=b"{}", json=None))
     assert [event.payload["status"] for event in found] == [200, 415]
     assert found[1].payload["document"] is None
+
+
+async def test_operations_over_a_websocket_are_recorded_once_they_are_over(
+    settings: Settings, database_url: str
+) -> None:
+    config = configuration(settings, Database(database_url))
+    async with running(config) as address, greeted(address) as client:
+        assert "errors" not in await client.answer("1", QUERY, variables={"secret": SECRET})
+        await client.refusal("2", "{")
+        await client.ask("3", "subscription Watch { agentHistory { kind } }")
+        assert (await client.hear())["type"] == "next"
+    found = await events(database_url)
+    seen = [event.payload for event in found]
+    assert [(payload["operation"], payload["kind"]) for payload in seen] == [
+        ("Whoami", "query"),
+        (None, None),
+        ("Watch", "subscription"),
+    ]
+    assert all(payload["status"] is payload["response_bytes"] is None for payload in seen)
+    assert all(payload["duration_ms"] > 0 < payload["request_bytes"] for payload in seen)
+    assert all(payload["ip"] == "127.0.0.0/24" for payload in seen)
+    socket = found[0].metadata["request_id"].removesuffix(".1")
+    assert [event.metadata["request_id"] for event in found] == [f"{socket}.{n}" for n in (1, 2, 3)]
+    assert SECRET not in str(found)
 
 
 async def test_other_paths_are_not(recorded: Any) -> None:

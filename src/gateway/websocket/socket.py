@@ -13,6 +13,7 @@ from starlette.types import Receive, Send
 from db.core.errors import Unavailable
 from gateway import callers, frames, parameters, telemetry
 from gateway.errors import Refused
+from gateway.requests import Asked, hashed
 from gateway.service import Service
 from gateway.streams import Stream
 from gateway.websocket.codes import Closed, Code
@@ -194,52 +195,56 @@ class Socket:
             reason = f"Subscriber for {message.id} already exists"
             raise Closed(Code.SUBSCRIBER_EXISTS, reason)
         self._started += 1
-        request_id = f"{self._request_id}.{self._started}"
-        gone = partial(self._subscribers.pop, message.id, None)
-        subscriber = Subscriber(message.id, self._wire, gone)
+        asked = Asked(f"{self._request_id}.{self._started}", principal)
+        subscriber = Subscriber(message.id, self._wire, partial(self._over, message.id, asked))
         if max(len(self._subscribers), len(self._running)) >= MAX_OPERATIONS:
             crowded = coded(CROWDED, "RATE_LIMITED")
-            subscriber.end(_told(crowded, request_id=request_id))
+            subscriber.end(_told(asked, crowded))
             return
         self._subscribers[message.id] = subscriber
-        task = asyncio.create_task(self._run(message, subscriber, principal, request_id))
+        task = asyncio.create_task(self._run(message, subscriber, asked))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(
-        self, message: Subscribe, subscriber: Subscriber, principal: Principal, request_id: str
-    ) -> None:
-        telemetry.note(request_id=request_id)
-        try:
-            await self._serve(message, subscriber, principal, request_id)
-        except Refused as refused:
-            error = coded(str(refused), refused.code)
-            subscriber.end(_told(error, request_id=request_id))
-        except RequestFailed as failed:
-            subscriber.end(_told(*failed.errors, request_id=request_id))
-        except Exception as cause:
-            failure = GraphQLError(str(cause), original_error=cause)  # masked, and logged
-            subscriber.end(_told(failure, request_id=request_id))
+    def _over(self, id: str, asked: Asked) -> None:
+        """Nothing more is said under an id."""
+        self._subscribers.pop(id, None)
+        if self._service.recorder.chooses():
+            self._service.recorder.record(self._connection.scope, asked)
 
-    async def _serve(
-        self, message: Subscribe, subscriber: Subscriber, principal: Principal, request_id: str
-    ) -> None:
-        service = self._service
-        asked = parameters.checked(message.payload, message.text)
-        service.check_size(asked, principal)
+    async def _run(self, message: Subscribe, subscriber: Subscriber, asked: Asked) -> None:
+        telemetry.note(request_id=asked.request_id)
+        try:
+            await self._serve(message, subscriber, asked)
+        except Refused as refused:
+            subscriber.end(_told(asked, coded(str(refused), refused.code)))
+        except RequestFailed as failed:
+            subscriber.end(_told(asked, *failed.errors))
+        except Exception as cause:
+            asked.failed = True
+            failure = GraphQLError(str(cause), original_error=cause)  # masked, and logged
+            subscriber.end(_told(asked, failure))
+
+    async def _serve(self, message: Subscribe, subscriber: Subscriber, asked: Asked) -> None:
+        service, principal = self._service, asked.who
+        given = parameters.checked(message.payload, message.text)
+        asked.request_bytes = len(message.text.encode())
+        service.check_size(given, principal)
+        asked.document = hashed(given.query)
         account = service.callers.account(self._connection, principal)
-        operation = await service.prepared(asked, principal, account)
+        operation = await service.prepared(given, principal, account)
+        asked.operation, asked.kind = operation.name, operation.kind
         log.info("operation", operation=operation.name, kind=operation.kind)
-        context = service.context(principal, account, request_id)
+        context = service.context(principal, account, asked.request_id)
         if operation.kind != "subscription":
-            subscriber.answer(await execute(operation, asked.variables, context))
+            subscriber.answer(await execute(operation, given.variables, context))
             return
-        opened = await service.live.open(operation, asked.variables, context, subscriber)
+        opened = await service.live.open(operation, given.variables, context, subscriber)
         if isinstance(opened, Answer):
             subscriber.end(opened.errors)
         else:
             subscriber.follow(opened)
 
 
-def _told(*errors: GraphQLError, request_id: str) -> list[dict[str, Any]]:
-    return [formatted(error, request_id) for error in errors]
+def _told(asked: Asked, *errors: GraphQLError) -> list[dict[str, Any]]:
+    return [formatted(error, asked.request_id) for error in errors]
