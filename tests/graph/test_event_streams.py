@@ -12,7 +12,7 @@ from factories import make_event, make_user
 from following import Follow, Refused
 from graph.core.live import Live
 from graph.core.permission import Principal
-from graph.events import Rates
+from graph.events.streams import Rates
 
 EVENTS = """subscription ($filter: EventFilter, $after: String) {
   events(filter: $filter, after: $after) { kind cursor events { eventType } }
