@@ -4,16 +4,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from writing import Run
 
 from db import Database
+from db.users import Role
+from factories import make_user
 from following import Follow, following
 from graph.core.context import Context
 from graph.core.live import Live
 from graph.core.operation import Answer, execute, prepare
 from graph.core.permission import DEVELOPER, Principal
 from graph.schema import schema
-
-Run = Callable[..., Awaitable[Answer]]
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def data(run: Run) -> Callable[..., Awaitable[Any]]:
         return answer.data
 
     return data
+
+
+@pytest.fixture
+async def ada(database: Database) -> Principal:
+    """A member."""
+    return Principal((await make_user(database)).id, Role.MEMBER)
+
+
+@pytest.fixture
+async def bob(database: Database) -> Principal:
+    """Another member."""
+    return Principal((await make_user(database)).id, Role.MEMBER)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """AI models are registered and priced by operators and keys that may."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from writing import ERRORS, Run, outcome, stored
 
 from counting import statements
 from db import Database
@@ -13,36 +13,24 @@ from db.audit import AuditEntry, Change
 from db.users import Role
 from factories import make_ai_model
 from graph.core.node import global_id
-from graph.core.operation import Answer
 from graph.core.permission import Principal
 
-Run = Callable[..., Awaitable[Answer]]
-
 KEY = Principal(role=Role.MEMBER, scopes=frozenset({"models:write"}))
-SHOWN = """__typename
-  ... on AiModel {
+SHOWN = f"""__typename
+  ... on AiModel {{
     provider name displayName maxTokens isActive capabilities
     costPer1kTokens inputCostPer1kTokens outputCostPer1kTokens
-  }
-  ... on Error { message code }
-  ... on Invalid { field }"""
+  }}
+  {ERRORS}"""
 
 
 async def write(run: Run, verb: str, kind: str, input: dict[str, Any]) -> dict[str, Any]:
-    document = f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {SHOWN} }} }}"
-    answer = await run(document, {"input": input}, KEY)
-    assert answer.errors == []
-    return answer.data["answer"]  # type: ignore[index]  # there are no errors
+    return await outcome(run, verb, input, KEY, SHOWN, kind)
 
 
 async def register(run: Run, **input: Any) -> dict[str, Any]:
     of = {"provider": "openai", "name": "gpt-5"}
     return await write(run, "registerAiModel", "RegisterAiModelInput", {**of, **input})
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select())
 
 
 async def test_a_model_is_registered_with_its_trace(database: Database, run: Run) -> None:

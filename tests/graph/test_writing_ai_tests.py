@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from writing import ERRORS, Run, outcome, stored
 
 from counting import statements
 from db import Database
@@ -25,10 +26,8 @@ from graph.core.node import global_id
 from graph.core.operation import Answer
 from graph.core.permission import ANONYMOUS, Principal
 
-Run = Callable[..., Awaitable[Answer]]
 Write = Callable[..., Awaitable[dict[str, Any]]]
 
-ERRORS = "... on Error { message code } ... on Invalid { field }"
 FIELDS = """__typename
   ... on AiTest {
     status impossibilityScore confidence reasoning durationMs tokensUsed cost isCostDerived
@@ -50,11 +49,6 @@ def signed_in(user: Any, *scopes: str) -> Principal:
 
 
 @pytest.fixture
-async def ada(database: Database) -> Principal:
-    return signed_in(await make_user(database))
-
-
-@pytest.fixture
 async def dream(database: Database, ada: Principal) -> Any:
     return await make_dream(database, user_id=ada.user_id, title="Fly")
 
@@ -66,20 +60,9 @@ def write(run: Run, ada: Principal) -> Write:
     async def write(
         verb: str, input: dict[str, Any], who: Principal = ada, shown: str = FIELDS
     ) -> dict[str, Any]:
-        kind = verb[0].upper() + verb[1:]
-        document = f"""mutation ($input: {kind}Input!) {{
-          answer: {verb}(input: $input) {{ {shown} {ERRORS} }}
-        }}"""
-        answer = await run(document, {"input": input}, who)
-        assert answer.errors == []
-        return answer.data["answer"]  # type: ignore[index]  # there are no errors
+        return await outcome(run, verb, input, who, f"{shown} {ERRORS}")
 
     return write
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
 
 
 async def traces(database: Database) -> list[tuple[str, str]]:

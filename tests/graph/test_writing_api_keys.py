@@ -1,10 +1,10 @@
 """API keys are made, replaced and ended by their users; a secret is shown once and not stored."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from writing import ERRORS, Run, outcome, stored
 
 from db import Database
 from db.api_keys import ApiKey
@@ -19,14 +19,11 @@ from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
 from graph.schema import schema
 
 MINT = Mint("test", b"pepper")
-ERRORS = "... on Error { message code } ... on Invalid { field }"
 CREATED = f"""__typename
   ... on ApiKeyCreated {{ secret apiKey {{ id service prefix scopes expiresAt user {{ id }} }} }}
   {ERRORS}"""
 REVOKED = f"__typename ... on ApiKey {{ prefix revokedAt }} {ERRORS}"
 LIST = "query ($all: Boolean) { apiKeys(everybodys: $all) { totalCount nodes { prefix } } }"
-
-Run = Callable[..., Awaitable[Answer]]
 
 
 @pytest.fixture
@@ -47,16 +44,7 @@ async def viewer(database: Database, role: Role = Role.MEMBER) -> Principal:
 async def write(
     run: Run, verb: str, who: Principal, shown: str = CREATED, **input: Any
 ) -> dict[str, Any]:
-    kind = verb[0].upper() + verb[1:]
-    document = f"mutation ($input: {kind}Input!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
-    answer = await run(document, {"input": input}, who)
-    assert answer.errors == []
-    return answer.data["answer"]  # type: ignore[index]  # there are no errors
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
+    return await outcome(run, verb, input, who, shown)
 
 
 async def test_a_key_is_shown_once(database: Database, run: Run) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from writing import Run, outcome, stored
 
 from counting import statements
 from db import Database
@@ -17,11 +18,9 @@ from db.users import Role
 from factories import make_config_entry, make_feature_flag, make_user
 from graph.core.context import Context
 from graph.core.node import global_id
-from graph.core.operation import Answer, execute, prepare
+from graph.core.operation import execute, prepare
 from graph.core.permission import ANONYMOUS, Principal
 from graph.schema import schema
-
-Run = Callable[..., Awaitable[Answer]]
 
 RANDOM = "q8Zt3LrW0xKfB7vNcY2m"
 CANARY = "swordfish-canary"
@@ -44,12 +43,8 @@ def write(run: Run, operator: Principal) -> Callable[..., Awaitable[dict[str, An
     """`await write("setConfig", key=...)`: what a mutation comes to, for an operator."""
 
     async def write(verb: str, **input: Any) -> dict[str, Any]:
-        kind = verb[0].upper() + verb[1:]
         shown = "\n".join(line for line in SHOWN.splitlines() if _is_in(verb, line))
-        document = f"mutation ($i: {kind}Input!) {{ answer: {verb}(input: $i) {{ {shown} }} }}"
-        answer = await run(document, {"i": input}, operator)
-        assert answer.errors == []
-        return answer.data["answer"]  # type: ignore[index]  # there are no errors
+        return await outcome(run, verb, input, operator, shown)
 
     return write
 
@@ -66,11 +61,6 @@ def _is_in(verb: str, line: str) -> bool:
 
 
 Write = Callable[..., Awaitable[dict[str, Any]]]
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
 
 
 async def test_a_setting_is_created_and_changed(

@@ -1,22 +1,18 @@
 """Dreams are written by their owners, once for each key, with a trace of who did it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from writing import Run, outcome, stored
 
 from db import Database
 from db.audit import AuditEntry, Change
 from db.dreams import Dream
-from db.users import Role
-from factories import make_ai_test, make_dream, make_progress_log, make_user
+from factories import make_ai_test, make_dream, make_progress_log
 from graph.core.node import global_id
-from graph.core.operation import Answer
 from graph.core.permission import ANONYMOUS, Principal
-
-Run = Callable[..., Awaitable[Answer]]
 
 CREATE = """mutation ($input: CreateDreamInput!) {
   createDream(input: $input) {
@@ -43,35 +39,9 @@ DELETE = """mutation ($input: DreamInput!) {
 }"""
 
 
-@pytest.fixture
-async def ada(database: Database) -> Principal:
-    user = await make_user(database)
-    return Principal(user_id=user.id, role=Role.MEMBER)
-
-
-@pytest.fixture
-async def bob(database: Database) -> Principal:
-    user = await make_user(database)
-    return Principal(user_id=user.id, role=Role.MEMBER)
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select())
-
-
 async def changed(run: Run, verb: str, dream: Any, who: Principal) -> dict[str, Any]:
-    answer = await run(
-        f"""mutation ($input: DreamInput!) {{
-          answer: {verb}(input: $input) {{
-            __typename ... on Dream {{ status isPublic }} ... on Error {{ message code }}
-          }}
-        }}""",
-        {"input": {"id": global_id(dream)}},
-        who,
-    )
-    assert answer.errors == []
-    return answer.data["answer"]  # type: ignore[index]  # there are no errors
+    shown = "__typename ... on Dream { status isPublic } ... on Error { message code }"
+    return await outcome(run, verb, {"id": global_id(dream)}, who, shown, "DreamInput")
 
 
 async def test_a_dream_is_written_with_its_trace(

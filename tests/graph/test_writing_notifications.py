@@ -1,9 +1,7 @@
 """Notifications are marked as read by those they are for, and by nobody else."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import pytest
+from writing import Run, stored
 
 from counting import statements
 from db import Database
@@ -14,8 +12,6 @@ from factories import START, make_notification, make_user
 from graph.core.node import global_id
 from graph.core.operation import Answer
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
-
-Run = Callable[..., Awaitable[Answer]]
 
 READ = """mutation ($input: MarkNotificationReadInput!) {
   markNotificationRead(input: $input) {
@@ -28,16 +24,6 @@ READ = """mutation ($input: MarkNotificationReadInput!) {
 READ_ALL = """mutation ($input: MarkAllNotificationsReadInput!) {
   markAllNotificationsRead(input: $input) { readCount }
 }"""
-
-
-@pytest.fixture
-async def ada(database: Database) -> Principal:
-    return Principal((await make_user(database)).id, Role.MEMBER)
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
 
 
 async def test_a_notification_is_read_once(database: Database, run: Run, ada: Principal) -> None:

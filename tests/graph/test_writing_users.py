@@ -1,10 +1,10 @@
 """Users are made by operators and edit what is theirs, which only they and operators read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from writing import ERRORS, Run, outcome, stored
 
 from counting import statements
 from db import Database
@@ -12,16 +12,12 @@ from db.audit import AuditEntry, Change
 from db.users import Role, User
 from factories import make_dream, make_user
 from graph.core.node import global_id
-from graph.core.operation import Answer
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
 
-Run = Callable[..., Awaitable[Answer]]
-
 OPERATOR = Principal(role=Role.OPERATOR)
-SHOWN = """__typename
-  ... on User { email walletAddress passportTier role metadata preferences }
-  ... on Error { message code }
-  ... on Invalid { field }"""
+SHOWN = f"""__typename
+  ... on User {{ email walletAddress passportTier role metadata preferences }}
+  {ERRORS}"""
 
 
 def signed_in(user: Any) -> Principal:
@@ -31,16 +27,7 @@ def signed_in(user: Any) -> Principal:
 async def write(
     run: Run, verb: str, input: dict[str, Any], who: Principal = OPERATOR
 ) -> dict[str, Any]:
-    kind = verb[0].upper() + verb[1:]
-    document = f"mutation ($input: {kind}Input!) {{ answer: {verb}(input: $input) {{ {SHOWN} }} }}"
-    answer = await run(document, {"input": input}, who)
-    assert answer.errors == []
-    return answer.data["answer"]  # type: ignore[index]  # there are no errors
-
-
-async def stored(database: Database, table: Any) -> list[Any]:
-    async with database.read() as session:
-        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
+    return await outcome(run, verb, input, who, SHOWN)
 
 
 async def test_a_user_is_made_a_member(database: Database, run: Run) -> None:
