@@ -1,16 +1,15 @@
-"""Dreams are written by their owners, once for each key, with a trace of who did it."""
+"""Dreams are created and edited, once for each key, with a trace of who did it."""
 
 import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
-from writing import Run, outcome, stored
+from writing import Run, stored
 
 from db import Database
 from db.audit import AuditEntry, Change
 from db.dreams import Dream
-from factories import make_ai_test, make_dream, make_progress_log
+from factories import make_dream
 from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
 
@@ -30,18 +29,6 @@ EDIT = """mutation ($input: EditDreamInput!) {
     ... on Invalid { field }
   }
 }"""
-DELETE = """mutation ($input: DreamInput!) {
-  deleteDream(input: $input) {
-    __typename
-    ... on DreamDeleted { deletedDreamId deletedTestCount }
-    ... on Error { message code }
-  }
-}"""
-
-
-async def changed(run: Run, verb: str, dream: Any, who: Principal) -> dict[str, Any]:
-    shown = "__typename ... on Dream { status isPublic } ... on Error { message code }"
-    return await outcome(run, verb, {"id": global_id(dream)}, who, shown, "DreamInput")
 
 
 async def test_a_dream_is_written_with_its_trace(
@@ -186,103 +173,3 @@ async def test_of_two_editors_of_one_version_one_meets_a_conflict(
     assert found["Conflict"].data["editDream"]["message"] == (  # type: ignore[index]  # as above
         "It is at version 2 now; read it again and decide."
     )
-
-
-@pytest.mark.parametrize(
-    ("before", "verb", "after"),
-    [
-        ("ACTIVE", "archiveDream", "ARCHIVED"),
-        ("DRAFT", "reviveDream", "ACTIVE"),
-        ("ARCHIVED", "reviveDream", "ACTIVE"),
-        ("ACTIVE", "achieveDream", "ACHIEVED"),
-        ("ACHIEVED", "achieveDream", "ACHIEVED"),
-    ],
-)
-async def test_a_dream_moves_through_its_life(
-    run: Run, database: Database, ada: Principal, before: str, verb: str, after: str
-) -> None:
-    dream = await make_dream(database, user_id=ada.user_id, status=before)
-
-    assert (await changed(run, verb, dream, ada))["status"] == after
-
-
-async def test_a_draft_cannot_be_achieved(run: Run, database: Database, ada: Principal) -> None:
-    dream = await make_dream(database, user_id=ada.user_id, status="DRAFT")
-
-    assert await changed(run, "achieveDream", dream, ada) == {
-        "__typename": "Conflict",
-        "message": "A dream that is DRAFT cannot become ACHIEVED.",
-        "code": "CONFLICT",
-    }
-
-
-async def test_a_dream_is_published_and_taken_back(
-    run: Run, database: Database, ada: Principal
-) -> None:
-    dream = await make_dream(database, user_id=ada.user_id, is_public=False)
-
-    assert (await changed(run, "publishDream", dream, ada))["isPublic"] is True
-    assert (await changed(run, "unpublishDream", dream, ada))["isPublic"] is False
-
-
-async def test_a_foreign_dream_is_forbidden_when_seen_and_not_found_when_not(
-    run: Run, database: Database, ada: Principal, bob: Principal
-) -> None:
-    public = await make_dream(database, user_id=ada.user_id, is_public=True)
-    private = await make_dream(database, user_id=ada.user_id, is_public=False)
-
-    seen = await changed(run, "archiveDream", public, bob)
-    unseen = await changed(run, "archiveDream", private, bob)
-
-    assert (seen["__typename"], unseen["__typename"]) == ("Forbidden", "NotFound")
-    assert await stored(database, AuditEntry) == []
-
-
-async def test_a_remix_is_a_private_draft_with_the_words_of_its_source(
-    run: Run, database: Database, ada: Principal, bob: Principal
-) -> None:
-    source = await make_dream(database, user_id=ada.user_id, title="Fly", tags=["wings"])
-
-    answer = await run(
-        """mutation ($input: RemixDreamInput!) {
-          remixDream(input: $input) {
-            ... on Dream { title description tags status isPublic remixedFrom { id } }
-          }
-        }""",
-        {"input": {"id": global_id(source), "title": "Fly higher"}},
-        bob,
-    )
-
-    assert answer.data == {
-        "remixDream": {
-            "title": "Fly higher",
-            "description": source.description,
-            "tags": ["wings"],
-            "status": "DRAFT",
-            "isPublic": False,
-            "remixedFrom": {"id": global_id(source)},
-        }
-    }
-
-
-async def test_a_deleted_dream_takes_its_tests_and_progress_along(
-    run: Run, database: Database, ada: Principal
-) -> None:
-    dream = await make_dream(database, user_id=ada.user_id)
-    for _ in range(2):
-        await make_ai_test(database, dream_id=dream.id)
-    await make_progress_log(database, dream_id=dream.id)
-
-    answer = await run(DELETE, {"input": {"id": global_id(dream)}}, ada)
-
-    assert answer.data == {
-        "deleteDream": {
-            "__typename": "DreamDeleted",
-            "deletedDreamId": global_id(dream),
-            "deletedTestCount": 2,
-        }
-    }
-    async with database.read() as session:
-        for name in ("ai_tests", "progress_logs", "dreams"):
-            table = Dream.metadata.tables[name]
-            assert await session.scalar(select(func.count()).select_from(table)) == 0
