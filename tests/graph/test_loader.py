@@ -1,17 +1,38 @@
-"""The bases of loaders, on loaders of the test's own."""
+"""Loaders: what they load, whose they are, and how few statements a whole query needs."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
+import strawberry
 
 from counting import statements
 from db import Database
 from db.ai_models import AiModel
 from db.dreams import Dream
-from factories import make_ai_model, make_dream, make_user
-from graph.core.context import Context
+from factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
+from graph.core.context import Context, Info
+from graph.core.field import field
 from graph.core.loader import Many, One
-from graph.core.permission import DEVELOPER
+from graph.core.node import global_id
+from graph.core.operation import execute, prepare
+from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
+from graph.users import UserById
+
+Data = Callable[..., Awaitable[Any]]
+
+THREE_LEVELS = """query ($first: Int) {
+    dreams(first: $first) {
+        nodes {
+            title
+            owner { passportTier }
+            tests(first: 5) { nodes { model impossibilityScore dream { title } } }
+            latestProgress { averageImpossibility }
+        }
+    }
+}"""
 
 
 class DreamsByUser(Many):
@@ -23,6 +44,20 @@ class DreamsByUser(Many):
 class AiModelByName(One):
     table = AiModel
     columns = (AiModel.provider, AiModel.name)
+
+
+async def which(info: Info) -> int:
+    return id(UserById.of(info))
+
+
+@strawberry.type
+class Query:
+    """A schema that tells one loader from another."""
+
+    loader: float = field("Which loader is used.", PUBLIC, which)
+
+
+own = strawberry.Schema(query=Query)
 
 
 def operation(database: Database) -> Any:
@@ -60,3 +95,67 @@ async def test_an_operation_has_one_loader_for_the_same_arguments(database: Data
     assert DreamsByUser.of(info) is DreamsByUser.of(info)
     assert DreamsByUser.of(info) is not DreamsByUser.of(operation(database))
     assert DreamsByUser.of(info, "argument") is not DreamsByUser.of(info)
+
+
+async def test_loaders_belong_to_one_operation(database: Database) -> None:
+    text = "{ one: loader other: loader }"
+
+    context = Context(database, ANONYMOUS, "test-request")
+    first = await execute(prepare(own, text), None, context)
+    other = await execute(prepare(own, text), None, Context(database, ANONYMOUS, "test-request"))
+
+    assert first.data
+    assert other.data
+    assert len({*first.data.values()}) == len({*other.data.values()}) == 1
+    assert [*context.loaders] == [(UserById,)]
+    assert first.data != other.data
+
+
+async def test_what_changes_between_two_operations_is_seen(database: Database, data: Data) -> None:
+    dream = await make_dream(database)
+    text = "query ($id: ID!) { dream(id: $id) { latestTest { model } } }"
+    variables = {"id": global_id(dream)}
+
+    with statements(database, exactly=4):
+        before = await data(text, variables)
+        after = await data(text, variables)
+
+    assert before == after == {"dream": {"latestTest": None}}
+    await make_ai_test(database, dream_id=dream.id, model="o3")
+    assert await data(text, variables) == {"dream": {"latestTest": {"model": "o3"}}}
+
+
+@pytest.mark.parametrize("dreams", [1, 20, 100])
+async def test_three_levels_are_five_statements_for_any_number_of_rows(
+    database: Database, data: Data, dreams: int
+) -> None:
+    async with database.write() as session:
+        for number in range(dreams):
+            owner = await make_user(session, passport_tier=f"tier {number}")
+            dream = await make_dream(session, user_id=owner.id, title=f"Dream {number}")
+            for test in range(6):
+                await make_ai_test(session, dream_id=dream.id, model=f"m{test}")
+            for average in (90, number % 100):
+                await make_progress_log(session, dream_id=dream.id, average_impossibility=average)
+
+    with statements(database, exactly=5):
+        answer = await data(THREE_LEVELS, {"first": dreams})
+
+    assert answer["dreams"]["nodes"] == [
+        {
+            "title": f"Dream {number}",
+            "owner": {"passportTier": f"tier {number}"},
+            "tests": {
+                "nodes": [
+                    {
+                        "model": f"m{test}",
+                        "impossibilityScore": 80.0,
+                        "dream": {"title": f"Dream {number}"},
+                    }
+                    for test in (5, 4, 3, 2, 1)
+                ]
+            },
+            "latestProgress": {"averageImpossibility": float(number)},
+        }
+        for number in reversed(range(dreams))
+    ]

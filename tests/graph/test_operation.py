@@ -1,7 +1,7 @@
 """Operations: from text to answer, or to why there is none."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -10,18 +10,13 @@ from structlog.testing import capture_logs
 
 from counting import statements
 from db import Database
-from factories import make_ai_test, make_dream, make_progress_log, make_user
 from graph.core import operation
-from graph.core.context import Context, Info
+from graph.core.context import Context
 from graph.core.errors import MASKED, TIMEOUT
 from graph.core.field import field
-from graph.core.node import global_id
 from graph.core.operation import MAX_ERRORS, Answer, RequestFailed, execute, prepare
 from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
 from graph.schema import schema
-from graph.users import UserById
-
-Data = Callable[..., Awaitable[Any]]
 
 
 def never() -> Awaitable[int]:
@@ -30,10 +25,6 @@ def never() -> Awaitable[int]:
 
 def broken() -> int:
     raise ZeroDivisionError("a secret of ours")
-
-
-async def loader(info: Info) -> int:
-    return id(UserById.of(info))
 
 
 @strawberry.type
@@ -48,7 +39,6 @@ class Thing:
 @strawberry.type
 class Query(Thing):
     things: list[Thing] = field("Two of them.", PUBLIC, lambda: [Thing(), Thing()])
-    loader: float = field("Which loader is used.", PUBLIC, loader)
 
 
 extra = strawberry.Schema(query=Query)
@@ -273,82 +263,3 @@ async def test_an_operation_that_takes_too_long_is_given_up(
     extensions = {"code": "TIMEOUT", "requestId": "request-7"}
     assert answer == Answer(None, [{"message": TIMEOUT, "extensions": extensions}])
     assert logs == []
-
-
-# Loaders, and the number of statements.
-
-
-async def test_loaders_belong_to_one_operation(database: Database) -> None:
-    text = "{ one: loader other: loader }"
-
-    context = Context(database, ANONYMOUS, "request-7")
-    first = await execute(prepare(extra, text), None, context)
-    other = await ask(database, text)
-
-    assert first.data
-    assert other.data
-    assert len({*first.data.values()}) == len({*other.data.values()}) == 1
-    assert [*context.loaders] == [(UserById,)]
-    assert first.data != other.data
-
-
-async def test_what_changes_between_two_operations_is_seen(database: Database, data: Data) -> None:
-    dream = await make_dream(database)
-    text = "query ($id: ID!) { dream(id: $id) { latestTest { model } } }"
-    variables = {"id": global_id(dream)}
-
-    with statements(database, exactly=4):
-        before = await data(text, variables)
-        after = await data(text, variables)
-
-    assert before == after == {"dream": {"latestTest": None}}
-    await make_ai_test(database, dream_id=dream.id, model="o3")
-    assert await data(text, variables) == {"dream": {"latestTest": {"model": "o3"}}}
-
-
-THREE_LEVELS = """query ($first: Int) {
-    dreams(first: $first) {
-        nodes {
-            title
-            owner { passportTier }
-            tests(first: 5) { nodes { model impossibilityScore dream { title } } }
-            latestProgress { averageImpossibility }
-        }
-    }
-}"""
-
-
-@pytest.mark.parametrize("dreams", [1, 20, 100])
-async def test_three_levels_are_five_statements_for_any_number_of_rows(
-    database: Database, data: Data, dreams: int
-) -> None:
-    async with database.write() as session:
-        for number in range(dreams):
-            owner = await make_user(session, passport_tier=f"tier {number}")
-            dream = await make_dream(session, user_id=owner.id, title=f"Dream {number}")
-            for test in range(6):
-                await make_ai_test(session, dream_id=dream.id, model=f"m{test}")
-            for average in (90, number % 100):
-                await make_progress_log(session, dream_id=dream.id, average_impossibility=average)
-
-    with statements(database, exactly=5):
-        answer = await data(THREE_LEVELS, {"first": dreams})
-
-    assert answer["dreams"]["nodes"] == [
-        {
-            "title": f"Dream {number}",
-            "owner": {"passportTier": f"tier {number}"},
-            "tests": {
-                "nodes": [
-                    {
-                        "model": f"m{test}",
-                        "impossibilityScore": 80.0,
-                        "dream": {"title": f"Dream {number}"},
-                    }
-                    for test in (5, 4, 3, 2, 1)
-                ]
-            },
-            "latestProgress": {"averageImpossibility": float(number)},
-        }
-        for number in reversed(range(dreams))
-    ]
