@@ -1,0 +1,67 @@
+"""A filter on the time of rows reads only the monthly partitions it can meet."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db import Database, ai_tests, dreams
+from db.core.filter import All, Compare, Condition, Either, Not, Some
+from db.core.listing import Slice
+from factories import make_ai_test, make_dream
+
+MARCH = datetime(2019, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
+APRIL = datetime(2019, 4, 1, tzinfo=UTC)
+MAY = datetime(2019, 5, 1, tzinfo=UTC)
+
+
+def created(operator: str, at: datetime) -> Compare:
+    return Compare("created_at", operator, at)
+
+
+@pytest.mark.parametrize(
+    ("condition", "months"),
+    [
+        (created("eq", MARCH), ["03"]),
+        (created("lt", APRIL), ["03"]),
+        (created("lte", APRIL), ["03", "04"]),
+        (All((created("gt", MARCH), created("lt", APRIL))), ["03"]),
+        (All((created("gte", APRIL), created("lt", MAY))), ["04"]),
+        (Either((created("eq", MARCH), created("eq", MAY))), ["03", "05"]),
+        (created("ne", MARCH), ["03", "04", "05"]),
+        (Not(created("lt", APRIL)), ["03", "04", "05"]),
+    ],
+)
+async def test_a_time_reads_only_the_partitions_it_meets(
+    database: Database, condition: Condition, months: list[str]
+) -> None:
+    dream = (await make_dream(database)).id
+    for at in (MARCH, APRIL, MAY):
+        await make_ai_test(database, dream_id=dream, created_at=at)
+
+    where = ai_tests.LISTING.conditions(Slice(condition))
+    plan = await _plan(database, ai_tests.AiTest.select().where(*where))
+
+    read = [month for month in ("03", "04", "05") if f"ai_tests_y2019m{month}" in plan]
+    assert read == months
+
+
+async def test_a_time_of_related_tests_reads_one_partition(database: Database) -> None:
+    for at in (MARCH, APRIL):
+        await make_ai_test(database, created_at=at)
+    condition = Some("tests", created("eq", MARCH))
+
+    where = dreams.LISTING.conditions(Slice(condition))
+    plan = await _plan(database, dreams.Dream.select().where(*where))
+
+    assert "ai_tests_y2019m03" in plan
+    assert "ai_tests_y2019m04" not in plan
+
+
+async def _plan(database: Database, statement: Any) -> str:
+    dialect = database.engine.sync_engine
+    literal = statement.compile(dialect, compile_kwargs={"literal_binds": True})
+    async with database.read() as session:
+        rows = await session.rows(text("explain (costs off) " + str(literal).replace(":", r"\:")))
+    return "\n".join(row[0] for row in rows)
