@@ -13,7 +13,9 @@ from sqlalchemy import (
     Executable,
     ForeignKey,
     Select,
+    Text,
     Uuid,
+    any_,
     func,
     literal,
     select,
@@ -77,12 +79,12 @@ class NewKey:
 # Statements
 
 
-def held(prefix: str) -> Executable:
-    """What signing in with a key needs of it, and the role of its user."""
-    columns = (ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
+def held(prefixes: Collection[str]) -> Executable:
+    """What signing in with keys needs of them, and the roles of their users."""
+    columns = (ApiKey.prefix, ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
     times = (ApiKey.expires_at, ApiKey.revoked_at)
     statement = select(*columns, *times, User.role).join(User, User.id == ApiKey.user_id)
-    return statement.where(ApiKey.prefix == prefix)
+    return statement.where(ApiKey.prefix == any_(literal(list(prefixes), ARRAY(Text))))
 
 
 def overview() -> Select[Any]:
@@ -107,9 +109,9 @@ async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) 
     return {record.id: record for record in found.values()}
 
 
-async def by_prefix(session: ReadSession, prefix: str) -> Any | None:
-    """The row of `held`, or None."""
-    return next(iter(await session.rows(held(prefix))), None)
+async def by_prefix(session: ReadSession, prefixes: Collection[str]) -> dict[str, Any]:
+    """The rows of `held`, by prefix."""
+    return {row.prefix: row for row in await session.rows(held(prefixes))}
 
 
 async def everyone(session: ReadSession) -> Sequence[Any]:

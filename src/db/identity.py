@@ -1,9 +1,10 @@
 """Identity: the users that signing in looks up, and those it makes."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from db import audit
@@ -23,6 +24,12 @@ LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody els
 async def by_email(session: ReadSession, email: str) -> Any | None:
     """The user with exactly that address, or None."""
     return await session.record(User, User.select().where(User.email == email))
+
+
+async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, Any]:
+    """The users with exactly those addresses, by address."""
+    among = User.email == any_(literal(list(emails), ARRAY(Text)))
+    return {user.email: user for user in await session.records(User, User.select().where(among))}
 
 
 async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:

@@ -1,5 +1,6 @@
 """API keys at the door: who they let in, how soon they no longer do, and what is never told."""
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -204,14 +205,17 @@ async def test_use_that_cannot_be_noted_is_noted_later() -> None:
 async def test_only_so_many_keys_are_remembered() -> None:
     read: list[int] = []
 
-    async def reading(key: int) -> int:
-        read.append(key)
-        return key
+    async def reading(keys: Collection[int]) -> dict[int, int]:
+        read.extend(keys)
+        return {key: key for key in keys}
 
-    recent: Recent[int, int] = Recent(5, 2, Clock())
+    recent = Recent(reading, 5, 2, Clock())
     for key in (1, 2, 1, 3, 1, 2):
-        assert await recent.get(key, reading) == key
+        assert await recent.get(key) == key
     assert read == [1, 2, 3, 2]
+    await recent.renew([3, 4, 5])
+    assert (await recent.get(4), await recent.get(5)) == (4, 5)
+    assert read == [1, 2, 3, 2, 3, 4, 5]
 
 
 async def test_a_database_that_is_away_is_not_the_fault_of_the_key(database: Database) -> None:

@@ -11,17 +11,20 @@ import pytest
 from callers import Clock, make_key, production
 from issuer import AUDIENCE, Issuer
 from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
 from structlog.testing import capture_logs
 
 from counting import statements
 from db import Database, api_keys, users
 from db.users import Role
 from factories import make_user
-from gateway.auth import Auth
+from gateway.auth import Auth, watch
+from gateway.auth.refusal import NotValid
+from gateway.auth.tokens import LEEWAY_SECONDS
 from gateway.errors import Refused
 from gateway.settings import Settings
 from graph.core.permission import DEVELOPER, Principal
-from waiting import patience
+from waiting import patience, until
 
 
 class Connection:
@@ -122,6 +125,21 @@ async def test_a_credential_is_looked_up_once_for_all_its_connections(
     assert not any(connection.ended for connection in connections)
 
 
+async def test_credentials_are_looked_up_many_together(
+    database: Database, auth: Auth, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STEPS", 2)
+    keys = [await make_key(database, production()) for _ in range(10)]
+    connections = [Connection(auth, key.text) for key in keys]
+    for connection in connections:
+        await connection.open(stack)
+    async with database.write() as session:
+        await api_keys.revoke(session, keys[3].record.prefix)
+    with statements(database, exactly=2):
+        await auth.watch.round()
+    assert [connection.ended for connection in connections] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+
+
 async def test_connections_that_were_closed_are_forgotten(database: Database, auth: Auth) -> None:
     key = await make_key(database, production())
     connection = Connection(auth, key.text)
@@ -198,6 +216,60 @@ async def test_changed_roles_of_token_holders_end_connections(
     await by_token.watch.round()
 
     assert connection.ended == 1
+
+
+async def test_a_key_that_the_issuer_withdraws_ends_its_connections(
+    issuer: Issuer, database: Database, stack: ExitStack
+) -> None:
+    clock = Clock()
+    settings = production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+    auth = Auth(settings, database, clock)
+    connection = Connection(auth, issuer.token())
+    await connection.open(stack)
+    await auth.watch.round()
+    assert connection.ended == 0
+
+    issuer.answer = JSONResponse({"keys": ground.KEYS[1:]})
+    clock.now += 60
+    assert auth.tokens
+    await auth.tokens.issuer.refresh()
+    await auth.watch.round()
+    assert connection.ended == 1
+
+
+async def test_a_token_that_was_verified_expires_all_the_same(
+    issuer: Issuer, by_token: Auth
+) -> None:
+    token = issuer.token(exp=int(time.time()) - LEEWAY_SECONDS + 2)
+    await by_token.holder(token)
+
+    async def refused() -> bool:
+        try:
+            await by_token.holder(token)
+        except NotValid:
+            return True
+        return False
+
+    await until(refused)
+
+
+async def test_users_of_tokens_are_looked_up_many_together(
+    issuer: Issuer,
+    database: Database,
+    by_token: Auth,
+    stack: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "STEPS", 1)
+    emails = [f"{name}@example.org" for name in ("ada", "ben", "cleo")]
+    found = [await make_user(database, role="OPERATOR", email=email) for email in emails]
+    connections = [Connection(by_token, issuer.token(email=email)) for email in emails]
+    for connection in connections:
+        await connection.open(stack)
+    await demote(database, found[1])
+    with statements(database, exactly=1):
+        await by_token.watch.round()
+    assert [connection.ended for connection in connections] == [0, 1, 0]
 
 
 async def test_the_developer_is_not_watched(database: Database, stack: ExitStack) -> None:

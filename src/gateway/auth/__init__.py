@@ -7,7 +7,7 @@ OpenID Connect issuer in the settings.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 
 import structlog
@@ -42,7 +42,7 @@ class Auth:
         self.keys = Keys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
         self.session = Session(clock)
-        self.watch = Watch(self.holder)
+        self.watch = Watch(self)
 
     async def principal(
         self, connection: HTTPConnection, authorization: str | None = None
@@ -86,14 +86,22 @@ class Auth:
                     await task
             await self.keys.flush()
 
-    async def holder(self, text: str, fresh: bool = False) -> Principal:
-        """Who holds a credential, as read lately, or just now where it must be `fresh`. Raises
-        NotValid, and Unavailable where that cannot be found out now."""
+    async def holder(self, text: str) -> Principal:
+        """Who holds a credential, as read within the last seconds. Raises NotValid, and Unavailable
+        where that cannot be found out now."""
         if text.startswith(PREFIX):
-            return await self.keys.principal(mint(self.settings), text, fresh)
+            return await self.keys.principal(mint(self.settings), text)
         if self.tokens is None:
             raise NotValid("not a key, and no issuer of tokens is set")
-        return await self.tokens.principal(text, fresh)
+        return await self.tokens.principal(text)
+
+    async def renew(self, texts: Collection[str]) -> None:
+        """Reads who holds credentials that were found valid, all together. Raises Unavailable."""
+        keys = {text for text in texts if text.startswith(PREFIX)}
+        if keys:
+            await self.keys.renew(mint(self.settings), keys)
+        if self.tokens:
+            await self.tokens.renew(set(texts) - keys)
 
     def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:

@@ -6,6 +6,7 @@ the same way to the same answer.
 """
 
 import asyncio
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -32,21 +33,25 @@ class Keys:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
-        self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
+        self.recent = Recent(self._read, RECENT_SECONDS, REMEMBERED, clock)
         self.used: set[UUID] = set()
 
-    async def principal(self, mint: Mint, text: str, fresh: bool = False) -> Principal:
-        """Who holds a key, read just now where it must be `fresh`. Raises NotValid, and
-        Unavailable where the database is away."""
+    async def principal(self, mint: Mint, text: str) -> Principal:
+        """Who holds a key. Raises NotValid, and Unavailable where the database is away."""
         if (credential := mint.read(text)) is None:
             raise NotValid("malformed key")
-        held = await self.recent.get(credential.prefix, self._read, fresh)
+        held = await self.recent.get(credential.prefix)
         if not mint.proves(credential, held and held.hashed_key) or held is None:
             raise NotValid("unknown key")
         if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
             raise NotValid("key revoked or expired")
         self.used.add(held.id)
         return _principal(held)
+
+    async def renew(self, mint: Mint, texts: Iterable[str]) -> None:
+        """Reads what is known of keys, all together. Raises Unavailable."""
+        credentials = map(mint.read, texts)
+        await self.recent.renew({each.prefix for each in credentials if each})
 
     async def flushing(self) -> None:
         """Notes every minute which keys were used, for as long as it is not cancelled."""
@@ -66,9 +71,9 @@ class Keys:
             self.used |= used
             log.exception("the use of keys could not be noted")
 
-    async def _read(self, prefix: str) -> Any | None:
+    async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:
-            return await api_keys.by_prefix(session, prefix)
+            return await api_keys.by_prefix(session, prefixes)
 
 
 def _principal(held: Any) -> Principal:

@@ -4,8 +4,11 @@ What a token says of how it is to be verified is not believed: algorithms are th
 never `none` and never a shared secret, and each key verifies one algorithm, its own.
 """
 
+import hashlib
 import math
-from typing import Any
+import time
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -26,6 +29,19 @@ REQUIRED = ["sub", "exp", "iss", "aud"]
 _verifier = jwt.PyJWT({"require": REQUIRED, "enforce_minimum_key_length": True})
 
 
+class Proven(NamedTuple):
+    """A token whose signature a key has verified."""
+
+    kid: str | None
+    key: jwt.PyJWK
+    claims: dict[str, Any]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has expired since."""
+        return float(self.claims["exp"]) <= time.time() - LEEWAY_SECONDS
+
+
 class Tokens:
     """The tokens of one issuer for one audience, and the users they stand for."""
 
@@ -33,25 +49,41 @@ class Tokens:
         self.settings = settings
         self.database = database
         self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
-        self.recent: Recent[str, Any] = Recent(RECENT_SECONDS, REMEMBERED, clock)
+        self.recent = Recent(self._users, RECENT_SECONDS, REMEMBERED, clock)
+        self.proven: dict[bytes, Proven] = {}
 
-    async def principal(self, text: str, fresh: bool = False) -> Principal:
-        """Who a token stands for, read just now where it must be `fresh`. Raises NotValid, and
-        Unavailable where the keys of the issuer or the database cannot be read."""
+    async def principal(self, text: str) -> Principal:
+        """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer or
+        the database cannot be read."""
         claims = await self._claims(text)
-        user = await self.recent.get(_email(claims), self._user, fresh)
+        user = await self.recent.get(_email(claims))
         if user is None:
             raise NotValid("no such user")
         return Principal(user.id, self._role(user, claims))
 
+    async def renew(self, texts: Iterable[str]) -> None:
+        """Reads the users of tokens that were found valid, all together. Raises Unavailable."""
+        await self.recent.renew({_email(_said(text)) for text in texts})
+
     async def _claims(self, text: str) -> dict[str, Any]:
+        """What a token says; its signature, once verified, is so as long as the key is in use."""
+        name = hashlib.sha256(text.encode()).digest()
+        proven = self.proven.get(name)
+        if proven is None or proven.is_over or await self.issuer.key(proven.kid) != proven.key:
+            proven = self.proven[name] = await self._prove(text)
+            if len(self.proven) > REMEMBERED:
+                del self.proven[next(iter(self.proven))]
+        return proven.claims
+
+    async def _prove(self, text: str) -> "Proven":
         try:
             header = jwt.get_unverified_header(text)
             self._check(header)
-            key = await self.issuer.key(header.get("kid"))
+            kid = header.get("kid")
+            key = await self.issuer.key(kid)
             if key is None or key.algorithm_name != header["alg"]:
                 raise NotValid("no such key")
-            return self._verified(text, key)
+            return Proven(kid, key, self._verified(text, key))
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise NotValid(type(error).__name__) from error
 
@@ -71,12 +103,13 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
         )
 
-    async def _user(self, email: str) -> Any | None:
+    async def _users(self, emails: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:
-            user = await identity.by_email(session, email)
-        if user is None and self.settings.oidc_create_users:
-            return await identity.admit_for(self.database, email)
-        return user
+            users = await identity.by_emails(session, emails)
+        if self.settings.oidc_create_users:
+            for email in set(emails).difference(users):
+                users[email] = await identity.admit_for(self.database, email)
+        return users
 
     def _role(self, user: Any, claims: dict[str, Any]) -> Role:
         """The user's role; or, where a claim decides, the highest it names, else MEMBER."""
@@ -92,10 +125,15 @@ def expiry(text: str) -> float:
     """When a credential expires by its own word, as a Unix time in seconds; endless for what says
     nothing of it, as keys do. It is for credentials that were found valid."""
     try:
-        claims = jwt.decode(text, options={"verify_signature": False})
-        return float(claims["exp"])
+        return float(_said(text)["exp"])
     except (jwt.PyJWTError, KeyError):
         return math.inf
+
+
+def _said(text: str) -> dict[str, Any]:
+    """What a token says, unverified."""
+    claims: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})
+    return claims
 
 
 def _email(claims: dict[str, Any]) -> str:

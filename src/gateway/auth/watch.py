@@ -1,14 +1,14 @@
 """Watch: connections that stay open end when their credential would no longer open them.
 
-One task goes round all credentials, each of which is looked up once however many connections were
-opened with it. A database that is away is no reason to end a connection: who it belongs to is not
-known to have changed.
+One task goes round all credentials, a share of them at a time. They are looked up together, each
+once however many connections were opened with it. A database that is away is no reason to end a
+connection: who it belongs to is not known to have changed.
 """
 
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -25,10 +25,14 @@ STEPS = 40  # of a round, so that ten thousand credentials are not looked up in 
 log = structlog.get_logger()
 
 
-class Holder(Protocol):
-    """Tells who holds a credential. Raises NotValid, Unavailable."""
+class Holders(Protocol):
+    """Tells who holds a credential. Both raise Unavailable."""
 
-    async def __call__(self, text: str, fresh: bool) -> Principal: ...
+    async def holder(self, text: str) -> Principal:
+        """Raises NotValid."""
+
+    async def renew(self, texts: Collection[str]) -> None:
+        """Sees to it that what is told of these is of this moment."""
 
 
 class Watched:
@@ -45,8 +49,8 @@ class Watched:
 class Watch:
     """The open connections of this process by their credentials."""
 
-    def __init__(self, holder: Holder) -> None:
-        self.holder = holder
+    def __init__(self, holders: Holders) -> None:
+        self.holders = holders
         self.watched: dict[str, set[Watched]] = {}
 
     @contextmanager
@@ -70,31 +74,43 @@ class Watch:
         texts = list(self.watched)
         share, away = math.ceil(len(texts) / STEPS), False
         for step in range(STEPS):
-            for text in texts[step * share : (step + 1) * share]:
-                self._expire(text)
-                away = away or not await self._compared(text)
+            part = texts[step * share : (step + 1) * share]
+            self._expire(part)
+            held = [text for text in part if text in self.watched]
+            away = away or not await self._renewed(held)
+            if not away:
+                for text in held:
+                    await self._compare(text)
             await asyncio.sleep(seconds / STEPS)
 
-    def _expire(self, text: str) -> None:
+    def _expire(self, texts: Collection[str]) -> None:
         now = time.time()
-        self._end(text, lambda watched: watched.until <= now, "expired")
+        for text in texts:
+            self._end(text, lambda watched: watched.until <= now, "expired")
 
-    async def _compared(self, text: str) -> bool:
-        """Ends the connections whose credential stands for somebody else or for nobody; False
-        where that cannot be found out now."""
-        if text not in self.watched:
-            return True
+    async def _renewed(self, texts: Collection[str]) -> bool:
+        """Whether it can be found out now who holds these."""
         try:
-            holder = await self.holder(text, fresh=True)
+            await self.holders.renew(texts)
         except Unavailable:
             return False
+        except Exception:
+            log.exception("credentials could not be looked up")
+            return False
+        return True
+
+    async def _compare(self, text: str) -> None:
+        """Ends the connections whose credential stands for somebody else or for nobody."""
+        try:
+            holder = await self.holders.holder(text)
         except NotValid as reason:
             self._end(text, lambda _: True, str(reason))
+        except Unavailable:
+            return
         except Exception:
             log.exception("a credential could not be looked up")
         else:
             self._end(text, lambda watched: watched.principal != holder, "rights changed")
-        return True
 
     def _end(self, text: str, concerned: Callable[[Watched], bool], reason: str) -> None:
         for watched in [each for each in self.watched.get(text, ()) if concerned(each)]:
