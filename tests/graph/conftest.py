@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from writing import Run
+from reporting import Send, reporting
+from writing import Run, result
 
 from db import Database
 from db.users import Role
@@ -52,6 +53,23 @@ async def ada(database: Database) -> Principal:
 async def bob(database: Database) -> Principal:
     """Another member."""
     return Principal((await make_user(database)).id, Role.MEMBER)
+
+
+@pytest.fixture
+async def send(database: Database) -> AsyncIterator[Send]:
+    """`await send("logEvent", input, who)`: the answer to a mutation that goes through a lane."""
+    async with reporting(database) as send:
+        yield send
+
+
+@pytest.fixture
+def done(send: Send) -> Callable[..., Awaitable[Any]]:
+    """`await done("logEvent", input, who)`: what it came to, without top-level errors."""
+
+    async def done(verb: str, input: dict[str, Any], who: Principal = DEVELOPER) -> Any:
+        return result(await send(verb, input, who))
+
+    return done
 
 
 @pytest.fixture

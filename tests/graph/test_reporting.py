@@ -1,64 +1,15 @@
-"""Reporting through GraphQL: what is answered, what is stored, who may, what a batch refuses."""
+"""Reporting events, metrics and actions: what is stored, who may, what a batch refuses."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from reporting import NOW, ONE, Send, at
+from writing import Run, mutation
 
-from db import Database
 from db.core import ingest
 from db.core.ids import uuid7
-from db.core.ingest import Ingestion
 from db.users import Role
-from graph.core.context import Context
-from graph.core.operation import Answer, execute, prepare
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
-from graph.schema import schema
-
-Send = Callable[..., Awaitable[Answer]]
-
-NOW = datetime.now(UTC).replace(microsecond=0)
-STORED = "... on Stored { id }"
-INVALID = "... on Invalid { message code field }"
-BATCH = "... on StoredItems { stored results { index id error { code field } } } " + INVALID
-BATCHES = {"logEvents", "recordMetrics", "reportAgentStatuses", "trackUserActions"}
-ONE = "mutation ($input: %sInput!) { done: %s(input: $input) { __typename %s } }"
-
-
-@pytest.fixture
-async def send(database: Database) -> AsyncIterator[Send]:
-    """`await send("logEvent", input, who)`: the answer to a mutation."""
-    ingestion = Ingestion(database)
-
-    async def send(name: str, input: dict[str, Any], who: Principal = DEVELOPER) -> Answer:
-        shown = BATCH if name in BATCHES else f"{STORED} {INVALID}"
-        if name == "trackUserAction":
-            shown += " ... on Forbidden { code }"
-        text = ONE % (name[0].upper() + name[1:], name, shown)
-        context = Context(database, who, "test-request", ingestion)
-        return await execute(prepare(schema, text), {"input": input}, context)
-
-    yield send
-    await ingestion.close()
-
-
-@pytest.fixture
-def done(send: Send) -> Callable[..., Awaitable[Any]]:
-    """`await done("logEvent", input)`: what a mutation without top-level errors came to."""
-
-    async def done(name: str, input: dict[str, Any], who: Principal = DEVELOPER) -> Any:
-        answer = await send(name, input, who)
-        assert answer.errors == []
-        assert answer.data
-        return answer.data["done"]
-
-    return done
-
-
-def at(seconds: float = 0) -> str:
-    return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
+from graph.core.permission import ANONYMOUS, Principal
 
 EVENT = {"eventType": "deployed", "source": "ci"}
 EVENTS = "{ events { nodes { id eventType source severity payload metadata timestamp } } }"
@@ -144,113 +95,6 @@ async def test_keys_of_two_callers_are_two_keys(done: Any, data: Any) -> None:
     assert len((await data(EVENTS))["events"]["nodes"]) == 2
 
 
-async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
-    report = {
-        "agentKey": "scout",
-        "status": "RUNNING",
-        "currentTask": {"name": "look", "left": None},
-        "performanceMetrics": {"speed": 2},
-        "reportedAt": at(),
-    }
-    stored = await done("reportAgentStatus", report)
-    query = """{ agent(key: "scout") {
-      key status currentTask performanceMetrics lastActive errors { message }
-      history { nodes { id previousStatus status error reportedAt } }
-    } events { nodes { eventType source payload timestamp } } }"""
-    answer = await data(query)
-    assert answer["agent"] == {
-        "key": "scout",
-        "status": "RUNNING",
-        "currentTask": {"name": "look", "left": None},
-        "performanceMetrics": {"speed": 2},
-        "lastActive": at(),
-        "errors": [],
-        "history": {
-            "nodes": [
-                {
-                    "id": stored["id"],
-                    "previousStatus": None,
-                    "status": "RUNNING",
-                    "error": None,
-                    "reportedAt": at(),
-                }
-            ]
-        },
-    }
-    task = {"name": "look", "left": None}
-    facts = {"agent_key": "scout", "status": "RUNNING", "task": task, "error": None}
-    assert answer["events"]["nodes"] == [
-        {
-            "eventType": "agent_status_update",
-            "source": "agent-manager",
-            "payload": facts,
-            "timestamp": at(),
-        }
-    ]
-
-
-async def test_a_batch_of_reports(done: Any, data: Any) -> None:
-    reports = [
-        {"agentKey": f"a{n % 3}", "status": "IDLE" if n != 4 else "ASLEEP", "reportedAt": at(n)}
-        for n in range(6)
-    ]
-    batch = await done("reportAgentStatuses", {"reports": reports})
-    assert [r["error"] for r in batch["results"] if r["error"]] == [
-        {"code": "INVALID", "field": "status"}
-    ]
-    agents = (await data("{ agents { nodes { key lastActive } } }"))["agents"]["nodes"]
-    assert {a["key"]: a["lastActive"] for a in agents} == {"a0": at(3), "a1": at(1), "a2": at(5)}
-
-
-async def test_performance_becomes_state_and_metrics(done: Any, data: Any) -> None:
-    report = {"agentKey": "scout", "status": "RUNNING", "taskType": "search", "taskCount": 7}
-    await done("reportAgentPerformance", report | {"responseTime": 120.5, "successRate": 98})
-    answer = await data(
-        """{ agent(key: "scout") { status performanceMetrics }
-        metrics(orderBy: [{field: TIMESTAMP}]) { nodes { metricName value unit tags } } }"""
-    )
-    figures = {"responseTime": 120.5, "successRate": 98, "taskCount": 7}
-    assert answer["agent"] == {"status": "RUNNING", "performanceMetrics": figures}
-    tags = {"agent_key": "scout", "task_type": "search"}
-    named = {
-        "agent_scout_response_time": (120.5, "ms"),
-        "agent_scout_success_rate": (98, "percent"),
-    }
-    stored = {m["metricName"]: (m["value"], m["unit"]) for m in answer["metrics"]["nodes"]}
-    assert stored == named
-    assert all(m["tags"] == tags for m in answer["metrics"]["nodes"])
-
-
-async def test_an_error_of_an_agent(done: Any, data: Any) -> None:
-    await done("reportAgentError", {"agentKey": "a", "message": "lost", "reportedAt": at(-2)})
-    await done(
-        "reportAgentError",
-        {"agentKey": "a", "message": "again", "status": "WAITING", "reportedAt": at(-1)},
-    )
-    agent = (await data('{ agent(key: "a") { status errors { at message } } }'))["agent"]
-    assert agent == {
-        "status": "WAITING",
-        "errors": [{"at": at(-2), "message": "lost"}, {"at": at(-1), "message": "again"}],
-    }
-
-
-async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
-    await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
-    text = """mutation { forgetAgent(input: {agentKey: "a"}) {
-      ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
-    who = Principal(scopes=frozenset({"agents:write"}))
-    first, second = await run(text, who=who), await run(text)
-    assert first.data["forgetAgent"]["agentKey"] == "a"
-    assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}
-    answer = await data("{ agents { totalCount } agentHistory { totalCount } }")
-    assert answer == {"agents": {"totalCount": 0}, "agentHistory": {"totalCount": 2}}
-    query = f'{{ event(id: "{first.data["forgetAgent"]["eventId"]}") {{ eventType payload }} }}'
-    assert (await data(query))["event"] == {
-        "eventType": "agent_forgotten",
-        "payload": {"agent_key": "a", "status": "WAITING"},
-    }
-
-
 async def test_an_action_is_an_event_too(done: Any, data: Any) -> None:
     sent = {"action": "clicked", "page": "/dreams", "sessionId": "s", "metadata": {"x": 1}}
     await done("trackUserAction", sent)
@@ -317,8 +161,6 @@ async def test_a_full_lane_says_when_to_come_back(
     assert answer.data is None
 
 
-async def test_a_gateway_that_stops_takes_nothing(database: Database) -> None:
-    context = Context(database, DEVELOPER, "test-request")
-    text = ONE % ("LogEvent", "logEvent", STORED)
-    answer = await execute(prepare(schema, text), {"input": EVENT}, context)
+async def test_a_gateway_that_stops_takes_nothing(run: Run) -> None:
+    answer = await run(mutation("logEvent", ONE), {"input": EVENT})
     assert answer.errors[0]["extensions"]["code"] == "SERVICE_UNAVAILABLE"

@@ -15,11 +15,18 @@ ERRORS = "... on Error { message code } ... on Invalid { field }"
 async def outcome(
     run: Run, verb: str, input: dict[str, Any], who: Principal, shown: str, kind: str | None = None
 ) -> dict[str, Any]:
-    """What a mutation without top-level errors comes to. `kind` is the type of its input, for one
-    that is not named after the mutation."""
+    """What a mutation comes to."""
+    return result(await run(mutation(verb, shown, kind), {"input": input}, who))
+
+
+def mutation(verb: str, shown: str, kind: str | None = None) -> str:
+    """The document of a mutation. `kind` is the type of its input if that has another name."""
     kind = kind or f"{verb[0].upper()}{verb[1:]}Input"
-    document = f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
-    answer = await run(document, {"input": input}, who)
+    return f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
+
+
+def result(answer: Answer) -> Any:
+    """What the mutation came to that has this answer, one without top-level errors."""
     assert answer.errors == []
     assert answer.data
     return answer.data["answer"]

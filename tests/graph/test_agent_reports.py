@@ -1,0 +1,114 @@
+"""What agents report of themselves: their state, their history, their errors, their figures."""
+
+from typing import Any
+
+from reporting import at
+
+from graph.core.permission import Principal
+
+
+async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
+    report = {
+        "agentKey": "scout",
+        "status": "RUNNING",
+        "currentTask": {"name": "look", "left": None},
+        "performanceMetrics": {"speed": 2},
+        "reportedAt": at(),
+    }
+    stored = await done("reportAgentStatus", report)
+    query = """{ agent(key: "scout") {
+      key status currentTask performanceMetrics lastActive errors { message }
+      history { nodes { id previousStatus status error reportedAt } }
+    } events { nodes { eventType source payload timestamp } } }"""
+    answer = await data(query)
+    assert answer["agent"] == {
+        "key": "scout",
+        "status": "RUNNING",
+        "currentTask": {"name": "look", "left": None},
+        "performanceMetrics": {"speed": 2},
+        "lastActive": at(),
+        "errors": [],
+        "history": {
+            "nodes": [
+                {
+                    "id": stored["id"],
+                    "previousStatus": None,
+                    "status": "RUNNING",
+                    "error": None,
+                    "reportedAt": at(),
+                }
+            ]
+        },
+    }
+    task = {"name": "look", "left": None}
+    facts = {"agent_key": "scout", "status": "RUNNING", "task": task, "error": None}
+    assert answer["events"]["nodes"] == [
+        {
+            "eventType": "agent_status_update",
+            "source": "agent-manager",
+            "payload": facts,
+            "timestamp": at(),
+        }
+    ]
+
+
+async def test_a_batch_of_reports(done: Any, data: Any) -> None:
+    reports = [
+        {"agentKey": f"a{n % 3}", "status": "IDLE" if n != 4 else "ASLEEP", "reportedAt": at(n)}
+        for n in range(6)
+    ]
+    batch = await done("reportAgentStatuses", {"reports": reports})
+    assert [r["error"] for r in batch["results"] if r["error"]] == [
+        {"code": "INVALID", "field": "status"}
+    ]
+    agents = (await data("{ agents { nodes { key lastActive } } }"))["agents"]["nodes"]
+    assert {a["key"]: a["lastActive"] for a in agents} == {"a0": at(3), "a1": at(1), "a2": at(5)}
+
+
+async def test_performance_becomes_state_and_metrics(done: Any, data: Any) -> None:
+    report = {"agentKey": "scout", "status": "RUNNING", "taskType": "search", "taskCount": 7}
+    await done("reportAgentPerformance", report | {"responseTime": 120.5, "successRate": 98})
+    answer = await data(
+        """{ agent(key: "scout") { status performanceMetrics }
+        metrics(orderBy: [{field: TIMESTAMP}]) { nodes { metricName value unit tags } } }"""
+    )
+    figures = {"responseTime": 120.5, "successRate": 98, "taskCount": 7}
+    assert answer["agent"] == {"status": "RUNNING", "performanceMetrics": figures}
+    tags = {"agent_key": "scout", "task_type": "search"}
+    named = {
+        "agent_scout_response_time": (120.5, "ms"),
+        "agent_scout_success_rate": (98, "percent"),
+    }
+    stored = {m["metricName"]: (m["value"], m["unit"]) for m in answer["metrics"]["nodes"]}
+    assert stored == named
+    assert all(m["tags"] == tags for m in answer["metrics"]["nodes"])
+
+
+async def test_an_error_of_an_agent(done: Any, data: Any) -> None:
+    await done("reportAgentError", {"agentKey": "a", "message": "lost", "reportedAt": at(-2)})
+    await done(
+        "reportAgentError",
+        {"agentKey": "a", "message": "again", "status": "WAITING", "reportedAt": at(-1)},
+    )
+    agent = (await data('{ agent(key: "a") { status errors { at message } } }'))["agent"]
+    assert agent == {
+        "status": "WAITING",
+        "errors": [{"at": at(-2), "message": "lost"}, {"at": at(-1), "message": "again"}],
+    }
+
+
+async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
+    await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
+    text = """mutation { forgetAgent(input: {agentKey: "a"}) {
+      ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
+    who = Principal(scopes=frozenset({"agents:write"}))
+    first, second = await run(text, who=who), await run(text)
+    assert first.data["forgetAgent"]["agentKey"] == "a"
+    assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}
+    answer = await data("{ agents { totalCount } agentHistory { totalCount } }")
+    assert answer == {"agents": {"totalCount": 0}, "agentHistory": {"totalCount": 2}}
+    query = f'{{ event(id: "{first.data["forgetAgent"]["eventId"]}") {{ eventType payload }} }}'
+    assert (await data(query))["event"] == {
+        "eventType": "agent_forgotten",
+        "payload": {"agent_key": "a", "status": "WAITING"},
+    }
