@@ -120,14 +120,14 @@ class _Exchange:
         return Asked(
             state["request_id"],
             state.get("principal", ANONYMOUS),
-            said.get("operation"),
-            said.get("kind"),
-            hashed(document) if document else None,
-            self.status,
-            self.status >= 500,
-            self.request_bytes,
-            self.response_bytes,
-            self.began,
+            operation=said.get("operation"),
+            kind=said.get("kind"),
+            document=hashed(document) if document else None,
+            status=self.status,
+            failed=self.status >= 500,
+            request_bytes=self.request_bytes,
+            response_bytes=self.response_bytes,
+            began=self.began,
         )
 
 
