@@ -1,0 +1,149 @@
+"""Secrets are never among the settings: what looks like one is refused, or kept as a name."""
+
+from typing import Any
+
+import pytest
+from configuring import OPERATOR, configure
+from writing import Run, stored
+
+from db import Database
+from db.audit import AuditEntry
+from db.config import ConfigEntry
+from db.core.credential import Mint
+from db.core.errors import Invalid
+from db.core.secrecy import entropy, fingerprint, holds_secret, is_secret
+from factories import make_config_entry
+from graph.core.context import Context
+from graph.core.operation import execute, prepare
+from graph.schema import schema
+
+RANDOM = "q8Zt3LrW0xKfB7vNcY2m"
+CANARY = "swordfish-canary"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("openai.api_key", CANARY),
+        ("database", f"postgresql://dreamnet:{CANARY}@db/dreamnet"),
+        ("mail", {"servers": [{"password": CANARY}]}),
+        ("plain", f"{CANARY} {RANDOM}"),
+    ],
+)
+async def test_a_secret_is_not_stored(database: Database, run: Run, key: str, value: Any) -> None:
+    answer = await configure(run, "setConfig", key=key, value=value)
+
+    assert answer == {
+        "__typename": "Invalid",
+        "message": "This looks like a secret, and those are not stored: give as `reference` the "
+        "name of the environment variable that holds it.",
+        "code": "INVALID",
+        "field": "value",
+    }
+    assert await stored(database, ConfigEntry) == await stored(database, AuditEntry) == []
+
+
+async def test_where_a_secret_is_kept_is_stored(run: Run) -> None:
+    made = await configure(run, "setConfig", key="openai.api_key", reference="OPENAI_API_KEY")
+    wrong = await configure(run, "setConfig", key="openai.api_key", reference="sk-123")
+
+    assert (made["kind"], made["value"], made["reference"]) == (
+        "SECRET_REFERENCE",
+        None,
+        "OPENAI_API_KEY",
+    )
+    assert (wrong["__typename"], wrong["field"]) == ("Invalid", "reference")
+
+
+async def test_a_fingerprint_tells_secrets_apart(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_config_entry(database, key="a", kind="SECRET_REFERENCE", value="DREAM_SECRET")
+    await make_config_entry(database, key="b")
+
+    async def shown(secret: str, pepper: bytes) -> Any:
+        monkeypatch.setenv("DREAM_SECRET", secret)
+        context = Context(database, OPERATOR, "request", mint=lambda: Mint("test", pepper))
+        text = "{ configs(orderBy: [{field: KEY}]) { nodes { key fingerprint } } }"
+        answer: Any = await execute(prepare(schema, text), None, context)
+        return [node["fingerprint"] for node in answer.data["configs"]["nodes"]]
+
+    first = await shown(CANARY, b"pepper")
+    assert first == [fingerprint(b"pepper", CANARY), None]
+    assert first != await shown("other", b"pepper")
+    assert first != await shown(CANARY, b"salt")
+    assert await shown("", b"pepper") == [None, None]
+
+
+async def test_a_reference_is_a_name(database: Database) -> None:
+    with pytest.raises(Invalid):
+        await make_config_entry(database, kind="SECRET_REFERENCE", value={"secret": CANARY})
+
+
+async def test_the_environment_is_stored_without_its_secrets(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {
+        "DREAM_REGION": "eu-1",
+        "DREAM_API_TOKEN": CANARY,
+        "DREAM_DB_URL": CANARY,
+        "DREAM_BROKER": f"amqp://{CANARY}@broker",
+        "DREAM_SALT": RANDOM,
+        "DREAM_EMPTY": "",
+    }
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.delenv("DREAM_UNSET", raising=False)
+
+    answer = await configure(
+        run, "syncEnvironment", names=[*environment, "DREAM_UNSET", "DREAM_REGION"]
+    )
+    again = await configure(run, "syncEnvironment", names=list(environment))
+
+    assert answer == {
+        "__typename": "EnvironmentSynced",
+        "stored": ["DREAM_REGION"],
+        "referenced": ["DREAM_API_TOKEN", "DREAM_DB_URL", "DREAM_BROKER", "DREAM_SALT"],
+        "missing": ["DREAM_EMPTY", "DREAM_UNSET"],
+    }
+    assert again == answer | {"missing": ["DREAM_EMPTY"]}
+    entries = await stored(database, ConfigEntry)
+    assert [(entry.key, entry.kind, entry.value, entry.version) for entry in entries] == [
+        ("environment.dream_region", "PLAIN", "eu-1", 1),
+        ("environment.dream_api_token", "SECRET_REFERENCE", "DREAM_API_TOKEN", 1),
+        ("environment.dream_db_url", "SECRET_REFERENCE", "DREAM_DB_URL", 1),
+        ("environment.dream_broker", "SECRET_REFERENCE", "DREAM_BROKER", 1),
+        ("environment.dream_salt", "SECRET_REFERENCE", "DREAM_SALT", 1),
+    ]
+    assert {entry.category for entry in entries} == {"environment"}
+    written = repr(entries + await stored(database, AuditEntry))
+    assert CANARY not in written
+    assert RANDOM not in written
+
+
+async def test_what_was_plain_becomes_a_reference(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAM_PLACE", "here")
+    await configure(run, "syncEnvironment", names=["DREAM_PLACE"])
+    monkeypatch.setenv("DREAM_PLACE", f"https://ada:{CANARY}@example.org")
+    await configure(run, "syncEnvironment", names=["DREAM_PLACE"])
+
+    [entry] = await stored(database, ConfigEntry)
+    assert (entry.kind, entry.value, entry.version) == ("SECRET_REFERENCE", "DREAM_PLACE", 2)
+
+
+async def test_at_most_a_hundred_variables(run: Run) -> None:
+    answer = await configure(run, "syncEnvironment", names=["A"] * 101)
+
+    assert (answer["__typename"], answer["field"]) == ("Invalid", "names")
+
+
+def test_what_looks_like_a_secret() -> None:
+    assert entropy("aabb") == 1
+    assert is_secret("name", RANDOM)
+    assert not is_secret("name", RANDOM[:19])
+    assert not is_secret("password", "")
+    assert not is_secret("greeting", "Dreams are tested again and again until they come true.")
+    assert not holds_secret("max_tokens", 4096)
+    assert holds_secret("keys", ["x"])
