@@ -1,0 +1,64 @@
+"""Items: what is refused of what agents send, before the database sees it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sending import NOW, event
+
+import db
+from db.core.errors import Invalid
+from db.core.item import MAX_BYTES, rules
+from db.events import LOGGED
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"payload": {"a": "\0"}}, None),
+        ({"payload": {"\0": "a"}}, None),
+        ({"payload": ["\\", "a\0"]}, None),
+        ({"payload": "x" * MAX_BYTES}, None),
+        ({"payload": "\ud800"}, None),
+        ({"payload": 2**80}, None),
+        ({"event_type": ""}, "event_type"),
+        ({"event_type": "x" * 201}, "event_type"),
+        ({"severity": "BAD"}, "severity"),
+    ],
+)
+def test_what_is_refused_beforehand(row: dict[str, Any], field: str | None) -> None:
+    with pytest.raises(Invalid) as refused:
+        event(1, **row)
+    assert refused.value.field == field
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    assert b"u0000" in event(1, payload={"a": "\\u0000"}).text
+
+
+def test_deep_json_is_refused() -> None:
+    payload: Any = 1
+    for _ in range(40):
+        payload = [payload]
+    with pytest.raises(Invalid, match="nested"):
+        event(1, payload=payload)
+
+
+@pytest.mark.parametrize("days", [-3660, 2])
+def test_times_far_away_are_refused(days: int) -> None:
+    with pytest.raises(Invalid):
+        event(1, NOW + timedelta(days=days))
+
+
+@pytest.mark.parametrize("value", [1e9, -1e9, 1e300])
+def test_numbers_out_of_range_are_refused(value: float) -> None:
+    row = {"metric_name": "m", "value": value, "unit": None, "tags": {}, "timestamp": NOW}
+    with pytest.raises(Invalid) as refused:
+        db.metrics.RECORDED.rules.item(row, NOW)
+    assert refused.value.field == "value"
+
+
+def test_rules_come_from_the_table() -> None:
+    made = rules(db.metrics.Metric, "metric_name")
+    assert (made.names, dict(made.limits)) == (("metric_name",), {"value": 1e9})
+    assert LOGGED.rules.choices == {"severity": set(db.events.EventSeverity)}

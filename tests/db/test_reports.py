@@ -1,0 +1,130 @@
+"""Reports of agents: what becomes of their state, their history and the events about them."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from sending import NOW, report
+from sqlalchemy import select
+from stored import rows
+
+import db
+from db import Database
+from db.audit import AuditEntry, Change
+from db.core.act import Act
+from db.core.ingest import Ingestion
+from db.core.item import Item
+from db.events import Event
+
+
+async def agent(database: Database, key: str = "a") -> Any:
+    async with database.read() as session:
+        statement = db.agents.Agent.select().where(db.agents.Agent.agent_key == key)
+        return await session.record(db.agents.Agent, statement)
+
+
+async def test_the_newest_report_is_the_state(database: Database, ingestion: Ingestion) -> None:
+    times = [NOW - timedelta(seconds=n) for n in (5, 3, 9, 4)]
+    reports = [report(n, at) for n, at in enumerate(times)]
+    await ingestion.take(db.reports.REPORTED, reports[:1])
+    await ingestion.take(db.reports.REPORTED, reports[1:])
+    state = await agent(database)
+    assert (state.current_task, state.last_active) == ({"n": 1}, times[1])
+    await ingestion.take(db.reports.REPORTED, [report(9, NOW - timedelta(seconds=60))])
+    assert (await agent(database)).current_task == {"n": 1}
+
+
+async def test_of_two_reports_of_one_moment_the_later_stored_is_the_state(
+    database: Database, ingestion: Ingestion
+) -> None:
+    await ingestion.take(db.reports.REPORTED, [report(1, NOW), report(2, NOW)])
+    assert (await agent(database)).current_task == {"n": 2}
+    await ingestion.take(db.reports.REPORTED, [report(3, NOW)])
+    assert (await agent(database)).current_task == {"n": 3}
+
+
+async def test_what_was_measured_last_stays(database: Database, ingestion: Ingestion) -> None:
+    measured = {"performance_metrics": {"tasks": 3}}
+    await ingestion.take(db.reports.REPORTED, [report(1, NOW, **measured), report(2, NOW)])
+    await ingestion.take(db.reports.REPORTED, [report(3, NOW)])
+    assert (await agent(database)).performance_metrics == {"tasks": 3}
+
+
+async def test_the_twenty_newest_errors_are_kept(database: Database, ingestion: Ingestion) -> None:
+    def failed(number: int) -> Item:
+        return report(number, NOW - timedelta(seconds=100 - number), error=f"error {number}")
+
+    await ingestion.take(db.reports.REPORTED, [failed(n) for n in range(30)])
+    await ingestion.take(db.reports.REPORTED, [failed(n) for n in (31, 30)])
+    await ingestion.take(db.reports.REPORTED, [failed(5)])  # too old to be kept
+    log = (await agent(database)).error_log
+    assert [entry["error"] for entry in log] == [f"error {n}" for n in range(12, 32)]
+
+
+async def test_a_report_says_what_came_before(database: Database, ingestion: Ingestion) -> None:
+    for batch in (["IDLE", "RUNNING"], ["PAUSED"], ["RUNNING", "IDLE"]):
+        items = [report(n, NOW, status=status) for n, status in enumerate(batch)]
+        await ingestion.take(db.reports.REPORTED, items)
+    history = db.agents.AgentReport
+    stored = await rows(
+        database, select(history.previous_status, history.status).order_by(history.seq)
+    )
+    statuses = ["IDLE", "RUNNING", "PAUSED", "RUNNING", "IDLE"]
+    assert stored == list(zip([None, *statuses], statuses, strict=False))
+
+
+async def test_a_report_sent_twice_has_no_second_effect(
+    database: Database, ingestion: Ingestion
+) -> None:
+    item = report(1, NOW, error="once")
+    for _ in range(2):
+        await ingestion.take(db.reports.REPORTED, [item, item])
+    assert len((await agent(database)).error_log) == 1
+    assert await rows(database, select(Event.event_type)) == [("agent_status_update",)]
+    assert len(await rows(database, select(db.agents.AgentReport.id))) == 1
+
+
+async def test_two_gateways_reporting_the_same_agents_do_not_wait_for_each_other(
+    database: Database, database_url: str, ingestion: Ingestion
+) -> None:
+    other = Database(database_url)
+    second = Ingestion(other)
+    keys = [f"agent-{n}" for n in range(40)]
+    sent = []
+    for n in range(20):
+        for one, order in ((ingestion, keys), (second, keys[::-1])):
+            items = [report(n, NOW + timedelta(milliseconds=n), key) for key in order]
+            sent.append(one.take(db.reports.REPORTED, items))
+    assert await asyncio.gather(*sent) == [{}] * 40
+    await second.close()
+    await other.close()
+    assert len(await rows(database, select(db.agents.AgentReport.id))) == 1600
+    tasks = await rows(database, select(db.agents.Agent.current_task).distinct())
+    assert tasks == [({"n": 19},)]
+
+
+async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestion) -> None:
+    await ingestion.take(db.reports.REPORTED, [report(1, NOW)])
+    async with database.write() as session:
+        await db.reports.forget(session, "a")
+    assert await agent(database) is None
+    line = db.agents.AgentReport
+    lines = select(line.status, line.previous_status).order_by(line.seq)
+    assert await rows(database, lines) == [("RUNNING", None), ("OFFLINE", "RUNNING")]
+    types = await rows(database, select(Event.event_type).order_by(Event.seq))
+    assert types == [("agent_status_update",), ("agent_forgotten",)]
+
+
+async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion: Ingestion) -> None:
+    await ingestion.take(db.reports.REPORTED, [report(1, NOW)])
+    [(id, status)] = await rows(database, select(db.agents.Agent.id, db.agents.Agent.status))
+    async with database.write(Act("forgetAgent", "test-request")) as session:
+        await db.reports.forget(session, "a")
+    async with database.read() as session:
+        [entry] = await session.records(AuditEntry, AuditEntry.select())
+        [change] = await session.records(Change, Change.select())
+    done = (entry.operation, entry.request_id, entry.entity, entry.entity_id)
+    assert done == ("forgetAgent", "test-request", "agent_states", id)
+    assert (entry.before["agent_key"], entry.before["status"]) == ("a", status)
+    assert entry.after is None
+    assert (change.noun, change.entity_id, change.kind) == ("agent_states", id, "DELETED")
