@@ -1,15 +1,17 @@
 """Running operations without HTTP, on a database of the test's own."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from ai_testing import Write, write
 from reporting import Send, reporting
 from writing import Run, result
 
 from db import Database
 from db.users import Role
-from factories import make_user
+from factories import make_dream, make_user
 from following import Follow, following
 from graph.core.context import Context
 from graph.core.live import Live
@@ -53,6 +55,18 @@ async def ada(database: Database) -> Principal:
 async def bob(database: Database) -> Principal:
     """Another member."""
     return Principal((await make_user(database)).id, Role.MEMBER)
+
+
+@pytest.fixture
+async def dream(database: Database, ada: Principal) -> Any:
+    """A dream of Ada's."""
+    return await make_dream(database, user_id=ada.user_id, title="Fly")
+
+
+@pytest.fixture
+def write_test(run: Run, ada: Principal) -> Write:
+    """`await write_test("startAiTest", input)`: what it comes to, for Ada if nobody is named."""
+    return partial(write, run, who=ada)
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""Tests that are over are recorded, one by one or in bulk, by who may and once for each key."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from ai_testing import Write, logs, recorded, score
+from writing import ERRORS, Run, stored
+
+from db import Database
+from db.ai_tests import AiTest
+from db.audit import AuditEntry
+from db.progress import ProgressLog
+from db.users import Role
+from factories import make_dream, make_user
+from graph.core.operation import Answer
+from graph.core.permission import ANONYMOUS, Principal
+
+BULK = f"""mutation ($input: RecordAiTestsInput!) {{
+  answer: recordAiTests(input: $input) {{
+    __typename
+    ... on RecordedAiTests {{
+      recordedCount
+      results {{ index result {{ __typename ... on AiTest {{ model }} {ERRORS} }} }}
+    }}
+    {ERRORS}
+  }}
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "message"),
+    [
+        (
+            {"provider": "OpenAI"},
+            "provider",
+            "A provider is written in small letters, like `openai`.",
+        ),
+        ({"model": ""}, "model", "This text must have 1 to 200 characters."),
+        ({"impossibilityScore": 101}, "impossibilityScore", "This must be a number from 0 to 100."),
+        ({"confidence": -1}, "confidence", "This must be a number from 0 to 100."),
+        ({"durationMs": -1}, "durationMs", "This cannot be less than zero."),
+        ({"tokensUsed": -1}, "tokensUsed", "This cannot be less than zero."),
+        ({"cost": "-1"}, "cost", "This cannot be less than zero."),
+        ({"parameters": [1]}, "parameters", "This must be a JSON object."),
+        ({"status": "RUNNING"}, "status", "A recorded test is COMPLETED, FAILED or CANCELLED."),
+        (
+            {"status": "FAILED", "impossibilityScore": 5},
+            "impossibilityScore",
+            "Only a COMPLETED test has a score.",
+        ),
+        (
+            {"at": "2999-01-01T00:00:00Z"},
+            "at",
+            "The time must lie between ten years ago and now.",
+        ),
+        (
+            {"cost": "10000"},
+            None,
+            "A value is out of range, or holds characters that cannot be stored.",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_said_and_nothing_is_stored(
+    database: Database, dream: Any, write_test: Write, values: Any, field: str | None, message: str
+) -> None:
+    answer = await write_test("recordAiTest", recorded(dream, **values))
+
+    assert answer == {
+        "__typename": "Invalid",
+        "message": message,
+        "code": "INVALID",
+        "field": field,
+    }
+    assert await stored(database, AiTest) == await stored(database, AuditEntry) == []
+
+
+@pytest.mark.parametrize("verb", ["startAiTest", "recordAiTest"])
+@pytest.mark.parametrize(
+    ("public", "scopes", "typename"),
+    [
+        (True, (), "Forbidden"),
+        (True, ("tests:write",), "AiTest"),
+        (False, (), "NotFound"),
+        (False, ("tests:write",), "NotFound"),
+    ],
+)
+async def test_the_owner_or_a_key_for_it_has_a_dream_tested(
+    database: Database,
+    write_test: Write,
+    verb: str,
+    public: bool,
+    scopes: tuple[str, ...],
+    typename: str,
+) -> None:
+    dream = await make_dream(database, is_public=public)
+    user = await make_user(database)
+    who = Principal(user_id=user.id, role=Role.MEMBER, scopes=frozenset(scopes))
+
+    answer = await write_test(verb, recorded(dream), who=who)
+
+    assert answer["__typename"] == typename
+    assert len(await stored(database, AiTest)) == (typename == "AiTest")
+
+
+async def test_strangers_are_asked_to_sign_in(run: Run, dream: Any) -> None:
+    answer = await run(BULK, {"input": {"tests": [recorded(dream)]}}, ANONYMOUS)
+
+    assert [error["extensions"]["code"] for error in answer.errors] == ["UNAUTHENTICATED"]
+
+
+async def test_the_same_key_stores_one_test(
+    database: Database, dream: Any, write_test: Write
+) -> None:
+    input = recorded(dream, idempotencyKey="once", **score(70))
+
+    answers = await asyncio.gather(*(write_test("recordAiTest", input) for _ in range(10)))
+    other = await write_test("recordAiTest", {**input, "model": "other"})
+
+    assert answers == [answers[0]] * 10
+    assert other["__typename"] == "Conflict"
+    assert len(await stored(database, AiTest)) == len(await stored(database, ProgressLog)) == 1
+
+
+async def test_one_bad_test_keeps_no_other_out(
+    database: Database, run: Run, dream: Any, ada: Principal
+) -> None:
+    private = await make_dream(database, is_public=False)
+    tests = [
+        recorded(dream, model="first", **score(50)),
+        recorded(dream, model="nul", reasoning="\0"),
+        recorded(private),
+        recorded(dream, model="last", **score(40)),
+    ]
+    answer = await run(BULK, {"input": {"tests": tests}}, ada)
+
+    assert answer == Answer(
+        {
+            "answer": {
+                "__typename": "RecordedAiTests",
+                "recordedCount": 2,
+                "results": [
+                    {"index": 0, "result": {"__typename": "AiTest", "model": "first"}},
+                    {
+                        "index": 1,
+                        "result": {
+                            "__typename": "Invalid",
+                            "message": "A value is out of range, or holds characters that cannot "
+                            "be stored.",
+                            "code": "INVALID",
+                            "field": None,
+                        },
+                    },
+                    {
+                        "index": 2,
+                        "result": {
+                            "__typename": "NotFound",
+                            "message": "There is no such thing, or you may not see it.",
+                            "code": "NOT_FOUND",
+                        },
+                    },
+                    {"index": 3, "result": {"__typename": "AiTest", "model": "last"}},
+                ],
+            }
+        },
+        [],
+    )
+    assert [count for _, _, count, _ in await logs(database)] == [1, 2]
+
+
+async def test_tests_are_sent_by_the_five_hundred(run: Run, dream: Any, ada: Principal) -> None:
+    answer = await run(BULK, {"input": {"tests": [recorded(dream)] * 501}}, ada)
+
+    assert answer.data == {
+        "answer": {
+            "__typename": "Invalid",
+            "message": "Send at most 500 tests at once.",
+            "code": "INVALID",
+            "field": "tests",
+        }
+    }
