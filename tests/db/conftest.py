@@ -1,4 +1,4 @@
-"""What tests of the database share: a place to import into, lanes to send into."""
+"""What tests of the database share: where to import, lanes to send into, a reader."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +7,9 @@ import pytest
 from importing import Ground
 
 from db import Database
+from db.core.feed import Reader
 from db.core.ingest import Ingestion
+from db.feeds import EVENTS
 
 
 @pytest.fixture
@@ -22,3 +24,11 @@ async def ingestion(database: Database) -> AsyncIterator[Ingestion]:
     ingestion = Ingestion(database)
     yield ingestion
     await ingestion.close()
+
+
+@pytest.fixture
+async def reader(database: Database) -> AsyncIterator[Reader]:
+    """Reads the events while somebody follows."""
+    reader = Reader(EVENTS, database)
+    yield reader
+    await reader.close()
