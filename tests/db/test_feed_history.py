@@ -3,55 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import delete, func, insert, make_url, select, text, update
+from feeding import positions, read_up_to
+from sqlalchemy import delete, make_url, text, update
+from stored import execute
 
 import ground
-from db import Database, feeds
-from db.agents import AgentReport
-from db.audit import Change
-from db.core.feed import Discontinued, History, Position, Reader, Reason, retention
-from db.core.feed.ring import Ring
-from db.core.table import Table
+from db import Database
+from db.core.feed import Discontinued, History, Reader, Reason
 from db.events import Event
-from db.feeds import AGENTS, EVENTS, Feeds
-from factories import make_agent_report, make_event
+from db.feeds import Feeds
+from factories import make_event
 from waiting import until
-
-LONG_AGO = datetime(2020, 5, 17, tzinfo=UTC)
-
-
-@pytest.fixture
-async def reader(database: Database) -> AsyncIterator[Reader]:
-    reader = Reader(EVENTS, database)
-    yield reader
-    await reader.close()
-
-
-async def execute(database: Database, statement: Any) -> None:
-    async with database.write() as session:
-        await session.execute(statement)
-
-
-async def read_up_to(database: Database, reader: Reader, count: int = 3) -> list[Any]:
-    """Some events, and a reader that has read them."""
-    made = [await make_event(database) for _ in range(count)]
-    await until(lambda: reader.position.seq == made[-1].seq)
-    return made
-
-
-async def positions(database: Database, *records: Any) -> list[Position]:
-    """Those after each record."""
-    async with database.read() as session:
-        epoch = await session.scalar(select(History.epoch).where(History.name == "events"))
-    low = epoch.int & 0xFFFF_FFFF
-    return [Position("events", low, each.seq, EVENTS.check(each)) for each in records]
-
 
 # Judging: once from the ring, once from the table
 
@@ -235,141 +201,3 @@ async def _replace(server_url: str, url: str, copy_url: str) -> None:
     connection = await asyncpg.connect(server_url)
     await connection.execute(f'alter database "{copy}" rename to "{name}"')
     await connection.close()
-
-
-# The ring
-
-
-def _ring(rows: int, max_rows: int = 1_000, max_bytes: int = 1_000_000) -> Ring:
-    ring = Ring(0, max_rows, max_bytes)
-    row = Event.Record(*[None] * len(Event.Record._fields))
-    for seq in range(2, 2 * rows + 1, 2):
-        ring.extend([row._replace(seq=seq)], [100])
-    return ring
-
-
-def test_a_ring_drops_the_oldest_of_too_many_rows() -> None:
-    ring = _ring(10, max_rows=4)
-    assert (ring.tail, ring.seqs, ring.bytes) == (12, [14, 16, 18, 20], 400)
-    assert ring.since(11) is None
-    assert [row.seq for row in ring.since(12) or ()] == [14, 16, 18, 20]
-    assert [row.seq for row in ring.since(15) or ()] == [16, 18, 20]
-
-
-@pytest.mark.parametrize(("max_bytes", "rows"), [(1_000, 10), (999, 9), (900, 9), (99, 0)])
-def test_a_ring_drops_the_oldest_of_too_many_bytes(max_bytes: int, rows: int) -> None:
-    ring = _ring(10, max_bytes=max_bytes)
-    assert (len(ring.records), ring.bytes) == (rows, rows * 100)
-    assert ring.tail == 20 - 2 * rows
-
-
-def test_a_ring_finds_a_row_by_its_number() -> None:
-    ring = _ring(3)
-    assert [row and row.seq for row in map(ring.at, range(8))] == [
-        *(None, None, 2, None, 4, None, 6, None)
-    ]
-
-
-# Retention
-
-
-async def test_old_months_go_and_who_is_behind_is_told(database: Database) -> None:
-    old = [await make_agent_report(database, reported_at=LONG_AGO) for _ in range(2)]
-    new = await make_agent_report(database, reported_at=datetime.now(UTC))
-    reader = Reader(AGENTS, database)
-    async with reader.following():
-        last = reader.position
-        before = Position("agents", last.epoch, old[0].seq, AGENTS.check(old[0]))
-        assert await feeds.expire(database, {"agents": timedelta(days=365)}) == {"agents": 1}
-        assert await reader.judge(before) == Reason.EXPIRED
-        assert await reader.judge(last) is None
-        assert await _stored(database, AgentReport) == [new.seq]
-        assert await feeds.expire(database, {"agents": timedelta(days=365)}) == {"agents": 0}
-        again = await make_agent_report(database, reported_at=LONG_AGO)
-        await until(lambda: reader.position.seq == again.seq)
-        assert reader.generation == 0
-    await reader.close()
-
-
-async def test_nothing_goes_that_is_to_be_kept(database: Database) -> None:
-    await make_event(database, timestamp=LONG_AGO)
-    assert await feeds.expire(database, {}) == {}
-    assert await feeds.expire(database, {"events": datetime.now(UTC) - LONG_AGO}) == {"events": 0}
-    assert len(await _stored(database, Event)) == 1
-
-
-async def test_a_month_that_was_half_taken_out_goes_and_one_that_somebody_kept_stays(
-    database: Database,
-) -> None:
-    for month in (1, 2, 3):
-        await make_event(database, timestamp=LONG_AGO.replace(month=month))
-    detached, kept = "system_events_y2020m01", "system_events_y2020m02"
-    await execute(database, text(f"alter table system_events detach partition {kept}"))
-    await execute(database, text(f"alter table system_events detach partition {detached}"))
-    await execute(database, text(f"comment on table {detached} is '{retention.EXPIRED}'"))
-    assert await feeds.expire(database, {"events": timedelta(days=365)}) == {"events": 2}
-    there = text("select to_regclass('system_events_y2020m02') is not null")
-    async with database.read() as session:
-        assert await session.scalar(there)
-        assert await session.scalar(text("select count(*) from system_events_y2020m02")) == 1
-
-
-async def test_rows_that_came_while_their_month_went_make_another_history(
-    database: Database,
-) -> None:
-    seen = await make_event(database, timestamp=LONG_AGO)
-    [position] = await positions(database, seen)
-    month = "system_events_y2020m05"
-    await execute(database, update(History).values(min_seq=seen.seq + 1))
-    await execute(database, text(f"comment on table {month} is '{retention.EXPIRED}'"))
-    await make_event(database, timestamp=LONG_AGO)
-    await execute(database, text(f"alter table system_events detach partition {month}"))
-    assert await feeds.expire(database, {"events": timedelta(days=365)}) == {"events": 1}
-    assert await Reader(EVENTS, database).judge(position) == Reason.EPOCH
-
-
-async def test_old_changes_go_in_batches(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "BATCH_ROWS", 3)
-    now = datetime.now(UTC)
-    for days in (40, 39, 38, 37, 36, 31, 31, 2, 1):
-        row = {"noun": "users", "entity_id": uuid4(), "kind": "CREATED"}
-        await execute(database, insert(Change).values(**row, at=now - timedelta(days=days)))
-    before = await _stored(database, Change)
-    assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {"changes": 7}
-    assert await _stored(database, Change) == before[7:]
-    async with database.read() as session:
-        min_seq = select(History.min_seq).where(History.name == "changes")
-        assert await session.scalar(min_seq) == before[6] + 1
-    assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {"changes": 0}
-
-
-async def test_one_process_at_a_time(database: Database) -> None:
-    async with database.write() as session:
-        await session.execute(select(func.pg_advisory_xact_lock(retention.LOCK)))
-        assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {}
-
-
-async def _stored(database: Database, table: type[Table]) -> list[int]:
-    seq = table.__table__.c.seq
-    async with database.read() as session:
-        return [row[0] for row in await session.rows(select(seq).order_by(seq))]
-
-
-# The auditor
-
-
-async def test_a_row_that_comes_in_behind_the_reader_is_counted(
-    database: Database, reader: Reader
-) -> None:
-    reader.auditor.window_seconds = 0.05
-    async with reader.following():
-        await read_up_to(database, reader)
-        async with database.write() as session:
-            gap = await session.scalar(text("select nextval('system_events_seq')"))
-        await make_event(database)
-        await until(lambda: reader.position.seq == gap + 1)
-        assert reader.late_rows == 0
-        await make_event(database, seq=gap)
-        await until(lambda: reader.late_rows == 1)
