@@ -1,0 +1,101 @@
+"""What a list may be asked for: windows that make sense, and cursors of its own order."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from paging import DREAMS, Data
+
+from counting import statements
+from db import Database
+from factories import make_ai_test, make_dream, make_user
+from graph.core.operation import Answer
+
+Run = Callable[..., Awaitable[Answer]]
+
+EDGES_OF_TESTS = """query ($orderBy: [AiTestOrder!], $after: String, $before: String) {
+    aiTests(orderBy: $orderBy, after: $after, before: $before) { edges { cursor } } }"""
+TERMS = [[]] + [
+    [{"field": name, "direction": direction}]
+    for name in ("IMPOSSIBILITY_SCORE", "DURATION_MS", "COST")
+    for direction in ("ASC", "DESC")
+]
+
+
+def refusal(answer: Answer) -> str | None:
+    """What a refused list says, or None when it was not refused."""
+    if not answer.errors:
+        return None
+    (error,) = answer.errors
+    assert (answer.data, error["extensions"]["code"]) == (None, "BAD_USER_INPUT")
+    return error["message"]
+
+
+@pytest.mark.parametrize("order", TERMS)
+async def test_a_cursor_of_another_order_is_refused(
+    database: Database, run: Run, data: Data, order: list[dict[str, Any]]
+) -> None:
+    await make_ai_test(database)
+    edges = await data(EDGES_OF_TESTS, {"orderBy": order})
+    cursor = edges["aiTests"]["edges"][0]["cursor"]
+
+    for other in TERMS:
+        with statements(database, exactly=int(other == order)):
+            answer = await run(EDGES_OF_TESTS, {"orderBy": other, "after": cursor})
+        assert (refusal(answer) is None) is (other == order)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", " ", "x", "é", "====", "W10", "bnVsbA", "WzFd", "MQ", "eyJhIjoxfQ", "W" * 99]
+)
+@pytest.mark.parametrize("side", ["after", "before"])
+async def test_what_is_no_cursor_is_refused(
+    database: Database, run: Run, cursor: str, side: str
+) -> None:
+    with statements(database, exactly=0):
+        answer = await run(EDGES_OF_TESTS, {side: cursor})
+
+    assert refusal(answer) == "This cursor does not belong to a list in this order."
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        ({"first": -1}, "first must be between 0 and 100."),
+        ({"first": 101}, "first must be between 0 and 100."),
+        ({"last": -1}, "last must be between 0 and 100."),
+        ({"last": 101}, "last must be between 0 and 100."),
+        ({"first": 1, "last": 1}, "Give first or last, not both."),
+    ],
+)
+async def test_a_window_of_no_sense_is_refused(
+    database: Database, run: Run, window: dict[str, Any], message: str
+) -> None:
+    with statements(database, exactly=0):
+        answer = await run(DREAMS, window)
+
+    assert refusal(answer) == message
+
+
+async def test_a_page_has_twenty_rows_unless_told_otherwise(database: Database, data: Data) -> None:
+    owner = (await make_user(database)).id
+    for _ in range(21):
+        await make_dream(database, user_id=owner)
+
+    answers = [await data(DREAMS, window) for window in ({}, {"first": None, "last": None})]
+
+    assert [len(answer["page"]["nodes"]) for answer in answers] == [20, 20]
+
+
+async def test_a_column_named_again_in_an_order_says_nothing_more(
+    database: Database, data: Data
+) -> None:
+    for title in "bac":
+        await make_dream(database, title=title)
+    order = [{"field": "TITLE", "direction": direction} for direction in ("DESC", "ASC") * 5_000]
+
+    answer = await data(
+        "query ($by: [DreamOrder!]) { dreams(orderBy: $by) { nodes { title } } }", {"by": order}
+    )
+
+    assert [node["title"] for node in answer["dreams"]["nodes"]] == ["c", "b", "a"]
