@@ -1,0 +1,172 @@
+"""What a request may ask for, in its body or its address; a sentence refuses anything else."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from posting import GRAPHQL_JSON, ID, JSON, extensions, post, refused
+
+NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
+SHAPE = "The body must be a JSON object with the key `query`."
+QUERY = "`query` must be a string with a GraphQL document."
+BODIES = [
+    (
+        b"",
+        "The body is not JSON: Input is a zero-length, empty document: line 1 column 1 (char 0).",
+    ),
+    (b"3", SHAPE),
+    (b'"x"', SHAPE),
+    (b"null", SHAPE),
+    (b"{}", QUERY),
+    (b"[]", "Batching is not supported: send one operation as a JSON object."),
+    (b"[1]", "Batching is not supported: send one operation as a JSON object."),
+    (b'{"query": null}', QUERY),
+    (b'{"query": 3}', QUERY),
+    (b'{"query": ""}', QUERY),
+    (b'{"query": "{ __typename }", "operationName": 3}', "`operationName` must be a string."),
+    (b'{"query": "{ __typename }", "variables": [1]}', "`variables` must be an object."),
+    (b'{"query": "{ __typename }", "variables": "{}"}', "`variables` must be an object."),
+    (b'{"query": "{ __typename }", "extensions": 3}', "`extensions` must be an object."),
+    (b'{"query": "{ __typename \\u0000 }"}', NUL),
+    (b'{"query": "{ user(id: \\"\\\\u0000\\") { id } }"}', NUL),
+    (b'{"query": "{ user(id: \\"\\\\u{00}\\") { id } }"}', NUL),
+    (
+        b'{"query": "{ __typename }", "variables": {"a": 123456789012345678901234567890}}',
+        "The variables hold an integer of more than 64 bits: send it as a string.",
+    ),
+    (
+        b'{"query": "{ __typename }", "variables": {"a": %b}}' % (b"[" * 40 + b"]" * 40),
+        "The variables are nested more than 32 levels deep.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BODIES)
+async def test_odd_bodies_are_refused(
+    client: httpx2.AsyncClient, body: bytes, message: str
+) -> None:
+    response = await post(client, body)
+    assert (response.status_code, response.json()) == (400, refused(message))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe",
+        b'{"query": "\xff"}',
+        b"[" * 2000,
+        b'{"query": "{ __typename }", "variables": {"a": NaN}}',
+        b'{"query": "{ __typename }", "variables": {"a": "\\ud800"}}',
+        b'{"query": "{ __typename }"',
+        b"query=1",
+    ],
+)
+async def test_what_is_not_json_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await post(client, body)
+    error = response.json()["errors"][0]
+    assert response.status_code == 400
+    assert error["message"].startswith("The body is not JSON: ")
+    assert error["extensions"] == extensions("BAD_USER_INPUT")
+
+
+async def test_escaped_backslashes_are_no_nul(client: httpx2.AsyncClient) -> None:
+    body = b'{"query": "{ __typename }", "variables": {"a": "\\\\u0000"}}'
+    assert (await post(client, body)).json() == {"data": {"__typename": "Query"}}
+
+
+async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClient) -> None:
+    query = "query ($text: String!) { dreams(filter: {title: {eq: $text}}) { totalCount } }"
+    response = await post(client, {"query": query, "variables": {"text": "a\0b"}})
+    message = "A value is out of range, or holds characters that cannot be stored."
+    place = {"locations": [{"line": 1, "column": 26}], "path": ["dreams"]}
+    expected = refused(message, **place) | {"data": None}
+    assert (response.status_code, response.json()) == (200, expected)
+
+
+async def test_a_nul_in_a_variable_that_nobody_asked_for_is_nothing(
+    client: httpx2.AsyncClient,
+) -> None:
+    body = {"query": "{ __typename }", "variables": {"a": "\0", "\0": 1}}
+    assert (await post(client, body)).json() == {"data": {"__typename": "Query"}}
+
+
+async def test_body_too_large(client: httpx2.AsyncClient) -> None:
+    response = await post(client, b" " * 5000)
+    expected = refused("The body is larger than 4096 bytes.")
+    assert (response.status_code, response.json()) == (413, expected)
+
+
+async def test_body_too_large_without_saying_so(client: httpx2.AsyncClient) -> None:
+    async def pieces() -> Any:
+        for _ in range(10):
+            yield b" " * 1000
+
+    headers = ID | {"content-type": JSON}
+    response = await client.post("/graphql", content=pieces(), headers=headers)
+    expected = refused("The body is larger than 4096 bytes.")
+    assert (response.status_code, response.json()) == (413, expected)
+
+
+async def test_document_too_large(client: httpx2.AsyncClient) -> None:
+    response = await post(client, {"query": "{ __typename }" + " " * 1024})
+    expected = refused("The document is larger than 1024 bytes.", "QUERY_TOO_COMPLEX")
+    assert (response.status_code, response.json()) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/graphql",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "application/jsonp",
+        "",
+    ],
+)
+async def test_other_content_types_are_refused(
+    client: httpx2.AsyncClient, content_type: str
+) -> None:
+    response = await post(client, {"query": "{ __typename }"}, content_type=content_type)
+    expected = refused("Send application/json, encoded in UTF-8.")
+    assert (response.status_code, response.json()) == (415, expected)
+
+
+@pytest.mark.parametrize("content_type", ["Application/JSON", 'application/json; charset="UTF-8"'])
+async def test_json_by_any_spelling(client: httpx2.AsyncClient, content_type: str) -> None:
+    response = await post(client, {"query": "{ __typename }"}, content_type=content_type)
+    assert (response.status_code, response.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+async def test_answers_an_operation_with_variables(client: httpx2.AsyncClient) -> None:
+    text = "query A($n: Int) { dreams(first: $n) { nodes { title } } } query B { __typename }"
+    body = {"query": text, "operationName": "A", "variables": {"n": 1}, "extensions": {"a": 1}}
+    response = await post(client, body, GRAPHQL_JSON)
+    assert (response.status_code, response.json()) == (200, {"data": {"dreams": {"nodes": []}}})
+
+
+async def test_get_answers_queries(client: httpx2.AsyncClient) -> None:
+    text = "query A($n: Int) { dreams(first: $n) { nodes { title } } }"
+    parameters = {"query": text, "variables": '{"n": 1}', "extensions": "{}", "operationName": "A"}
+    response = await client.get("/graphql", params=parameters)
+    assert (response.status_code, response.json()) == (200, {"data": {"dreams": {"nodes": []}}})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({}, QUERY),
+        ({"query": "{ __typename }", "variables": "[1]"}, "`variables` must be an object."),
+        ({"query": "{ __typename }", "extensions": "3"}, "`extensions` must be an object."),
+        ({"query": "{ __typename \0 }"}, NUL),
+        (
+            {"query": "{ __typename }", "variables": "{"},
+            "`variables` is not JSON: unexpected end of data: line 1 column 2 (char 1).",
+        ),
+    ],
+)
+async def test_get_is_refused(
+    client: httpx2.AsyncClient, parameters: dict[str, str], message: str
+) -> None:
+    response = await client.get("/graphql", params=parameters, headers=ID)
+    assert (response.status_code, response.json()) == (400, refused(message))
