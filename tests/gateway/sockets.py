@@ -15,6 +15,7 @@ from db import Database
 from gateway.auth import Auth
 from gateway.serving import configuration, listening
 from gateway.settings import Settings
+from listening import HISTORY
 from waiting import patience
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -61,6 +62,11 @@ class Client:
         error = await self.hear()
         assert (error["type"], error["id"]) == ("error", id), error
         return error["payload"]
+
+    async def follow(self, id: str, query: str = HISTORY) -> None:
+        """Subscribes to the history, which begins with a snapshot."""
+        await self.ask(id, query)
+        assert kinds(await self.hear()) == (id, "SNAPSHOT")
 
     async def close_code(self) -> tuple[int, str]:
         """With which code and reason the gateway closes, whatever it says before."""
@@ -114,3 +120,9 @@ async def running(config: uvicorn.Config) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+def kinds(message: Any) -> tuple[str, str]:
+    """Whose message of the history it is, and of what kind."""
+    assert message["type"] == "next", message
+    return message["id"], message["payload"]["data"]["agentHistory"]["kind"]

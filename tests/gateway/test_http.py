@@ -1,4 +1,4 @@
-"""By whatever method, path or host a request comes, and whatever fails: it has an answer in JSON."""
+"""By whatever method, path or host a request comes, whatever fails: its answer is JSON."""
 
 from collections.abc import AsyncIterator
 

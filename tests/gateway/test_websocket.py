@@ -1,10 +1,11 @@
-"""WebSockets: what is said in graphql-transport-ws, and with which code each wrong word ends it."""
+"""WebSockets: what is said in graphql-transport-ws by who knows how, and what is answered."""
 
 import json
 from typing import Any
 
 import pytest
-from sockets import PROTOCOL, dialled, greeted
+from callers import WHO
+from sockets import PROTOCOL, dialled, greeted, kinds
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -15,68 +16,83 @@ from waiting import until
 pytestmark = pytest.mark.usefixtures("log")
 
 VIEWER = {"data": {"viewer": {"role": "ADMIN", "scopes": []}}}
-WHO = "{ viewer { role scopes } }"
-
-
-def subscribe(id: Any = "1", **payload: Any) -> dict[str, Any]:
-    return {"type": "subscribe", "id": id, "payload": {"query": WHO, **payload}}
-
-
-def nested(depth: int) -> str:
-    return '{"type":"ping","payload":{"a":' + "[" * depth + "]" * depth + "}}"
-
-
-MALFORMED: dict[str, Any] = {
-    "no JSON": "hello",
-    "nothing": "",
-    "half a message": '{"type": "ping"',
-    "null": "null",
-    "a number": "1",
-    "a string": '"ping"',
-    "an array": "[]",
-    "an array of messages": '[{"type": "ping"}]',
-    "an object without a type": "{}",
-    "a huge integer": "9" * 5000,
-    "deep arrays": "[" * 50_000,
-    "a deep payload": nested(5_000),
-    "a lone surrogate": '{"type": "ping", "payload": {"a": "\\ud800"}}',
-    "not a number": '{"type": "ping", "payload": {"a": NaN}}',
-    "a binary frame": b'{"type": "ping"}',
-    "an unknown type": {"type": "start", "id": "1", "payload": {"query": WHO}},
-    "a type of the server": {"type": "next", "id": "1", "payload": {}},
-    "an acknowledgement": {"type": "connection_ack"},
-    "a type that is null": {"type": None},
-    "a type that is a list": {"type": ["ping"]},
-    "a type that is an object": {"type": {}},
-    "a ping with a string": {"type": "ping", "payload": "x"},
-    "a ping with an array": {"type": "ping", "payload": [1]},
-    "a pong with a number": {"type": "pong", "payload": 1},
-    "no id": {"type": "subscribe", "payload": {"query": WHO}},
-    "an id that is null": subscribe(None),
-    "an id that is empty": subscribe(""),
-    "an id that is a number": subscribe(1),
-    "an id that is an object": subscribe({}),
-    "an id that is an array": subscribe([]),
-    "an id that is long": subscribe("x" * 257),
-    "no payload": {"type": "subscribe", "id": "1"},
-    "a payload that is null": {"type": "subscribe", "id": "1", "payload": None},
-    "a payload that is a string": {"type": "subscribe", "id": "1", "payload": "x"},
-    "a payload that is an array": {"type": "subscribe", "id": "1", "payload": [WHO]},
-    "no query": {"type": "subscribe", "id": "1", "payload": {}},
-    "a query that is null": subscribe(query=None),
-    "a query that is a number": subscribe(query=1),
-    "a query that is an object": subscribe(query={}),
-    "variables that are an array": subscribe(variables=[1]),
-    "variables that are a string": subscribe(variables="{}"),
-    "variables that are false": subscribe(variables=False),
-    "an operation name that is a number": subscribe(operationName=1),
-    "an operation name that is an object": subscribe(operationName={}),
-    "extensions that are an array": subscribe(extensions=[]),
-    "extensions that are a string": subscribe(extensions="x"),
-    "completing nothing": {"type": "complete"},
-    "completing a number": {"type": "complete", "id": 1},
-    "completing an object": {"type": "complete", "id": {}},
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "syntax": ({"query": "subscription {"}, "GRAPHQL_PARSE_FAILED"),
+    "an empty document": ({"query": " "}, "BAD_USER_INPUT"),
+    "a NUL": ({"query": "{ a\0 }"}, "BAD_USER_INPUT"),
+    "validation": ({"query": "subscription { nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
+    "two roots": (
+        {"query": "subscription { a: agentHistory { kind } b: agentHistory { kind } }"},
+        "GRAPHQL_VALIDATION_FAILED",
+    ),
+    "no such operation": ({"query": WHO, "operationName": "Other"}, "BAD_USER_INPUT"),
+    "missing variables": (
+        {"query": "query($a: Int!) { agents(first: $a) { totalCount } }"},
+        "BAD_USER_INPUT",
+    ),
+    "wrong variables": (
+        {
+            "query": "subscription($k: [String!]) { agentHistory(keys: $k) { kind } }",
+            "variables": {"k": {"a": 1}},
+        },
+        "BAD_USER_INPUT",
+    ),
+    "deep variables": (
+        {"query": WHO, "variables": {"a": json.loads("[" * 40 + "]" * 40)}},
+        "BAD_USER_INPUT",
+    ),
+    "a huge integer": ({"query": WHO, "variables": {"a": 2**70}}, "BAD_USER_INPUT"),
+    "a large document": ({"query": WHO + "#" * 2000}, "QUERY_TOO_COMPLEX"),
+    "deep fields": ({"query": "{ a " * 12 + "}" * 12}, "QUERY_TOO_COMPLEX"),
+    "a bad cursor": (
+        {"query": 'subscription { agentHistory(after: "x") { kind } }'},
+        "BAD_USER_INPUT",
+    ),
 }
+
+
+async def test_the_newer_protocol_is_chosen(address: str) -> None:
+    async with dialled(address, ["graphql-ws", "graphql-transport-ws"]) as client:
+        assert client.connection.subprotocol == PROTOCOL
+        assert await client.is_alive()
+
+
+async def test_messages_are_not_compressed(address: str) -> None:
+    async with greeted(address) as client:
+        response = client.connection.response
+        assert response is not None
+        assert "sec-websocket-extensions" not in response.headers
+
+
+async def test_there_is_one_place_for_sockets(address: str) -> None:
+    url = address.replace("http", "ws", 1)
+    for path in ("/", "/health", "/graphiql"):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url + path, subprotocols=[PROTOCOL], proxy=None)
+        assert refused.value.response.status_code == 403
+
+
+async def test_pings_are_answered_before_and_after_the_greeting(address: str) -> None:
+    async with dialled(address) as client:
+        await client.say({"type": "pong"})
+        assert await client.is_alive()
+        await client.greet()
+        await client.say({"type": "ping", "payload": {"at": [1, "ü", None]}})
+        expected = {"type": "pong", "payload": {"at": [1, "ü", None]}}
+        assert await client.hear() == expected
+        await client.say({"type": "ping", "payload": {}})
+        assert await client.hear() == {"type": "pong", "payload": {}}
+        await client.say({"type": "pong", "payload": {"any": 1}})
+        await client.say({"type": "complete", "id": "never begun"})
+        assert await client.is_alive()
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"authorization": None}, {"headers": None, "a": 1}])
+async def test_greetings_without_a_credential(address: str, payload: Any) -> None:
+    async with dialled(address) as client:
+        await client.say({"type": "connection_init", "payload": payload})
+        assert await client.hear() == {"type": "connection_ack"}
+        assert await client.answer("1", WHO) == VIEWER
 
 
 async def test_a_query(address: str) -> None:
@@ -119,25 +135,9 @@ async def test_every_operation_reads_anew(address: str) -> None:
             assert answer == {"data": {"agent": {"status": status}}}
 
 
-async def test_pings_are_answered_before_and_after_the_greeting(address: str) -> None:
-    async with dialled(address) as client:
-        await client.say({"type": "pong"})
-        assert await client.is_alive()
-        await client.greet()
-        await client.say({"type": "ping", "payload": {"at": [1, "ü", None]}})
-        expected = {"type": "pong", "payload": {"at": [1, "ü", None]}}
-        assert await client.hear() == expected
-        await client.say({"type": "ping", "payload": {}})
-        assert await client.hear() == {"type": "pong", "payload": {}}
-        await client.say({"type": "pong", "payload": {"any": 1}})
-        await client.say({"type": "complete", "id": "never begun"})
-        assert await client.is_alive()
-
-
 async def test_a_subscription_until_it_is_completed(address: str) -> None:
     async with greeted(address) as client:
-        await client.ask("s", HISTORY)
-        assert kinds(await client.hear()) == ("s", "SNAPSHOT")
+        await client.follow("s")
         await report(address, "a", "RUNNING")
         update = await client.hear()
         assert kinds(update) == ("s", "UPDATE")
@@ -153,8 +153,7 @@ async def test_several_subscriptions_get_what_is_theirs(address: str) -> None:
     one = 'subscription { agentHistory(keys: ["a"]) { kind reports { agentKey } } }'
     async with greeted(address) as client:
         for id, query in (("all", HISTORY), ("one", one)):
-            await client.ask(id, query)
-            assert kinds(await client.hear()) == (id, "SNAPSHOT")
+            await client.follow(id, query)
         await report(address, "a", "RUNNING")
         assert {kinds(await client.hear()) for _ in range(2)} == {
             ("all", "UPDATE"),
@@ -164,48 +163,12 @@ async def test_several_subscriptions_get_what_is_theirs(address: str) -> None:
         assert kinds(await client.hear()) == ("all", "UPDATE")
 
 
-WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "syntax": ({"query": "subscription {"}, "GRAPHQL_PARSE_FAILED"),
-    "an empty document": ({"query": " "}, "BAD_USER_INPUT"),
-    "a NUL": ({"query": "{ a\0 }"}, "BAD_USER_INPUT"),
-    "validation": ({"query": "subscription { nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
-    "two roots": (
-        {"query": "subscription { a: agentHistory { kind } b: agentHistory { kind } }"},
-        "GRAPHQL_VALIDATION_FAILED",
-    ),
-    "no such operation": ({"query": WHO, "operationName": "Other"}, "BAD_USER_INPUT"),
-    "missing variables": (
-        {"query": "query($a: Int!) { agents(first: $a) { totalCount } }"},
-        "BAD_USER_INPUT",
-    ),
-    "wrong variables": (
-        {
-            "query": "subscription($k: [String!]) { agentHistory(keys: $k) { kind } }",
-            "variables": {"k": {"a": 1}},
-        },
-        "BAD_USER_INPUT",
-    ),
-    "deep variables": (
-        {"query": WHO, "variables": {"a": json.loads("[" * 40 + "]" * 40)}},
-        "BAD_USER_INPUT",
-    ),
-    "a huge integer": ({"query": WHO, "variables": {"a": 2**70}}, "BAD_USER_INPUT"),
-    "a large document": ({"query": WHO + "#" * 2000}, "QUERY_TOO_COMPLEX"),
-    "deep fields": ({"query": "{ a " * 12 + "}" * 12}, "QUERY_TOO_COMPLEX"),
-    "a bad cursor": (
-        {"query": 'subscription { agentHistory(after: "x") { kind } }'},
-        "BAD_USER_INPUT",
-    ),
-}
-
-
 @pytest.mark.parametrize(("asked", "code"), WRONG.values(), ids=WRONG)
 async def test_an_operation_that_is_wrong_leaves_the_others_alone(
     address: str, asked: dict[str, Any], code: str
 ) -> None:
     async with greeted(address) as client:
-        await client.ask("good", HISTORY)
-        assert kinds(await client.hear()) == ("good", "SNAPSHOT")
+        await client.follow("good")
 
         errors = await client.refusal("bad", **asked)
         assert {error["extensions"]["code"] for error in errors} == {code}
@@ -217,131 +180,10 @@ async def test_an_operation_that_is_wrong_leaves_the_others_alone(
         assert await client.answer("bad", WHO) == VIEWER
 
 
-async def test_every_operation_has_a_request_id_of_its_own(address: str) -> None:
-    headers = {"X-Request-Id": "socket"}
-    async with dialled(address, additional_headers=headers) as client:
-        await client.greet()
-        for number in ("1", "2"):
-            (error,) = await client.refusal(number, "{ nothing }")
-            assert error["extensions"]["requestId"] == f"socket.{number}"
-
-
-@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
-async def test_a_malformed_message_ends_this_socket_alone(address: str, message: Any) -> None:
-    async with greeted(address) as healthy, greeted(address) as client:
-        await healthy.ask("s", HISTORY)
-        assert kinds(await healthy.hear()) == ("s", "SNAPSHOT")
-
-        await client.say(message)
-        code, reason = await client.close_code()
-
-        assert code == 4400
-        assert reason.startswith("Invalid message: ")
-        assert len(reason) <= 100
-        assert reason.isascii()
-        await report(address, "a", "RUNNING")
-        assert kinds(await healthy.hear()) == ("s", "UPDATE")
-
-
-@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
-async def test_a_malformed_message_before_the_greeting(address: str, message: Any) -> None:
-    async with dialled(address) as client:
-        await client.say(message)
-        assert (await client.close_code())[0] == 4400
-
-
-@pytest.mark.parametrize(
-    "payload",
-    ["x", 1, [], False, {"authorization": 1}, {"headers": []}, {"headers": {"Authorization": {}}}],
-)
-async def test_a_malformed_greeting(address: str, payload: Any) -> None:
-    async with dialled(address) as client:
-        await client.say({"type": "connection_init", "payload": payload})
-        assert (await client.close_code())[0] == 4400
-
-
-@pytest.mark.parametrize("payload", [None, {}, {"authorization": None}, {"headers": None, "a": 1}])
-async def test_greetings_without_a_credential(address: str, payload: Any) -> None:
-    async with dialled(address) as client:
-        await client.say({"type": "connection_init", "payload": payload})
-        assert await client.hear() == {"type": "connection_ack"}
-        assert await client.answer("1", WHO) == VIEWER
-
-
-async def test_a_second_greeting(address: str) -> None:
-    async with greeted(address) as client:
-        await client.say({"type": "connection_init"})
-        expected = (4429, "Too many initialisation requests")
-        assert await client.close_code() == expected
-
-
-async def test_asking_before_the_greeting(address: str) -> None:
-    async with dialled(address) as client:
-        await client.ask("1", WHO)
-        assert await client.close_code() == (4401, "Unauthorized")
-
-
-async def test_no_greeting_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "INIT_SECONDS", 0.1)
-    async with dialled(address) as client:
-        await client.say({"type": "ping"})
-        expected = (4408, "Connection initialisation timeout")
-        assert await client.close_code() == expected
-
-
-@pytest.mark.parametrize("id", ["s", "ü" * 250, '"\\' * 60])
-async def test_an_id_in_use(address: str, id: str) -> None:
-    async with greeted(address) as client:
-        await client.ask(id, HISTORY)
-        assert kinds(await client.hear()) == (id, "SNAPSHOT")
-        await client.ask(id, HISTORY)
-        code, reason = await client.close_code()
-        whole = f"Subscriber for {id} already exists"
-        assert code == 4409
-        assert len(reason.encode()) <= 123
-        assert whole.startswith(reason)
-        assert (reason == whole) == (len(whole.encode()) <= 123)
-
-
-@pytest.mark.parametrize("offered", [[], ["graphql-ws"], ["chat", "graphql-ws"]])
-async def test_other_protocols_are_not_spoken(address: str, offered: list[str]) -> None:
-    async with dialled(address, offered) as client:
-        assert client.connection.subprotocol is None
-        expected = (4406, "Subprotocol not acceptable: use graphql-transport-ws")
-        assert await client.close_code() == expected
-
-
-async def test_the_newer_protocol_is_chosen(address: str) -> None:
-    async with dialled(address, ["graphql-ws", "graphql-transport-ws"]) as client:
-        assert client.connection.subprotocol == PROTOCOL
-        assert await client.is_alive()
-
-
-async def test_messages_are_not_compressed(address: str) -> None:
-    async with greeted(address) as client:
-        response = client.connection.response
-        assert response is not None
-        assert "sec-websocket-extensions" not in response.headers
-
-
-async def test_a_message_of_a_megabyte(address: str) -> None:
-    async with greeted(address) as client:
-        await client.say(json.dumps(subscribe(variables={"a": "x" * 1_000_000})))
-        assert (await client.close_code())[0] == 1009
-
-
-async def test_too_many_messages_at_once(address: str) -> None:
-    async with greeted(address) as client:
-        for _ in range(socket.BURST + 60):
-            await client.say({"type": "pong"})
-        assert await client.close_code() == (1013, "Too many messages")
-
-
 async def test_too_many_operations_at_once(address: str) -> None:
     async with greeted(address) as client:
         for number in range(socket.MAX_OPERATIONS):
-            await client.ask(str(number), HISTORY)
-            assert kinds(await client.hear()) == (str(number), "SNAPSHOT")
+            await client.follow(str(number))
         (error,) = await client.refusal("more", HISTORY)
         assert error["extensions"]["code"] == "RATE_LIMITED"
         await client.say({"type": "complete", "id": "0"})
@@ -350,12 +192,10 @@ async def test_too_many_operations_at_once(address: str) -> None:
 
 async def test_a_client_that_leaves_takes_its_subscriptions_along(address: str) -> None:
     async with greeted(address) as staying:
-        await staying.ask("s", HISTORY)
-        assert kinds(await staying.hear()) == ("s", "SNAPSHOT")
+        await staying.follow("s")
         for _ in range(3):
             async with greeted(address) as leaving:
-                await leaving.ask("s", HISTORY)
-                assert kinds(await leaving.hear()) == ("s", "SNAPSHOT")
+                await leaving.follow("s")
         await report(address, "a", "RUNNING")
         assert kinds(await staying.hear()) == ("s", "UPDATE")
 
@@ -370,12 +210,13 @@ async def test_a_mutation_goes_on_when_its_client_leaves(address: str, log: list
         assert agents == {"data": {"agents": {"totalCount": 1}}}
 
 
-async def test_there_is_one_place_for_sockets(address: str) -> None:
-    url = address.replace("http", "ws", 1)
-    for path in ("/", "/health", "/graphiql"):
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(url + path, subprotocols=[PROTOCOL], proxy=None)
-        assert refused.value.response.status_code == 403
+async def test_every_operation_has_a_request_id_of_its_own(address: str) -> None:
+    headers = {"X-Request-Id": "socket"}
+    async with dialled(address, additional_headers=headers) as client:
+        await client.greet()
+        for number in ("1", "2"):
+            (error,) = await client.refusal(number, "{ nothing }")
+            assert error["extensions"]["requestId"] == f"socket.{number}"
 
 
 async def test_a_socket_is_two_lines_of_log(address: str, log: list[Any]) -> None:
@@ -392,9 +233,3 @@ async def test_a_socket_is_two_lines_of_log(address: str, log: list[Any]) -> Non
 def closed(log: list[Any]) -> bool:
     """Whether a socket was closed, and all it had begun is done."""
     return any(line["event"] == "socket closed" for line in log)
-
-
-def kinds(message: Any) -> tuple[str, str]:
-    """Whose message it is, and of what kind."""
-    assert message["type"] == "next", message
-    return message["id"], message["payload"]["data"]["agentHistory"]["kind"]
