@@ -14,6 +14,7 @@ from gateway.auth.minting import mint
 from gateway.settings import Settings
 
 WHO = "{ viewer { role scopes } }"
+MEMBER = {"role": "MEMBER", "scopes": []}
 
 
 class Clock:

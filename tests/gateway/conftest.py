@@ -1,4 +1,5 @@
-"""The whole app over HTTP: in process for speed, on a socket where the socket matters."""
+"""The whole app over HTTP: in process for speed, on a socket where the socket matters; and an issuer
+whose tokens it may trust."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,6 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from callers import Clock, gateway, production
+from issuer import AUDIENCE, Issuer, serving as serving_issuer
 from starlette.applications import Starlette
 from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
@@ -61,3 +64,28 @@ async def address(settings: Settings, database: Database) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await serving
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    """An issuer of this test's own."""
+    async with serving_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that this test moves."""
+    return Clock()
+
+
+@pytest.fixture
+def issuer_settings(issuer: Issuer) -> Settings:
+    """Those of production that trusts the issuer."""
+    return production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+
+
+@pytest.fixture
+def issuer_app(issuer_settings: Settings, database: Database, clock: Clock) -> Starlette:
+    """A gateway that trusts the issuer, by the clock of this test."""
+    return gateway(issuer_settings, database, clock)
