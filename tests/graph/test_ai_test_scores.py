@@ -166,3 +166,16 @@ async def test_a_trend_looks_back_thirty_days(
     trends = [log.improvement_trend for log in await stored(database, ProgressLog)]
     assert trends == [None, Decimal(50), Decimal(50), Decimal(75)]
     assert await as_imported(database, dream)
+
+
+@pytest.mark.parametrize(("before", "trend"), [(0.01, Decimal("-999900.00")), (0, None)])
+async def test_the_steepest_trend_is_stored(
+    database: Database, dream: Any, write_test: Write, before: float, trend: Decimal | None
+) -> None:
+    """A fall since an average of zero is no percentage of it."""
+    for days, points in ((31, before), (0, 100)):
+        at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        await write_test("recordAiTest", {**recorded(dream, at=at), **score(points)})
+
+    trends = [log.improvement_trend for log in await stored(database, ProgressLog)]
+    assert trends == [None, trend]
