@@ -1,5 +1,7 @@
-"""The whole app over HTTP: in process for speed, on a socket where the socket matters; and an issuer
-whose tokens it may trust."""
+"""The whole app over HTTP: in process for speed, on a socket where the socket matters.
+
+And an issuer whose tokens it may trust.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
