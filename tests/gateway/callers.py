@@ -81,3 +81,16 @@ def is_refused(response: httpx2.Response) -> bool:
         and error["extensions"]["code"] == "UNAUTHENTICATED"
         and response.headers["www-authenticate"] == challenge
     )
+
+
+def handshake(scheme: str = "ws", **headers: str) -> dict[str, object]:
+    """The scope of a WebSocket from this machine."""
+    named = {"host": "127.0.0.1:8000"} | headers
+    pairs = [(name.encode(), value.encode()) for name, value in named.items()]
+    return {
+        "type": "websocket",
+        "scheme": scheme,
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": pairs,
+    }

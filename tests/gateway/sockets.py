@@ -15,10 +15,19 @@ from db import Database
 from gateway.auth import Auth
 from gateway.serving import configuration, listening
 from gateway.settings import Settings
-from listening import HISTORY
+from listening import HISTORY, port
 from waiting import patience
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
+HANDSHAKE = """GET /graphql HTTP/1.1\r
+Host: 127.0.0.1\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Protocol: graphql-transport-ws\r
+Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r
+\r
+"""
 
 
 class Client:
@@ -100,6 +109,20 @@ async def greeted(address: str, **parameters: Any) -> AsyncIterator[Client]:
     async with dialled(address) as client:
         await client.greet(**parameters)
         yield client
+
+
+@asynccontextmanager
+async def raw(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection whose frames a test writes byte by byte, after the handshake."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
+    try:
+        writer.write(HANDSHAKE.encode())
+        async with patience():
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 def serving(

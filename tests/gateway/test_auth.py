@@ -4,13 +4,16 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import Clock, ask, gateway, is_refused, production, viewer
+from callers import Clock, ask, gateway, handshake, is_refused, production, viewer
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 
 from db import Database
 from gateway.app import create_app
 from gateway.auth import Auth
+from gateway.errors import Refused
 from gateway.settings import Settings
+from graph.core import permission
 
 ANONYMOUS = {"role": None, "scopes": []}
 DEVELOPER = {"role": "ADMIN", "scopes": []}
@@ -99,6 +102,35 @@ async def test_other_sites_are_not_the_developer(
     response = await ask(development, **headers)
     assert response.status_code == 403
     assert response.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "https://127.0.0.1:8000"},
+        {"origin": "ws://127.0.0.1:8000"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+async def test_sockets_of_other_sites_are_not_the_developers(
+    database: Database, headers: dict[str, str]
+) -> None:
+    auth = Auth(Settings(_env_file=None), database)
+    with pytest.raises(Refused) as refused:
+        await auth.principal(HTTPConnection(handshake(**headers)))
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_sockets_of_our_own_pages_are_the_developers(database: Database, scheme: str) -> None:
+    page = {"ws": "http", "wss": "https"}[scheme]
+    headers = {"origin": f"{page}://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
+    auth = Auth(Settings(_env_file=None), database)
+    assert (
+        await auth.principal(HTTPConnection(handshake(scheme, **headers))) == permission.DEVELOPER
+    )
 
 
 class Visitor:

@@ -2,14 +2,13 @@
 longer hold."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import issuer as ground
 import pytest
-from callers import Clock, make_key, production
-from issuer import AUDIENCE, Issuer
+from callers import Clock, handshake, make_key, production
+from issuer import AUDIENCE, KEYS, Issuer
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from structlog.testing import capture_logs
@@ -21,7 +20,6 @@ from factories import make_user
 from gateway.auth import Auth, watch
 from gateway.auth.refusal import NotValid
 from gateway.auth.tokens import LEEWAY_SECONDS
-from gateway.errors import Refused
 from gateway.settings import Settings
 from graph.core.permission import DEVELOPER, Principal
 from waiting import patience, until
@@ -170,12 +168,6 @@ async def test_a_database_that_is_away_ends_nothing(
 
 
 @pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    async with ground.serving() as issuer:
-        yield issuer
-
-
-@pytest.fixture
 def by_token(issuer: Issuer, database: Database) -> Auth:
     return Auth(production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE), database, Clock())
 
@@ -229,7 +221,7 @@ async def test_a_key_that_the_issuer_withdraws_ends_its_connections(
     await auth.watch.round()
     assert connection.ended == 0
 
-    issuer.answer = JSONResponse({"keys": ground.KEYS[1:]})
+    issuer.answer = JSONResponse({"keys": KEYS[1:]})
     clock.now += 60
     assert auth.tokens
     await auth.tokens.issuer.refresh()
@@ -280,47 +272,7 @@ async def test_the_developer_is_not_watched(database: Database, stack: ExitStack
     assert auth.watch.watched == {}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"origin": "https://evil.example"},
-        {"origin": "null"},
-        {"origin": "https://127.0.0.1:8000"},
-        {"origin": "ws://127.0.0.1:8000"},
-        {"sec-fetch-site": "cross-site"},
-    ],
-)
-async def test_sockets_of_other_sites_are_not_the_developers(
-    database: Database, headers: dict[str, str]
-) -> None:
-    auth = Auth(Settings(_env_file=None), database)
-    with pytest.raises(Refused) as refused:
-        await auth.principal(HTTPConnection(handshake(**headers)))
-    assert refused.value.status == 403
-
-
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-async def test_sockets_of_our_own_pages_are_the_developers(database: Database, scheme: str) -> None:
-    page = {"ws": "http", "wss": "https"}[scheme]
-    headers = {"origin": f"{page}://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
-    auth = Auth(Settings(_env_file=None), database)
-    assert await auth.principal(HTTPConnection(handshake(scheme, **headers))) == DEVELOPER
-
-
 async def until_ended(auth: Auth, connection: Connection) -> None:
     async with patience():
         while not connection.ended:
             await auth.watch.round(0.1)
-
-
-def handshake(scheme: str = "ws", **headers: str) -> dict[str, object]:
-    """The scope of a WebSocket from this machine."""
-    named = {"host": "127.0.0.1:8000"} | headers
-    pairs = [(name.encode(), value.encode()) for name, value in named.items()]
-    return {
-        "type": "websocket",
-        "scheme": scheme,
-        "path": "/graphql",
-        "query_string": b"",
-        "headers": pairs,
-    }

@@ -4,12 +4,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import issuer as ground
 import orjson
 import pytest
-from callers import make_key, production
+from callers import WHO, make_key, production
 from issuer import AUDIENCE, Issuer
-from sockets import Client, dialled, greeted, serving
+from sockets import dialled, greeted, serving
 from websockets.exceptions import InvalidStatus
 
 from db import Database, api_keys, users
@@ -22,7 +21,6 @@ from waiting import until
 
 pytestmark = pytest.mark.usefixtures("log")
 
-WHO = "{ viewer { role scopes } }"
 MEMBER = {"data": {"viewer": {"role": "MEMBER", "scopes": []}}}
 FORBIDDEN = (4403, "Forbidden")
 INVALID = "This credential is not valid: it is unknown, expired or revoked."
@@ -160,12 +158,6 @@ async def test_a_database_that_is_away_is_no_fault_of_the_credential(
     assert key.text not in reason
 
 
-async def following(client: Client) -> None:
-    """Subscribes."""
-    await client.ask("s", HISTORY)
-    assert (await client.hear())["type"] == "next"
-
-
 async def test_a_revoked_key_ends_its_sockets_and_no_others(
     database: Database, produced: str
 ) -> None:
@@ -176,8 +168,8 @@ async def test_a_revoked_key_ends_its_sockets_and_no_others(
         greeted(produced, authorization=f"Bearer {revoked.text}") as one,
         greeted(produced, authorization=f"Bearer {other.text}") as two,
     ):
-        await following(one)
-        await following(two)
+        await one.follow("s")
+        await two.follow("s")
         async with database.write() as session:
             await api_keys.revoke(session, revoked.record.prefix)
         assert await one.close_code() == FORBIDDEN
@@ -188,18 +180,12 @@ async def test_changed_rights_end_sockets(database: Database, produced: str) -> 
     user = await make_user(database, role="OPERATOR")
     key = await make_key(database, production(), user_id=user.id)
     async with greeted(produced, authorization=f"Bearer {key.text}") as client:
-        await following(client)
+        await client.follow("s")
         async with database.write() as session:
             await users.assign(session, user, Role.MEMBER, set())
         assert await client.close_code() == FORBIDDEN
     async with greeted(produced, authorization=f"Bearer {key.text}") as client:
         assert await client.answer("1", WHO) == MEMBER
-
-
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    async with ground.serving() as issuer:
-        yield issuer
 
 
 async def test_a_token_that_expires_ends_its_sockets(database: Database, issuer: Issuer) -> None:

@@ -1,12 +1,11 @@
 """WebSockets below their messages: frames, pings, clients that do not read, and how all leave."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sockets import Client, dialled, greeted, running
+from sockets import Client, dialled, greeted, raw, running
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
@@ -14,7 +13,7 @@ from db import Database
 from gateway import frames, pace
 from gateway.serving import configuration
 from gateway.settings import Settings
-from listening import HISTORY, port, report
+from listening import port, report
 from stalling import narrow
 from waiting import patience, until
 
@@ -22,34 +21,11 @@ pytestmark = pytest.mark.usefixtures("log")
 
 SCHEMA = "{ types { name description fields { name description } } }"
 LARGE = f"{{ {' '.join(f'a{number}: __schema {SCHEMA}' for number in range(8))} }}"
-HANDSHAKE = """GET /graphql HTTP/1.1\r
-Host: 127.0.0.1\r
-Connection: Upgrade\r
-Upgrade: websocket\r
-Sec-WebSocket-Version: 13\r
-Sec-WebSocket-Protocol: graphql-transport-ws\r
-Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r
-\r
-"""
 
 
 @pytest.fixture
 def settings() -> Settings:
     return Settings(_env_file=None)
-
-
-@asynccontextmanager
-async def raw(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection whose frames a test writes byte by byte, after the handshake."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
-    try:
-        writer.write(HANDSHAKE.encode())
-        async with patience():
-            head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 ")
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 async def news(client: Client) -> str:
@@ -59,12 +35,6 @@ async def news(client: Client) -> str:
         update = await client.hear()
         kind = update["payload"]["data"]["agentHistory"]["kind"]
     return kind
-
-
-async def following(client: Client) -> None:
-    """Subscribes."""
-    await client.ask("s", HISTORY)
-    assert (await client.hear())["type"] == "next"
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 1_000_000])
@@ -157,7 +127,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
 ) -> None:
     monkeypatch.setattr(pace, "STALLED_SECONDS", 0.5)
     async with greeted(address) as healthy:
-        await following(healthy)
+        await healthy.follow("s")
         async with dialled(
             address, sock=narrow(port(address)), max_queue=1, close_timeout=0.1
         ) as client:
@@ -192,7 +162,7 @@ async def test_all_are_sent_elsewhere(database: Database, settings: Settings) ->
     async with running(config) as address, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(greeted(address)) for _ in range(5)]
         clients.append(await stack.enter_async_context(dialled(address)))
-        await following(clients[0])
+        await clients[0].follow("s")
 
         streams = config.app.state.streams  # type: ignore[union-attr]  # it is Starlette's
         await streams.drain(0.3)
@@ -210,5 +180,5 @@ async def test_uvicorn_ends_sockets_that_are_left(database: Database, settings: 
     async with AsyncExitStack() as stack:
         async with running(configuration(settings, database)) as address:
             client = await stack.enter_async_context(greeted(address))
-            await following(client)
+            await client.follow("s")
         assert (await client.close_code())[0] == 1012

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings, strategies as st
-from sockets import Client, greeted
-from test_websocket_frames import raw
+from sockets import Client, greeted, raw
 from websockets.frames import Frame, Opcode
 
 from listening import HISTORY, report
