@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import Refused, refusal
-from gateway.settings import is_loopback
+from gateway.values import is_loopback
 
 
 class LoopbackOnly:

@@ -1,18 +1,14 @@
 """Settings: what an operator may decide, read from environment variables and a `.env` file."""
 
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
-from limits.errors import ConfigurationError
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from graph.core.budget import MEMORY, Budget
+from gateway.values import Algorithms, PostgresUrl, SecureUrl, Storage, is_loopback
 
-SCHEMES = ("postgresql", "postgres")
 LIMITS = (
     "max_tokens",
     "max_definitions",
@@ -28,8 +24,6 @@ LIMITS = (
     "max_streams_per_caller",
     "max_streams_per_network",
 )
-FAMILIES = ("RS", "PS", "ES")
-ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
 
 class SettingsRefused(Exception):
@@ -49,7 +43,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: SecretStr | None = Field(
+    database_url: PostgresUrl | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
         description="PostgreSQL 15 or later, as postgresql://user:password@host:port/database. "
@@ -87,18 +81,18 @@ class Settings(BaseSettings):
         description="Where the first start writes the key of the first administrator; admin.key in "
         "the data folder unless set.",
     )
-    oidc_issuer: str | None = Field(
+    oidc_issuer: SecureUrl | None = Field(
         default=None,
         description="The OpenID Connect issuer whose tokens are accepted, exactly as in `iss`.",
     )
     oidc_audience: str | None = Field(
         default=None, description="What `aud` must hold; required with an issuer."
     )
-    oidc_jwks_url: str | None = Field(
+    oidc_jwks_url: SecureUrl | None = Field(
         default=None,
         description="Where the issuer's keys are; its discovery document tells unless set.",
     )
-    oidc_algorithms: str = Field(
+    oidc_algorithms: Algorithms = Field(
         default="RS256,ES256,EdDSA",
         description="The algorithms of signatures that are accepted, with commas between.",
     )
@@ -155,7 +149,7 @@ class Settings(BaseSettings):
         ge=0,
         description="The points per minute of all strangers in one network, /24 or /64 in IPv6.",
     )
-    budget_storage: SecretStr | None = Field(
+    budget_storage: Storage | None = Field(
         default=None,
         description="Where spent points are counted, as an `async+` storage URI of the library "
         "`limits`; without it in memory, where each process counts for itself.",
@@ -271,45 +265,11 @@ class Settings(BaseSettings):
         """The algorithms of signatures that are accepted."""
         return tuple(name.strip() for name in self.oidc_algorithms.split(","))
 
-    @field_validator("budget_storage")
-    @classmethod
-    def _can_be_counted_in(cls, uri: SecretStr | None) -> SecretStr | None:
-        text = uri.get_secret_value() if uri else MEMORY
-        try:
-            Budget(text)
-        except (ConfigurationError, NotImplementedError) as error:
-            raise ValueError("is no storage of the library limits that is installed") from error
-        if not text.startswith("async+"):
-            raise ValueError("must start with async+")
-        return uri
-
-    @field_validator("oidc_issuer", "oidc_jwks_url")
-    @classmethod
-    def _cannot_be_listened_in_on(cls, url: str | None) -> str | None:
-        if url and not is_secure(url):
-            raise ValueError("must start with https://")
-        return url
-
-    @field_validator("oidc_algorithms")
-    @classmethod
-    def _signs_with_private_keys(cls, names: str) -> str:
-        if unknown := {name.strip() for name in names.split(",")} - ALGORITHMS:
-            known = ", ".join(sorted(ALGORITHMS))
-            raise ValueError(f"{min(unknown) or 'nothing'} is none of {known}")
-        return names
-
     @model_validator(mode="after")
     def _knows_its_audience(self) -> Self:
         if self.oidc_issuer and not self.oidc_audience:
             raise ValueError("DREAMNET_OIDC_ISSUER needs DREAMNET_OIDC_AUDIENCE.")
         return self
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and urlsplit(url.get_secret_value()).scheme not in SCHEMES:
-            raise ValueError("must start with postgresql://")
-        return url
 
     @model_validator(mode="after")
     def _has_its_own_database_in_production(self) -> Self:
@@ -344,23 +304,6 @@ def load() -> Settings:
     except ValidationError as refused:
         problems = [_sentence(error["loc"], error["msg"]) for error in refused.errors()]
         raise SettingsRefused("\n".join(problems)) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host, by name or address, is this machine and nobody else."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_secure(url: str) -> bool:
-    """Whether nobody on the way can read or change what is at that address: https, or here."""
-    parts = urlsplit(url)
-    here = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    return bool(parts.hostname) and (parts.scheme == "https" or here)
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:

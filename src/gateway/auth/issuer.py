@@ -18,7 +18,7 @@ from jwt.exceptions import PyJWTError
 
 from db.core.errors import Unavailable
 from gateway.auth.recent import Clock
-from gateway.settings import is_secure
+from gateway.values import is_secure
 
 FRESH_SECONDS = 10 * 60
 AGAIN_SECONDS = 60

@@ -1,0 +1,67 @@
+"""Values: the kinds of values that settings hold, and what makes one acceptable."""
+
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from limits.errors import ConfigurationError
+from pydantic import AfterValidator, SecretStr
+
+from graph.core.budget import Budget
+
+SCHEMES = ("postgresql", "postgres")
+FAMILIES = ("RS", "PS", "ES")
+ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that host, by name or address, is this machine and nobody else."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody on the way can read or change what is at that address: https, or here."""
+    parts = urlsplit(url)
+    here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return bool(parts.hostname) and (parts.scheme == "https" or here)
+
+
+def _is_postgresql(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in SCHEMES:
+        raise ValueError("must start with postgresql://")
+    return url
+
+
+def _cannot_be_listened_in_on(url: str) -> str:
+    if not is_secure(url):
+        raise ValueError("must start with https://")
+    return url
+
+
+def _signs_with_private_keys(names: str) -> str:
+    if unknown := {name.strip() for name in names.split(",")} - ALGORITHMS:
+        known = ", ".join(sorted(ALGORITHMS))
+        raise ValueError(f"{min(unknown) or 'nothing'} is none of {known}")
+    return names
+
+
+def _can_be_counted_in(uri: SecretStr) -> SecretStr:
+    text = uri.get_secret_value()
+    try:
+        Budget(text)
+    except (ConfigurationError, NotImplementedError) as error:
+        raise ValueError("is no storage of the library limits that is installed") from error
+    if not text.startswith("async+"):
+        raise ValueError("must start with async+")
+    return uri
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
+SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
+Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
+Storage = Annotated[SecretStr, AfterValidator(_can_be_counted_in)]
