@@ -109,7 +109,7 @@ async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) 
     return {record.id: record for record in found.values()}
 
 
-async def by_prefix(session: ReadSession, prefixes: Collection[str]) -> dict[str, Any]:
+async def by_prefixes(session: ReadSession, prefixes: Collection[str]) -> dict[str, Any]:
     """The rows of `held`, by prefix."""
     return {row.prefix: row for row in await session.rows(held(prefixes))}
 

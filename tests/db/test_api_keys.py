@@ -28,7 +28,8 @@ async def make(database: Database, **more: object) -> NewKey:
 
 async def read(database: Database, key: NewKey) -> object:
     async with database.read() as session:
-        return await api_keys.by_prefix(session, key.record.prefix)
+        held = await api_keys.by_prefixes(session, [key.record.prefix])
+    return held.get(key.record.prefix)
 
 
 @given(LETTERS)

@@ -1,5 +1,6 @@
 """Histories: who continues from where, and who is told that there is nothing to continue."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from sqlalchemy import delete, make_url, text, update
 from stored import execute
 
 import ground
+from counting import statements
 from db import Database
 from db.core.feed import Discontinued, History, Reader, Reason
 from db.events import Event
@@ -61,6 +63,22 @@ async def test_one_cannot_continue_from_what_is_not_there(
     reader, made = judging
     [position] = await positions(database, made[1])
     assert await reader.judge(replace(position, **change)) == reason
+
+
+async def test_many_positions_are_judged_together(database: Database, reader: Reader) -> None:
+    made = [await make_event(database) for _ in range(9)]
+    good = await positions(database, *made)
+    asked = {
+        **dict.fromkeys(good, None),
+        **{replace(each, check=7): Reason.DIVERGED for each in good},
+        **{replace(each, seq=each.seq + 100): Reason.AHEAD for each in good},
+        **{replace(each, epoch=7): Reason.EPOCH for each in good},
+    }
+    await execute(database, delete(Event).where(Event.id == made[4].id))
+    asked[good[4]] = Reason.DIVERGED
+    with statements(database, at_most=2):
+        judged = await asyncio.gather(*map(reader.judge, asked))
+    assert dict(zip(asked, judged, strict=True)) == asked
 
 
 async def test_a_row_that_is_missing_between_others_is_another_history(

@@ -1,15 +1,18 @@
 """Cursors in a process that has not seen what they are behind: it is read from the table."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import db
+from counting import statements
 from db import Database
 from db.ai_tests import writes
 from db.users import Role
-from factories import make_dream, make_event, make_user
+from factories import make_agent, make_agent_report, make_dream, make_event, make_user
 from following import following
 from graph.core.live import Live
 from graph.core.node import global_id
@@ -115,3 +118,19 @@ async def test_more_than_one_message_holds(database: Database) -> None:
         assert [len(message["events"]) for message in messages] == [MAX_ROWS, MAX_ROWS, 1]
         again = await follow(text, {"after": messages[0]["cursor"]}, DEVELOPER)
         assert (await again.number(1))["events"][0]["seq"] == stored[MAX_ROWS]
+
+
+async def test_many_come_back_at_once(database: Database) -> None:
+    """As after a restart, to a process that has read nothing yet."""
+    await make_agent(database, agent_key="a", last_active=datetime.now(UTC))
+    text = "subscription { agentStatus { kind cursor agents { key isStale } } }"
+    async with following(Live(database)) as follow:
+        cursor = (await (await follow(text)).number(1))["cursor"]
+    await make_agent_report(database, agent_key="a")
+    async with following(Live(database)) as follow:
+        with statements(database, at_most=20):
+            back = [follow(text, after=cursor) for _ in range(500)]
+            told = [await follower.number(1) for follower in await asyncio.gather(*back)]
+    agents = [{"key": "a", "isStale": False}]
+    assert {message["kind"] for message in told} == {"SNAPSHOT"}
+    assert all(message["agents"] == agents for message in told)

@@ -73,7 +73,7 @@ class Keys:
 
     async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:
-            return await api_keys.by_prefix(session, prefixes)
+            return await api_keys.by_prefixes(session, prefixes)
 
 
 def _principal(held: Any) -> Principal:

@@ -8,12 +8,12 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db import Database
+from db import Database, ReadSession
 from db.agents import AgentStatus
+from db.core.reads import Reads
 from graph.agents.types import READ, Agent, AgentReport
 from graph.core.context import Info
 from graph.core.field import field
-from graph.core.reads import Reads
 from graph.core.stream import (
     Conditions,
     Nudges,
@@ -27,6 +27,7 @@ from graph.core.stream import (
     stream,
 )
 
+ALL = "all"  # of whom something is read, whoever asks
 Keys = Annotated[
     list[str] | None,
     strawberry.argument(description="Only agents with one of these keys; all if left out."),
@@ -104,9 +105,12 @@ class States(Source):
         among = self.statuses
         return Shown([a for a in found.values() if among is None or a.status in among])
 
-    async def owed(self, database: Database) -> Collection[str]:
-        async with database.read() as session:
-            return await db.agents.stale(session)
+    async def owed(self, reads: Reads) -> Collection[str]:
+        return (await reads.of(_stale, [ALL]))[ALL]
+
+
+async def _stale(session: ReadSession, _all: Collection[str]) -> dict[str, Collection[str]]:
+    return {ALL: await db.agents.stale(session)}
 
 
 @strawberry.type

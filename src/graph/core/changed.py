@@ -13,10 +13,10 @@ from uuid import UUID
 import db
 from db import Database, ReadSession
 from db.core.batch import by_key
+from db.core.reads import Reads
 from db.core.sight import Sight
 from db.core.table import Table
 from graph.core.node import id_of
-from graph.core.reads import Reads
 from graph.core.stream import Conditions, Shown, Source
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from db import Database
+from db.core.background import background
 from db.core.feed import Position, Reader
-from graph.core.background import background
 from graph.core.errors import failure
 from graph.core.group import Group, Member
 from graph.core.steps import BEGINNING, Place
@@ -66,7 +66,7 @@ class Channel:
     async def _place(self, group: Group, position: Position | None) -> Place:
         if position is None:
             return BEGINNING
-        owed = frozenset(await group.steps.source.owed(group.steps.database))
+        owed = frozenset(await group.steps.source.owed(group.steps.reads))
         generation, reason = -1, None
         while generation != self.reader.generation:  # or the answer is about another history
             generation = self.reader.generation

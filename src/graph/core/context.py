@@ -10,9 +10,9 @@ from sqlalchemy import Executable
 from db import Database
 from db.core.credential import Mint
 from db.core.ingest import Ingestion
+from db.core.reads import Reads
 from graph.core.budget import Account
 from graph.core.permission import Principal
-from graph.core.reads import Reads
 
 
 @dataclass(slots=True)

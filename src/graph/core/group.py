@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
+from db.core.background import background
 from db.core.errors import Unavailable
-from graph.core.background import background
 from graph.core.errors import failure
 from graph.core.operation import Answer
 from graph.core.outlet import Message, Outlet

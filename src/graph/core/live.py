@@ -16,6 +16,7 @@ from graphql import GraphQLError
 from db import Database
 from db.core.errors import DomainError
 from db.core.feed import Position
+from db.core.reads import Reads
 from db.feeds import Feeds
 from graph.core.channel import Channel
 from graph.core.context import Context
@@ -23,7 +24,6 @@ from graph.core.errors import formatted
 from graph.core.group import Group, Member
 from graph.core.operation import Answer, Operation, open_stream, run
 from graph.core.outlet import Outlet
-from graph.core.reads import Reads
 from graph.core.series import Series, SeriesGroup
 from graph.core.steps import Steps
 from graph.core.stream import Opening, Source

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from db import ReadSession
+from db.core.background import background
 from db.core.errors import Unavailable
-from graph.core.background import background
+from db.core.reads import Reads
 from graph.core.errors import failure
 from graph.core.group import Member, encoded
 from graph.core.operation import Answer
 from graph.core.outlet import Message
-from graph.core.reads import Reads
 
 
 class Series:

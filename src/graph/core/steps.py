@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from db import Database
 from db.core.feed import Discontinued, Position, Reader
-from graph.core.reads import Reads
+from db.core.reads import Reads
 from graph.core.stream import ResetReason, Shown, Source, Told, UpdateKind
 
 MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, as they are stored

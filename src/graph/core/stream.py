@@ -18,10 +18,10 @@ from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db import Database
+from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.field import described, enum, field
 from graph.core.permission import VALUE, Access
-from graph.core.reads import Reads
 
 T = TypeVar("T", bound=type)
 STALE_SECONDS = 5.0
@@ -160,8 +160,9 @@ class Source:
         """What is shown at the beginning; nothing for what only happens."""
         return ()
 
-    async def owed(self, _database: Database) -> Collection[Any]:
-        """Keys of what may have changed, without a row in the feed, while a subscriber was away."""
+    async def owed(self, _reads: Reads) -> Collection[Any]:
+        """Keys of what may have changed, without a row in the feed, while a subscriber was away.
+        After a restart thousands come back at once, so it is read for all of them together."""
         return ()
 
     async def shown(self, _database: Database, rows: Sequence[Any], _reads: Reads) -> Shown:

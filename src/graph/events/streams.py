@@ -10,9 +10,9 @@ from strawberry import UNSET
 import db
 from db import Database, ReadSession
 from db.core.filter import Condition
+from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.filter import condition
-from graph.core.reads import Reads
 from graph.core.series import Series
 from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
 from graph.events.inputs import EventFilter

@@ -1,18 +1,21 @@
 """Page: a stretch of a feed, read together with what tells whether it is still the same history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Integer,
     Select,
     Text,
+    any_,
     bindparam,
     func,
     literal,
+    or_,
     select,
     true,
 )
@@ -43,7 +46,8 @@ class Page:
         return Position(feed.name, self.epoch, last.seq, feed.check(last))
 
     def discontinues(self, feed: Feed, position: Position) -> Reason | None:
-        """Why it does not continue from a position, whose own row it would begin with.
+        """Why it does not continue from a position, whose own row would be in it, before any other
+        that comes after.
 
         When that row is gone by retention, `min_seq` says whether others went that came after it.
         """
@@ -51,7 +55,7 @@ class Page:
             return Reason.EPOCH
         if position.seq < self.min_seq - 1:
             return Reason.EXPIRED
-        first = self.records[0] if self.records else None
+        first = next((record for record in self.records if record.seq >= position.seq), None)
         if first and first.seq == position.seq:
             return None if feed.check(first) == position.check else Reason.DIVERGED
         if position.seq == self.min_seq - 1:
@@ -67,10 +71,18 @@ class Pages:
         seq = _seq(feed)
         self._from = self._page(seq >= bindparam("since", type_=BigInteger), order=seq)
         self._head = self._page(order=seq.desc())
+        newest = select(seq).order_by(seq.desc()).limit(1).scalar_subquery()
+        among = seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
+        self._at = self._page(or_(among, seq == newest), order=seq)
 
     async def since(self, session: ReadSession, seq: int, limit: int) -> Page:
         """The row of that number, if there is one, and those after it."""
         return await self._read(session, self._from, {"since": seq, "limit": limit})
+
+    async def at(self, session: ReadSession, seqs: Collection[int]) -> Page:
+        """The rows of those numbers, as far as there are any, and the newest."""
+        given = {"seqs": list(seqs), "limit": len(seqs) + 1}
+        return await self._read(session, self._at, given)
 
     async def head(self, session: ReadSession) -> Page:
         """The newest row."""

@@ -8,7 +8,7 @@ and whatever way that came about, the very next look finds out.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from db.core.feed.feed import Feed
 from db.core.feed.page import Page, Pages
 from db.core.feed.position import Position, Reason
 from db.core.feed.ring import Ring, fitting
+from db.core.reads import Reads
 
 PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
@@ -60,6 +61,7 @@ class Reader:
         self.pages = Pages(feed)
         self._ring = Ring(0)
         self._catching_up = catching_up or asyncio.Semaphore(CATCHING_UP)
+        self._judging = Reads(database)
         self._followers = 0
         self._turning = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
@@ -156,9 +158,8 @@ class Reader:
         known = self._ring.at(position.seq)
         if known and position.epoch == self.position.epoch:
             return None if self.feed.check(known) == position.check else Reason.DIVERGED
-        async with self._catching_up, self.database.read() as session:
-            page = await self.pages.since(session, position.seq, 1)
-        return page.discontinues(self.feed, position)
+        reason: Reason | None = (await self._judging.of(self._judge, [position]))[position]
+        return reason
 
     def look(self) -> None:
         """Looks now: something may be new."""
@@ -170,6 +171,12 @@ class Reader:
             await self._stop()
 
     # Reading
+
+    async def _judge(
+        self, session: ReadSession, positions: Collection[Position]
+    ) -> dict[Position, Reason | None]:
+        page = await self.pages.at(session, {position.seq for position in positions})
+        return {position: page.discontinues(self.feed, position) for position in positions}
 
     async def _start(self) -> None:
         began = time.monotonic()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from db import Database, ReadSession
-from graph.core.reads import Reads
+from db.core.reads import Reads
 from waiting import until
 
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from db import Database, ReadSession
-from graph.core.background import background
+from db.core.background import background
+from db.core.database import Database, ReadSession
 
 Keys = Collection[Any]
 Found = Mapping[Any, Any]
