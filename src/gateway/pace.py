@@ -2,11 +2,16 @@
 
 Who reads slowly gets everything in his own time. Who takes next to nothing while something waits
 for him is given up, because what waits takes memory. What the system itself may hold back for a
-connection is limited to `UNSENT` bytes, or it would swallow megabytes before anybody noticed.
+connection is limited to `UNSENT` bytes: who reads slowly shall be told what is new, and not what
+was in a buffer of megabytes.
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 
 STALLED_SECONDS = 10.0
 LEAST = 64 * 1024  # bytes to be taken in that time: what a poor mobile connection manages
@@ -45,4 +50,18 @@ class Pace:
             self.begin()
 
     def _size(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport else 0
+        if self._transport is None:
+            return 0
+        return self._transport.get_write_buffer_size() + _held(self._transport)
+
+
+def _held(transport: asyncio.Transport) -> int:
+    """What the system holds of a connection, not sent yet or not acknowledged (tcp(7), SIOCOUTQ).
+    Without it, what is taken would show only when there is room for more, in large steps."""
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return 0
+    with suppress(OSError):
+        size = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(size, sys.byteorder)
+    return 0

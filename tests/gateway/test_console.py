@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -35,7 +36,7 @@ async def test_files_need_nothing_from_elsewhere(client: httpx2.AsyncClient, pat
 async def page(address: str, database: Database) -> AsyncIterator[Page]:
     """The console in Chromium, over a few rows, its schema loaded; nothing may go wrong in it."""
     await make_ai_test(database)
-    await make_agent(database)
+    await make_agent(database, last_active=datetime.now(UTC))
     chromium = await node("browser", "chromium.mjs")
     problems: list[str] = []
     async with async_playwright() as playwright:

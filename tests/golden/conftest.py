@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from db import Database
+from gateway import upkeep
 from gateway.app import create_app
 from gateway.settings import Settings
 from golden import world
@@ -29,8 +30,12 @@ async def database(world_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a gateway over the world."""
+async def client(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a gateway over the world, whose agents have been silent for years and stay as
+    they are however long a test takes."""
+    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 3600)
     app = create_app(Settings(_env_file=None), database)
     transport = httpx2.ASGITransport(app)
     async with (
