@@ -96,7 +96,7 @@ def ways() -> dict[str, tuple[tuple[str, str], ...]]:
     waiting = list(found)
     while waiting:
         name = waiting.pop(0)
-        for step, field in TYPES[name].fields.items():  # type: ignore[attr-defined]  # an object type
+        for step, field in TYPES[name].fields.items():
             named = get_named_type(field.type)
             for target in () if is_leaf_type(named) else possible(named):
                 if target not in found:
@@ -117,7 +117,7 @@ def document(type_name: str, field_name: str) -> str:
     way, field = ways()[type_name], type_.fields[field_name]
     text = f"... on {type_name} {{ {asked(field_name, field)}{leaves(field.type)} }}"
     for parent, step in reversed(way):
-        step_field = TYPES[parent].fields[step]  # type: ignore[attr-defined]  # an object type
+        step_field = TYPES[parent].fields[step]
         text = f"... on {parent} {{ {asked(step, step_field)} {{ {text} }} }}"
     root = way[0][0] if way else type_name
     return f"{root.lower()} {{ {text} }}"

@@ -12,7 +12,7 @@ from factories import make_user
 
 TEXT = (Path(__file__).parents[2] / "docs" / "first-steps.md").read_text()
 STEPS = {
-    re.search(r"(?:query|mutation) (\w+)", step)[1]: step  # type: ignore[index]  # all have names
+    re.search(r"(?:query|mutation) (\w+)", step)[1]: step
     for step in re.findall(r"```graphql\n(.*?)```", TEXT, re.DOTALL)
 }
 

@@ -164,7 +164,7 @@ async def test_all_are_sent_elsewhere(database: Database, settings: Settings) ->
         clients.append(await stack.enter_async_context(dialled(address)))
         await clients[0].follow("s")
 
-        streams = config.app.state.streams  # type: ignore[union-attr]  # it is Starlette's
+        streams = config.app.state.streams
         await streams.drain(0.3)
 
         for client in clients:

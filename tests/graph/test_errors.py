@@ -68,11 +68,11 @@ class Query:
 class Mutation:
     @field("Returns all error types.", PUBLIC)
     def save(self, how: str) -> Result:
-        return fail(how)  # type: ignore[return-value]  # it raises
+        return fail(how)
 
     @field("Returns Invalid only.", PUBLIC)
     async def narrow(self, how: str) -> Narrow | None:
-        return fail(how)  # type: ignore[return-value]  # it raises
+        return fail(how)
 
     @field("Returns no error.", PUBLIC)
     async def bare(self, how: str) -> Saved | None:

@@ -46,7 +46,7 @@ async def test_a_test_is_started_with_its_trace(
         "model": "gpt-4",
         "testParameters": {"temperature": 0},
         "dream": {"id": global_id(dream)},
-        "user": {"id": f"user_{ada.user_id.hex}"},  # type: ignore[union-attr]  # she has one
+        "user": {"id": f"user_{ada.user_id.hex}"},
     }
     assert (test.status, test.completed_at) == ("RUNNING", None)
     assert (entry.actor, entry.operation, entry.entity_id) == (ada.user_id, "startAiTest", test.id)

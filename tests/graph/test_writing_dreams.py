@@ -48,7 +48,7 @@ async def test_a_dream_is_written_with_its_trace(
             "isPublic": False,
             "version": 1,
             "category": "AGENTIC",
-            "owner": {"id": f"user_{ada.user_id.hex}"},  # type: ignore[union-attr]  # she has one
+            "owner": {"id": f"user_{ada.user_id.hex}"},
         }
     }
     assert (entry.actor, entry.operation, entry.request_id) == (
@@ -124,12 +124,12 @@ async def test_a_key_under_which_something_else_was_asked_is_a_conflict(
     other = await run(CREATE, {"input": {"title": "Swim", "idempotencyKey": "one"}}, ada)
     somebody_else = await run(CREATE, {"input": {"title": "Swim", "idempotencyKey": "one"}}, bob)
 
-    assert other.data["createDream"] == {  # type: ignore[index]  # there is data
+    assert other.data["createDream"] == {
         "__typename": "Conflict",
         "message": "Something else was asked under this idempotency key.",
         "code": "CONFLICT",
     }
-    assert somebody_else.data["createDream"]["title"] == "Swim"  # type: ignore[index]  # as above
+    assert somebody_else.data["createDream"]["title"] == "Swim"
     assert len(await stored(database, Dream)) == 2
 
 
@@ -166,10 +166,10 @@ async def test_of_two_editors_of_one_version_one_meets_a_conflict(
 
     answers = await asyncio.gather(*(run(EDIT, {"input": edit}, ada) for edit in edits))
 
-    found = {answer.data["editDream"]["__typename"]: answer for answer in answers}  # type: ignore[index]  # there is data
+    found = {answer.data["editDream"]["__typename"]: answer for answer in answers}
     [stored_dream] = await stored(database, Dream)
     assert set(found) == {"Dream", "Conflict"}
-    assert found["Dream"].data["editDream"]["title"] == stored_dream.title  # type: ignore[index]  # as above
-    assert found["Conflict"].data["editDream"]["message"] == (  # type: ignore[index]  # as above
+    assert found["Dream"].data["editDream"]["title"] == stored_dream.title
+    assert found["Conflict"].data["editDream"]["message"] == (
         "It is at version 2 now; read it again and decide."
     )
