@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 STALLED_SECONDS = 10.0
-LEAST = 64 * 1024  # bytes to be taken in that time: what a poor mobile connection manages
+LEAST = 32 * 1024  # bytes to be taken in that time: what a poor mobile connection manages
 UNSENT = 128 * 1024  # bytes of a connection that the system keeps beyond those on their way
 
 
