@@ -77,9 +77,9 @@ class Slot:
         self._end(self.form.interrupted)
         self._limit(LEAVE_SECONDS)
 
-    async def deliver(self, send: Send, transport: asyncio.Transport | None) -> None:
+    async def deliver(self, send: Send, connection: asyncio.Transport | None) -> None:
         """Sends what comes until it ends. Raises TimeoutError when the client does not read."""
-        pace = Pace(transport, partial(self._limit, 0))
+        pace = Pace(connection, partial(self._limit, 0))
         chunk, more = self.form.opening(), True
         while more:
             await self._send(send, chunk, more, pace)
