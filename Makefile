@@ -71,7 +71,7 @@ $(TOOLS): requirements-dev.lock $(RUNTIME)
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group build
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --group build
 
 lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(INSTALL) uv==0.13.8
