@@ -53,7 +53,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         ],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(settings, health, ingestion, auth, live),
+        lifespan=_lifespan(settings, health, ingestion, auth, live, recorder),
     )
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
     return app
@@ -122,7 +122,12 @@ def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
 
 
 def _lifespan(
-    settings: Settings, health: Health, ingestion: Ingestion, auth: Auth, live: Live
+    settings: Settings,
+    health: Health,
+    ingestion: Ingestion,
+    auth: Auth,
+    live: Live,
+    recorder: Recorder,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -130,6 +135,7 @@ def _lifespan(
             yield
             health.stopping = True
             await ingestion.close()
+            recorder.close()
         await health.database.close()
 
     return lifespan

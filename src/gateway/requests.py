@@ -2,17 +2,19 @@
 whoever asks later what was asked.
 
 It holds what was done, by whom and how it went; never headers, variables or the text of a query. It
-goes through the lane of events and nobody waits for it: what the lane does not take is dropped and
-counted, because a request must not fail for its own record.
+goes through the lane of events and nobody waits for it. A request must not fail for its own record,
+so an entry that cannot be stored is dropped, and the log says how many were: as a warning where the
+lane is full or the database away, as an error where the fault is ours.
 """
 
+import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -20,13 +22,15 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.core.errors import DomainError
-from db.core.ingest import Ingestion
+from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
+from db.core.ingest import Ingestion, Parcel
 from db.events import LOGGED, EventSeverity
 from graph.core.permission import ANONYMOUS, Principal
 
 PATH = "/graphql"
 SOURCE = "api-server"
+REPORT_SECONDS = 60  # between two lines of the log about entries that were dropped
+NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
 LONGEST_AGENT = 200  # characters of a user agent
 NETWORKS = {4: 24, 6: 48}  # bits of an address that are kept: enough for a region, not for a person
 
@@ -56,24 +60,74 @@ class Recorder:
     def __init__(self, ingestion: Ingestion, sample: float) -> None:
         self.ingestion = ingestion
         self.sample = sample
-        self.dropped = 0
+        self.dropped = Losses("requests not recorded", log.warning)
+        self.failed = Losses("requests not recorded because of a fault", log.error)
 
     def chooses(self) -> bool:
         """Whether the next is to be recorded."""
         return random.random() < self.sample  # noqa: S311  no secret
 
     def record(self, scope: Scope, asked: Asked) -> None:
-        """Records what was asked over a connection."""
+        """Records what was asked over a connection. Raises nothing."""
         at = datetime.now(UTC)
         try:
             item = LOGGED.rules.item(_row(scope, asked, at), at)
-            self.ingestion.offer(LOGGED, [item])
-        except DomainError:
-            self.dropped += 1
+            parcel = self.ingestion.offer(LOGGED, [item])
+        except Exception as error:
+            self._lost(error)
+        else:
+            parcel.done.add_done_callback(partial(self._settled, parcel))
+
+    def close(self) -> None:
+        """Logs the losses that no line has reported yet."""
+        self.dropped.close()
+        self.failed.close()
+
+    def _settled(self, parcel: Parcel, _: object) -> None:
+        for error in parcel.errors.values():
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        losses = self.dropped if isinstance(error, NOT_NOW) else self.failed
+        losses.add(error)
+
+
+class Losses:
+    """Counts entries that were dropped. The first is logged at once, those after it together, in
+    one line a minute."""
+
+    def __init__(self, event: str, write: Callable[..., Any]) -> None:
+        self.event = event
+        self.write = write
+        self.count = 0  # since the last line
+        self.latest: Exception | None = None
+        self.timer: asyncio.TimerHandle | None = None  # until the next line may be written
+
+    def add(self, error: Exception) -> None:
+        """Counts one entry, and why it was dropped."""
+        self.count += 1
+        self.latest = error
+        if self.timer is None:
+            self._report()
+
+    def close(self) -> None:
+        """Logs what is not logged yet, and nothing later."""
+        if self.timer:
+            self.timer.cancel()
+        self._log()
+
+    def _report(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.timer = loop.call_later(REPORT_SECONDS, self._report) if self.count else None
+        self._log()
+
+    def _log(self) -> None:
+        if not self.count:
             return
-        if self.dropped:
-            log.warning("requests not recorded", count=self.dropped)
-            self.dropped = 0
+        count, self.count = self.count, 0
+        traced = None if isinstance(self.latest, DomainError) else self.latest
+        reason = f"{type(self.latest).__name__}: {self.latest}"
+        self.write(self.event, count=count, reason=reason, exc_info=traced)
 
 
 class RequestEvents:

@@ -1,5 +1,7 @@
 """Callers: gateways in production or development, and those who ask them who they are."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -13,6 +15,7 @@ from gateway.auth import Auth
 from gateway.auth.minting import mint
 from gateway.settings import Settings
 
+Send = Callable[..., Awaitable[Any]]
 WHO = "{ viewer { role scopes } }"
 MEMBER = {"role": "MEMBER", "scopes": []}
 
@@ -57,6 +60,27 @@ async def ask(
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         return await client.post("/graphql", json={"query": query}, headers=named)
+
+
+@asynccontextmanager
+async def signed_in(app: Starlette, credential: str) -> AsyncIterator[Send]:
+    """`await send(document, input=…)`: the data of an answer of the gateway, which runs until the
+    context ends; everything it acknowledged is stored then."""
+    transport, headers = httpx2.ASGITransport(app), {"authorization": f"Bearer {credential}"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:8000", headers=headers
+        ) as client,
+    ):
+
+        async def send(document: str, **variables: Any) -> Any:
+            body = {"query": document, "variables": variables}
+            answer = (await client.post("/graphql", json=body)).json()
+            assert "errors" not in answer, answer
+            return answer["data"]
+
+        yield send
 
 
 async def status(app: Starlette, credential: str) -> int:

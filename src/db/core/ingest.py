@@ -251,11 +251,13 @@ class Ingestion:
         await parcel.done
         return parcel.errors
 
-    def offer(self, intake: Intake, items: Sequence[Item]) -> None:
-        """Hands in what nobody waits for, to be stored within a second. Raises as `take` does."""
+    def offer(self, intake: Intake, items: Sequence[Item]) -> Parcel:
+        """Hands in what nobody waits for, to be stored within a second. The parcel says later what
+        was not stored. Raises as `take` does."""
         lane = self._lane(intake)
-        lane.put(items)
+        parcel = lane.put(items)
         lane.flush_soon()
+        return parcel
 
     async def close(self) -> None:
         """Takes nothing more, and returns when everything taken is settled."""

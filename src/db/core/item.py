@@ -40,6 +40,10 @@ OLDEST, NEWEST = timedelta(days=3653), timedelta(days=1)  # before and after now
 _BACKSLASH, _NUL = b"\\", b"\\u0000"
 
 
+class NotStorable(TypeError):
+    """A row holds what is not JSON. No request can send that, so it is a fault of this program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One row to be stored: its id, its time, and the row as JSON."""
@@ -136,14 +140,23 @@ def _text(row: Row) -> bytes:
         if isinstance(value, dict | list) and _is_deep(value):
             raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", name)
     try:
-        text = orjson.dumps(row)
+        text = orjson.dumps(row, default=_driver_value)
     except TypeError as error:  # a lone surrogate, a number that JSON does not have
+        if isinstance(error.__cause__, NotStorable):
+            raise error.__cause__ from None
         raise Invalid("A value holds characters or numbers that cannot be stored.") from error
     if len(text) > MAX_BYTES:
         raise Invalid(f"An item may have at most {MAX_BYTES:,} bytes as JSON.")
     if _NUL in text and _holds_nul(row):
         raise Invalid("The character U+0000 cannot be stored.")
     return text
+
+
+def _driver_value(value: Any) -> str:
+    """The text of a UUID as asyncpg makes it: a subclass, which orjson does not take for one."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise NotStorable(f"A row holds a value of the type {type(value).__name__}.")
 
 
 def _holds_nul(value: Any) -> bool:

@@ -64,6 +64,12 @@ class Principal:
     scopes: frozenset[str] = field(default_factory=frozenset)
     key_id: UUID | None = None
 
+    def __post_init__(self) -> None:
+        """Ids come from rows as asyncpg's subclass of UUID, which JSON encoders do not know."""
+        for name in ("user_id", "key_id"):
+            if (id := getattr(self, name)) is not None:
+                object.__setattr__(self, name, UUID(int=id.int))
+
     @property
     def is_known(self) -> bool:
         """Whether it is somebody in particular."""
