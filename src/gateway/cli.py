@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -11,7 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from db.core import migrate
-from db.core.draft import draft
+from db.core.draft import NoCheckout, draft
 from db.core.embedded import EmbeddedFailed
 from gateway import importing, keys
 from gateway.doctor import report
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 app = typer.Typer(
     help="DreamNet's GraphQL API over PostgreSQL. Settings are environment variables; "
-    "docs/operations.md lists them.",
+    "`dreamnet doctor` lists them.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -36,6 +37,22 @@ migrations = typer.Typer(
 )
 app.add_typer(migrations, name="migrate")
 app.add_typer(keys.app, name="keys")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dreamnet {version('dreamnet-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options of `dreamnet` itself; typer shows the help of `app` instead of this line."""
 
 
 def main() -> NoReturn:
@@ -148,8 +165,17 @@ def check() -> None:
 
 @migrations.command(epilog=EXIT_CODES)
 def new(name: Annotated[str, typer.Argument(help="What it does, in a few words.")]) -> None:
-    """Write a migration from how the tables in the code differ from the newest one."""
-    draft(name)
+    """Write a migration from how the tables in the code differ from the newest one; for developers.
+
+    This needs a checkout of the project.
+    """
+    try:
+        draft(name)
+    except NoCheckout:
+        raise Stopped(
+            "Migrations are written in a checkout of the project; this is an installed copy.",
+            Exit.USAGE,
+        ) from None
     typer.echo("Read it and correct it: it is a guess.")
 
 

@@ -83,7 +83,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         problem = obstacle(found)
         remedy = f"The database {problem}" if problem else None
         yield Finding("database", f"PostgreSQL {found.version} {place(url)}", remedy)
-        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.HEAD}")
+        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))
 

@@ -2,10 +2,10 @@
 
 from enum import IntEnum
 
-EXIT_CODES = """
-Exit codes: 0 all is well, 1 problems were found, 2 wrong usage or settings, 3 the database cannot
-be used, 4 the port cannot be listened on.
-"""
+EXIT_CODES = (
+    "Exit codes: 0 all is well, 1 problems were found, 2 wrong usage or settings, 3 the database "
+    "cannot be used, 4 the port cannot be listened on."
+)
 
 
 class Exit(IntEnum):

@@ -57,7 +57,7 @@ def obstacle(found: Examination) -> str | None:
     if not migrate.supported(found.revision):
         return (
             f"is at revision {found.revision}, and this version knows {migrate.OLDEST} to "
-            f"{migrate.HEAD}: run `dreamnet migrate up`, or a newer version of the gateway."
+            f"{migrate.head()}: run `dreamnet migrate up`, or a newer version of the gateway."
         )
     return None
 

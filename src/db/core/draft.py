@@ -11,14 +11,20 @@ from db.core import migrate
 from db.core.embedded import Embedded
 
 
+class NoCheckout(Exception):
+    """This is an installed copy of the project, where migrations are not written."""
+
+
 def draft(name: str) -> None:
     """Writes the next migration, to be read and corrected, and prints where.
 
     It compares with a database made for the purpose, so that a developer's own, which may hold
-    anything, has no say. Raises EmbeddedFailed.
+    anything, has no say. Raises NoCheckout, EmbeddedFailed.
     """
-    number = f"{int(migrate.HEAD or 0) + 1:04}"
+    if migrate.PACKAGED.is_dir():
+        raise NoCheckout
+    number = f"{int(migrate.head()) + 1:04}"
     with TemporaryDirectory() as folder, Embedded(Path(folder) / "postgres") as url:
         asyncio.run(migrate.upgrade(url))
-        config = Config(toml_file=migrate.ROOT / "pyproject.toml", attributes={"url": url})
+        config = Config(toml_file=migrate.CHECKOUT / "pyproject.toml", attributes={"url": url})
         command.revision(config, name, autogenerate=True, rev_id=number)

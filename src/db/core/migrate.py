@@ -1,13 +1,15 @@
 """Migrations: bringing a database to the revision this code was written for.
 
-Every function but `supported` is a coroutine, to be awaited in a running event loop: alembic's own
-commands are synchronous and run in a thread. The folder of migrations is that of the checkout.
+What works on a database is a coroutine, to be awaited in a running event loop: alembic's own
+commands are synchronous and run in a thread. A wheel carries the migrations inside the package
+`db`; in a checkout they are the folder at its top.
 """
 
 import asyncio
 import io
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,19 @@ from sqlalchemy.pool import NullPool
 
 from db.core.database import asyncpg_url
 
-ROOT = Path(__file__).parents[3]
+PACKAGED = Path(__file__).parents[1] / "migrations"
+CHECKOUT = Path(__file__).parents[3]
 OLDEST = "0005"
 
 _alembic = threading.Lock()  # alembic keeps the context of a run in a module of its own
 
 
-def _config(url: str | None = None) -> Config:
-    quiet = io.StringIO()  # alembic would print to the output of whoever calls us
-    return Config(toml_file=ROOT / "pyproject.toml", stdout=quiet, attributes={"url": url})
-
-
-HEAD = ScriptDirectory.from_config(_config()).get_current_head()
+@cache
+def head() -> str:
+    """The newest revision."""
+    revision = _scripts().get_current_head()
+    assert revision is not None  # noqa: S101  there are migrations, and they have one head
+    return revision
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -66,17 +69,17 @@ async def check(url: str) -> list[str]:
 
 
 def supported(revision: str | None) -> bool:
-    """Whether this code can serve a database of that revision: from OLDEST up to HEAD."""
-    if revision is None or HEAD is None:
+    """Whether this code can serve a database of that revision: from OLDEST up to the newest."""
+    if revision is None:
         return False
-    known = ScriptDirectory.from_config(_config()).iterate_revisions(HEAD, OLDEST, inclusive=True)
+    known = _scripts().iterate_revisions(head(), OLDEST, inclusive=True)
     return revision in {script.revision for script in known}
 
 
 def survived(revision: str | None) -> bool:
     """Whether this code, where it runs already, goes on with a database of that revision: a later
     release has migrated it, and its migrations leave running gateways what they need."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     return supported(revision) or (revision is not None and revision not in known)
 
 
@@ -90,3 +93,15 @@ async def _run(step: Callable[..., Any], url: str, *arguments: str) -> None:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config(url: str | None = None) -> Config:
+    quiet = io.StringIO()  # alembic would print to the output of whoever calls us
+    config = Config(stdout=quiet, attributes={"url": url})
+    folder = PACKAGED if PACKAGED.is_dir() else CHECKOUT / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config

@@ -1,0 +1,183 @@
+"""The wheel, installed in a clean environment and used outside a checkout, on every Python found.
+
+Dependencies are installed as the lock pins them.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from db.core import migrate
+
+ROOT = Path(__file__).parents[1]
+SUPPORTED = (11, 12, 13, 14)
+NOWHERE = "/proc"  # a folder in which not even root can create a file
+
+
+@cache
+def interpreters() -> list[str]:
+    """The supported versions of Python on this machine, one executable each."""
+    found = {sys.version_info.minor: sys.executable}
+    for minor in SUPPORTED:
+        names = [shutil.which(f"python3.{minor}") or ""]
+        names += map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        usable = [name for name in names if name and _version(name) == f"3.{minor}"]
+        if usable:
+            found.setdefault(minor, usable[0])
+    return [found[minor] for minor in sorted(found)]
+
+
+def _version(python: str) -> str:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+class Installation:
+    """`dreamnet` from a wheel, in an environment and with data of its own."""
+
+    def __init__(self, folder: Path, python: str, wheel: Path) -> None:
+        self.bin = folder / "bin"
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "COLUMNS": "200",
+            "DREAMNET_DATA_DIR": str(folder / "data"),
+            "DREAMNET_PORT": str(self.port),
+        }
+        run(python, "-m", "venv", "--without-pip", str(folder))
+        constraints = folder / "constraints.txt"
+        constraints.write_text(_pins())
+        pip = ("-m", "pip", "--python", str(self.bin / "python"), "--disable-pip-version-check")
+        install = ("install", "--quiet", "--no-compile", "--constraint", str(constraints))
+        run(sys.executable, *pip, *install, str(wheel))
+
+    def dreamnet(self, *arguments: str, code: int = 0) -> str:
+        """What a command prints, run in a folder that cannot be written to."""
+        done = subprocess.run(
+            [self.bin / "dreamnet", *arguments],
+            cwd=NOWHERE,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    @contextmanager
+    def serving(self) -> Iterator[httpx2.Client]:
+        """A client of `dreamnet serve`, which stops at the end."""
+        with (
+            subprocess.Popen(
+                [self.bin / "python", "-m", "gateway", "serve"],
+                cwd=NOWHERE,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as process,
+            httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as client,
+        ):
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Ctrl-C stops it"):
+                    break
+            try:
+                yield client
+            finally:
+                process.send_signal(signal.SIGINT)
+                assert process.wait() == 0
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "--directory", str(folder), cwd=ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    [wheel] = built.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("python", interpreters(), ids=_version)
+def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_path: Path) -> None:
+    installed = Installation(tmp_path / "a %d folder", python, wheel)
+
+    assert re.fullmatch(r"dreamnet \d+\.\d+\.\d+\n", installed.dreamnet("--version"))
+    assert installed.dreamnet("schema") == (ROOT / "schema.graphql").read_text()
+    with installed.serving() as client:
+        assert client.get("/api/health/ready").status_code == 200
+        assert client.get("/graphiql").text.startswith("<!doctype html>")
+        for file in ("console.js", "console.css", "icon.svg"):
+            assert client.get(f"/graphiql/{file}").status_code == 200
+        sample = ROOT / "tests/samples/everything.jsonl"
+        assert "Done in" in installed.dreamnet("import", str(sample))
+        answer = client.post("/graphql", json={"query": "{ dreams { totalCount } }"})
+        assert answer.json() == {"data": {"dreams": {"totalCount": 2}}}
+        assert f"at {migrate.head()}, newest is {migrate.head()}" in installed.dreamnet("doctor")
+        assert installed.dreamnet("migrate", "current") == f"{migrate.head()}\n"
+        assert installed.dreamnet("migrate", "check").startswith("The tables are as")
+        assert "first start" in installed.dreamnet("keys", "list")
+    assert installed.dreamnet("migrate", "down", "base").endswith("revision none.\n")
+    assert installed.dreamnet("migrate", "up").endswith(f"revision {migrate.head()}.\n")
+
+
+def test_migrations_are_written_in_a_checkout_only(wheel: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(wheel, tmp_path, "zip")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "migrate", "new", "prizes"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "Migrations are written in a checkout of the project; this is an installed copy.\n",
+    )
+
+
+def test_the_source_distribution_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
+    [wheel], [source] = built.glob("*.whl"), built.glob("*.tar.gz")
+    shutil.unpack_archive(source, tmp_path, filter="data")
+    [project] = tmp_path.iterdir()
+
+    build = ("-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path))
+    run(sys.executable, *build, cwd=project)
+
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def run(*command: str, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _pins() -> str:
+    """The lock as constraints: pip takes neither extras nor, beside a local wheel, hashes there."""
+    pins = re.findall(r"^([\w.-]+)(?:\[.*?\])?(==\S+(?: ;[^\\\n]+)?)", _lock(), re.MULTILINE)
+    return "".join(f"{name}{version}\n" for name, version in pins)
+
+
+def _lock() -> str:
+    return (ROOT / "requirements.lock").read_text()
