@@ -22,6 +22,7 @@ from graph import (
     users,
 )
 from graph.core import errors, node, rate_limit
+from graph.core.executor import Executor
 from graph.core.scalars import scalars
 
 NOUNS = (
@@ -57,5 +58,6 @@ schema = strawberry.Schema(
     mutation=root("Mutation", "Mutations", "Everything that can be changed."),
     types=errors.types,
     exception_handlers=errors.handlers,
+    execution_context_class=Executor,
     config=StrawberryConfig(scalar_map=scalars),
 )

@@ -1,7 +1,8 @@
 """Loaders: everything one level of a query asks for, in one statement.
 
-A loader is a class reached by `DreamById.of(info)`: made on first use, one for each operation and
-each set of arguments. The subclass says what to load; its base knows how.
+A loader is a class reached by `DreamById.of(info)`: made on first use, one for each set of
+arguments and each operation, in a mutation for each root field. The subclass says what to load; its
+base knows how.
 """
 
 from collections.abc import Mapping, Sequence
