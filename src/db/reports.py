@@ -32,6 +32,7 @@ from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.ingest import Intake
 from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
+from db.core.rfc3339 import print_time
 from db.events import Event
 from db.metrics import RECORDED, Metric
 from db.offline import SOURCE
@@ -46,7 +47,7 @@ def report(row: Row, at: datetime, key: str | None, measured: Sequence[Row] = ()
     """The item of a report: agent_key, status, current_task, performance_metrics and error, with
     the metrics that it brings along. Raises Invalid."""
     error = row["error"]
-    entry = {"at": _printed(at), "error": error} if error is not None else None
+    entry = {"at": print_time(at), "error": error} if error is not None else None
     row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
     return RULES.item({**row, "measured": measured}, at, key)
 
@@ -231,11 +232,6 @@ def _facts(**facts: Any) -> ColumnElement[Any]:
     """A JSON object."""
     pairs = chain.from_iterable((literal(name), value) for name, value in facts.items())
     return func.jsonb_build_object(*pairs)
-
-
-def _printed(at: datetime) -> str:
-    """A time as the gateway prints it: RFC 3339, UTC, six decimals."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 REPORTED = Intake(

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core.errors import Invalid
+from db.core.rfc3339 import read_time
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
@@ -164,7 +165,7 @@ def _parse(by: By, value: Any) -> Any:
     if value is None and by.nullable:
         return None
     kind = by.column.type.python_type
-    readers: dict[type, Any] = {UUID: UUID, datetime: datetime.fromisoformat, Decimal: Decimal}
+    readers: dict[type, Any] = {UUID: UUID, datetime: read_time, Decimal: Decimal}
     if kind in readers:
         return readers[kind](value)
     if not isinstance(value, kind):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 from db.agents import Agent, AgentReport
 from db.core.database import WriteSession
 from db.core.ids import uuid7
+from db.core.rfc3339 import print_time
 from db.importer.kinds import Row
 from db.importer.recordset import insertion, plain, recordset, upsertion
 from db.importer.report import Counts
@@ -108,11 +109,6 @@ async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, l
     logs |= {row[0]: row[1] for row in await session.rows(statement)}
     for row in rows:
         if row["error"] is not None:
-            error = {"at": timestamp(row["reported_at"]), "error": row["error"]}
+            error = {"at": print_time(row["reported_at"]), "error": row["error"]}
             logs[row["agent_key"]] = [*logs[row["agent_key"]], error]
     return {key: sorted(log, key=itemgetter("at"))[-ERRORS_KEPT:] for key, log in logs.items()}
-
-
-def timestamp(at: datetime) -> str:
-    """A time as the gateway prints it: RFC 3339, UTC, six decimals."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -12,16 +12,21 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from db.agents import AgentStatus
 from db.ai_tests import AiTestStatus
-from db.core.ids import uuid7
+from db.core.ids import EPOCH, uuid7
+from db.core.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
 from db.events import EventSeverity
 
 Row = dict[str, Any]
+
+NOT_A_TIME = "must be a time with a zone, such as 2024-01-31T12:00:00.000000Z"
+END = datetime(2100, 1, 1, tzinfo=UTC)
 
 Key = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -30,10 +35,20 @@ Percent = Annotated[Decimal, Field(ge=0, le=100)]
 Money = Annotated[Decimal, Field(ge=0, lt=10_000)]
 Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000)]
 Measure = Annotated[Decimal, Field(gt=-1_000_000_000, lt=1_000_000_000)]
-At = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC)),
-]
+
+
+def _time(value: Any) -> datetime:
+    try:
+        at = read_time(value)
+    except ValueError:
+        raise PydanticCustomError("time", NOT_A_TIME) from None
+    if not EPOCH <= at < END:
+        raise PydanticCustomError("time", "must lie between the years 1970 and 2099")
+    return at
+
+
+# Not pydantic's own reading, which takes digits for Unix seconds and a date for its midnight.
+At = Annotated[datetime, PlainValidator(_time)]
 Json = dict[str, Any]
 
 ENDED = (AiTestStatus.COMPLETED, AiTestStatus.FAILED)

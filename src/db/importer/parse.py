@@ -12,16 +12,11 @@ _LINES: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminato
 # the escape of U+0000, unless its backslash is itself escaped
 _ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
-_TIME = "must be a time such as 2024-01-31T12:00:00.000000Z"
 _DECIMAL = 'must be a decimal number as a text, such as "12.50"'
 
 # by pydantic's name of an error; braces take what belongs to it
 _WORDS = {
     "bool_type": "must be true or false",
-    "datetime_from_date_parsing": _TIME,
-    "datetime_object_invalid": _TIME,
-    "datetime_parsing": _TIME,
-    "datetime_type": _TIME,
     "decimal_parsing": _DECIMAL,
     "decimal_type": _DECIMAL,
     "dict_type": "must be an object",
@@ -39,7 +34,6 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
     "string_type": "must be a text",
-    "timezone_aware": "must have a time zone, such as the Z of 2024-01-31T12:00:00.000000Z",
     "union_tag_invalid": "kind must be one of {expected_tags}, not '{tag}'",
     "union_tag_not_found": "kind is missing",
 }

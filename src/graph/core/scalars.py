@@ -8,23 +8,21 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.scalars import JSON
 
+from db.core.ids import EPOCH
+from db.core.rfc3339 import print_time, read_time
+
 LARGEST = 2**63 - 1
-FIRST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def _print_time(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _read_time(value: Any) -> datetime:
-    """RFC 3339 §5.6; an offset is required, because a time without one is a guess."""
+    """An offset is required, because a time without one is a guess."""
     try:
-        parsed = datetime.fromisoformat(value.upper())
-    except (AttributeError, ValueError):
-        parsed = None
-    if parsed is None or parsed.tzinfo is None or "T" not in value.upper():
-        raise GraphQLError("DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z.")
-    if not FIRST <= parsed < END:
+        parsed = read_time(value)
+    except ValueError:
+        message = "DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z."
+        raise GraphQLError(message) from None
+    if not EPOCH <= parsed < END:
         raise GraphQLError("DateTime must lie between the years 1970 and 9998.")
     return parsed.astimezone(UTC)
 
@@ -56,9 +54,10 @@ BigInt = NewType("BigInt", int)
 scalars: dict[object, Any] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC, RFC 3339 with six decimals: 2026-11-20T09:30:00.000000Z.",
+        description="A moment, RFC 3339: printed in UTC with six decimals, as in "
+        "2026-11-20T09:30:00.000000Z; read with any offset, never without one.",
         specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
-        serialize=_print_time,
+        serialize=print_time,
         parse_value=_read_time,
     ),
     Decimal: strawberry.scalar(
