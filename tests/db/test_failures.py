@@ -1,6 +1,7 @@
 """What the driver reports becomes the domain error it means."""
 
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -76,3 +77,13 @@ async def test_a_database_that_is_not_there_is_unavailable(database: Database) -
         async with nowhere.read():
             pass
     await nowhere.close()
+
+
+async def test_a_value_beyond_a_limit_of_postgresql_is_invalid(database: Database) -> None:
+    words = " ".join(token_hex(4) for _ in range(20_000))
+
+    with pytest.raises(Invalid, match=r"A value is too large for PostgreSQL"):
+        await make_dream(database, tags=[token_hex(5_000)])
+    with pytest.raises(Invalid, match=r"A value is too large for PostgreSQL"):
+        async with database.read() as session:
+            await session.rows(select(func.websearch_to_tsquery(f"{words} " * 10)))

@@ -16,6 +16,7 @@ from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
 NOT_NOW = ("08", "25006", "3D000", "53", "57")  # no database of that name: it is being restored
+TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
 Meaning = Callable[[Any], DomainError | None]
 
 
@@ -41,6 +42,8 @@ def meaning(error: DBAPIError) -> DomainError | None:
         return Unavailable()
     if sqlstate in _BROKEN:
         return _BROKEN[sqlstate](cause)
+    if sqlstate.startswith(TOO_LARGE):
+        return Invalid("A value is too large for PostgreSQL to store, index or search.")
     if sqlstate.startswith("22") or isinstance(cause, DataError):
         return Invalid("A value is out of range, or holds characters that cannot be stored.")
     return None

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.core import partition
 from db.core.database import Database
-from db.core.errors import DomainError, Invalid, OutcomeUnknown, RateLimited, Unavailable
+from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.failures import meaning
 from db.core.item import Item, Rules
 from db.core.table import Table
@@ -35,8 +35,6 @@ LINGER_SECONDS = 0.5  # of what nobody waits for, unless something else goes out
 AGAIN_SECONDS = 0.05  # until a batch is sent again, at first; then twice as long each time
 LONGEST_PAUSE = 0.5
 FIRST_GUESS = 0.0001  # seconds per row, before anything was measured
-
-TOO_LARGE = "54"  # class of SQLSTATE: a limit of PostgreSQL, in practice the size of an index entry
 
 log = structlog.get_logger()
 
@@ -276,7 +274,5 @@ def blame(error: Exception) -> DomainError | None:
     """What is wrong with a row that PostgreSQL refuses; None when no row is to blame."""
     if not isinstance(error, DBAPIError):
         return None
-    meant, cause = meaning(error), error.orig.__cause__ if error.orig else None
-    if meant is None and str(getattr(cause, "sqlstate", "")).startswith(TOO_LARGE):
-        return Invalid("A text is too large to be indexed.")
+    meant = meaning(error)
     return None if isinstance(meant, Unavailable) else meant
