@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import uvicorn
 from callers import Clock, gateway, production
+from endpoint import Endpoint, endpoint as serving_endpoint
 from issuer import AUDIENCE, Issuer, serving as serving_issuer
 from starlette.applications import Starlette
 from structlog.processors import format_exc_info
@@ -91,3 +92,10 @@ def issuer_settings(issuer: Issuer) -> Settings:
 def issuer_app(issuer_settings: Settings, database: Database, clock: Clock) -> Starlette:
     """A gateway that trusts the issuer, by the clock of this test."""
     return gateway(issuer_settings, database, clock)
+
+
+@pytest.fixture
+async def endpoint(database: Database) -> AsyncIterator[Endpoint]:
+    """A gateway in production, asked with the API key of an administrator."""
+    async with serving_endpoint(database) as endpoint:
+        yield endpoint

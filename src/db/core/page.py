@@ -7,9 +7,9 @@ is opaque, and only good for the order it was made in.
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core.errors import Invalid
+from db.core.ids import EPOCH
 from db.core.rfc3339 import read_time
 
 DEFAULT_SIZE = 20
@@ -93,9 +94,12 @@ class Window:
 
     def conditions(self, order: Order) -> list[ColumnElement[bool]]:
         """The keyset conditions of the cursors given."""
-        cursors = ((self.after, False), (self.before, True))
-        given = [(text, backward) for text, backward in cursors if text is not None]
-        return [_beyond(order, decode(order, text), backward) for text, backward in given]
+        cursors = (("after", self.after, False), ("before", self.before, True))
+        return [
+            _beyond(order, decode(order, text, name), backward)
+            for name, text, backward in cursors
+            if text is not None
+        ]
 
     def apply(self, statement: Select[Any], order: Order) -> Select[Any]:
         """The statement limited to the window, and one row more to see whether the list goes on."""
@@ -149,8 +153,9 @@ def encode(order: Order, record: Any) -> str:
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def decode(order: Order, cursor: str) -> list[Any]:
-    """The values in a cursor. Raises Invalid if it is not one, or one of another order."""
+def decode(order: Order, cursor: str, name: str = "after") -> list[Any]:
+    """The values in a cursor, which was given as the argument of that name. Raises Invalid for
+    everything that `encode` does not write for this order."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         fingerprint, *values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -158,16 +163,52 @@ def decode(order: Order, cursor: str) -> list[Any]:
             return [_parse(by, value) for by, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, ArithmeticError, binascii.Error):
         pass
-    raise Invalid("This cursor does not belong to a list in this order.", "after")
+    raise Invalid("This cursor does not belong to a list in this order.", name)
 
 
 def _parse(by: By, value: Any) -> Any:
     if value is None and by.nullable:
         return None
-    kind = by.column.type.python_type
-    readers: dict[type, Any] = {UUID: UUID, datetime: read_time, Decimal: Decimal}
-    if kind in readers:
-        return readers[kind](value)
-    if not isinstance(value, kind):
+    written, read = READERS[by.column.type.python_type]
+    if type(value) is not written:  # true and 1.0 are no whole numbers
         raise TypeError
-    return value
+    return read(value)
+
+
+def _time(text: str) -> datetime:
+    at = read_time(text)
+    if not EPOCH <= at < END:
+        raise ValueError
+    return at
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+        raise ValueError
+    return number
+
+
+def _whole(number: int) -> int:
+    if abs(number) >= 2**63:
+        raise ValueError
+    return number
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError
+    return text
+
+
+END = datetime(9999, 1, 1, tzinfo=UTC)
+MAX_EXPONENT = 308
+
+# By the type of a column: the type of JSON that `encode` writes for it, and how it is read.
+READERS: Mapping[type, tuple[type, Callable[[Any], Any]]] = {
+    UUID: (str, UUID),
+    datetime: (str, _time),
+    Decimal: (str, _decimal),
+    int: (int, _whole),
+    str: (str, _text),
+}
