@@ -34,6 +34,7 @@ MALFORMED: dict[str, Any] = {
     "a huge integer": "9" * 5000,
     "deep arrays": "[" * 50_000,
     "a deep payload": nested(5_000),
+    "a payload too deep to be sent back": nested(300),
     "a lone surrogate": '{"type": "ping", "payload": {"a": "\\ud800"}}',
     "not a number": '{"type": "ping", "payload": {"a": NaN}}',
     "a binary frame": b'{"type": "ping"}',

@@ -85,8 +85,12 @@ def parsed(text: str) -> Message:
 
 
 def pong(payload: Payload) -> bytes:
-    """The answer to a ping."""
-    return orjson.dumps({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+    """The answer to a ping. Raises Closed for a payload nested too deeply to be written."""
+    content = {"type": "pong"} | ({} if payload is None else {"payload": payload})
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError as error:
+        raise _malformed("payload is nested too deeply") from error
 
 
 def _decoded(text: str) -> dict[str, Any]:
