@@ -126,7 +126,7 @@ def prepare(
 @lru_cache(maxsize=REMEMBERED)
 def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> DocumentNode:
     try:
-        document = parse(text, max_tokens=most.tokens or None)
+        document = parse(text, max_tokens=most.tokens or None, allow_empty_selection_sets=False)
     except GraphQLError as error:
         raise RequestFailed(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
     if too_much := limits.check(document, most):
