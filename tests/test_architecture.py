@@ -79,6 +79,23 @@ def test_only_settings_read_the_environment(file: Path) -> None:
         assert file.relative_to(SOURCE).as_posix() in READS_THE_ENVIRONMENT
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_no_value_counts_as_left_out_because_it_is_falsy(file: Path) -> None:
+    if list(ends_in_none(file)):
+        assert file.relative_to(SOURCE).as_posix() in FALSY_IS_NONE
+
+
+def ends_in_none(file: Path) -> Iterator[ast.expr]:
+    """Every `value or None`, which turns 0, "" and [] into None as well."""
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.BoolOp)]
+    last = [node.values[-1] for node in nodes if isinstance(node.op, ast.Or)]
+    yield from (value for value in last if isinstance(value, ast.Constant) and value.value is None)
+
+
+FALSY_IS_NONE = {
+    "db/importer/legacy.py": "an empty cell of a CSV file holds nothing",
+    "graph/core/operation.py": "the setting 0 is no limit",
+}
 READS_THE_ENVIRONMENT = {
     "db/core/embedded/programs.py": "hands its environment on to PostgreSQL",
     "gateway/doctor.py": "names variables that look like settings and are none",

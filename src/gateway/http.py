@@ -83,9 +83,11 @@ class Endpoint:
         stream_type = preferred(request.headers.get("accept", ""), STREAMS)
         if stream_type is None:
             raise Refused(SUBSCRIBE, 406)
+        # An empty id stands for none: HTML §9.2.4, last event ID string.
+        last_event = request.headers.get("last-event-id", "")
         return Delivery(
             answers.FORMS[stream_type],
-            partial(open, after=request.headers.get("last-event-id") or None),
+            partial(open, after=None if last_event == "" else last_event),
             partial(self._place, request),
             partial(answers.respond, media_type=media_type),
         )

@@ -50,7 +50,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once."""
     settings = load()
-    until = datetime.now(UTC) + _duration(expires) if expires else None
+    until = datetime.now(UTC) + _duration(expires) if expires is not None else None
 
     async def made(session: WriteSession) -> NewKey:
         found = await _user(session, user)
@@ -154,5 +154,5 @@ def _day(at: datetime | None) -> str:
 def _duration(text: str) -> timedelta:
     """A length of time as 90d. Raises Stopped."""
     if (found := re.fullmatch(r"(\d{1,4})([mhd])", text)) is None:
-        raise Stopped(f"{text} is no length of time: write 90d, 12h or 30m.", Exit.USAGE)
+        raise Stopped(f"{text!r} is no length of time: write 90d, 12h or 30m.", Exit.USAGE)
     return timedelta(**{UNITS[found[2]]: int(found[1])})

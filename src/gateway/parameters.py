@@ -43,10 +43,8 @@ def from_address(query_parameters: Mapping[str, str]) -> Parameters:
     """The parameters in a request's address, maps being JSON text. Raises Refused."""
     content: dict[str, Any] = dict(query_parameters)
     for name in ("variables", "extensions"):
-        if content.get(name):
+        if name in content:
             content[name] = _decoded(content[name], f"`{name}`")
-        else:
-            content.pop(name, None)
     return checked(content, query_parameters.get("variables", ""))
 
 

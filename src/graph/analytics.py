@@ -124,7 +124,8 @@ def _who(info: Info, given: Any) -> UUID | None:
     principal = info.context.principal
     if "userId" not in given:
         return principal.user_id
-    user = parse_id(given["userId"], db.users.User)[1] if given["userId"] else None
+    id = given["userId"]
+    user = None if id is None else parse_id(id, db.users.User)[1]
     if user != principal.user_id and not principal.may(FOR_OTHERS):
         raise NotAllowed("You may only tell what you did yourself.")
     return user

@@ -22,6 +22,7 @@ from graph.core.loader import Loader
 from graph.core.mutation import Given, act, existing, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import ADMIN, MEMBER, scope
+from graph.core.unset import or_none
 from graph.users import User, UserById
 
 # Loaders
@@ -145,11 +146,11 @@ def may_give(info: Info, scopes: Collection[str]) -> None:
 def user_of(info: Info, user_id: str | None) -> Any:
     """Whom a new key acts as. Raises Forbidden, Invalid."""
     who = info.context.principal
-    if user_id and not who.may(ADMIN):
+    if user_id is not None and not who.may(ADMIN):
         raise errors.Forbidden("Only an administrator makes keys of others.")
-    if not user_id and who.user_id is None:
+    if user_id is None and who.user_id is None:
         raise errors.Invalid("Say whom the key acts as.", "userId")
-    return id_in(user_id, db.users.User) if user_id else who.user_id
+    return who.user_id if user_id is None else id_in(user_id, db.users.User)
 
 
 async def held(info: Info, session: WriteSession, id: str) -> Any:
@@ -192,7 +193,7 @@ class Mutations:
         graphql_type=CreateApiKeyResult,
     )
     async def create_api_key(self, info: Info, input: Given[CreateApiKeyInput]) -> Any:
-        user_id, until = user_of(info, input.user_id or None), input.expires_at or None
+        user_id, until = user_of(info, or_none(input.user_id)), or_none(input.expires_at)
         may_give(info, input.scopes)
         of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
         async with info.context.db.write(act(info)) as session:

@@ -24,6 +24,7 @@ from graph.core.mutation import Given, act, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import MEMBER
 from graph.core.stream import Source, Update, message, rows, stream
+from graph.core.unset import or_none
 
 # Loaders
 
@@ -142,7 +143,8 @@ class Mutations:
     async def mark_all_notifications_read(
         self, info: Info, input: Given[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:
-        viewer, until = info.context.principal.user_id, input.until or datetime.now(UTC)
+        viewer, until = info.context.principal.user_id, or_none(input.until)
+        until = datetime.now(UTC) if until is None else until
         async with info.context.db.write(act(info)) as session:
             count = await db.notifications.mark_all_read(session, viewer, until)
         return NotificationsRead(read_count=count)

@@ -217,7 +217,7 @@ def test_a_key_without_scopes_says_so(dreamnet: Dreamnet, capsys: Capture, email
     [
         (["revoke", "AAAAAAAA"], 1, "There is no key with this id.\n"),
         (["rotate", "AAAAAAAA"], 1, "There is no key with this id.\n"),
-        (["rotate", "AAAAAAAA", "--overlap", "soon"], 2, "soon is no length of time: write 90d"),
+        (["rotate", "AAAAAAAA", "--overlap", "soon"], 2, "'soon' is no length of time: write 90d"),
         (
             ["create", "--user", "nobody", "--service", "ci"],
             1,
@@ -237,6 +237,7 @@ def test_odd_scopes_and_times(dreamnet: Dreamnet, capsys: Capture, email: str) -
     assert dreamnet(*made, "--scope", "everything") == 1
     assert dreamnet(*made, "--expires", "0d") == 1
     assert dreamnet(*made, "--expires", "90") == 2
+    assert dreamnet(*made, "--expires", "") == 2
     out, error = capsys.readouterr()
     assert out == ""
     assert "A scope is called like `agents:write`" in error

@@ -69,7 +69,7 @@ async def record(
     """Stores a test of a dream that has ended elsewhere. Raises Invalid."""
     _check(values)
     _check_ended(status, values)
-    at = at or datetime.now(UTC)
+    at = datetime.now(UTC) if at is None else at
     values |= await _derived(session, values["provider"], values["model"], values)
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
     made = await audit.create(session, AiTest, dream_id=dream.id, user_id=user_id, **values)

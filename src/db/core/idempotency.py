@@ -42,13 +42,18 @@ class Claim:
     request_hash: str
 
 
+def check_key(key: str) -> None:
+    """Raises Invalid for a text that is too short or too long to be a key."""
+    if not 1 <= len(key) <= MAX_LENGTH:
+        raise Invalid(f"A key has 1 to {MAX_LENGTH} characters.", "idempotencyKey")
+
+
 async def claim(session: WriteSession, wanted: Claim) -> UUID | None:
     """Takes a key, or returns what was made under it before.
 
     Raises Conflict if something else was asked under it, Invalid if it is no key.
     """
-    if not 1 <= len(wanted.key) <= MAX_LENGTH:
-        raise Invalid(f"A key has 1 to {MAX_LENGTH} characters.", "idempotencyKey")
+    check_key(wanted.key)
     if await session.execute(_take(wanted)):
         return None
     known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(wanted)))

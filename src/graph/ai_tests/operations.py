@@ -29,6 +29,7 @@ from graph.core.mutation import Given, act, existing, id_in, once, result
 from graph.core.node import IdOf, load
 from graph.core.permission import MEMBER, OPERATOR, PUBLIC, Access
 from graph.core.span import From, To, span
+from graph.core.unset import or_none
 
 # Results
 
@@ -155,8 +156,8 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
         dream = await tried(info, session, input.dream_id)
         return await writes.record(session, dream, user_id, **columns(input, "dream_id"))
 
-    if input.at:
-        await writes.make_room(info.context.db, input.at)
+    if (at := or_none(input.at)) is not None:
+        await writes.make_room(info.context.db, at)
     return await once(info, db.ai_tests.AiTest, input, record)
 
 

@@ -4,6 +4,7 @@ import os
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import Some
 
 import db
 from db import WriteSession
@@ -30,6 +31,7 @@ from graph.core.field import field, value
 from graph.core.mutation import Given, act, result, values
 from graph.core.node import global_id
 from graph.core.permission import PUBLIC
+from graph.core.unset import or_none
 
 FlagKey = Annotated[str, strawberry.argument(description="The `key` of a feature flag.")]
 Key = Annotated[str, strawberry.argument(description="The `key` of a setting.")]
@@ -53,7 +55,7 @@ class EnvironmentSynced:
     referenced: list[str] = field(
         "Those that may be secrets: their settings hold only where to find them."
     )
-    missing: list[str] = field("Those that are not set; their settings stay as they were.")
+    missing: list[str] = field("Those that are not set or empty; their settings stay as they were.")
 
 
 SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
@@ -94,10 +96,11 @@ class Queries:
 
 def content(input: SetConfigInput) -> dict[str, Any]:
     """The columns of a value or of a reference. Raises Invalid unless there is one of them."""
-    if input.value and not input.reference:
-        return db.config.plain(input.key, input.value.value)
-    if input.reference and not input.value:
-        return db.config.reference(input.reference)
+    match input.value, or_none(input.reference):
+        case Some() as given, None:
+            return db.config.plain(input.key, given.value)
+        case None, str() as variable:
+            return db.config.reference(variable)
     raise errors.Invalid("Give either `value` or `reference`.", "value")
 
 
@@ -105,9 +108,10 @@ async def synced(session: WriteSession, names: list[str]) -> EnvironmentSynced:
     """What became of the environment variables of those names. Raises Invalid."""
     found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
-        text = os.environ.get(name)
-        entry = text and await db.config.store_variable(session, name, text)
-        found[entry.kind if entry else None].append(name)
+        text, kind = os.environ.get(name, ""), None
+        if text != "":  # an empty variable counts as not set, as in the gateway's own settings
+            kind = (await db.config.store_variable(session, name, text)).kind
+        found[kind].append(name)
     plain, references, missing = found.values()
     return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
 
@@ -117,7 +121,7 @@ class Mutations:
     @field("Create a setting or change it.", WRITE, graphql_type=SetConfigResult)
     async def set_config(self, info: Info, input: Given[SetConfigInput]) -> Any:
         more = content(input) | values(input, "key", "value", "reference")
-        version = input.expected_version or None
+        version = or_none(input.expected_version)
         async with info.context.db.write(act(info)) as session:
             before = await db.config.before(session, input.key, version)
             return await db.config.put(session, input.key, before, **more)
@@ -125,7 +129,7 @@ class Mutations:
     @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
     async def remove_config(self, info: Info, input: Given[RemoveConfigInput]) -> Any:
         async with info.context.db.write(act(info)) as session:
-            version = input.expected_version or None
+            version = or_none(input.expected_version)
             entry = await db.config.remove(session, input.key, version)
         return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
 

@@ -103,7 +103,8 @@ class Live:
             watching.join(member)
             return Subscription(watching, member)
         channel = self._channel(source)
-        position = Position.parse(opening.after, source.feed) if opening.after else None
+        after = opening.after
+        position = None if after is None else Position.parse(after, source.feed)
         steps = Steps(source, channel.reader, context.db, self.reads)
         group = Group(steps, tell)
         return Subscription(await channel.join(key, group, member, position), member)

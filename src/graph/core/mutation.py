@@ -19,6 +19,7 @@ from db.core.table import Table
 from graph.core.context import Info
 from graph.core.field import described, field
 from graph.core.node import parse_id
+from graph.core.unset import or_none
 
 T = TypeVar("T", bound=type)
 Input = TypeVar("Input")
@@ -79,10 +80,10 @@ async def once(
 ) -> Any:
     """Makes a record in a transaction of its own, or finds the one made before under the key."""
     async with info.context.db.write(act(info)) as session:
-        if not input.idempotency_key:
+        if or_none(input.idempotency_key) is None:
             return await make(session)
         claim = _claim(info, input)
-        if known := await idempotency.claim(session, claim):
+        if (known := await idempotency.claim(session, claim)) is not None:
             return await existing(session, table, known)
         made = await make(session)
         await idempotency.settle(session, claim, made.id)

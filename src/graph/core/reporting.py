@@ -16,7 +16,7 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from db.core import errors
+from db.core import errors, idempotency
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest import Intake
 from db.core.item import Item
@@ -177,7 +177,8 @@ class Reporting:
         size = len(input[name])
         if size > MAX_ITEMS:
             raise errors.Invalid(f"Send at most {MAX_ITEMS:,} items at once.", name)
-        items, refused = self._items(info, input[name], input.get("idempotencyKey"))
+        batch_key = _key(input)
+        items, refused = self._items(info, input[name], batch_key)
         late = await info.context.ingest.take(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         if size and list(map(type, refused.values())) == [Unavailable] * size:
@@ -194,7 +195,7 @@ class Reporting:
         items: dict[int, Item] = {}
         refused: dict[int, DomainError] = {}
         for index, item in enumerate(given):
-            key = f"{batch_key}/{index}" if batch_key else None
+            key = None if batch_key is None else f"{batch_key}/{index}"
             try:
                 items[index] = self._item(info, item, now + timedelta(microseconds=index), key)
             except (errors.Invalid, errors.Forbidden) as error:
@@ -203,9 +204,10 @@ class Reporting:
 
     def _item(self, info: Info, given: Given, now: datetime, batch_key: str | None) -> Item:
         """The item of an input, under its key among all keys of all callers. Raises Invalid."""
-        time, key = given.get(self.time), given.get("idempotencyKey") or batch_key
+        time, own_key = given.get(self.time), _key(given)
+        key = batch_key if own_key is None else own_key
         if key is None:
-            return self.make(info, given, time or now, None)
+            return self.make(info, given, now if time is None else time, None)
         if time is None:
             raise errors.Invalid("An idempotency key needs the time as well.", "timestamp")
         who = info.context.principal
@@ -217,6 +219,14 @@ class Reporting:
             return error
         name = self.time if error.field == "timestamp" else to_camel_case(error.field)
         return errors.Invalid(error.message, name)
+
+
+def _key(given: Given) -> str | None:
+    """The idempotency key of an input. Raises Invalid for a text that cannot be one."""
+    key: str | None = given.get("idempotencyKey")
+    if key is not None:
+        idempotency.check_key(key)
+    return key
 
 
 def _id(item: Item | None) -> UUID | None:

@@ -7,6 +7,7 @@ import strawberry
 
 from db.core.span import Bucket as Bucket, Span
 from graph.core.field import enum
+from graph.core.unset import or_none
 
 From = Annotated[
     datetime | None,
@@ -33,4 +34,4 @@ enum(
 
 def span(since: datetime | None, until: datetime | None) -> Span:
     """The span between two arguments that may have been left out. Raises Invalid."""
-    return Span(since or None, until or None)
+    return Span(or_none(since), or_none(until))

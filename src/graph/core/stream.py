@@ -22,6 +22,7 @@ from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.field import described, enum, field
 from graph.core.permission import VALUE, Access
+from graph.core.unset import or_none
 
 T = TypeVar("T", bound=type)
 STALE_SECONDS = 5.0
@@ -194,7 +195,8 @@ class Opening:
 
 def among(values: Sequence[str] | None) -> frozenset[str] | None:
     """The values that an argument chooses; None for all, when it is left out or null."""
-    return None if values is None or values is UNSET else frozenset(values)
+    sent = or_none(values)
+    return None if sent is None else frozenset(sent)
 
 
 FIXED = (
@@ -223,7 +225,7 @@ def stream(
 
     def declare(make: Callable[..., Awaitable[Any]]) -> Any:
         async def resolve(self: Any, info: Info, **arguments: Any) -> Opening:
-            after = arguments.pop("after", None) or None
+            after = or_none(arguments.pop("after", None))
             return Opening(await make(self, info, **arguments), after)
 
         _, _, *own = Signature.from_callable(make).parameters.values()  # without self and info

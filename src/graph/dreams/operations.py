@@ -15,6 +15,7 @@ from graph.core.field import field, value
 from graph.core.mutation import Given, existing, id_in, once, result, values, writing
 from graph.core.node import IdOf, load
 from graph.core.permission import ADMIN, MEMBER, PUBLIC
+from graph.core.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.types import Dream, DreamStatus
 
@@ -98,7 +99,7 @@ class Mutations:
 
     @field("Change the words of a dream.", MEMBER, graphql_type=EditDreamResult)
     async def edit_dream(self, info: Info, input: Given[EditDreamInput]) -> Any:
-        version = input.expected_version or None
+        version = or_none(input.expected_version)
         async with writing(info, db.dreams.Dream, input.id, version) as (session, dream):
             may_change(info, dream)
             return await db.dreams.edit(session, dream, **values(input))

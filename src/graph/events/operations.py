@@ -39,7 +39,7 @@ def _event(_: Info, given: Any, at: datetime, key: str | None) -> Item:
         "payload": _known(given.get("payload")),
         "timestamp": at,
         "metadata": _known(given.get("metadata")),
-        "user_id": parse_id(user, db.users.User)[1] if user else None,
+        "user_id": None if user is None else parse_id(user, db.users.User)[1],
     }
     return db.events.LOGGED.rules.item(row, at, key)
 

@@ -1,0 +1,199 @@
+"""Zero and the empty text are values: they are never taken for an input that was left out."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from callers import Send, gateway, make_key, production, signed_in
+from starlette.applications import Starlette
+
+from db import Database
+from db.core.idempotency import IdempotencyKey
+from db.dreams import Dream
+from db.events import Event
+from factories import make_ai_model, make_config_entry, make_dream, make_user
+from graph.core.node import global_id
+
+EMPTY_KEY = ("A key has 1 to 200 characters.", "idempotencyKey")
+ERROR = "__typename ... on Error { message }"
+SHOWN = f"{ERROR} ... on Invalid {{ field }}"
+EVENT = {"eventType": "deployed", "source": "ci"}
+
+
+@pytest.fixture
+def app(database: Database) -> Starlette:
+    return gateway(production(), database)
+
+
+@pytest.fixture
+async def user(database: Database) -> Any:
+    return await make_user(database, role="ADMIN")
+
+
+@pytest.fixture
+async def send(app: Starlette, database: Database, user: Any) -> AsyncIterator[Send]:
+    """Sends operations with a key of the user to a gateway in production."""
+    key = await make_key(database, production(), user_id=user.id)
+    async with signed_in(app, key.text) as send:
+        yield send
+
+
+async def outcome(send: Send, verb: str, input: dict[str, Any], shown: str = SHOWN) -> Any:
+    """The result of a mutation."""
+    type_ = f"{verb[0].upper()}{verb[1:]}Input"
+    text = f"mutation ($input: {type_}!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
+    return (await send(text, input=input))["answer"]
+
+
+async def count(database: Database, table: Any) -> int:
+    async with database.read() as session:
+        return len(await session.rows(table.select()))
+
+
+@pytest.mark.parametrize("verb", ["setConfig", "removeConfig"])
+async def test_version_zero_of_a_setting_is_a_version(
+    send: Send, database: Database, verb: str
+) -> None:
+    await make_config_entry(database, key="limits.dreams", value=1)
+    input: dict[str, Any] = {"key": "limits.dreams", "expectedVersion": 0}
+    input |= {"value": 2} if verb == "setConfig" else {}
+    assert await outcome(send, verb, input, ERROR) == {
+        "__typename": "Conflict",
+        "message": "It is at version 1 now; read it again and decide.",
+    }
+    answer = await outcome(send, verb, input | {"key": "none"}, ERROR)
+    assert answer["__typename"] == "NotFound"
+
+
+async def test_version_zero_of_a_dream_is_a_version(
+    send: Send, database: Database, user: Any
+) -> None:
+    dream = await make_dream(database, user_id=user.id, title="before")
+    edit = {"id": global_id(dream), "title": "after"}
+    answer = await outcome(send, "editDream", edit | {"expectedVersion": 0})
+    assert answer["__typename"] == "Conflict"
+    answer = await outcome(send, "editDream", edit | {"expectedVersion": None})
+    assert answer == {"__typename": "Dream"}
+
+
+async def test_an_empty_idempotency_key_is_refused(
+    send: Send, database: Database, user: Any
+) -> None:
+    dream = global_id(await make_dream(database, user_id=user.id))
+    await make_ai_model(database, provider="openai", name="gpt-4")
+    model = {"provider": "openai", "model": "gpt-4"}
+    inputs: dict[str, dict[str, Any]] = {
+        "createDream": {"title": "Fly"},
+        "remixDream": {"id": dream},
+        "createUser": {"email": "new@example.org"},
+        "registerAiModel": {"provider": "openai", "name": "gpt-5"},
+        "startAiTest": {"dreamId": dream, **model},
+        "recordAiTest": {"dreamId": dream, **model, "impossibilityScore": 1},
+    }
+    for verb, input in inputs.items():
+        for key in ("", "k" * 201):
+            answer = await outcome(send, verb, input | {"idempotencyKey": key})
+            assert (answer.get("message"), answer.get("field")) == EMPTY_KEY, verb
+    tests = [inputs["recordAiTest"] | {"idempotencyKey": key} for key in ("", None)]
+    shown = "... on RecordedAiTests { recordedCount results { result { " + SHOWN + " } } }"
+    batch = await outcome(send, "recordAiTests", {"tests": tests}, shown)
+    assert batch["recordedCount"] == 1
+    assert batch["results"][0]["result"]["field"] == "idempotencyKey"
+    assert await count(database, Dream) == 1
+    assert await count(database, IdempotencyKey) == 0
+
+
+async def test_a_null_idempotency_key_is_none(send: Send, database: Database) -> None:
+    for _ in range(2):
+        answer = await outcome(send, "createDream", {"title": "Fly", "idempotencyKey": None})
+        assert answer == {"__typename": "Dream"}
+    assert await count(database, Dream) == 2
+
+
+@pytest.mark.parametrize(
+    ("input", "field"),
+    [
+        ({"idempotencyKey": ""}, "idempotencyKey"),
+        ({"idempotencyKey": "", "timestamp": "2026-11-01T00:00:00Z"}, "idempotencyKey"),
+        ({"idempotencyKey": "k" * 201}, "idempotencyKey"),
+    ],
+)
+async def test_an_empty_key_of_an_event_is_refused(
+    send: Send, database: Database, input: dict[str, Any], field: str
+) -> None:
+    answer = await outcome(send, "logEvent", EVENT | input)
+    assert (answer["__typename"], answer["field"]) == ("Invalid", field)
+    shown = """__typename ... on Invalid { field }
+      ... on StoredItems { stored refused { index error { field } } }"""
+    batch = await outcome(send, "logEvents", {"events": [EVENT | input, EVENT]}, shown)
+    refused = [{"index": 0, "error": {"field": field}}]
+    assert batch == {"__typename": "StoredItems", "stored": 1, "refused": refused}
+    key = {"idempotencyKey": input["idempotencyKey"]}
+    batch = await outcome(send, "logEvents", {"events": [EVENT], **key}, shown)
+    assert batch == {"__typename": "Invalid", "field": "idempotencyKey"}
+    assert await count(database, Event) == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "input"),
+    [
+        ("logEvent", EVENT | {"userId": ""}),
+        ("trackUserAction", {"action": "clicked", "userId": ""}),
+        ("createApiKey", {"service": "ci", "userId": ""}),
+        ("editDream", {"id": "", "title": "x"}),
+        ("markNotificationRead", {"id": ""}),
+        ("recordAiTest", {"dreamId": "", "provider": "openai", "model": "m"}),
+    ],
+)
+async def test_an_empty_id_is_no_id(
+    send: Send, database: Database, verb: str, input: dict[str, Any]
+) -> None:
+    answer = await outcome(send, verb, input)
+    assert answer["__typename"] == "Invalid"
+    assert answer["message"] == "This is not an id of this API."
+    assert await count(database, Event) == 0
+
+
+async def test_an_empty_reference_is_a_reference(send: Send) -> None:
+    alone = await outcome(send, "setConfig", {"key": "a", "reference": ""})
+    both = await outcome(send, "setConfig", {"key": "a", "reference": "", "value": None})
+    assert (alone["field"], both["field"]) == ("reference", "value")
+
+
+async def test_falsy_values_of_settings_are_stored(send: Send) -> None:
+    shown = "... on ConfigEntry { value category description }"
+    for value in (0, "", [], {}, False, None):
+        input = {"key": "a", "value": value, "description": ""}
+        answer = await outcome(send, "setConfig", input, shown)
+        assert answer == {"value": value, "category": None, "description": ""}
+
+
+async def test_an_empty_cursor_is_no_cursor(app: Starlette, database: Database, user: Any) -> None:
+    key = await make_key(database, production(), user_id=user.id)
+    query = 'subscription { agentHistory(after: "") { kind } }'
+    headers = {
+        "authorization": f"Bearer {key.text}",
+        "accept": "application/json, text/event-stream",
+    }
+    transport, base = httpx2.ASGITransport(app), "http://127.0.0.1:8000"
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url=base, headers=headers) as client,
+    ):
+        answer = await client.post("/graphql", json={"query": query})
+        (error,) = answer.json()["errors"]
+        assert error["message"] == "This is not a cursor."
+
+
+async def test_empty_variables_in_the_address_are_not_json(
+    app: Starlette, database: Database, user: Any
+) -> None:
+    key = await make_key(database, production(), user_id=user.id)
+    headers = {"authorization": f"Bearer {key.text}"}
+    parameters = {"query": "{ viewer { role } }", "variables": ""}
+    transport, base = httpx2.ASGITransport(app), "http://127.0.0.1:8000"
+    async with httpx2.AsyncClient(transport=transport, base_url=base, headers=headers) as client:
+        answer = await client.get("/graphql", params=parameters)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"].startswith("`variables` is not JSON")
