@@ -73,7 +73,23 @@ $(TOOLS): requirements-dev.lock $(RUNTIME)
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --group build
 
+# Until 23.3, pip takes `coverage` and `coverage[toml]` for two packages: each gets a pin.
+define PIN_WITHOUT_EXTRAS
+function flush() {
+  if (pin ~ /^[^ =]+\[/) { plain = pin; sub(/\[[^]]*\]/, "", plain); printf "%s", plain }
+  printf "%s", pin
+  pin = ""
+}
+/^[a-z0-9]/ { flush() }
+{ pin = pin $$0 "\n" }
+END { flush() }
+endef
+export PIN_WITHOUT_EXTRAS
+
 lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(INSTALL) uv==0.13.8
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	for lock in requirements.lock requirements-dev.lock; do \
+	  awk "$$PIN_WITHOUT_EXTRAS" $$lock > $(BIN)/pinned.lock && mv $(BIN)/pinned.lock $$lock || exit; \
+	done
