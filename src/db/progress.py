@@ -149,7 +149,8 @@ async def note_from(session: WriteSession, test: Any) -> Any:
 
 
 def _by_model(dream_id: UUID) -> Select[Any]:
-    """Per model its latest and its best score, and the number of its scores."""
+    """Per model its latest score, which is that of the highest id, its best score, and the number
+    of its scores."""
     test = ai_tests.AiTest
     scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
     return (

@@ -31,14 +31,16 @@ class ProgressLog(Node):
     """How impossible one dream was after one completed and scored test."""
 
     average_impossibility: float = field(
-        "Mean over models of each model's latest completed score, 0 to 100: a model counts once."
+        "Mean over models of each model's latest completed score, 0 to 100: a model counts once. "
+        "The latest score is that of the test started last; of tests started at the same "
+        "microsecond, of the one with the highest id."
     )
     best_score: float = field("Lowest score so far, 0 to 100.")
     test_count: int = field("Number of completed and scored tests so far.")
     active_models: list[str] = field("The models counted, as `provider/name`.")
     improvement_trend: float | None = field(
-        "Percent by which averageImpossibility fell since the newest log at least 30 days older; "
-        "null when there is none."
+        "Percent by which averageImpossibility fell since the newest log at least 30 days older, "
+        "of logs of the same microsecond the one with the highest id; null when there is none."
     )
     snapshot_data: JSON = field("The test that caused this log.")
     created_at: datetime = field("When the test was started.")

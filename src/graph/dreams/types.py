@@ -147,13 +147,18 @@ class Dream(Node):
         AiTestsByDream, "id", description="Its tests."
     )
     latest_test: Annotated["AiTest", strawberry.lazy("graph.ai_tests")] | None = related(
-        LatestTestByDream, "id", description="Its newest test, whatever its state."
+        LatestTestByDream,
+        "id",
+        description="The test started last, whatever its state; of tests started at the same "
+        "microsecond, the one with the highest id.",
     )
     progress: Connection[Annotated["ProgressLog", strawberry.lazy("graph.progress")]] = connected(
         ProgressByDream, "id", description="How impossible it was after each completed test."
     )
     latest_progress: Annotated["ProgressLog", strawberry.lazy("graph.progress")] | None = related(
-        LatestProgressByDream, "id", description="How impossible it is now."
+        LatestProgressByDream,
+        "id",
+        description="How impossible it is now: the log of its latest completed and scored test.",
     )
     totals: DreamTotals = related(
         TotalsByDream, "id", description="What has been spent on it so far.", cost=5
