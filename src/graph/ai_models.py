@@ -30,16 +30,24 @@ WRITE = scope("models:write")
 
 # Values
 
+AVERAGE_SCORE = "Mean score of the scored tests, 0 to 100, lower is better; null without any."
+AVERAGE_CONFIDENCE = "Mean confidence of the judges, 0 to 100; null if no test has one."
+AVERAGE_DURATION = "Mean duration of the completed tests in milliseconds; null if none has one."
+TEST_COUNT = "Number of completed tests, scored or not."
+SCORED_TEST_COUNT = "Number of completed tests that have a score."
+TOTAL_COST = "Cost of the completed tests in US dollars; null if none has one."
+
 
 @value
 class ModelStatistics:
-    """The completed and scored tests of one model in a span of time."""
+    """The completed tests of one model in a span of time, whether they were scored or not."""
 
-    average_impossibility: float | None = field("Mean score, 0 to 100; null without tests.")
-    average_confidence: float | None = field("Mean confidence of the judges, 0 to 100.")
-    average_duration_ms: float | None = field("Mean duration in milliseconds.")
-    test_count: int = field("Number of completed and scored tests.")
-    total_cost: Decimal | None = field("Cost of those tests in US dollars; null if none told.")
+    average_impossibility: float | None = field(AVERAGE_SCORE)
+    average_confidence: float | None = field(AVERAGE_CONFIDENCE)
+    average_duration_ms: float | None = field(AVERAGE_DURATION)
+    test_count: int = field(TEST_COUNT)
+    scored_test_count: int = field(SCORED_TEST_COUNT)
+    total_cost: Decimal | None = field(TOTAL_COST)
 
 
 # Loaders
@@ -61,6 +69,7 @@ class StatisticsByModel(Loader):
         average_confidence=None,
         average_duration_ms=None,
         test_count=0,
+        scored_test_count=0,
         total_cost=None,
     )
 
@@ -96,7 +105,7 @@ class AiModel(Node):
         AiTestsByModel, "provider", "name", description="Its tests.", access=MEMBER
     )
 
-    @field("How it did in its completed and scored tests; all time by default.", cost=10)
+    @field("How it did in its completed tests; all time by default.", cost=10)
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, span(from_, to))
         return await loader.load((self.provider, self.name))

@@ -36,7 +36,9 @@ class ProgressLog(Node):
         "microsecond, of the one with the highest id."
     )
     best_score: float = field("Lowest score so far, 0 to 100.")
-    test_count: int = field("Number of completed and scored tests so far.")
+    test_count: int = field(
+        "Number of completed tests with a score so far; those without one leave no log."
+    )
     active_models: list[str] = field("The models counted, as `provider/name`.")
     improvement_trend: float | None = field(
         "Percent by which averageImpossibility fell since the newest log at least 30 days older, "

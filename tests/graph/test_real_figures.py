@@ -13,6 +13,7 @@ from statistics import fmean, quantiles
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from db import Database
 from graph.core.context import Context
@@ -22,6 +23,10 @@ from graph.schema import schema
 from ground import REAL_FILES
 
 FROM, TO = "2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z"
+GUIDE = """
+select provider, model, avg(impossibility_score), avg(confidence), avg(duration), count(*)
+from ai_tests where status = 'COMPLETED' group by provider, model
+"""
 Line = dict[str, Any]
 Ask = Callable[..., Awaitable[Any]]
 
@@ -38,13 +43,9 @@ def dreams() -> dict[str, Line]:
 
 
 @pytest.fixture(scope="module")
-def scored() -> list[Line]:
-    """The tests that an average may be taken of."""
-    return [
-        test
-        for test in lines("test")
-        if test["status"] == "COMPLETED" and test["impossibilityScore"] is not None
-    ]
+def completed() -> list[Line]:
+    """The tests that are counted; not all of them have a score."""
+    return [test for test in lines("test") if test["status"] == "COMPLETED"]
 
 
 @pytest.fixture
@@ -64,8 +65,25 @@ def mean(values: list[Any]) -> float | None:
     return fmean(known) if known else None
 
 
+def scores(tests: list[Line]) -> list[float]:
+    return [float(t["impossibilityScore"]) for t in tests if t["impossibilityScore"] is not None]
+
+
 def near(value: Any) -> Any:
     return None if value is None else pytest.approx(float(value), rel=1e-9, abs=1e-9)
+
+
+def figures(tests: list[Line]) -> dict[str, Any]:
+    """What is said of the completed tests of one model."""
+    costs = [Decimal(test["cost"]) for test in tests if test["cost"] is not None]
+    return {
+        "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
+        "averageConfidence": near(mean([t["confidence"] for t in tests])),
+        "averageDurationMs": near(mean([t["durationMs"] for t in tests])),
+        "testCount": len(tests),
+        "scoredTestCount": len(scores(tests)),
+        "totalCost": str(sum(costs)) if costs else None,
+    }
 
 
 def within(line: Line, since: str | None, until: str | None) -> bool:
@@ -75,10 +93,10 @@ def within(line: Line, since: str | None, until: str | None) -> bool:
 
 @pytest.mark.parametrize(("since", "until"), [("1970-01-01T00:00:00.000000Z", None), (FROM, TO)])
 async def test_model_comparison(
-    ask: Ask, scored: list[Line], since: str, until: str | None
+    ask: Ask, completed: list[Line], since: str, until: str | None
 ) -> None:
     models = defaultdict(list)
-    for test in scored:
+    for test in completed:
         if within(test, since, until):
             models[test["provider"], test["model"]].append(test)
 
@@ -86,7 +104,7 @@ async def test_model_comparison(
         """query ($from: DateTime, $to: DateTime) {
           modelComparison(from: $from, to: $to) {
             provider model averageImpossibility averageConfidence averageDurationMs testCount
-            totalCost
+            scoredTestCount totalCost
           }
         }""",
         **{"from": since, "to": until},
@@ -94,27 +112,70 @@ async def test_model_comparison(
 
     answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
     averages = [row["averageImpossibility"] for row in data["modelComparison"]]
-    assert averages == sorted(averages)
+    assert averages == sorted(averages, key=lambda score: (score is None, score))
     assert set(answered) == set(models)
     for key, tests in models.items():
-        costs = [Decimal(test["cost"]) for test in tests if test["cost"] is not None]
-        assert answered[key] == {
-            "provider": key[0],
-            "model": key[1],
-            "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
-            "averageConfidence": near(mean([t["confidence"] for t in tests])),
-            "averageDurationMs": near(mean([t["durationMs"] for t in tests])),
-            "testCount": len(tests),
-            "totalCost": str(sum(costs)) if costs else None,
+        assert answered[key] == {"provider": key[0], "model": key[1], **figures(tests)}
+
+
+async def test_models_are_compared_as_in_the_query_of_the_guide(
+    ask: Ask, imported: Database
+) -> None:
+    """With the models whose completed tests nobody scored."""
+    data = await ask(
+        """{ modelComparison(from: "1970-01-01T00:00:00Z") {
+          provider model averageImpossibility averageConfidence averageDurationMs testCount
+        } }"""
+    )
+    async with imported.read() as session:
+        rows = await session.rows(text(GUIDE))
+
+    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
+    assert answered == {
+        (provider, model): {
+            "provider": provider,
+            "model": model,
+            "averageImpossibility": near(impossibility),
+            "averageConfidence": near(confidence),
+            "averageDurationMs": near(duration),
+            "testCount": count,
         }
+        for provider, model, impossibility, confidence, duration, count in rows
+    }
+    assert [row["averageImpossibility"] for row in data["modelComparison"]].count(None) == 6
+
+
+async def test_a_model_has_the_statistics_of_its_completed_tests(
+    ask: Ask, completed: list[Line]
+) -> None:
+    models = defaultdict(list)
+    for test in completed:
+        models[test["provider"], test["model"]].append(test)
+
+    unscored = [key for key, tests in models.items() if not scores(tests)]
+
+    data = await ask(
+        """query ($names: [String!]) { aiModels(first: 100, filter: {name: {in: $names}}) { nodes {
+          provider name statistics {
+            averageImpossibility averageConfidence averageDurationMs testCount scoredTestCount
+            totalCost
+          }
+        } } }""",
+        names=[name for _, name in unscored + list(models)[:40]],
+    )
+
+    answered = {(m["provider"], m["name"]): m["statistics"] for m in data["aiModels"]["nodes"]}
+    assert set(unscored) <= set(answered)
+    assert len(answered) >= 40
+    assert answered == {key: figures(models[key]) for key in answered}
 
 
 @pytest.mark.parametrize(("since", "until"), [(None, None), (FROM, TO)])
 async def test_category_performance(
-    ask: Ask, scored: list[Line], dreams: dict[str, Line], since: str | None, until: str | None
+    ask: Ask, completed: list[Line], dreams: dict[str, Line], since: str | None, until: str | None
 ) -> None:
     categories = defaultdict(list)
-    for test in scored:
+    for test in completed:
         dream = dreams[test["dreamKey"]]
         if dream["status"] == "ACTIVE" and within(test, since, until):
             categories[dream["category"]].append(test)
@@ -122,7 +183,7 @@ async def test_category_performance(
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
           categoryPerformance(from: $from, to: $to) {
-            category dreamCount averageImpossibility testCount
+            category dreamCount averageImpossibility testCount scoredTestCount
           }
         }""",
         **{"from": since, "to": until},
@@ -134,6 +195,7 @@ async def test_category_performance(
             "dreamCount": len({test["dreamKey"] for test in tests}),
             "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
             "testCount": len(tests),
+            "scoredTestCount": len(scores(tests)),
         }
         for category, tests in categories.items()
     ]
@@ -143,13 +205,12 @@ async def test_category_performance(
 
 @pytest.mark.parametrize(("bucket", "start"), [("DAY", "%Y-%m-%d"), ("MONTH", "%Y-%m-01")])
 async def test_decay(
-    ask: Ask, scored: list[Line], dreams: dict[str, Line], bucket: str, start: str
+    ask: Ask, completed: list[Line], dreams: dict[str, Line], bucket: str, start: str
 ) -> None:
-    expected: dict[str, dict[str, list[float]]] = {name(dream): {} for dream in dreams.values()}
-    for test in scored:
+    expected: dict[Any, dict[str, list[Line]]] = {name(dream): {} for dream in dreams.values()}
+    for test in completed:
         day = datetime.fromisoformat(test["createdAt"]).strftime(f"{start}T00:00:00.000000Z")
-        scores = expected[name(dreams[test["dreamKey"]])].setdefault(day, [])
-        scores.append(float(test["impossibilityScore"]))
+        expected[name(dreams[test["dreamKey"]])].setdefault(day, []).append(test)
 
     answered = {name(dream): dream["decay"] async for dream in decayed(ask, bucket)}
 
@@ -158,11 +219,12 @@ async def test_decay(
         dream: [
             {
                 "bucket": day,
-                "averageImpossibility": near(fmean(scores)),
-                "bestScore": near(min(scores)),
-                "testCount": len(scores),
+                "averageImpossibility": near(mean(scores(tests))),
+                "bestScore": near(min(scores(tests), default=None)),
+                "testCount": len(tests),
+                "scoredTestCount": len(scores(tests)),
             }
-            for day, scores in sorted(days.items())
+            for day, tests in sorted(days.items())
         ]
         for dream, days in expected.items()
     }
@@ -183,7 +245,7 @@ async def decayed(ask: Ask, bucket: str) -> AsyncIterator[Any]:
                 nodes {
                   title createdAt originalPrompt tags
                   decay(from: "1970-01-01T00:00:00.000000Z", bucket: $bucket) {
-                    bucket averageImpossibility bestScore testCount
+                    bucket averageImpossibility bestScore testCount scoredTestCount
                   }
                 }
                 pageInfo { hasNextPage endCursor }

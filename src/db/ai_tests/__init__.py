@@ -99,16 +99,18 @@ LISTING: Listing = Listing(
     time=AiTest.created_at,
 )
 
-# Tests that an average may be taken of: some COMPLETED ones were never scored by anybody.
-SCORED = (AiTest.status == AiTestStatus.COMPLETED, AiTest.impossibility_score.is_not(None))
+COMPLETED = (AiTest.status == AiTestStatus.COMPLETED,)
+SCORED = (*COMPLETED, AiTest.impossibility_score.is_not(None))  # some were never judged
 
 BEST = func.min(AiTest.impossibility_score).label("best_score")
 COUNT = func.count().label("test_count")
+COUNTS = (COUNT, func.count(AiTest.impossibility_score).label("scored_test_count"))
+AVERAGE = func.avg(AiTest.impossibility_score).label("average_impossibility")
 AVERAGES = (
-    func.avg(AiTest.impossibility_score).label("average_impossibility"),
+    AVERAGE,
     func.avg(AiTest.confidence).label("average_confidence"),
     func.avg(AiTest.duration).label("average_duration_ms"),
-    COUNT,
+    *COUNTS,
     func.sum(AiTest.cost).label("total_cost"),
 )
 USED = (
@@ -116,31 +118,33 @@ USED = (
     func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens"),
     func.coalesce(func.sum(AiTest.cost), 0).label("total_cost"),
 )
-DECAY = (AVERAGES[0], BEST, COUNT)
+DECAY = (AVERAGE, BEST, *COUNTS)
 DREAM = (AiTest.dream_id,)
 MODEL = (AiTest.provider, AiTest.model)
 
 
 def compared(span: Span) -> Executable:
-    """Scored tests per provider and model, lowest average first; the last 7 days by default."""
+    """Completed tests per provider and model, lowest average first and models without a score last;
+    the last 7 days by default."""
     return (
         select(*MODEL, *AVERAGES)
-        .where(*SCORED, *span.or_last(COMPARED).of(AiTest.id))
+        .where(*COMPLETED, *span.or_last(COMPARED).of(AiTest.id))
         .group_by(*MODEL)
-        .order_by(AVERAGES[0], *MODEL)
+        .order_by(AVERAGE, *MODEL)
     )
 
 
 def by_category(span: Span) -> Executable:
-    """Scored tests of ACTIVE dreams per category, lowest average first."""
+    """Completed tests of ACTIVE dreams per category, lowest average first and categories without a
+    score last."""
     category = dreams.Dream.category
     dream_count = func.count(AiTest.dream_id.distinct()).label("dream_count")
     return (
-        select(category, dream_count, AVERAGES[0], COUNT)
+        select(category, dream_count, AVERAGE, *COUNTS)
         .join(dreams.Dream, dreams.Dream.id == AiTest.dream_id)
-        .where(*SCORED, dreams.Dream.status == dreams.DreamStatus.ACTIVE, *span.of(AiTest.id))
+        .where(*COMPLETED, dreams.Dream.status == dreams.DreamStatus.ACTIVE, *span.of(AiTest.id))
         .group_by(category)
-        .order_by(AVERAGES[0], category)
+        .order_by(AVERAGE, category)
     )
 
 
@@ -158,10 +162,10 @@ def spent(span: Span) -> Executable:
 async def decays(
     session: ReadSession, dream_ids: Sequence[Key], span: Span, bucket: Bucket
 ) -> dict[Key, list[Any]]:
-    """Per dream the average, the lowest and the number of scores in each bucket that has any; the
-    last 30 days by default."""
+    """Per dream the average and the lowest score and the numbers of its completed tests, in each
+    bucket that has any; the last 30 days by default."""
     start = bucket_of(AiTest.created_at, bucket)
-    where = (*SCORED, *span.or_last(DECAYED).of(AiTest.id))
+    where = (*COMPLETED, *span.or_last(DECAYED).of(AiTest.id))
     return await grouped(session, DREAM, dream_ids, start, *DECAY, where=where, by=(start,))
 
 
@@ -173,6 +177,6 @@ async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, An
 
 async def statistics(session: ReadSession, models: Sequence[Key], span: Span) -> dict[Key, Any]:
     """Per provider and model the same as `compared`, over the whole span."""
-    where = (*SCORED, *span.of(AiTest.id))
+    where = (*COMPLETED, *span.of(AiTest.id))
     found = await grouped(session, MODEL, models, *AVERAGES, where=where)
     return {key: rows[0] for key, rows in found.items()}

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Select, Uuid, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.ai_tests import AiTest, AiTestStatus
+from db.ai_tests import SCORED, AiTest
 from db.core.database import WriteSession
 from db.importer.kinds import Row
 from db.importer.recordset import counts, plain, recordset, upsertion
@@ -90,10 +90,6 @@ async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
 def _scored_tests(dreams: Sequence[UUID]) -> Select[Any]:
     return (
         select(*(plain(AiTest).c[name] for name in TEST))
-        .where(
-            AiTest.dream_id == func.any(cast(list(dreams), ARRAY(Uuid))),
-            AiTest.status == AiTestStatus.COMPLETED,
-            AiTest.impossibility_score.is_not(None),
-        )
+        .where(AiTest.dream_id == func.any(cast(list(dreams), ARRAY(Uuid))), *SCORED)
         .order_by(AiTest.dream_id, AiTest.id)
     )

@@ -94,8 +94,8 @@ class Queries:
         return await load(info, id, db.ai_tests.AiTest)
 
     @field(
-        "Models side by side, lowest average first: completed and scored tests; the last 7 days by "
-        "default.",
+        "Models side by side by their completed tests, lowest average first, models without a "
+        "score last; the last 7 days by default.",
         PUBLIC,
         cost=100,
     )
@@ -105,8 +105,8 @@ class Queries:
         return await rows(info, db.ai_tests.compared(span(from_, to)))
 
     @field(
-        "Categories side by side, lowest average first: completed and scored tests of ACTIVE "
-        "dreams; all time by default.",
+        "Categories side by side by the completed tests of their ACTIVE dreams, lowest average "
+        "first, categories without a score last; all time by default.",
         PUBLIC,
         cost=100,
     )

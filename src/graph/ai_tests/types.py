@@ -9,7 +9,16 @@ import db
 from db.ai_tests import AiTestStatus as AiTestStatus
 from db.dreams import DreamCategory
 from db.users import Role
-from graph.ai_models import AiModel, AiModelByName
+from graph.ai_models import (
+    AVERAGE_CONFIDENCE,
+    AVERAGE_DURATION,
+    AVERAGE_SCORE,
+    SCORED_TEST_COUNT,
+    TEST_COUNT,
+    TOTAL_COST,
+    AiModel,
+    AiModelByName,
+)
 from graph.core.field import column, enum, field, related, value
 from graph.core.loader import One
 from graph.core.node import Node, node
@@ -77,25 +86,28 @@ class AiTest(Node):
 
 @value
 class ModelComparison:
-    """The completed and scored tests of one model in a span of time."""
+    """The completed tests of one model in a span of time, whether they were scored or not."""
 
     provider: str = field("Vendor of the model.")
     model: str = field("Name of the model.")
-    average_impossibility: float = field("Mean score, 0 to 100; lower is better.")
-    average_confidence: float | None = field("Mean confidence of the judges, 0 to 100.")
-    average_duration_ms: float | None = field("Mean duration in milliseconds.")
-    test_count: int = field("Number of completed and scored tests.")
-    total_cost: Decimal | None = field("Cost of those tests in US dollars; null if none told.")
+    average_impossibility: float | None = field(AVERAGE_SCORE)
+    average_confidence: float | None = field(AVERAGE_CONFIDENCE)
+    average_duration_ms: float | None = field(AVERAGE_DURATION)
+    test_count: int = field(TEST_COUNT)
+    scored_test_count: int = field(SCORED_TEST_COUNT)
+    total_cost: Decimal | None = field(TOTAL_COST)
 
 
 @value
 class CategoryPerformance:
-    """The completed and scored tests of the ACTIVE dreams of one category in a span of time."""
+    """The completed tests of the ACTIVE dreams of one category in a span of time, whether they were
+    scored or not."""
 
     category: DreamCategory = field("The category.")
     dream_count: int = field("Number of dreams that have such tests.")
-    average_impossibility: float = field("Mean score, 0 to 100; lower is better.")
-    test_count: int = field("Number of completed and scored tests.")
+    average_impossibility: float | None = field(AVERAGE_SCORE)
+    test_count: int = field(TEST_COUNT)
+    scored_test_count: int = field(SCORED_TEST_COUNT)
 
 
 @value

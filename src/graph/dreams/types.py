@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 @value
 class DecayPoint:
-    """The scores of one dream in one stretch of time."""
+    """The completed tests of one dream in one stretch of time, whether they were scored or not."""
 
     bucket: datetime = field("Start of the stretch, in UTC.")
-    average_impossibility: float = field("Mean score of its tests, 0 to 100.")
-    best_score: float = field("Lowest score of its tests, 0 to 100.")
-    test_count: int = field("Number of completed and scored tests.")
+    average_impossibility: float | None = field(
+        "Mean score of the scored tests, 0 to 100; null without any."
+    )
+    best_score: float | None = field("Lowest of these scores; null without any.")
+    test_count: int = field("Number of completed tests, scored or not.")
+    scored_test_count: int = field("Number of completed tests that have a score.")
 
 
 @value
@@ -165,7 +168,9 @@ class Dream(Node):
     )
 
     @field(
-        "Its scores over time: completed and scored tests; the last 30 days by default.", cost=10
+        "Its completed tests over time, oldest first; where none was completed, there is no point. "
+        "The last 30 days by default.",
+        cost=10,
     )
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
