@@ -34,6 +34,20 @@ async def make_user(target: Target, **overrides: Any) -> Any:
     )
 
 
+async def make_api_key(target: Target, **overrides: Any) -> Any:
+    """A key of a new user, whose secret nobody knows."""
+    if "user_id" not in overrides:
+        overrides["user_id"] = (await make_user(target)).id
+    return await _store(
+        target,
+        db.api_keys.ApiKey,
+        overrides,
+        service="worker",
+        prefix=f"{next(_numbers):08}",
+        hashed_key="0" * 64,
+    )
+
+
 async def make_dream(target: Target, **overrides: Any) -> Any:
     """A public, active dream of a new user."""
     if "user_id" not in overrides:

@@ -19,16 +19,17 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
-from db.core.batch import Key, by_key
 from db.core.credential import Mint
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
 from db.core.listing import Listing, by_name
+from db.core.sight import Sight, owned
 from db.core.table import CreatedAt, Id, Table, Texts
 from db.users import User
 
@@ -51,6 +52,11 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+
+    @classmethod
+    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+        """One's own; all of them for administrators."""
+        return true() if sight.keys else sight.owns(cls.user_id)
 
 
 LISTING = Listing(
@@ -96,17 +102,10 @@ def overview() -> Select[Any]:
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
     """The condition that a key is of that user; it holds for none when there is none."""
-    return [ApiKey.user_id == user_id]
+    return [owned(ApiKey.user_id, user_id)]
 
 
 # Reads
-
-
-async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) -> dict[Key, Any]:
-    """The keys with those ids; those that are not of that user are left out."""
-    columns = (ApiKey.user_id, ApiKey.id)
-    found = await by_key(session, ApiKey, columns, [(user_id, id) for id in ids])
-    return {record.id: record for record in found.values()}
 
 
 async def by_prefixes(session: ReadSession, prefixes: Collection[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    cast,
     func,
     literal,
     or_,
@@ -99,8 +100,8 @@ class Dream(Table):
 
     @classmethod
     def visible(cls, sight: Sight) -> ColumnElement[bool]:
-        """Public dreams, and one's own."""
-        return or_(cls.is_public, cls.user_id == sight.user_id)
+        """Public dreams and one's own; all of them for operators."""
+        return true() if sight.shared else or_(cls.is_public, sight.owns(cls.user_id))
 
 
 LISTING: Listing = Listing(
@@ -149,7 +150,7 @@ async def left(
     traces = await session.rows(_traces(sight, where, touched))
     seen = select(Dream.id).where(Dream.id == any_(literal(list(ids), ARRAY(Uuid))))
     present = {id for (id,) in await session.rows(seen)}
-    gone = ids if sight.everything else {trace.entity_id for trace in traces if trace.seen}
+    gone = ids if sight.shared else {trace.entity_id for trace in traces if trace.seen}
     moved = {trace.entity_id for trace in traces if trace.moved}
     return gone - present | moved & present
 
@@ -159,7 +160,7 @@ def _traces(sight: Sight, where: Condition | None, changes: Sequence[Change]) ->
     a column of the filter changed. Of what a change left as it was nothing is noted."""
     was = AuditEntry.before
     public = was["is_public"].astext == "true"
-    own = was["user_id"].astext == str(sight.user_id)
+    own = sight.owns(cast(was["user_id"].astext, Uuid))
     names = None if where is None else columns(where)
     moved = true() if names is None else was.has_any(literal(list(names), ARRAY(Text)))
     ids = [change.audit_id for change in changes if change.audit_id]

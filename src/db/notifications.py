@@ -1,6 +1,5 @@
 """Notifications: what a user should hear about."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +8,10 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
-from db.core.batch import Key, by_key
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import NotFound
 from db.core.listing import Listing, Slice, by_name
+from db.core.sight import Sight, owned
 from db.core.table import CreatedAt, Id, Json, Table
 
 
@@ -35,6 +34,11 @@ class Notification(Table):
     read_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
+    @classmethod
+    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+        """One's own, for operators too."""
+        return sight.owns(cls.user_id)
+
 
 MOST = 100
 
@@ -46,17 +50,8 @@ LISTING = Listing(
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """The condition that a notification is for that user; it holds for none when there is none,
-    because every notification has a user."""
-    return [Notification.user_id == user_id]
-
-
-async def by_id(session: ReadSession, user_id: UUID | None, ids: Sequence[Key]) -> dict[Key, Any]:
-    """The notifications with those ids; those that are not for that user are left out."""
-    keys = [(user_id, id) for id in ids]
-    columns = (Notification.user_id, Notification.id)
-    found = await by_key(session, Notification, columns, keys)
-    return {record.id: record for record in found.values()}
+    """The condition that a notification is for that user; it holds for none when there is none."""
+    return [owned(Notification.user_id, user_id)]
 
 
 async def unread(session: ReadSession, user_id: UUID | None) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, mapped_column
@@ -55,9 +56,9 @@ class ProgressLog(Table):
     created_at: Mapped[CreatedAt]
 
     @classmethod
-    def visible(cls, _: Sight) -> ColumnElement[bool]:
+    def visible(cls, sight: Sight) -> ColumnElement[bool]:
         """Those of visible dreams: the rule of dreams applies inside."""
-        return cls.dream_id.in_(select(dreams.Dream.id))
+        return true() if sight.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
 LISTING = Listing(

@@ -1,49 +1,31 @@
 """API keys: what services sign in with. A secret is shown in the answer that makes it, only."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import strawberry
 from strawberry import UNSET
 
 import db
-from db import ReadSession, WriteSession
 from db.api_keys import NewKey
 from db.core import errors
-from db.core.batch import Key
 from db.core.credential import Mint
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
-from graph.core.loader import Loader
 from graph.core.mutation import Given, act, existing, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import ADMIN, MEMBER, scope
 from graph.core.unset import or_none
 from graph.users import User, UserById
 
-# Loaders
-
-
-class ApiKeyById(Loader):
-    """A key of the viewer; those of others are not found."""
-
-    @classmethod
-    def of(cls, info: Info, *_: Any) -> Self:
-        return super().of(info, info.context.principal.user_id)
-
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        (user_id,) = self.arguments
-        return await db.api_keys.by_id(session, user_id, keys)
-
-
 # Types
 
 
-@node(db.api_keys.ApiKey, access=MEMBER, loader=ApiKeyById)
+@node(db.api_keys.ApiKey, access=MEMBER)
 class ApiKey(Node):
     """What a service signs in with, as its user. The secret itself is not stored."""
 
@@ -153,15 +135,6 @@ def user_of(info: Info, user_id: str | None) -> Any:
     return who.user_id if user_id is None else id_in(user_id, db.users.User)
 
 
-async def held(info: Info, session: WriteSession, id: str) -> Any:
-    """A key of the viewer, or any for administrators, locked. Raises NotFound."""
-    who = info.context.principal
-    key = await existing(session, db.api_keys.ApiKey, id_in(id, db.api_keys.ApiKey))
-    if key.user_id != who.user_id and not who.may(ADMIN):
-        raise errors.NotFound
-    return key
-
-
 def minted(info: Info) -> Mint:
     """What keys are made with. Raises Unavailable where nothing is set up for it."""
     if info.context.mint is None:
@@ -209,7 +182,7 @@ class Mutations:
             raise errors.Invalid(f"This must be 0 to {MAX_OVERLAP} hours.", "overlapHours")
         overlap = timedelta(hours=input.overlap_hours)
         async with info.context.db.write(act(info)) as session:
-            key = await held(info, session, input.id)
+            key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))
             may_give(info, key.scopes)
             return shown(await db.api_keys.rotate(session, minted(info), key.prefix, overlap))
 
@@ -220,5 +193,5 @@ class Mutations:
     )
     async def revoke_api_key(self, info: Info, input: Given[RevokeApiKeyInput]) -> Any:
         async with info.context.db.write(act(info)) as session:
-            key = await held(info, session, input.id)
+            key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))
             return await db.api_keys.revoke(session, key.prefix)

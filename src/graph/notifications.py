@@ -1,9 +1,9 @@
 """Notifications: what the viewer should hear about, and nobody else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -11,40 +11,23 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db import Database, ReadSession
-from db.core.batch import Key
+from db import Database
 from graph.core.changed import Belonging
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
-from graph.core.loader import Loader
 from graph.core.mutation import Given, act, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import MEMBER
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.core.unset import or_none
 
-# Loaders
-
-
-class NotificationById(Loader):
-    """A notification of the viewer; those of others are not found."""
-
-    @classmethod
-    def of(cls, info: Info, *_: Any) -> Self:
-        return super().of(info, info.context.principal.user_id)
-
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        (user_id,) = self.arguments
-        return await db.notifications.by_id(session, user_id, keys)
-
-
 # Types
 
 
-@node(db.notifications.Notification, access=MEMBER, loader=NotificationById)
+@node(db.notifications.Notification, access=MEMBER)
 class Notification(Node):
     """A message to one user, which only that user can read."""
 

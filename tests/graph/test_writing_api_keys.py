@@ -156,7 +156,8 @@ async def test_keys_of_others_are_not_there(database: Database, run: Run) -> Non
 
     one = {"apiKeys": {"totalCount": 1, "nodes": [{"prefix": key["prefix"]}]}}
     assert (rotated["__typename"], revoked["__typename"]) == ("NotFound", "NotFound")
-    assert seen == [{"node": {"id": key["id"]}}, {"node": None}, {"node": None}]
+    one_key = {"node": {"id": key["id"]}}
+    assert seen == [one_key, {"node": None}, one_key]
     assert (await run(LIST, None, ada)).data == one
     assert (await run(LIST, None, bob)).data == {"apiKeys": {"totalCount": 0, "nodes": []}}
     assert (await run(LIST, {"all": True}, DEVELOPER)).data == one

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select, text
+from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
@@ -61,9 +61,9 @@ class AiTest(Table):
     cost_derived: Mapped[bool] = mapped_column(server_default=text("false"))
 
     @classmethod
-    def visible(cls, _: Sight) -> ColumnElement[bool]:
+    def visible(cls, sight: Sight) -> ColumnElement[bool]:
         """Those of visible dreams: the rule of dreams applies inside."""
-        return cls.dream_id.in_(select(dreams.Dream.id))
+        return true() if sight.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
 COMPARED = timedelta(days=7)

@@ -8,24 +8,41 @@ subqueries, filters through relations, counts and aggregates.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Executable, True_, false
 from sqlalchemy.orm import with_loader_criteria
 
 from db.core.table import Table
 
+SERVER = "about_server"
+
+T = TypeVar("T", bound=Executable)
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What somebody sees: everything, or what is public and what belongs to one user."""
+    """What a viewer sees. `everything` is for the gateway's own work and lifts every rule; `shared`
+    adds all rows but personal ones, `keys` the API keys of other users."""
 
     everything: bool = False
+    shared: bool = False
+    keys: bool = False
     user_id: UUID | None = None
 
+    def owns(self, column: Any) -> ColumnElement[bool]:
+        """The condition that a row belongs to the viewer, who owns nothing if not a user."""
+        return owned(column, self.user_id)
 
-EVERYTHING = Sight(everything=True)
+
+EVERYTHING = Sight(everything=True, shared=True, keys=True)
+
+
+def owned(column: Any, user_id: UUID | None) -> ColumnElement[bool]:
+    """The condition that a column names a user. It holds for no row where there is no user: a
+    comparison with None would be IS NULL, and find the rows without an owner."""
+    return false() if user_id is None else column == user_id
 
 
 @lru_cache(maxsize=1_000)
@@ -40,15 +57,27 @@ def limited(statement: Executable, rules: tuple[Any, ...]) -> Executable:
     Raises RuntimeError for one that SQLAlchemy would not apply them to: it applies them only where
     the columns selected are attributes of tables, and says nothing where they are not.
     """
-    if not rules:
+    if not rules or statement.get_execution_options().get(SERVER):
         return statement
     if getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") != "orm":
         raise RuntimeError(f"No rule on rows can be applied to: {statement}")
     return statement.options(*rules)
 
 
+def about_server(statement: T) -> T:
+    """Marks a statement that reads no table of ours, but what PostgreSQL reports of itself: no rule
+    applies to it."""
+    return statement.execution_options(**{SERVER: True})
+
+
+def ruled() -> list[Any]:
+    """The tables that have a rule, by name."""
+    tables: list[Any] = [mapper.class_ for mapper in Table.registry.mappers]
+    return sorted((t for t in tables if hasattr(t, "visible")), key=lambda t: t.__tablename__)
+
+
 def _criteria(sight: Sight) -> Iterator[Any]:
-    for mapper in Table.registry.mappers:
-        visible = getattr(mapper.class_, "visible", None)
-        if visible is not None:
-            yield with_loader_criteria(mapper.class_, visible(sight), include_aliases=True)
+    for table in ruled():
+        condition = table.visible(sight)
+        if not isinstance(condition, True_):
+            yield with_loader_criteria(table, condition, include_aliases=True)

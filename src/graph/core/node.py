@@ -61,17 +61,15 @@ class Node:
     )
 
 
-def node(
-    table: type[Table], access: Access, loader: type[Loader] | None = None, alike: bool = False
-) -> Callable[[T], T]:
-    """Registers a type as the node of a table: its ids, who may read it, and its loader by id,
-    needed only where not everybody who may read the type finds every row. It is `alike` when its
-    fields look the same to all who may read it, so that subscribers can share them."""
+def node(table: type[Table], access: Access, alike: bool = False) -> Callable[[T], T]:
+    """Registers a type as the node of a table: its ids, who may read it, and its loader by id. It
+    is `alike` when its fields look the same to all who may read it, so that subscribers can share
+    them."""
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         members = {"table": table, "columns": (table.id,)}  # type: ignore[attr-defined]  # every node has one
-        by_id = loader or type(f"{cls.__name__}ById", (One,), members)
+        by_id = type(f"{cls.__name__}ById", (One,), members)
         registered = NodeType(prefix, by_id, access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission

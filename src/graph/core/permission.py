@@ -77,8 +77,9 @@ class Principal:
 
     @property
     def sight(self) -> Sight:
-        """The rows this principal sees: operators all of them, others public ones and their own."""
-        return Sight(everything=self.may(OPERATOR), user_id=self.user_id)
+        """The rows this principal sees: operators all but personal ones, others public ones and
+        their own."""
+        return Sight(shared=self.may(OPERATOR), keys=self.may(ADMIN), user_id=self.user_id)
 
     def may(self, access: Access) -> bool:
         """Whether this principal has that access."""
