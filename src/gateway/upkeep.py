@@ -9,10 +9,11 @@ from typing import TypeVar
 import structlog
 
 from db import Database, feeds, reports
-from db.core import partition
+from db.core import idempotency, partition
 from db.core.errors import Unavailable
 
 DAY_SECONDS = 24 * 60 * 60
+HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 LOOK_SECONDS = 5  # between two looks after silent agents
 GRACE_SECONDS = 3  # for work that is under way when we stop
@@ -28,11 +29,15 @@ async def upkeep(
     database: Database, keep: Mapping[str, timedelta] = FOR_EVER
 ) -> AsyncIterator[None]:
     """Keeps the months ahead partitioned, on entering and daily as long as the context lasts, and
-    daily lets go of what is older than `keep` says, by the names of feeds. Signs off agents that
-    are silent for long."""
+    daily lets go of what is older than `keep` says, by the names of feeds. Removes expired
+    idempotency keys every hour, and signs off agents that are silent for long."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
-    works = _daily(database, keep, worked, stopping), _look(database, stopping)
+    works = (
+        _daily(database, keep, worked, stopping),
+        _hourly(database, stopping),
+        _look(database, stopping),
+    )
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -52,6 +57,12 @@ async def _daily(
         worked = await expire(database, keep) and worked
         await _rest(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
         worked = stopping.is_set() or await partition_ahead(database)
+
+
+async def _hourly(database: Database, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        worked = await forget_keys(database)
+        await _rest(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
 
 
 async def _look(database: Database, stopping: asyncio.Event) -> None:
@@ -89,6 +100,16 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
     if gone and any(gone.values()):
         log.info("what is too old was taken away", **gone)
     return gone is not None
+
+
+async def forget_keys(database: Database) -> bool:
+    """Whether it worked."""
+    removed = await _tried(
+        idempotency.remove_expired(database), "expired idempotency keys could not be removed"
+    )
+    if removed:
+        log.info("expired idempotency keys removed", count=removed)
+    return removed is not None
 
 
 async def _tried(work: Awaitable[T], failure: str) -> T | None:

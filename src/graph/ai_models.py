@@ -174,7 +174,7 @@ class AiModelInput:
 
 # Results
 
-RegisterAiModelResult = result("RegisterAiModelResult", AiModel, Invalid, Conflict)
+RegisterAiModelResult = result("RegisterAiModelResult", AiModel, NotFound, Invalid, Conflict)
 RepriceAiModelResult = result("RepriceAiModelResult", AiModel, NotFound, Invalid)
 ChangeAiModelResult = result("ChangeAiModelResult", AiModel, NotFound, Invalid)
 

@@ -153,7 +153,7 @@ class SetRoleInput:
 
 # Results
 
-CreateUserResult = result("CreateUserResult", User, Invalid, Conflict)
+CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
 EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
 SetPreferencesResult = result("SetPreferencesResult", User, Forbidden, Invalid)
 SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)

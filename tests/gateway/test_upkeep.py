@@ -43,10 +43,12 @@ async def test_it_goes_on_after_a_failure(server_url: str, reachable: bool, leve
     with capture_logs() as lines:
         assert not await upkeep.partition_ahead(database)
         assert not await upkeep.expire(database, {"changes": timedelta(days=1)})
+        assert not await upkeep.forget_keys(database)
         await upkeep.sign_off(database)
     assert {line["event"]: line["log_level"] for line in lines} == {
         "partitions could not be made ahead": level,
         "what is too old could not be taken away": level,
         "agents could not be signed off": level,
+        "expired idempotency keys could not be removed": level,
     }
     await database.close()

@@ -1,24 +1,25 @@
 """Idempotency: a create that is sent again with the same key is answered, not done again.
 
-A key belongs to one caller. It is claimed in the transaction of the write: whoever comes second
-waits for the first to commit, and then finds what the first has made.
+A key belongs to one caller and holds for 48 hours. It is claimed in the transaction of the write: a
+second request with the key waits for the first to commit, and then finds what the first has made.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, delete, update
+from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.database import WriteSession
+from db.core.database import Database, WriteSession
 from db.core.errors import Conflict, Invalid
 from db.core.table import CreatedAt, Table
 
 KEPT = timedelta(hours=48)
 MAX_LENGTH = 200
+BATCH_ROWS = 5_000
 
 
 class IdempotencyKey(Table):
@@ -35,11 +36,13 @@ class IdempotencyKey(Table):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key as a caller gives it, with the hash of what is asked under it."""
+    """A key as a caller gives it, with the hash of what is asked under it. Until 48 hours after an
+    update there are keys with the hash that earlier versions made of the same."""
 
     caller: str
     key: str
     request_hash: str
+    earlier_hash: str
 
 
 def check_key(key: str) -> None:
@@ -49,7 +52,7 @@ def check_key(key: str) -> None:
 
 
 async def claim(session: WriteSession, wanted: Claim) -> UUID | None:
-    """Takes a key, or returns what was made under it before.
+    """Takes a key, or returns the id of what was made under it before.
 
     Raises Conflict if something else was asked under it, Invalid if it is no key.
     """
@@ -57,7 +60,7 @@ async def claim(session: WriteSession, wanted: Claim) -> UUID | None:
     if await session.execute(_take(wanted)):
         return None
     known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(wanted)))
-    if known is None or known.request_hash != wanted.request_hash:
+    if known is None or known.request_hash not in (wanted.request_hash, wanted.earlier_hash):
         raise Conflict("Something else was asked under this idempotency key.")
     made: UUID = known.entity_id
     return made
@@ -69,15 +72,49 @@ async def settle(session: WriteSession, taken: Claim, entity_id: UUID) -> None:
     await session.execute(statement)
 
 
-async def forget_old(session: WriteSession) -> int:
-    """Forgets the keys that are too old to be sent again; returns how many."""
-    old = IdempotencyKey.created_at < datetime.now(UTC) - KEPT
-    return await session.execute(delete(IdempotencyKey).where(old))
+async def remove_expired(database: Database) -> int:
+    """Removes the keys that no longer hold, batch by batch so that nobody waits for long; returns
+    how many. Several processes may do so at once. Raises what sessions raise."""
+    removed = 0
+    while True:
+        async with database.write() as session:
+            batch = await session.execute(_remove_batch())
+        removed += batch
+        if batch < BATCH_ROWS:
+            return removed
 
 
 def _take(wanted: Claim) -> Executable:
+    """Inserts a key, or takes over one that is expired. A key that holds is locked, so that it
+    cannot be removed before it is read."""
     row = {"caller": wanted.caller, "key": wanted.key, "request_hash": wanted.request_hash}
-    return insert(IdempotencyKey).values(row).on_conflict_do_nothing()
+    anew = {"request_hash": wanted.request_hash, "entity_id": None, "created_at": func.now()}
+    return (
+        insert(IdempotencyKey)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["caller", "key"],
+            set_=anew,
+            where=_is_expired(IdempotencyKey.created_at),
+        )
+    )
+
+
+def _remove_batch() -> Executable:
+    key = IdempotencyKey.caller, IdempotencyKey.key
+    oldest = (
+        select(*key)
+        .where(_is_expired(IdempotencyKey.created_at))
+        .order_by(IdempotencyKey.created_at)
+        .limit(BATCH_ROWS)
+        .with_for_update(skip_locked=True)
+    )
+    return delete(IdempotencyKey).where(tuple_(*key).in_(oldest))
+
+
+def _is_expired(created_at: Any) -> ColumnElement[bool]:
+    expired: ColumnElement[bool] = created_at < func.now() - KEPT
+    return expired
 
 
 def _same(claim: Claim) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from db.core.idempotency import Claim
 from db.core.table import Table
 from graph.core.context import Info
 from graph.core.field import described, field
+from graph.core.fingerprint import fingerprint
 from graph.core.node import parse_id
 from graph.core.unset import or_none
 
@@ -36,8 +37,10 @@ def given(cls: T) -> T:
 def idempotency_key() -> Any:
     """The field of an input that makes it safe to send again."""
     return field(
-        "Any text of your own: the same input under the same key is carried out once within 48 "
-        "hours, and answered alike each time.",
+        "Any text of your own, 1 to 200 characters: the same input under the same key is carried "
+        "out once within 48 hours, and each time answered with what was made; with NotFound when "
+        "that was deleted since. Another input under the key is a Conflict; how numbers, times and "
+        "keys of objects are written makes no difference.",
         default=UNSET,
     )
 
@@ -78,13 +81,16 @@ async def once(
     input: Any,
     make: Callable[[WriteSession], Awaitable[Any]],
 ) -> Any:
-    """Makes a record in a transaction of its own, or finds the one made before under the key."""
+    """Makes a record in a transaction of its own, or finds the one made before under the key.
+
+    Raises NotFound where that was deleted since, Conflict for another input under the key.
+    """
     async with info.context.db.write(act(info)) as session:
         if or_none(input.idempotency_key) is None:
             return await make(session)
         claim = _claim(info, input)
         if (known := await idempotency.claim(session, claim)) is not None:
-            return await existing(session, table, known)
+            return await _made_before(session, table, known)
         made = await make(session)
         await idempotency.settle(session, claim, made.id)
         return made
@@ -119,7 +125,23 @@ def id_in(text: str, table: type[Table]) -> UUID:
     return parse_id(text, table)[1]
 
 
+async def _made_before(session: WriteSession, table: Any, id: UUID) -> Any:
+    """The row that was made under an idempotency key. Raises NotFound."""
+    record = await session.record(table, table.select().where(table.id == id))
+    if record is None:
+        raise NotFound(
+            "What was made under this idempotency key was deleted since, or you may not see it any "
+            "more; take another key to make it again."
+        )
+    return record
+
+
 def _claim(info: Info, input: Any) -> Claim:
-    who, asked = info.context.principal, repr(replace(input, idempotency_key=None))
-    digest = hashlib.sha256(f"{info.field_name} {asked}".encode()).hexdigest()
-    return Claim(str(who.user_id or who.key_id), input.idempotency_key, digest)
+    who = info.context.principal
+    earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
+    return Claim(
+        str(who.user_id or who.key_id),
+        input.idempotency_key,
+        fingerprint(input, "idempotency_key"),
+        hashlib.sha256(earlier.encode()).hexdigest(),
+    )

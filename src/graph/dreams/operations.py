@@ -32,7 +32,7 @@ class DreamDeleted:
     deleted_test_count: int = field("Number of its tests, which are gone with it.")
 
 
-CreateDreamResult = result("CreateDreamResult", Dream, Invalid, Conflict)
+CreateDreamResult = result("CreateDreamResult", Dream, NotFound, Invalid, Conflict)
 EditDreamResult = result("EditDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
 ChangeDreamResult = result("ChangeDreamResult", Dream, NotFound, Forbidden, Conflict)
 RemixDreamResult = result("RemixDreamResult", Dream, NotFound, Invalid, Conflict)
