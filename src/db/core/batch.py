@@ -7,7 +7,16 @@ per column, so the text of a statement does not depend on how many there are.
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, TableValuedAlias, column, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    TableValuedAlias,
+    column,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core.database import ReadSession
@@ -33,6 +42,14 @@ def wanted(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
 def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
     """The conditions that tie the rows of a table to the table of keys."""
     return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
+
+
+def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
+    """The same conditions as ranges, for statements sorted by these columns: a column that equals
+    something is constant to PostgreSQL, which drops it from the sort order."""
+    row = tuple_(*columns)
+    key = tuple_(*(keys.c[f"k{index}"] for index in range(len(columns))))
+    return [row >= key, row <= key]
 
 
 async def by_key(

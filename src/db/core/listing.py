@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
-from db.core.batch import Column, Columns, Key, matches, wanted
+from db.core.batch import Column, Columns, Key, matches, wanted, within
 from db.core.database import ReadSession
 from db.core.errors import Invalid
 from db.core.filter import Condition, Filterable, Relation
@@ -110,10 +110,13 @@ class Listing:
     def _laterally(
         self, parent: Columns, keys: Sequence[Key], slice: Slice, order: Order
     ) -> Select[Any]:
-        asked = wanted(parent, keys)
-        rows = self.table.select().where(*matches(parent, asked), *self.conditions(slice))
-        page = slice.window.apply(rows, order).lateral("page")
-        terms = [by.term(page.c[by.name], slice.window.backward) for by in order]
+        """Each page is sorted by its parent first, which leaves its order as it is. Otherwise
+        PostgreSQL may walk whole partitions by id in search of the few rows of one parent."""
+        asked, backward = wanted(parent, keys), slice.window.backward
+        rows = self.table.select().where(*within(parent, asked), *self.conditions(slice))
+        by_parent = [By(column, order[-1].descending).sql(backward) for column in parent]
+        page = slice.window.apply(rows.order_by(*by_parent), order).lateral("page")
+        terms = [by.term(page.c[by.name], backward) for by in order]
         return (
             select(asked.c.position, *page.c)
             .join_from(asked, page, true())

@@ -1,0 +1,124 @@
+"""Pages of relations cost what they show: a few pages of memory per parent and month, however many
+rows the other parents have."""
+
+from datetime import UTC, datetime
+
+import pytest
+from callers import ask, gateway, make_key, production
+from sqlalchemy import text
+
+from db import Database
+from db.agents import AgentReport
+from db.ai_tests import AiTest
+from db.core import partition
+from db.users import Role
+from factories import make_user
+from ground import create_database, drop_database
+from plans import Plan, explained
+
+PARENTS, ROWS = 60, 12 * 400
+FILL = """
+insert into dreams (id, title, is_public)
+select cast(lpad(to_hex(1767225600000 + n), 12, '0') || '7' || lpad(to_hex(n), 19, '0') as uuid),
+    'Dream ' || n, true
+from generate_series(1, 60) as n;
+
+insert into ai_models (id, provider, name, display_name)
+select gen_random_uuid(), 'openai', 'model ' || n, 'Model ' || n
+from generate_series(1, 60) as n;
+
+insert into ai_tests (id, dream_id, provider, model, impossibility_score, status, created_at)
+select cast(
+        lpad(to_hex(cast(extract(epoch from at) * 1000 as bigint)), 12, '0')
+        || '7' || lpad(to_hex(n), 3, '0') || substr(md5(n || at::text), 1, 16) as uuid),
+    (select id from dreams where title = 'Dream ' || 1 + n % 3),
+    'openai', 'model ' || 1 + n % 3, n % 100, 'COMPLETED', at
+from generate_series(timestamptz '2025-01-15Z', '2025-12-15Z', '1 month') as at,
+    generate_series(1, 400) as n;
+
+insert into agent_states (id, agent_key, last_active)
+select gen_random_uuid(), 'agent ' || n, now() from generate_series(1, 60) as n;
+
+insert into agent_history (id, agent_key, status, reported_at)
+select id, 'agent ' || 1 + abs(hashtext(id::text)) % 3, 'IDLE', created_at from ai_tests;
+
+analyze;
+"""
+PAGES = [
+    "aiModels(first: 100) { nodes { tests(first: 3) { nodes { id } } } }",
+    "aiModels(first: 100) { nodes { tests(last: 3) { nodes { id } } } }",
+    "dreams(first: 100) { nodes { tests(first: 3) { nodes { id } } } }",
+    "dreams(first: 100) { nodes { latestTest { id } } }",
+    "agents(first: 100) { nodes { history(first: 3) { nodes { id } } } }",
+]
+SORTED = [
+    "aiModels(first: 100) { nodes { tests(first: 3, orderBy: [{field: IMPOSSIBILITY_SCORE}]) "
+    "{ nodes { id } } } }",
+    "dreams(first: 100) { nodes { tests(first: 3, orderBy: [{field: COST, direction: DESC}]) "
+    "{ nodes { id } } } }",
+]
+REAL = [*PAGES[:4], SORTED[0]]
+
+
+async def plan_of(database: Database, url: str, page: str) -> Plan:
+    """The plan of the statement that reads the pages, asked for with a key of an operator."""
+    user = await make_user(database, role=Role.OPERATOR)
+    key = await make_key(database, production(), user_id=user.id)
+    app = gateway(production(), database)
+    async with explained(database, url, "LATERAL") as plans:
+        answer = (await ask(app, key.text, "{" + page + "}")).json()
+        assert "errors" not in answer, answer
+    [plan] = plans
+    return plan
+
+
+@pytest.fixture
+async def filled(database: Database, database_url: str) -> Database:
+    """Three models, dreams and agents with 1,600 rows each, and 57 of each without any."""
+    months = [datetime(2025, month, 1, tzinfo=UTC) for month in range(1, 13)]
+    async with database.write() as session:
+        for table in (AiTest, AgentReport):
+            await partition.ensure(session, table, months)
+        for statement in FILL.split(";"):
+            if statement.strip():
+                await session.connection.execute(text(statement))
+    return database
+
+
+async def partitions(database: Database) -> int:
+    async with database.read() as session:
+        return len(await partition.partitions(session, AiTest))
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_reads_only_rows_of_its_parents(
+    filled: Database, database_url: str, page: str
+) -> None:
+    plan = await plan_of(filled, database_url, page)
+
+    assert plan.discarded == 0
+    assert plan.buffers <= 3 * PARENTS * await partitions(filled)
+    assert not [node for node in plan.nodes() if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("page", SORTED)
+async def test_a_sorted_page_reads_no_more_than_all_rows_of_its_parents(
+    filled: Database, database_url: str, page: str
+) -> None:
+    plan = await plan_of(filled, database_url, page)
+
+    assert plan.discarded == 0
+    assert plan.buffers <= 3 * PARENTS * await partitions(filled) + ROWS
+
+
+@pytest.mark.parametrize("page", REAL)
+async def test_pages_of_real_rows(server_url: str, imported_template_url: str, page: str) -> None:
+    url = await create_database(server_url, imported_template_url)
+    database = Database(url)
+    plan = await plan_of(database, url, page)
+    count = await partitions(database)
+    await database.close()
+    await drop_database(server_url, url)
+
+    assert plan.discarded == 0
+    assert plan.buffers <= 3 * 100 * count
