@@ -4,6 +4,7 @@ The writes of every noun go through `create`, `change` and `remove`, which leave
 transaction of the change itself.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -17,10 +18,10 @@ from sqlalchemy import (
     Index,
     delete,
     func,
-    insert,
     or_,
     update,
 )
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.database import WriteSession
@@ -75,11 +76,13 @@ async def create(session: WriteSession, table: type[Table], **values: Any) -> An
 
     Raises Invalid, Conflict or NotFound for what the constraints of the table refuse.
     """
-    now = datetime.now(UTC)
-    row = {"id": uuid7(now), "created_at": now, **values}
-    made = await session.record(table, insert(table).values(row).returning(*table.columns()))
-    await note(session, ChangeKind.CREATED, table, None, made)
-    return made
+    return await _create(session, table, _insertion(table, values))
+
+
+async def create_if_absent(session: WriteSession, table: type[Table], **values: Any) -> Any | None:
+    """As `create`, but None where a row with one of its unique values is there already. It waits
+    for a transaction that is about to store one."""
+    return await _create(session, table, _insertion(table, values).on_conflict_do_nothing())
 
 
 async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
@@ -136,6 +139,18 @@ def changes_of(
     of_table = Change.noun == table.__tablename__
     mine = or_(Change.parent_id == parent_id, Change.parent_id.is_(None))
     return (of_table,) if parent_id is None else (of_table, mine)
+
+
+def _insertion(table: type[Table], values: Mapping[str, Any]) -> Insert:
+    now = datetime.now(UTC)
+    return insert(table).values({"id": uuid7(now), "created_at": now, **values})
+
+
+async def _create(session: WriteSession, table: type[Table], statement: Insert) -> Any | None:
+    made = await session.record(table, statement.returning(*table.columns()))
+    if made is not None:
+        await note(session, ChangeKind.CREATED, table, None, made)
+    return made
 
 
 def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:

@@ -31,6 +31,7 @@ from db.core.batch import by_key
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
 from db.core.listing import Listing, by_name
+from db.core.sight import about_server
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
 
 
@@ -172,6 +173,7 @@ NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER
 KEY = re.compile(r"[a-z0-9_.-]{1,100}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 ENVIRONMENT = "environment"
+LOCK = 0x656E7669726F6E  # "environ", so that it meets no lock of anybody else
 MAX_CATEGORY = 100
 MAX_DESCRIPTION = 2_000
 MAX_VARIABLES = 100
@@ -227,10 +229,20 @@ async def before(session: WriteSession, key: str, expected_version: int | None) 
 async def put(session: WriteSession, key: str, entry: Any | None, **values: Any) -> Any:
     """Creates a setting, or changes the one that was there before. Raises Invalid."""
     _check(key, values)
-    values["updated_by"] = session.act.actor
-    if entry is None:
-        return await audit.create(session, ConfigEntry, key=key, **values)
-    return await audit.change(session, ConfigEntry, entry, **values)
+    return await _put(session, ConfigEntry, key, entry, **values, updated_by=session.act.actor)
+
+
+async def _put(
+    session: WriteSession, table: Any, key: str, found: Any | None, **values: Any
+) -> Any:
+    """Changes the row that was found, or creates one; where another transaction has created it
+    meanwhile, changes that."""
+    while found is None:
+        made = await audit.create_if_absent(session, table, key=key, **values)
+        if made is not None:
+            return made
+        found = await locked(session, table, key)
+    return await audit.change(session, table, found, **values)
 
 
 async def remove(session: WriteSession, key: str, expected_version: int | None) -> Any:
@@ -268,14 +280,18 @@ async def store_variable(session: WriteSession, name: str, text: str) -> Any:
     return await put(session, key, entry, category=ENVIRONMENT, **columns)
 
 
+async def lock_environment(session: WriteSession) -> None:
+    """Lets one transaction at a time store several variables: two that name the same ones in
+    another order would deadlock."""
+    await session.execute(about_server(select(func.pg_advisory_xact_lock(LOCK))))
+
+
 async def put_flag(session: WriteSession, key: str, **values: Any) -> Any:
     """Creates a feature flag or changes it. Raises Invalid."""
     _check(key, values)
     check.within(values.get("rollout_percent"), "rolloutPercent", 0, 100)
     before = await locked(session, FeatureFlag, key)
-    if before is None:
-        return await audit.create(session, FeatureFlag, key=key, **values)
-    return await audit.change(session, FeatureFlag, before, **values)
+    return await _put(session, FeatureFlag, key, before, **values)
 
 
 def _check(key: str, values: dict[str, Any]) -> None:

@@ -106,6 +106,7 @@ def content(input: SetConfigInput) -> dict[str, Any]:
 
 async def synced(session: WriteSession, names: list[str]) -> EnvironmentSynced:
     """What became of the environment variables of those names. Raises Invalid."""
+    await db.config.lock_environment(session)
     found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
         text, kind = os.environ.get(name, ""), None
