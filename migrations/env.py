@@ -12,12 +12,13 @@ from collections.abc import Callable
 from alembic import context
 from sqlalchemy import Connection, MetaData, func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 import db as db  # registers every table on the metadata
-from db.core.database import asyncpg_url
+from db.core.connect import engine
 from db.core.table import Table
+from db.core.url import connection_info
 
 LOCK = 0x647265616D6E6574  # "dreamnet", so that it meets no lock of anybody else
 LOCK_TIMEOUT = "2s"
@@ -33,15 +34,15 @@ PARTITIONS = text("select relname from pg_class where relispartition and relkind
 async def run() -> None:
     """Migrates over one connection that holds the advisory lock until it is closed."""
     url = context.config.attributes.get("url") or os.environ["DATABASE_URL"]
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+    opened = engine(connection_info(url), poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with opened.connect() as connection:
             await take_turn(connection)
             await connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
             await with_retries(connection, migrate)
     finally:
-        await engine.dispose()
+        await opened.dispose()
 
 
 async def take_turn(connection: AsyncConnection) -> None:

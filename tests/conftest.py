@@ -21,6 +21,10 @@ from ground import REAL_FILES, REAL_FOLDER, create_database, drop_database
 # Where requests are recorded, tests that count rows and statements would count those as well.
 os.environ["DREAMNET_REQUEST_LOG"] = "off"
 
+# A developer's own server, which PGHOST and the like name, is none of ours.
+for _name in [name for name in os.environ if name.startswith("PG")]:
+    del os.environ[_name]
+
 # A test database need not survive a crash, and nothing else may touch a template.
 SETTINGS = {
     "fsync": "off",

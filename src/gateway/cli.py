@@ -14,10 +14,11 @@ import typer
 from db.core import migrate
 from db.core.draft import NoCheckout, draft
 from db.core.embedded import EmbeddedFailed
+from db.core.url import ConnectionInfo
 from gateway import importing, keys
 from gateway.doctor import report
 from gateway.exits import EXIT_CODES, Exit, Stopped
-from gateway.opening import database_url, examine
+from gateway.opening import direct_url, examine
 from gateway.settings import SettingsRefused, load
 
 T = TypeVar("T")
@@ -179,20 +180,20 @@ def new(name: Annotated[str, typer.Argument(help="What it does, in a few words."
     typer.echo("Read it and correct it: it is a guess.")
 
 
-def _move(way: Callable[[str, str], Coroutine[Any, Any, None]], revision: str) -> None:
+def _move(way: Callable[[ConnectionInfo, str], Coroutine[Any, Any, None]], revision: str) -> None:
     if revision not in ("head", "base") and not migrate.supported(revision):
         raise Stopped(f"There is no revision {revision}.", Exit.USAGE)
 
-    async def moved(url: str) -> str | None:
+    async def moved(url: ConnectionInfo) -> str | None:
         await way(url, revision)
         return await migrate.current(url)
 
     typer.echo(f"The database is at revision {_on_database(moved) or 'none'}.")
 
 
-def _on_database(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+def _on_database(work: Callable[[ConnectionInfo], Coroutine[Any, Any, T]]) -> T:
     """What a coroutine makes of the URL of a database that can be reached."""
-    with database_url(load()) as url:
+    with direct_url(load()) as url:
         examine(url)
         return asyncio.run(work(url))
 

@@ -14,11 +14,20 @@ from rich.text import Text
 
 from db.core import migrate
 from db.core.embedded import EmbeddedFailed
+from db.core.parameters import VARIABLES
+from db.core.pooler import Pooler
 from gateway.exits import Exit, Stopped
-from gateway.opening import database_url, examine, obstacle, place
+from gateway.libpq import libpq_variables
+from gateway.opening import database_url, examine, obstacle
 from gateway.settings import Settings
 
 LEAST_FREE_BYTES = 1024**3
+POOLERS = {
+    Pooler.NONE: "none",
+    Pooler.SESSION: "in session mode",
+    Pooler.PREPARING: "in transaction mode; it knows prepared statements",
+    Pooler.TRANSACTION: "in transaction mode, or unknown; statements are not prepared by name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +62,19 @@ def examination(settings: Settings) -> Iterator[Finding]:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if name == "database_url":
-            value = place(value.get_secret_value()) if value else "not set: embedded"
-        yield Finding(settings.variable(name), str(value))
+        yield Finding(settings.variable(name), _shown(settings, name))
+    if names := sorted(VARIABLES[keyword] for keyword in libpq_variables()):
+        yield Finding("libpq", f"{', '.join(names)} set")
     for name in _unknown_variables():
         yield Finding(name, "unknown", "There is no such setting; check its spelling.")
+
+
+def _shown(settings: Settings, name: str) -> str:
+    """The value of a setting, without the passwords that URLs hold."""
+    if name == "database_url" and settings.database_url is None:
+        return f"not set: {settings.connection or 'embedded'}"
+    places = {"database_url": settings.connection, "direct_url": settings.direct_connection}
+    return str(places[name] if name in places else getattr(settings, name))
 
 
 def _unknown_variables() -> list[str]:
@@ -75,14 +91,15 @@ def _disk(folder: Path) -> Finding:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    if settings.database_url is None and not (settings.data_dir / "data").exists():
+    if settings.connection is None and not (settings.data_dir / "data").exists():
         yield Finding("database", "not made yet: `dreamnet serve` makes it")
         return
     with database_url(settings) as url:
         found = examine(url)
         problem = obstacle(found)
         remedy = f"The database {problem}" if problem else None
-        yield Finding("database", f"PostgreSQL {found.version} {place(url)}", remedy)
+        yield Finding("database", f"PostgreSQL {found.version} {url}", remedy)
+        yield Finding("pooler", POOLERS[found.pooler])
         yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))

@@ -11,9 +11,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from db import Database
+from db.core.parameters import InvalidParameter
+from db.core.url import ConnectionInfo, connection_info
 from db.importer import Counts, FileReport, OnProgress, Progress as Step, Report, import_files
 from db.importer.legacy import NotLegacy, write_lines
 from gateway.exits import Exit, Stopped
+from gateway.libpq import libpq_variables
 from gateway.opening import migrated_url
 from gateway.settings import Settings
 
@@ -42,14 +45,25 @@ def legacy(source: str | None) -> Iterator[list[Path]]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "generations.jsonl"
         try:
-            asyncio.run(write_lines(source, file))
+            asyncio.run(write_lines(_source(source), file))
         except (NotLegacy, OSError) as error:
             raise Stopped(f"The generations cannot be read: {error}", Exit.PROBLEMS) from error
         yield [file]
 
 
+def _source(text: str) -> Path | ConnectionInfo:
+    """A file, or the database of a URL."""
+    if "://" not in text:
+        return Path(text)
+    try:
+        return connection_info(text, libpq_variables())
+    except InvalidParameter as error:
+        message = f"The URL of --legacy-generations is not acceptable: {error}."
+        raise Stopped(message, Exit.USAGE) from error
+
+
 async def _import(
-    url: str, settings: Settings, paths: list[Path], strict: bool, step: OnProgress
+    url: ConnectionInfo, settings: Settings, paths: list[Path], strict: bool, step: OnProgress
 ) -> Report:
     database = Database(url, settings.pool_size)
     try:

@@ -15,6 +15,7 @@ from db import Database, ReadSession, WriteSession, api_keys, identity
 from db.api_keys import NewKey
 from db.core.act import Act
 from db.core.errors import DomainError, NotFound
+from db.core.url import ConnectionInfo
 from gateway.auth.minting import mint
 from gateway.exits import EXIT_CODES, Exit, Stopped
 from gateway.opening import migrated_url
@@ -109,7 +110,7 @@ async def _user(session: ReadSession, email: str) -> Any:
 def _on_database(settings: Settings, work: Work[T]) -> T:
     """What a piece of work makes of a transaction. Raises Stopped."""
 
-    async def run(url: str) -> T:
+    async def run(url: ConnectionInfo) -> T:
         database = Database(url, pool_size=1)
         try:
             async with database.write(COMMAND) as session:

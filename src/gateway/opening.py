@@ -3,46 +3,64 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from db.core import health, migrate
 from db.core.embedded import Embedded
 from db.core.errors import Unavailable
 from db.core.health import OLDEST_SERVER, Examination
+from db.core.pooler import Pooler
+from db.core.url import ConnectionInfo, connection_info
 from gateway.exits import Exit, Stopped
 from gateway.settings import Settings
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The URL of DATABASE_URL, or of the embedded server, which runs as long as the context."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
+    """How to reach the database of the settings, or the embedded server, which runs as long as the
+    context. The pooler is UNKNOWN unless a setting tells."""
+    if (given := settings.connection) is not None:
+        yield _behind(given, settings)
         return
     with Embedded(settings.data_dir) as url:
-        yield url
+        yield connection_info(url)
 
 
 @contextmanager
-def migrated_url(settings: Settings) -> Iterator[str]:
+def direct_url(settings: Settings) -> Iterator[ConnectionInfo]:
+    """As `database_url`, without a pooler between where a setting says how."""
+    if (given := settings.direct_connection) is not None:
+        yield given.behind(Pooler.UNKNOWN)
+        return
+    with database_url(settings) as url:
+        yield url
+
+
+def _behind(info: ConnectionInfo, settings: Settings) -> ConnectionInfo:
+    if settings.pooler != "auto":
+        return info.behind(Pooler(settings.pooler))
+    return info if info.pooler == Pooler.TRANSACTION else info.behind(Pooler.UNKNOWN)
+
+
+@contextmanager
+def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
     """As `database_url`, for work on the tables: the embedded database is migrated first, a server
     of yours never without being asked. Raises Stopped when it cannot be worked on."""
     with database_url(settings) as url:
         found = examine(url)
-        if settings.database_url is None and not found.read_only:
+        if settings.connection is None and not found.read_only:
             asyncio.run(migrate.upgrade(url))
             found = examine(url)
         if problem := obstacle(found):
-            raise Stopped(f"The database {place(url)} {problem}", Exit.DATABASE)
-        yield url
+            raise Stopped(f"The database {url} {problem}", Exit.DATABASE)
+        yield url.behind(found.pooler)
 
 
-def examine(url: str) -> Examination:
+def examine(url: ConnectionInfo) -> Examination:
     """What a database is like. Raises Stopped when it cannot be reached."""
     try:
         return asyncio.run(health.examine(url))
     except Unavailable as error:
-        message = f"The database {place(url)} cannot be reached: {error.message}."
+        message = f"The database {url} cannot be reached: {error.message}."
         raise Stopped(message, Exit.DATABASE) from error
 
 
@@ -60,10 +78,3 @@ def obstacle(found: Examination) -> str | None:
             f"{migrate.head()}: run `dreamnet migrate up`, or a newer version of the gateway."
         )
     return None
-
-
-def place(url: str) -> str:
-    """Where a database is, without who signs in and how."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"at {host}{parts.path}" if host else f"{parts.path.lstrip('/')} on this machine"

@@ -11,13 +11,14 @@ import uvicorn
 
 from db import Database
 from db.core.errors import DomainError
+from db.core.url import ConnectionInfo
 from gateway import frames, pace, telemetry
 from gateway.app import create_app
 from gateway.auth import Auth, first
 from gateway.auth.minting import mint
 from gateway.auth.session import Session
 from gateway.exits import Exit, Stopped
-from gateway.opening import migrated_url, place
+from gateway.opening import migrated_url
 from gateway.protocol import KEEP_ALIVE_SECONDS, Protocol
 from gateway.server import Server
 from gateway.settings import Settings
@@ -42,7 +43,7 @@ def serve(settings: Settings) -> None:
         Server(config, settings, greeting).run(sockets=[listener])
 
 
-def _admit_first(settings: Settings, url: str) -> None:
+def _admit_first(settings: Settings, url: ConnectionInfo) -> None:
     """Makes the first administrator; tells where the key is, never what it is. Raises Stopped."""
     try:
         path = asyncio.run(first.admin_key(url, settings))
@@ -92,7 +93,7 @@ def configuration(
     )
 
 
-def _greeting(settings: Settings, url: str, session: Session) -> str:
+def _greeting(settings: Settings, url: ConnectionInfo, session: Session) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
     token = f"?token={session.token}" if settings.opened_by_token else ""
@@ -103,7 +104,7 @@ def _greeting(settings: Settings, url: str, session: Session) -> str:
             f"  GraphQL  {base}/graphql",
             f"  Console  {base}/graphiql{token}",
             f"  Health   {base}/health",
-            f"  Data     {data if settings.database_url is None else place(url)}",
+            f"  Data     {data if settings.connection is None else url}",
             "Ctrl-C stops it.",
         ]
     )

@@ -7,6 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.core.parameters import NAMES_A_SERVER, InvalidParameter
+from db.core.url import ConnectionInfo, connection_info
+from gateway.libpq import libpq_variables
 from gateway.values import Algorithms, PostgresUrl, SecureUrl, Storage, is_loopback
 
 LIMITS = (
@@ -47,7 +50,17 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="DATABASE_URL",
         description="PostgreSQL 15 or later, as postgresql://user:password@host:port/database. "
-        "Without it, development uses an embedded PostgreSQL.",
+        "libpq's variables say what it leaves out. Without it and without PGHOST or PGSERVICE, "
+        "development uses an embedded PostgreSQL.",
+    )
+    direct_url: PostgresUrl | None = Field(
+        default=None,
+        description="The same database without a connection pooler between, for "
+        "`dreamnet migrate`; DATABASE_URL unless set.",
+    )
+    pooler: Literal["auto", "none", "session", "transaction"] = Field(
+        default="auto",
+        description="The mode of the connection pooler that DATABASE_URL leads to; auto finds out.",
     )
     env: Literal["development", "production"] = Field(
         default="development",
@@ -219,6 +232,21 @@ class Settings(BaseSettings):
         return str(alias) if alias else f"DREAMNET_{name.upper()}"
 
     @property
+    def connection(self) -> ConnectionInfo | None:
+        """How to reach the database; None for the embedded one. Raises InvalidParameter."""
+        variables = libpq_variables()
+        if self.database_url is None and not any(map(variables.__contains__, NAMES_A_SERVER)):
+            return None
+        return connection_info(_revealed(self.database_url), variables)
+
+    @property
+    def direct_connection(self) -> ConnectionInfo | None:
+        """How to reach it for migrations, where that is another way. Raises InvalidParameter."""
+        if self.direct_url is None:
+            return None
+        return connection_info(_revealed(self.direct_url), libpq_variables())
+
+    @property
     def development(self) -> bool:
         """Whether this is a developer's machine."""
         return self.env == "development"
@@ -272,8 +300,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _understands_the_variables_of_libpq(self) -> Self:
+        try:
+            connection, direct = self.connection, self.direct_connection
+        except InvalidParameter as error:
+            raise ValueError(f"The variables of libpq are not acceptable: {error}.") from None
+        if direct and connection is None:
+            raise ValueError("DREAMNET_DIRECT_URL needs DATABASE_URL.")
+        return self
+
+    @model_validator(mode="after")
     def _has_its_own_database_in_production(self) -> Self:
-        if not self.development and self.database_url is None:
+        if not self.development and self.connection is None:
             raise ValueError(
                 "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for "
                 "development."
@@ -304,6 +342,10 @@ def load() -> Settings:
     except ValidationError as refused:
         problems = [_sentence(error["loc"], error["msg"]) for error in refused.errors()]
         raise SettingsRefused("\n".join(problems)) from None
+
+
+def _revealed(url: SecretStr | None) -> str | None:
+    return url.get_secret_value() if url else None
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:

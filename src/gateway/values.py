@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from limits.errors import ConfigurationError
 from pydantic import AfterValidator, SecretStr
 
+from db.core.url import connection_info
 from graph.core.budget import Budget
 
-SCHEMES = ("postgresql", "postgres")
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
@@ -32,8 +32,7 @@ def is_secure(url: str) -> bool:
 
 
 def _is_postgresql(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in SCHEMES:
-        raise ValueError("must start with postgresql://")
+    connection_info(url.get_secret_value())  # a ValueError says what is wrong
     return url
 
 

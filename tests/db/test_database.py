@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from counting import statements
-from db import Database, ReadSession
+from db import Database
 from db.core import database as subject
-from db.core.database import asyncpg_url
 from db.core.errors import Unavailable
 from db.core.ids import uuid7
 from db.users import User
@@ -253,39 +252,4 @@ async def test_a_statement_that_takes_too_long_is_unavailable(
 
     with pytest.raises(Unavailable):
         await backend(database.read, text("select pg_sleep(60)"))
-    await database.close()
-
-
-# Addresses.
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("postgresql://u:p@h:5433/d", "postgresql+asyncpg://u:p@h:5433/d"),
-        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-        ("postgresql+asyncpg://u@h/d", "postgresql+asyncpg://u@h/d"),
-        ("postgres://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
-        (
-            "postgres://u@h/d?sslmode=verify-full&channel_binding=require",
-            "postgresql+asyncpg://u@h/d?ssl=verify-full",
-        ),
-        ("postgresql://u@/d?host=/run/pg", "postgresql+asyncpg://u@/d?host=%2Frun%2Fpg"),
-        ("postgresql://u:p%40%2F@h/d", "postgresql+asyncpg://u:p%40%2F@h/d"),
-    ],
-)
-def test_an_address_of_libpq_is_understood(url: str, expected: str) -> None:
-    assert asyncpg_url(url).render_as_string(hide_password=False) == expected
-
-
-@pytest.mark.parametrize(
-    "parameters", ["sslmode=disable", "sslmode=prefer", "channel_binding=prefer"]
-)
-async def test_a_database_is_reached_by_such_an_address(database_url: str, parameters: str) -> None:
-    joint = "&" if "?" in database_url else "?"
-    database = Database(f"{database_url}{joint}{parameters}")
-
-    async with database.read() as session:
-        assert isinstance(session, ReadSession)
-        assert await session.scalar(text("select 1")) == 1
     await database.close()

@@ -72,7 +72,7 @@ async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
 
 async def test_a_database_that_is_not_there_is_unavailable(database: Database) -> None:
     """It is being restored; a gateway that starts without one is told by its migrations."""
-    nowhere = Database(database.url.set(database="nowhere"))
+    nowhere = Database(database.url.set(dbname="nowhere"))
     with pytest.raises(Unavailable):
         async with nowhere.read():
             pass

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from db import Database
+from db.core.url import connection_info
 from db.dreams import Dream
 from db.importer import import_files
 from db.importer.legacy import NotLegacy, write_lines
@@ -27,7 +28,7 @@ async def test_a_file_of_generations(database: Database, tmp_path: Path) -> None
     source, to = tmp_path / "generations.csv", tmp_path / "dreams.jsonl"
     source.write_text(CSV)
 
-    assert await write_lines(str(source), to) == 2
+    assert await write_lines(source, to) == 2
     report = await import_files(database, [to], rejects_dir=tmp_path)
 
     async with database.read() as session:
@@ -56,7 +57,7 @@ async def test_a_database_with_generations(database_url: str, tmp_path: Path) ->
     )
     await connection.close()
 
-    assert await write_lines(database_url, tmp_path / "dreams.jsonl") == 1
+    assert await write_lines(connection_info(database_url), tmp_path / "dreams.jsonl") == 1
 
     [dream] = lines(tmp_path / "dreams.jsonl")
     assert (dream["key"], dream["createdAt"]) == ("generations:7", "2024-01-02T09:30:00+00:00")
@@ -74,9 +75,9 @@ async def test_what_is_no_legacy_is_said(tmp_path: Path, text: str, message: str
     source.write_text(text)
 
     with pytest.raises(NotLegacy, match=message):
-        await write_lines(str(source), tmp_path / "dreams.jsonl")
+        await write_lines(source, tmp_path / "dreams.jsonl")
 
 
 async def test_a_database_without_generations(database_url: str, tmp_path: Path) -> None:
     with pytest.raises(NotLegacy, match="no table generations"):
-        await write_lines(database_url, tmp_path / "dreams.jsonl")
+        await write_lines(connection_info(database_url), tmp_path / "dreams.jsonl")

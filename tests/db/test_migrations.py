@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import ground
 from db import Database
 from db.core import migrate
-from db.core.database import asyncpg_url
+from db.core.connect import engine
 from db.core.table import Table
+from db.core.url import connection_info
 from factories import make_ai_test
 from waiting import patience
 
@@ -82,14 +82,14 @@ async def test_check_of_an_empty_database_says_that_it_is_behind(empty_url: str)
 async def test_migrations_make_what_the_tables_declare(empty_url: str, server_url: str) -> None:
     """More than `check` sees: check constraints, index definitions, sequences."""
     declared_url = await ground.create_database(server_url)
-    engine = create_async_engine(asyncpg_url(declared_url))
-    async with engine.begin() as connection:
+    declared = engine(connection_info(declared_url))
+    async with declared.begin() as connection:
         await connection.run_sync(Table.metadata.create_all)
-    await engine.dispose()
+    await declared.dispose()
     await migrate.upgrade(empty_url)
-    declared, migrated = await _structure(declared_url), await _structure(empty_url)
+    expected, migrated = await _structure(declared_url), await _structure(empty_url)
     await ground.drop_database(server_url, declared_url)
-    assert migrated == declared
+    assert migrated == expected
 
 
 async def test_two_starters_at_once(empty_url: str) -> None:

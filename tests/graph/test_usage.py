@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 import db
 from counting import statements
@@ -44,8 +44,7 @@ async def ordinary(database: Database) -> AsyncIterator[Database]:
     """The same database, opened by a role that was granted nothing."""
     role = f"reader_{uuid4().hex}"
     await administer(database, f"create role {role} login")
-    url = make_url(database.url).set(username=role).render_as_string(hide_password=False)
-    opened = Database(url)
+    opened = Database(database.url.set(user=role))
     yield opened
     await opened.close()
     await administer(database, f"drop role {role}")

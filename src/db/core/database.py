@@ -10,23 +10,21 @@ from copy import copy
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, CursorResult, Executable, make_url
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.core.act import SYSTEM, Act
+from db.core.connect import engine
 from db.core.failures import translated
 from db.core.hints import Hints
 from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
+from db.core.url import ConnectionInfo, connection_info
 
-CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 10
 POOL_SECONDS = 2
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
-
-# Query parameters of libpq that asyncpg takes under another name, or not at all.
-_LIBPQ: dict[str, str | None] = {"sslmode": "ssl", "channel_binding": None}
 
 
 class ReadSession:
@@ -94,10 +92,12 @@ class WriteSession(ReadSession):
 class Database:
     """One PostgreSQL: `read()` in autocommit, `write()` in a transaction."""
 
-    def __init__(self, url: str | URL, pool_size: int = 10) -> None:
-        self.url = asyncpg_url(url)
-        self.engine: AsyncEngine = create_async_engine(
+    def __init__(self, url: str | ConnectionInfo, pool_size: int = 10) -> None:
+        """Raises InvalidParameter."""
+        self.url = connection_info(url)
+        self.engine: AsyncEngine = engine(
             self.url,
+            command_timeout=STATEMENT_SECONDS,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_SECONDS,
@@ -105,7 +105,6 @@ class Database:
             pool_use_lifo=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         )
         self.reading = self.engine.execution_options(**READING)
         self.sight = EVERYTHING
@@ -136,11 +135,3 @@ class Database:
     async def close(self) -> None:
         """Closes every pooled connection."""
         await self.engine.dispose()
-
-
-def asyncpg_url(url: str | URL) -> URL:
-    """A libpq URL (`postgresql://`, `postgres://`) as SQLAlchemy's asyncpg dialect wants it."""
-    parsed = make_url(url)
-    names = {key: _LIBPQ.get(key, key) for key in parsed.query}
-    query = {name: parsed.query[key] for key, name in names.items() if name}
-    return parsed.set(drivername="postgresql+asyncpg", query=query)

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
-NOT_NOW = ("08", "25006", "3D000", "53", "57")  # no database of that name: it is being restored
+# 28 and 3D: the password or the name of the database was changed, or it is being restored.
+NOT_NOW = ("08", "25006", "28", "3D000", "53", "57")
 TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
 Meaning = Callable[[Any], DomainError | None]
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import column, func, literal, select, table
 from sqlalchemy.exc import DBAPIError
 
-from db.core.database import CONNECT_SECONDS, Database, ReadSession
+from db.core import pooler
+from db.core.database import STATEMENT_SECONDS, Database, ReadSession
 from db.core.errors import Unavailable
+from db.core.pooler import Pooler
+from db.core.url import ConnectionInfo
 
 OLDEST_SERVER = 15
 
@@ -22,6 +25,7 @@ class Examination:
     version: str
     read_only: bool
     revision: str | None
+    pooler: Pooler
 
     @property
     def too_old(self) -> bool:
@@ -41,22 +45,24 @@ async def revision(database: Database) -> str | None:
         return await _revision(session)
 
 
-async def examine(url: str) -> Examination:
+async def examine(url: ConnectionInfo) -> Examination:
     """Looks at a database nobody opened yet. Raises Unavailable, whose message says why."""
     database = Database(url, pool_size=1)
+    seconds = url.connect_seconds * len(url.hosts) + STATEMENT_SECONDS
     try:
-        async with asyncio.timeout(2 * CONNECT_SECONDS), database.read() as session:
-            return await _examination(session)
+        async with asyncio.timeout(seconds), database.read() as session:
+            return await _examination(session, url.pooler)
     except Exception as error:  # a driver has many ways to say that it cannot connect
         raise Unavailable(_reason(error)) from error
     finally:
         await database.close()
 
 
-async def _examination(session: ReadSession) -> Examination:
+async def _examination(session: ReadSession, told: Pooler) -> Examination:
     version = await session.scalar(select(func.current_setting("server_version")))
     read_only = await session.scalar(select(func.current_setting("transaction_read_only")))
-    return Examination(version.split()[0], read_only == "on", await _revision(session))
+    found = await pooler.find(session.connection) if told == Pooler.UNKNOWN else told
+    return Examination(version.split()[0], read_only == "on", await _revision(session), found)
 
 
 async def _revision(session: ReadSession) -> str | None:

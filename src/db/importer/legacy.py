@@ -14,6 +14,9 @@ from typing import Any
 import asyncpg
 import orjson
 
+from db.core.connect import connect
+from db.core.url import ConnectionInfo
+
 TYPE = "ANALYSIS"
 TITLE = "Migrated Dream"
 NO_DESCRIPTION = "No description"
@@ -30,13 +33,13 @@ class NotLegacy(Exception):
     """The source does not hold generations; the message says what is missing."""
 
 
-async def write_lines(source: str, to: Path) -> int:
-    """Writes the dreams of a source, a CSV file or a PostgreSQL URL, as lines; returns how many.
+async def write_lines(source: Path | ConnectionInfo, to: Path) -> int:
+    """Writes the dreams of a source, a CSV file or a PostgreSQL, as lines; returns how many.
 
     A CSV file has the columns id, type, prompt, created_at and, if known, email. Times without a
     zone are taken as UTC. Raises NotLegacy.
     """
-    rows = _from_database(source) if "://" in source else _from_file(Path(source))
+    rows = _from_file(source) if isinstance(source, Path) else _from_database(source)
     count = 0
     with to.open("wb") as file:
         async for row in rows:
@@ -80,9 +83,9 @@ async def _from_file(path: Path) -> AsyncIterator[Mapping[str, Any]]:
             yield row
 
 
-async def _from_database(url: str) -> AsyncIterator[Mapping[str, Any]]:
+async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, Any]]:
     try:
-        connection = await asyncpg.connect(url)
+        connection = await connect(info)
     except (OSError, asyncpg.PostgresError) as error:
         raise NotLegacy(f"The database cannot be reached: {error}") from error
     try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from db import Database, identity
 from db.core.act import Act
+from db.core.url import ConnectionInfo
 from gateway.auth import private
 from gateway.auth.minting import mint
 from gateway.exits import Exit, Stopped
@@ -14,7 +15,7 @@ FILE = "admin.key"
 FIRST_START = Act("firstStart")
 
 
-async def admin_key(url: str, settings: Settings) -> Path | None:
+async def admin_key(url: str | ConnectionInfo, settings: Settings) -> Path | None:
     """The file with the key of the administrator just made; None where there was one. Raises
     SettingsRefused, DomainError, Stopped; then there is neither."""
     database = Database(url, pool_size=1)

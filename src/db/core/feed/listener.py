@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import func, select
 
 from db.core.database import Database
+from db.core.pooler import Pooler
 
 CHANNEL = "dreamnet_feeds"
 TELL_SECONDS = 0.05  # between two messages
@@ -31,6 +32,7 @@ class Listener:
         self._said: set[str] = set()
         self._stirred = asyncio.Event()
         self._connected = False
+        self._backend = 0
 
     def tell(self, feeds: Collection[str]) -> None:
         """To others, soon; what is said while nobody can be told is forgotten."""
@@ -39,8 +41,9 @@ class Listener:
             self._stirred.set()
 
     async def run(self) -> None:
-        """Never returns; quiet about failures, since nothing depends on it."""
-        while True:
+        """Never returns where sessions are kept; quiet about failures, since nothing depends on
+        it."""
+        while self.database.url.pooler.keeps_sessions:
             own = Database(self.database.url, pool_size=1)
             try:
                 await self._converse(own)
@@ -56,9 +59,10 @@ class Listener:
         """Listens and tells until the connection is lost."""
         async with own.reading.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            backend = await connection.scalar(select(func.pg_backend_pid()))
-            if backend != driver.get_server_pid():
+            backend: Any = await connection.scalar(select(func.pg_backend_pid()))
+            if backend != driver.get_server_pid() and self.database.url.pooler != Pooler.SESSION:
                 return  # a pooler, which would give the connection that listens to somebody else
+            self._backend = backend
             driver.add_termination_listener(self._stir)
             await driver.add_listener(CHANNEL, self._hear)
             self._connected = True
@@ -73,6 +77,6 @@ class Listener:
     def _stir(self, *_: Any) -> None:
         self._stirred.set()
 
-    def _hear(self, driver: Any, sender: int, _channel: str, payload: str) -> None:
-        if sender != driver.get_server_pid():  # own words come back as well
+    def _hear(self, _driver: Any, sender: int, _channel: str, payload: str) -> None:
+        if sender != self._backend:  # own words come back as well
             self.hear(payload.split())

@@ -1,0 +1,145 @@
+"""Connect: connections of the driver by libpq's rules, and engines that use them."""
+
+import random
+import socket
+import ssl
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+import asyncpg
+from asyncpg.exceptions import (
+    CannotConnectNowError,
+    ClientConfigurationError,
+    TargetServerAttributeNotMatched,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from db.core.pooler import Pooler
+from db.core.url import ConnectionInfo, Host
+
+APPLICATION = "dreamnet"  # what pg_stat_activity shows, unless `application_name` is given
+TLS = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
+SENT = ("application_name", "options")  # to the server, when the connection begins
+
+# A server that is not there, starts, or is of another kind than asked for: the next one is tried.
+_NEXT = (OSError, TimeoutError, CannotConnectNowError, TargetServerAttributeNotMatched)
+
+
+def engine(info: ConnectionInfo, command_timeout: float | None = None, **more: Any) -> AsyncEngine:
+    """An engine over such connections; `more` are arguments of SQLAlchemy."""
+    creator = partial(connect, info, command_timeout=command_timeout)
+    arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
+    return create_async_engine("postgresql+asyncpg://", connect_args=arguments, **more)
+
+
+def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:
+    """Without names, the dialect still keeps what it knows of a statement, so that each execution
+    is one round trip: the driver sends the text along."""
+    return {} if pooler.names_statements else {"prepared_statement_name_func": str}
+
+
+async def connect(info: ConnectionInfo, **more: Any) -> Any:
+    """A connection of the driver to the first server that is there and of the kind asked for.
+
+    Raises OSError when there is none, PostgresError when a server refuses.
+    """
+    failure: Exception = ConnectionError("there is no host")
+    for host, kind in _attempts(info):
+        try:
+            return await _connected(info, host, kind, **more)
+        except ClientConfigurationError as error:  # such as a certificate that is gone
+            raise ConnectionError(str(error)) from error
+        except _NEXT as error:
+            failure = error
+    if isinstance(failure, TargetServerAttributeNotMatched):
+        kind = info.parameters["target_session_attrs"]
+        raise ConnectionError(f"no server is {kind}") from failure
+    raise failure
+
+
+def _attempts(info: ConnectionInfo) -> Iterator[tuple[Host, str]]:
+    """Servers and the kind each must be of, in the order in which they are tried."""
+    hosts = list(info.hosts)
+    if info.parameters.get("load_balance_hosts") == "random":
+        random.shuffle(hosts)
+    wanted = info.parameters.get("target_session_attrs", "any")
+    for kind in ("standby", "any") if wanted == "prefer-standby" else (wanted,):
+        yield from ((host, kind) for host in hosts)
+
+
+async def _connected(info: ConnectionInfo, host: Host, kind: str, **more: Any) -> Any:
+    connection = await asyncpg.connect(
+        host=host.name,
+        port=host.port,
+        user=info.user,
+        password=info.parameters.get("password"),
+        passfile=info.parameters.get("passfile"),
+        database=info.dbname,
+        timeout=info.connect_seconds,
+        server_settings=_server_settings(info),
+        target_session_attrs=kind,
+        krbsrvname=info.parameters.get("krbsrvname"),
+        gsslib="gssapi",
+        **_tls(info, host),
+        **({} if info.pooler.names_statements else {"statement_cache_size": 0}),
+        **more,
+    )
+    if not host.is_socket:
+        _watch(connection, info)
+    return connection
+
+
+def _server_settings(info: ConnectionInfo) -> dict[str, str]:
+    fallback = info.parameters.get("fallback_application_name", APPLICATION)
+    sent = {name: info.parameters[name] for name in SENT if name in info.parameters}
+    return {"application_name": fallback, **sent}
+
+
+# TLS
+
+
+def _tls(info: ConnectionInfo, host: Host) -> dict[str, Any]:
+    """The driver reads certificates and the rest from a URL, with the meanings of libpq."""
+    if host.is_socket:
+        return {"ssl": "disable", "direct_tls": False}
+    given = {name: info.parameters[name] for name in TLS if name in info.parameters}
+    directly = info.parameters.get("sslnegotiation") == "direct"
+    if given.get("sslrootcert") == "system":
+        return {"ssl": _system_context(given), "direct_tls": directly}
+    url = f"postgresql:///?{urlencode({'sslmode': 'prefer', **given})}"
+    return {"dsn": url, "direct_tls": directly}
+
+
+def _system_context(given: dict[str, str]) -> ssl.SSLContext:
+    """Trusts whom the operating system trusts, and checks the name of the server."""
+    context = ssl.create_default_context()
+    if "sslcert" in given:
+        password = given.get("sslpassword", "")
+        context.load_cert_chain(given["sslcert"], given.get("sslkey"), lambda: password)
+    context.set_alpn_protocols(["postgresql"])
+    return context
+
+
+# Servers that went away without a word
+
+_OPTIONS = {
+    "tcp_user_timeout": "TCP_USER_TIMEOUT",
+    "keepalives_idle": "TCP_KEEPIDLE",
+    "keepalives_interval": "TCP_KEEPINTVL",
+    "keepalives_count": "TCP_KEEPCNT",
+}
+
+
+def _watch(connection: Any, info: ConnectionInfo) -> None:
+    """Sets the options of the socket as libpq does; those that a system does not have are left."""
+    own: socket.socket = connection._transport.get_extra_info("socket")  # there is no other way
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, info.parameters.get("keepalives") != "0")
+    for name, option in _OPTIONS.items():
+        value = int(info.parameters.get(name, 0))  # 0 is what the system has
+        if value and hasattr(socket, option):
+            own.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
