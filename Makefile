@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults bench-ingest bench-overload bench-request-log bench-hostile bench-live
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -14,6 +14,12 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 
 test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest -n auto
+
+pgbouncer:  ## Install PgBouncer on Debian as root, for the tests that need one
+	@command -v pgbouncer || { $(APT) update -qq && $(APT) install -qq --no-install-recommends pgbouncer; }
+
+# Nobody is asked, nothing is waited for long, and no service is started.
+APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
 	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults

@@ -1,0 +1,178 @@
+"""Behind a pooler: what it is like is found out, and nothing depends on a session that it keeps."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import literal, select, text
+from stored import seqs
+
+from db import Database, feeds
+from db.agents import AgentReport
+from db.core import health
+from db.core.errors import Unavailable
+from db.core.pooler import Pooler
+from db.core.url import ConnectionInfo, connection_info
+from db.feeds import Feeds
+from factories import START, make_agent_report, make_user
+from pgbouncer import Program, needed, pgbouncer, programs
+from waiting import until
+
+Through = Callable[..., AbstractAsyncContextManager[ConnectionInfo]]
+INSTALLED = programs()
+
+# What a session leaves behind on a connection of the server, but for what PgBouncer itself sets
+# there for each of its clients.
+LEFT = """
+    select 'statement ' || name from pg_prepared_statements where name not like 'PGBOUNCER_%'
+    union all select 'lock ' || objid from pg_locks
+        where locktype = 'advisory' and pid = pg_backend_pid()
+    union all select 'channel ' || channel from pg_listening_channels() as channel
+    union all select 'setting ' || name from pg_settings
+        where source = 'session' and name not in ('application_name', 'client_encoding')
+"""
+
+
+@pytest.fixture(params=INSTALLED or [None], ids=str)
+def program(request: pytest.FixtureRequest) -> Program:
+    """Every PgBouncer that is installed."""
+    return request.param or needed()
+
+
+@pytest.fixture
+def through(program: Program, database_url: str, tmp_path: Path) -> Through:
+    """`async with through(mode="session") as info`: this test's database behind a PgBouncer."""
+
+    @asynccontextmanager
+    async def opened(**settings: Any) -> AsyncIterator[ConnectionInfo]:
+        async with pgbouncer(program, database_url, tmp_path, **settings) as url:
+            yield await found(connection_info(url))
+
+    return opened
+
+
+async def found(info: ConnectionInfo) -> ConnectionInfo:
+    """The same, behind the pooler that is found there."""
+    return info.behind((await health.examine(info.behind(Pooler.UNKNOWN))).pooler)
+
+
+async def test_no_pooler_is_found_where_there_is_none(database_url: str) -> None:
+    assert (await found(connection_info(database_url))).pooler == Pooler.NONE
+
+
+async def test_the_kind_of_a_pooler_is_found(program: Program, through: Through) -> None:
+    async with through() as info:
+        assert info.pooler == (Pooler.PREPARING if program.knows_names else Pooler.TRANSACTION)
+    without = {"max_prepared_statements": 0} if program.knows_names else {}
+    async with through(**without) as info:
+        assert info.pooler == Pooler.TRANSACTION
+    async with through(mode="session") as info:
+        assert info.pooler == Pooler.TRANSACTION  # looks like it, and what it lacks is not used
+
+
+async def test_a_pooler_without_transactions_is_refused(through: Through) -> None:
+    with pytest.raises(Unavailable, match="transaction blocks not allowed in statement pooling"):
+        async with through(mode="statement"):
+            pass
+
+
+async def test_sessions_share_connections_of_the_server(through: Through) -> None:
+    """More sessions at once than there are connections, each with all statements of the others."""
+    async with through(default_pool_size=3) as info:
+        database = Database(info)
+
+        async def read(number: int) -> None:
+            for added in range(10):
+                async with database.read() as session:
+                    statement = select(literal(number) + literal(added).label(f"plus_{added}"))
+                    assert await session.scalar(statement) == number + added
+
+        async def write(number: int) -> None:
+            user = await make_user(database, email=f"{number}")
+            assert user.email == f"{number}"
+
+        works = [work(number) for number in range(30) for work in (read, write)]
+        await asyncio.gather(*works)
+        await database.close()
+
+
+async def test_nothing_of_a_session_stays_behind(through: Through, database_url: str) -> None:
+    async with through(default_pool_size=2) as info:
+        database = Database(info)
+        async with Feeds(database).running():
+            await asyncio.gather(*(make_user(database, email=f"{each}") for each in range(20)))
+            await make_agent_report(database, reported_at=START)
+            assert (await feeds.expire(database, {"agents": timedelta(days=1)}))["agents"]
+            await database.close()
+        assert await left(info, connections=2) == []
+
+
+async def left(info: ConnectionInfo, connections: int) -> list[Any]:
+    """What is found on all connections that a pooler has, with all of them taken at once."""
+    database, taken = Database(info), asyncio.Barrier(connections)
+
+    async def look() -> list[Any]:
+        async with database.write() as session:
+            await session.scalar(select(literal(1)))
+            async with asyncio.timeout(20):
+                await taken.wait()
+            return [row[0] for row in await session.rows(text(LEFT))]
+
+    every = await asyncio.gather(*(look() for _ in range(connections)))
+    await database.close()
+    return [each for found in every for each in found]
+
+
+async def test_a_cancelled_statement_is_cancelled_at_the_server(through: Through) -> None:
+    async with through() as info:
+        database = Database(info)
+
+        async def sleep() -> None:
+            async with database.read() as session:
+                await session.scalar(text("select pg_sleep(600)"))
+
+        async def sleeping() -> int:
+            running = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'"
+            async with database.read() as session:
+                count: int = await session.scalar(text(f"{running} and state = 'active'"))
+                return count
+
+        task = asyncio.create_task(sleep())
+        await until(lambda: _is(sleeping, 1))
+        task.cancel()
+        await asyncio.wait([task])
+        await until(lambda: _is(sleeping, 0))
+        await database.close()
+
+
+async def _is(asked: Callable[[], Any], answer: Any) -> bool:
+    return bool(await asked() == answer)
+
+
+async def test_feeds_are_followed_without_hints(through: Through, database: Database) -> None:
+    async with through() as info:
+        behind = Database(info)
+        running = Feeds(behind)
+        async with running.running(), running["agents"].following():
+            made = await make_agent_report(database)
+            await until(lambda: running["agents"].position.seq == made.seq)
+            assert not running._listener._connected
+        assert await seqs(behind, AgentReport) == [made.seq]
+        await behind.close()
+
+
+async def test_hints_are_heard_where_sessions_are_said_to_be_kept(through: Through) -> None:
+    async with through(mode="session") as info:
+        ours, others = (Database(info.behind(Pooler.SESSION)) for _ in range(2))
+        here, there = Feeds(ours), Feeds(others)
+        async with here.running(), there.running():
+            await until(lambda: here._listener._connected and there._listener._connected)
+            heard = there["events"]._hinted
+            ours.hints.say("events")
+            await until(heard.is_set)
+        for database in (ours, others):
+            await database.close()
