@@ -59,7 +59,7 @@ migration: $(TOOLS)  ## Write the next migration: make migration name="create pr
 	$(BIN)/ruff format --quiet migrations
 
 golden: $(TOOLS)  ## Write the answers of the golden pairs anew; then read what changed
-	WRITE_GOLDEN=1 $(BIN)/pytest --quiet tests/golden/test_golden.py tests/test_permission_matrix.py
+	WRITE_GOLDEN=1 $(BIN)/pytest --quiet tests/golden/test_golden.py tests/test_permission_matrix.py tests/test_scopes.py
 
 # A stamp is as new as the installation it stands for, so that nothing is installed twice.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check

@@ -37,8 +37,10 @@ SOMEBODY = UUID(int=1)
 WHO = {
     "anonymous": ANONYMOUS,
     "member": Principal(user_id=SOMEBODY, role=Role.MEMBER),
-    "agent key": Principal(scopes=frozenset({"agents:write"}), key_id=SOMEBODY),
-    "reading key": Principal(scopes=frozenset({"events:read"}), key_id=SOMEBODY),
+    "agent key": Principal(role=Role.OPERATOR, scopes=frozenset({"agents:write"}), key_id=SOMEBODY),
+    "reading key": Principal(
+        role=Role.OPERATOR, scopes=frozenset({"events:read"}), key_id=SOMEBODY
+    ),
     "operator": Principal(user_id=SOMEBODY, role=Role.OPERATOR),
     "admin": Principal(user_id=SOMEBODY, role=Role.ADMIN),
 }

@@ -16,6 +16,7 @@ from db import (
     offline as offline,
     progress as progress,
     reports as reports,
+    scopes as scopes,
     usage as usage,
     users as users,
 )

@@ -1,6 +1,5 @@
 """API keys: what services sign in with; only a keyed hash of the secret is stored."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,10 +30,11 @@ from db.core.errors import Conflict, Invalid, NotFound
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight, owned
 from db.core.table import CreatedAt, Id, Table, Texts
+from db.scopes import SCOPES
 from db.users import User
 
 OVERLAP = timedelta(hours=24)
-SCOPE = re.compile(r"admin|[a-z]+(?:_[a-z]+)*:[a-z]+")
+MAX_SHOWN = 40  # characters of what a caller called a scope
 
 
 class ApiKey(Table):
@@ -185,8 +185,8 @@ async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
 def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -> None:
     if not service.strip():
         raise Invalid("Say which service the key is for.", "service")
-    if wrong := [scope for scope in scopes if not SCOPE.fullmatch(scope)]:
-        raise Invalid(f"A scope is called like `agents:write`, not {wrong[0]!r}.", "scopes")
+    if unknown := set(scopes).difference(SCOPES):
+        raise Invalid(f"There is no scope {min(unknown)[:MAX_SHOWN]!r}.", "scopes")
     if expires_at and expires_at <= datetime.now(UTC):
         raise Invalid("The key would have expired already.", "expiresAt")
 

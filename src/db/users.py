@@ -23,6 +23,9 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
 
 
+RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
+
+
 class User(Table):
     """One person or service."""
 

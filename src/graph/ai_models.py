@@ -11,6 +11,7 @@ from strawberry import UNSET, Maybe
 import db
 from db import ReadSession
 from db.core.batch import Key
+from db.users import Role
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Invalid, NotFound
@@ -19,7 +20,7 @@ from graph.core.filter import filters, orders
 from graph.core.loader import Loader, One, Pages
 from graph.core.mutation import Given, given, idempotency_key, once, result, values, writing
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import MEMBER, PUBLIC, scope
+from graph.core.permission import PUBLIC, scope
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from graph.ai_tests import AiTest
 
 WRITE = scope("models:write")
+TESTS = scope("tests:read", role=Role.MEMBER)
 
 # Values
 
@@ -102,7 +104,7 @@ class AiModel(Node):
     created_at: datetime = field("When it was registered.")
     updated_at: datetime = field("When it was last changed.")
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
-        AiTestsByModel, "provider", "name", description="Its tests.", access=MEMBER
+        AiTestsByModel, "provider", "name", description="Its tests.", access=TESTS
     )
 
     @field("How it did in its completed tests; all time by default.", cost=10)

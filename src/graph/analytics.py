@@ -19,7 +19,7 @@ from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, result
 from graph.core.node import IdOf, Node, load, node, parse_id
-from graph.core.permission import OPERATOR, Access, scope
+from graph.core.permission import scope
 from graph.core.reporting import (
     BATCH_KEY,
     KEY,
@@ -33,12 +33,13 @@ from graph.core.span import From, To, span
 from graph.users import User, UserById
 
 FOR_OTHERS = scope("events:write")
-WRITE = Access(role=Role.MEMBER, scope=FOR_OTHERS.scope)
+WRITE = scope("events:write", role=Role.MEMBER)
+READ = scope("actions:read")
 
 # Types
 
 
-@node(db.analytics.UserAction, access=OPERATOR)
+@node(db.analytics.UserAction, access=READ)
 class UserAction(Node):
     """Something a user did in a front end."""
 
@@ -85,7 +86,7 @@ class TrackUserActionInput:
     metadata: JSON | None = field("What else the front end knows of it.", default=UNSET)
     user_id: strawberry.ID | None = field(
         "Id of the user who did it, you by default; null for a visitor that did not sign in. "
-        "Others than you need the scope events:write.",
+        "Only operators may name others than themselves.",
         default=UNSET,
     )
     timestamp: datetime | None = field("When it was done; now by default.", default=UNSET)
@@ -139,16 +140,16 @@ ACTIONS = Reporting(db.analytics.TRACKED, db.analytics.UserAction.Record, _actio
 @strawberry.type
 class Queries:
     user_actions: Connection[UserAction] = listed(
-        db.analytics.LISTING, "What users did, newest first.", OPERATOR
+        db.analytics.LISTING, "What users did, newest first.", READ
     )
 
-    @field("The action with that id; null if there is none.", OPERATOR)
+    @field("The action with that id; null if there is none.", READ)
     async def user_action(self, info: Info, id: IdOf) -> UserAction | None:
         return await load(info, id, db.analytics.UserAction)
 
     @field(
         "Actions by page, those done most often first; the last 24 hours by default.",
-        OPERATOR,
+        READ,
         cost=100,
     )
     async def user_action_counts(

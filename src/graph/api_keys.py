@@ -18,7 +18,7 @@ from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, act, existing, given, id_in, result
 from graph.core.node import Node, node
-from graph.core.permission import ADMIN, MEMBER, scope
+from graph.core.permission import ADMIN, MEMBER
 from graph.core.unset import or_none
 from graph.users import User, UserById
 
@@ -119,10 +119,11 @@ def whose(info: Info, everybodys: bool | None) -> Any:
 
 
 def may_give(info: Info, scopes: Collection[str]) -> None:
-    """Raises Forbidden for a key that could do what the viewer may not."""
-    for name in set(scopes) - {"admin"}:  # that one makes a key act as its user, like no scope
-        if not info.context.principal.may(scope(name)):
-            raise errors.Forbidden(f"You may not do yourself what {name} allows.")
+    """Raises Forbidden for scopes that allow what the viewer may not do."""
+    role = info.context.principal.role
+    if role and (beyond := db.scopes.beyond(role, scopes)):
+        needed = db.scopes.SCOPES[beyond[0]].role
+        raise errors.Forbidden(f"The scope {beyond[0]} needs the role {needed}.")
 
 
 def user_of(info: Info, user_id: str | None) -> Any:

@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 
 import db
 from db import Database
+from db.users import Role
 from graph.core.changed import Belonging
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
@@ -20,14 +21,19 @@ from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, act, given, id_in, result
 from graph.core.node import Node, node
-from graph.core.permission import MEMBER
+from graph.core.permission import scope
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.core.unset import or_none
+
+READ = scope("notifications:read", role=Role.MEMBER)
+WRITE = scope("notifications:write", role=Role.MEMBER)
+# A key that may only mark notifications as read sees those that it has marked.
+READ_OR_WRITE = scope("notifications:read", "notifications:write", role=Role.MEMBER)
 
 # Types
 
 
-@node(db.notifications.Notification, access=MEMBER)
+@node(db.notifications.Notification, access=READ_OR_WRITE)
 class Notification(Node):
     """A message to one user, which only that user can read."""
 
@@ -100,11 +106,11 @@ class Queries:
     notifications: Connection[Notification] = listed(
         db.notifications.LISTING,
         "The notifications of the viewer, newest first; none for keys that belong to nobody.",
-        MEMBER,
+        READ,
         where=lambda info: db.notifications.of_user(info.context.principal.user_id),
     )
 
-    @field("How many notifications the viewer has not read.", MEMBER)
+    @field("How many notifications the viewer has not read.", READ)
     async def unread_notification_count(self, info: Info) -> int:
         async with info.context.db.read() as session:
             return await db.notifications.unread(session, info.context.principal.user_id)
@@ -113,7 +119,7 @@ class Queries:
 @strawberry.type
 class Mutations:
     @field(
-        "Note that the viewer read a notification.", MEMBER, graphql_type=MarkNotificationReadResult
+        "Note that the viewer read a notification.", WRITE, graphql_type=MarkNotificationReadResult
     )
     async def mark_notification_read(
         self, info: Info, input: Given[MarkNotificationReadInput]
@@ -122,7 +128,7 @@ class Mutations:
         async with info.context.db.write(act(info)) as session:
             return await db.notifications.mark_read(session, info.context.principal.user_id, id)
 
-    @field("Note that the viewer read all notifications.", MEMBER)
+    @field("Note that the viewer read all notifications.", WRITE)
     async def mark_all_notifications_read(
         self, info: Info, input: Given[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:
@@ -155,7 +161,7 @@ class Subscriptions:
         NotificationsUpdate,
         "The notifications of the viewer, as they come in and are read; none for keys that belong "
         "to nobody.",
-        MEMBER,
+        READ,
     )
     async def notifications(self, info: Info) -> Source:
         return Inbox(info.context.principal.user_id or NOBODY)

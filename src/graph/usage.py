@@ -13,10 +13,12 @@ from db.core.batch import Key
 from graph.core.context import Info, rows
 from graph.core.field import field, value
 from graph.core.loader import Loader
-from graph.core.permission import OPERATOR
+from graph.core.permission import scope
 from graph.core.scalars import BigInt
 from graph.core.series import Series
 from graph.core.stream import stream
+
+READ = scope("usage:read")
 
 # Loaders
 
@@ -175,11 +177,11 @@ class LiveUsage:
 
 @strawberry.type
 class Queries:
-    @field("The size of each table, largest first.", OPERATOR, cost=10)
+    @field("The size of each table, largest first.", READ, cost=10)
     async def usage(self, info: Info) -> list[TableUsage]:
         return await rows(info, db.usage.tables())
 
-    @field("How the database is.", OPERATOR, cost=10)
+    @field("How the database is.", READ, cost=10)
     def database_health(self) -> DatabaseHealth:
         return DatabaseHealth()
 
@@ -204,6 +206,6 @@ class Load(Series):
 
 @strawberry.type
 class Subscriptions:
-    @stream(LiveUsage, "How busy the database is, every 5 seconds.", OPERATOR, 10, resumes=False)
+    @stream(LiveUsage, "How busy the database is, every 5 seconds.", READ, 10, resumes=False)
     async def usage(self, _info: Info) -> Series:
         return Load()

@@ -29,10 +29,16 @@ from graph.core.mutation import (
     writing,
 )
 from graph.core.node import IdOf, Node, load, node
-from graph.core.permission import ADMIN, MEMBER, OPERATOR, PUBLIC, Access
+from graph.core.permission import ADMIN, PUBLIC, scope
 
 if TYPE_CHECKING:
     from graph.dreams import Dream
+
+# A key that may only change users reads what it has changed.
+READ = scope("users:read", "users:write", role=Role.MEMBER)
+READ_ALL = scope("users:read")
+WRITE = scope("users:write", role=Role.MEMBER)
+WRITE_ALL = scope("users:write")
 
 # Loaders
 
@@ -62,12 +68,12 @@ def own(name: str, description: str) -> Any:
 
     def resolve(root: Any, info: Info) -> Any:
         who = info.context.principal
-        return getattr(root, name) if who.user_id == root.id or who.may(OPERATOR) else None
+        return getattr(root, name) if who.user_id == root.id or who.may(READ_ALL) else None
 
-    return field(f"{description} Null for all but the user and operators.", MEMBER, resolve)
+    return field(f"{description} Null for all but the user and operators.", READ, resolve)
 
 
-@node(db.users.User, access=MEMBER)
+@node(db.users.User, access=READ)
 class User(Node):
     """A person or service that signs in."""
 
@@ -89,8 +95,10 @@ class Viewer:
     """Whoever is asking."""
 
     user: User | None = field("The user behind the request; null for keys that belong to nobody.")
-    role: Role | None = field("What the viewer may do; null for anonymous viewers.")
-    scopes: list[str] = field("What the viewer's key may do beside that.")
+    role: Role | None = field(
+        "What the viewer may do; null for anonymous viewers and for keys with scopes."
+    )
+    scopes: list[str] = field("What the viewer's key is limited to; empty when it is not.")
 
 
 # Inputs
@@ -164,9 +172,9 @@ SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
 
 @strawberry.type
 class Queries:
-    users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", OPERATOR)
+    users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", READ_ALL)
 
-    @field("The user with that id; null if there is none.", OPERATOR)
+    @field("The user with that id; null if there is none.", READ_ALL)
     async def user(self, info: Info, id: IdOf) -> User | None:
         return await load(info, id, db.users.User)
 
@@ -174,7 +182,8 @@ class Queries:
     async def viewer(self, info: Info) -> Viewer:
         who = info.context.principal
         user = await UserById.of(info).load(who.user_id) if who.user_id else None
-        return Viewer(user=user, role=who.role, scopes=sorted(who.scopes))
+        role = None if who.is_limited else who.role
+        return Viewer(user=user, role=role, scopes=sorted(who.scopes))
 
 
 OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
@@ -184,27 +193,27 @@ def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
     """Raises Forbidden for who is neither that user nor an operator of no lower rank, and for
     changes that users may not make to themselves."""
     who, mine = info.context.principal, info.context.principal.user_id == user.id
-    if not mine and not (who.may(OPERATOR) and who.may(Access(role=user.role))):
+    if not mine and not (who.may(WRITE_ALL) and who.ranks(user.role)):
         raise errors.Forbidden("Only the user, or an operator of no lower rank, may do this.")
-    if not who.may(OPERATOR) and (refused := OPERATORS_ONLY & set(changes)):
+    if not who.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         raise errors.Forbidden(f"Only an operator may change {', '.join(sorted(refused))}.")
 
 
 @strawberry.type
 class Mutations:
-    @field("Add a user.", OPERATOR, graphql_type=CreateUserResult)
+    @field("Add a user.", WRITE_ALL, graphql_type=CreateUserResult)
     async def create_user(self, info: Info, input: Given[CreateUserInput]) -> Any:
         user = values(input)
         return await once(info, db.users.User, input, lambda s: db.users.create(s, **user))
 
-    @field("Change a user: oneself, or any for operators.", MEMBER, graphql_type=EditUserResult)
+    @field("Change a user: oneself, or any for operators.", WRITE, graphql_type=EditUserResult)
     async def edit_user(self, info: Info, input: Given[EditUserInput]) -> Any:
         changes = values(input)
         async with writing(info, db.users.User, input.id) as (session, user):
             may_edit(info, user, changes)
             return await db.users.edit(session, user, **changes)
 
-    @field("Store what the viewer prefers.", MEMBER, graphql_type=SetPreferencesResult)
+    @field("Store what the viewer prefers.", WRITE, graphql_type=SetPreferencesResult)
     async def set_preferences(self, info: Info, input: Given[SetPreferencesInput]) -> Any:
         viewer = info.context.principal.user_id
         if viewer is None:

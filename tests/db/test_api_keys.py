@@ -125,7 +125,7 @@ async def test_every_change_leaves_a_trace_without_the_secret(database: Database
 
 
 async def test_rotation_overlaps(database: Database) -> None:
-    old = await make(database, scopes=["a:b"], expires_at=datetime.now(UTC) + 90 * DAY)
+    old = await make(database, scopes=["tests:write"], expires_at=datetime.now(UTC) + 90 * DAY)
     before = datetime.now(UTC)
     async with database.write() as session:
         new = await api_keys.rotate(session, MINT, old.record.prefix)

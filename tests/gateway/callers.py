@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from db import Database, api_keys
 from db.api_keys import NewKey
+from db.users import Role
 from factories import make_user
 from gateway.app import create_app
 from gateway.auth import Auth
@@ -43,9 +44,11 @@ def gateway(settings: Settings, database: Database, clock: Clock | None = None) 
 
 
 async def make_key(database: Database, settings: Settings, **more: Any) -> NewKey:
-    """A key of a new member, unless the user is given."""
+    """A key of a new user, unless the user is given: of a member, or of an operator where scopes
+    limit it, so that all but administrators' scopes are of use."""
     if "user_id" not in more:
-        more["user_id"] = (await make_user(database)).id
+        role = Role.OPERATOR if more.get("scopes") else Role.MEMBER
+        more["user_id"] = (await make_user(database, role=role)).id
     async with database.write() as session:
         return await api_keys.create(session, mint(settings), service="test", **more)
 

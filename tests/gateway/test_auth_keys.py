@@ -12,7 +12,7 @@ from callers import Clock, ask, gateway, is_refused, make_key, production, statu
 from structlog.testing import capture_logs
 
 from counting import statements
-from db import Database, api_keys
+from db import Database, api_keys, users
 from db.core.credential import Credential
 from factories import make_user
 from gateway.auth import Auth, minting, private
@@ -38,7 +38,7 @@ async def test_a_key_acts_as_its_user(database: Database, role: str) -> None:
     assert answer.json() == {"data": {"viewer": expected}}
 
 
-async def test_scopes_take_the_place_of_the_role(database: Database) -> None:
+async def test_scopes_limit_the_role(database: Database) -> None:
     user = await make_user(database, role="ADMIN")
     scopes = ["agents:read", "events:write"]
     key = await make_key(database, production(), user_id=user.id, scopes=scopes)
@@ -49,6 +49,21 @@ async def test_scopes_take_the_place_of_the_role(database: Database) -> None:
     allowed = await ask(app, key.text, "{ agents { totalCount } }")
     assert allowed.json() == {"data": {"agents": {"totalCount": 0}}}
     refused = await ask(app, key.text, "{ users { totalCount } }")
+    assert refused.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_demoted_user_takes_the_rights_of_a_key_along(database: Database) -> None:
+    user = await make_user(database, role="OPERATOR")
+    key = await make_key(database, production(), user_id=user.id, scopes=["agents:read"])
+    clock = Clock()
+    app = gateway(production(), database, clock)
+    assert await status(app, key.text) == 200
+
+    async with database.write() as session:
+        await users.assign(session, user, users.Role.MEMBER, set())
+    clock.now += 5
+
+    refused = await ask(app, key.text, "{ agents { totalCount } }")
     assert refused.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 

@@ -240,7 +240,7 @@ def test_odd_scopes_and_times(dreamnet: Dreamnet, capsys: Capture, email: str) -
     assert dreamnet(*made, "--expires", "") == 2
     out, error = capsys.readouterr()
     assert out == ""
-    assert "A scope is called like `agents:write`" in error
+    assert "There is no scope 'everything'." in error
 
 
 def test_production_needs_a_pepper(

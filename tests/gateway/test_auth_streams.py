@@ -108,7 +108,7 @@ async def test_changed_rights_end_connections(
     await demote(database, user)
     await auth.watch.round()
 
-    assert (admin.ended, agent.ended) == (1, 0)
+    assert (admin.ended, agent.ended) == (1, 1)
 
 
 async def test_a_credential_is_looked_up_once_for_all_its_connections(

@@ -4,6 +4,7 @@ from typing import Any
 
 from reporting import at
 
+from db.users import Role
 from graph.core.permission import Principal
 
 
@@ -101,7 +102,7 @@ async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
     await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
     text = """mutation { forgetAgent(input: {agentKey: "a"}) {
       ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
-    who = Principal(scopes=frozenset({"agents:write"}))
+    who = Principal(role=Role.OPERATOR, scopes=frozenset({"agents:write"}))
     first, second = await run(text, who=who), await run(text)
     assert first.data["forgetAgent"]["agentKey"] == "a"
     assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}

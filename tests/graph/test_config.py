@@ -16,7 +16,7 @@ from graph.core.permission import ANONYMOUS, Principal
 Data = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[Answer]]
 
-KEY = Principal(scopes=frozenset({"config:read"}))
+KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
 MEMBER = Principal(role=Role.MEMBER)
 TIMES = {"created_at": START, "updated_at": START}
 NOON = "2026-01-15T12:00:00.000000Z"

@@ -20,7 +20,7 @@ CONFIG = """subscription ($keys: [String!], $categories: [String!], $after: Stri
 FLAGS = """subscription ($after: String) {
   featureFlags(after: $after) { kind cursor flags { key enabled } removedIds }
 }"""
-READER = Principal(scopes=frozenset({"config:read"}))
+READER = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
 
 
 async def put(database: Database, key: str, value: Any, **more: Any) -> Any:

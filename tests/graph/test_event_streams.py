@@ -7,7 +7,7 @@ import pytest
 
 from counting import statements
 from db import Database, audit
-from db.users import User
+from db.users import Role, User
 from factories import make_event, make_user
 from following import Follow, Refused
 from graph.core.live import Live
@@ -18,7 +18,7 @@ EVENTS = """subscription ($filter: EventFilter, $after: String) {
   events(filter: $filter, after: $after) { kind cursor events { eventType } }
 }"""
 RATES = "subscription { eventRates { seconds rates { eventType severity count perSecond } } }"
-READER = Principal(scopes=frozenset({"events:read"}))
+READER = Principal(role=Role.OPERATOR, scopes=frozenset({"events:read"}))
 
 
 def types(messages: list[Any]) -> list[str]:
@@ -99,8 +99,8 @@ async def change_tier(database: Database, user: Any, tier: str) -> None:
 
 async def test_those_without_the_scope_are_refused(follow: Follow) -> None:
     with pytest.raises(Refused) as refused:
-        await follow(EVENTS, who=Principal(scopes=frozenset({"agents:read"})))
-    assert refused.value.errors[0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await follow(EVENTS, who=Principal(role=Role.OPERATOR, scopes=frozenset({"agents:read"})))
+    assert refused.value.errors[0]["extensions"]["code"] == "FORBIDDEN"
 
 
 async def test_a_filter_that_is_none_is_refused(follow: Follow) -> None:

@@ -17,7 +17,7 @@ from graph.core.permission import ANONYMOUS, Principal
 Data = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[Answer]]
 
-KEY = Principal(scopes=frozenset({"events:read"}))
+KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"events:read"}))
 MEMBER = Principal(role=Role.MEMBER)
 
 

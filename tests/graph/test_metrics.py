@@ -21,7 +21,7 @@ from graph.core.permission import ANONYMOUS, Principal
 Data = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[Answer]]
 
-KEY = Principal(scopes=frozenset({"metrics:read"}))
+KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"metrics:read"}))
 MEMBER = Principal(role=Role.MEMBER)
 
 

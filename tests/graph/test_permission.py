@@ -22,6 +22,7 @@ from graph.core.permission import (
     MEMBER,
     OPERATOR,
     PUBLIC,
+    READER_OF_SCHEMA,
     Access,
     Principal,
     scope,
@@ -30,12 +31,16 @@ from graph.core.permission import (
 from graph.schema import schema
 
 MEMBERS = Principal(role=Role.MEMBER)
+SCHEMA_KEY = Principal(role=Role.MEMBER, scopes=frozenset({"schema:read"}))
 OPERATORS = Principal(role=Role.OPERATOR)
 ADMINS = Principal(role=Role.ADMIN)
-KEY = Principal(scopes=frozenset({"tests:write"}), key_id=UUID(int=1))
+LIMITED = frozenset({"models:write"})
+KEY = Principal(role=Role.OPERATOR, scopes=LIMITED, key_id=UUID(int=1))
+WEAK_KEY = Principal(role=Role.MEMBER, scopes=LIMITED, key_id=UUID(int=1))
 EVERYBODY = {
     "anonymous": ANONYMOUS,
     "key": KEY,
+    "weak key": WEAK_KEY,
     "member": MEMBERS,
     "operator": OPERATORS,
     "admin": ADMINS,
@@ -60,7 +65,7 @@ class Query:
     member: int = field("For members.", MEMBER, lambda: 2)
     operator: int = field("For operators.", OPERATOR, lambda: 3)
     admin: int = field("For admins.", ADMIN, lambda: 4)
-    scoped: int = field("For keys.", scope("tests:write"), lambda: 5)
+    scoped: int = field("For keys.", scope("models:write"), lambda: 5)
     vault: Vault = field("For everybody.", PUBLIC, lambda: Vault(gold=6, door="oak"))
 
     @strawberry.field
@@ -108,7 +113,7 @@ async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
     )
     assert await ask(database, "{ scoped }", ANONYMOUS) == (
         None,
-        [("Query.scoped needs the role OPERATOR or the scope tests:write.", "UNAUTHENTICATED")],
+        [(f"Query.scoped needs {scope('models:write')}.", "UNAUTHENTICATED")],
     )
 
 
@@ -116,17 +121,43 @@ async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
     ("access", "may"),
     [
         (CLOSED, []),
-        (PUBLIC, ["anonymous", "key", "member", "operator", "admin"]),
+        (PUBLIC, list(EVERYBODY)),
         (MEMBER, ["member", "operator", "admin"]),
         (OPERATOR, ["operator", "admin"]),
         (ADMIN, ["admin"]),
-        (scope("tests:write"), ["key", "operator", "admin"]),
+        (scope("models:write"), ["key", "operator", "admin"]),
+        (scope("models:write", "dreams:read"), ["key", "operator", "admin"]),
+        (
+            scope("models:write", role=Role.MEMBER),
+            ["key", "weak key", "member", "operator", "admin"],
+        ),
+        (scope("models:write", role=Role.ADMIN), ["admin"]),
         (scope("dreams:write"), ["operator", "admin"]),
-        (Access(scope="tests:write"), ["key"]),
+        (Access(scopes=LIMITED), []),
     ],
 )
 def test_who_may(access: Access, may: list[str]) -> None:
     assert [name for name, who in EVERYBODY.items() if who.may(access)] == may
+
+
+def test_a_scope_that_is_not_registered_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no such scopes"):
+        scope("dream:write")
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+def test_a_key_with_the_scope_admin_is_not_limited(role: Role | None) -> None:
+    who = Principal(role=role, scopes=frozenset({"admin", "tests:write"}))
+    whole = Principal(role=role)
+    accesses = (PUBLIC, MEMBER, OPERATOR, ADMIN, CLOSED, scope("models:write"))
+    assert [who.may(each) for each in accesses] == [whole.may(each) for each in accesses]
+    assert not who.is_limited
+
+
+async def test_a_key_with_scopes_is_told_that_none_would_do(database: Database) -> None:
+    who = Principal(role=Role.ADMIN, scopes=LIMITED)
+    refused = "Query.admin is not for keys with scopes."
+    assert await ask(database, "{ admin }", who) == (None, [(refused, "FORBIDDEN")])
 
 
 @pytest.mark.parametrize(
@@ -134,6 +165,7 @@ def test_who_may(access: Access, may: list[str]) -> None:
     [
         (ANONYMOUS, {"open": 1}),
         (KEY, {"open": 1, "scoped": 5}),
+        (WEAK_KEY, {"open": 1}),
         (MEMBERS, {"open": 1, "member": 2}),
         (OPERATORS, {"open": 1, "member": 2, "operator": 3, "scoped": 5}),
         (ADMINS, {"open": 1, "member": 2, "operator": 3, "admin": 4, "scoped": 5}),
@@ -159,7 +191,7 @@ async def test_one_field_too_many_refuses_the_whole_operation(database: Database
         data=None,
         errors=[
             {
-                "message": "Query.users needs the role OPERATOR.",
+                "message": f"Query.users needs {scope('users:read')}.",
                 "extensions": {"code": "FORBIDDEN", "requestId": "test-request"},
             }
         ],
@@ -201,10 +233,10 @@ async def test_only_the_operation_that_runs_counts(database: Database) -> None:
     )
 
 
-@pytest.mark.parametrize("who", [MEMBERS, Principal(scopes=frozenset({"schema:read"}))])
+@pytest.mark.parametrize("who", [MEMBERS, READER_OF_SCHEMA, SCHEMA_KEY])
 async def test_introspection_is_for_members(database: Database, who: Principal) -> None:
     document = '{ __typename __type(name: "Vault") { name fields { name } } }'
-    needed = "Query.__type needs the role MEMBER or the scope schema:read."
+    needed = "Query.__type needs the role MEMBER, and of a key with scopes schema:read."
 
     assert await ask(database, "{ __typename }", ANONYMOUS) == ({"__typename": "Query"}, [])
     assert await ask(database, document, ANONYMOUS) == (None, [(needed, "UNAUTHENTICATED")])
@@ -244,19 +276,22 @@ async def test_a_field_of_a_node_is_guarded_behind_its_interface(
     found = await run(document, variables, who=MEMBERS)
 
     assert [error["message"] for error in refused.errors] == [
-        "AiModel.tests needs the role MEMBER."
+        "AiModel.tests needs the role MEMBER, and of a key with scopes tests:read."
     ]
     assert found == Answer({"node": {"tests": {"totalCount": 0}}}, [])
 
 
 async def test_the_viewer_is_whoever_asks(database: Database, run: Run) -> None:
     user = await make_user(database)
-    who = Principal(user.id, Role.MEMBER, frozenset({"b", "a"}))
+    who = Principal(user.id, Role.MEMBER)
+    key = Principal(user.id, Role.MEMBER, frozenset({"users:read", "tests:read"}))
 
     nobody = await run("{ viewer { user { __typename } role scopes } }", who=ANONYMOUS)
     somebody = await run("{ viewer { user { id } role scopes } }", who=who)
+    limited = await run("{ viewer { user { id } role scopes } }", who=key)
 
     assert nobody == Answer({"viewer": {"user": None, "role": None, "scopes": []}}, [])
-    assert somebody == Answer(
-        {"viewer": {"user": {"id": global_id(user)}, "role": "MEMBER", "scopes": ["a", "b"]}}, []
-    )
+    shown = {"user": {"id": global_id(user)}, "role": "MEMBER", "scopes": []}
+    assert somebody == Answer({"viewer": shown}, [])
+    scopes = ["tests:read", "users:read"]
+    assert limited == Answer({"viewer": {**shown, "role": None, "scopes": scopes}}, [])

@@ -77,25 +77,31 @@ async def test_what_is_wrong_is_said_and_nothing_is_stored(
 
 @pytest.mark.parametrize("verb", ["startAiTest", "recordAiTest"])
 @pytest.mark.parametrize(
-    ("public", "scopes", "typename"),
+    ("public", "role", "scopes", "typename"),
     [
-        (True, (), "Forbidden"),
-        (True, ("tests:write",), "AiTest"),
-        (False, (), "NotFound"),
-        (False, ("tests:write",), "NotFound"),
+        (True, Role.MEMBER, (), "Forbidden"),
+        (True, Role.MEMBER, ("tests:write",), "Forbidden"),
+        (True, Role.OPERATOR, ("tests:write",), "Forbidden"),
+        (True, Role.ADMIN, ("tests:write",), "AiTest"),
+        (False, Role.MEMBER, (), "NotFound"),
+        (False, Role.OPERATOR, (), "Forbidden"),
+        (False, Role.ADMIN, (), "AiTest"),
+        (False, Role.ADMIN, ("tests:write",), "NotFound"),
+        (False, Role.ADMIN, ("tests:write", "dreams:read"), "AiTest"),
     ],
 )
-async def test_the_owner_or_a_key_for_it_has_a_dream_tested(
+async def test_dreams_of_others_are_tested_by_administrators(
     database: Database,
     write_test: Write,
     verb: str,
     public: bool,
+    role: Role,
     scopes: tuple[str, ...],
     typename: str,
 ) -> None:
     dream = await make_dream(database, is_public=public)
     user = await make_user(database)
-    who = Principal(user_id=user.id, role=Role.MEMBER, scopes=frozenset(scopes))
+    who = Principal(user_id=user.id, role=role, scopes=frozenset(scopes))
 
     answer = await write_test(verb, recorded(dream), who=who)
 

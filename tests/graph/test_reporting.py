@@ -90,7 +90,7 @@ async def test_the_same_key_and_time_are_stored_once(done: Any, data: Any) -> No
 
 async def test_keys_of_two_callers_are_two_keys(done: Any, data: Any) -> None:
     for _ in range(2):
-        caller = Principal(user_id=uuid7(NOW), scopes=frozenset({"events:write"}))
+        caller = Principal(uuid7(NOW), Role.OPERATOR, scopes=frozenset({"events:write"}))
         await done("logEvent", EVENT | {"timestamp": at(), "idempotencyKey": "k"}, caller)
     assert len((await data(EVENTS))["events"]["nodes"]) == 2
 
@@ -116,7 +116,7 @@ async def test_members_tell_of_themselves_only(done: Any) -> None:
     assert (await done("trackUserAction", other, member))["code"] == "FORBIDDEN"
     batch = await done("trackUserActions", {"actions": [own, other]}, member)
     assert [r["error"] and r["error"]["code"] for r in batch["results"]] == [None, "FORBIDDEN"]
-    scoped = Principal(scopes=frozenset({"events:write"}))
+    scoped = Principal(role=Role.OPERATOR, scopes=frozenset({"events:write"}))
     assert (await done("trackUserAction", other, scoped))["__typename"] == "Stored"
 
 
@@ -136,7 +136,7 @@ INPUTS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", INPUTS)
 async def test_each_needs_its_scope(send: Send, name: str) -> None:
     scope, input = INPUTS[name]
-    allowed = await send(name, input, Principal(scopes=frozenset({scope})))
+    allowed = await send(name, input, Principal(role=Role.OPERATOR, scopes=frozenset({scope})))
     assert allowed.errors == []
     stranger = await send(name, input, ANONYMOUS)
     assert stranger.errors[0]["extensions"]["code"] == "UNAUTHENTICATED"

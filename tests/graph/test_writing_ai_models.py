@@ -15,7 +15,7 @@ from factories import make_ai_model
 from graph.core.node import global_id
 from graph.core.permission import Principal
 
-KEY = Principal(role=Role.MEMBER, scopes=frozenset({"models:write"}))
+KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"models:write"}))
 SHOWN = f"""__typename
   ... on AiModel {{
     provider name displayName maxTokens isActive capabilities

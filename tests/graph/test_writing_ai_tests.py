@@ -12,6 +12,7 @@ from db import Database
 from db.ai_tests import AiTest
 from db.ai_tests.writes import cost_of
 from db.audit import AuditEntry
+from db.users import Role
 from factories import make_dream
 from graph.core.node import global_id
 from graph.core.operation import Answer
@@ -93,7 +94,7 @@ async def test_a_test_ends_once(
 
 
 async def test_a_key_for_tests_runs_them(database: Database, run: Run, dream: Any) -> None:
-    key = Principal(user_id=dream.user_id, scopes=frozenset({"tests:write"}))
+    key = Principal(dream.user_id, Role.MEMBER, scopes=frozenset({"tests:write"}))
     start = """mutation ($input: StartAiTestInput!) {
         startAiTest(input: $input) { ... on AiTest { id } }
     }"""

@@ -80,6 +80,8 @@ async def test_a_key_is_shown_once(database: Database, run: Run) -> None:
     [
         (Role.MEMBER, ["config:write"], "Forbidden"),
         (Role.MEMBER, ["admin"], "ApiKeyCreated"),
+        (Role.MEMBER, ["tests:write", "dreams:read"], "ApiKeyCreated"),
+        (Role.OPERATOR, ["tests:write", "unheard:of"], "Invalid"),
         (Role.OPERATOR, ["config:write", "events:write"], "ApiKeyCreated"),
         (Role.OPERATOR, ["Config"], "Invalid"),
     ],

@@ -112,8 +112,8 @@ async def test_config_is_written_by_operators_and_keys_with_the_scope(run: Run) 
         setConfig(input: {key: "a", value: 1}) { __typename }
         setFeatureFlag(input: {key: "a", enabled: true}) { __typename }
     }"""
-    reader = Principal(role=Role.MEMBER, scopes=frozenset({"config:read"}))
-    writer = Principal(scopes=frozenset({"config:write"}))
+    reader = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
+    writer = Principal(role=Role.OPERATOR, scopes=frozenset({"config:write"}))
 
     refused = await run(document, who=reader)
     answer = await run(document, who=writer)

@@ -23,7 +23,6 @@ from graph.core.permission import Principal
 RECENT_SECONDS = 5
 REMEMBERED = 10_000
 FLUSH_SECONDS = 60
-ADMIN = "admin"
 
 log = structlog.get_logger()
 
@@ -77,7 +76,5 @@ class Keys:
 
 
 def _principal(held: Any) -> Principal:
-    """A key without scopes acts as its user; one with scopes has these and no role."""
-    whole = not held.scopes or ADMIN in held.scopes
-    role = Role(held.role) if whole else None
-    return Principal(held.user_id, role, frozenset(held.scopes), held.id)
+    """A key may do what its user may do now, as far as its scopes allow it."""
+    return Principal(held.user_id, Role(held.role), frozenset(held.scopes), held.id)

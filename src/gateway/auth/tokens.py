@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import jwt
 
 from db import Database, identity
-from db.users import Role
+from db.users import RANKS, Role
 from gateway.auth.issuer import Issuer
 from gateway.auth.recent import Clock, Recent
 from gateway.auth.refusal import NotValid
 from gateway.settings import Settings
-from graph.core.permission import RANKS, Principal
+from graph.core.permission import Principal
 
 LEEWAY_SECONDS = 60
 RECENT_SECONDS = 5

@@ -20,14 +20,14 @@ from graph.ai_tests.inputs import (
     StartAiTestInput,
     columns,
 )
-from graph.ai_tests.types import WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
+from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.mutation import Given, act, existing, id_in, once, result
 from graph.core.node import IdOf, load
-from graph.core.permission import MEMBER, OPERATOR, PUBLIC, Access
+from graph.core.permission import PUBLIC, scope
 from graph.core.span import From, To, span
 from graph.core.unset import or_none
 
@@ -82,14 +82,14 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 MAX_TESTS = 500
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
-ANY_DREAM = Access(role=Role.ADMIN, scope="tests:write")
+ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 
 
 @strawberry.type
 class Queries:
-    ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", MEMBER)
+    ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
 
-    @field("The AI test with that id; null if there is none.", MEMBER)
+    @field("The AI test with that id; null if there is none.", READ)
     async def ai_test(self, info: Info, id: IdOf) -> AiTest | None:
         return await load(info, id, db.ai_tests.AiTest)
 
@@ -117,7 +117,7 @@ class Queries:
 
     @field(
         "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
-        OPERATOR,
+        scope("tests:read"),
         cost=100,
     )
     async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import strawberry
 
 import db
-from graph.ai_tests.types import AiTest
+from graph.ai_tests.types import READ, AiTest
 from graph.core.changed import Belonging
 from graph.core.context import Info
-from graph.core.permission import MEMBER
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.dreams import DreamId, followed
 
@@ -31,6 +30,6 @@ class AiTests(Belonging):
 
 @strawberry.type
 class Subscriptions:
-    @stream(AiTestsUpdate, "The tests of a dream as they are started, ended and recorded.", MEMBER)
+    @stream(AiTestsUpdate, "The tests of a dream as they are started, ended and recorded.", READ)
     async def ai_tests(self, info: Info, dream_id: DreamId) -> Source:
         return AiTests(await followed(info, dream_id))

@@ -22,13 +22,15 @@ from graph.ai_models import (
 from graph.core.field import column, enum, field, related, value
 from graph.core.loader import One
 from graph.core.node import Node, node
-from graph.core.permission import Access
+from graph.core.permission import scope
 from graph.core.scalars import BigInt
 from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
 
+READ = scope("tests:read", role=Role.MEMBER)
+WRITE = scope("tests:write", role=Role.MEMBER)
 # A key that may only write tests reads what it has written, its id above all.
-WRITE = Access(role=Role.MEMBER, scope="tests:write")
+READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
 
 # Loaders
 
@@ -50,7 +52,7 @@ enum(
 )
 
 
-@node(db.ai_tests.AiTest, access=WRITE)
+@node(db.ai_tests.AiTest, access=READ_OR_WRITE)
 class AiTest(Node):
     """One try of one AI model at one dream."""
 

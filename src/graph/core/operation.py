@@ -233,7 +233,7 @@ def _forbidden(operation: Operation, principal: Principal) -> GraphQLError | Non
     for access, place in operation.needs.items():
         if not principal.may(access):
             code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
-            return coded(f"{place} needs {access}.", code)
+            return coded(principal.refusal(access, place), code)
     return None
 
 

@@ -21,22 +21,24 @@ from graphql import (
 )
 
 from db.core.sight import Sight
-from db.users import Role
-
-RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
+from db.scopes import SCOPES, limits
+from db.users import RANKS, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may read or do something: everybody, a role or a higher one, or who holds a scope."""
+    """Who may read or do something: everybody, or users of a role or a higher one. Of their keys
+    that have scopes, those alone that have one of these."""
 
     public: bool = False
     role: Role | None = None
-    scope: str | None = None
+    scopes: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        needed = [f"the role {self.role}" if self.role else "", f"the scope {self.scope}"]
-        return " or ".join(filter(None, needed[: 2 if self.scope else 1])) or "nobody"
+        if self.role is None:
+            return "nobody"
+        scopes = " or ".join(sorted(self.scopes))
+        return f"the role {self.role}" + (f", and of a key with scopes {scopes}" if scopes else "")
 
 
 CLOSED = Access()
@@ -47,22 +49,28 @@ OPERATOR = Access(role=Role.OPERATOR)
 ADMIN = Access(role=Role.ADMIN)
 
 
-def scope(name: str) -> Access:
-    """For keys that hold the scope, and for operators."""
-    return Access(role=Role.OPERATOR, scope=name)
+def scope(*names: str, role: Role = Role.OPERATOR) -> Access:
+    """For users of a role and their keys without scopes, or with one of these."""
+    if unknown := set(names).difference(SCOPES):
+        raise ValueError(f"There are no such scopes: {unknown}.")
+    return Access(role=role, scopes=frozenset(names))
 
 
-INTROSPECTION = Access(role=Role.MEMBER, scope="schema:read")
+INTROSPECTION = scope("schema:read", role=Role.MEMBER)
+ALL_DREAMS = scope("dreams:read")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a user with a role, a key with scopes, or nobody in particular."""
+    """Who asks: a user with a role, a key of a user, or nobody in particular. Scopes limit what a
+    key may do of what the role allows; without any it may do all of it. A principal that
+    `introspects` may read the schema whatever its role."""
 
     user_id: UUID | None = None
     role: Role | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     key_id: UUID | None = None
+    introspects: bool = False
 
     def __post_init__(self) -> None:
         """Ids come from rows as asyncpg's subclass of UUID, which JSON encoders do not know."""
@@ -79,16 +87,34 @@ class Principal:
     def sight(self) -> Sight:
         """The rows this principal sees: operators all but personal ones, others public ones and
         their own."""
-        return Sight(shared=self.may(OPERATOR), keys=self.may(ADMIN), user_id=self.user_id)
+        return Sight(shared=self.may(ALL_DREAMS), keys=self.may(ADMIN), user_id=self.user_id)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is a key that may do less than its user."""
+        return limits(self.scopes)
 
     def may(self, access: Access) -> bool:
         """Whether this principal has that access."""
-        ranked = self.role and access.role and RANKS[self.role] >= RANKS[access.role]
-        return access.public or bool(ranked) or access.scope in self.scopes
+        if access.public or (self.introspects and access == INTROSPECTION):
+            return True
+        if self.is_limited and self.scopes.isdisjoint(access.scopes):
+            return False
+        return self.ranks(access.role)
+
+    def ranks(self, role: Role | None) -> bool:
+        """Whether its user has that role or a higher one; nobody has the role None."""
+        return bool(self.role and role and RANKS[self.role] >= RANKS[role])
+
+    def refusal(self, access: Access, place: str) -> str:
+        """What to tell this principal, which lacks the access that a place in a document needs."""
+        if self.ranks(access.role) and not access.scopes:
+            return f"{place} is not for keys with scopes."
+        return f"{place} needs {access}."
 
 
 ANONYMOUS = Principal()
-READER_OF_SCHEMA = Principal(scopes=frozenset({"schema:read"}))
+READER_OF_SCHEMA = Principal(introspects=True)
 DEVELOPER = Principal(role=Role.ADMIN)
 
 

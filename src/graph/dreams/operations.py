@@ -8,18 +8,22 @@ import strawberry
 import db
 from db import WriteSession
 from db.core import errors
+from db.users import Role
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.mutation import Given, existing, id_in, once, result, values, writing
 from graph.core.node import IdOf, load
-from graph.core.permission import ADMIN, MEMBER, PUBLIC
+from graph.core.permission import PUBLIC, scope
 from graph.core.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.types import Dream, DreamStatus
 
 DRAFT, ACTIVE, ACHIEVED, ARCHIVED = DreamStatus
+
+WRITE = scope("dreams:write", role=Role.MEMBER)
+WRITE_ALL = scope("dreams:write", role=Role.ADMIN)
 
 # Results
 
@@ -53,7 +57,7 @@ class Queries:
 def may_change(info: Info, dream: Any) -> None:
     """Raises Forbidden for who neither wrote the dream nor is an administrator."""
     who = info.context.principal
-    if not who.may(ADMIN) and (who.user_id is None or dream.user_id != who.user_id):
+    if not who.may(WRITE_ALL) and (who.user_id is None or dream.user_id != who.user_id):
         raise errors.Forbidden("Only its owner may change a dream.")
 
 
@@ -65,7 +69,7 @@ def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[A
             may_change(info, dream)
             return await change(session, dream)
 
-    return field(description, MEMBER, resolve, graphql_type=ChangeDreamResult)
+    return field(description, WRITE, resolve, graphql_type=ChangeDreamResult)
 
 
 def becoming(status: DreamStatus, *before: DreamStatus) -> Callable[..., Awaitable[Any]]:
@@ -90,21 +94,21 @@ class Mutations:
         "Say that a dream is no longer impossible.", becoming(ACHIEVED, ACTIVE)
     )
 
-    @field("Write a dream.", MEMBER, graphql_type=CreateDreamResult)
+    @field("Write a dream.", WRITE, graphql_type=CreateDreamResult)
     async def create_dream(self, info: Info, input: Given[CreateDreamInput]) -> Any:
         owner, dream = info.context.principal.user_id, values(input)
         return await once(
             info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
         )
 
-    @field("Change the words of a dream.", MEMBER, graphql_type=EditDreamResult)
+    @field("Change the words of a dream.", WRITE, graphql_type=EditDreamResult)
     async def edit_dream(self, info: Info, input: Given[EditDreamInput]) -> Any:
         version = or_none(input.expected_version)
         async with writing(info, db.dreams.Dream, input.id, version) as (session, dream):
             may_change(info, dream)
             return await db.dreams.edit(session, dream, **values(input))
 
-    @field("Write a private draft that varies a dream.", MEMBER, graphql_type=RemixDreamResult)
+    @field("Write a private draft that varies a dream.", WRITE, graphql_type=RemixDreamResult)
     async def remix_dream(self, info: Info, input: Given[RemixDreamInput]) -> Any:
         async def remix(session: WriteSession) -> Any:
             source = await existing(session, db.dreams.Dream, id_in(input.id, db.dreams.Dream))
@@ -113,7 +117,7 @@ class Mutations:
 
         return await once(info, db.dreams.Dream, input, remix)
 
-    @field("Remove a dream with its tests.", MEMBER, graphql_type=DeleteDreamResult)
+    @field("Remove a dream with its tests.", WRITE, graphql_type=DeleteDreamResult)
     async def delete_dream(self, info: Info, input: Given[DreamInput]) -> Any:
         async with writing(info, db.dreams.Dream, input.id) as (session, dream):
             may_change(info, dream)

@@ -1,0 +1,75 @@
+"""Scopes: what the rights of an API key may be limited to, all of them, declared here once.
+
+A key with scopes may do what they allow as far as its user may do it at that moment. So a scope is
+of no use below its `role`; what it allows may grow with the role.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from db.users import RANKS, Role
+
+WHOLE = "admin"  # a key with this scope, or with none, is not limited
+
+
+class Scope(NamedTuple):
+    """The lowest role that a scope is of use to, and what it allows."""
+
+    role: Role
+    allows: str
+
+
+SCOPES = {
+    WHOLE: Scope(Role.MEMBER, "Everything its user may do, as a key without scopes."),
+    "schema:read": Scope(Role.MEMBER, "Introspect the schema."),
+    "dreams:read": Scope(
+        Role.MEMBER,
+        "See every dream, with its tests and progress, that its user may see. Keys without it see "
+        "public dreams and those of their user.",
+    ),
+    "dreams:write": Scope(
+        Role.MEMBER,
+        "Create, edit, publish and delete dreams of its user; for administrators also those of "
+        "others.",
+    ),
+    "tests:read": Scope(Role.MEMBER, "Read AI tests."),
+    "tests:write": Scope(
+        Role.MEMBER,
+        "Start, complete and record AI tests of dreams of its user; for administrators also of "
+        "those of others.",
+    ),
+    "users:read": Scope(
+        Role.MEMBER,
+        "Read users, such as owners of dreams; for operators also their addresses and the list.",
+    ),
+    "users:write": Scope(
+        Role.MEMBER,
+        "Change its user and its user's preferences; for operators also create and change others.",
+    ),
+    "notifications:read": Scope(Role.MEMBER, "Read the notifications of its user."),
+    "notifications:write": Scope(Role.MEMBER, "Mark the notifications of its user as read."),
+    "events:read": Scope(Role.OPERATOR, "Read and count system events."),
+    "events:write": Scope(
+        Role.MEMBER,
+        "Track actions of its user; for operators also of others, and log system events.",
+    ),
+    "actions:read": Scope(Role.OPERATOR, "Read and count what users did."),
+    "agents:read": Scope(Role.OPERATOR, "Read agents and their reports."),
+    "agents:write": Scope(Role.OPERATOR, "Report the status of agents, and forget agents."),
+    "metrics:read": Scope(Role.OPERATOR, "Read and summarize metrics."),
+    "metrics:write": Scope(Role.OPERATOR, "Record metrics."),
+    "models:write": Scope(Role.OPERATOR, "Register, reprice, retire and revive AI models."),
+    "config:read": Scope(Role.OPERATOR, "Read settings and feature flags."),
+    "config:write": Scope(Role.OPERATOR, "Change settings and feature flags."),
+    "usage:read": Scope(Role.OPERATOR, "Read the size and health of the database."),
+}
+
+
+def limits(scopes: Collection[str]) -> bool:
+    """Whether a key with these scopes may less than its user."""
+    return bool(scopes) and WHOLE not in scopes
+
+
+def beyond(role: Role, scopes: Collection[str]) -> list[str]:
+    """Those of some scopes that are of no use to a role. Scopes of other versions are of none."""
+    return [name for name in scopes if name in SCOPES and RANKS[role] < RANKS[SCOPES[name].role]]
