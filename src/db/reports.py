@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     CTE,
+    Boolean,
     ColumnElement,
     Executable,
     ScalarSelect,
+    Select,
     and_,
     case,
     column,
@@ -43,13 +45,21 @@ NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
 NO_ERRORS: ColumnElement[Any] = literal_column("'[]'::jsonb")
 
 
-def report(row: Row, at: datetime, key: str | None, measured: Sequence[Row] = ()) -> Item:
+def report(
+    row: Row,
+    at: datetime,
+    key: str | None,
+    measured: Sequence[Row] = (),
+    keeps_task: bool = False,
+) -> Item:
     """The item of a report: agent_key, status, current_task, performance_metrics and error, with
-    the metrics that it brings along. Raises Invalid."""
+    the metrics that it brings along. One that keeps the task has that of the report before instead.
+    Raises Invalid."""
     error = row["error"]
     entry = {"at": print_time(at), "error": error} if error is not None else None
     row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
-    return RULES.item({**row, "measured": measured}, at, key)
+    kept = {"keeps_task": True} if keeps_task else {}
+    return RULES.item({**row, **kept, "measured": measured}, at, key)
 
 
 def performance(at: datetime, response_time: float, success_rate: float, tags: Row) -> list[Row]:
@@ -129,8 +139,31 @@ def _items() -> CTE:
         *(AgentReport.id, AgentReport.agent_key, AgentReport.status, AgentReport.current_task),
         *(AgentReport.performance_metrics, AgentReport.error, AgentReport.reported_at),
     )
-    items = recordset(*own, column("entry", JSONB), column("measured", JSONB))
-    return select(*items.c, func.row_number().over().label("position")).cte("items")
+    beside = column("keeps_task", Boolean), column("entry", JSONB), column("measured", JSONB)
+    sent = recordset(*own, *beside)
+    numbered = select(*sent.c, func.row_number().over().label("position")).cte("numbered")
+    kept = _kept_tasks(numbered).subquery("kept")
+    task = case((numbered.c.keeps_task, kept.c.task), else_=numbered.c.current_task)
+    others = (c for c in numbered.c if c.name != "current_task")
+    items = select(*others, task.label("current_task"))
+    return items.outerjoin_from(numbered, kept, kept.c.position == numbered.c.position).cte("items")
+
+
+def _kept_tasks(numbered: CTE) -> Select[Any]:
+    """By position what an agent worked on at each report: what it said then, or in the report
+    before, by time, in the batch, or else what its state says. Only of agents that keep a task."""
+    c = numbered.c
+    says = func.count().filter(c.keeps_task.is_not(true()))
+    said = says.over(partition_by=c.agent_key, order_by=(c.reported_at, c.position)).label("said")
+    of_keeping = c.agent_key.in_(select(c.agent_key).where(c.keeps_task))
+    reports = select(c.agent_key, c.current_task, c.reported_at, c.position, said)
+    report = reports.where(of_keeping).subquery("report").c
+    last = func.first_value(report.current_task).over(
+        partition_by=(report.agent_key, report.said), order_by=(report.reported_at, report.position)
+    )
+    state = select(Agent.current_task).where(Agent.agent_key == report.agent_key).scalar_subquery()
+    task = case((report.said == 0, state), else_=last)
+    return select(report.position, task.label("task"))
 
 
 def _history(items: CTE) -> dict[str, Any]:

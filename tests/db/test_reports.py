@@ -128,3 +128,36 @@ async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion:
     assert (entry.before["agent_key"], entry.before["status"]) == ("a", status)
     assert entry.after is None
     assert (change.noun, change.entity_id, change.kind) == ("agent_states", id, "DELETED")
+
+
+async def test_a_report_keeps_the_task_of_the_one_before_in_its_batch(
+    database: Database, ingestion: Ingestion
+) -> None:
+    """Before by time: the order in which they came says nothing."""
+
+    def sent(seconds: int, agent_key: str = "a", task: Any = None, keeps: bool = False) -> Item:
+        row = {"agent_key": agent_key, "status": "RUNNING", "current_task": task, "error": None}
+        return db.reports.report(row, NOW - timedelta(seconds=seconds), None, keeps_task=keeps)
+
+    await ingestion.take(db.reports.REPORTED, [sent(90, task="old"), sent(90, "b", "other")])
+    batch = [
+        sent(10, keeps=True),
+        sent(50, keeps=True),
+        sent(30, task="new"),
+        sent(20, keeps=True),
+        sent(40, "b", "told"),
+        sent(60, "b", keeps=True),
+        sent(60, "c", keeps=True),
+    ]
+    await ingestion.take(db.reports.REPORTED, batch)
+    table = db.agents.AgentReport
+    statement = select(table.agent_key, table.current_task).order_by(table.id)
+    tasks = await rows(database, statement)
+    history = {name: [task for key, task in tasks if key == name] for name in "abc"}
+    assert history == {
+        "a": ["old", "old", "new", "new", "new"],
+        "b": ["other", "other", "told"],
+        "c": [None],
+    }
+    states = {key: (await agent(database, key)).current_task for key in "abc"}
+    assert states == {"a": "new", "b": "told", "c": None}

@@ -113,3 +113,38 @@ async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
         "eventType": "agent_forgotten",
         "payload": {"agent_key": "a", "status": "WAITING"},
     }
+
+
+async def task(data: Any, key: str = "a") -> Any:
+    """What an agent works on, now and at each report, newest first."""
+    query = f"""{{ agent(key: "{key}") {{
+      status currentTask history {{ nodes {{ currentTask }} }} }}
+      events(filter: {{eventType: {{eq: "agent_status_update"}}}}) {{ nodes {{ payload }} }} }}"""
+    answer = await data(query)
+    agent, events = answer["agent"], answer["events"]["nodes"]
+    history = [report["currentTask"] for report in agent["history"]["nodes"]]
+    assert [event["payload"]["task"] for event in events] == history
+    return agent["currentTask"], history
+
+
+async def test_an_error_keeps_the_task_that_failed(done: Any, data: Any) -> None:
+    work, error = {"name": "look"}, {"agentKey": "a", "message": "lost"}
+    await done("reportAgentError", error | {"reportedAt": at(-9)})
+    assert await task(data) == (None, [None])
+    status = {"agentKey": "a", "status": "RUNNING", "currentTask": work, "reportedAt": at(-8)}
+    await done("reportAgentStatus", status)
+    await done("reportAgentError", error | {"reportedAt": at(-7)})
+    await done("reportAgentError", error | {"reportedAt": at(-6)})
+    assert await task(data) == (work, [work, work, work, None])
+    await done("reportAgentError", error | {"reportedAt": at(-5), "currentTask": [1]})
+    assert (await task(data))[0] == [1]
+    await done("reportAgentError", error | {"reportedAt": at(-4), "currentTask": None})
+    await done("reportAgentError", error | {"reportedAt": at(-3)})
+    assert await task(data) == (None, [None, None, [1], work, work, work, None])
+
+
+async def test_a_status_without_a_task_has_none(done: Any, data: Any) -> None:
+    status = {"agentKey": "a", "status": "RUNNING"}
+    await done("reportAgentStatus", status | {"currentTask": {"n": 1}, "reportedAt": at(-2)})
+    await done("reportAgentStatus", status | {"reportedAt": at(-1)})
+    assert await task(data) == (None, [None, {"n": 1}])

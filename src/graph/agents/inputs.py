@@ -92,6 +92,10 @@ class ReportAgentErrorInput(ReportFields):
     """What went wrong for one agent."""
 
     message: str = field("What went wrong, in the agent's words.")
+    current_task: JSON | None = field(
+        "The task that failed; left out, the one that the agent works on. Null: it has none.",
+        default=UNSET,
+    )
     status: AgentStatus = field("What it is doing now.", default=AgentStatus.ERROR)
 
 

@@ -65,6 +65,10 @@ def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:
     return db.reports.report(row, at, key, **more)
 
 
+def _error(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+    return _report(given, at, key, keeps_task="currentTask" not in given)
+
+
 def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     return _report(given, at, key)
 
@@ -83,7 +87,7 @@ def _reporting(make: Any) -> Reporting:
     return Reporting(db.reports.REPORTED, record, make, time="reportedAt")
 
 
-STATUS, PERFORMANCE = _reporting(_status), _reporting(_performance)
+STATUS, PERFORMANCE, ERROR = map(_reporting, (_status, _performance, _error))
 
 
 @strawberry.type
@@ -139,7 +143,7 @@ class Mutations:
         graphql_type=ReportAgentErrorResult,
     )
     async def report_agent_error(self, info: Info, input: Given[ReportAgentErrorInput]) -> Any:
-        return await STATUS.one(info, input)
+        return await ERROR.one(info, input)
 
     @field("Remove the present state of an agent.", WRITE, graphql_type=ForgetAgentResult)
     async def forget_agent(self, info: Info, input: Given[ForgetAgentInput]) -> Any:
