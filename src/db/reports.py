@@ -67,7 +67,7 @@ def performance(at: datetime, response_time: float, success_rate: float, tags: R
     prefix = f"agent_{tags['agent_key']}"
     rows: list[Row] = [
         {"metric_name": f"{prefix}_response_time", "value": response_time, "unit": "ms"},
-        {"metric_name": f"{prefix}_success_rate", "value": success_rate, "unit": "percent"},
+        {"metric_name": f"{prefix}_success_rate", "value": success_rate, "unit": "percentage"},
     ]
     return [RECORDED.rules.row({**row, "tags": tags, "timestamp": at}, at) for row in rows]
 

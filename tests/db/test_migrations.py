@@ -14,7 +14,7 @@ from db.core import migrate
 from db.core.connect import engine
 from db.core.table import Table
 from db.core.url import connection_info
-from factories import make_ai_test
+from factories import make_ai_test, make_metric
 from waiting import patience
 
 STRUCTURE = text("""
@@ -54,6 +54,22 @@ async def test_down_takes_partitions_and_rows_along(database: Database, database
     await make_ai_test(database)
     await migrate.downgrade(database_url, "base")
     assert await _relations(database_url) == 2
+
+
+async def test_success_rates_stored_before_get_the_unit_of_those_to_come(
+    database: Database, database_url: str
+) -> None:
+    ours = {"metric_name": "agent_scout_success_rate", "tags": {"agent_key": "scout"}}
+    await make_metric(database, **ours, unit="percent")
+    await make_metric(database, metric_name="cpu", unit="percent")
+    await make_metric(database, **ours | {"tags": {}}, unit="percent")
+    units = text("select unit from performance_metrics order by id")
+    await migrate.downgrade(database_url, "0005")
+    assert await _rows(database_url, units) == [("percent",)] * 3
+    await migrate.upgrade(database_url)
+    assert await _rows(database_url, units) == [("percentage",), ("percent",), ("percent",)]
+    await migrate.downgrade(database_url, "0005")
+    assert await _rows(database_url, units) == [("percent",)] * 3
 
 
 async def test_upgrading_twice_changes_nothing(database: Database, database_url: str) -> None:

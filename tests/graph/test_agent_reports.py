@@ -78,7 +78,7 @@ async def test_performance_becomes_state_and_metrics(done: Any, data: Any) -> No
     tags = {"agent_key": "scout", "task_type": "search"}
     named = {
         "agent_scout_response_time": (120.5, "ms"),
-        "agent_scout_success_rate": (98, "percent"),
+        "agent_scout_success_rate": (98, "percentage"),
     }
     stored = {m["metricName"]: (m["value"], m["unit"]) for m in answer["metrics"]["nodes"]}
     assert stored == named
