@@ -58,6 +58,7 @@ class Event(Table):
     user_id: Mapped[UUID | None]
 
 
+API_SERVER = "api-server"  # the source of the gateway's own request log
 COUNTED = timedelta(hours=24)
 
 LISTING = Listing(

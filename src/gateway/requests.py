@@ -24,11 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion, Parcel
-from db.events import LOGGED, EventSeverity
+from db.events import API_SERVER, LOGGED, EventSeverity
 from graph.core.permission import ANONYMOUS, Principal
 
 PATH = "/graphql"
-SOURCE = "api-server"
 REPORT_SECONDS = 60  # between two lines of the log about entries that were dropped
 NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
 LONGEST_AGENT = 200  # characters of a user agent
@@ -201,7 +200,7 @@ def _row(scope: Scope, asked: Asked, at: datetime) -> dict[str, Any]:
     }
     return {
         "event_type": "api_request",
-        "source": SOURCE,
+        "source": API_SERVER,
         "severity": EventSeverity.ERROR if asked.failed else EventSeverity.INFO,
         "payload": payload,
         "timestamp": at,

@@ -20,7 +20,7 @@ from graph.core.errors import Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, act, given, id_in, result
-from graph.core.node import Node, node
+from graph.core.node import Node, node, with_ids
 from graph.core.permission import scope
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.core.unset import or_none
@@ -40,7 +40,10 @@ class Notification(Node):
     kind: str = field("What it is about, for example `DREAM_TESTED`.")
     title: str = field("The message in one line.")
     body: str | None = field("The message at length.")
-    payload: JSON = field("The facts behind it, for programs.")
+    payload: JSON = field(
+        "The facts behind it, for programs; of a `DREAM_ACHIEVED` the `dreamId` and `bestScore`.",
+        resolver=lambda root: with_ids(root.payload, dreamId=db.dreams.Dream),
+    )
     read_at: datetime | None = field("When the user read it; null while unread.")
     created_at: datetime = field("When it was sent.")
 

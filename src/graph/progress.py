@@ -15,7 +15,7 @@ from graph.core.connection import Connection, listed
 from graph.core.context import Info
 from graph.core.field import field, related
 from graph.core.filter import filters, orders, relation
-from graph.core.node import IdOf, Node, load, node
+from graph.core.node import IdOf, Node, load, node, with_ids
 from graph.core.permission import PUBLIC
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.dreams import Dream, DreamById, DreamId, followed
@@ -44,7 +44,10 @@ class ProgressLog(Node):
         "Percent by which averageImpossibility fell since the newest log at least 30 days older, "
         "of logs of the same microsecond the one with the highest id; null when there is none."
     )
-    snapshot_data: JSON = field("The test that caused this log.")
+    snapshot_data: JSON = field(
+        "The test that caused this log: its `testId`, `provider`, `model` and `score`.",
+        resolver=lambda root: with_ids(root.snapshot_data, testId=db.ai_tests.AiTest),
+    )
     created_at: datetime = field("When the test was started.")
     dream: Dream = related(DreamById, "dream_id", description="The dream it is about.")
 

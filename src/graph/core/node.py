@@ -80,6 +80,20 @@ def node(table: type[Table], access: Access, alike: bool = False) -> Callable[[T
     return register
 
 
+def with_ids(document: Any, **tables: type[Table]) -> Any:
+    """A JSON object of ours as clients see it: what it holds under those names, the key of a row in
+    that table, as the id of an entity."""
+    keys = {name: key for name in tables if (key := _key(document.get(name))) is not None}
+    return document | {name: id_of(tables[name].Record, key) for name, key in keys.items()}
+
+
+def _key(text: Any) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def parse_id(text: str, table: type[Table] | None = None) -> tuple[NodeType, UUID]:
     """An id as clients send it. Raises Invalid if it is none, or one of another type."""
     prefix, _, digits = text.rpartition("_")

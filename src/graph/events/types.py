@@ -1,13 +1,14 @@
 """Types: what happened, one by one and counted."""
 
 from datetime import datetime
+from typing import Any
 
 from strawberry.scalars import JSON
 
 import db
 from db.events import EventGroup as EventGroup, EventSeverity as EventSeverity
 from graph.core.field import enum, field, related, value
-from graph.core.node import Node, node
+from graph.core.node import Node, node, with_ids
 from graph.core.permission import scope
 from graph.core.scalars import BigInt
 from graph.users import User, UserById
@@ -32,6 +33,17 @@ enum(
 )
 
 
+def _payload(root: Any) -> Any:
+    """The ids in events of the gateway itself are stored as keys; what others log stays as sent."""
+    payload = root.payload
+    match root.event_type, payload:
+        case "user_action", {"user_id": str(key)} if key == str(root.user_id):
+            return with_ids(payload, user_id=db.users.User)
+        case "api_request", {"key_id": str()} if root.source == db.events.API_SERVER:
+            return with_ids(payload, key_id=db.api_keys.ApiKey)
+    return payload
+
+
 @node(db.events.Event, access=READ, alike=True)
 class Event(Node):
     """Something that happened in the system."""
@@ -40,7 +52,7 @@ class Event(Node):
     event_type: str = field("What kind of thing happened, for example `deployed`.")
     source: str = field("Who reported it, for example the name of a service.")
     severity: EventSeverity = field("How much it matters.")
-    payload: JSON = field("The facts, in the terms of the source.")
+    payload: JSON = field("The facts, in the terms of the source.", resolver=_payload)
     timestamp: datetime = field("When it happened.")
     metadata: JSON = field("What the source has to say about its report.")
     user: User | None = related(
