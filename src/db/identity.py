@@ -43,10 +43,10 @@ async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> 
     return made
 
 
-async def admit_for(database: Database, email: str) -> Any:
+async def admit_for(database: Database, email: str, role: Role = Role.MEMBER) -> Any:
     """As `admit`, in a transaction of its own."""
     async with database.write(SIGNING_IN) as session:
-        return await admit(session, email)
+        return await admit(session, email, role)
 
 
 async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey | None:

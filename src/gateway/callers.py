@@ -7,7 +7,7 @@ from typing import NamedTuple
 from starlette.requests import HTTPConnection
 
 from graph.core.budget import Account, Budget
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.permission import Principal
 
 NETWORKS = {4: 24, 6: 64}  # what one stranger can easily have many addresses in
 
@@ -21,7 +21,7 @@ class Caller(NamedTuple):
 
 def caller(connection: HTTPConnection, principal: Principal) -> Caller | None:
     """Who sends a request; None for the developer, who may have what they like."""
-    if principal == DEVELOPER:
+    if principal.is_unlimited:
         return None
     known = principal.user_id or principal.key_id
     host = connection.client.host if connection.client else ""

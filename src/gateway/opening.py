@@ -78,3 +78,15 @@ def obstacle(found: Examination) -> str | None:
             f"{migrate.head()}: run `dreamnet migrate up`, or a newer version of the gateway."
         )
     return None
+
+
+def is_missing(settings: Settings) -> bool:
+    """Whether the embedded database is yet to be made."""
+    return settings.connection is None and not (settings.data_dir / "data").exists()
+
+
+def whereabouts(settings: Settings, url: ConnectionInfo) -> str:
+    """Which database commands work on, without who signs in and how."""
+    if settings.connection is None:
+        return f"{settings.data_dir.resolve()} (embedded PostgreSQL)"
+    return f"the database {url}"

@@ -18,7 +18,7 @@ from gateway.auth import Auth, first
 from gateway.auth.minting import mint
 from gateway.auth.session import Session
 from gateway.exits import Exit, Stopped
-from gateway.opening import migrated_url
+from gateway.opening import migrated_url, whereabouts
 from gateway.protocol import KEEP_ALIVE_SECONDS, Protocol
 from gateway.server import Server
 from gateway.settings import Settings
@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
         mint(settings)  # without its pepper nothing is even started
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
-        _admit_first(settings, url)
+        admit_first(settings, url)
         database = Database(url, settings.pool_size)
         auth = Auth(settings, database)
         greeting = _greeting(settings, url, auth.session)
@@ -43,12 +43,17 @@ def serve(settings: Settings) -> None:
         Server(config, settings, greeting).run(sockets=[listener])
 
 
-def _admit_first(settings: Settings, url: ConnectionInfo) -> None:
-    """Makes the first administrator; tells where the key is, never what it is. Raises Stopped."""
+def admit_first(settings: Settings, url: ConnectionInfo) -> None:
+    """Makes the first administrator; tells where the key is, never what it is. Raises Stopped,
+    except in development, which acts as an administrator all the same."""
     try:
         path = asyncio.run(first.admin_key(url, settings))
     except DomainError as error:
-        raise Stopped(f"The first administrator cannot be made: {error}", Exit.PROBLEMS) from error
+        message = f"The first administrator cannot be made: {error}"
+        if not settings.development:
+            raise Stopped(message, Exit.PROBLEMS) from error
+        log.warning("nobody has the role ADMIN", reason=str(error))
+        return
     if path is not None:
         log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
 
@@ -97,14 +102,13 @@ def _greeting(settings: Settings, url: ConnectionInfo, session: Session) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
     token = f"?token={session.token}" if settings.opened_by_token else ""
-    data = f"{settings.data_dir.resolve()} (embedded PostgreSQL)"
     return "\n".join(
         [
             f"[bold]DreamNet gateway {version('dreamnet-gateway')}[/bold] ({settings.env})",
             f"  GraphQL  {base}/graphql",
             f"  Console  {base}/graphiql{token}",
             f"  Health   {base}/health",
-            f"  Data     {data if settings.connection is None else url}",
+            f"  Data     {whereabouts(settings, url)}",
             "Ctrl-C stops it.",
         ]
     )

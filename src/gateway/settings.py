@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from db.core.parameters import NAMES_A_SERVER, InvalidParameter
 from db.core.url import ConnectionInfo, connection_info
 from gateway.libpq import libpq_variables
-from gateway.values import Algorithms, PostgresUrl, SecureUrl, Storage, is_loopback
+from gateway.values import Algorithms, Folder, PostgresUrl, SecureUrl, Storage, is_loopback
 
 LIMITS = (
     "max_tokens",
@@ -64,12 +64,12 @@ class Settings(BaseSettings):
     )
     env: Literal["development", "production"] = Field(
         default="development",
-        description="development acts as an administrator and therefore listens on loopback only; "
+        description="development acts as admin@localhost and therefore listens on loopback only; "
         "production requires DATABASE_URL, DREAMNET_KEY_PEPPER and a credential with each request.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
-    data_dir: Path = Field(
+    data_dir: Folder = Field(
         default=Path(".dreamnet"),
         description="The folder of the embedded database and of secrets made at the first start.",
     )
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="The secret that API keys are hashed with; changing it ends them all. Required "
         "in production; development makes one in the data folder.",
     )
-    admin_key_file: Path | None = Field(
+    admin_key_file: Folder | None = Field(
         default=None,
         description="Where the first start writes the key of the first administrator; admin.key in "
         "the data folder unless set.",

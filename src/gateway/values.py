@@ -1,6 +1,7 @@
 """Values: the kinds of values that settings hold, and what makes one acceptable."""
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -60,6 +61,7 @@ def _can_be_counted_in(uri: SecretStr) -> SecretStr:
     return uri
 
 
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
 SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between

@@ -13,7 +13,6 @@ from gateway.app import create_app
 from gateway.auth import Auth
 from gateway.errors import Refused
 from gateway.settings import Settings
-from graph.core import permission
 
 ANONYMOUS = {"role": None, "scopes": []}
 DEVELOPER = {"role": "ADMIN", "scopes": []}
@@ -128,9 +127,8 @@ async def test_sockets_of_our_own_pages_are_the_developers(database: Database, s
     page = {"ws": "http", "wss": "https"}[scheme]
     headers = {"origin": f"{page}://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
     auth = Auth(Settings(_env_file=None), database)
-    assert (
-        await auth.principal(HTTPConnection(handshake(scheme, **headers))) == permission.DEVELOPER
-    )
+    who = await auth.principal(HTTPConnection(handshake(scheme, **headers)))
+    assert who == await auth.developer.principal()
 
 
 class Visitor:

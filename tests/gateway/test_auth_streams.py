@@ -20,8 +20,7 @@ from factories import make_user
 from gateway.auth import Auth, watch
 from gateway.auth.refusal import NotValid
 from gateway.auth.tokens import LEEWAY_SECONDS
-from gateway.settings import Settings
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.permission import ANONYMOUS, Principal
 from waiting import patience, until
 
 
@@ -264,11 +263,11 @@ async def test_users_of_tokens_are_looked_up_many_together(
     assert [connection.ended for connection in connections] == [0, 1, 0]
 
 
-async def test_the_developer_is_not_watched(database: Database, stack: ExitStack) -> None:
-    auth = Auth(Settings(_env_file=None), database)
+async def test_strangers_are_not_watched(database: Database, stack: ExitStack) -> None:
+    auth = Auth(production(public_read=True), database)
     connection = HTTPConnection(handshake())
-    assert await auth.principal(connection) == DEVELOPER
-    stack.enter_context(auth.watched(connection, DEVELOPER, lambda: None))
+    assert await auth.principal(connection) == ANONYMOUS
+    stack.enter_context(auth.watched(connection, ANONYMOUS, lambda: None))
     assert auth.watch.watched == {}
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 import strawberry
+from callers import production
 from posting import GRAPHQL_JSON, ID, JSON, client_of, extensions, post, refused
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -146,17 +147,26 @@ async def test_a_subscription_needs_a_stream(other: httpx2.AsyncClient, accept: 
     assert (response.status_code, response.json()) == (406, refused(message))
 
 
-async def test_no_database_is_503(settings: Settings) -> None:
-    app = create_app(settings, Database("postgresql://nobody@127.0.0.1:1/nothing"))
-    user = f'user(id: "user_{"0" * 32}") {{ id }}'
+async def test_no_database_is_503() -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    app = create_app(production(public_read=True), nowhere)
+    dream = f'dream(id: "dream_{"0" * 32}") {{ id }}'
     async with client_of(app) as client:
-        whole = await post(client, {"query": f"{{ {user} }}"})
-        part = await post(client, {"query": f"{{ __typename {user} }}"})
+        whole = await post(client, {"query": f"{{ {dream} }}"})
+        part = await post(client, {"query": f"{{ __typename {dream} }}"})
     error = whole.json()["errors"][0]
     code = extensions("SERVICE_UNAVAILABLE")
     assert (whole.status_code, whole.headers["retry-after"]) == (503, "1")
     assert (error["message"], error["extensions"]) == (UNAVAILABLE, code)
-    assert (part.status_code, part.json()["data"]) == (200, {"__typename": "Query", "user": None})
+    assert (part.status_code, part.json()["data"]) == (200, {"__typename": "Query", "dream": None})
+
+
+async def test_development_without_a_database_is_503(settings: Settings) -> None:
+    app = create_app(settings, Database("postgresql://nobody@127.0.0.1:1/nothing"))
+    async with client_of(app) as client:
+        response = await post(client, {"query": "{ __typename }"})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert response.json()["errors"][0]["message"] == UNAVAILABLE
 
 
 async def test_what_breaks_is_masked_and_logged_once(

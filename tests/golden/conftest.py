@@ -9,6 +9,7 @@ import pytest
 from db import Database
 from gateway import upkeep
 from gateway.app import create_app
+from gateway.auth import Auth
 from gateway.settings import Settings
 from golden import world
 from ground import drop_database
@@ -34,9 +35,12 @@ async def client(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway over the world, whose agents have been silent for years and stay as
-    they are however long a test takes."""
+    they are however long a test takes. The gateway knows already whom it acts as."""
     monkeypatch.setattr(upkeep, "LOOK_SECONDS", 3600)
-    app = create_app(Settings(_env_file=None), database)
+    settings = Settings(_env_file=None)
+    auth = Auth(settings, database, clock=lambda: 0.0)
+    await auth.developer.principal()
+    app = create_app(settings, database, auth)
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

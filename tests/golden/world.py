@@ -49,15 +49,23 @@ async def build(database: Database) -> None:
             passport_tier="explorer",
             role="OPERATOR",
         )
+        admin = await make.make_user(
+            session,
+            **when(at(-1), "admin"),
+            updated_at=at(-1),
+            email="admin@localhost",
+            role="ADMIN",
+        )
         await _models(session)
         await _dreams(session, ada, grace)
         await _agents(session)
         await _events(session, ada)
         await _metrics(session)
         await _config(session, ada)
-        await make.make_notification(
-            session, **when(at(5), "note"), user_id=ada.id, payload={"dream": "proof"}
-        )
+        for user in (ada, admin):
+            await make.make_notification(
+                session, **when(at(5), user.email), user_id=user.id, payload={"dream": "proof"}
+            )
 
 
 async def _models(session: Any) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from db import Database
 from db.core.credential import PREFIX
+from gateway.auth.developer import Developer
 from gateway.auth.keys import Keys
 from gateway.auth.minting import mint
 from gateway.auth.recent import Clock
@@ -24,9 +25,10 @@ from gateway.auth.tokens import Tokens
 from gateway.auth.watch import Watch
 from gateway.errors import Refused
 from gateway.settings import Settings
-from graph.core.permission import ANONYMOUS, DEVELOPER, READER_OF_SCHEMA, Principal
+from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
+DEVELOPMENT = ""  # stands for the credential that development does without; no credential is empty
 ORIGINS = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a WebSocket
 
 log = structlog.get_logger()
@@ -41,6 +43,7 @@ class Auth:
         self.settings = settings
         self.keys = Keys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
+        self.developer = Developer(database, clock)
         self.session = Session(clock)
         self.watch = Watch(self)
 
@@ -51,7 +54,7 @@ class Auth:
         and Unavailable where that cannot be found out now."""
         given = _given(connection, authorization)
         if not given:
-            return self._without_credential(connection)
+            return await self._without_credential(connection)
         try:
             return await self.holder(_bearer(given))
         except NotValid as reason:
@@ -66,10 +69,12 @@ class Auth:
         authorization: str | None = None,
     ) -> AbstractContextManager[None]:
         """A context in which `end` is called, once, when that connection could no longer be opened
-        as that principal, as `principal` found it. Without a credential there is nothing to end."""
-        if given := _given(connection, authorization):
-            return self.watch.over(_bearer(given), principal, end)
-        return nullcontext()
+        as that principal, as `principal` found it. Strangers stay strangers."""
+        given = _given(connection, authorization)
+        if not given and not self.settings.development:
+            return nullcontext()
+        text = _bearer(given) if given else DEVELOPMENT
+        return self.watch.over(text, principal, end)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -89,6 +94,8 @@ class Auth:
     async def holder(self, text: str) -> Principal:
         """Who holds a credential, as read within the last seconds. Raises NotValid, and Unavailable
         where that cannot be found out now."""
+        if text == DEVELOPMENT:
+            return await self.developer.principal()
         if text.startswith(PREFIX):
             return await self.keys.principal(mint(self.settings), text)
         if self.tokens is None:
@@ -100,15 +107,17 @@ class Auth:
         keys = {text for text in texts if text.startswith(PREFIX)}
         if keys:
             await self.keys.renew(mint(self.settings), keys)
+        if DEVELOPMENT in texts:
+            await self.developer.renew()
         if self.tokens:
-            await self.tokens.renew(set(texts) - keys)
+            await self.tokens.renew(set(texts) - keys - {DEVELOPMENT})
 
-    def _without_credential(self, connection: HTTPConnection) -> Principal:
+    async def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
             return self._stranger()
         _check_same_origin(connection)
         if self.settings.dev_open or self.session.opened_by(connection.cookies.get(COOKIE)):
-            return DEVELOPER
+            return await self.developer.principal()
         raise unauthenticated()
 
     def _stranger(self) -> Principal:

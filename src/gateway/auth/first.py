@@ -1,10 +1,15 @@
-"""First start: a database without an administrator gets one, with a key in a private file."""
+"""First start: a database without an administrator gets one, with a key in a private file.
+
+In development that administrator is also who requests without a credential act as, so it is made
+where there are others as well.
+"""
 
 from pathlib import Path
 
 from db import Database, identity
 from db.core.act import Act
 from db.core.url import ConnectionInfo
+from db.users import Role
 from gateway.auth import private
 from gateway.auth.minting import mint
 from gateway.exits import Exit, Stopped
@@ -23,6 +28,8 @@ async def admin_key(url: str | ConnectionInfo, settings: Settings) -> Path | Non
         async with database.write(FIRST_START) as session:
             made = await identity.first_admin(session, mint(settings), EMAIL)
             if made is None:
+                if settings.development:
+                    await identity.admit(session, EMAIL, Role.ADMIN)
                 return None
             path = settings.admin_key_file or settings.data_dir / FILE
             _keep(path, made.text)

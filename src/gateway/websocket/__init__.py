@@ -15,7 +15,7 @@ from gateway.streams import Streams
 from gateway.websocket.codes import Code
 from gateway.websocket.messages import SUBPROTOCOL
 from gateway.websocket.socket import Socket
-from graph.core.permission import ANONYMOUS, DEVELOPER
+from graph.core.permission import ANONYMOUS
 
 __all__ = ["WebSockets"]
 
@@ -46,7 +46,7 @@ class WebSockets:
     def _waiting(self, connection: HTTPConnection) -> callers.Caller | None:
         """Whom a socket is counted for until its first message tells who it belongs to."""
         development = self.service.auth.settings.development
-        return callers.caller(connection, DEVELOPER if development else ANONYMOUS)
+        return None if development else callers.caller(connection, ANONYMOUS)
 
 
 async def _decline(send: Send) -> None:

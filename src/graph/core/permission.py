@@ -64,13 +64,15 @@ ALL_DREAMS = scope("dreams:read")
 class Principal:
     """Who asks: a user with a role, a key of a user, or nobody in particular. Scopes limit what a
     key may do of what the role allows; without any it may do all of it. A principal that
-    `introspects` may read the schema whatever its role."""
+    `introspects` may read the schema whatever its role; one that `is_unlimited` has no budget and
+    no quota, which is for the developer."""
 
     user_id: UUID | None = None
     role: Role | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     key_id: UUID | None = None
     introspects: bool = False
+    is_unlimited: bool = False
 
     def __post_init__(self) -> None:
         """Ids come from rows as asyncpg's subclass of UUID, which JSON encoders do not know."""
@@ -115,7 +117,7 @@ class Principal:
 
 ANONYMOUS = Principal()
 READER_OF_SCHEMA = Principal(introspects=True)
-DEVELOPER = Principal(role=Role.ADMIN)
+DEVELOPER = Principal(role=Role.ADMIN, is_unlimited=True)  # where no user is at hand
 
 
 def access_of_type(type_: Any) -> Access | None:
