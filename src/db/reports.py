@@ -53,8 +53,8 @@ def report(
     keeps_task: bool = False,
 ) -> Item:
     """The item of a report: agent_key, status, current_task, performance_metrics and error, with
-    the metrics that it brings along. One that keeps the task has that of the report before instead.
-    Raises Invalid."""
+    the metrics that it brings along. If it keeps the task, its own is ignored, and that of the
+    report before is stored with it. Raises Invalid."""
     error = row["error"]
     entry = {"at": print_time(at), "error": error} if error is not None else None
     row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
@@ -150,20 +150,22 @@ def _items() -> CTE:
 
 
 def _kept_tasks(numbered: CTE) -> Select[Any]:
-    """By position what an agent worked on at each report: what it said then, or in the report
-    before, by time, in the batch, or else what its state says. Only of agents that keep a task."""
+    """The tasks of the reports of agents with a report that keeps its task, by position.
+
+    A report that says its task begins a run, and those after it that keep the task continue the
+    run, in the order of time. Run 0 continues the task of the agent's state.
+    """
     c = numbered.c
-    says = func.count().filter(c.keeps_task.is_not(true()))
-    said = says.over(partition_by=c.agent_key, order_by=(c.reported_at, c.position)).label("said")
+    begins = func.count().filter(c.keeps_task.is_not(true()))
+    run = begins.over(partition_by=c.agent_key, order_by=(c.reported_at, c.position)).label("run")
     of_keeping = c.agent_key.in_(select(c.agent_key).where(c.keeps_task))
-    reports = select(c.agent_key, c.current_task, c.reported_at, c.position, said)
+    reports = select(c.agent_key, c.current_task, c.reported_at, c.position, run)
     report = reports.where(of_keeping).subquery("report").c
-    last = func.first_value(report.current_task).over(
-        partition_by=(report.agent_key, report.said), order_by=(report.reported_at, report.position)
+    first = func.first_value(report.current_task).over(
+        partition_by=(report.agent_key, report.run), order_by=(report.reported_at, report.position)
     )
     state = select(Agent.current_task).where(Agent.agent_key == report.agent_key).scalar_subquery()
-    task = case((report.said == 0, state), else_=last)
-    return select(report.position, task.label("task"))
+    return select(report.position, case((report.run == 0, state), else_=first).label("task"))
 
 
 def _history(items: CTE) -> dict[str, Any]:

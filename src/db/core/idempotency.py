@@ -36,8 +36,8 @@ class IdempotencyKey(Table):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key as a caller gives it, with the hash of what is asked under it. Until 48 hours after an
-    update there are keys with the hash that earlier versions made of the same."""
+    """A key as a caller gives it, with the hash of what is asked under it. Keys of earlier versions
+    were stored with `earlier_hash`; the last of them expires 48 hours after an update."""
 
     caller: str
     key: str
