@@ -163,7 +163,7 @@ class SetRoleInput:
 
 CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
 EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
-SetPreferencesResult = result("SetPreferencesResult", User, Forbidden, Invalid)
+SetPreferencesResult = result("SetPreferencesResult", User, NotFound, Forbidden, Invalid)
 SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
 
 

@@ -1,11 +1,12 @@
 """Zero and the empty text are values: they are never taken for an input that was left out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from callers import Send, gateway, make_key, production, signed_in
+from graphql import get_named_type, get_nullable_type, is_enum_type, is_required_input_field
 from starlette.applications import Starlette
 
 from db import Database
@@ -14,6 +15,7 @@ from db.dreams import Dream
 from db.events import Event
 from factories import make_ai_model, make_config_entry, make_dream, make_user
 from graph.core.node import global_id
+from graph.schema import schema
 
 EMPTY_KEY = ("A key has 1 to 200 characters.", "idempotencyKey")
 ERROR = "__typename ... on Error { message }"
@@ -135,23 +137,40 @@ async def test_an_empty_key_of_an_event_is_refused(
     assert await count(database, Event) == 1
 
 
-@pytest.mark.parametrize(
-    ("verb", "input"),
-    [
-        ("logEvent", EVENT | {"userId": ""}),
-        ("trackUserAction", {"action": "clicked", "userId": ""}),
-        ("createApiKey", {"service": "ci", "userId": ""}),
-        ("editDream", {"id": "", "title": "x"}),
-        ("markNotificationRead", {"id": ""}),
-        ("recordAiTest", {"dreamId": "", "provider": "openai", "model": "m"}),
-    ],
-)
-async def test_an_empty_id_is_no_id(
-    send: Send, database: Database, verb: str, input: dict[str, Any]
+def ids() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each mutation that takes an id, the field of that id, and an input with "" in it."""
+    mutations = schema._schema.mutation_type
+    assert mutations is not None
+    for verb, mutation in mutations.fields.items():
+        fields = get_named_type(mutation.args["input"].type).fields
+        needed = {name: item for name, item in fields.items() if is_required_input_field(item)}
+        complete = {name: acceptable(get_nullable_type(item.type)) for name, item in needed.items()}
+        for name, item in fields.items():
+            if get_named_type(item.type).name == "ID":
+                yield verb, name, complete | {name: ""}
+
+
+def acceptable(type_: Any) -> Any:
+    """Some value of an input type."""
+    if is_enum_type(type_):
+        return next(iter(type_.values))
+    return {"Float": 1.0, "Boolean": True, "JSON": {}}.get(str(type_), "x")
+
+
+@pytest.mark.parametrize(("verb", "field", "input"), list(ids()))
+async def test_an_empty_id_is_invalid_in_every_mutation(
+    send: Send, database: Database, verb: str, field: str, input: dict[str, Any]
 ) -> None:
-    answer = await outcome(send, verb, input)
-    assert answer["__typename"] == "Invalid"
-    assert answer["message"] == "This is not an id of this API."
+    shown = "__typename ... on Error { message }"
+    type_ = f"{get_named_type(schema._schema.mutation_type.fields[verb].args['input'].type)}"
+    text = f"""mutation ($input: {type_}!) {{
+      answer: {verb}(input: $input) {{ {shown} }}
+      next: createDream(input: {{title: "Fly"}}) {{ __typename }}
+    }}"""
+    assert await send(text, input=input) == {
+        "answer": {"__typename": "Invalid", "message": "This is not an id of this API."},
+        "next": {"__typename": "Dream"},
+    }
     assert await count(database, Event) == 0
 
 

@@ -38,9 +38,9 @@ class DreamDeleted:
 
 CreateDreamResult = result("CreateDreamResult", Dream, NotFound, Invalid, Conflict)
 EditDreamResult = result("EditDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
-ChangeDreamResult = result("ChangeDreamResult", Dream, NotFound, Forbidden, Conflict)
+ChangeDreamResult = result("ChangeDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
 RemixDreamResult = result("RemixDreamResult", Dream, NotFound, Invalid, Conflict)
-DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidden)
+DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidden, Invalid)
 
 # Operations
 
