@@ -1,17 +1,19 @@
-"""Every field of the schema, asked for by everybody: answered or refused as it declares.
+"""Every field and every input of the schema, used by everybody: answered or refused as declared.
 
-Who may read what is also kept in `permissions.txt`, so that a change of it is seen in review;
-`make golden` writes it anew.
+Callers are known by real credentials. Who may use what is also kept in `permissions.txt`, so that
+a change of it is seen in review; `make golden` writes it anew.
 """
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
+import httpx2
 import pytest
+from callers import gateway, make_key, production
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -23,29 +25,100 @@ from graphql import (
     is_composite_type,
     is_leaf_type,
 )
+from issuer import AUDIENCE, serving
 
-from db import Database
-from db.users import Role
+from db import Database, users
+from db.users import RANKS, Role
+from factories import make_user
+from gateway.auth import Auth
 from graph.core.context import Context
+from graph.core.inputs import NEUTRAL
+from graph.core.needs import inputs
 from graph.core.operation import Answer, execute, open_stream, prepare
 from graph.core.permission import ANONYMOUS, Access, Principal, access_of_field
 from graph.schema import schema
+from ground import create_database, drop_database
 
 HERE = Path(__file__).parent
 TYPES = schema._schema.type_map
-SOMEBODY = UUID(int=1)
-WHO = {
-    "anonymous": ANONYMOUS,
-    "member": Principal(user_id=SOMEBODY, role=Role.MEMBER),
-    "agent key": Principal(role=Role.OPERATOR, scopes=frozenset({"agents:write"}), key_id=SOMEBODY),
-    "reading key": Principal(
-        role=Role.OPERATOR, scopes=frozenset({"events:read"}), key_id=SOMEBODY
-    ),
-    "operator": Principal(user_id=SOMEBODY, role=Role.OPERATOR),
-    "admin": Principal(user_id=SOMEBODY, role=Role.ADMIN),
-}
+INPUTS = dict(inputs(schema._schema))
 ROOTS = ("Query", "Mutation", "Subscription")
 REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED"}
+
+
+class Who(NamedTuple):
+    """What a caller may do by role and scopes, and where its key is of a demoted user, the role it
+    had when the key was made."""
+
+    role: Role | None = None
+    scopes: tuple[str, ...] = ()
+    before: Role | None = None
+
+    def may(self, access: Access) -> bool:
+        """As docs/identity.md says it."""
+        if access.public:
+            return True
+        limited = self.scopes and not access.scopes.intersection(self.scopes)
+        ranks = self.role and access.role and RANKS[self.role] >= RANKS[access.role]
+        return bool(ranks and not limited)
+
+
+WHO = {
+    "anonymous": Who(),
+    "member": Who(Role.MEMBER),
+    "member by token": Who(Role.MEMBER),
+    "member's key for tests": Who(Role.MEMBER, ("tests:read",)),
+    "agent key": Who(Role.OPERATOR, ("agents:write",)),
+    "reading key": Who(Role.OPERATOR, ("events:read", "users:read", "config:read")),
+    "admin's key for dreams": Who(Role.ADMIN, ("dreams:read", "dreams:write")),
+    "demoted admin": Who(Role.MEMBER, (), Role.ADMIN),
+    "demoted agent": Who(Role.MEMBER, ("agents:write", "agents:read"), Role.OPERATOR),
+    "operator": Who(Role.OPERATOR),
+    "admin": Who(Role.ADMIN),
+}
+
+
+class Callers(NamedTuple):
+    """The database they belong to, and by their names their credentials and who these stand for."""
+
+    url: str
+    credentials: Mapping[str, str | None]
+    principals: Mapping[str, Principal]
+
+
+@pytest.fixture(scope="module")
+def callers(server_url: str, template_url: str) -> Iterator[Callers]:
+    """Everybody, with credentials of a gateway in production."""
+    url = asyncio.run(create_database(server_url, template_url))
+    yield asyncio.run(_callers(url))
+    asyncio.run(drop_database(server_url, url))
+
+
+async def _callers(url: str) -> Callers:
+    database = Database(url)
+    async with serving() as issuer:
+        settings = production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+        credentials: dict[str, str | None] = {}
+        for name, who in WHO.items():
+            credentials[name] = who.role and await _key(database, settings, who)
+        credentials["member by token"] = issuer.token(email="token@example.org")
+        auth = Auth(settings, database)
+        held = {name: text and await auth.holder(text) for name, text in credentials.items()}
+    await database.close()
+    del credentials["member by token"]  # its issuer is gone
+    return Callers(url, credentials, {name: who or ANONYMOUS for name, who in held.items()})
+
+
+async def _key(database: Database, settings: Any, who: Who) -> str:
+    user = await make_user(database, role=who.before or who.role)
+    key = await make_key(database, settings, user_id=user.id, scopes=who.scopes)
+    if who.before and who.role:
+        async with database.write() as session:
+            await users.assign(session, user, who.role, set())
+    return key.text
+
+
+# Operations that use one field or one input
 
 
 def fields() -> Iterator[tuple[str, str]]:
@@ -72,18 +145,20 @@ def example(type_: Any) -> str:
     if isinstance(type_, GraphQLInputObjectType):
         required = {n: f for n, f in type_.fields.items() if isinstance(f.type, GraphQLNonNull)}
         return "{" + " ".join(f"{n}: {example(f.type)}" for n, f in required.items()) + "}"
-    literals = {"Int": "1", "Float": "1", "Boolean": "true", "BigInt": "1", "JSON": "{}"}
+    literals = {"Int": "1", "Float": "1", "Boolean": "false", "BigInt": "1", "JSON": "{}"}
     return literals.get(type_.name, '"2026-01-01T00:00:00Z"')
 
 
-def asked(name: str, field: GraphQLField) -> str:
-    """A field with the arguments that it cannot do without."""
+def asked(name: str, field: GraphQLField, more: str = "") -> str:
+    """A field with the arguments that it cannot do without, and more."""
+    given = more.partition(":")[0]
     required = [
         f"{n}: {example(a.type)}"
         for n, a in field.args.items()
-        if isinstance(a.type, GraphQLNonNull) and not a.default
+        if isinstance(a.type, GraphQLNonNull) and not a.default and n != given
     ]
-    return f"{name}({', '.join(required)})" if required else name
+    arguments = ", ".join([*required, *filter(None, [more])])
+    return f"{name}({arguments})" if arguments else name
 
 
 def leaves(type_: Any) -> str:
@@ -113,11 +188,11 @@ def possible(type_: Any) -> list[str]:
     return [member.name for member in schema._schema.get_possible_types(type_)]
 
 
-def document(type_name: str, field_name: str) -> str:
+def document(type_name: str, field_name: str, argument: str = "") -> str:
     """An operation that selects one field of a type, by the shortest way."""
     type_: Any = TYPES[type_name]
     way, field = ways()[type_name], type_.fields[field_name]
-    text = f"... on {type_name} {{ {asked(field_name, field)}{leaves(field.type)} }}"
+    text = f"... on {type_name} {{ {asked(field_name, field, argument)}{leaves(field.type)} }}"
     for parent, step in reversed(way):
         step_field = TYPES[parent].fields[step]
         text = f"... on {parent} {{ {asked(step, step_field)} {{ {text} }} }}"
@@ -125,26 +200,122 @@ def document(type_name: str, field_name: str) -> str:
     return f"{root.lower()} {{ {text} }}"
 
 
+def accesses(type_name: str, field_name: str) -> list[Access]:
+    """What selecting a field by the shortest way needs."""
+    return [declared(*step) for step in (*ways()[type_name], (type_name, field_name))]
+
+
+class Using(NamedTuple):
+    """A field with an argument that uses an input."""
+
+    type_name: str
+    field_name: str
+    argument: str
+
+
+def usings() -> Iterator[tuple[str, Using]]:
+    """For each input that may reveal something a field that uses it; those of lists once for each
+    list."""
+    for type_name, field_name in fields():
+        field: Any = TYPES[type_name].fields[field_name]
+        for name, argument in field.args.items():
+            named, place = get_named_type(argument.type), f"{type_name}.{field_name}({name}:)"
+            if name == "filter":
+                for item, inner in named.fields.items():
+                    text = f"filter: {{{item}: {example(inner.type)}}}"
+                    yield f"{named.name}.{item}", Using(type_name, field_name, text)
+            elif name == "orderBy":
+                choices = get_named_type(named.fields["field"].type)
+                for value in choices.values:
+                    text = f"orderBy: [{{field: {value}}}]"
+                    yield f"{choices.name}.{value}", Using(type_name, field_name, text)
+            elif name not in {"input", *NEUTRAL}:
+                yield place, Using(type_name, field_name, f"{name}: {example(argument.type)}")
+
+
+# Tests
+
+
 @pytest.mark.parametrize(("type_name", "field_name"), list(fields()))
-async def test_a_field_answers_whom_it_declares(type_name: str, field_name: str) -> None:
+async def test_a_field_answers_those_it_declares(
+    callers: Callers, type_name: str, field_name: str
+) -> None:
     operation = prepare(schema, document(type_name, field_name))
     begin = open_stream if operation.kind == "subscription" else execute
-    accesses = [declared(*step) for step in (*ways()[type_name], (type_name, field_name))]
+    needed = accesses(type_name, field_name)
     unreachable = Database("postgresql:///?host=/nowhere")
 
     for name, who in WHO.items():
-        answer = await begin(operation, None, Context(unreachable, who, "test-request"))
+        context = Context(unreachable, callers.principals[name], "test-request")
+        answer = await begin(operation, None, context)
 
         errors = answer.errors if isinstance(answer, Answer) else []  # or it is a stream
         codes = {error["extensions"]["code"] for error in errors}
-        may = all(who.may(access) for access in accesses)
+        may = all(map(who.may, needed))
         assert bool(codes & REFUSALS) is not may, f"{name} asks for {type_name}.{field_name}"
 
     await unreachable.close()
 
 
-def test_who_may_read_what_is_on_file() -> None:
+@pytest.fixture
+async def client(callers: Callers) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a gateway in production."""
+    points = {"budget_points_per_minute": 10**9, "budget_points_per_minute_anonymous": 10**9}
+    database = Database(callers.url)
+    transport = httpx2.ASGITransport(gateway(production(public_read=True, **points), database))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        yield client
+    await database.close()
+
+
+@pytest.mark.parametrize("type_name", sorted({using.type_name for _, using in usings()}))
+async def test_an_input_serves_those_who_may_read_what_it_reveals(
+    callers: Callers, client: httpx2.AsyncClient, type_name: str
+) -> None:
+    for place, using in usings():
+        if using.type_name != type_name or type_name == "Subscription":
+            continue
+        needed = accesses(using.type_name, using.field_name)
+        text = document(*using)
+        for name, credential in callers.credentials.items():
+            who = WHO[name]
+            headers = {"authorization": f"Bearer {credential}"} if credential else {}
+            answer = await client.post("/graphql", json={"query": text}, headers=headers)
+            errors = answer.json().get("errors", [])
+            codes = {error["extensions"]["code"] for error in errors}
+            may = all(map(who.may, (*needed, *INPUTS[place])))
+            assert bool(codes & REFUSALS) is not may, f"{name} uses {place}: {answer.text}"
+            if all(map(who.may, needed)) and not may:
+                (error,) = errors
+                assert error["message"].startswith(place), error
+
+
+async def test_subscriptions_judge_their_arguments(callers: Callers) -> None:
+    unreachable = Database("postgresql:///?host=/nowhere")
+    for place, using in usings():
+        if using.type_name == "Subscription":
+            operation = prepare(schema, document(*using))
+            needed = (*accesses(using.type_name, using.field_name), *INPUTS[place])
+            for name, who in WHO.items():
+                context = Context(unreachable, callers.principals[name], "test-request")
+                answer = await open_stream(operation, None, context)
+                errors = answer.errors if isinstance(answer, Answer) else []
+                codes = {error["extensions"]["code"] for error in errors}
+                may = all(map(who.may, needed))
+                assert bool(codes & REFUSALS) is not may, f"{name} uses {place}"
+    await unreachable.close()
+
+
+def test_every_input_of_a_list_is_used() -> None:
+    """Those left out need nothing: of mutations, of comparisons, and of pages."""
+    used = {place for place, _ in usings()}
+    assert {place for place in INPUTS if INPUTS[place]} <= used
+
+
+def test_who_may_do_what_is_on_file() -> None:
     lines = [f"{type_}.{field}: {shown(declared(type_, field))}\n" for type_, field in fields()]
+    used = {place: INPUTS[place] for place, _ in usings()}
+    lines += [f"{place}: {shown(*needed)}\n" for place, needed in sorted(used.items())]
     file = HERE / "permissions.txt"
     if os.environ.get("WRITE_GOLDEN"):
         file.write_text("".join(lines))
@@ -152,5 +323,5 @@ def test_who_may_read_what_is_on_file() -> None:
     assert file.read_text() == "".join(lines)
 
 
-def shown(access: Access) -> str:
-    return "everybody" if access.public else str(access)
+def shown(*accesses: Access) -> str:
+    return "; ".join(str(access) for access in accesses if not access.public) or "everybody"

@@ -16,7 +16,7 @@ from graphql import (
     validate_schema,
 )
 
-from graph.core.permission import undeclared
+from graph.core.needs import undeclared
 from graph.schema import schema
 
 ROOT = Path(__file__).parent.parent

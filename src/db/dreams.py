@@ -131,6 +131,7 @@ LISTING: Listing = Listing(
         ),
     },
     search=Dream.search,
+    searched=(Dream.title, Dream.description, Dream.original_prompt),
 )
 
 

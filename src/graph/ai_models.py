@@ -22,13 +22,14 @@ from graph.core.mutation import Given, given, idempotency_key, once, result, val
 from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import PUBLIC, scope
 from graph.core.scalars import BigInt
-from graph.core.span import From, To, span
+from graph.core.span import From, To, span, times
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest
 
 WRITE = scope("models:write")
 TESTS = scope("tests:read", role=Role.MEMBER)
+TIMES = times(db.ai_tests.AiTest.created_at)
 
 # Values
 
@@ -107,7 +108,7 @@ class AiModel(Node):
         AiTestsByModel, "provider", "name", description="Its tests.", access=TESTS
     )
 
-    @field("How it did in its completed tests; all time by default.", cost=10)
+    @field("How it did in its completed tests; all time by default.", cost=10, reveals=TIMES)
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, span(from_, to))
         return await loader.load((self.provider, self.name))

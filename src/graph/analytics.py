@@ -29,7 +29,7 @@ from graph.core.reporting import (
     reported,
 )
 from graph.core.scalars import BigInt
-from graph.core.span import From, To, span
+from graph.core.span import From, To, span, times
 from graph.users import User, UserById
 
 FOR_OTHERS = scope("events:write")
@@ -151,6 +151,7 @@ class Queries:
         "Actions by page, those done most often first; the last 24 hours by default.",
         READ,
         cost=100,
+        reveals=times(db.analytics.UserAction.timestamp),
     )
     async def user_action_counts(
         self, info: Info, from_: From = UNSET, to: To = UNSET

@@ -18,7 +18,7 @@ from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, act, existing, given, id_in, result
 from graph.core.node import Node, node
-from graph.core.permission import ADMIN, MEMBER
+from graph.core.permission import ADMIN, MEMBER, VALUE
 from graph.core.unset import or_none
 from graph.users import User, UserById
 
@@ -43,7 +43,7 @@ class ApiKey(Node):
 
 # Inputs
 
-EVERYBODYS = Argument("everybodys", bool, "Also those of other users; for administrators.")
+EVERYBODYS = Argument("everybodys", bool, "Also those of other users; for administrators.", VALUE)
 
 
 @filters(db.api_keys.LISTING)

@@ -26,9 +26,10 @@ from graph.core.reporting import (
     reported,
 )
 from graph.core.scalars import BigInt
-from graph.core.span import Bucket, From, To, Width, span
+from graph.core.span import Bucket, From, To, Width, span, times
 
 READ, WRITE = scope("metrics:read"), scope("metrics:write")
+TIMES = times(db.metrics.Metric.timestamp)
 
 # Types
 
@@ -141,7 +142,12 @@ class Queries:
     async def metric(self, info: Info, id: IdOf) -> Metric | None:
         return await load(info, id, db.metrics.Metric)
 
-    @field("Each series taken together, by name; the last 24 hours by default.", READ, cost=100)
+    @field(
+        "Each series taken together, by name; the last 24 hours by default.",
+        READ,
+        cost=100,
+        reveals=TIMES | {"names": db.metrics.Metric.metric_name},
+    )
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
     ) -> list[MetricSummary]:
@@ -152,6 +158,7 @@ class Queries:
         "most 10,000 points; the last 24 hours by default.",
         READ,
         cost=100,
+        reveals=TIMES | {"name": db.metrics.Metric.metric_name},
     )
     async def metric_series(
         self,

@@ -114,6 +114,7 @@ class Subscriptions:
         "How impossible a dream is, and then after each score. A score that comes in late corrects "
         "the logs after it, and all of them are told again.",
         PUBLIC,
+        reveals={"dreamId": db.progress.ProgressLog.dream_id},
     )
     async def dream_progress(self, info: Info, dream_id: DreamId) -> Source:
         return Progress(await followed(info, dream_id))

@@ -70,7 +70,13 @@ def own(name: str, description: str) -> Any:
         who = info.context.principal
         return getattr(root, name) if who.user_id == root.id or who.may(READ_ALL) else None
 
-    return field(f"{description} Null for all but the user and operators.", READ, resolve)
+    return field(
+        f"{description} Null for all but the user and operators.",
+        READ,
+        resolve,
+        columns=(name,),
+        others=READ_ALL,
+    )
 
 
 @node(db.users.User, access=READ)

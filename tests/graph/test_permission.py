@@ -13,6 +13,7 @@ from db.users import Role
 from factories import make_ai_model, make_ai_test, make_dream, make_user
 from graph.core.context import Context
 from graph.core.field import field
+from graph.core.needs import undeclared
 from graph.core.node import global_id
 from graph.core.operation import Answer, execute, prepare
 from graph.core.permission import (
@@ -26,7 +27,6 @@ from graph.core.permission import (
     Access,
     Principal,
     scope,
-    undeclared,
 )
 from graph.schema import schema
 

@@ -112,10 +112,12 @@ async def test_aggregates(run: Run, world: dict[str, Any]) -> None:
       categoryPerformance {{ dreamCount testCount }}
     }}"""
 
-    anonymous = (await run(query, who=ANONYMOUS)).data
+    other = (await run(query, who=member(world["bob"]))).data
     owner = (await run(query, who=member(world["ada"]))).data
+    anonymous = (await run("{ categoryPerformance { dreamCount testCount } }", who=ANONYMOUS)).data
 
-    assert anonymous == {
+    assert anonymous == {"categoryPerformance": [{"dreamCount": 1, "testCount": 1}]}
+    assert other == {
         "modelComparison": [{"model": "public"}],
         "categoryPerformance": [{"dreamCount": 1, "testCount": 1}],
     }

@@ -49,7 +49,8 @@ def by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """A table, and what may be asked of its lists. The default order is newest first."""
+    """A table, and what may be asked of its lists. The default order is newest first. A `search`
+    looks into the columns `searched`."""
 
     table: type[Table]
     filters: Mapping[str, Column] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Listing:
     relations: Mapping[str, Relation] = field(default_factory=dict)
     time: Column | None = None
     search: Column | None = None
+    searched: Columns = ()
 
     @property
     def id(self) -> Column:

@@ -31,7 +31,7 @@ from graph.core.field import field, value
 from graph.core.mutation import Given, act, result
 from graph.core.node import id_of
 from graph.core.reporting import Reporting, many_result, one_result
-from graph.core.span import From, To, span
+from graph.core.span import From, To, span, times
 
 Key = Annotated[str, strawberry.argument(description="The `key` of an agent.")]
 
@@ -87,6 +87,8 @@ def _reporting(make: Any) -> Reporting:
     return Reporting(db.reports.REPORTED, record, make, time="reportedAt")
 
 
+BY_KEY = {"key": db.agents.Agent.agent_key}
+TIMES = times(db.agents.AgentReport.reported_at)
 STATUS, PERFORMANCE, ERROR = map(_reporting, (_status, _performance, _error))
 
 
@@ -99,7 +101,7 @@ class Queries:
         db.agents.HISTORY, "Reports of all agents, newest first.", READ
     )
 
-    @field("The agent with that key; null if there is none.", READ)
+    @field("The agent with that key; null if there is none.", READ, reveals=BY_KEY)
     async def agent(self, info: Info, key: Key) -> Agent | None:
         return await AgentByKey.of(info).load(key)
 
@@ -107,7 +109,12 @@ class Queries:
     async def agents_by_status(self, info: Info) -> list[AgentStatusCount]:
         return await rows(info, db.agents.by_status())
 
-    @field("What agents did, by agent and status; the last 24 hours by default.", READ, cost=100)
+    @field(
+        "What agents did, by agent and status; the last 24 hours by default.",
+        READ,
+        cost=100,
+        reveals=TIMES,
+    )
     async def agent_activity(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:

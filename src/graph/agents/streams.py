@@ -120,12 +120,18 @@ class Subscriptions:
         "Agents as they are, and then as they change: by a report, by being silent for too long, "
         "or by being forgotten.",
         READ,
+        reveals={"keys": db.agents.Agent.agent_key, "statuses": db.agents.Agent.status},
     )
     async def agent_status(
         self, _info: Info, keys: Keys = UNSET, statuses: Statuses = UNSET
     ) -> Source:
         return States(among(keys), among(statuses))
 
-    @stream(AgentHistoryUpdate, "Every report of agents, none left out.", READ)
+    @stream(
+        AgentHistoryUpdate,
+        "Every report of agents, none left out.",
+        READ,
+        reveals={"keys": db.agents.AgentReport.agent_key},
+    )
     async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Source:
         return Reports(among(keys))

@@ -28,7 +28,7 @@ from graph.core.field import field, value
 from graph.core.mutation import Given, act, existing, id_in, once, result
 from graph.core.node import IdOf, load
 from graph.core.permission import PUBLIC, scope
-from graph.core.span import From, To, span
+from graph.core.span import From, To, span, times
 from graph.core.unset import or_none
 
 # Results
@@ -82,6 +82,7 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 MAX_TESTS = 500
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
+TIMES = times(db.ai_tests.AiTest.created_at)
 ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 
 
@@ -98,6 +99,7 @@ class Queries:
         "score last; the last 7 days by default.",
         PUBLIC,
         cost=100,
+        reveals=TIMES,
     )
     async def model_comparison(
         self, info: Info, from_: From = UNSET, to: To = UNSET
@@ -109,6 +111,7 @@ class Queries:
         "first, categories without a score last; all time by default.",
         PUBLIC,
         cost=100,
+        reveals=TIMES,
     )
     async def category_performance(
         self, info: Info, from_: From = UNSET, to: To = UNSET
@@ -119,6 +122,7 @@ class Queries:
         "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
         scope("tests:read"),
         cost=100,
+        reveals=TIMES,
     )
     async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
         return await rows(info, db.ai_tests.spent(span(from_, to)))

@@ -30,6 +30,11 @@ class AiTests(Belonging):
 
 @strawberry.type
 class Subscriptions:
-    @stream(AiTestsUpdate, "The tests of a dream as they are started, ended and recorded.", READ)
+    @stream(
+        AiTestsUpdate,
+        "The tests of a dream as they are started, ended and recorded.",
+        READ,
+        reveals={"dreamId": db.ai_tests.AiTest.dream_id},
+    )
     async def ai_tests(self, info: Info, dream_id: DreamId) -> Source:
         return AiTests(await followed(info, dream_id))

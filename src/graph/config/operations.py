@@ -30,12 +30,15 @@ from graph.core.errors import Conflict, Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.mutation import Given, act, result, values
 from graph.core.node import global_id
-from graph.core.permission import PUBLIC
+from graph.core.permission import PUBLIC, VALUE
 from graph.core.unset import or_none
 
 FlagKey = Annotated[str, strawberry.argument(description="The `key` of a feature flag.")]
 Key = Annotated[str, strawberry.argument(description="The `key` of a setting.")]
-CATEGORY = Argument("category", str, "Only settings of this category.")
+CATEGORY = Argument(
+    "category", str, "Only settings of this category.", db.config.ConfigEntry.category
+)
+BY_KEY = {"key": db.config.ConfigEntry.key}
 
 # Results
 
@@ -80,7 +83,7 @@ class Queries:
         db.config.FLAGS, "Feature flags, newest first.", READ
     )
 
-    @field("The setting with that key; null if there is none.", READ)
+    @field("The setting with that key; null if there is none.", READ, reveals=BY_KEY)
     async def config(self, info: Info, key: Key) -> ConfigEntry | None:
         return await ConfigByKey.of(info).load(key)
 
@@ -88,6 +91,7 @@ class Queries:
         "Whether a feature is on for the viewer: always the same for one user, and for all who are "
         "not signed in. False where there is no such feature.",
         PUBLIC,
+        reveals={"key": VALUE},
     )
     async def feature_enabled(self, info: Info, key: FlagKey) -> bool:
         flag = await FlagByKey.of(info).load(key)

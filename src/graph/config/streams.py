@@ -85,7 +85,12 @@ class Flags(Changed):
 
 @strawberry.type
 class Subscriptions:
-    @stream(ConfigUpdate, "Settings as they are, and then as they change.", READ)
+    @stream(
+        ConfigUpdate,
+        "Settings as they are, and then as they change.",
+        READ,
+        reveals={"keys": db.config.ConfigEntry.key, "categories": db.config.ConfigEntry.category},
+    )
     async def config_changes(
         self, _info: Info, keys: Keys = UNSET, categories: Categories = UNSET
     ) -> Source:

@@ -90,6 +90,7 @@ class Argument:
     name: str
     kind: Any
     description: str
+    reveals: Any = None
 
     @property
     def parameter(self) -> Parameter:
@@ -176,7 +177,8 @@ def _with_arguments(
     ]
     taken = [argument.parameter for argument in (*more, *_arguments(listing))]
     resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
-    return field(description, access, resolve)
+    reveals = {argument.name: argument.reveals for argument in more if argument.reveals}
+    return field(description, access, resolve, reveals=reveals, listing=listing)
 
 
 _FIXED = {"root": Any, "info": Info}

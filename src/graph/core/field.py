@@ -1,11 +1,12 @@
 """Fields: how a type declares what it has. A resolver written by hand is the exception."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
 
+from db.core.listing import Listing
 from graph.core.context import Info
 from graph.core.loader import Loader
 from graph.core.permission import VALUE, Access
@@ -18,11 +19,28 @@ def field(
     access: Access | None = None,
     resolver: Callable[..., Any] | None = None,
     cost: int | None = None,
+    *,
+    columns: tuple[str, ...] | None = None,
+    others: Access | None = None,
+    reveals: Mapping[str, Any] | None = None,
+    listing: Listing | None = None,
     **options: Any,
 ) -> Any:
     """A field with its description; without a resolver it is the column of the same name. Its cost
-    is in points, and by rule (graph.core.cost) if it declares none."""
-    declared = {"access": access, "cost": cost}
+    is in points, and by rule (graph.core.cost) if it declares none.
+
+    A resolver that shows `columns` names them; `others` is the access for rows that are not the
+    viewer's own. `reveals` tells of arguments which column they tell something about, or which
+    access they need; those of a list are known by its `listing` (graph.core.inputs).
+    """
+    declared = {
+        "access": access,
+        "cost": cost,
+        "columns": columns,
+        "others": others,
+        "reveals": reveals,
+        "listing": listing,
+    }
     metadata = {name: value for name, value in declared.items() if value is not None}
     resolved: Any = resolver
     return strawberry.field(
@@ -32,7 +50,7 @@ def field(
 
 def column(name: str, description: str, access: Access | None = None) -> Any:
     """A field that shows a column under another name."""
-    return field(description, access, lambda root: getattr(root, name))
+    return field(description, access, lambda root: getattr(root, name), columns=(name,))
 
 
 def related(
@@ -50,7 +68,8 @@ def related(
             return None
         return await loader.of(info).load(key if len(key) > 1 else key[0])
 
-    return field(description, access, resolve, cost)
+    shown = None if keys == ("id",) else keys
+    return field(description, access, resolve, cost, columns=shown)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

@@ -18,6 +18,7 @@ from db.core.filter import All, Compare, Condition, Either, Not, Some, size
 from db.core.listing import Listing
 from graph.core.field import described, enum
 from graph.core.node import parse_id
+from graph.core.permission import VALUE
 from graph.core.scalars import BigInt
 
 T = TypeVar("T", bound=type)
@@ -64,6 +65,7 @@ def many(type_: Any) -> Any:
 class Comparator:
     """Base of the input types that compare one column with values."""
 
+    access = VALUE  # what is revealed is the column
     read: Any = staticmethod(lambda value: value)
 
     def conditions(self, column: str) -> Iterator[Condition]:
@@ -140,6 +142,7 @@ def filters(listing: Listing) -> Callable[[T], T]:
         _declare(cls, "and", many(itself), "All of these hold.")
         _declare(cls, "or", many(itself), "At least one of these holds.")
         _declare(cls, "not", itself, "This does not hold.")
+        cls.filters = listing  # type: ignore[attr-defined]  # read by graph.core.inputs
         return strawberry.input(cls, description=described(cls))
 
     return make
@@ -215,6 +218,8 @@ def orders(listing: Listing) -> Callable[[T], T]:
         noun = described(cls).removeprefix("Order of ").rstrip(".")
         named = {name: name for name in listing.orders}
         choices: Any = Enum(f"{cls.__name__}Field", named)  # type: ignore[misc]  # made from data
+        choices.listing = listing  # type: ignore[attr-defined]  # read by graph.core.inputs
+        cls.orders = listing
         choices.__doc__ = f"What {noun} may be ordered by."
         said = {name: f"By `{camel(name.lower())}`." for name in listing.orders}
         cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}

@@ -20,6 +20,7 @@ from graph.core.context import Info
 from graph.core.field import described, field
 from graph.core.fingerprint import fingerprint
 from graph.core.node import parse_id
+from graph.core.permission import VALUE
 from graph.core.unset import or_none
 
 T = TypeVar("T", bound=type)
@@ -30,7 +31,8 @@ Given = Annotated[Input, strawberry.argument(description="What is asked for.")]
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def given(cls: T) -> T:
-    """An input type; the class docstring describes it."""
+    """An input type; the class docstring describes it. It reveals what the mutation answers."""
+    cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.inputs
     return strawberry.input(cls, description=described(cls))
 
 

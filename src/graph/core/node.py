@@ -58,6 +58,7 @@ class Node:
     id: strawberry.ID = field(
         "Opaque and unique among all entities; good for `node(id:)` and for caches.",
         resolver=global_id,
+        columns=("id",),
     )
 
 
@@ -72,6 +73,7 @@ def node(table: type[Table], access: Access, alike: bool = False) -> Callable[[T
         by_id = type(f"{cls.__name__}ById", (One,), members)
         registered = NodeType(prefix, by_id, access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
+        cls.table = table  # type: ignore[attr-defined]  # read by graph.core.inputs
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
         cls.alike = alike  # type: ignore[attr-defined]  # read by graph.core.sharing
         cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry

@@ -27,11 +27,12 @@ from graphql.execution.values import get_variable_values
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
-from graph.core import cost, limits, permission, sharing
+from graph.core import cost, limits, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
 from graph.core.errors import coded, formatted
 from graph.core.limits import Limits
+from graph.core.needs import Needs, needs
 from graph.core.permission import INTROSPECTION, Access, Principal
 from graph.core.rate_limit import charged, shown
 
@@ -60,7 +61,7 @@ class Operation:
     text: str
     document: DocumentNode
     node: OperationDefinitionNode
-    needs: Mapping[Access, str]
+    needs: Needs
     cost: Cost
     limits: Limits
 
@@ -115,9 +116,9 @@ def prepare(
         whole = _document(schema, text, limits, suggestions)
         node = _named(whole, operation_name)
         alone = separate_operations(whole)[node.name.value if node.name else ""]
-        needs = permission.needs(schema._schema, alone)
+        wanted = needs(schema._schema, alone)
         price = cost.compiled(schema._schema, alone, node)
-        return Operation(schema, text, alone, node, needs, price, limits)
+        return Operation(schema, text, alone, node, wanted, price, limits)
     except RecursionError as error:
         message = "The document is nested too deeply."
         raise RequestFailed(coded(message, "QUERY_TOO_COMPLEX")) from error
@@ -213,8 +214,9 @@ async def _refused(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> list[GraphQLError]:
     """Why an operation does not even start: permission, its variables, or what it costs."""
-    if forbidden := _forbidden(operation, context.principal):
-        return [forbidden]
+    for needed in (operation.needs.fixed, operation.needs.of(variables or {})):
+        if forbidden := _forbidden(needed, context.principal):
+            return [forbidden]
     declared = operation.node.variable_definitions or ()
     coerced = get_variable_values(
         operation.schema._schema,
@@ -229,8 +231,8 @@ async def _refused(
     return await charged(context, operation.limits.cost)
 
 
-def _forbidden(operation: Operation, principal: Principal) -> GraphQLError | None:
-    for access, place in operation.needs.items():
+def _forbidden(needed: Mapping[Access, str], principal: Principal) -> GraphQLError | None:
+    for access, place in needed.items():
         if not principal.may(access):
             code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
             return coded(principal.refusal(access, place), code)

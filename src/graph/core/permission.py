@@ -1,24 +1,14 @@
 """Permission: who asks, and who may read each field.
 
 Every field declares its access, itself or through its type; a field that declares nothing is
-closed. What an operation needs is collected once from its text, so that execution checks nothing.
+closed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from graphql import (
-    DocumentNode,
-    FieldNode,
-    GraphQLField,
-    GraphQLSchema,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
-    visit,
-)
+from graphql import GraphQLField
 
 from db.core.sight import Sight
 from db.scopes import SCOPES, limits
@@ -131,38 +121,3 @@ def access_of_field(parent: Any, field: GraphQLField) -> Access | None:
     definition = field.extensions.get("strawberry-definition")
     own = getattr(definition, "metadata", {}).get("access")
     return own or access_of_type(parent)
-
-
-def needs(schema: GraphQLSchema, document: DocumentNode) -> dict[Access, str]:
-    """Every access that a document needs, with the first field that needs it."""
-    collector = _Collector(TypeInfo(schema))
-    visit(document, TypeInfoVisitor(collector.types, collector))
-    return collector.found
-
-
-class _Collector(Visitor):
-    def __init__(self, types: TypeInfo) -> None:
-        super().__init__()
-        self.types = types
-        self.found: dict[Access, str] = {}
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        name, parent, field = (
-            node.name.value,
-            self.types.get_parent_type(),
-            self.types.get_field_def(),
-        )
-        if parent is None or field is None or name == "__typename" or parent.name.startswith("__"):
-            return
-        introspects = name.startswith("__")
-        access = INTROSPECTION if introspects else access_of_field(parent, field) or CLOSED
-        self.found.setdefault(access, f"{parent.name}.{name}")
-
-
-def undeclared(schema: GraphQLSchema) -> Iterator[str]:
-    """The fields of a schema that declare no access: they are closed to everybody."""
-    for name, type_ in schema.type_map.items():
-        for field_name, item in getattr(type_, "fields", {}).items():
-            ours = isinstance(item, GraphQLField) and not name.startswith("__")
-            if ours and access_of_field(type_, item) is None:
-                yield f"{name}.{field_name}"

@@ -1,7 +1,7 @@
 """Spans: the `from` and `to` arguments of everything that is counted over time."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
@@ -30,6 +30,11 @@ enum(
     WEEK="One week from Monday to Sunday, in UTC.",
     MONTH="One calendar month, in UTC.",
 )
+
+
+def times(column: Any) -> dict[str, Any]:
+    """What `from` and `to` reveal: the times in a column, of the rows that a field is about."""
+    return {"from": column, "to": column}
 
 
 def span(since: datetime | None, until: datetime | None) -> Span:

@@ -6,7 +6,7 @@ stored at that moment and may be seen by then. Positions, snapshots, heartbeats 
 same for all streams, and `live` takes care of them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -218,7 +218,12 @@ AFTER = Parameter(
 
 
 def stream(
-    type_: Any, description: str, access: Access, cost: int | None = None, resumes: bool = True
+    type_: Any,
+    description: str,
+    access: Access,
+    cost: int | None = None,
+    resumes: bool = True,
+    reveals: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
     """Declares a subscription: the function it decorates makes the source out of the arguments, or
     a series, which does not resume."""
@@ -232,6 +237,6 @@ def stream(
         resolve.__signature__ = Signature(  # type: ignore[attr-defined]  # PEP 362
             [*FIXED, *own, *([AFTER] if resumes else [])], return_annotation=type_
         )
-        return field(description, access, resolve, cost, is_subscription=True)
+        return field(description, access, resolve, cost, reveals=reveals, is_subscription=True)
 
     return declare

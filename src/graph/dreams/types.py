@@ -19,7 +19,7 @@ from graph.core.loader import Latest, Loader, One, Pages
 from graph.core.node import Node, node
 from graph.core.permission import PUBLIC
 from graph.core.scalars import BigInt
-from graph.core.span import Bucket, From, To, Width, span
+from graph.core.span import Bucket, From, To, Width, span, times
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ class Dream(Node):
         "Its completed tests over time, oldest first; where none was completed, there is no point. "
         "The last 30 days by default.",
         cost=10,
+        reveals=times(db.ai_tests.AiTest.created_at),
     )
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY

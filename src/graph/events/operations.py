@@ -15,7 +15,7 @@ from graph.core.field import field
 from graph.core.mutation import Given
 from graph.core.node import IdOf, load, parse_id
 from graph.core.reporting import Reporting, many_result, one_result
-from graph.core.span import Bucket, From, To, Width, span
+from graph.core.span import Bucket, From, To, Width, span, times
 from graph.events.inputs import LogErrorInput, LogEventInput, LogEventsInput
 from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
 
@@ -71,6 +71,7 @@ class Queries:
         "there is no point. At most 10,000 points; the last 24 hours by default.",
         READ,
         cost=100,
+        reveals=times(db.events.Event.timestamp) | {"groupBy": tuple(db.events.GROUPS.values())},
     )
     async def event_counts(
         self,
