@@ -116,6 +116,15 @@ async def load(info: Info, text: str, table: type[Table] | None = None) -> Any |
     return await found.loader.of(info).load(id)
 
 
+async def _found(info: Info, text: str) -> Any | None:
+    """The entity with that id, None, or the error of one position: an exception in a list is that
+    to graphql-core."""
+    try:
+        return await load(info, text)
+    except Invalid as error:
+        return error
+
+
 @strawberry.type
 class Queries:
     @field("The entity with that id; null if there is none.", VALUE)
@@ -123,9 +132,11 @@ class Queries:
         return await load(info, id)
 
     @field(
-        "The entities with those ids, at most 100, in their order; null where there is none.", VALUE
+        "The entities with those ids, at most 100, in their order; null where there is none. A "
+        "string that is not an id is null as well, with an error for its position.",
+        VALUE,
     )
     async def nodes(self, info: Info, ids: Ids) -> list[Node | None]:
         if len(ids) > MAX_SIZE:
             raise Invalid(f"Ask for at most {MAX_SIZE} ids at once.", "ids")
-        return await asyncio.gather(*(load(info, id) for id in ids))
+        return await asyncio.gather(*(_found(info, id) for id in ids))
