@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -114,9 +115,9 @@ HISTORY = Listing(
 )
 
 
-def is_silent(last_active: datetime, seconds: float) -> bool:
+def is_silent(last_active: datetime, seconds: Decimal) -> bool:
     """Whether an agent that was last active then has been silent for longer than that."""
-    return datetime.now(UTC) - last_active > timedelta(seconds=seconds)
+    return datetime.now(UTC) - last_active > timedelta(seconds=float(seconds))
 
 
 async def states(
@@ -142,7 +143,7 @@ def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
 async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
     """The keys of the agents that are silent for too long, or were some time ago."""
     seconds = await config.number(session, config.STALE_AFTER)
-    since = func.now() - ago - timedelta(seconds=seconds)
+    since = func.now() - ago - timedelta(seconds=float(seconds))
     rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
     return frozenset(key for (key,) in rows)
 

@@ -66,6 +66,7 @@ MAX_CAPABILITIES = 50
 PRICES = ("cost_per_1k_tokens", "input_cost_per_1k_tokens", "output_cost_per_1k_tokens")
 PRICE_FIELDS = ("costPer1kTokens", "inputCostPer1kTokens", "outputCostPer1kTokens")
 MAX_PRICE = 9_999
+MAX_TOKENS = 10**12
 
 
 async def price(session: ReadSession, provider: str, name: str) -> Decimal | None:
@@ -80,7 +81,7 @@ async def register(session: WriteSession, **values: Any) -> Any:
     check_names(values["provider"], values["name"], "name")
     values.setdefault("display_name", values["name"])
     check.length(values["display_name"], "displayName", MAX_NAME)
-    check.counted(values.get("max_tokens"), "maxTokens")
+    check.within(values.get("max_tokens"), "maxTokens", 0, MAX_TOKENS)
     _check_capabilities(values["capabilities"])
     return await audit.create(session, AiModel, is_active=True, **_priced(values))
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.audit import AuditEntry, Change
-from db.core import check, secrecy
+from db.core import check, json, secrecy
 from db.core.batch import by_key
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
@@ -183,16 +184,16 @@ REFUSED = (
 )
 
 
-async def number(session: ReadSession, key: str) -> float:
+async def number(session: ReadSession, key: str) -> Decimal:
     """A setting of ours that is a number; its default where nobody set it to one."""
     return (await numbers(session, [key]))[key]
 
 
-async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, float]:
+async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, Decimal]:
     """Several settings that are numbers."""
     found = await by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
-    set_to = {key: entry.value for key, entry in found.items() if _is_number(entry.value)}
-    return {key: set_to.get(key, NUMBERS[key][0]) for key in keys}
+    set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
+    return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}
 
 
 def is_on(flag: Any | None, user_id: UUID | None) -> bool:
@@ -259,8 +260,8 @@ def plain(key: str, value: Any) -> dict[str, Any]:
     check.document(value, "value")
     if secrecy.holds_secret(key, value):
         raise Invalid(REFUSED, "value")
-    if key in NUMBERS and not (_is_number(value) and NUMBERS[key][1] <= value <= NUMBERS[key][2]):
-        raise Invalid("This must be a number from {1} to {2}.".format(*NUMBERS[key]), "value")
+    if key in NUMBERS:
+        check.number(value, "value", *NUMBERS[key][1:])
     return {"kind": ConfigKind.PLAIN, "value": value}
 
 
@@ -299,7 +300,3 @@ def _check(key: str, values: dict[str, Any]) -> None:
         raise Invalid("A key has 1 to 100 small letters, digits, `_`, `.` and `-`.", "key")
     check.length(values.get("category"), "category", MAX_CATEGORY)
     check.length(values.get("description"), "description", MAX_DESCRIPTION, 0)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -46,6 +46,8 @@ class Metric(Table):
     timestamp: Mapped[datetime]
 
 
+MAX_VALUE = Decimal("999999999.999999")  # the most that the column holds
+
 MEASURED = timedelta(hours=24)
 
 LISTING = Listing(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +27,12 @@ from db.core.database import ReadSession, WriteSession
 from db.core.filter import Relation
 from db.core.ids import floor
 from db.core.listing import Listing, by_name
+from db.core.numeric import rounded
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
+PLACES = 2  # decimals of averages and trends
 
 
 class ProgressLog(Table):
@@ -86,18 +88,13 @@ LISTING = Listing(
 
 def average(latest: Collection[Decimal]) -> Decimal:
     """The mean of each model's latest completed score: a model counts once."""
-    return rounded(sum(latest, Decimal()) / len(latest))
+    return rounded(sum(latest, Decimal()) / len(latest), PLACES)
 
 
 def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
     """The percent by which an average fell since a former one; None when there is none, or it was
     0 and could not fall."""
-    return rounded((former - now) / former * 100) if former else None
-
-
-def rounded(value: Decimal) -> Decimal:
-    """Two decimals, half up."""
-    return value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return rounded((former - now) / former * 100, PLACES) if former else None
 
 
 async def newest(session: ReadSession, dream_id: UUID) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, di
 
 from db import audit, config, offline
 from db.agents import Agent, AgentReport
+from db.core import check
 from db.core.database import Database, WriteSession
 from db.core.errors import NotFound
 from db.core.ids import uuid7
@@ -36,7 +38,7 @@ from db.core.ingest import Intake
 from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
 from db.core.rfc3339 import print_time
 from db.events import Event
-from db.metrics import RECORDED, Metric
+from db.metrics import MAX_VALUE, RECORDED, Metric
 from db.offline import SOURCE
 
 ERRORS_KEPT = 20
@@ -62,8 +64,12 @@ def report(
     return RULES.item({**row, **kept, "measured": measured}, at, key)
 
 
-def performance(at: datetime, response_time: float, success_rate: float, tags: Row) -> list[Row]:
+def performance(
+    at: datetime, response_time: Decimal, success_rate: Decimal, tags: Row
+) -> list[Row]:
     """The metrics of how well an agent works: milliseconds and percent. Raises Invalid."""
+    check.within(response_time, "response_time", 0, MAX_VALUE)
+    check.within(success_rate, "success_rate", 0, 100)
     prefix = f"agent_{tags['agent_key']}"
     rows: list[Row] = [
         {"metric_name": f"{prefix}_response_time", "value": response_time, "unit": "ms"},
@@ -78,7 +84,7 @@ async def sign_off(database: Database) -> int:
     it is noted once. Raises what sessions raise."""
     at = datetime.now(UTC)
     async with database.read() as session:
-        after = timedelta(seconds=await config.number(session, config.OFFLINE_AFTER))
+        after = timedelta(seconds=float(await config.number(session, config.OFFLINE_AFTER)))
         keys = await offline.silent(session, at - after)
     if not keys:
         return 0

@@ -9,6 +9,7 @@ in JSON whatever the form.
 """
 
 import math
+from dataclasses import replace
 
 from starlette.responses import Response
 
@@ -26,14 +27,13 @@ TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
 def respond(answer: Answer, media_type: str) -> Response:
     """The response to an operation that is over, or was never begun."""
     status = _status(answer, media_type)
-    content = answer.content
     if status in TRY_AGAIN.values():
-        content.pop("data", None)
+        answer = replace(answer, executed=False)  # without data
     if form := FORMS.get(media_type):
         if status == 200:
-            return form.whole(content)
+            return form.whole(answer.body)
         media_type = JSON
-    return errors.respond(content, status, _headers(status, answer), media_type)
+    return errors.encoded(answer.body, status, _headers(status, answer), media_type)
 
 
 def _headers(status: int, answer: Answer) -> dict[str, str]:

@@ -40,9 +40,9 @@ class Form:
     completed: bytes
     interrupted: bytes  # the last words where it is we who break off
 
-    def whole(self, content: Any) -> Response:
+    def whole(self, payload: bytes) -> Response:
         """A response that consists of one message."""
-        body = [self.opening(), self.message(orjson.dumps(content), None), self.completed]
+        body = [self.opening(), self.message(payload, None), self.completed]
         return Response(b"".join(body), headers=self.headers)
 
     @property

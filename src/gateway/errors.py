@@ -48,8 +48,15 @@ def respond(
     media_type: str = JSON,
 ) -> Response:
     """A response in JSON that nobody caches."""
+    return encoded(orjson.dumps(content), status, headers, media_type)
+
+
+def encoded(
+    body: bytes, status: int, headers: Mapping[str, str] | None, media_type: str
+) -> Response:
+    """A response whose body is JSON already."""
     kept = {"content-type": f"{media_type}; charset=utf-8", "cache-control": "no-store"}
-    return Response(orjson.dumps(content), status, headers={**kept, **(headers or {})})
+    return Response(body, status, headers={**kept, **(headers or {})})
 
 
 def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Response:

@@ -4,20 +4,15 @@ Everything a client may send instead is refused here, in a sentence, so that not
 door meets a value of a shape it does not expect.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from db.core import json
 from gateway.errors import Refused
+from graph.core.literals import NUL
 
 MAX_DEPTH = 32  # of variables; our own encoder gives up at 254
-_EXACT = 2**63  # orjson reads larger integers as floating point numbers, which loses digits
-_LONG_NUMBER = re.compile(r"\d{19}")
-_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u(?:0000|\{0+\})")
-_NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +31,37 @@ def from_body(body: bytes) -> Parameters:
         raise Refused("Batching is not supported: send one operation as a JSON object.")
     if not isinstance(content, dict):
         raise Refused("The body must be a JSON object with the key `query`.")
-    return checked(content, body.decode())
+    return _checked(content)
+
+
+def from_message(text: str) -> Parameters:
+    """The parameters in the payload, an object, of a WebSocket message. Raises Refused."""
+    return _checked(_decoded(text, "The message")["payload"])
 
 
 def from_address(query_parameters: Mapping[str, str]) -> Parameters:
-    """The parameters in a request's address, maps being JSON text. Raises Refused."""
+    """The parameters in a request's address, maps being JSON text. Raises Refused.
+
+    An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
+    """
     content: dict[str, Any] = dict(query_parameters)
+    if content.get("operationName") == "":
+        del content["operationName"]
     for name in ("variables", "extensions"):
         if name in content:
             content[name] = _decoded(content[name], f"`{name}`")
-    return checked(content, query_parameters.get("variables", ""))
+    return _checked(content)
 
 
-def checked(content: dict[str, Any], text: str) -> Parameters:
-    """The parameters in an object that was read from that text. Raises Refused."""
+def _checked(content: dict[str, Any]) -> Parameters:
     query = content.get("query")
     if not isinstance(query, str) or not query.strip():
         raise Refused("`query` must be a string with a GraphQL document.")
-    if "\0" in query or _ESCAPED_NUL.search(query):
-        raise Refused(_NUL)
+    if "\0" in query:
+        raise Refused(NUL)
     variables = _optional(content, "variables", dict, "an object")
     _optional(content, "extensions", dict, "an object")
-    _check_value(variables, may_lose_digits=bool(_LONG_NUMBER.search(text)))
+    _check_depth(variables)
     return Parameters(query, _optional(content, "operationName", str, "a string"), variables)
 
 
@@ -70,8 +74,10 @@ def count(value: Any) -> int:
 
 def _decoded(text: str | bytes, what: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return json.received(text)
+    except json.TooManyDigits as error:
+        raise Refused(f"{error} Send it as a string.") from error
+    except json.JSONDecodeError as error:
         raise Refused(f"{what} is not JSON: {error.args[0]}.") from error
 
 
@@ -82,11 +88,9 @@ def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> An
     return value
 
 
-def _check_value(value: Any, may_lose_digits: bool, depth: int = 0) -> None:
+def _check_depth(value: Any, depth: int = 0) -> None:
     if isinstance(value, list | dict):
         if depth > MAX_DEPTH:
             raise Refused(f"The variables are nested more than {MAX_DEPTH} levels deep.")
         for part in value.values() if isinstance(value, dict) else value:
-            _check_value(part, may_lose_digits, depth + 1)
-    elif may_lose_digits and isinstance(value, float) and abs(value) >= _EXACT:
-        raise Refused("The variables hold an integer of more than 64 bits: send it as a string.")
+            _check_depth(part, depth + 1)

@@ -134,7 +134,7 @@ class RegisterAiModelInput:
     provider: str = field("Who serves the model, in small letters, like `openai`.")
     name: str = field("Name of the model at its provider, at most 200 characters.")
     display_name: Maybe[str | None] = field("Name of the model for people; its name if left out.")
-    max_tokens: BigInt | None = field("Longest answer in tokens.", default=UNSET)
+    max_tokens: BigInt | None = field("Longest answer in tokens, at most 10^12.", default=UNSET)
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
         "Price by which costs are derived; the mean of the other two if left out.",
         name="costPer1kTokens",

@@ -25,7 +25,7 @@ from graph.core.reporting import (
     one_result,
     reported,
 )
-from graph.core.scalars import BigInt
+from graph.core.scalars import BigInt, Number
 from graph.core.span import Bucket, From, To, Width, span, times
 
 READ, WRITE = scope("metrics:read"), scope("metrics:write")
@@ -94,8 +94,8 @@ class RecordMetricInput:
     """One measured value of one series."""
 
     metric_name: str = field("Name of the series, 1 to 200 characters.")
-    value: float = field(
-        "What was measured, in `unit`: less than 10^9 either way, kept to six decimals."
+    value: Number = field(
+        "What was measured, in `unit`: less than 10^9 either way, rounded half up to six decimals."
     )
     unit: str | None = field("Unit of the value, for example `ms`.", default=UNSET)
     tags: JSON | None = field("What else is known of the measurement.", default=UNSET)

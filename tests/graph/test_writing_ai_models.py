@@ -15,6 +15,7 @@ from factories import make_ai_model
 from graph.core.node import global_id
 from graph.core.permission import Principal
 
+TOKENS = "This must be a number from 0 to 1,000,000,000,000."
 KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"models:write"}))
 SHOWN = f"""__typename
   ... on AiModel {{
@@ -76,14 +77,15 @@ async def test_a_price_that_is_given_is_no_mean(run: Run) -> None:
         ),
         ({"name": ""}, "name", "This text must have 1 to 200 characters."),
         ({"displayName": ""}, "displayName", "This text must have 1 to 200 characters."),
-        ({"maxTokens": -1}, "maxTokens", "This cannot be less than zero."),
+        ({"maxTokens": -1}, "maxTokens", TOKENS),
+        ({"maxTokens": 10**12 + 1}, "maxTokens", TOKENS),
         ({"capabilities": ["x"] * 51}, "capabilities", "At most 50 of these."),
         ({"capabilities": [""]}, "capabilities", "This text must have 1 to 200 characters."),
-        ({"costPer1kTokens": "-1"}, "costPer1kTokens", "This must be a number from 0 to 9999."),
+        ({"costPer1kTokens": "-1"}, "costPer1kTokens", "This must be a number from 0 to 9,999."),
         (
             {"inputCostPer1kTokens": "10000"},
             "inputCostPer1kTokens",
-            "This must be a number from 0 to 9999.",
+            "This must be a number from 0 to 9,999.",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -65,6 +66,9 @@ class AiTest(Table):
         """Those of visible dreams: the rule of dreams applies inside."""
         return true() if sight.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
+
+MAX_DURATION = 10**13  # milliseconds: three centuries
+MAX_COST = Decimal("9999.999999")  # US dollars, the most that the column holds
 
 COMPARED = timedelta(days=7)
 DECAYED = timedelta(days=30)

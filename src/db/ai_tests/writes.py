@@ -6,17 +6,18 @@ account one after the other, and each log of its progress knows all before it.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from db import ai_models, audit, config, dreams, progress
-from db.ai_tests import AiTest, AiTestStatus
+from db.ai_tests import MAX_COST, MAX_DURATION, AiTest, AiTestStatus
 from db.core import check, partition
 from db.core.database import Database, WriteSession
 from db.core.errors import Conflict, Invalid, NotFound
 from db.core.ids import uuid7
 from db.core.item import OLDEST
+from db.core.numeric import rounded
 from db.core.sight import EVERYTHING
 from db.dreams import Dream, DreamStatus
 from db.importer.progress import recompute
@@ -25,7 +26,7 @@ from db.notifications import Notification
 OPEN = (AiTestStatus.PENDING, AiTestStatus.RUNNING)
 DREAM_ACHIEVED = "DREAM_ACHIEVED"
 MAX_TEXT = 100_000
-MILLIONTH = Decimal("0.000001")
+COST_PLACES = 6  # decimals of a cost
 
 
 async def dream_of(session: WriteSession, test_id: UUID) -> Any:
@@ -89,7 +90,7 @@ async def make_room(database: Database, at: datetime) -> None:
 
 def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
     """What so many tokens cost in US dollars: six decimals, half up."""
-    return (per_1k_tokens * tokens / 1000).quantize(MILLIONTH, ROUND_HALF_UP)
+    return rounded(per_1k_tokens * tokens / 1000, COST_PLACES)
 
 
 async def _derived(
@@ -100,7 +101,13 @@ async def _derived(
     if tokens is None or values.get("cost") is not None:
         return {}
     price = await ai_models.price(session, provider, model)
-    return {} if price is None else {"cost": cost_of(tokens, price), "cost_derived": True}
+    if price is None:
+        return {}
+    cost = cost_of(tokens, price)
+    if cost > MAX_COST:
+        message = f"So many tokens cost {cost:f} US dollars, and a test at most {MAX_COST}."
+        raise Invalid(message, "tokensUsed")
+    return {"cost": cost, "cost_derived": True}
 
 
 async def _weigh(session: WriteSession, dream: Any, test: Any) -> None:
@@ -145,9 +152,9 @@ def _check(values: Mapping[str, Any]) -> None:
     check.within(values.get("impossibility_score"), "impossibilityScore", 0, 100)
     check.within(values.get("confidence"), "confidence", 0, 100)
     check.length(values.get("reasoning"), "reasoning", MAX_TEXT, 0)
-    check.counted(values.get("duration"), "durationMs")
-    check.counted(values.get("tokens_used"), "tokensUsed")
-    check.counted(values.get("cost"), "cost")
+    check.within(values.get("duration"), "durationMs", 0, MAX_DURATION)
+    check.within(values.get("tokens_used"), "tokensUsed", 0, ai_models.MAX_TOKENS)
+    check.within(values.get("cost"), "cost", 0, MAX_COST)
     check.mapping(values.get("test_parameters", {}), "parameters")
 
 

@@ -3,13 +3,12 @@
 All raise Invalid. Whether a text or a number may be null is for its column to say.
 """
 
-from decimal import Decimal
 from typing import Any
 
-import orjson
-
+from db.core import json
 from db.core.errors import Invalid
 from db.core.item import MAX_DEPTH
+from db.core.json import Number
 
 MAX_JSON = 64_000  # bytes of a document
 
@@ -20,16 +19,15 @@ def length(value: str | None, field: str, most: int, least: int = 1) -> None:
         raise Invalid(f"This text must have {least} to {most:,} characters.", field)
 
 
-def within(value: float | Decimal | None, field: str, least: float, most: float) -> None:
+def within(value: Number | None, field: str, least: int, most: Number) -> None:
     """Refuses a number out of bounds."""
     if value is not None and not least <= value <= most:
-        raise Invalid(f"This must be a number from {least} to {most}.", field)
+        raise Invalid(f"This must be a number from {least:,} to {most:,}.", field)
 
 
-def counted(value: float | Decimal | None, field: str) -> None:
-    """Refuses an amount below zero."""
-    if value is not None and value < 0:
-        raise Invalid("This cannot be less than zero.", field)
+def number(value: Any, field: str, least: int, most: Number) -> None:
+    """Refuses a value of a document that is no number, or one out of bounds."""
+    within(value if json.is_number(value) else least - 1, field, least, most)
 
 
 def document(value: Any, field: str) -> None:
@@ -37,7 +35,7 @@ def document(value: Any, field: str) -> None:
     if _is_deep(value):
         raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", field)
     try:
-        size = len(orjson.dumps(value))
+        size = len(json.dumps(value))
     except TypeError as error:
         raise Invalid("This JSON holds what cannot be stored.", field) from error
     if size > MAX_JSON:

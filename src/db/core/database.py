@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 
-import orjson
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.core import json
 from db.core.act import SYSTEM, Act
 from db.core.connect import engine
 from db.core.failures import translated
@@ -103,8 +103,8 @@ class Database:
             pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             pool_use_lifo=True,
-            json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
+            json_serializer=lambda value: json.dumps(value).decode(),
+            json_deserializer=json.loads,
         )
         self.reading = self.engine.execution_options(**READING)
         self.sight = EVERYTHING

@@ -7,10 +7,10 @@ finding it here a microsecond; what is found here is also named by its field.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import orjson
 import sqlalchemy
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 
+from db.core import json
 from db.core.errors import Invalid
 from db.core.ids import uuid7
 from db.core.table import Table
@@ -64,7 +65,7 @@ class Rules:
 
     names: tuple[str, ...]
     choices: Mapping[str, frozenset[str]]
-    limits: Mapping[str, float]
+    limits: Mapping[str, Decimal]
 
     def item(self, row: Row, at: datetime, key: str | None = None) -> Item:
         """The item of a row and its time; with a key the same one each time. Raises Invalid."""
@@ -87,8 +88,8 @@ class Rules:
             if row.get(name) is not None and row[name] not in values:
                 raise Invalid(f"This must be one of {', '.join(sorted(values))}.", name)
         for name, limit in self.limits.items():
-            if not -limit < row[name] < limit:
-                raise Invalid(f"This number must lie between -{limit:.0f} and {limit:.0f}.", name)
+            if not -limit <= row[name] <= limit:
+                raise Invalid(f"This number must lie between -{limit} and {limit}.", name)
 
 
 def rules(table: type[Table], *names: str) -> Rules:
@@ -130,9 +131,10 @@ def plain(table: type[Table]) -> sqlalchemy.Table:
     return table.__table__
 
 
-def _limit(c: ColumnElement[Any]) -> Iterator[float]:
+def _limit(c: ColumnElement[Any]) -> Iterator[Decimal]:
+    """The largest number that a column holds."""
     if isinstance(c.type, Numeric) and c.type.precision and c.type.scale is not None:
-        yield 10.0 ** (c.type.precision - c.type.scale)
+        yield Decimal(10**c.type.precision - 1).scaleb(-c.type.scale)
 
 
 def _text(row: Row) -> bytes:
@@ -140,7 +142,7 @@ def _text(row: Row) -> bytes:
         if isinstance(value, dict | list) and _is_deep(value):
             raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", name)
     try:
-        text = orjson.dumps(row, default=_driver_value)
+        text = json.dumps(row, _driver_value)
     except TypeError as error:  # a lone surrogate, a number that JSON does not have
         if isinstance(error.__cause__, NotStorable):
             raise error.__cause__ from None

@@ -5,23 +5,26 @@ columns, so that PostgreSQL has little left to refuse; texts that are indexed ar
 an index entry is.
 """
 
-import json
+import json as inexact
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from db.agents import AgentStatus
-from db.ai_tests import AiTestStatus
+from db.ai_models import MAX_TOKENS
+from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
+from db.core import json
 from db.core.ids import EPOCH, uuid7
 from db.core.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
 from db.events import EventSeverity
+from db.metrics import MAX_VALUE
 
 Row = dict[str, Any]
 
@@ -30,11 +33,20 @@ END = datetime(2100, 1, 1, tzinfo=UTC)
 
 Key = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Percent = Annotated[Decimal, Field(ge=0, le=100)]
-Money = Annotated[Decimal, Field(ge=0, lt=10_000)]
-Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000)]
-Measure = Annotated[Decimal, Field(gt=-1_000_000_000, lt=1_000_000_000)]
+
+
+def _bounded(value: Decimal) -> Decimal:
+    if not json.is_bounded(value):
+        raise PydanticCustomError("digits", f"must have at most {json.MAX_DIGITS} digits")
+    return value
+
+
+BOUNDED = AfterValidator(_bounded)
+Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+Percent = Annotated[Decimal, Field(ge=0, le=100), BOUNDED]
+Money = Annotated[Decimal, Field(ge=0, le=MAX_COST), BOUNDED]
+Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000), BOUNDED]
+Measure = Annotated[Decimal, Field(ge=-MAX_VALUE, le=MAX_VALUE), BOUNDED]
 
 
 def _time(value: Any) -> datetime:
@@ -92,7 +104,7 @@ class AiModelLine(Record):
     provider: Name
     name: Name
     display_name: Key
-    max_tokens: Count | None = None
+    max_tokens: Tokens | None = None
     cost_per_1k_tokens: Money | None = Field(None, alias="costPer1kTokens")
     input_cost_per_1k_tokens: Price | None = Field(None, alias="inputCostPer1kTokens")
     output_cost_per_1k_tokens: Price | None = Field(None, alias="outputCostPer1kTokens")
@@ -150,8 +162,8 @@ class AiTestLine(Record):
     impossibility_score: Percent | None = None
     confidence: Percent | None = None
     reasoning: str | None = None
-    duration_ms: Annotated[int, Field(ge=0, lt=10**13)] | None = None  # three centuries
-    tokens_used: Count | None = None
+    duration_ms: Annotated[int, Field(ge=0, le=MAX_DURATION)] | None = None
+    tokens_used: Tokens | None = None
     cost: Money | None = None
     status: AiTestStatus
     test_parameters: Json
@@ -174,7 +186,7 @@ class AiTestLine(Record):
             "tokens_used": self.tokens_used,
             "cost": self.cost,
             "status": self.status,
-            "test_parameters": document("testParameters", self.test_parameters),
+            "test_parameters": self.test_parameters,
             "completed_at": self._completed_at(),
             "created_at": self.created_at,
         }
@@ -204,9 +216,9 @@ class EventLine(Record):
             "event_type": self.event_type,
             "source": self.source,
             "severity": self.severity,
-            "payload": document("payload", self.payload),
+            "payload": self.payload,
             "timestamp": self.timestamp,
-            "metadata": document("metadata", self.metadata),
+            "metadata": self.metadata,
         }
 
 
@@ -220,19 +232,23 @@ class MetricLine(Record):
     tags: Json
     timestamp: At
 
-    def row(self, repeats: Repeats) -> Row:
-        """As stored."""
-        tags = text_of("tags", self.tags)
-        content = f"{self.metric_name}\0{self.value}\0{self.unit!r}\0{tags}"
-        repeat = repeats.number(self.timestamp, content)
+    def row(self) -> Row:
+        """As stored, but for its id."""
         return {
-            "id": uuid7(self.timestamp, key=f"metric:{content}\0{repeat}"),
             "metric_name": self.metric_name,
             "value": self.value,
             "unit": self.unit,
-            "tags": orjson.Fragment(tags),
+            "tags": self.tags,
             "timestamp": self.timestamp,
         }
+
+    def id(self, repeats: Repeats) -> UUID:
+        """The id, made of numbers as 64-bit floats print them, as it always was: the same file
+        imported again must find its rows."""
+        tags = inexact.dumps(self.tags, sort_keys=True)
+        content = f"{self.metric_name}\0{self.value}\0{self.unit!r}\0{tags}"
+        repeat = repeats.number(self.timestamp, content)
+        return uuid7(self.timestamp, key=f"metric:{content}\0{repeat}")
 
 
 class AgentReportLine(Record):
@@ -249,32 +265,15 @@ class AgentReportLine(Record):
 
     def row(self) -> Row:
         """As stored, but for `previous_status`, which only the database knows."""
-        task = self.current_task
         return {
             "id": uuid7(self.at, key=f"agentReport:{self.key}"),
             "agent_key": self.agent_key,
             "status": self.status,
-            "current_task": None if task is None else document("currentTask", task),
-            "performance_metrics": document("performanceMetrics", self.performance_metrics),
+            "current_task": self.current_task,
+            "performance_metrics": self.performance_metrics,
             "error": self.error,
             "reported_at": self.at,
         }
 
 
 AnyLine = AiModelLine | DreamLine | AiTestLine | EventLine | MetricLine | AgentReportLine
-
-
-def text_of(field: str, value: Json) -> str:
-    """A JSON object as text, the same for equal objects. Raises BadLine."""
-    try:
-        return json.dumps(value, allow_nan=False, sort_keys=True)
-    except ValueError:
-        raise BadLine(f"{field} holds a number that is too large") from None
-
-
-def document(field: str, value: Json) -> orjson.Fragment:
-    """A JSON object, ready to be a part of a larger text. Raises BadLine.
-
-    Not left to orjson, which turns infinity into null and refuses integers beyond 64 bits.
-    """
-    return orjson.Fragment(text_of(field, value))

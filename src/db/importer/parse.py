@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from db.core import json
 from db.importer.kinds import AnyLine, BadLine, MetricLine, Repeats, Row
 
 _LINES: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminator="kind")])
@@ -43,11 +44,23 @@ def parse(text: bytes, repeats: Repeats) -> tuple[str, Row]:
     """The kind of a line and the row it becomes. Raises BadLine."""
     try:
         line = _LINES.validate_json(text)
+        exact = line if json.is_exact(text) else _LINES.validate_python(_read(text), strict=False)
     except ValidationError as error:
         raise BadLine(_reasons(text, error)) from None
     if b"\\u0000" in text and _ZERO.search(text):
         raise BadLine("a text holds the character U+0000, which PostgreSQL cannot store")
-    return line.kind, line.row(repeats) if isinstance(line, MetricLine) else line.row()
+    row = exact.row()
+    return line.kind, row | {"id": line.id(repeats)} if isinstance(line, MetricLine) else row
+
+
+def _read(text: bytes) -> Any:
+    """The value of a line with every digit, which pydantic does not keep."""
+    try:
+        return json.received(text)
+    except json.TooManyDigits as error:
+        raise BadLine(str(error)) from None
+    except json.JSONDecodeError as error:
+        raise BadLine(f"the line is not JSON: {error}") from None
 
 
 def _reasons(text: bytes, error: ValidationError) -> str:

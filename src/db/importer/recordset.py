@@ -8,7 +8,6 @@ the one way that takes arrays and objects without more ado.
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import sqlalchemy
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +25,7 @@ from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.selectable import TableValuedAlias
 
+from db.core import json
 from db.core.table import Table
 from db.importer.kinds import Row
 from db.importer.report import Counts
@@ -33,7 +33,7 @@ from db.importer.report import Counts
 
 def recordset(table: type[Table], names: Sequence[str], rows: Sequence[Row]) -> TableValuedAlias:
     """Rows as a table with some columns of that table; what else a row holds is left out."""
-    text = orjson.dumps(rows, default=str).decode()  # default: a decimal
+    text = json.dumps(rows, default=str).decode()  # default: a UUID of the driver
     columns = [column(name, table.__table__.c[name].type) for name in names]
     expanded = func.json_to_recordset(cast(literal(text, Text), JSON))
     return expanded.table_valued(*columns).render_derived(with_types=True)
@@ -73,7 +73,11 @@ def plain(table: type[Table]) -> sqlalchemy.Table:
 
 
 def _differs(table: type[Table], name: str, value: Any) -> ColumnElement[bool]:
-    return plain(table).c[name].is_distinct_from(value)
+    """Documents are compared as texts: to `jsonb`, 1 and 1.0 are equal."""
+    column = plain(table).c[name]
+    if isinstance(column.type, JSON):
+        return cast(column, Text).is_distinct_from(cast(value, Text))
+    return column.is_distinct_from(value)
 
 
 def _touched(table: type[Table]) -> Row:

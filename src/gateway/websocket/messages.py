@@ -6,8 +6,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md tells what each 
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from db.core import json
 from gateway.websocket.codes import Closed, Code
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -37,10 +36,9 @@ class Initialise:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Asks for an operation under an id; `text` is the whole message as it came."""
+    """Asks for an operation under an id; `text` is the whole message, with its payload."""
 
     id: str
-    payload: dict[str, Any]
     text: str
 
 
@@ -73,7 +71,8 @@ def parsed(text: str) -> Message:
         case "connection_init":
             return Initialise(_payload(content))
         case "subscribe":
-            return Subscribe(_id(content), _asked(content), text)
+            _check_payload(content)
+            return Subscribe(_id(content), text)
         case "complete":
             return Complete(_id(content))
         case "ping":
@@ -88,15 +87,15 @@ def pong(payload: Payload) -> bytes:
     """The answer to a ping. Raises Closed for a payload nested too deeply to be written."""
     content = {"type": "pong"} | ({} if payload is None else {"payload": payload})
     try:
-        return orjson.dumps(content)
-    except orjson.JSONEncodeError as error:
+        return json.dumps(content)
+    except TypeError as error:
         raise _malformed("payload is nested too deeply") from error
 
 
 def _decoded(text: str) -> dict[str, Any]:
     try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        content = json.skimmed(text)
+    except json.JSONDecodeError as error:
         raise _malformed("not JSON") from error
     return dict(_of_kind(content, "the message", dict, "an object"))
 
@@ -113,13 +112,12 @@ def _id(content: dict[str, Any]) -> str:
     return given
 
 
-def _asked(content: dict[str, Any]) -> dict[str, Any]:
+def _check_payload(content: dict[str, Any]) -> None:
     payload = _of_kind(content.get("payload"), "payload", dict, "an object")
     _of_kind(payload.get("query"), "payload.query", str, "a string")
     _optional(payload, "operationName", str, "a string")
     _optional(payload, "variables", dict, "an object")
     _optional(payload, "extensions", dict, "an object")
-    return dict(payload)
 
 
 def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> Any:

@@ -227,7 +227,7 @@ class Socket:
 
     async def _serve(self, message: Subscribe, subscriber: Subscriber, asked: Asked) -> None:
         service, principal = self._service, asked.who
-        given = parameters.checked(message.payload, message.text)
+        given = parameters.from_message(message.text)
         asked.request_bytes = len(message.text.encode())
         service.check_size(given, principal)
         asked.document = hashed(given.query)

@@ -55,7 +55,7 @@ class Subscriber:
         if not answer.executed:
             self.end(answer.errors)
             return
-        self.send(Message(orjson.dumps(answer.content), None))
+        self.send(Message(answer.body, None))
         self.end()
 
     def follow(self, subscription: Subscription) -> None:

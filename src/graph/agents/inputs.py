@@ -11,6 +11,7 @@ from graph.core.field import field
 from graph.core.filter import filters, orders
 from graph.core.mutation import given
 from graph.core.reporting import BATCH_KEY, KEY, reported
+from graph.core.scalars import Number
 
 
 @filters(db.agents.LISTING)
@@ -81,8 +82,8 @@ class ReportAgentPerformanceInput(ReportFields):
     `agent_<key>_response_time` and `agent_<key>_success_rate`."""
 
     status: AgentStatus = field("What it is doing.")
-    response_time: float = field("How long it takes to respond, in milliseconds.")
-    success_rate: float = field("How often it succeeds, in percent.")
+    response_time: Number = field("How long it takes to respond, in milliseconds, below 10^9.")
+    success_rate: Number = field("How often it succeeds, in percent, 0 to 100.")
     task_count: int | None = field("Number of tasks it has done.", default=UNSET)
     task_type: str | None = field("What kind of task it was measured at.", default=UNSET)
 

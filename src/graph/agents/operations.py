@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from graphql import GRAPHQL_MAX_INT
 from strawberry import UNSET
 
 import db
+from db.core import check
 from db.core.item import Item
 from graph.agents.inputs import (
     ForgetAgentInput,
@@ -75,6 +77,7 @@ def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
 
 def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
+    check.within(given.get("taskCount"), "taskCount", 0, GRAPHQL_MAX_INT)
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
     tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}

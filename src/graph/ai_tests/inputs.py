@@ -13,7 +13,7 @@ from graph.ai_tests.types import AiTestStatus
 from graph.core.field import field
 from graph.core.filter import filters, orders, relation
 from graph.core.mutation import given, idempotency_key, values
-from graph.core.scalars import BigInt
+from graph.core.scalars import BigInt, Number
 
 if TYPE_CHECKING:
     from graph.dreams import DreamFilter
@@ -59,17 +59,25 @@ class CompleteAiTestInput:
     """How a test under way went."""
 
     id: strawberry.ID = field("The test.")
-    impossibility_score: float | None = field(
-        "0 when the model did what was dreamt of, 100 when it failed altogether, two decimals; "
-        "leave it out when nobody judged the answer.",
+    impossibility_score: Number | None = field(
+        "0 when the model did what was dreamt of, 100 when it failed altogether, rounded half up "
+        "to two decimals; leave it out when nobody judged the answer.",
         default=UNSET,
     )
-    confidence: float | None = field("How sure the judge is of the score, 0 to 100.", default=UNSET)
+    confidence: Number | None = field(
+        "How sure the judge is of the score, 0 to 100, rounded half up to two decimals.",
+        default=UNSET,
+    )
     reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
-    duration_ms: BigInt | None = field("How long the model took, in milliseconds.", default=UNSET)
-    tokens_used: BigInt | None = field("Tokens of prompt and answer together.", default=UNSET)
+    duration_ms: BigInt | None = field(
+        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+    )
+    tokens_used: BigInt | None = field(
+        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+    )
     cost: Decimal | None = field(
-        "Cost in US dollars; computed from the tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
+        "tokens and the price of the model if left out.",
         default=UNSET,
     )
 
@@ -80,10 +88,15 @@ class FailAiTestInput:
 
     id: strawberry.ID = field("The test.")
     reasoning: str | None = field("What went wrong.", default=UNSET)
-    duration_ms: BigInt | None = field("How long the model took, in milliseconds.", default=UNSET)
-    tokens_used: BigInt | None = field("Tokens of prompt and answer together.", default=UNSET)
+    duration_ms: BigInt | None = field(
+        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+    )
+    tokens_used: BigInt | None = field(
+        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+    )
     cost: Decimal | None = field(
-        "Cost in US dollars; computed from the tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
+        "tokens and the price of the model if left out.",
         default=UNSET,
     )
 
@@ -110,17 +123,25 @@ class RecordAiTestInput:
         "belongs in time.",
         default=UNSET,
     )
-    impossibility_score: float | None = field(
-        "0 when the model did what was dreamt of, 100 when it failed altogether, two decimals; "
-        "leave it out when nobody judged the answer.",
+    impossibility_score: Number | None = field(
+        "0 when the model did what was dreamt of, 100 when it failed altogether, rounded half up "
+        "to two decimals; leave it out when nobody judged the answer.",
         default=UNSET,
     )
-    confidence: float | None = field("How sure the judge is of the score, 0 to 100.", default=UNSET)
+    confidence: Number | None = field(
+        "How sure the judge is of the score, 0 to 100, rounded half up to two decimals.",
+        default=UNSET,
+    )
     reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
-    duration_ms: BigInt | None = field("How long the model took, in milliseconds.", default=UNSET)
-    tokens_used: BigInt | None = field("Tokens of prompt and answer together.", default=UNSET)
+    duration_ms: BigInt | None = field(
+        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+    )
+    tokens_used: BigInt | None = field(
+        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+    )
     cost: Decimal | None = field(
-        "Cost in US dollars; computed from the tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
+        "tokens and the price of the model if left out.",
         default=UNSET,
     )
     parameters: JSON | None = field(

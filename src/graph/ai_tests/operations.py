@@ -186,7 +186,8 @@ class Mutations:
 
     @field(
         "Say how a test went. A score adds to the progress of its dream, which is ACHIEVED when "
-        "its best score is at most the setting `dreams.achieved_at`, 5 if there is none.",
+        "its best score, as stored with two decimals, is at most the setting "
+        "`dreams.achieved_at`, 5 if there is none.",
         WRITE,
         graphql_type=EndAiTestResult,
     )

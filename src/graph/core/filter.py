@@ -19,7 +19,7 @@ from db.core.listing import Listing
 from graph.core.field import described, enum
 from graph.core.node import parse_id
 from graph.core.permission import VALUE
-from graph.core.scalars import BigInt
+from graph.core.scalars import BigInt, Number
 
 T = TypeVar("T", bound=type)
 
@@ -126,7 +126,7 @@ KINDS: tuple[tuple[Any, str, Any, tuple[str, ...], Any], ...] = (
     (Integer, "Int", int, (*EQUAL, *ORDERED, *NULL), None),
     (DateTime, "DateTime", datetime, (*EQUAL, *ORDERED, *NULL), None),
     (Numeric, "Decimal", Decimal, (*EQUAL, *ORDERED, *NULL), None),
-    (Numeric, "Float", float, (*EQUAL, *ORDERED, *NULL), lambda number: Decimal(str(number))),
+    (Numeric, "Float", Number, (*EQUAL, *ORDERED, *NULL), None),
 )
 
 

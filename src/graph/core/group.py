@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from db.core.background import background
 from db.core.errors import Unavailable
 from graph.core.errors import failure
@@ -180,7 +178,7 @@ class Group:
             raise Unavailable
         if answer.data is None:
             raise Failed(answer.errors)
-        return Message(encoded(answer), told.cursor)
+        return Message(answer.body, told.cursor)
 
     async def _deliver(
         self, cohort: Iterable[Member], message: Message | None, place: Place
@@ -228,8 +226,3 @@ def _errors(error: Exception) -> list[dict[str, Any]]:
     if isinstance(error, Failed):
         return error.errors
     return failure(error)
-
-
-def encoded(answer: Answer) -> bytes:
-    """An answer as JSON."""
-    return orjson.dumps(answer.content)

@@ -14,6 +14,7 @@ import orjson
 from graphql import GraphQLError
 
 from db import Database
+from db.core import json
 from db.core.errors import DomainError
 from db.core.feed import Position
 from db.core.reads import Reads
@@ -124,6 +125,6 @@ def _key(operation: Operation, variables: Variables, context: Context) -> Hashab
     """What subscriptions have in common that are told the same."""
     who = context.principal
     same = {name: value for name, value in (variables or {}).items() if name != operation.cursor}
-    asked = orjson.dumps(same, option=orjson.OPT_SORT_KEYS)
+    asked = json.dumps(same, option=orjson.OPT_SORT_KEYS)
     viewer = None if operation.is_alike else who
     return operation.text, operation.name, asked, who.role, who.scopes, viewer

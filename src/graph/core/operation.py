@@ -27,11 +27,13 @@ from graphql.execution.values import get_variable_values
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
+from db.core import json
 from graph.core import cost, limits, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
 from graph.core.errors import coded, formatted
 from graph.core.limits import Limits
+from graph.core.literals import NUL, holding_nul
 from graph.core.needs import Needs, needs
 from graph.core.permission import INTROSPECTION, Access, Principal
 from graph.core.rate_limit import charged, shown
@@ -84,7 +86,7 @@ class Operation:
         return sharing.cursor_variable(self.document, self.node)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What came of an operation; `executed` is False when its variables were not acceptable."""
 
@@ -100,6 +102,11 @@ class Answer:
         if self.executed:
             content["data"] = self.data
         return content | ({"extensions": self.extensions} if self.extensions else {})
+
+    @cached_property
+    def body(self) -> bytes:
+        """The response as JSON. Raises TypeError for a value that JSON does not have."""
+        return json.dumps(self.content)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -132,6 +139,8 @@ def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> Doc
         raise RequestFailed(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
     if too_much := limits.check(document, most):
         raise RequestFailed(*too_much[:MAX_ERRORS])
+    if nul := holding_nul(text, document):
+        raise RequestFailed(GraphQLError(NUL, nul, extensions={"code": "BAD_USER_INPUT"}))
     errors = validate(
         schema._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not suggestions
     )
@@ -248,4 +257,10 @@ async def _answer(
 ) -> Answer:
     told = [formatted(error, context.request_id) for error in errors]
     extensions = await shown(context, operation.limits.cost) if context.shows_cost else {}
-    return Answer(data, told, executed, extensions)
+    answer = Answer(data, told, executed, extensions)
+    try:
+        answer.body  # noqa: B018  made here, where a fault can still be told as an error
+    except TypeError as error:
+        failure = formatted(GraphQLError("", original_error=error), context.request_id)
+        return Answer(None, [failure], executed, extensions)
+    return answer

@@ -15,7 +15,7 @@ from db.core.background import background
 from db.core.errors import Unavailable
 from db.core.reads import Reads
 from graph.core.errors import failure
-from graph.core.group import Member, encoded
+from graph.core.group import Member
 from graph.core.operation import Answer
 from graph.core.outlet import Message
 
@@ -83,7 +83,7 @@ class SeriesGroup:
         if answer.data is None:
             self._end(answer.errors)
             return
-        self.latest = Message(encoded(answer), None)
+        self.latest = Message(answer.body, None)
         for member in self.members:
             if member.outlet.ready:
                 member.outlet.send(self.latest)

@@ -1,0 +1,27 @@
+"""Numeric: numbers of columns that keep a fixed number of decimals, rounded half up."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
+
+from sqlalchemy import Numeric
+
+from db.core.table import Table
+
+_WIDE = Context(prec=1_000)  # digits: more than any number that is read has
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """A number with so many decimals. A half is rounded away from zero, as PostgreSQL does."""
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
+
+
+def fitted(table: type[Table], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of columns as they will be stored: those of a fixed scale are rounded to it."""
+    return {name: _stored(table.__table__.columns[name].type, values[name]) for name in values}
+
+
+def _stored(type_: Any, value: Any) -> Any:
+    if isinstance(value, Decimal) and isinstance(type_, Numeric) and type_.scale is not None:
+        return rounded(value, type_.scale)
+    return value
