@@ -6,12 +6,13 @@ transaction of the change itself.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import (
+    JSON,
     BigInteger,
     ColumnElement,
     Identity,
@@ -24,8 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core import json
 from db.core.database import WriteSession
 from db.core.ids import uuid7
+from db.core.numeric import fitted
 from db.core.table import CreatedAt, Id, Table, choice
 
 
@@ -87,7 +90,10 @@ async def create_if_absent(session: WriteSession, table: type[Table], **values: 
 
 async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
     """Changes a row that was read for it, with the trace of it; returns the record it is now."""
-    changed = {key: value for key, value in values.items() if getattr(before, key) != value}
+    values = fitted(table, values)
+    changed = {
+        key: values[key] for key in values if not json.same(getattr(before, key), values[key])
+    }
     if not changed:
         return before
     statement = (
@@ -158,18 +164,25 @@ def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:
     names = [
         name
         for name in table.Record._fields
-        if getattr(before, name, None) != getattr(after, name, None)
+        if not json.same(getattr(before, name, None), getattr(after, name, None))
     ]
-    secret = {column.name for column in table.__table__.columns if column.info.get("secret")}
 
     def shown(record: Any) -> dict[str, Any] | None:
-        if record is None:
-            return None
-        values = {n: "(secret)" if n in secret else getattr(record, n) for n in names}
-        plain: dict[str, Any] = orjson.loads(orjson.dumps(values, default=str))
-        return plain
+        return record and {name: _shown(table, name, getattr(record, name)) for name in names}
 
     return shown(before), shown(after)
+
+
+def _shown(table: type[Table], name: str, value: Any) -> Any:
+    """A value of a column as a part of a JSON object, where exact numbers and ids are texts."""
+    column = table.__table__.columns[name]
+    if column.info.get("secret"):
+        return "(secret)"
+    if isinstance(column.type, JSON):
+        return value
+    if isinstance(value, Decimal):
+        return json.written(value)
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _touched(table: type[Table], before: Any) -> dict[str, Any]:
