@@ -131,7 +131,8 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with upkeep(health.database, settings.keep), auth.running(), live.running():
+        maintained = health.database.lent_to("maintenance")
+        async with upkeep(maintained, settings.keep), auth.running(), live.running():
             yield
             health.stopping = True
             await ingestion.close()

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from graph.core.budget import Account, Budget
 from graph.core.permission import Principal
 
+DEVELOPERS = "developer"  # whose connections to the database are limited like those of others
 NETWORKS = {4: 24, 6: 64}  # what one stranger can easily have many addresses in
 
 

@@ -72,7 +72,9 @@ class Endpoint:
         request.state.document = asked.query
         shows_cost = request.headers.get(SHOW_COST) == "1"
         request_id = request.state.request_id
-        context = self.service.context(principal, account, request_id, shows_cost)
+        context = self.service.context(
+            caller(request, principal), operation, principal, account, request_id, shows_cost
+        )
         if operation.kind == "subscription":
             open = partial(self.service.live.open, operation, asked.variables, context)
             return self._delivery(request, open, media_type)

@@ -65,7 +65,7 @@ def _source(text: str) -> Path | ConnectionInfo:
 async def _import(
     url: ConnectionInfo, settings: Settings, paths: list[Path], strict: bool, step: OnProgress
 ) -> Report:
-    database = Database(url, settings.pool_size)
+    database = Database(url, settings.pool_size, lock_seconds=None)
     try:
         return await import_files(database, paths, strict=strict, progress=step)
     finally:

@@ -10,7 +10,7 @@ from db.core.ingest import Ingestion
 from gateway import parameters
 from gateway.auth import Auth
 from gateway.auth.minting import mint
-from gateway.callers import Callers
+from gateway.callers import DEVELOPERS, Caller, Callers
 from gateway.errors import Refused
 from gateway.parameters import Parameters
 from gateway.requests import Recorder
@@ -65,14 +65,17 @@ class Service:
 
     def context(
         self,
+        caller: Caller | None,
+        operation: Operation,
         principal: Principal,
         account: Account | None,
         request_id: str,
         shows_cost: bool = False,
     ) -> Context:
         """What the resolvers of one operation can reach; every operation has its own."""
+        name = caller.name if caller else DEVELOPERS
         return Context(
-            self.database,
+            self.database.lent_to(name, operation.text),
             principal,
             request_id,
             self.ingestion,

@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
         admit_first(settings, url)
-        database = Database(url, settings.pool_size)
+        database = Database(url, settings.pool_size, settings.lock_timeout_seconds)
         auth = Auth(settings, database)
         greeting = _greeting(settings, url, auth.session)
         config = configuration(settings, database, auth)

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.core.database import LOCK_SECONDS, STATEMENT_SECONDS
 from db.core.parameters import NAMES_A_SERVER, InvalidParameter
 from db.core.url import ConnectionInfo, connection_info
 from gateway.libpq import libpq_variables
@@ -118,11 +119,17 @@ class Settings(BaseSettings):
         "the one in the database.",
     )
     pool_size: int = Field(
-        default=10,
+        default=20,
         ge=1,
         le=1000,
-        description="The most connections to the database at once; further requests wait for one "
-        "up to 2 seconds.",
+        description="The most connections to the database for requests at once; each caller gets a "
+        "share of them, and further requests wait for one up to 4 seconds.",
+    )
+    lock_timeout_seconds: float = Field(
+        default=LOCK_SECONDS,
+        gt=0,
+        le=STATEMENT_SECONDS,
+        description="How long a statement waits for a lock that other work holds.",
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024, ge=1024, description="The largest request body, in bytes."

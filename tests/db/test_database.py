@@ -9,7 +9,7 @@ from sqlalchemy import insert, text
 
 from counting import statements
 from db import Database
-from db.core import database as subject
+from db.core import database as subject, limiter
 from db.core.errors import Unavailable
 from db.core.ids import uuid7
 from db.users import User
@@ -233,7 +233,7 @@ async def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
 async def test_a_pool_that_is_used_up_is_unavailable(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "POOL_SECONDS", 0.01)
+    monkeypatch.setattr(limiter, "WAIT_SECONDS", 0.01)
     database = Database(database_url, pool_size=1)
 
     async with database.read() as session:

@@ -33,7 +33,12 @@ async def test_it_goes_on_as_before_while_load_balancers_look_away(database: Dat
         await until(lambda: served.server.health.stopping)
         ready = await client.get(READY)
         assert ready.status_code == 503
-        assert ready.json()["checks"] == {"database": True, "migrations": True, "serving": False}
+        assert ready.json()["checks"] == {
+            "database": True,
+            "migrations": True,
+            "serving": False,
+            "writable": True,
+        }
         answer = await client.post("/graphql", json={"query": "{ __typename }"})
         assert answer.json() == {"data": {"__typename": "Query"}}
         async with listening(served.address) as stream:

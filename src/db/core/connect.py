@@ -3,7 +3,7 @@
 import random
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg.exceptions import (
     CannotConnectNowError,
     ClientConfigurationError,
+    ProtocolViolationError,
     TargetServerAttributeNotMatched,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -24,15 +25,25 @@ TLS = (
     *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
+NOTHING: Mapping[str, str] = {}
 SENT = ("application_name", "options")  # to the server, when the connection begins
 
 # A server that is not there, starts, or is of another kind than asked for: the next one is tried.
 _NEXT = (OSError, TimeoutError, CannotConnectNowError, TargetServerAttributeNotMatched)
 
 
-def engine(info: ConnectionInfo, command_timeout: float | None = None, **more: Any) -> AsyncEngine:
-    """An engine over such connections; `more` are arguments of SQLAlchemy."""
-    creator = partial(connect, info, command_timeout=command_timeout)
+def engine(
+    info: ConnectionInfo,
+    command_timeout: float | None = None,
+    lock_timeout: float | None = None,
+    **more: Any,
+) -> AsyncEngine:
+    """An engine over such connections; `more` are arguments of SQLAlchemy. The timeouts are in
+    seconds; that of locks is none behind a pooler, which refuses it or passes it on to others."""
+    own: dict[str, str] = {}
+    if lock_timeout is not None and info.pooler == Pooler.NONE:
+        own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
+    creator = partial(connect, info, own, command_timeout=command_timeout)
     arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
     return create_async_engine("postgresql+asyncpg://", connect_args=arguments, **more)
 
@@ -43,15 +54,16 @@ def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:
     return {} if pooler.names_statements else {"prepared_statement_name_func": str}
 
 
-async def connect(info: ConnectionInfo, **more: Any) -> Any:
-    """A connection of the driver to the first server that is there and of the kind asked for.
+async def connect(info: ConnectionInfo, own: Mapping[str, str] = NOTHING, **more: Any) -> Any:
+    """A connection of the driver to the first server that is there and of the kind asked for; `own`
+    are settings of its session.
 
     Raises OSError when there is none, PostgresError when a server refuses.
     """
     failure: Exception = ConnectionError("there is no host")
     for host, kind in _attempts(info):
         try:
-            return await _connected(info, host, kind, **more)
+            return await _connected(info, own, host, kind, **more)
         except ClientConfigurationError as error:  # such as a certificate that is gone
             raise ConnectionError(str(error)) from error
         except _NEXT as error:
@@ -72,8 +84,24 @@ def _attempts(info: ConnectionInfo) -> Iterator[tuple[Host, str]]:
         yield from ((host, kind) for host in hosts)
 
 
-async def _connected(info: ConnectionInfo, host: Host, kind: str, **more: Any) -> Any:
-    connection = await asyncpg.connect(
+async def _connected(
+    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: Any
+) -> Any:
+    try:
+        connection = await _opened(info, own, host, kind, **more)
+    except ProtocolViolationError:  # PgBouncer refuses settings, whatever we were told of it
+        if not own:
+            raise
+        connection = await _opened(info, NOTHING, host, kind, **more)
+    if not host.is_socket:
+        _watch(connection, info)
+    return connection
+
+
+async def _opened(
+    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: Any
+) -> Any:
+    return await asyncpg.connect(
         host=host.name,
         port=host.port,
         user=info.user,
@@ -81,7 +109,7 @@ async def _connected(info: ConnectionInfo, host: Host, kind: str, **more: Any) -
         passfile=info.parameters.get("passfile"),
         database=info.dbname,
         timeout=info.connect_seconds,
-        server_settings=_server_settings(info),
+        server_settings={**_server_settings(info), **own},
         target_session_attrs=kind,
         krbsrvname=info.parameters.get("krbsrvname"),
         gsslib="gssapi",
@@ -89,9 +117,6 @@ async def _connected(info: ConnectionInfo, host: Host, kind: str, **more: Any) -
         **({} if info.pooler.names_statements else {"statement_cache_size": 0}),
         **more,
     )
-    if not host.is_socket:
-        _watch(connection, info)
-    return connection
 
 
 def _server_settings(info: ConnectionInfo) -> dict[str, str]:

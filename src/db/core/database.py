@@ -4,35 +4,47 @@ A session is borrowed for one batch or one operation and never shared: one conne
 statement at a time. Nobody commits: leaving `write()` does, and an exception rolls back.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from copy import copy
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import CursorResult, Executable, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.core import json
 from db.core.act import SYSTEM, Act
 from db.core.connect import engine
-from db.core.failures import translated
+from db.core.errors import ReadOnly
+from db.core.failures import READ_ONLY, TOO_MANY_CONNECTIONS, sqlstate, translated
 from db.core.hints import Hints
+from db.core.limiter import Borrower, Limiter
+from db.core.pool import Pool, driver, is_read_only, replacing_read_only
 from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
 from db.core.url import ConnectionInfo, connection_info
 
 STATEMENT_SECONDS = 10
-POOL_SECONDS = 2
+LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
 
 class ReadSession:
-    """A borrowed connection that reads what its sight allows; each statement is one round trip."""
+    """A borrowed connection that reads what its sight allows; each statement is one round trip.
+    `reopen` gives another connection in place of one that broke."""
 
-    def __init__(self, connection: AsyncConnection, sight: Sight = EVERYTHING) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        sight: Sight = EVERYTHING,
+        reopen: Callable[[], Awaitable[AsyncConnection]] | None = None,
+    ) -> None:
         self.connection = connection
         self.rules = rules(sight)
+        self.reopen = reopen
 
     async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
         """All rows of a statement."""
@@ -60,10 +72,9 @@ class ReadSession:
         try:
             return await self.connection.execute(statement, parameters)
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not error.connection_invalidated or self.reopen is None:
                 raise
-            await self.connection.rollback()
-            await self.connection.execution_options(**READING)  # lost with the connection
+            self.connection = await self.reopen()
             return await self.connection.execute(statement, parameters)
 
 
@@ -90,25 +101,38 @@ class WriteSession(ReadSession):
 
 
 class Database:
-    """One PostgreSQL: `read()` in autocommit, `write()` in a transaction."""
+    """One PostgreSQL: `read()` in autocommit, `write()` in a transaction.
 
-    def __init__(self, url: str | ConnectionInfo, pool_size: int = 10) -> None:
+    Statements wait `lock_seconds` for a lock, None is without limit.
+    """
+
+    def __init__(
+        self,
+        url: str | ConnectionInfo,
+        pool_size: int = 10,
+        lock_seconds: float | None = LOCK_SECONDS,
+    ) -> None:
         """Raises InvalidParameter."""
         self.url = connection_info(url)
         self.engine: AsyncEngine = engine(
             self.url,
             command_timeout=STATEMENT_SECONDS,
+            lock_timeout=lock_seconds,
+            poolclass=Pool,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             pool_use_lifo=True,
             json_serializer=lambda value: json.dumps(value).decode(),
             json_deserializer=json.loads,
         )
+        event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
         self.reading = self.engine.execution_options(**READING)
+        self.limiter = Limiter(pool_size)
+        self.borrower = Borrower("gateway")
         self.sight = EVERYTHING
         self.hints = Hints()
+        self.refused_writes = asyncio.Event()  # set when a write met a read-only database
 
     def seen_by(self, sight: Sight) -> "Database":
         """The same database, whose sessions see no more than that."""
@@ -116,22 +140,85 @@ class Database:
         seen.sight = sight
         return seen
 
+    def lent_to(self, name: str, operation: str | None = None) -> "Database":
+        """The same database, whose connections count for that borrower."""
+        lent = copy(self)
+        lent.borrower = Borrower(name, operation)
+        return lent
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Raises the domain errors of `failures`, Unavailable when nobody answers in time."""
+
+        async def reopen() -> AsyncConnection:
+            await stack.aclose()
+            return await self._open(stack, self.reading)
+
         with translated():
-            async with self.reading.connect() as connection:
-                yield ReadSession(connection, self.sight)
+            async with AsyncExitStack() as stack:
+                connection = await self._open(stack, self.reading)
+                yield ReadSession(connection, self.sight, reopen)
 
     @asynccontextmanager
     async def write(self, act: Act = SYSTEM) -> AsyncIterator[WriteSession]:
-        """Commits on leaving, rolls back on an exception. Raises as `read` does."""
-        with translated():
-            async with self.engine.begin() as connection:
+        """Commits on leaving, rolls back on an exception. Raises as `read` does, and ReadOnly."""
+        with self._noting_refusals(), translated():
+            async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.sight, act)
                 yield session
         self.hints.say(*session.feeds)
 
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for statements that write, each in a transaction of its own. Raises what the
+        driver raises, Unavailable, and ReadOnly before anything was sent."""
+        with self._noting_refusals():
+            async with self._writable(self.reading) as connection:
+                yield connection
+
     async def close(self) -> None:
         """Closes every pooled connection."""
         await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _writable(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            with replacing_read_only():
+                connection = await self._open(stack, engine)
+            if is_read_only(await driver(connection)):
+                raise ReadOnly
+            yield connection
+
+    async def _open(
+        self, stack: AsyncExitStack, engine: AsyncEngine, attempts: int = 3
+    ) -> AsyncConnection:
+        """A connection for as long as the stack lasts. When the server has none left, it waits for
+        one of those that are open already."""
+        await self.limiter.acquire(self.borrower)
+        stack.callback(self.limiter.release, self.borrower)
+        try:
+            return await stack.enter_async_context(engine.connect())
+        except DBAPIError as error:
+            if sqlstate(error) != TOO_MANY_CONNECTIONS or not attempts or not self._has_others():
+                raise
+        await stack.aclose()
+        return await self._open(stack, engine, attempts - 1)
+
+    def _has_others(self) -> bool:
+        pool: Any = self.engine.pool  # a Pool
+        return pool.checkedin() > 0 or self.limiter.narrow()
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except ReadOnly:
+            self.refused_writes.set()
+            raise
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    """A session in which a write failed because it is read-only is not lent again."""
+    if sqlstate(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False

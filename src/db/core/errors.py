@@ -36,6 +36,20 @@ class Unavailable(DomainError):
     """The database does not answer; try again in a moment."""
 
 
+class ReadOnly(Unavailable):
+    """The database is read-only at the moment; nothing was stored, try again later."""
+
+
+class Locked(Unavailable):
+    """Other work holds a lock on what this needs; try again in a moment."""
+
+
+class Throttled(Unavailable):
+    """You have as many requests at the database as you may have at once; try again in a moment."""
+
+    retry_after = 1.0
+
+
 class RateLimited(DomainError):
     """There is more to do than can be done; try again later."""
 

@@ -12,11 +12,22 @@ from typing import Any
 from asyncpg import DataError
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
-from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+from db.core.errors import (
+    Conflict,
+    DomainError,
+    Invalid,
+    Locked,
+    NotFound,
+    ReadOnly,
+    Unavailable,
+)
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
+READ_ONLY = "25006"
+TOO_MANY_CONNECTIONS = "53300"
+LOCKED = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 # 28 and 3D: the password or the name of the database was changed, or it is being restored.
-NOT_NOW = ("08", "25006", "28", "3D000", "53", "57")
+NOT_NOW = ("08", "28", "3D000", "53", "57")
 TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
 Meaning = Callable[[Any], DomainError | None]
 
@@ -26,28 +37,47 @@ def translated() -> Iterator[None]:
     """Raises the domain error that a driver's error means; what means none stays what it is."""
     try:
         yield
-    except (OSError, PoolTimeout) as error:
-        raise Unavailable from error
-    except DBAPIError as error:
+    except (OSError, PoolTimeout, DBAPIError) as error:
         meant = meaning(error)
         if meant is None:
             raise
         raise meant from error
 
 
-def meaning(error: DBAPIError) -> DomainError | None:
-    """The domain error that a driver's error means, or None if it is a fault of ours."""
-    cause = error.orig.__cause__ if error.orig else None
-    sqlstate = getattr(cause, "sqlstate", None) or ""
-    if error.connection_invalidated or sqlstate.startswith(NOT_NOW):
+def meaning(error: Exception) -> DomainError | None:
+    """The domain error that an error of the driver or the pool means, or None if it is a fault of
+    ours."""
+    if isinstance(error, DomainError):
+        return error
+    if not isinstance(error, DBAPIError):
+        return Unavailable() if isinstance(error, OSError | PoolTimeout) else None
+    cause, state = error.orig.__cause__ if error.orig else None, sqlstate(error)
+    if state == READ_ONLY:
+        return ReadOnly()
+    if state in LOCKED:
+        return Locked()
+    if error.connection_invalidated or state.startswith(NOT_NOW):
         return Unavailable()
-    if sqlstate in _BROKEN:
-        return _BROKEN[sqlstate](cause)
-    if sqlstate.startswith(TOO_LARGE):
+    if state in _BROKEN:
+        return _BROKEN[state](cause)
+    if state.startswith(TOO_LARGE):
         return Invalid("A value is too large for PostgreSQL to store, index or search.")
-    if sqlstate.startswith("22") or isinstance(cause, DataError):
+    if state.startswith("22") or isinstance(cause, DataError):
         return Invalid("A value is out of range, or holds characters that cannot be stored.")
     return None
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE that PostgreSQL gave an error, or nothing."""
+    reported = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(reported, "sqlstate", None) or ""
+
+
+def is_rolled_back(error: BaseException) -> bool:
+    """Whether PostgreSQL itself has reported that a statement failed, so that it stored nothing. A
+    connection that broke, or a session that was ended, leaves it open."""
+    state = sqlstate(error)
+    return bool(state) and not state.startswith(("08", "57P"))
 
 
 def _unique(cause: Any) -> DomainError:

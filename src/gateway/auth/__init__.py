@@ -41,6 +41,7 @@ class Auth:
         self, settings: Settings, database: Database, clock: Clock = time.monotonic
     ) -> None:
         self.settings = settings
+        database = database.lent_to("auth")
         self.keys = Keys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
         self.developer = Developer(database, clock)

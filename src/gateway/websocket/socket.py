@@ -235,7 +235,8 @@ class Socket:
         operation = await service.prepared(given, principal, account)
         asked.operation, asked.kind = operation.name, operation.kind
         log.info("operation", operation=operation.name, kind=operation.kind)
-        context = service.context(principal, account, asked.request_id)
+        caller = callers.caller(self._connection, principal)
+        context = service.context(caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
             subscriber.answer(await execute(operation, given.variables, context))
             return

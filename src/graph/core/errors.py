@@ -102,6 +102,9 @@ CODES: dict[type[Exception], str] = {
     errors.Conflict: "CONFLICT",
     errors.Forbidden: "FORBIDDEN",
     errors.Unavailable: "SERVICE_UNAVAILABLE",
+    errors.Locked: "SERVICE_UNAVAILABLE",
+    errors.ReadOnly: "DATABASE_READ_ONLY",
+    errors.Throttled: "RATE_LIMITED",
     errors.RateLimited: "RATE_LIMITED",
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
     StrawberryInputCoercionError: "BAD_USER_INPUT",
@@ -131,7 +134,7 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         code, message = "INTERNAL_SERVER_ERROR", MASKED
         log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
-    if isinstance(cause, errors.RateLimited):
+    if isinstance(cause, errors.RateLimited | errors.Throttled):
         extensions["retryAfterMs"] = round(cause.retry_after * 1000)
     return {**_short(shown), "message": shortened(message), "extensions": extensions}
 

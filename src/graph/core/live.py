@@ -29,6 +29,7 @@ from graph.core.series import Series, SeriesGroup
 from graph.core.steps import Steps
 from graph.core.stream import Opening, Source
 
+BORROWER = "subscriptions"  # messages are for many, whoever subscribed first
 Variables = dict[str, Any] | None
 
 
@@ -48,7 +49,7 @@ class Live:
     """The subscriptions of one process."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
+        self.database = database = database.lent_to(BORROWER)
         self.feeds = Feeds(database)
         self.channels: dict[str, Channel] = {}
         self.series: dict[Hashable, SeriesGroup] = {}
@@ -97,7 +98,8 @@ class Live:
         member: Member,
     ) -> Subscription:
         key, source = _key(operation, variables, context), opening.source
-        tell = partial(_tell, operation, variables, replace(context, reads=self.reads))
+        context = replace(context, db=context.db.lent_to(BORROWER), reads=self.reads)
+        tell = partial(_tell, operation, variables, context)
         if isinstance(source, Series):
             self.series = {key: group for key, group in self.series.items() if group.members}
             watching = self.series.setdefault(key, SeriesGroup(source, self.reads, tell))

@@ -56,7 +56,7 @@ class Month(NamedTuple):
 async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
     """Takes away what is older than `keep`: whole months, or rows where there are none. Returns how
     many of them, None where another process is at it. Raises what sessions raise."""
-    own = Database(database.url, pool_size=2)
+    own = Database(database.url, pool_size=2, lock_seconds=None)  # to detach a month takes a while
     try:
         async with own.write() as turn:
             if not await turn.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):

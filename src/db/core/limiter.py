@@ -1,0 +1,136 @@
+"""Limiter: how many connections of a pool each borrower may hold, and who is next.
+
+The rule is the dynamic threshold of shared buffers (Choudhury and Hahne, 1998): a borrower may hold
+as many connections as are free for others. One caller alone gets half of the pool, two get a third
+each, and there is room for another. One operation, whoever sends it, gets half as much, so that a
+query that hangs on a locked table leaves connections for others. A fifth of the pool is kept for
+the gateway itself.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from typing import NamedTuple
+
+from db.core.errors import Throttled, Unavailable
+
+WAIT_SECONDS = 4  # longer than a statement waits for a lock, so that its connection is free by then
+NARROW_SECONDS = 1.0  # until the server is asked for more connections again
+
+BUSY = "The connections to the database are in use; try again in a moment."
+
+
+class Borrower(NamedTuple):
+    """A caller of the API with the operation it sent; without one, a part of the gateway."""
+
+    name: str
+    operation: str | None = None
+
+
+class Limiter:
+    """Places for the connections of one pool. A place is taken before a connection is; when one
+    gets free, it goes to the waiting borrower that holds the fewest."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.held = 0
+        self.held_by_callers = 0
+        self.names: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
+        self._waiting: dict[Borrower, deque[asyncio.Future[None]]] = {}
+        self._narrow, self._narrow_until = size, 0.0
+
+    @property
+    def limit(self) -> int:
+        """The places there are: for a while fewer than `size` when the server has no more."""
+        return self.size if time.monotonic() >= self._narrow_until else self._narrow
+
+    async def acquire(self, borrower: Borrower) -> None:
+        """Takes a place. Raises Throttled or Unavailable when there is none in time."""
+        if borrower not in self._waiting and self._admits(borrower):
+            self._take(borrower)
+            return
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._turn(borrower)
+        except TimeoutError:
+            raise self._refusal(borrower) from None
+
+    def release(self, borrower: Borrower) -> None:
+        """Gives a place back."""
+        self.held -= 1
+        _uncount(self.names, borrower.name)
+        if borrower.operation is not None:
+            self.held_by_callers -= 1
+            _uncount(self.operations, borrower.operation)
+        self._serve()
+
+    def narrow(self) -> bool:
+        """Makes do with the connections there are, since the server grants no more. False when
+        there is none to wait for."""
+        if self.held > 1:
+            self._narrow, self._narrow_until = self.held - 1, time.monotonic() + NARROW_SECONDS
+        return self.held > 1
+
+    def _free(self, borrower: Borrower) -> int:
+        """The places that others do not hold, for callers without those of the gateway itself."""
+        limit = self.limit
+        if borrower.operation is None:
+            return limit - self.held
+        reserve = limit // 5 or min(limit - 1, 1)
+        return min(limit - self.held, limit - reserve - self.held_by_callers)
+
+    def _admits(self, borrower: Borrower) -> bool:
+        free, holds = self._free(borrower), self.names[borrower.name]
+        if borrower.operation is None:
+            return 0 < free >= holds
+        return holds < free > 2 * self.operations[borrower.operation]
+
+    def _take(self, borrower: Borrower) -> None:
+        self.held += 1
+        self.names[borrower.name] += 1
+        if borrower.operation is not None:
+            self.held_by_callers += 1
+            self.operations[borrower.operation] += 1
+
+    async def _turn(self, borrower: Borrower) -> None:
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(borrower, deque()).append(place)
+        try:
+            await place
+        except BaseException:
+            if place.cancelled():
+                self._leave(borrower, place)
+            else:  # granted at the moment of giving up
+                self.release(borrower)
+            raise
+
+    def _leave(self, borrower: Borrower, place: asyncio.Future[None]) -> None:
+        queue = self._waiting.get(borrower, deque())
+        with suppress(ValueError):
+            queue.remove(place)
+        if not queue:
+            self._waiting.pop(borrower, None)
+
+    def _serve(self) -> None:
+        while admitted := [each for each in self._waiting if self._admits(each)]:
+            borrower = min(admitted, key=lambda each: self.names[each.name])
+            queue = self._waiting.pop(borrower)
+            place = queue.popleft()
+            if queue:
+                self._waiting[borrower] = queue  # at the end: others of equal right come first
+            if not place.done():
+                self._take(borrower)
+                place.set_result(None)
+
+    def _refusal(self, borrower: Borrower) -> Unavailable:
+        free = self._free(borrower)
+        own = borrower.operation is not None and 0 < free <= self.names[borrower.name]
+        return Throttled() if own else Unavailable(BUSY)
+
+
+def _uncount(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

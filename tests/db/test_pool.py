@@ -1,0 +1,146 @@
+"""Pool: what is lent after PostgreSQL was away, had no connections left, or took no writes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import literal, make_url, select, text
+
+from db import Database
+from db.core.embedded import Embedded
+from db.core.errors import Locked, ReadOnly, Unavailable
+from db.core.pooler import Pooler
+from db.core.url import ConnectionInfo, connection_info
+from factories import make_user
+
+ONE = select(literal(1))
+FEW = {"fsync": "off", "max_connections": "8"}
+
+
+async def read(database: Database, statement: Any = ONE) -> Any:
+    async with database.read() as session:
+        return await session.scalar(statement)
+
+
+async def together(database: Database, count: int) -> set[Any]:
+    """What that many reads at the same time find."""
+    slow = text("select 1 from pg_sleep(0.1)")
+    return set(await asyncio.gather(*(read(database, slow) for _ in range(count))))
+
+
+@asynccontextmanager
+async def opened(url: str | ConnectionInfo, **more: Any) -> AsyncIterator[Database]:
+    database = Database(url, **more)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "folder"
+    assert Embedded(tmp_path / "folder").server.pid is None
+
+
+async def test_reads_go_on_after_a_restart_with_fewer_connections(folder: Path) -> None:
+    with Embedded(folder, {"fsync": "off"}) as url:
+        database = Database(url, pool_size=20)
+        assert await together(database, 20) == {1}
+    with Embedded(folder, FEW):
+        assert await together(database, 12) == {1}
+        assert [await read(database) for _ in range(14)] == [1] * 14
+        assert await together(database, 12) == {1}
+        await database.close()
+
+
+async def test_connections_that_others_hold_are_waited_for(folder: Path) -> None:
+    with Embedded(folder, FEW) as url:
+        others = [await asyncpg.connect(url) for _ in range(6)]
+        async with opened(url, pool_size=10) as database:
+            assert await together(database, 10) == {1}
+            await asyncio.gather(*(other.close() for other in others))
+            assert await together(database, 10) == {1}
+
+
+async def test_a_server_without_a_connection_for_us_is_unavailable(folder: Path) -> None:
+    with Embedded(folder, FEW) as url:
+        others = [await asyncpg.connect(url) for _ in range(8)]
+        async with opened(url) as database:
+            with pytest.raises(Unavailable):
+                await read(database)
+            await asyncio.gather(*(other.close() for other in others))
+            assert await read(database) == 1
+
+
+async def set_read_only(url: str, to: str) -> None:
+    """Sets it for sessions that begin from now on."""
+    name = make_url(url).database
+    connection = await asyncpg.connect(url)
+    await connection.execute("set default_transaction_read_only = off")
+    await connection.execute(f'alter database "{name}" set default_transaction_read_only = {to}')
+    await connection.close()
+
+
+async def terminate(url: str) -> None:
+    """Ends all other sessions of the database."""
+    connection = await asyncpg.connect(url)
+    await connection.fetch(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    await connection.close()
+
+
+async def test_writes_succeed_as_soon_as_the_database_takes_them_again(
+    database: Database, database_url: str
+) -> None:
+    assert await together(database, 5) == {1}
+    await set_read_only(database_url, "on")
+    await terminate(database_url)
+    for _ in range(3):
+        with pytest.raises(ReadOnly):
+            await make_user(database)
+    assert await together(database, 5) == {1}
+    assert database.refused_writes.is_set()
+
+    await set_read_only(database_url, "off")
+    for _ in range(10):
+        await make_user(database)
+
+
+async def test_a_session_that_turns_read_only_is_not_lent_again(database: Database) -> None:
+    """As a pooler would have it, which does not pass on what the server reports."""
+    statement = text("insert into users (id, email) values (gen_random_uuid(), 'a')")
+
+    async def write() -> None:
+        async with database.write() as session:
+            backends.append(await session.scalar(text("select pg_backend_pid()")))
+            await session.execute(text("set transaction read only"))
+            await session.execute(statement)
+
+    backends: list[int] = []
+    for _ in range(2):
+        with pytest.raises(ReadOnly):
+            await write()
+    assert len(set(backends)) == 2
+
+
+async def test_a_statement_does_not_wait_for_a_lock_for_ever(
+    database: Database, database_url: str
+) -> None:
+    lock = text("lock table users in access exclusive mode")
+    async with database.write() as holder, opened(database_url, lock_seconds=0.1) as other:
+        await holder.execute(lock)
+        with pytest.raises(Locked):
+            await read(other, text("select count(*) from users"))
+    assert await read(other, text("select count(*) from users")) == 0
+
+
+async def test_a_pooler_is_not_asked_for_a_lock_timeout(database_url: str) -> None:
+    show = text("show lock_timeout")
+    behind = connection_info(database_url).behind(Pooler.TRANSACTION)
+    async with opened(database_url) as direct, opened(behind) as pooled:
+        assert [await read(database, show) for database in (direct, pooled)] == ["3s", "0"]
