@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from db import Database
+from db.core.health import Probe
 from db.core.ingest import Ingestion
 from gateway import console, errors
 from gateway.admission import Admission
@@ -37,7 +38,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     ingestion, live = Ingestion(database), Live(database)
     recorder = Recorder(ingestion, settings.recorded_share)
     endpoint = _endpoint(settings, database, ingestion, auth, live, recorder)
-    health = Health(database, live.feeds, endpoint.streams)
+    health = Health(Probe(database), live.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     around = [
         Middleware(RequestLog),
@@ -53,7 +54,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         ],
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(settings, health, ingestion, auth, live, recorder),
+        lifespan=_lifespan(settings, database, health, ingestion, auth, live, recorder),
     )
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
     return app
@@ -123,6 +124,7 @@ def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
 
 def _lifespan(
     settings: Settings,
+    database: Database,
     health: Health,
     ingestion: Ingestion,
     auth: Auth,
@@ -131,13 +133,14 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        maintained = health.database.lent_to("maintenance")
+        maintained = database.lent_to("maintenance")
         async with upkeep(maintained, settings.keep), auth.running(), live.running():
             yield
             health.stopping = True
             await ingestion.close()
             recorder.close()
-        await health.database.close()
+        await health.probe.close()
+        await database.close()
 
     return lifespan
 

@@ -1,5 +1,6 @@
 """Health: what is reported when all is well, and when the database is gone, stuck or too old."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -7,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
+import asyncpg
 import httpx2
 import pytest
 from sqlalchemy import text
+from starlette.applications import Starlette
 
+from counting import statements
 from db import Database
-from db.core import migrate
+from db.core import health, migrate
 from db.core.embedded import Embedded
 from faults.followers import STATUS, Dashboard, following, websocket
 from gateway.app import create_app
@@ -42,7 +46,7 @@ async def test_all_is_well(client: httpx2.AsyncClient) -> None:
     assert report == {
         "ok": True,
         "service": "dreamnet-gateway",
-        "database": {"ok": True},
+        "database": {"ok": True, "readOnly": False},
         "streams": 0,
         "feeds": {"agents": UNFOLLOWED, "events": UNFOLLOWED, "changes": UNFOLLOWED},
     }
@@ -61,19 +65,17 @@ async def test_who_follows_is_seen(address: str) -> None:
 
 async def test_ready(client: httpx2.AsyncClient) -> None:
     response = await client.get("/api/health/ready")
-    checks = {"database": True, "migrations": True, "serving": True}
-    assert (response.status_code, response.json()) == (200, {"ok": True, "checks": checks})
+    checks = {"database": True, "migrations": True, "serving": True, "writable": True}
+    expected = {"ok": True, "state": "ready", "checks": checks}
+    assert (response.status_code, response.json()) == (200, expected)
 
 
 async def test_no_database(cut_off: httpx2.AsyncClient) -> None:
-    health, ready = await cut_off.get("/health"), await cut_off.get("/api/health/ready")
-    assert (health.status_code, health.json()["ok"], health.json()["database"]) == (
-        503,
-        False,
-        GONE,
-    )
-    checks = {"database": False, "migrations": False, "serving": True}
-    assert (ready.status_code, ready.json()) == (503, {"ok": False, "checks": checks})
+    whole, ready = await cut_off.get("/health"), await cut_off.get("/api/health/ready")
+    assert (whole.status_code, whole.json()["ok"], whole.json()["database"]) == (503, False, GONE)
+    checks = {"database": False, "migrations": False, "serving": True, "writable": False}
+    expected = {"ok": False, "state": "not-ready", "checks": checks}
+    assert (ready.status_code, ready.json()) == (503, expected)
 
 
 async def test_alive_without_a_database(cut_off: httpx2.AsyncClient) -> None:
@@ -112,7 +114,10 @@ async def test_not_ready_once_stopping(settings: Settings, database: Database) -
     assert (response.status_code, response.json()["checks"]["serving"]) == (503, False)
 
 
-async def test_a_database_that_hangs_costs_one_second(settings: Settings, tmp_path: Path) -> None:
+async def test_a_database_that_hangs_costs_one_second(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0)
     with Embedded(tmp_path, {"fsync": "off"}) as url:
         database = Database(url)
         transport = httpx2.ASGITransport(create_app(settings, database))
@@ -123,6 +128,49 @@ async def test_a_database_that_hangs_costs_one_second(settings: Settings, tmp_pa
                 response = await client.get("/health")
                 assert (response.status_code, response.json()["database"]) == (503, GONE)
                 assert monotonic() - began < 2
+        await database.close()
+
+
+async def test_checks_need_no_connection_of_the_requests(
+    settings: Settings, database_url: str
+) -> None:
+    database = Database(database_url, pool_size=1)
+    app = create_app(settings, database)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
+        database.write() as session,
+    ):
+        await session.execute(text("lock table dreams, users in access exclusive mode"))
+        assert (await client.get("/api/health/ready")).status_code == 200
+        assert (await client.get("/health")).status_code == 200
+    await app.state.health.probe.close()
+    await database.close()
+
+
+async def test_all_who_ask_within_a_second_share_one_check(
+    app: Starlette, client: httpx2.AsyncClient
+) -> None:
+    paths = ["/api/health/ready", "/health"] * 20
+    with statements(app.state.health.probe.own, at_most=3):
+        answers = await asyncio.gather(*(client.get(path) for path in paths))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_server_without_connections_left_is_asked_over_those_of_the_pool(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with Embedded(tmp_path, {"fsync": "off", "max_connections": "5"}) as url:
+        await migrate.upgrade(url)
+        database = Database(url)
+        app = create_app(settings, database)
+        async with database.read() as session:
+            await session.scalar(text("select 1"))
+        others = [await asyncpg.connect(url) for _ in range(4)]
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            assert (await client.get("/api/health/ready")).status_code == 200
+        await asyncio.gather(*(other.close() for other in others))
         await database.close()
 
 

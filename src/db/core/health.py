@@ -1,18 +1,25 @@
 """Health: whether the database answers, takes writes, and has the tables this code knows."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
-from sqlalchemy import column, func, literal, select, table
+import structlog
+from sqlalchemy import column, func, select, table
 from sqlalchemy.exc import DBAPIError
 
 from db.core import pooler
+from db.core.background import background
 from db.core.database import STATEMENT_SECONDS, Database, ReadSession
 from db.core.errors import Unavailable
 from db.core.pooler import Pooler
 from db.core.url import ConnectionInfo
 
 OLDEST_SERVER = 15
+ANSWER_SECONDS = 1.0
+FRESH_SECONDS = 1.0  # how long a state counts: load balancers of many zones ask at the same time
+
+log = structlog.get_logger()
 
 _version = table("alembic_version", column("version_num"))
 
@@ -33,16 +40,71 @@ class Examination:
         return int(self.version.split(".")[0]) < OLDEST_SERVER
 
 
-async def ping(database: Database) -> None:
-    """Returns when the database answers. Raises Unavailable."""
-    async with database.read() as session:
-        await session.scalar(select(literal(1)))
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an open database is like at the moment; `latency` is in seconds."""
+
+    latency: float
+    read_only: bool
+    revision: str | None
 
 
-async def revision(database: Database) -> str | None:
-    """The revision its migrations brought it to, None where none ever ran. Raises Unavailable."""
-    async with database.read() as session:
-        return await _revision(session)
+class Probe:
+    """Looks at a database over a connection of its own, which requests cannot use up. However many
+    ask, it looks once a second."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database.lent_to("health")
+        self.own = Database(database.url, pool_size=1)
+        self._looking: asyncio.Task[State | None] | None = None
+        self._began = 0.0
+
+    async def state(self) -> State | None:
+        """The state within the last second; None when the database does not answer in time."""
+        if self._looking is None or (self._looking.done() and self._age >= FRESH_SECONDS):
+            self._began = time.monotonic()
+            self._looking = background(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def close(self) -> None:
+        """Closes its connection."""
+        await self.own.close()
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._began
+
+    async def _look(self) -> State | None:
+        """A look that takes too long is cancelled but not awaited: to give up a connection to a
+        server that hangs takes seconds more."""
+        task = background(self._found())
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        task.cancel()
+        return task.result() if done else None
+
+    async def _found(self) -> State | None:
+        try:
+            return await self._state()
+        except Unavailable:
+            return None
+        except Exception:
+            log.exception("health check failed")
+            return None
+
+    async def _state(self) -> State:
+        """A session keeps the setting that it began with: where it, or a write, has met a read-only
+        database, another session tells whether that is still so."""
+        if self.database.refused_writes.is_set():
+            self.database.refused_writes.clear()
+            await self.own.close()
+        try:
+            found = await _state(self.own)
+            if found.read_only:
+                await self.own.close()
+                found = await _state(self.own)
+        except Unavailable:  # there may be no connection left for this one
+            found = await _state(self.database)
+        return found
 
 
 async def examine(url: ConnectionInfo) -> Examination:
@@ -58,11 +120,23 @@ async def examine(url: ConnectionInfo) -> Examination:
         await database.close()
 
 
+async def _state(database: Database) -> State:
+    async with database.read() as session:
+        began = time.perf_counter()
+        read_only = await _is_read_only(session)
+        return State(time.perf_counter() - began, read_only, await _revision(session))
+
+
 async def _examination(session: ReadSession, told: Pooler) -> Examination:
     version = await session.scalar(select(func.current_setting("server_version")))
-    read_only = await session.scalar(select(func.current_setting("transaction_read_only")))
+    read_only = await _is_read_only(session)
     found = await pooler.find(session.connection) if told == Pooler.UNKNOWN else told
-    return Examination(version.split()[0], read_only == "on", await _revision(session), found)
+    return Examination(version.split()[0], read_only, await _revision(session), found)
+
+
+async def _is_read_only(session: ReadSession) -> bool:
+    setting = await session.scalar(select(func.current_setting("transaction_read_only")))
+    return bool(setting == "on")
 
 
 async def _revision(session: ReadSession) -> str | None:

@@ -9,7 +9,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ async def check(url: str | ConnectionInfo) -> list[str]:
     return []
 
 
+@lru_cache
 def supported(revision: str | None) -> bool:
     """Whether this code can serve a database of that revision: from OLDEST up to the newest."""
     if revision is None:
@@ -76,6 +77,7 @@ def supported(revision: str | None) -> bool:
     return revision in {script.revision for script in known}
 
 
+@lru_cache
 def survived(revision: str | None) -> bool:
     """Whether this code, where it runs already, goes on with a database of that revision: a later
     release has migrated it, and its migrations leave running gateways what they need."""
