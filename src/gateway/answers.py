@@ -4,8 +4,8 @@ It follows the GraphQL over HTTP specification with the statuses in use today: 2
 that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
 where the caller accepts application/graphql-response+json, and 200 in any other form, whose clients
 take another status for a failure of the network. The exceptions are a database that cannot be
-reached, 503, and more work than can be done, 429, so that proxies and clients try again; they are
-in JSON whatever the form.
+reached or takes no writes, 503, and more work than can be done, 429, so that proxies and clients
+try again; they are in JSON whatever the form.
 """
 
 import math
@@ -21,7 +21,7 @@ from graph.core.operation import Answer
 
 FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
 VARY = {"vary": "Accept"}
-TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "RATE_LIMITED": 429}
+TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "DATABASE_READ_ONLY": 503, "RATE_LIMITED": 429}
 
 
 def respond(answer: Answer, media_type: str) -> Response:

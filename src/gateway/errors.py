@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.core.errors import Unavailable
+from graph.core.errors import CODES as DOMAIN_CODES
 
 JSON = "application/json"
 RETRY = {"retry-after": "1"}
@@ -86,8 +87,10 @@ async def handle_http(request: Request, error: HTTPException) -> Response:
 
 
 async def handle_unavailable(request: Request, error: Unavailable) -> Response:
-    """Starlette's handler of a database that cannot be reached, where nothing else answers."""
-    return refusal(Refused(error.message, 503, headers=RETRY), request.state.request_id)
+    """Starlette's handler of a database that cannot be reached or takes no writes, where nothing
+    else answers."""
+    refused = Refused(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
+    return refusal(refused, request.state.request_id)
 
 
 handlers: dict[Any, Any] = {

@@ -12,7 +12,13 @@ from gql.transport.websockets import WebsocketsTransport
 HISTORY = """subscription History($after: String) {
   agentHistory(after: $after) { kind cursor reports { id agentKey status } }
 }"""
-PASSING = {"SERVICE_UNAVAILABLE", "RATE_LIMITED", "TIMEOUT", "INTERNAL_SERVER_ERROR"}
+PASSING = {
+    "SERVICE_UNAVAILABLE",
+    "DATABASE_READ_ONLY",
+    "RATE_LIMITED",
+    "TIMEOUT",
+    "INTERNAL_SERVER_ERROR",
+}
 
 
 def connect(host: str, key: str) -> Client:

@@ -5,11 +5,20 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from db import Database
-from db.core.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+from db.core.errors import (
+    Conflict,
+    DomainError,
+    Invalid,
+    Locked,
+    NotFound,
+    ReadOnly,
+    Unavailable,
+)
+from db.core.failures import is_rolled_back
 from db.core.ids import uuid7
 from db.metrics import Metric
 from factories import START, make_ai_test, make_dream, make_user
@@ -87,3 +96,36 @@ async def test_a_value_beyond_a_limit_of_postgresql_is_invalid(database: Databas
     with pytest.raises(Invalid, match=r"A value is too large for PostgreSQL"):
         async with database.read() as session:
             await session.rows(select(func.websearch_to_tsquery(f"{words} " * 10)))
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "error"),
+    [
+        ("25006", ReadOnly),
+        ("40001", Locked),
+        ("40P01", Locked),
+        ("55P03", Locked),
+        ("53100", Unavailable),
+        ("57014", Unavailable),
+    ],
+)
+async def test_what_may_pass_says_what_it_is(
+    database: Database, sqlstate: str, error: type[DomainError]
+) -> None:
+    fail = text(f"do $$ begin raise exception using errcode = '{sqlstate}'; end $$")
+    with pytest.raises(error) as raised:
+        async with database.write() as session:
+            await session.execute(fail)
+
+    assert raised.type is error
+    assert is_rolled_back(raised.value.__cause__ or raised.value)
+
+
+async def test_a_connection_that_breaks_leaves_it_open_whether_a_row_is_stored(
+    database: Database,
+) -> None:
+    with pytest.raises(Unavailable) as raised:
+        async with database.write() as session:
+            await session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
+
+    assert not is_rolled_back(raised.value.__cause__ or raised.value)

@@ -13,7 +13,8 @@ So a batch whose connection was lost is sent again, and however often it arrives
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from db.core import partition
 from db.core.database import Database
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
-from db.core.failures import meaning
+from db.core.failures import is_rolled_back, meaning
 from db.core.item import Item, Rules
 from db.core.table import Table
 
@@ -72,20 +73,25 @@ class Parcel:
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """One item in a lane, with the moment after which its parcel is told something in any case."""
+    """One item in a lane, with the moment after which its parcel is told something in any case.
+
+    `in_doubt` is whether an attempt failed that may have stored it, `obstacle` why the last attempt
+    failed.
+    """
 
     item: Item
     parcel: Parcel
     position: int
     until: float
-    sent: bool = False
+    in_doubt: bool = False
+    obstacle: DomainError | None = None
 
     def settle(self, error: DomainError | None = None) -> None:
         self.parcel.settle(self.position, error)
 
     def expire(self) -> None:
-        """The time is up: what was never sent is not stored, anything else may be."""
-        self.settle(OutcomeUnknown() if self.sent else Unavailable())
+        """The time is up."""
+        self.settle(OutcomeUnknown() if self.in_doubt else self.obstacle or Unavailable())
 
 
 class Lane:
@@ -93,7 +99,7 @@ class Lane:
 
     def __init__(self, intake: Intake, database: Database) -> None:
         self.intake = intake
-        self.database = database
+        self.database = database.lent_to("ingestion")
         self.waiting: deque[Entry] = deque()
         self.rows = self.bytes = 0
         self.flushing: asyncio.Task[None] | None = None
@@ -173,7 +179,7 @@ class Lane:
                 if refused := blame(error):
                     await self._refuse(batch, refused)
                     return
-                self._doubt(error)
+                self._fail(batch, error)
                 await asyncio.sleep(min(pause, max(0, batch[0].until - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
@@ -205,10 +211,9 @@ class Lane:
         async with asyncio.timeout(max(0, batch[0].until - time.monotonic())):
             await self._ensure_months(batch)
             text = b"[" + b",".join([entry.item.text for entry in batch]) + b"]"
-            async with self.database.reading.connect() as connection:
-                for entry in batch:
-                    entry.sent = True
-                await connection.execute(self.intake.statement, {"items": text.decode()})
+            async with self.database.autocommit() as connection:
+                with _doubting(batch):
+                    await connection.execute(self.intake.statement, {"items": text.decode()})
         self.database.hints.say(*self.intake.feeds)
 
     async def _ensure_months(self, batch: Iterable[Entry]) -> None:
@@ -221,9 +226,12 @@ class Lane:
                 await partition.ensure(session, table, times)
         self.months |= missing
 
-    def _doubt(self, error: Exception) -> None:
+    def _fail(self, batch: list[Entry], error: Exception) -> None:
         """After a failure nothing that was known holds: a partition may have been dropped."""
         self.months.clear()
+        obstacle = meaning(error)
+        for entry in batch:
+            entry.obstacle = obstacle
         log.warning("batch not stored yet", intake=self.intake.name, error=repr(error)[:300])
 
 
@@ -268,6 +276,17 @@ class Ingestion:
         if intake not in self.lanes:
             self.lanes[intake] = Lane(intake, self.database)
         return self.lanes[intake]
+
+
+@contextmanager
+def _doubting(batch: Sequence[Entry]) -> Iterator[None]:
+    """A batch that was sent is in doubt when it fails, unless PostgreSQL says that it failed."""
+    try:
+        yield
+    except BaseException as error:
+        for entry in batch:
+            entry.in_doubt = entry.in_doubt or not is_rolled_back(error)
+        raise
 
 
 def blame(error: Exception) -> DomainError | None:

@@ -15,6 +15,7 @@ import structlog
 
 from db import Database, api_keys
 from db.core.credential import Mint
+from db.core.errors import Unavailable
 from db.users import Role
 from gateway.auth.recent import Clock, Recent
 from gateway.auth.refusal import NotValid
@@ -66,9 +67,10 @@ class Keys:
         try:
             async with self.database.write() as session:
                 await api_keys.touch(session, used)
-        except Exception:
+        except Exception as error:
             self.used |= used
-            log.exception("the use of keys could not be noted")
+            traced = None if isinstance(error, Unavailable) else error
+            log.warning("the use of keys could not be noted", error=str(error), exc_info=traced)
 
     async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:

@@ -53,6 +53,7 @@ class ItemErrorCode(StrEnum):
     INVALID = "INVALID"
     FORBIDDEN = "FORBIDDEN"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    DATABASE_READ_ONLY = "DATABASE_READ_ONLY"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
 
@@ -61,12 +62,15 @@ enum(
     INVALID="A value is not acceptable; `field` names it. Do not send it again as it is.",
     FORBIDDEN="You may not report this.",
     SERVICE_UNAVAILABLE="It is not stored, because the database was away; send it again.",
+    DATABASE_READ_ONLY="It is not stored, because the database is read-only; send it again later.",
     OUTCOME_UNKNOWN="It may be stored or not, because the database went away before it answered; "
     "send it again with the same time and key.",
 )
 CODES: dict[type[DomainError], ItemErrorCode] = {
     errors.Forbidden: ItemErrorCode.FORBIDDEN,
     Unavailable: ItemErrorCode.SERVICE_UNAVAILABLE,
+    errors.Locked: ItemErrorCode.SERVICE_UNAVAILABLE,
+    errors.ReadOnly: ItemErrorCode.DATABASE_READ_ONLY,
     errors.OutcomeUnknown: ItemErrorCode.OUTCOME_UNKNOWN,
 }
 
@@ -181,8 +185,9 @@ class Reporting:
         items, refused = self._items(info, input[name], batch_key)
         late = await info.context.ingest.take(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
-        if size and list(map(type, refused.values())) == [Unavailable] * size:
-            raise Unavailable
+        away = [error for error in refused.values() if isinstance(error, Unavailable)]
+        if size and len(away) == size:
+            raise away[0]
         shown = {index: self._renamed(error) for index, error in refused.items()}
         return Outcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
 
