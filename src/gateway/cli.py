@@ -93,6 +93,10 @@ def import_(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad line, storing none of it.")
     ] = False,
+    rejects_dir: Annotated[
+        Path,
+        typer.Option(help="Where FILE.rejects.jsonl is written.", exists=True, file_okay=False),
+    ] = Path(),
     legacy_generations: Annotated[
         str | None,
         typer.Option(help="Old generations: a CSV file, or the URL of their PostgreSQL."),
@@ -106,7 +110,8 @@ def import_(
     if not files and not legacy_generations:
         raise typer.BadParameter("Name at least one file.")
     with importing.legacy(legacy_generations) as older:
-        raise typer.Exit(importing.run(load(), [*older, *(files or [])], strict=strict))
+        paths = [*older, *(files or [])]
+        raise typer.Exit(importing.run(load(), paths, rejects_dir, strict=strict))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -120,10 +125,10 @@ def schema(
     from graph.schema import schema as built  # takes a second, which no other command needs
 
     text = built.as_str() + "\n"
-    if check and (not check.exists() or check.read_text() != text):
+    if check and _read(check) != text:
         raise Stopped(f"{check} is not the schema of the code: run `make schema`.", Exit.PROBLEMS)
     if write:
-        write.write_text(text)
+        _write(write, text)
     if not check and not write:
         typer.echo(text, nl=False)
 
@@ -178,6 +183,28 @@ def new(name: Annotated[str, typer.Argument(help="What it does, in a few words."
             Exit.USAGE,
         ) from None
     typer.echo("Read it and correct it: it is a guess.")
+
+
+def _read(path: Path) -> str | None:
+    """What a file holds; None where there is none. Raises Stopped."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Stopped(f"{path} cannot be read: {_reason(error)}.", Exit.USAGE) from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Raises Stopped."""
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise Stopped(f"{path} cannot be written: {_reason(error)}.", Exit.USAGE) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _move(way: Callable[[ConnectionInfo, str], Coroutine[Any, Any, None]], revision: str) -> None:

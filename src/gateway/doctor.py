@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,7 @@ from db.core.parameters import VARIABLES
 from db.core.pooler import Pooler
 from gateway.exits import Exit, Stopped
 from gateway.libpq import libpq_variables
-from gateway.opening import database_url, examine, obstacle
+from gateway.opening import database_url, examine, is_missing, obstacle
 from gateway.settings import Settings
 
 LEAST_FREE_BYTES = 1024**3
@@ -53,7 +54,7 @@ def examination(settings: Settings) -> Iterator[Finding]:
     """Everything there is to look at, the database last."""
     yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
     yield from _settings(settings)
-    yield _disk(settings.data_dir.resolve())
+    yield _disk(settings)
     try:
         yield from _database(settings)
     except (Stopped, EmbeddedFailed) as stopped:
@@ -83,15 +84,26 @@ def _unknown_variables() -> list[str]:
     return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
 
 
-def _disk(folder: Path) -> Finding:
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir.resolve()
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free
     remedy = "Free at least 1 GB." if free < LEAST_FREE_BYTES else None
+    if settings.development and not _is_writable(existing):
+        remedy = "Set DREAMNET_DATA_DIR to a folder that can be written to."
     return Finding("disk", f"{free / 1024**3:.1f} GB free at {existing}", remedy)
 
 
+def _is_writable(folder: Path) -> bool:
+    try:
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def _database(settings: Settings) -> Iterator[Finding]:
-    if settings.connection is None and not (settings.data_dir / "data").exists():
+    if is_missing(settings):
         yield Finding("database", "not made yet: `dreamnet serve` makes it")
         return
     with database_url(settings) as url:

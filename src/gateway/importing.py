@@ -17,18 +17,22 @@ from db.importer import Counts, FileReport, OnProgress, Progress as Step, Report
 from db.importer.legacy import NotLegacy, write_lines
 from gateway.exits import Exit, Stopped
 from gateway.libpq import libpq_variables
-from gateway.opening import migrated_url
+from gateway.opening import is_missing, migrated_url, whereabouts
 from gateway.settings import Settings
 
 PROGRESS_LOGS = "progress logs"
 SHOWN_REJECTS = 5
 
 
-def run(settings: Settings, paths: list[Path], *, strict: bool) -> Exit:
-    """Imports files and prints a report; PROBLEMS when a line was rejected. Raises Stopped."""
-    console = Console(highlight=False)
-    with migrated_url(settings) as url, _bar(console) as step:
-        report = asyncio.run(_import(url, settings, paths, strict, step))
+def run(settings: Settings, paths: list[Path], rejects_dir: Path, *, strict: bool) -> Exit:
+    """Imports files and prints where to and a report; PROBLEMS when a line was rejected. Raises
+    Stopped."""
+    console = Console(highlight=False, markup=False)
+    new = "a new database, " if is_missing(settings) else ""
+    with migrated_url(settings) as url:
+        console.print(f"Importing into {new}{whereabouts(settings, url)}.", soft_wrap=True)
+        with _bar(console) as step:
+            report = asyncio.run(_import(url, settings, paths, rejects_dir, strict, step))
     _print(console, report)
     return Exit.PROBLEMS if report.failed or report.stopped else Exit.OK
 
@@ -63,11 +67,18 @@ def _source(text: str) -> Path | ConnectionInfo:
 
 
 async def _import(
-    url: ConnectionInfo, settings: Settings, paths: list[Path], strict: bool, step: OnProgress
+    url: ConnectionInfo,
+    settings: Settings,
+    paths: list[Path],
+    rejects_dir: Path,
+    strict: bool,
+    step: OnProgress,
 ) -> Report:
     database = Database(url, settings.pool_size, lock_seconds=None)
     try:
-        return await import_files(database, paths, strict=strict, progress=step)
+        return await import_files(
+            database, paths, strict=strict, rejects_dir=rejects_dir, progress=step
+        )
     finally:
         await database.close()
 
@@ -102,7 +113,7 @@ def _print(console: Console, report: Report) -> None:
     console.print(table)
     for file in report.files:
         _print_rejects(console, file)
-    console.print(_verdict(report))
+    console.print(_verdict(report), soft_wrap=True)
 
 
 def _numbers(counts: Counts) -> Iterator[str]:
@@ -111,16 +122,22 @@ def _numbers(counts: Counts) -> Iterator[str]:
 
 def _print_rejects(console: Console, file: FileReport) -> None:
     for reject in file.rejects[:SHOWN_REJECTS]:
-        console.print(f"{file.path.name}, line {reject.line}: {reject.reason}", markup=False)
+        line = f"{file.path.name}, line {reject.line}: {reject.reason}"
+        console.print(line, soft_wrap=True)
     if file.rejected:
         lines = "line" if file.rejected == 1 else "lines"
-        where = f"all of them in {file.rejects_path}"
+        where = f", all of them in {file.rejects_path}" if file.rejects_path else ""
         console.print(
-            f"{file.path.name}: {file.rejected:,} {lines} rejected, {where}", markup=False
+            f"{file.path.name}: {file.rejected:,} {lines} rejected{where}", soft_wrap=True
         )
 
 
 def _verdict(report: Report) -> str:
+    if report.unwritten:
+        return (
+            f"Stopped: {report.unwritten}. Run it again in a folder that can be written to, or "
+            "name one with --rejects-dir."
+        )
     if report.stopped:
         return "Stopped at the first bad line; nothing after it was imported."
     if report.changed:

@@ -4,7 +4,9 @@ And an issuer whose tokens it may trust.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,8 +21,30 @@ from structlog.testing import capture_logs
 
 from db import Database
 from gateway.app import create_app
+from gateway.cli import main
 from gateway.serving import configuration, listening
 from gateway.settings import Settings
+
+
+@pytest.fixture
+def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """`dreamnet("migrate", "up", DATABASE_URL=...)` runs a command and returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in Settings.model_fields:
+        monkeypatch.delenv(Settings.variable(name), raising=False)
+
+    def run(*arguments: str, **variables: str) -> int:
+        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The command line: what it prints, and the numbers it ends with."""
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -11,34 +11,11 @@ from sqlalchemy import make_url, text
 
 from db import Database
 from db.core import migrate
-from gateway.cli import main
-from gateway.settings import Settings
 from ground import create_database, drop_database
 
 Dreamnet = Callable[..., int]
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 DREAM = next(line for line in SAMPLE.read_text().splitlines(True) if '"kind":"dream"' in line)
-
-
-@pytest.fixture
-def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dreamnet]:
-    """`dreamnet("migrate", "up", DATABASE_URL=...)` runs a command and returns its exit code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in Settings.model_fields:
-        monkeypatch.delenv(Settings.variable(name), raising=False)
-
-    def run(*arguments: str, **variables: str) -> int:
-        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -228,6 +205,37 @@ def test_import_of_bad_lines(
 def test_import_of_no_file(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
     assert dreamnet("import", "nothing.jsonl") == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_import_says_where_to_without_the_password(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    Path("dreams.jsonl").write_text(DREAM)
+    url = database_url.replace("//postgres@", "//postgres:hunter2@")
+    assert "hunter2" in url
+    assert dreamnet("import", "dreams.jsonl", DATABASE_URL=url) == 0
+    out, error = capsys.readouterr()
+    name = make_url(database_url).database
+    assert out.startswith(f"Importing into the database {name} on this machine.\n")
+    assert "hunter2" not in out + error
+
+
+def test_import_says_that_it_makes_a_database(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    Path("dreams.jsonl").write_text(DREAM)
+    expected = [
+        f"Importing into a new database, {tmp_path}/other (embedded PostgreSQL).",
+        f"Importing into {tmp_path}/other (embedded PostgreSQL).",
+    ]
+    for line in expected:
+        assert dreamnet("import", "dreams.jsonl", DREAMNET_DATA_DIR="other") == 0
+        assert capsys.readouterr().out.splitlines()[0] == line
+
+
+def test_the_version(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dreamnet("--version") == 0
+    assert capsys.readouterr().out == f"dreamnet {version('dreamnet-gateway')}\n"
 
 
 def test_old_generations(

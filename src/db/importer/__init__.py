@@ -26,9 +26,10 @@ async def import_files(
 ) -> Report:
     """Imports files in the order given, then computes the progress logs of the dreams tested.
 
-    Bad lines go to `<name>.rejects.jsonl` in `rejects_dir`; with `strict` the first one ends the
-    import, and nothing of its batch is stored. Running it again changes nothing, and is how to
-    resume. Raises OSError, before anything is stored, when a file cannot be opened.
+    Bad lines go to `<name>.rejects.jsonl` in `rejects_dir`; where that cannot be written, the
+    import ends. With `strict` the first bad line ends it, and nothing of its batch is stored.
+    Running it again changes nothing, and is how to resume. Raises OSError, before anything is
+    stored, when a file cannot be opened.
     """
     sources = [Source(path) for path in paths]
     return await Import(database, rejects_dir, strict, progress).run(sources)

@@ -74,19 +74,22 @@ def _time(value: datetime | str) -> datetime:
 
 
 async def _from_file(path: Path) -> AsyncIterator[Mapping[str, Any]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = set(COLUMNS) - set(rows.fieldnames or ())
-        if missing:
-            raise NotLegacy(f"{path.name} has no column {', '.join(sorted(missing))}.")
-        for row in rows:
-            yield row
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            missing = set(COLUMNS) - set(rows.fieldnames or ())
+            if missing:
+                raise NotLegacy(f"{path.name} has no column {', '.join(sorted(missing))}.")
+            for row in rows:
+                yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise NotLegacy(f"{path.name} is no CSV file in UTF-8: {error}") from error
 
 
 async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, Any]]:
     try:
         connection = await connect(info)
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise NotLegacy(f"The database cannot be reached: {error}") from error
     try:
         async with connection.transaction(readonly=True):

@@ -22,7 +22,7 @@ from db.importer.lines import Line, Source
 from db.importer.months import Months
 from db.importer.parse import parse
 from db.importer.progress import recompute
-from db.importer.rejects import Rejects
+from db.importer.rejects import NotWritten, Rejects
 from db.importer.report import FileReport, OnProgress, Progress, Reject, Report
 from db.importer.store import Entry, Stored, store
 
@@ -118,6 +118,8 @@ class Import:
                 await self._file(source)
         except Stopped:
             self.report.stopped = True
+        except NotWritten as error:
+            self.report.unwritten = str(error)
         await self._recompute()
         await self._announce()
         self.report.seconds = monotonic() - began
@@ -150,7 +152,8 @@ class Import:
         return self.rejects_dir / f"{path.name}{number}.rejects.jsonl"
 
     async def _store(self, batch: Batch, rejects: Rejects) -> Stored:
-        """Raises Stopped, with nothing of the batch stored, when strict and a line is bad."""
+        """Raises Stopped, with nothing of the batch stored, when strict and a line is bad, and
+        NotWritten."""
         entries = sorted(batch.entries, key=lambda entry: entry.rank)
         stored = Stored(rejects=batch.rejects)
         try:

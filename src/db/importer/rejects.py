@@ -10,6 +10,10 @@ import orjson
 from db.importer.report import SHOWN, FileReport, Reject
 
 
+class NotWritten(Exception):
+    """The rejects file cannot be written; the message says which and why."""
+
+
 class Rejects:
     """The rejects file of one imported file, made at the first reject.
 
@@ -35,11 +39,15 @@ class Rejects:
             self._file.close()
 
     def add(self, rejects: Iterable[Reject]) -> None:
-        """Writes and counts them. Raises OSError where the folder cannot be written."""
-        for reject in rejects:
-            self._report.rejected += 1
-            self._report.rejects = [*self._report.rejects, reject][:SHOWN]
-            self._open().write(_line(reject))
+        """Counts and writes them. Raises NotWritten."""
+        lines = list(rejects)
+        self._report.rejected += len(lines)
+        self._report.rejects = [*self._report.rejects, *lines][:SHOWN]
+        try:
+            for reject in lines:
+                self._open().write(_line(reject))
+        except OSError as error:
+            raise NotWritten(f"{self._path} cannot be written: {error.strerror}") from error
 
     def _open(self) -> IO[bytes]:
         if self._file is None:

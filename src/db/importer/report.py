@@ -66,12 +66,14 @@ class FileReport:
 
 @dataclass(slots=True)
 class Report:
-    """What an import did. `stopped` tells that --strict ended it at a bad line."""
+    """What an import did. `stopped` tells that --strict ended it at a bad line, `unwritten` that it
+    ended because a rejects file could not be written, and why."""
 
     files: list[FileReport] = field(default_factory=list)
     progress_logs: Counts = field(default_factory=Counts)
     users_created: int = 0
     stopped: bool = False
+    unwritten: str | None = None
     seconds: float = 0.0
 
     @property

@@ -1,6 +1,7 @@
 """Minting: what the keys of this deployment are made with, by its settings."""
 
 from functools import cache
+from pathlib import Path
 
 from db.core.credential import Mint
 from gateway.auth import private
@@ -12,8 +13,8 @@ ENVS = {"development": "dev", "production": "prod"}
 
 @cache
 def mint(settings: Settings) -> Mint:
-    """The mint of a deployment. Raises SettingsRefused where production has no pepper; in
-    development it is made once, in a file that only its owner can read."""
+    """The mint of a deployment. Raises SettingsRefused where production has no pepper, or the one
+    of development, made once in a file that only its owner can read, cannot be kept."""
     return Mint(ENVS[settings.env], _pepper(settings).encode())
 
 
@@ -21,8 +22,18 @@ def _pepper(settings: Settings) -> str:
     if settings.key_pepper is not None:
         return settings.key_pepper.get_secret_value()
     if settings.development:
-        return private.secret(settings.data_dir / PEPPER_FILE)
+        return _pepper_of_development(settings.data_dir / PEPPER_FILE)
     raise SettingsRefused(
         "DREAMNET_ENV=production needs DREAMNET_KEY_PEPPER, the secret that API keys are hashed "
         "with: set it to 32 random bytes or more, for example from `openssl rand -hex 32`."
     )
+
+
+def _pepper_of_development(path: Path) -> str:
+    try:
+        return private.secret(path)
+    except OSError as error:
+        raise SettingsRefused(
+            f"The secret that API keys are hashed with cannot be kept in {path.resolve()}: "
+            f"{error.strerror}. Set DREAMNET_DATA_DIR to a folder that can be written to."
+        ) from error

@@ -64,7 +64,10 @@ class Embedded:
             with self._door():
                 self._enter()
         except OSError as error:
-            raise EmbeddedFailed(f"The folder {self.folder} is not usable: {error}.") from error
+            raise EmbeddedFailed(
+                f"The folder {self.folder} is not usable: {error.strerror or error}. Set "
+                "DREAMNET_DATA_DIR to a folder that can be written to, or DATABASE_URL to a server."
+            ) from error
         return f"postgresql://postgres@/dreamnet?host={quote(self.server.sockets)}&port=5432"
 
     def stop(self) -> None:
