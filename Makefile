@@ -66,15 +66,17 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 $(RUNTIME): requirements.lock pyproject.toml | .venv/bin/python
-	$(INSTALL) --require-hashes -r requirements.lock
-	$(INSTALL) --no-deps --no-build-isolation -e .
+	@echo "Installing the gateway into .venv. The first time, this takes a minute."
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(TOOLS): requirements-dev.lock $(RUNTIME)
-	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@echo "Installing what tests need into .venv. The first time, this takes a minute."
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --group build

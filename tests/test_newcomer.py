@@ -1,0 +1,199 @@
+"""The way of a newcomer: every command of the README, the first steps and importing, typed in that
+order as it stands, prints what they say. Only the port is another than 8000.
+
+After it, the first steps in production, and the installation of the wheel.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from waiting import until
+
+ROOT = Path(__file__).parents[1]
+PATH = ("README.md", "docs/first-steps.md", "docs/importing.md")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ENDLESS = ("make serve", "curl -sN")
+OURSELVES = "make test\n"
+LEFT_OUT = (
+    ".git",
+    ".venv",
+    ".dreamnet",
+    "node_modules",
+    "htmlcov",
+    "dist",
+    "*_cache",
+    ".hypothesis",
+)
+PEPPER = "p" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The commands of a block, and what the block after it says they print, or None. There `…`
+    stands for any text, and on a line of its own for any lines."""
+
+    commands: str
+    output: str | None
+
+    def pattern(self) -> re.Pattern[str]:
+        lines = re.sub(r"^…\\\n", "(?:.*\n)*?", re.escape(self.output or ""), flags=re.MULTILINE)
+        return re.compile(lines.replace("…", ".*?"))
+
+
+def steps(document: str, port: int, section: str = "") -> list[Step]:
+    """All commands of a document, or of one of its sections."""
+    text = (ROOT / document).read_text().replace(":8000/", f":{port}/")
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return [
+        Step(commands, output if kind in ("text", "json") else None)
+        for (language, commands), (kind, output) in pairwise([*BLOCK.findall(text), ("", "")])
+        if language == "sh"
+    ]
+
+
+class Terminal:
+    """A shell in a copy of the project, and what runs beside it."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.environment = {**kept, "DREAMNET_PORT": str(self.port), **environment}
+        self.shell = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.beside: list[subprocess.Popen[bytes]] = []
+
+    async def carry_out(self, document: str, section: str = "") -> None:
+        """Every command of a document, or a section, comparing what it prints."""
+        todo = steps(document, self.port, section)
+        assert todo
+        for step in todo:
+            if step.commands.startswith(ENDLESS):
+                await self.start(step)
+            elif step.commands != OURSELVES:
+                self.check(step)
+
+    def check(self, step: Step) -> None:
+        printed, code = self.run(step.commands)
+        if step.output is None:
+            assert code == 0, f"{step.commands}\n{printed}"
+        else:
+            assert step.pattern().fullmatch(printed), f"{step.commands}\n{printed}"
+
+    def run(self, commands: str) -> tuple[str, int]:
+        """What commands print, and the exit code of the last one."""
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        script = self.folder.parent / "commands"
+        script.write_text(commands)
+        self.shell.stdin.write(f"source {script} </dev/null\nprintf '\\n%s %d\\n' THE-END $?\n")
+        self.shell.stdin.flush()
+        text = ""
+        while (end := re.search(r"\nTHE-END (\d+)\n\Z", text)) is None:
+            line = self.shell.stdout.readline()
+            assert line, text
+            text += line
+        printed = text[: end.start()]
+        return f"{printed.rstrip()}\n" if printed else "", int(end[1])
+
+    async def start(self, step: Step) -> None:
+        """Returns once commands that go on have printed what they are said to; they go on until
+        the end."""
+        process, log = self.begin(step.commands)
+        printed = step.pattern()
+        await until(lambda: printed.search(log.read_text()) or process.poll() is not None)
+        assert printed.search(log.read_text()), log.read_text()
+
+    def begin(self, commands: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """Commands in a process group of their own, and the file with what they print."""
+        log = self.folder.parent / f"beside-{len(self.beside)}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", commands],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.beside.append(process)
+        return process, log
+
+    def close(self) -> None:
+        """Ctrl-C, the latest first, and the end of the shell."""
+        for process in reversed(self.beside):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+        self.shell.communicate()
+
+
+def _is_ours(name: str) -> bool:
+    return name == "DATABASE_URL" or name.startswith("DREAMNET_")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project with the installation of this one. All of it is older than that, or
+    `make` would install it anew."""
+    copy = tmp_path / "dreamnet"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    for file in copy.rglob("*"):
+        os.utime(file, (0, 0))
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    return copy
+
+
+@contextmanager
+def terminal(folder: Path, **environment: str) -> Iterator[Terminal]:
+    opened = Terminal(folder, **environment)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.mark.timeout(600)
+async def test_all_commands_print_what_the_documents_say(project: Path) -> None:
+    with terminal(project) as newcomer:
+        for document in PATH:
+            await newcomer.carry_out(document)
+
+
+@pytest.mark.timeout(600)
+async def test_first_steps_in_production(project: Path, database_url: str) -> None:
+    settings = {"DREAMNET_ENV": "production", "DREAMNET_KEY_PEPPER": PEPPER}
+    with terminal(project, DATABASE_URL=database_url, **settings) as operator:
+        assert operator.run(".venv/bin/dreamnet import tests/samples/everything.jsonl")[1] == 0
+        await operator.start(Step(".venv/bin/dreamnet serve", "Ctrl-C stops it.\n"))
+        assert operator.run("KEY=$(cat .dreamnet/admin.key)") == ("", 0)
+        await operator.carry_out("docs/first-steps.md")
+
+
+@pytest.mark.timeout(600)
+async def test_installing_the_wheel(project: Path) -> None:
+    with terminal(project) as operator:
+        await operator.carry_out("docs/operations.md", "Install without a checkout")
+        doctor = "DREAMNET_DATA_DIR=data venv/bin/dreamnet doctor"
+        printed, code = operator.run(f"pwd; {doctor}")
+    assert code == 0, printed
+    assert printed.startswith(f"{project}/dist\n")
