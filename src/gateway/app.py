@@ -40,18 +40,19 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     endpoint = _endpoint(settings, database, ingestion, auth, live, recorder)
     health = Health(Probe(database), live.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
+    routes = [
+        *_routes(endpoint, health),
+        *console.routes,
+        *([session] if settings.opened_by_token else []),
+    ]
     around = [
-        Middleware(RequestLog),
+        Middleware(RequestLog, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
         *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
         Middleware(Admission),
     ]
     app = Starlette(
-        routes=[
-            *_routes(endpoint, health),
-            *console.routes,
-            *([session] if settings.opened_by_token else []),
-        ],
+        routes=routes,
         middleware=around,
         exception_handlers=errors.handlers,
         lifespan=_lifespan(settings, database, health, ingestion, auth, live, recorder),

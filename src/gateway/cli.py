@@ -14,8 +14,9 @@ import typer
 from db.core import migrate
 from db.core.draft import NoCheckout, draft
 from db.core.embedded import EmbeddedFailed
+from db.core.error_facts import rendered
 from db.core.url import ConnectionInfo
-from gateway import importing, keys
+from gateway import importing, keys, log_format
 from gateway.doctor import report
 from gateway.exits import EXIT_CODES, Exit, Stopped
 from gateway.opening import direct_url, examine
@@ -59,6 +60,8 @@ def options(
 def main() -> NoReturn:
     """Runs a command; what stops it is told in one sentence."""
     signal.signal(signal.SIGTERM, _interrupt)
+    log_format.configure(as_json=False, level="warning")  # until a command reads the settings
+    log_format.guard_process()
     try:
         app()
     except SettingsRefused as refused:
@@ -67,6 +70,8 @@ def main() -> NoReturn:
         _end(str(stopped), stopped.code)
     except EmbeddedFailed as failed:
         _end(str(failed), Exit.DATABASE)
+    except Exception as error:
+        _end(rendered(error), Exit.PROBLEMS)
     sys.exit(Exit.OK)
 
 

@@ -22,6 +22,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion, Parcel
 from db.events import API_SERVER, LOGGED, EventSeverity
@@ -125,7 +126,7 @@ class Losses:
             return
         count, self.count = self.count, 0
         traced = None if isinstance(self.latest, DomainError) else self.latest
-        reason = f"{type(self.latest).__name__}: {self.latest}"
+        reason = summary(self.latest) if self.latest else None
         self.write(self.event, count=count, reason=reason, exc_info=traced)
 
 

@@ -1,26 +1,29 @@
 """Telemetry: one line per request, two per WebSocket, and lines of the libraries in the same form.
 
 A line holds method, path, status, duration, request id, and the operation's name and kind; never
-variables or the text of a query, which may hold what users keep to themselves.
+variables, the text of a query or a path that the gateway does not serve, which may hold what users
+keep to themselves.
 """
 
-import logging
 import re
-import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import log_format
 from gateway.errors import masked
 from gateway.settings import Settings
 
 BROKEN = {"code": 1006}  # nobody said anything
 CLIENT_GONE = 499  # not a status anybody receives; the log's word for a caller who hung up
+OTHER_PATH = "(other)"  # of no route
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger()
@@ -29,22 +32,31 @@ log = structlog.get_logger()
 class RequestLog:
     """Gives each request an id, logs it when it is answered, and answers when the rest failed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute] = ()) -> None:
         self.app = app
+        self.paths = frozenset(getattr(route, "path", None) for route in routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+            await self._lifespan(scope, receive, send)
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         method = scope.get("method", "WEBSOCKET")
-        note(request_id=request_id, method=method, path=scope["path"])
+        path = scope["path"] if scope["path"] in self.paths else OTHER_PATH
+        note(request_id=request_id, method=method, path=path)
         if scope["type"] == "http":
             await self._request(scope, receive, send, request_id)
         else:
             await self._socket(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Exception:
+            log.exception("the gateway cannot start or stop as it should")
+            raise
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(receive, send)
@@ -123,44 +135,8 @@ def note(**details: Any) -> None:
 
 
 def configure(settings: Settings) -> None:
-    """Makes structlog and the standard library write lines of one form to standard error."""
-    structlog.configure(
-        processors=[*_details(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(settings.log_as_json))
-    logging.root.handlers = [handler]
-    logging.root.setLevel(settings.log_level.upper())
-    for chatty in ("uvicorn", "uvicorn.error", "alembic", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _details() -> list[structlog.typing.Processor]:
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-
-
-def _formatter(as_json: bool) -> logging.Formatter:
-    last: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if as_json
-        else [_console()]
-    )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_details(),
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-    )
-
-
-def _console() -> structlog.dev.ConsoleRenderer:
-    plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    """Makes the gateway and its libraries log as the settings say."""
+    log_format.configure(settings.log_as_json, settings.log_level)
 
 
 def new_request_id() -> str:

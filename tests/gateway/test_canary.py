@@ -5,19 +5,28 @@ a variable that a setting refers to, keys and tokens, right and wrong ones. Anot
 a value that is refused: its sender may be told, the log and the tables may not.
 """
 
+import json
+import logging
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from callers import gateway, make_key, production
+from graphql import GraphQLError
+from sockets import greeted, serving
 from sqlalchemy import literal_column, make_url, select, text
 
 from db import Database
+from db.core import ingest
 from db.core.table import Table
 from db.users import Role
 from factories import make_user
+from gateway import telemetry
 from gateway.settings import Settings
+from graph.schema import schema
 
 CANARY = "c4n4ryC0alM1ne"
 SENT = "s3ntC0alM1ne"
@@ -112,3 +121,123 @@ async def test_the_canary_would_be_found(database: Database) -> None:
         )
 
     assert len(list(holding(await everything_stored(database), CANARY))) == 1
+
+
+# Statements that fail, and every way in which a value gets into one
+
+FAILING = """create function fail() returns trigger language plpgsql as $$ begin
+  raise exception using errcode = tg_argv[0], constraint = 'uq_example',
+    message = row_to_json(new)::text, detail = row_to_json(new)::text, hint = new::text;
+end $$"""
+STATES = {
+    "22003": "Invalid",
+    "23505": "Conflict",
+    "42703": "INTERNAL_SERVER_ERROR",
+    "53200": "SERVICE_UNAVAILABLE",
+    "54000": "Invalid",
+    "57014": "SERVICE_UNAVAILABLE",
+    "P0001": "INTERNAL_SERVER_ERROR",
+    "XX000": "INTERNAL_SERVER_ERROR",
+}
+CREATE = """mutation ($input: CreateDreamInput!) {
+  createDream(input: $input) { __typename ... on Error { message } } }"""
+LOG = """mutation ($input: LogEventInput!) {
+  logEvent(input: $input) { __typename ... on Error { message } } }"""
+DREAM = {"title": SENT, "originalPrompt": SENT}
+EVENT = {"eventType": SENT, "source": "test", "payload": {"text": SENT}}
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """What is logged as in production, at the level that logs most."""
+    text, handlers, level = StringIO(), logging.root.handlers, logging.root.level
+    monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)
+    telemetry.configure(production(log_level="debug"))
+    monkeypatch.setattr(logging.root.handlers[0], "stream", text)
+    yield text
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def fail_inserts(database: Database, table: str, sqlstate: str) -> None:
+    """Lets each insert fail with an error whose every text quotes the row."""
+    trigger = f"create trigger fail before insert on {table} for each row"
+    async with database.write() as session:
+        await session.execute(text(FAILING))
+        await session.execute(text(f"{trigger} execute function fail('{sqlstate}')"))
+
+
+async def asked_both_ways(database: Database, document: str, **variables: Any) -> list[Any]:
+    """The results over HTTP and over a WebSocket, of an administrator in production."""
+    settings = production(request_log="on")
+    owner = await make_user(database, role=Role.ADMIN)
+    key = (await make_key(database, settings, user_id=owner.id)).text
+    headers = {"authorization": f"Bearer {key}"}
+    body = {"query": document, "variables": variables}
+    async with serving(settings, database) as address:
+        async with httpx2.AsyncClient(base_url=address, headers=headers) as client:
+            over_http = (await client.post("/graphql", json=body)).json()
+        async with greeted(address, authorization=f"Bearer {key}") as socket:
+            await socket.ask("1", document, variables=variables)
+            over_socket = (await socket.hear())["payload"]
+    return [over_http, over_socket]
+
+
+@pytest.mark.parametrize(("sqlstate", "outcome"), STATES.items())
+async def test_a_write_that_fails_logs_no_value(
+    database: Database, log: StringIO, sqlstate: str, outcome: str
+) -> None:
+    await fail_inserts(database, "dreams", sqlstate)
+
+    results = await asked_both_ways(database, CREATE, input=DREAM)
+
+    assert all(f'"{outcome}"' in json.dumps(result) for result in results), results
+    assert list(holding(log.getvalue().splitlines(), SENT)) == []
+
+
+@pytest.mark.parametrize("sqlstate", STATES)
+async def test_ingestion_that_fails_logs_no_value(
+    database: Database, log: StringIO, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    monkeypatch.setattr(ingest, "DEADLINE_SECONDS", 0.3)
+    await fail_inserts(database, "system_events", sqlstate)
+
+    results = await asked_both_ways(database, LOG, input=EVENT)
+
+    assert not any('"Stored"' in json.dumps(result) for result in results)
+    assert list(holding(log.getvalue().splitlines(), SENT)) == []
+
+
+async def test_the_log_says_which_statement_failed_and_why(
+    database: Database, log: StringIO
+) -> None:
+    await fail_inserts(database, "dreams", "42703")
+
+    result, _ = await asked_both_ways(database, CREATE, input=DREAM)
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    failed = next(line for line in lines if line["event"] == "resolver failed")
+    assert failed["request_id"] == result["errors"][0]["extensions"]["requestId"]
+    assert failed["path"] == ["createDream"]
+    exception = failed["exception"]
+    assert "UndefinedColumnError (SQLSTATE 42703, constraint uq_example)" in exception
+    assert "Statement: INSERT INTO dreams" in exception
+    assert "src/db/dreams.py" in exception or "src/db/audit.py" in exception
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, OSError, GraphQLError])
+async def test_a_failing_resolver_logs_no_value(
+    database: Database, log: StringIO, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    async def fail(_root: Any, _info: Any, **arguments: Any) -> Any:
+        raise kind(f"cannot look up {arguments}") from RuntimeError(repr(arguments))
+
+    field = schema._schema.query_type.fields["featureEnabled"]  # type: ignore[union-attr]
+    monkeypatch.setattr(field, "resolve", fail)
+    document = f"query ($key: String!) {{ {SENT}: featureEnabled(key: $key) }}"
+
+    results = await asked_both_ways(database, document, key=SENT)
+
+    assert all(result["errors"] for result in results)
+    assert list(holding(log.getvalue().splitlines(), SENT)) == []

@@ -1,8 +1,12 @@
 """The log: one line per request, in one form, without what users keep to themselves."""
 
+import asyncio
+import gc
 import json
 import logging
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -11,9 +15,10 @@ import structlog
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from gateway import telemetry
+from gateway import log_format, telemetry
 from gateway.settings import Settings
 
+SECRET = "hunter2plain"  # noqa: S105  not one of anything
 SEARCH = 'query Search($words: String) { dreams(search: $words) { nodes { title } } } # "psst"'
 
 
@@ -71,6 +76,13 @@ async def test_any_other_is_replaced(client: httpx2.AsyncClient, given: str) -> 
     assert len(response.headers["x-request-id"]) == 32
 
 
+async def test_paths_that_are_not_served_are_not_logged(
+    client: httpx2.AsyncClient, lines: list[Any]
+) -> None:
+    await client.get("/reset/hunter2")
+    assert [line["path"] for line in lines if line["event"] == "request"] == ["(other)"]
+
+
 async def test_a_caller_who_hangs_up(app: Starlette, lines: list[Any]) -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
@@ -94,18 +106,117 @@ def test_lines_of_libraries_have_the_same_form(capsys: pytest.CaptureFixture[str
     assert ours.pop("timestamp").endswith("Z")
     assert theirs.pop("timestamp").endswith("Z")
     assert ours == {"event": "ours", "answer": 42, "level": "info"}
-    assert theirs == {"event": "theirs: news", "level": "warning"}
+    assert theirs == {"event": "theirs: %s", "level": "warning", "logger": "library"}
 
 
 @pytest.mark.usefixtures("_logging")
 def test_a_traceback_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.configure(Settings(_env_file=None, log_format="json"))
     try:
-        raise ValueError("too bad")
+        raise ValueError("hunter2")
     except ValueError:
         structlog.get_logger().exception("failed")
     (line,) = capsys.readouterr().err.splitlines()
-    assert "ValueError: too bad" in json.loads(line)["exception"]
+    exception = json.loads(line)["exception"]
+    assert exception.endswith("\nValueError")
+    assert "test_telemetry.py" in exception
+    assert "in test_a_traceback_is_part_of_its_line" in exception
+
+
+async def loses_a_task() -> None:
+    async def fail() -> None:
+        raise ValueError(SECRET)
+
+    task = asyncio.ensure_future(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+
+
+async def fails_in_a_callback() -> None:
+    def fail(value: str) -> None:
+        raise ValueError(value)
+
+    asyncio.get_running_loop().call_soon(fail, SECRET)
+    await asyncio.sleep(0)
+
+
+async def logs_an_exception() -> None:
+    logging.getLogger("strawberry.execution").error(ValueError(SECRET))  # type: ignore[arg-type]
+
+
+async def quotes_in_an_argument() -> None:
+    logging.getLogger("library").error("cannot read %r of %s", SECRET, {"value": SECRET})
+
+
+async def quotes_in_a_message() -> None:
+    logging.getLogger("library").error(f"cannot read <{SECRET}>")
+
+
+async def groups_exceptions() -> None:
+    async def fail() -> None:
+        raise KeyError(SECRET) from ValueError(SECRET)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+    except* KeyError as failed:
+        structlog.get_logger().error("failed", error=failed, exc_info=failed)
+
+
+@pytest.mark.usefixtures("_logging")
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "console"])
+@pytest.mark.parametrize(
+    ("failing", "shown"),
+    [
+        (loses_a_task, ["Task exception was never retrieved", "ValueError"]),
+        (fails_in_a_callback, ["Exception in callback", "ValueError"]),
+        (logs_an_exception, ["ValueError"]),
+        (quotes_in_an_argument, ["cannot read %r of %s"]),
+        (quotes_in_a_message, ["cannot read"]),
+        (groups_exceptions, ["ExceptionGroup", "KeyError", "ValueError"]),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+async def test_no_message_of_an_exception_is_logged(
+    failing: Callable[[], Awaitable[None]],
+    shown: list[str],
+    as_json: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log_format.configure(as_json, "debug")
+    await failing()
+    logged = capsys.readouterr().err
+    assert all(text in logged for text in shown), logged
+    assert SECRET not in logged
+
+
+UNCAUGHT = {
+    "an exception": "raise ValueError(secret)",
+    "an exception in a thread": "threading.Thread(target=int, args=(secret,)).start()",
+    "an exception in a finalizer": "Failing()",
+    "a warning": "warnings.warn(secret)",
+}
+
+
+@pytest.mark.parametrize("statement", UNCAUGHT.values(), ids=UNCAUGHT)
+def test_what_nothing_catches_is_logged_without_its_message(statement: str) -> None:
+    program = f"""
+import sys, threading, warnings
+from gateway import log_format
+secret = sys.argv[1]
+class Failing:
+    def __del__(self):
+        raise ValueError(secret)
+log_format.configure(True, "info")
+log_format.guard_process()
+{statement}
+"""
+    command = [sys.executable, "-c", program, SECRET]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
+    assert events in (["uncaught exception"], ["warning"])
+    assert SECRET not in ended.stderr
 
 
 @pytest.mark.usefixtures("_logging")

@@ -245,7 +245,7 @@ async def test_every_failed_resolver_is_told_by_its_path(database: Database) -> 
     with capture_logs() as logs:
         answer = await ask(database, "{ things { fine broken } }")
 
-    assert [line["path"] for line in logs] == [["things", 0, "broken"], ["things", 1, "broken"]]
+    assert [line["path"] for line in logs] == [[0, "broken"], [1, "broken"]]
     assert answer == Answer(
         {"things": [{"fine": 1, "broken": None}, {"fine": 1, "broken": None}]},
         [masked(1, 17, "things", 0, "broken"), masked(1, 17, "things", 1, "broken")],

@@ -45,7 +45,9 @@ def engine(
         own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
     creator = partial(connect, info, own, command_timeout=command_timeout)
     arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
-    return create_async_engine("postgresql+asyncpg://", connect_args=arguments, **more)
+    return create_async_engine(
+        "postgresql+asyncpg://", connect_args=arguments, hide_parameters=True, **more
+    )
 
 
 def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.core import partition
 from db.core.database import Database
+from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.failures import is_rolled_back, meaning
 from db.core.item import Item, Rules
@@ -232,7 +233,7 @@ class Lane:
         obstacle = meaning(error)
         for entry in batch:
             entry.obstacle = obstacle
-        log.warning("batch not stored yet", intake=self.intake.name, error=repr(error)[:300])
+        log.warning("batch not stored yet", intake=self.intake.name, error=summary(error))
 
 
 class Ingestion:

@@ -69,7 +69,7 @@ def _time(value: datetime | str) -> datetime:
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError as error:
-        raise NotLegacy(f"created_at holds no time: {value}") from error
+        raise NotLegacy("created_at holds no time in one of the rows.") from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

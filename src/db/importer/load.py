@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import feeds
 from db.core.database import Database, WriteSession
+from db.core.error_facts import summary
 from db.importer.kinds import BadLine, Repeats
 from db.importer.lines import Line, Source
 from db.importer.months import Months
@@ -218,6 +219,6 @@ def _is_refusal(error: DBAPIError) -> bool:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The words of PostgreSQL itself, without those of the layers above."""
+    """The error of PostgreSQL itself, without its message, which quotes values."""
     cause = error.orig.__cause__ if error.orig else None
-    return f"PostgreSQL refuses it: {cause or error.orig}"
+    return f"PostgreSQL refuses it: {summary(cause or error)}"

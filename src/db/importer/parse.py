@@ -35,7 +35,7 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
     "string_type": "must be a text",
-    "union_tag_invalid": "kind must be one of {expected_tags}, not '{tag}'",
+    "union_tag_invalid": "kind must be one of {expected_tags}",
     "union_tag_not_found": "kind is missing",
 }
 

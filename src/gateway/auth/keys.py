@@ -15,6 +15,7 @@ import structlog
 
 from db import Database, api_keys
 from db.core.credential import Mint
+from db.core.error_facts import summary
 from db.core.errors import Unavailable
 from db.users import Role
 from gateway.auth.recent import Clock, Recent
@@ -70,7 +71,7 @@ class Keys:
         except Exception as error:
             self.used |= used
             traced = None if isinstance(error, Unavailable) else error
-            log.warning("the use of keys could not be noted", error=str(error), exc_info=traced)
+            log.warning("the use of keys could not be noted", error=summary(error), exc_info=traced)
 
     async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:

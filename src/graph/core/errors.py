@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import strawberry
 import structlog
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 from strawberry import ExceptionHandler
 from strawberry.exceptions import StrawberryInputCoercionError
 
@@ -132,7 +132,7 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         message = TIMEOUT
     elif code is None:
         code, message = "INTERNAL_SERVER_ERROR", MASKED
-        log.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
+        log.error("resolver failed", request_id=request_id, path=_place(error), exc_info=cause)
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
     if isinstance(cause, errors.RateLimited | errors.Throttled):
         extensions["retryAfterMs"] = round(cause.retry_after * 1000)
@@ -147,6 +147,14 @@ def failure(error: Exception) -> list[dict[str, Any]]:
 def shortened(message: str) -> str:
     """A message that may quote what callers sent, at a bounded length."""
     return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
+
+
+def _place(error: GraphQLError) -> list[str | int]:
+    """The path of an error without aliases, which are the caller's words: the indexes in lists, and
+    the name of the field."""
+    indexes = [key for key in error.path or () if isinstance(key, int)]
+    node = error.nodes[0] if error.nodes else None
+    return [*indexes, node.name.value] if isinstance(node, FieldNode) else [*indexes]
 
 
 def _short(shown: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ SETTINGS: Mapping[str, str] = {
     "track_io_timing": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_min_messages": "log",  # no errors of statements: those quote values
 }
 
 # The same order and case rules on every machine, whatever its C library knows.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from db.core.error_facts import summary
+
 if TYPE_CHECKING:  # the reader has an auditor
     from db.core.feed.reader import Reader
 
@@ -51,7 +53,7 @@ class Auditor:
             async with self.reader.database.read() as session:
                 found = await self.reader.pages.count(session, after, until)
         except Exception as error:
-            log.info("feed not audited", feed=name, error=repr(error)[:300])
+            log.info("feed not audited", feed=name, error=summary(error))
             return
         if found > rows and generation == self.reader.generation:
             self.late_rows += found - rows

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import func, select
 
 from db.core.database import Database
+from db.core.error_facts import summary
 from db.core.pooler import Pooler
 
 CHANNEL = "dreamnet_feeds"
@@ -48,7 +49,7 @@ class Listener:
             try:
                 await self._converse(own)
             except Exception as error:
-                log.debug("hints are not heard", error=repr(error)[:300])
+                log.debug("hints are not heard", error=summary(error))
             finally:
                 self._connected = False
                 self._said.clear()

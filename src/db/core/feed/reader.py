@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement
 
 from db.core.database import Database, ReadSession
+from db.core.error_facts import summary
 from db.core.feed.auditor import Auditor
 from db.core.feed.feed import Feed
 from db.core.feed.page import Page, Pages
@@ -232,7 +233,7 @@ class Reader:
         if self._failing:
             return min(2 * pause, LONGEST_PAUSE)
         self._failing = True
-        log.warning("feed cannot be read", feed=self.feed.name, error=repr(error)[:300])
+        log.warning("feed cannot be read", feed=self.feed.name, error=summary(error))
         return POLL_SECONDS
 
     async def _look(self, session: ReadSession) -> bool:
