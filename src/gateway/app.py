@@ -19,6 +19,7 @@ from gateway.callers import Callers
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
 from gateway.loopback import LoopbackOnly
+from gateway.proxies import BehindProxies, link
 from gateway.requests import Recorder, RequestEvents
 from gateway.service import Service
 from gateway.settings import Settings
@@ -45,7 +46,10 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         *console.routes,
         *([session] if settings.opened_by_token else []),
     ]
+    named = [route for route in routes if isinstance(route, Route) and route.path != "/"]
+    routes += map(_with_slash, named)
     around = [
+        Middleware(BehindProxies, trusted=settings.proxies, prefix=settings.root_path),
         Middleware(RequestLog, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
         *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
@@ -57,6 +61,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         exception_handlers=errors.handlers,
         lifespan=_lifespan(settings, database, health, ingestion, auth, live, recorder),
     )
+    app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
     return app
 
@@ -146,5 +151,15 @@ def _lifespan(
     return lifespan
 
 
-async def _home(_: Request) -> Response:
-    return RedirectResponse(CONSOLE, 303)
+async def _home(request: Request) -> Response:
+    return RedirectResponse(link(request, CONSOLE), 303)
+
+
+def _with_slash(route: Route) -> Route:
+    """Starlette's own would lead to the address at which the proxy calls us."""
+
+    async def redirect(request: Request) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(link(request, route.path + query), 307)
+
+    return Route(f"{route.path}/", redirect, methods=["GET", "POST"])

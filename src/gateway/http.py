@@ -30,6 +30,7 @@ from gateway.negotiation import (
     preferred,
 )
 from gateway.parameters import Parameters
+from gateway.proxies import link
 from gateway.service import Service
 from gateway.streams import Streams
 from graph.core.errors import formatted
@@ -133,7 +134,8 @@ def _media_type(request: Request) -> str:
 
 
 def _console(request: Request) -> str:
-    return f"{CONSOLE}?{request.url.query}" if request.url.query else CONSOLE
+    query = f"?{request.url.query}" if request.url.query else ""
+    return link(request, CONSOLE + query)
 
 
 def _check_content_type(content_type: str) -> None:

@@ -93,6 +93,7 @@ def configuration(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # BehindProxies heeds them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
@@ -100,7 +101,7 @@ def configuration(
 
 def _greeting(settings: Settings, url: ConnectionInfo, session: Session) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}"
+    base = f"http://{host}:{settings.port}{settings.root_path or ''}"
     token = f"?token={session.token}" if settings.opened_by_token else ""
     return "\n".join(
         [

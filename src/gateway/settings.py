@@ -11,7 +11,18 @@ from db.core.database import LOCK_SECONDS, STATEMENT_SECONDS
 from db.core.parameters import NAMES_A_SERVER, InvalidParameter
 from db.core.url import ConnectionInfo, connection_info
 from gateway.libpq import libpq_variables
-from gateway.values import Algorithms, Folder, PostgresUrl, SecureUrl, Storage, is_loopback
+from gateway.values import (
+    Algorithms,
+    Folder,
+    Network,
+    Networks,
+    PostgresUrl,
+    SecureUrl,
+    Storage,
+    UrlPath,
+    is_loopback,
+    networks,
+)
 
 LIMITS = (
     "max_tokens",
@@ -70,6 +81,15 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
+    root_path: UrlPath | None = Field(
+        default=None,
+        description="The path under which a proxy shows the gateway, such as /dreamnet.",
+    )
+    trusted_proxies: Networks = Field(
+        default="127.0.0.0/8,::1",
+        description="The addresses and networks of proxies whose X-Forwarded-For, -Proto and "
+        "-Prefix are believed, with commas between; `none` is nobody.",
+    )
     data_dir: Folder = Field(
         default=Path(".dreamnet"),
         description="The folder of the embedded database and of secrets made at the first start.",
@@ -294,6 +314,11 @@ class Settings(BaseSettings):
         """The seconds of `spread_seconds` in this environment."""
         unset = 0 if self.development else 10
         return unset if self.spread_seconds is None else self.spread_seconds
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of the proxies that are trusted."""
+        return networks(self.trusted_proxies)
 
     @property
     def algorithms(self) -> tuple[str, ...]:

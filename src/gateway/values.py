@@ -1,6 +1,7 @@
 """Values: the kinds of values that settings hold, and what makes one acceptable."""
 
-from ipaddress import ip_address
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,6 +12,10 @@ from pydantic import AfterValidator, SecretStr
 from db.core.url import connection_info
 from graph.core.budget import Budget
 
+Network = IPv4Network | IPv6Network
+
+PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+")
+NOBODY = "none"
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
@@ -30,6 +35,28 @@ def is_secure(url: str) -> bool:
     parts = urlsplit(url)
     here = parts.scheme == "http" and is_loopback(parts.hostname or "")
     return bool(parts.hostname) and (parts.scheme == "https" or here)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks with commas between. Raises ValueError."""
+    if text.strip() == NOBODY:
+        return ()
+    return tuple(ip_network(each.strip(), strict=False) for each in text.split(","))
+
+
+def _names_networks(text: str) -> str:
+    try:
+        networks(text)
+    except ValueError:
+        message = f"must be addresses or networks such as 10.0.0.0/8, or {NOBODY}"
+        raise ValueError(message) from None
+    return text
+
+
+def _is_path(text: str) -> str:
+    if not PATH.fullmatch(path := text.rstrip("/")):
+        raise ValueError("must be a path such as /dreamnet")
+    return path
 
 
 def _is_postgresql(url: SecretStr) -> SecretStr:
@@ -66,3 +93,5 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
 SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
 Storage = Annotated[SecretStr, AfterValidator(_can_be_counted_in)]
+Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
+UrlPath = Annotated[str, AfterValidator(_is_path)]

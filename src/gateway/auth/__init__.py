@@ -24,12 +24,18 @@ from gateway.auth.session import COOKIE, Session
 from gateway.auth.tokens import Tokens
 from gateway.auth.watch import Watch
 from gateway.errors import Refused
+from gateway.proxies import is_from_elsewhere
 from gateway.settings import Settings
 from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
 DEVELOPMENT = ""  # stands for the credential that development does without; no credential is empty
 ORIGINS = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a WebSocket
+
+ELSEWHERE = (
+    "This request comes from another machine, by a proxy: in development that needs a credential, "
+    "so send `Authorization: Bearer` and a key or a token."
+)
 
 log = structlog.get_logger()
 
@@ -117,9 +123,12 @@ class Auth:
         if not self.settings.development:
             return self._stranger()
         _check_same_origin(connection)
-        if self.settings.dev_open or self.session.opened_by(connection.cookies.get(COOKIE)):
-            return await self.developer.principal()
-        raise unauthenticated()
+        if not self.session.opened_by(connection.cookies.get(COOKIE)):
+            if not self.settings.dev_open:
+                raise unauthenticated()
+            if is_from_elsewhere(connection.headers):
+                raise unauthenticated(ELSEWHERE)
+        return await self.developer.principal()
 
     def _stranger(self) -> Principal:
         if not self.settings.public_read:

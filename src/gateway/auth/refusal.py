@@ -3,6 +3,7 @@
 from gateway.errors import Refused
 
 REALM = 'Bearer realm="dreamnet"'
+SIGN_IN = "Sign in: send `Authorization: Bearer` and a key or a token."
 CHALLENGE = {"www-authenticate": REALM}
 
 
@@ -10,9 +11,8 @@ class NotValid(Exception):
     """A credential that proves nothing; the reason is for the log and holds nothing of it."""
 
 
-def unauthenticated() -> Refused:
+def unauthenticated(message: str = SIGN_IN) -> Refused:
     """For a request without a credential where one is needed."""
-    message = "Sign in: send `Authorization: Bearer` and a key or a token."
     return Refused(message, 401, headers=CHALLENGE)
 
 

@@ -45,7 +45,10 @@ class Session:
         """POST /session with `{"token": …}`: 204 and the cookie. Raises Refused."""
         cookie = self.exchange(await _token(request))
         response = Response(status_code=204, headers={"cache-control": "no-store"})
-        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+        path, secure = request.state.prefix or "/", request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, cookie, path=path, secure=secure, httponly=True, samesite="strict"
+        )
         return response
 
 

@@ -109,7 +109,7 @@ const JSON_FIRST = "application/graphql-response+json, application/json, text/ev
 
 function post(body, signal) {
   const headers = { accept: JSON_FIRST, "content-type": "application/json" };
-  return fetch("/graphql", { method: "POST", headers, body: JSON.stringify(body), signal });
+  return fetch("graphql", { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
 function read(text) {
@@ -378,7 +378,7 @@ async function signIn() {
   address.searchParams.delete("token");
   history.replaceState(null, "", address);
   const headers = { "content-type": "application/json" };
-  await fetch("/session", { method: "POST", headers, body: JSON.stringify({ token }) });
+  await fetch("session", { method: "POST", headers, body: JSON.stringify({ token }) });
 }
 
 // Start: what the address asks for, else what was here last, else the first example.

@@ -1,0 +1,231 @@
+"""Proxies: who is behind one that is trusted, and that nobody else decides it."""
+
+import httpx2
+import pytest
+from callers import gateway, make_key, production
+from sockets import dialled, serving
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+
+from db import Database
+from gateway.proxies import BehindProxies, is_from_elsewhere
+from gateway.settings import Settings, SettingsRefused, load
+
+LOOPBACK = "127.0.0.0/8,::1"
+WHO = {"query": "{ viewer { role } }"}
+LIMIT = {"query": "{ rateLimit { remaining } }"}
+EXPENSIVE = {"query": "{ dreams(first: 100) { nodes { id } } }"}
+
+
+def behind(trusted: str = LOOPBACK) -> BehindProxies:
+    settings = Settings(_env_file=None, trusted_proxies=trusted)
+    return BehindProxies(Starlette(), settings.proxies)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        ("127.0.0.1", ["198.51.100.7, 203.0.113.9"], "203.0.113.9"),
+        ("127.0.0.1", ["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+        ("127.0.0.1", ["203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        ("127.0.0.1", ["198.51.100.7, 203.0.113.9, 10.0.0.2, 10.0.0.3"], "203.0.113.9"),
+        ("127.0.0.1", ["10.0.0.4, 10.0.0.2"], "10.0.0.4"),
+        ("10.0.0.2", ["203.0.113.9"], "203.0.113.9"),
+        ("::1", ["2001:db8::9"], "2001:db8::9"),
+        ("::1", ["[2001:db8::9]:4711"], "2001:db8::9"),
+        ("::1", ['"[2001:db8::9]"'], "2001:db8::9"),
+        ("::ffff:127.0.0.1", ["203.0.113.9:4711"], "203.0.113.9"),
+        ("127.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        ("127.0.0.1", ["203.0.113.9, unknown"], "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9, _hidden, 10.0.0.2"], "10.0.0.2"),
+        ("127.0.0.1", [""], "127.0.0.1"),
+        ("127.0.0.1", [", ,"], "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.999"], "127.0.0.1"),
+        ("127.0.0.1", ["203.0.113.9:80:80"], "127.0.0.1"),
+        ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),
+        ("192.0.2.1", ["127.0.0.1"], "192.0.2.1"),
+    ],
+)
+def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
+    peer: str, forwarded: list[str], client: str
+) -> None:
+    proxies = behind("127.0.0.1, ::1, 10.0.0.0/8")
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    scope = {"type": "http", "scheme": "http", "path": "/", "headers": headers}
+    scope["client"] = (peer, 1)
+    proxies.resolve(scope)
+    assert scope["client"] == (client, 1)
+
+
+@pytest.mark.parametrize("text", ["*", "localhost", "10.0.0.0/33", "127.0.0.1,", "nginx"])
+def test_only_addresses_and_networks_are_trusted(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("DREAMNET_TRUSTED_PROXIES", text)
+    with pytest.raises(SettingsRefused, match="DREAMNET_TRUSTED_PROXIES is not acceptable"):
+        load()
+
+
+def test_nobody_can_be_trusted() -> None:
+    proxies = behind("none")
+    assert not proxies.trusts("127.0.0.1")
+
+
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+@pytest.mark.parametrize(
+    ("said", "secure"), [("https", True), ("HTTPS", True), ("http", False), ("gopher", False)]
+)
+def test_the_scheme_is_that_of_the_client(scheme: str, said: str, secure: bool) -> None:
+    headers = [(b"x-forwarded-proto", said.encode())]
+    scope = {"type": "http", "scheme": scheme, "path": "/", "headers": headers}
+    behind().resolve(scope | {"client": ("192.0.2.1", 1)})
+    assert scope["scheme"] == scheme
+    scope["client"] = ("127.0.0.1", 1)
+    behind().resolve(scope)
+    assert scope["scheme"] == (f"{scheme}s" if secure else scheme)
+
+
+# Anonymous callers and their networks.
+
+
+def client_at(app: Starlette, peer: str) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app, client=(peer, 4711))
+    return httpx2.AsyncClient(transport=transport, base_url="http://gateway.example")
+
+
+async def remaining(app: Starlette, peer: str, **headers: str) -> int:
+    """The points that are left to the network of a caller."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with client_at(app, peer) as client:
+        await client.post("/graphql", json=EXPENSIVE, headers=named)
+        answer = await client.post("/graphql", json=LIMIT, headers=named)
+    return int(answer.json()["data"]["rateLimit"]["remaining"])
+
+
+async def test_each_network_behind_a_proxy_has_a_budget_of_its_own(database: Database) -> None:
+    app = gateway(production(public_read=True, trusted_proxies="10.0.0.0/8"), database)
+    first = await remaining(app, "10.0.0.2", x_forwarded_for="203.0.113.9")
+    assert await remaining(app, "10.0.0.2", x_forwarded_for="198.51.100.7") == first
+    assert await remaining(app, "10.0.0.2", x_forwarded_for="2001:db8::9") == first
+    assert await remaining(app, "10.0.0.2", x_forwarded_for="203.0.113.10") < first
+
+
+async def test_a_client_cannot_choose_its_network(database: Database) -> None:
+    app = gateway(production(public_read=True), database)
+    first = await remaining(app, "192.0.2.1", x_forwarded_for="203.0.113.9")
+    assert await remaining(app, "192.0.2.1", x_forwarded_for="198.51.100.7") < first
+    first = await remaining(app, "127.0.0.1", x_forwarded_for="1.1.1.1, 203.0.113.9")
+    assert await remaining(app, "127.0.0.1", x_forwarded_for="2.2.2.2, 203.0.113.9") < first
+    spoofed = await remaining(
+        app, "127.0.0.1", x_forwarded_for="203.0.113.9", forwarded="for=3.3.3.3"
+    )
+    assert spoofed < first
+
+
+async def test_addresses_of_a_socket_for_both_families_are_those_of_their_family(
+    database: Database,
+) -> None:
+    app = gateway(production(public_read=True), database)
+    first = await remaining(app, "::ffff:203.0.113.9")
+    assert await remaining(app, "::ffff:198.51.100.7") == first
+    assert await remaining(app, "203.0.113.9") < first
+
+
+# Development.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-forwarded-for": "203.0.113.9"},
+        {"x-forwarded-for": "127.0.0.1, 203.0.113.9"},
+        {"x-forwarded-for": "203.0.113.9, 127.0.0.1"},
+        {"x-forwarded-for": "::ffff:192.168.1.5"},
+        {"x-forwarded-for": "unknown"},
+        {"x-forwarded-for": ""},
+        {"x-real-ip": "203.0.113.9"},
+        {"cf-connecting-ip": "203.0.113.9"},
+        {"forwarded": "for=203.0.113.9"},
+        {"forwarded": 'For="[2001:db8::9]:4711";proto=http'},
+        {"forwarded": "for=127.0.0.1;host=evil.example"},
+        {"forwarded": "for=127.0.0.1, for=203.0.113.9"},
+        {"forwarded": "proto=https"},
+        {"x-forwarded-host": "evil.example"},
+        {"x-forwarded-host": "localhost, evil.example"},
+        {"x-forwarded-for": "127.0.0.1", "x-forwarded-host": "192.168.1.5:5173"},
+    ],
+)
+async def test_in_development_requests_of_other_machines_need_a_credential(
+    settings: Settings, database: Database, headers: dict[str, str]
+) -> None:
+    assert is_from_elsewhere(Headers(headers))
+    app = gateway(settings, database)
+    key = (await make_key(database, settings)).text
+    async with client_at(app, "127.0.0.1") as client:
+        client.base_url = httpx2.URL("http://localhost:8000")
+        refused = await client.post("/graphql", json=WHO, headers=headers)
+        named = headers | {"authorization": f"Bearer {key}"}
+        served = await client.post("/graphql", json=WHO, headers=named)
+    assert refused.status_code == 401
+    (error,) = refused.json()["errors"]
+    assert error["message"].startswith("This request comes from another machine, by a proxy: ")
+    assert served.json() == {"data": {"viewer": {"role": "MEMBER"}}}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-forwarded-for": "127.0.0.1", "x-forwarded-host": "localhost:5173"},
+        {"x-forwarded-for": "::1", "x-forwarded-proto": "http", "x-forwarded-port": "5173"},
+        {"x-forwarded-for": "::ffff:127.0.0.1"},
+        {"x-forwarded-host": "[::1]:5173"},
+        {"x-forwarded-host": "app.localhost"},
+        {"forwarded": 'for="[::1]:4711";host="localhost:5173";proto=http'},
+    ],
+)
+async def test_in_development_a_proxy_for_this_machine_may_pass(
+    settings: Settings, database: Database, headers: dict[str, str]
+) -> None:
+    assert not is_from_elsewhere(Headers(headers))
+    async with client_at(gateway(settings, database), "127.0.0.1") as client:
+        client.base_url = httpx2.URL("http://localhost:8000")
+        served = await client.post("/graphql", json=WHO, headers=headers)
+    assert served.json() == {"data": {"viewer": {"role": "ADMIN"}}}
+
+
+# WebSockets.
+
+
+async def test_a_websocket_of_another_machine_needs_a_credential(
+    settings: Settings, database: Database
+) -> None:
+    key = (await make_key(database, settings)).text
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    async with serving(settings, database) as address:
+        async with dialled(address, additional_headers=headers) as client:
+            await client.say({"type": "connection_init"})
+            assert (await client.close_code())[0] == 4403
+        async with dialled(address, additional_headers=headers) as client:
+            await client.greet(authorization=f"Bearer {key}")
+            assert await client.answer("1", WHO["query"]) == {
+                "data": {"viewer": {"role": "MEMBER"}}
+            }
+
+
+async def test_websockets_are_counted_for_the_network_behind_the_proxy(
+    database: Database,
+) -> None:
+    settings = production(public_read=True, max_streams_per_network=1)
+    first, other = ({"X-Forwarded-For": host} for host in ("203.0.113.9", "198.51.100.7"))
+    async with (
+        serving(settings, database) as address,
+        dialled(address, additional_headers=first),
+        dialled(address, additional_headers=other),
+    ):
+        with pytest.raises(InvalidStatus, match="429"):
+            async with dialled(address, additional_headers=first):
+                pass
