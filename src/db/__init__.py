@@ -1,6 +1,7 @@
 """PostgreSQL: tables, statements and writes. Knows no GraphQL and no HTTP."""
 
 from db import (
+    accounts as accounts,
     agents as agents,
     ai_models as ai_models,
     ai_tests as ai_tests,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     any_,
     func,
     literal,
+    or_,
     select,
     true,
     update,
@@ -24,21 +25,26 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.core import check
 from db.core.credential import Mint
 from db.core.database import ReadSession, WriteSession
-from db.core.errors import Conflict, Invalid, NotFound
+from db.core.errors import Conflict, Forbidden, Invalid, NotFound
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight, owned
-from db.core.table import CreatedAt, Id, Table, Texts
-from db.scopes import SCOPES
-from db.users import User
+from db.core.table import CreatedAt, Id, Table, Texts, choice
+from db.scopes import SCOPES, beyond
+from db.users import Role, User, lowest
 
 OVERLAP = timedelta(hours=24)
+MAX_VALID = 100  # keys of one user that are neither revoked nor expired
+MAX_SERVICE = 200  # characters
+EXPIRY = "expiresAt"
 MAX_SHOWN = 40  # characters of what a caller called a scope
 
 
 class ApiKey(Table):
-    """One key of one user for one service."""
+    """One key of one user for one service. It never acts with a higher role than `max_role`, and is
+    revoked with the key that it was made with, if it was made with one."""
 
     __tablename__ = "api_keys"
 
@@ -52,6 +58,10 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    max_role: Mapped[str | None] = choice(Role, "max_role")
+    created_by_key_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("api_keys.id", ondelete="SET NULL"), index=True
+    )
 
     @classmethod
     def visible(cls, sight: Sight) -> ColumnElement[bool]:
@@ -62,6 +72,7 @@ class ApiKey(Table):
 LISTING = Listing(
     ApiKey,
     filters=by_name(
+        ApiKey.user_id,
         ApiKey.service,
         ApiKey.prefix,
         ApiKey.scopes,
@@ -86,17 +97,19 @@ class NewKey:
 
 
 def held(prefixes: Collection[str]) -> Executable:
-    """What signing in with keys needs of them, and the roles of their users."""
+    """What signing in with keys needs of them and of their users."""
     columns = (ApiKey.prefix, ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
-    times = (ApiKey.expires_at, ApiKey.revoked_at)
-    statement = select(*columns, *times, User.role).join(User, User.id == ApiKey.user_id)
+    limits = (ApiKey.expires_at, ApiKey.revoked_at, ApiKey.max_role)
+    of_user = (User.role, User.disabled_at)
+    statement = select(*columns, *limits, *of_user).join(User, User.id == ApiKey.user_id)
     return statement.where(ApiKey.prefix == any_(literal(list(prefixes), ARRAY(Text))))
 
 
 def overview() -> Select[Any]:
-    """All keys with the addresses of their users, oldest first; nothing of their secrets."""
+    """All keys with what they depend on of their users, oldest first; nothing of their secrets."""
     shown = [column for column in ApiKey.columns() if column.name != "hashed_key"]
-    statement = select(*shown, User.email).join(User, User.id == ApiKey.user_id)
+    of_user = (User.email, User.role, User.disabled_at)
+    statement = select(*shown, *of_user).join(User, User.id == ApiKey.user_id)
     return statement.order_by(ApiKey.id)
 
 
@@ -129,51 +142,65 @@ async def create(
     service: str,
     scopes: Collection[str] = (),
     expires_at: datetime | None = None,
+    max_role: Role | None = None,
 ) -> NewKey:
-    """Makes a key of a user. Raises Invalid, and NotFound where there is no such user."""
+    """Makes a key of a user. One that is made with a key expires no later than that key.
+
+    Raises Invalid, NotFound where there is no such user, and Conflict for a user who is disabled or
+    has too many keys.
+    """
     _check(service, scopes, expires_at)
-    credential = mint.new()
-    record = await audit.create(
+    acting = await _acting(session)
+    user = await _owner(session, user_id)
+    _check_use(lowest(user.role, max_role), scopes)
+    return await _make(
         session,
-        ApiKey,
+        mint,
         user_id=user_id,
         service=service,
-        prefix=credential.prefix,
-        hashed_key=mint.hashed(credential),
         scopes=sorted(set(scopes)),
-        expires_at=expires_at,
+        expires_at=_within(acting, expires_at),
+        max_role=max_role,
     )
-    return NewKey(record, credential.text)
-
-
-async def revoke(session: WriteSession, prefix: str) -> Any:
-    """Ends a key for good; ending it again changes nothing. Raises NotFound."""
-    key = await _locked(session, prefix)
-    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or datetime.now(UTC))
 
 
 async def rotate(
-    session: WriteSession, mint: Mint, prefix: str, overlap: timedelta = OVERLAP
+    session: WriteSession,
+    mint: Mint,
+    prefix: str,
+    overlap: timedelta = OVERLAP,
+    max_role: Role | None = None,
 ) -> NewKey:
     """Makes a key in place of another, which stays valid for the overlap and no longer than before.
 
-    The new one lives as long as the old one was to live, from now. Raises NotFound, and Conflict
-    where the old one is no longer valid.
+    The new one lives as long as the old one was to live, from now, but no longer than a key that
+    it is made with. Raises NotFound, and Conflict where the old one is no longer valid.
     """
     old, now = await _locked(session, prefix), datetime.now(UTC)
-    if old.revoked_at or (old.expires_at and old.expires_at <= now):
+    if not is_valid(old, now):
         raise Conflict("This key is revoked or expired: create a new one.")
-    life = old.expires_at - old.created_at if old.expires_at else None
-    until = min(filter(None, (old.expires_at, now + overlap)))
-    await audit.change(session, ApiKey, old, expires_at=until)
-    return await create(
+    acting = await _acting(session)
+    life = now + (old.expires_at - old.created_at) if old.expires_at else None
+    await audit.change(session, ApiKey, old, expires_at=earliest(old.expires_at, now + overlap))
+    await _owner(session, old.user_id)
+    return await _make(
         session,
         mint,
         user_id=old.user_id,
         service=old.service,
         scopes=old.scopes,
-        expires_at=now + life if life else None,
+        expires_at=earliest(life, acting and acting.expires_at),
+        max_role=lowest(old.max_role, max_role),
     )
+
+
+async def revoke(session: WriteSession, prefix: str) -> Any:
+    """Ends a key for good, and all that were made with it; ending it again changes nothing. Raises
+    NotFound."""
+    key, whole = await _locked(session, prefix), session.unlimited()
+    for made in await _made_with(whole, key.id):
+        await _end(whole, made)
+    return await _end(session, key)
 
 
 async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
@@ -182,13 +209,96 @@ async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
     await session.execute(update(ApiKey).where(used).values(last_used_at=func.now()))
 
 
+def is_valid(key: Any, now: datetime) -> bool:
+    """Whether a key is neither revoked nor expired."""
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+def earliest(*times: datetime | None) -> datetime | None:
+    """The first of some times; None, which is never, only without any."""
+    return min(filter(None, times), default=None)
+
+
+async def _make(session: WriteSession, mint: Mint, **values: Any) -> NewKey:
+    credential = mint.new()
+    stored = {"prefix": credential.prefix, "hashed_key": mint.hashed(credential)}
+    made_with = {"created_by_key_id": session.act.key_id}
+    record = await audit.create(session, ApiKey, **values, **stored, **made_with)
+    return NewKey(record, credential.text)
+
+
+async def _end(session: WriteSession, key: Any) -> Any:
+    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or datetime.now(UTC))
+
+
+async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
+    """The keys that were made with a key, and those made with these, locked."""
+    found: list[Any] = []
+    makers = [id]
+    while makers:
+        among = ApiKey.created_by_key_id == any_(literal(makers, ARRAY(Uuid)))
+        made = await session.records(ApiKey, ApiKey.select().where(among).with_for_update())
+        found += made
+        makers = [key.id for key in made]
+    return found
+
+
+async def _acting(session: WriteSession) -> Any | None:
+    """The key that this is done with, if it is one, kept from being revoked meanwhile: then what is
+    made with it would stay. Raises Forbidden."""
+    if session.act.key_id is None:
+        return None
+    acting = ApiKey.select().where(ApiKey.id == session.act.key_id).with_for_update(read=True)
+    key = await session.record(ApiKey, acting)
+    if key is None or not is_valid(key, datetime.now(UTC)):
+        raise Forbidden("The key that you sign in with is no longer valid.")
+    return key
+
+
+async def _owner(session: WriteSession, user_id: UUID) -> Any:
+    """The user who gets one more key, locked so that no two of them are the last. Raises NotFound
+    and Conflict."""
+    statement = User.select().where(User.id == user_id).with_for_update(key_share=True)
+    user = await session.record(User, statement)
+    if user is None:
+        raise NotFound("There is no such user.")
+    if user.disabled_at:
+        raise Conflict("This user is disabled.")
+    if await session.scalar(_valid_count(user_id)) >= MAX_VALID:
+        raise Conflict(f"This user has {MAX_VALID} valid keys, the most allowed: revoke one first.")
+    return user
+
+
+def _valid_count(user_id: UUID) -> Select[Any]:
+    unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > datetime.now(UTC))
+    valid = (ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None), unexpired)
+    return select(func.count()).select_from(ApiKey).where(*valid)
+
+
+def _within(acting: Any | None, expires_at: datetime | None) -> datetime | None:
+    """When a key expires that is made with another. Raises Invalid for a time after that one's."""
+    last = acting and acting.expires_at
+    if last and expires_at and expires_at > last:
+        raise Invalid(f"A key made with a key expires no later, {last:%Y-%m-%d %H:%M} UTC.", EXPIRY)
+    return expires_at or last
+
+
 def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -> None:
     if not service.strip():
         raise Invalid("Say which service the key is for.", "service")
+    check.length(service, "service", MAX_SERVICE)
     if unknown := set(scopes).difference(SCOPES):
         raise Invalid(f"There is no scope {min(unknown)[:MAX_SHOWN]!r}.", "scopes")
     if expires_at and expires_at <= datetime.now(UTC):
-        raise Invalid("The key would have expired already.", "expiresAt")
+        raise Invalid("The key would have expired already.", EXPIRY)
+
+
+def _check_use(role: Role | None, scopes: Collection[str]) -> None:
+    """Refuses scopes that a key of a user with that role could not use."""
+    if role and (useless := beyond(role, scopes)):
+        needed = SCOPES[useless[0]].role
+        message = f"The scope {useless[0]} needs the role {needed}; this key would act as {role}."
+        raise Invalid(message, "scopes")
 
 
 async def _locked(session: WriteSession, prefix: str) -> Any:

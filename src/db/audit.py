@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core import json
+from db.core.act import Act
 from db.core.database import WriteSession
 from db.core.ids import uuid7
 from db.core.numeric import fitted
@@ -96,9 +97,7 @@ async def change(session: WriteSession, table: type[Table], before: Any, **value
     }
     if not changed:
         return before
-    statement = (
-        update(table).where(_id(table) == before.id).values(**changed, **_touched(table, before))
-    )
+    statement = update(table).where(_id(table) == before.id).values(**changed, **_touched(table))
     made = await session.record(table, statement.returning(*table.columns()))
     await note(session, ChangeKind.UPDATED, table, before, made)
     return made
@@ -110,30 +109,37 @@ async def remove(session: WriteSession, table: type[Table], before: Any) -> None
     await note(session, ChangeKind.DELETED, table, before, None)
 
 
+async def clear(session: WriteSession, table: type[Table], column: Any, value: Any) -> int:
+    """Sets a column to null wherever it has a value, with a trace for each row; returns how many
+    there were."""
+    statement = update(table).where(column == value).values({column: None, **_touched(table)})
+    ids = [id for (id,) in await session.rows(statement.returning(_id(table)))]
+    if ids:
+        now, name = datetime.now(UTC), column.name
+        entries = [
+            _entry(session.act, table, id, now, {name: str(value)}, {name: None}) for id in ids
+        ]
+        changes = [
+            _change(table, id, ChangeKind.UPDATED, entry["id"], None)
+            for id, entry in zip(ids, entries, strict=True)
+        ]
+        await session.execute(insert(AuditEntry), entries)
+        await session.execute(insert(Change), changes)
+        session.feeds.add("changes")
+    return len(ids)
+
+
 async def note(
     session: WriteSession, kind: ChangeKind, table: type[Table], before: Any, after: Any
 ) -> None:
     """Leaves the trace of a change: who did it and what differs, and a row in the feed."""
-    act, row = session.act, after or before
+    row = after or before
     old, new = _difference(table, before, after)
-    now = datetime.now(UTC)
-    entry = {
-        "id": uuid7(now),
-        "actor": act.actor,
-        "key_id": act.key_id,
-        "operation": act.operation,
-        "request_id": act.request_id,
-        "entity": table.__tablename__,
-        "entity_id": row.id,
-        "before": old,
-        "after": new,
-        "created_at": now,
-    }
-    await session.execute(insert(AuditEntry).values(entry))
-    changed = {"noun": table.__tablename__, "entity_id": row.id, "kind": kind}
+    entry = _entry(session.act, table, row.id, datetime.now(UTC), old, new)
     parent_id = getattr(row, table.parent) if table.parent else None
-    stored = insert(Change).values(**changed, audit_id=entry["id"], parent_id=parent_id)
-    await session.execute(stored)
+    await session.execute(insert(AuditEntry).values(entry))
+    change = _change(table, row.id, kind, entry["id"], parent_id)
+    await session.execute(insert(Change).values(change))
     session.feeds.add("changes")
 
 
@@ -157,6 +163,30 @@ async def _create(session: WriteSession, table: type[Table], statement: Insert) 
     if made is not None:
         await note(session, ChangeKind.CREATED, table, None, made)
     return made
+
+
+def _entry(
+    act: Act, table: type[Table], id: UUID, now: datetime, before: Any, after: Any
+) -> dict[str, Any]:
+    return {
+        "id": uuid7(now),
+        "actor": act.actor,
+        "key_id": act.key_id,
+        "operation": act.operation,
+        "request_id": act.request_id,
+        "entity": table.__tablename__,
+        "entity_id": id,
+        "before": before,
+        "after": after,
+        "created_at": now,
+    }
+
+
+def _change(
+    table: type[Table], id: UUID, kind: ChangeKind, audit_id: UUID, parent_id: UUID | None
+) -> dict[str, Any]:
+    of_row = {"noun": table.__tablename__, "entity_id": id, "kind": kind}
+    return {**of_row, "audit_id": audit_id, "parent_id": parent_id}
 
 
 def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:
@@ -185,11 +215,11 @@ def _shown(table: type[Table], name: str, value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _touched(table: type[Table], before: Any) -> dict[str, Any]:
+def _touched(table: Any) -> dict[str, Any]:
     """What every change of a row changes: when, and its version where it has one."""
     columns = table.Record._fields
     touched: dict[str, Any] = {"updated_at": datetime.now(UTC)} if "updated_at" in columns else {}
-    return touched | {"version": before.version + 1} if "version" in columns else touched
+    return touched | {"version": table.version + 1} if "version" in columns else touched
 
 
 def _id(table: Any) -> Any:

@@ -1,6 +1,7 @@
 """Users: the people and services that sign in, and their preferences."""
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,12 @@ class Role(StrEnum):
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
 
 
+def lowest(*roles: str | None) -> Role | None:
+    """The lowest of some roles; None, which is no limit, only without any."""
+    given = [Role(role) for role in roles if role is not None]
+    return min(given, key=RANKS.__getitem__, default=None)
+
+
 class User(Table):
     """One person or service."""
 
@@ -40,12 +47,18 @@ class User(Table):
     preferences: Mapped[Json]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    disabled_at: Mapped[datetime | None]
 
 
 LISTING = Listing(
     User,
     filters=by_name(
-        User.email, User.wallet_address, User.passport_tier, User.role, User.created_at
+        User.email,
+        User.wallet_address,
+        User.passport_tier,
+        User.role,
+        User.created_at,
+        User.disabled_at,
     ),
     orders={"CREATED_AT": User.id, "EMAIL": User.email},
 )
@@ -68,17 +81,36 @@ async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
 
 
 async def administrators(session: WriteSession) -> set[UUID]:
-    """The ids of all administrators, locked, so that no two can be demoted at once. Take this lock
-    before that of any one user."""
-    admins = User.select().where(User.role == Role.ADMIN).order_by(User.id).with_for_update()
+    """The ids of all administrators who are not disabled, locked, so that no two can leave at once.
+    Take this lock before that of any one user."""
+    enabled = (User.role == Role.ADMIN, User.disabled_at.is_(None))
+    admins = User.select().where(*enabled).order_by(User.id).with_for_update()
     return {admin.id for admin in await session.records(User, admins)}
 
 
 async def assign(session: WriteSession, user: Any, role: Role, admins: set[UUID]) -> Any:
     """Gives a user a role. Raises Conflict where that would leave no administrator."""
-    if role != Role.ADMIN and admins == {user.id}:
-        raise Conflict("This is the last ADMIN; make somebody else one first.")
+    if role != Role.ADMIN:
+        check_left(user, admins)
     return await audit.change(session, User, user, role=role)
+
+
+async def disable(session: WriteSession, user: Any, admins: set[UUID]) -> Any:
+    """Refuses a user from now on, whatever they sign in with. Raises Conflict as `assign` does."""
+    check_left(user, admins)
+    disabled_at = user.disabled_at or datetime.now(UTC)
+    return await audit.change(session, User, user, disabled_at=disabled_at)
+
+
+async def enable(session: WriteSession, user: Any) -> Any:
+    """Lets a user sign in again."""
+    return await audit.change(session, User, user, disabled_at=None)
+
+
+def check_left(user: Any, admins: set[UUID]) -> None:
+    """Raises Conflict if there would be no administrator without a user."""
+    if admins == {user.id}:
+        raise Conflict("This is the last ADMIN; make somebody else one first.")
 
 
 def _check(values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from db import Database, ReadSession, WriteSession, api_keys, identity
+from db import Database, ReadSession, WriteSession, api_keys, identity, scopes, users
 from db.api_keys import NewKey
 from db.core.act import Act
 from db.core.errors import DomainError, NotFound
@@ -79,7 +79,7 @@ def list_() -> None:
 
 @app.command(epilog=EXIT_CODES)
 def revoke(id: Id) -> None:
-    """End a key for good: every gateway refuses it within five seconds."""
+    """End a key, and the keys made with it, for good: within five seconds nobody accepts them."""
 
     async def revoked(session: WriteSession) -> Any:
         return await api_keys.revoke(session, id)
@@ -134,14 +134,24 @@ def _show(key: NewKey) -> None:
 
 
 def _cells(key: Any) -> tuple[str, ...]:
-    scopes = ", ".join(key.scopes) or "all of its user"
+    allowed = ", ".join(_of_use(key)) or "all of its user"
     times = (_day(key.created_at), _day(key.last_used_at))
-    return (key.prefix, key.email or str(key.user_id), key.service, scopes, *times, _state(key))
+    return (key.prefix, key.email or str(key.user_id), key.service, allowed, *times, _state(key))
+
+
+def _of_use(key: Any) -> list[str]:
+    """The scopes of a key, and which of them its user has too low a role for."""
+    role = users.lowest(key.role, key.max_role)
+    useless = scopes.beyond(role, key.scopes) if role else []
+    needed = {name: f"{name} (needs {scopes.SCOPES[name].role})" for name in useless}
+    return [needed.get(name, name) for name in key.scopes]
 
 
 def _state(key: Any) -> str:
     if key.revoked_at:
         return f"revoked {_day(key.revoked_at)}"
+    if key.disabled_at:
+        return f"user disabled {_day(key.disabled_at)}"
     if key.expires_at is None:
         return "valid"
     ends = "expired" if key.expires_at <= datetime.now(UTC) else "valid until"

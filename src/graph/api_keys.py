@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
@@ -11,16 +11,26 @@ import db
 from db.api_keys import NewKey
 from db.core import errors
 from db.core.credential import Mint
+from db.users import Role
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.field import field, related, value
 from graph.core.filter import filters, orders
+from graph.core.loader import One
 from graph.core.mutation import Given, act, existing, given, id_in, result
 from graph.core.node import Node, node
 from graph.core.permission import ADMIN, MEMBER, VALUE
 from graph.core.unset import or_none
 from graph.users import User, UserById
+
+# Loaders
+
+
+class ApiKeyById(One):
+    table = db.api_keys.ApiKey
+    columns = (db.api_keys.ApiKey.id,)
+
 
 # Types
 
@@ -32,13 +42,22 @@ class ApiKey(Node):
     service: str = field("What uses it.")
     prefix: str = field("The eight characters that name it; they stand in the key itself.")
     scopes: list[str] = field(
-        "What it may do, like `agents:write`; with none it may do whatever its user may."
+        "What it is limited to, of what its user may do, like `agents:write`; empty when it is not."
+    )
+    max_role: Role | None = field(
+        "The highest role it acts with, that of its maker; null when only its user's counts."
     )
     last_used_at: datetime | None = field("When it was used last, to the minute; null if never.")
     expires_at: datetime | None = field("When it ends by itself; null if never.")
     revoked_at: datetime | None = field("When it was ended for good; null while it was not.")
     created_at: datetime = field("When it was made.")
-    user: User | None = related(UserById, "user_id", description="Whom it acts as.")
+    user: User | None = related(UserById, "user_id", description="The user it acts as.")
+    created_by: Annotated["ApiKey", strawberry.lazy("graph.api_keys")] | None = related(
+        ApiKeyById,
+        "created_by_key_id",
+        description="The key it was made with, which revokes it when it is revoked; null when it "
+        "was made otherwise, or that key is not yours.",
+    )
 
 
 # Inputs
@@ -60,13 +79,17 @@ class ApiKeyOrder:
 class CreateApiKeyInput:
     """A new key."""
 
-    service: str = field("What will use it.")
+    service: str = field("What will use it, 1 to 200 characters.")
     scopes: list[str] = field(
-        "What it may do, like `agents:write`, no more than the viewer; with none it may do "
-        "whatever its user may.",
+        "What it is limited to, like `agents:write`; with none it may do whatever its user may, "
+        "but never more than the viewer could.",
         default_factory=list,
     )
-    expires_at: datetime | None = field("When it ends; never if left out.", default=UNSET)
+    expires_at: datetime | None = field(
+        "When it ends: if left out never, or with the key that it is made with, which it cannot "
+        "outlive.",
+        default=UNSET,
+    )
     user_id: strawberry.ID | None = field(
         "Whom it acts as, for administrators; the viewer if left out.", default=UNSET
     )
@@ -98,9 +121,9 @@ class ApiKeyCreated:
     secret: str = field("The whole key: it is shown this once, and cannot be found out again.")
 
 
-CREATED = (ApiKeyCreated, NotFound, Forbidden, Invalid)
+CREATED = (ApiKeyCreated, NotFound, Forbidden, Invalid, Conflict)
 CreateApiKeyResult = result("CreateApiKeyResult", *CREATED)
-RotateApiKeyResult = result("RotateApiKeyResult", *CREATED, Conflict)
+RotateApiKeyResult = result("RotateApiKeyResult", *CREATED)
 RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 
 # Operations
@@ -170,11 +193,13 @@ class Mutations:
         user_id, until = user_of(info, or_none(input.user_id)), or_none(input.expires_at)
         may_give(info, input.scopes)
         of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
+        of["max_role"] = info.context.principal.role
         async with info.context.db.write(act(info)) as session:
             return shown(await db.api_keys.create(session, minted(info), expires_at=until, **of))
 
     @field(
-        "Make a key in place of another, which stays valid for a while.",
+        "Make a key in place of another, which stays valid for a while. Keys made with the other "
+        "one stay as they are.",
         MEMBER,
         graphql_type=RotateApiKeyResult,
     )
@@ -185,10 +210,13 @@ class Mutations:
         async with info.context.db.write(act(info)) as session:
             key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))
             may_give(info, key.scopes)
-            return shown(await db.api_keys.rotate(session, minted(info), key.prefix, overlap))
+            role = info.context.principal.role
+            made = await db.api_keys.rotate(session, minted(info), key.prefix, overlap, role)
+            return shown(made)
 
     @field(
-        "End a key for good: every gateway refuses it within five seconds.",
+        "End a key for good, and all keys that were made with it: every gateway refuses them "
+        "within five seconds.",
         MEMBER,
         graphql_type=RevokeApiKeyResult,
     )

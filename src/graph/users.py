@@ -1,13 +1,17 @@
 """Users: the people and services that sign in, and who is asking right now."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
+from db import WriteSession
 from db.core import errors
 from db.users import Role
 from graph.core.connection import Connection, connected, listed
@@ -32,6 +36,7 @@ from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import ADMIN, PUBLIC, scope
 
 if TYPE_CHECKING:
+    from graph.api_keys import ApiKey
     from graph.dreams import Dream
 
 # A key that may only change users reads what it has changed.
@@ -51,6 +56,11 @@ class UserById(One):
 class DreamsByUser(Pages):
     listing = db.dreams.LISTING
     columns = (db.dreams.Dream.user_id,)
+
+
+class ApiKeysByUser(Pages):
+    listing = db.api_keys.LISTING
+    columns = (db.api_keys.ApiKey.user_id,)
 
 
 # Types
@@ -91,6 +101,12 @@ class User(Node):
     preferences: JSON | None = own("preferences", "What the user prefers, as front ends stored it.")
     created_at: datetime = field("When the user was created.")
     updated_at: datetime = field("When the user was last changed.")
+    disabled_at: datetime | None = own(
+        "disabled_at", "When the user was disabled, who cannot sign in since; null if not."
+    )
+    api_keys: Connection[Annotated["ApiKey", strawberry.lazy("graph.api_keys")]] = connected(
+        ApiKeysByUser, "id", description="The API keys of this user.", access=ADMIN
+    )
     dreams: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
         DreamsByUser, "id", description="The dreams of this user."
     )
@@ -165,12 +181,31 @@ class SetRoleInput:
     role: Role = field("The role.")
 
 
+@given
+class UserInput:
+    """A user."""
+
+    id: strawberry.ID = field("The user.")
+
+
 # Results
+
+
+@value
+class UserDeleted:
+    """A user who is gone."""
+
+    deleted_user_id: strawberry.ID = field("The id the user had.")
+    kept_dream_count: int = field("Number of the user's dreams, which stay and belong to nobody.")
+
 
 CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
 EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
 SetPreferencesResult = result("SetPreferencesResult", User, NotFound, Forbidden, Invalid)
 SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
+DisableUserResult = result("DisableUserResult", User, NotFound, Invalid, Conflict)
+EnableUserResult = result("EnableUserResult", User, NotFound, Invalid)
+DeleteUserResult = result("DeleteUserResult", UserDeleted, NotFound, Invalid, Conflict)
 
 
 # Operations
@@ -205,6 +240,16 @@ def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
         raise errors.Forbidden(f"Only an operator may change {', '.join(sorted(refused))}.")
 
 
+@asynccontextmanager
+async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
+    """A transaction on a user who may be an administrator no longer, and the administrators, all of
+    them locked. Raises NotFound and Invalid."""
+    key = id_in(id, db.users.User)
+    async with info.context.db.write(act(info)) as session:
+        admins = await db.users.administrators(session)
+        yield session, await existing(session, db.users.User, key), admins
+
+
 @strawberry.type
 class Mutations:
     @field("Add a user.", WRITE_ALL, graphql_type=CreateUserResult)
@@ -230,8 +275,36 @@ class Mutations:
 
     @field("Give a user a role; there is always an ADMIN left.", ADMIN, graphql_type=SetRoleResult)
     async def set_role(self, info: Info, input: Given[SetRoleInput]) -> Any:
-        id = id_in(input.id, db.users.User)
-        async with info.context.db.write(act(info)) as session:
-            admins = await db.users.administrators(session)
-            user = await existing(session, db.users.User, id)
+        async with leaving(info, input.id) as (session, user, admins):
             return await db.users.assign(session, user, input.role, admins)
+
+    @field(
+        "Refuse a user, whatever they sign in with: keys, tokens and open streams of theirs end "
+        "within five seconds. There is always an ADMIN left who is not disabled.",
+        ADMIN,
+        graphql_type=DisableUserResult,
+    )
+    async def disable_user(self, info: Info, input: Given[UserInput]) -> Any:
+        async with leaving(info, input.id) as (session, user, admins):
+            return await db.users.disable(session, user, admins)
+
+    @field(
+        "Let a disabled user sign in again, with the same keys.",
+        ADMIN,
+        graphql_type=EnableUserResult,
+    )
+    async def enable_user(self, info: Info, input: Given[UserInput]) -> Any:
+        async with writing(info, db.users.User, input.id) as (session, user):
+            return await db.users.enable(session, user)
+
+    @field(
+        "Remove a user with their API keys and notifications. Dreams and tests stay and belong to "
+        "nobody: public dreams stay public, private ones are seen by operators alone. There is "
+        "always an ADMIN left.",
+        ADMIN,
+        graphql_type=DeleteUserResult,
+    )
+    async def delete_user(self, info: Info, input: Given[UserInput]) -> Any:
+        async with leaving(info, input.id) as (session, user, admins):
+            kept = await db.accounts.remove(session, user, admins)
+        return UserDeleted(deleted_user_id=input.id, kept_dream_count=kept)

@@ -3,18 +3,19 @@
 from typing import Any
 
 import pytest
+from issuer import Issuer
 from target import Target
 
 from db import users
 from db.scopes import SCOPES, WHOLE
-from db.users import RANKS, Role
+from db.users import RANKS, Role, lowest
 from factories import make_dream, make_user
 from graph.core.node import global_id
 
 CREATE = """mutation ($input: CreateApiKeyInput!) {
   createApiKey(input: $input) {
     __typename
-    ... on ApiKeyCreated { secret }
+    ... on ApiKeyCreated { secret apiKey { id } }
     ... on Error { message }
   }
 }"""
@@ -96,3 +97,49 @@ async def test_a_key_for_agents_does_not_read_private_dreams(target: Target, rol
     answers = [await target.ask("{ dreams { totalCount } }", key) for key in (agent, reader)]
 
     assert [answer["dreams"]["totalCount"] for answer in answers] == [0, 1]
+
+
+@pytest.mark.parametrize("claimed_role", list(Role))
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_key_never_has_a_higher_role_than_the_token_it_is_made_with(
+    claimed: Target, issuer: Issuer, claimed_role: Role, role: Role
+) -> None:
+    user = await make_user(claimed.database, role=role)
+    token = issuer.token(email=user.email, roles=[claimed_role])
+    key = (await created(claimed, token))["secret"]
+
+    viewer = (await claimed.ask("{ viewer { role } }", key))["viewer"]
+
+    assert viewer == {"role": lowest(role, claimed_role)}
+    async with claimed.database.write() as session:
+        await users.assign(session, user, Role.ADMIN, set())
+    claimed.forget()
+    assert (await claimed.ask("{ viewer { role } }", key))["viewer"] == {"role": claimed_role}
+
+
+async def test_a_key_that_is_replaced_keeps_its_highest_role(
+    claimed: Target, issuer: Issuer
+) -> None:
+    user = await make_user(claimed.database, role="ADMIN")
+    weak, strong = (issuer.token(email=user.email, roles=[r]) for r in ("MEMBER", "ADMIN"))
+    rotate = """mutation ($id: ID!) {
+        rotateApiKey(input: {id: $id}) { ... on ApiKeyCreated { secret apiKey { maxRole } } }
+    }"""
+    for maker, replacer in ((weak, strong), (strong, weak)):
+        made = await created(claimed, maker)
+        answer = await claimed.ask(rotate, replacer, id=made["apiKey"]["id"])
+        assert answer["rotateApiKey"]["apiKey"] == {"maxRole": "MEMBER"}
+        key = answer["rotateApiKey"]["secret"]
+        assert (await claimed.ask("{ viewer { role } }", key))["viewer"] == {"role": "MEMBER"}
+
+
+async def test_an_administrator_gives_no_scopes_that_are_of_no_use(target: Target) -> None:
+    admin = await target.key_of("ADMIN")
+    id = global_id(await make_user(target.database))
+
+    answer = await created(target, admin, "agents:write", userId=id)
+
+    assert answer == {
+        "__typename": "Invalid",
+        "message": "The scope agents:write needs the role OPERATOR; this key would act as MEMBER.",
+    }

@@ -21,7 +21,7 @@ LETTERS = st.text(ALPHABET, min_size=43, max_size=43)
 
 
 async def make(database: Database, **more: object) -> NewKey:
-    user = await make_user(database)
+    user = await make_user(database, role="OPERATOR")
     async with database.write() as session:
         return await api_keys.create(session, MINT, user_id=user.id, service="ci", **more)
 

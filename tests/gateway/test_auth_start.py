@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from node import node
 from playwright.async_api import Page, async_playwright
 
 import db
-from db import Database
+from db import Database, audit, identity, users
 from factories import make_user
 from gateway import serving
 from gateway.auth import Auth, first
@@ -176,9 +177,18 @@ def email(database_url: str) -> str:
 
 async def _email(database_url: str) -> str:
     database = Database(database_url)
-    user: Any = await make_user(database)
+    user: Any = await make_user(database, role="OPERATOR")
     await database.close()
     return str(user.email)
+
+
+async def change(database_url: str, email: str, **values: Any) -> None:
+    """Changes a user whatever the rules say."""
+    database = Database(database_url)
+    async with database.write() as session:
+        user = await identity.by_email(session, email)
+        await audit.change(session, users.User, user, **values)
+    await database.close()
 
 
 def test_keys_are_made_listed_rotated_and_revoked(
@@ -210,6 +220,23 @@ def test_a_key_without_scopes_says_so(dreamnet: Dreamnet, capsys: Capture, email
     assert dreamnet("create", "--user", email, "--service", "ci") == 0
     assert dreamnet("list") == 0
     assert "all of its user" in capsys.readouterr().out
+
+
+def test_the_list_says_which_scopes_and_keys_are_of_no_use(
+    dreamnet: Dreamnet, capsys: Capture, database_url: str, email: str
+) -> None:
+    made = ("create", "--user", email, "--service", "ci", "--scope", "agents:write")
+    assert dreamnet(*made, "--scope", "tests:write") == 0
+    asyncio.run(change(database_url, email, role="MEMBER"))
+    assert dreamnet("list") == 0
+    assert "agents:write (needs OPERATOR), tests:write" in capsys.readouterr().out
+    assert dreamnet(*made) == 1
+    refused = "The scope agents:write needs the role OPERATOR; this key would act as MEMBER.\n"
+    assert capsys.readouterr().err == refused
+
+    asyncio.run(change(database_url, email, disabled_at=datetime(2026, 1, 5, 9, tzinfo=UTC)))
+    assert dreamnet("list") == 0
+    assert "user disabled 2026-01-05 09:00" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ async def test_a_key_is_replaced(database: Database, run: Run) -> None:
 
 
 async def test_a_key_that_may_more_is_not_replaced(database: Database, run: Run) -> None:
-    who = await viewer(database)
-    operator = Principal(who.user_id, Role.OPERATOR)
+    operator = await viewer(database, Role.OPERATOR)
+    who = Principal(operator.user_id, Role.MEMBER)
     key = await write(run, "createApiKey", operator, service="worker", scopes=["config:write"])
 
     answer = await write(run, "rotateApiKey", who, id=key["apiKey"]["id"])

@@ -89,6 +89,12 @@ class WriteSession(ReadSession):
         self.act = act
         self.feeds: set[str] = set()
 
+    def unlimited(self) -> "WriteSession":
+        """The same transaction without rules on rows, for what the gateway does by itself."""
+        whole = WriteSession(self.connection, act=self.act)
+        whole.feeds = self.feeds
+        return whole
+
     async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
         """Runs a statement that writes; returns the number of rows it touched."""
         return (await self._execute(statement, parameters)).rowcount

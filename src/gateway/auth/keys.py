@@ -17,7 +17,7 @@ from db import Database, api_keys
 from db.core.credential import Mint
 from db.core.error_facts import summary
 from db.core.errors import Unavailable
-from db.users import Role
+from db.users import lowest
 from gateway.auth.recent import Clock, Recent
 from gateway.auth.refusal import NotValid
 from graph.core.permission import Principal
@@ -46,6 +46,8 @@ class Keys:
             raise NotValid("unknown key")
         if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
             raise NotValid("key revoked or expired")
+        if held.disabled_at:
+            raise NotValid("user disabled")
         self.used.add(held.id)
         return _principal(held)
 
@@ -79,5 +81,6 @@ class Keys:
 
 
 def _principal(held: Any) -> Principal:
-    """A key may do what its user may do now, as far as its scopes allow it."""
-    return Principal(held.user_id, Role(held.role), frozenset(held.scopes), held.id)
+    """A key may do what its user may do now, as far as its scopes and its highest role allow it."""
+    role = lowest(held.role, held.max_role)
+    return Principal(held.user_id, role, frozenset(held.scopes), held.id)

@@ -59,6 +59,8 @@ class Tokens:
         user = await self.recent.get(_email(claims))
         if user is None:
             raise NotValid("no such user")
+        if user.disabled_at:
+            raise NotValid("user disabled")
         return Principal(user.id, self._role(user, claims))
 
     async def renew(self, texts: Iterable[str]) -> None:

@@ -1,0 +1,61 @@
+"""Accounts: the end of a user, and of what belonged to them.
+
+Keys and notifications go with the user. Dreams and tests stay and belong to nobody: public dreams
+stay public, private ones are seen by operators alone.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, literal, select, update
+
+from db import api_keys, audit, feeds, users
+from db.ai_tests import AiTest
+from db.api_keys import ApiKey
+from db.audit import Change, ChangeKind
+from db.config import ConfigEntry
+from db.core.database import WriteSession
+from db.dreams import Dream
+from db.users import User
+
+MAX_TOLD = 10_000  # changed tests; with more, those who follow changes begin anew
+
+
+async def remove(session: WriteSession, user: Any, admins: set[UUID]) -> int:
+    """Removes a user; returns the number of dreams that are left. Raises Conflict for the last
+    administrator."""
+    users.check_left(user, admins)
+    whole = session.unlimited()
+    await _delete_keys(whole, user.id)
+    await audit.clear(whole, ConfigEntry, ConfigEntry.updated_by, user.id)
+    await _disown_tests(whole, user.id)
+    kept = await audit.clear(whole, Dream, Dream.user_id, user.id)
+    await audit.remove(whole, User, user)
+    return kept
+
+
+async def _delete_keys(session: WriteSession, user_id: UUID) -> None:
+    """Removes the keys of a user, and revokes those of others that were made with them."""
+    owned = ApiKey.select().where(ApiKey.user_id == user_id).order_by(ApiKey.id)
+    for key in await session.records(ApiKey, owned):
+        await api_keys.revoke(session, key.prefix)
+    for key in await session.records(ApiKey, owned):
+        await audit.remove(session, ApiKey, key)
+
+
+async def _disown_tests(session: WriteSession, user_id: UUID) -> None:
+    of_user = AiTest.user_id == user_id
+    count = await session.scalar(select(func.count()).select_from(AiTest).where(of_user))
+    if count > MAX_TOLD:
+        await feeds.begin_anew(session, feeds.CHANGES)
+    elif count:
+        columns = ["noun", "entity_id", "kind", "parent_id"]
+        await session.execute(insert(Change).from_select(columns, _changes_of_tests(user_id)))
+        session.feeds.add(feeds.CHANGES.name)
+    await session.execute(update(AiTest).where(of_user).values(user_id=None))
+
+
+def _changes_of_tests(user_id: UUID) -> Any:
+    noun, kind = literal(AiTest.__tablename__), literal(ChangeKind.UPDATED.value)
+    tests = select(noun, AiTest.id, kind, AiTest.dream_id).where(AiTest.user_id == user_id)
+    return tests.order_by(AiTest.id)
