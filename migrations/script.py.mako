@@ -12,7 +12,7 @@ depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    """Runs in a transaction of its own; env.py has set lock_timeout."""
+    """Runs in a transaction of its own, which waits for no lock longer than 2 s."""
     ${upgrades if upgrades else "pass"}
 
 

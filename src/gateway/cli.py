@@ -1,25 +1,20 @@
 """Command line: `dreamnet` and its commands."""
 
-import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from db.core import migrate
 from db.core.draft import NoCheckout, draft
 from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
-from db.core.url import ConnectionInfo
-from gateway import importing, keys, log_format
+from gateway import importing, keys, log_format, migrating
 from gateway.doctor import report
 from gateway.exits import EXIT_CODES, Exit, Stopped
-from gateway.opening import direct_url, examine
 from gateway.settings import SettingsRefused, load
 
 T = TypeVar("T")
@@ -147,31 +142,31 @@ def doctor() -> None:
 @migrations.command(epilog=EXIT_CODES)
 def up(revision: Annotated[str, typer.Argument(help="Where to stop.")] = "head") -> None:
     """Migrate up to the newest revision, or to the one named."""
-    _move(migrate.upgrade, revision)
+    migrating.up(load(), revision)
 
 
 @migrations.command(epilog=EXIT_CODES)
 def down(
     revision: Annotated[str, typer.Argument(help='Where to stop; "base" drops every table.')],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Migrate down to a revision. What it drops is gone, rows included."""
-    _move(migrate.downgrade, revision)
+    """Migrate down to a revision, after showing what it drops.
+
+    What is dropped is gone, rows included. Without a terminal, --yes is needed.
+    """
+    migrating.down(load(), revision, sure=yes)
 
 
 @migrations.command(epilog=EXIT_CODES)
 def current() -> None:
     """Show the revision the database is at; exit code 1 if this version does not work with it."""
-    revision = _on_database(migrate.current)
-    typer.echo(revision or "none")
-    raise typer.Exit(Exit.OK if migrate.supported(revision) else Exit.PROBLEMS)
+    raise typer.Exit(migrating.current(load()))
 
 
 @migrations.command(epilog=EXIT_CODES)
 def check() -> None:
     """List how the tables differ from those the code declares; exit code 1 if they do."""
-    differences = _on_database(migrate.check)
-    typer.echo("\n".join(differences) or "The tables are as the code declares them.")
-    raise typer.Exit(Exit.PROBLEMS if differences else Exit.OK)
+    raise typer.Exit(migrating.check(load()))
 
 
 @migrations.command(epilog=EXIT_CODES)
@@ -210,24 +205,6 @@ def _write(path: Path, text: str) -> None:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
-
-
-def _move(way: Callable[[ConnectionInfo, str], Coroutine[Any, Any, None]], revision: str) -> None:
-    if revision not in ("head", "base") and not migrate.supported(revision):
-        raise Stopped(f"There is no revision {revision}.", Exit.USAGE)
-
-    async def moved(url: ConnectionInfo) -> str | None:
-        await way(url, revision)
-        return await migrate.current(url)
-
-    typer.echo(f"The database is at revision {_on_database(moved) or 'none'}.")
-
-
-def _on_database(work: Callable[[ConnectionInfo], Coroutine[Any, Any, T]]) -> T:
-    """What a coroutine makes of the URL of a database that can be reached."""
-    with direct_url(load()) as url:
-        examine(url)
-        return asyncio.run(work(url))
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -15,11 +15,12 @@ from rich.text import Text
 
 from db.core import migrate
 from db.core.embedded import EmbeddedFailed
+from db.core.health import Examination
 from db.core.parameters import VARIABLES
 from db.core.pooler import Pooler
 from gateway.exits import Exit, Stopped
 from gateway.libpq import libpq_variables
-from gateway.opening import database_url, examine, is_missing, obstacle
+from gateway.opening import database_url, direct_url, examine, is_missing, obstacle
 from gateway.settings import Settings
 
 LEAST_FREE_BYTES = 1024**3
@@ -112,9 +113,24 @@ def _database(settings: Settings) -> Iterator[Finding]:
         remedy = f"The database {problem}" if problem else None
         yield Finding("database", f"PostgreSQL {found.version} {url}", remedy)
         yield Finding("pooler", POOLERS[found.pooler])
+        yield from _direct(settings, found)
         yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))
+
+
+def _direct(settings: Settings, through: Examination) -> Iterator[Finding]:
+    """The other way to the database, which migrations take."""
+    if settings.direct_connection is None:
+        return
+    with direct_url(settings) as url:
+        found = examine(url)
+    remedy = None
+    if found.identity != through.identity:
+        remedy = "DREAMNET_DIRECT_URL leads to another database than DATABASE_URL."
+    elif not found.pooler.keeps_sessions:
+        remedy = "DREAMNET_DIRECT_URL leads to a connection pooler."
+    yield Finding("direct", f"PostgreSQL {found.version} {url}", remedy)
 
 
 def _tables(differences: list[str]) -> Finding:

@@ -9,6 +9,7 @@ from db.core.embedded import Embedded
 from db.core.errors import Unavailable
 from db.core.health import OLDEST_SERVER, Examination
 from db.core.pooler import Pooler
+from db.core.turn import MigrationFailed
 from db.core.url import ConnectionInfo, connection_info
 from gateway.exits import Exit, Stopped
 from gateway.settings import Settings
@@ -48,11 +49,21 @@ def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
     with database_url(settings) as url:
         found = examine(url)
         if settings.connection is None and not found.read_only:
-            asyncio.run(migrate.upgrade(url))
+            with migrating(url):
+                asyncio.run(migrate.upgrade(url))
             found = examine(url)
         if problem := obstacle(found):
             raise Stopped(f"The database {url} {problem}", Exit.DATABASE)
         yield url.behind(found.pooler)
+
+
+@contextmanager
+def migrating(url: ConnectionInfo) -> Iterator[None]:
+    """Raises Stopped where a migration fails."""
+    try:
+        yield
+    except MigrationFailed as failed:
+        raise Stopped(f"The database {url} {failed}", Exit.DATABASE) from failed
 
 
 def examine(url: ConnectionInfo) -> Examination:
@@ -72,10 +83,12 @@ def obstacle(found: Examination) -> str | None:
         return "is read-only: point DATABASE_URL at the primary."
     if found.revision is None:
         return "has no tables yet: run `dreamnet migrate up`."
+    if found.revision not in migrate.revisions():
+        return migrate.unknown(found.revision)
     if not migrate.supported(found.revision):
         return (
-            f"is at revision {found.revision}, and this version knows {migrate.OLDEST} to "
-            f"{migrate.head()}: run `dreamnet migrate up`, or a newer version of the gateway."
+            f"is at revision {found.revision}, and this version works from {migrate.OLDEST} on: "
+            "run `dreamnet migrate up`."
         )
     return None
 

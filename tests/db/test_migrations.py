@@ -12,6 +12,7 @@ import ground
 from db import Database
 from db.core import migrate
 from db.core.connect import engine
+from db.core.revision import VERSIONS
 from db.core.table import Table
 from db.core.url import connection_info
 from factories import make_ai_test, make_metric
@@ -45,7 +46,7 @@ async def test_up_to_head_down_to_base_and_up_again(empty_url: str) -> None:
     assert await migrate.current(empty_url) == migrate.head()
     await migrate.downgrade(empty_url, "base")
     assert await migrate.current(empty_url) is None
-    assert await _relations(empty_url) == 2  # alembic's own table and its key
+    assert await _relations(empty_url) == 2  # the table of the revision and its key
     await migrate.upgrade(empty_url)
     assert await migrate.current(empty_url) == migrate.head()
 
@@ -178,4 +179,4 @@ async def _relations(url: str) -> int:
 
 
 async def _structure(url: str) -> set[tuple[Any, ...]]:
-    return {row for row in await _rows(url, STRUCTURE) if row[0] != "alembic_version"}
+    return {row for row in await _rows(url, STRUCTURE) if row[0] != VERSIONS}

@@ -87,10 +87,19 @@ def test_a_database_that_takes_no_writes(
 def test_a_database_of_another_version(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
 ) -> None:
-    execute(database_url, "update alembic_version set version_num = '9999'")
+    execute(database_url, "update dreamnet_version set version_num = '9999'")
     assert dreamnet("serve", DATABASE_URL=database_url, DREAMNET_PORT=str(free_port())) == 3
-    known = f"is at revision 9999, and this version knows {migrate.OLDEST} to {migrate.head()}"
+    known = f"is at revision 9999, and this version knows 0001 to {migrate.head()}: use the version"
     assert known in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_migrated_far_enough(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], empty_url: str
+) -> None:
+    assert dreamnet("migrate", "up", "0003", DATABASE_URL=empty_url) == 0
+    assert dreamnet("serve", DREAMNET_PORT=str(free_port())) == 3
+    remedy = f"works from {migrate.OLDEST} on: run `dreamnet migrate up`.\n"
+    assert capsys.readouterr().err.endswith(remedy)
 
 
 def test_a_port_that_is_taken(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +119,7 @@ def test_migrations_up_and_down(
     assert dreamnet("migrate", "up") == 0
     assert dreamnet("migrate", "current") == 0
     assert dreamnet("migrate", "check") == 0
-    assert dreamnet("migrate", "down", "base") == 0
+    assert dreamnet("migrate", "down", "base", "--yes") == 0
     assert dreamnet("migrate", "check") == 1
     head = migrate.head()
     assert capsys.readouterr().out.splitlines()[:5] == [
@@ -126,7 +135,9 @@ def test_a_revision_that_does_not_exist(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dreamnet("migrate", "up", "9999") == 2
-    assert capsys.readouterr().err == "There is no revision 9999.\n"
+    assert capsys.readouterr().err == (
+        f"There is no revision 9999: there are 0001 to {migrate.head()}.\n"
+    )
 
 
 def test_schema(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:

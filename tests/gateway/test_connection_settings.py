@@ -220,5 +220,15 @@ async def test_the_greeting_tells_the_place(database_url: str, tmp_path: Path) -
         process.terminate()
         log = await process.stderr.read()
         await process.wait()
-    assert f"  Data     at 127.0.0.1:{port}/{info.dbname}\n" in [each.decode() for each in greeting]
+    place = f"  Data     the database at 127.0.0.1:{port}/{info.dbname}\n"
+    assert place in [line.decode() for line in greeting]
     assert LOST.encode() not in b"".join(greeting) + log
+
+
+def test_doctor_compares_the_two_ways(
+    dreamnet: Dreamnet, capsys: Capture, database_url: str, server_url: str
+) -> None:
+    assert dreamnet("doctor", DATABASE_URL=database_url, DREAMNET_DIRECT_URL=database_url) == 0
+    assert dreamnet("doctor", DREAMNET_DIRECT_URL=server_url) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "DREAMNET_DIRECT_URL leads to another database than DATABASE_URL." in printed

@@ -91,7 +91,7 @@ async def test_ready_with_tables_of_a_later_version_and_not_of_an_earlier_one(
 ) -> None:
     """While gateways are replaced one by one, those that still run must not all be left out."""
     async with database.write() as session:
-        later = text("update alembic_version set version_num = :revision")
+        later = text("update dreamnet_version set version_num = :revision")
         await session.execute(later, {"revision": revision})
     response = await client.get("/api/health/ready")
     assert response.json()["checks"]["migrations"] is ready

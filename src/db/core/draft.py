@@ -6,9 +6,12 @@ from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
 
 from db.core import migrate
 from db.core.embedded import Embedded
+from db.core.turn import session
+from db.core.url import connection_info
 
 
 class NoCheckout(Exception):
@@ -25,6 +28,16 @@ def draft(name: str) -> None:
         raise NoCheckout
     number = f"{int(migrate.head()) + 1:04}"
     with TemporaryDirectory() as folder, Embedded(Path(folder) / "postgres") as url:
-        asyncio.run(migrate.upgrade(url))
-        config = Config(toml_file=migrate.CHECKOUT / "pyproject.toml", attributes={"url": url})
-        command.revision(config, name, autogenerate=True, rev_id=number)
+        asyncio.run(_write(url, name, number))
+
+
+async def _write(url: str, name: str, number: str) -> None:
+    await migrate.upgrade(url)
+    async with session(connection_info(url)) as connection:
+        await connection.run_sync(_compare, name, number)
+
+
+def _compare(connection: Connection, name: str, number: str) -> None:
+    attributes = {"connection": connection, "is_alone": True}
+    config = Config(toml_file=migrate.CHECKOUT / "pyproject.toml", attributes=attributes)
+    command.revision(config, name, autogenerate=True, rev_id=number)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import column, func, select, table
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from db.core import pooler
@@ -13,6 +13,7 @@ from db.core.background import background
 from db.core.database import STATEMENT_SECONDS, Database, ReadSession
 from db.core.errors import Unavailable
 from db.core.pooler import Pooler
+from db.core.revision import stored
 from db.core.url import ConnectionInfo
 
 OLDEST_SERVER = 15
@@ -21,18 +22,18 @@ FRESH_SECONDS = 1.0  # how long a state counts: load balancers of many zones ask
 
 log = structlog.get_logger()
 
-_version = table("alembic_version", column("version_num"))
-
 
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What a database is like: PostgreSQL's version as 18.4, and the revision of its tables, None
-    where no migration ever ran. It is read-only when a standby, or when set so."""
+    where no migration ever ran. It is read-only when a standby, or when set so. `identity` is the
+    same for all ways to one database of one running server."""
 
     version: str
     read_only: bool
     revision: str | None
     pooler: Pooler
+    identity: str
 
     @property
     def too_old(self) -> bool:
@@ -109,7 +110,7 @@ class Probe:
 
 async def examine(url: ConnectionInfo) -> Examination:
     """Looks at a database nobody opened yet. Raises Unavailable, whose message says why."""
-    database = Database(url, pool_size=1)
+    database = Database(url.behind(Pooler.UNKNOWN), pool_size=1)
     seconds = url.connect_seconds * len(url.hosts) + STATEMENT_SECONDS
     try:
         async with asyncio.timeout(seconds), database.read() as session:
@@ -124,24 +125,23 @@ async def _state(database: Database) -> State:
     async with database.read() as session:
         began = time.perf_counter()
         read_only = await _is_read_only(session)
-        return State(time.perf_counter() - began, read_only, await _revision(session))
+        return State(time.perf_counter() - began, read_only, (await stored(session)).revision)
 
 
 async def _examination(session: ReadSession, told: Pooler) -> Examination:
     version = await session.scalar(select(func.current_setting("server_version")))
     read_only = await _is_read_only(session)
     found = await pooler.find(session.connection) if told == Pooler.UNKNOWN else told
-    return Examination(version.split()[0], read_only, await _revision(session), found)
+    revision = (await stored(session)).revision
+    identity = await session.scalar(
+        select(func.concat(func.pg_postmaster_start_time(), " ", func.current_database()))
+    )
+    return Examination(version.split()[0], read_only, revision, found, identity)
 
 
 async def _is_read_only(session: ReadSession) -> bool:
     setting = await session.scalar(select(func.current_setting("transaction_read_only")))
     return bool(setting == "on")
-
-
-async def _revision(session: ReadSession) -> str | None:
-    known = await session.scalar(select(func.to_regclass("alembic_version").is_not(None)))
-    return await session.scalar(select(_version.c.version_num)) if known else None
 
 
 def _reason(error: BaseException) -> str:

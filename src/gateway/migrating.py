@@ -1,0 +1,139 @@
+"""Migrating: `dreamnet migrate` at work."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from db.core import migrate
+from db.core.health import Examination
+from db.core.migrate import Loss
+from db.core.turn import WAIT_SECONDS
+from db.core.url import ConnectionInfo
+from gateway.exits import Exit, Stopped
+from gateway.opening import direct_url, examine, migrating
+from gateway.settings import Settings
+
+BASE = "base"
+HEAD = "head"
+Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[Any, Any, None]]
+
+
+def up(settings: Settings, revision: str) -> None:
+    """Migrates up and prints where the database is. Raises Stopped."""
+    if revision != HEAD:
+        _check_is_known(revision)
+    with _opened(settings) as (url, found):
+        _check_keeps_sessions(settings, url, found)
+        _move(url, migrate.upgrade, revision)
+
+
+def down(settings: Settings, revision: str, *, sure: bool) -> None:
+    """Migrates down and prints where the database is. Raises Stopped, and Abort on a "no"."""
+    if revision != BASE:
+        _check_is_known(revision)
+    with _opened(settings) as (url, found):
+        _check_keeps_sessions(settings, url, found)
+        if _is_below(revision, found.revision):
+            _confirm(url, migrate.loss(str(found.revision), revision), sure=sure)
+            _move(url, migrate.downgrade, revision)
+            return
+    at = found.revision or "none"
+    raise Stopped(f"The database {url} is at revision {at}, not above {revision}.", Exit.USAGE)
+
+
+def current(settings: Settings) -> Exit:
+    """Prints the revision of the database. Raises Stopped where it is unknown."""
+    with _opened(settings, prints=True) as (_, found):
+        return Exit.OK if migrate.supported(found.revision) else Exit.PROBLEMS
+
+
+def check(settings: Settings) -> Exit:
+    """Prints how the tables differ. Raises Stopped."""
+    with _opened(settings) as (url, _), migrating(url):
+        differences = asyncio.run(migrate.check(url))
+    typer.echo("\n".join(differences) or "The tables are as the code declares them.")
+    return Exit.PROBLEMS if differences else Exit.OK
+
+
+@contextmanager
+def _opened(
+    settings: Settings, *, prints: bool = False
+) -> Iterator[tuple[ConnectionInfo, Examination]]:
+    """A database that can be reached, and is at no revision of another version."""
+    with direct_url(settings) as url:
+        found = examine(url)
+        if prints:
+            typer.echo(found.revision or "none")
+        if found.revision not in (None, *migrate.revisions()):
+            raise Stopped(
+                f"The database {url} {migrate.unknown(str(found.revision))}", Exit.DATABASE
+            )
+        yield url.behind(found.pooler), found
+
+
+def _check_is_known(revision: str) -> None:
+    known = migrate.revisions()
+    if revision not in known:
+        message = f"There is no revision {revision}: there are {known[0]} to {known[-1]}."
+        raise Stopped(message, Exit.USAGE)
+
+
+def _check_keeps_sessions(settings: Settings, url: ConnectionInfo, found: Examination) -> None:
+    if found.pooler.keeps_sessions:
+        return
+    remedy = (
+        "let DREAMNET_DIRECT_URL lead to PostgreSQL itself"
+        if settings.direct_url
+        else "set DREAMNET_DIRECT_URL to the URL of PostgreSQL itself"
+    )
+    raise Stopped(
+        f"The database {url} is behind a connection pooler, and is not migrated through it: "
+        f"{remedy}.",
+        Exit.DATABASE,
+    )
+
+
+def _is_below(revision: str, at: str | None) -> bool:
+    known = (BASE, *migrate.revisions())
+    return known.index(revision) < known.index(at or BASE)
+
+
+def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
+    """Shows what is lost and asks, unless it is sure. Raises Stopped, Abort."""
+    if not sure and not sys.stdin.isatty():
+        raise Stopped(
+            "Going down drops tables and columns with their rows: confirm it with --yes.",
+            Exit.USAGE,
+        )
+    typer.echo("\n".join(_warning(url, loss)), err=True)
+    if not sure:
+        typer.confirm("Continue?", abort=True, err=True)
+
+
+def _warning(url: ConnectionInfo, loss: Loss) -> Iterator[str]:
+    yield f"The database {url} loses these migrations:"
+    yield from (f"  {title}" for title in loss.migrations)
+    dropped = {"tables": loss.tables, "columns": loss.columns}
+    if any(dropped.values()):
+        yield "and with them, with all that is stored there:"
+    for kind, names in dropped.items():
+        if names:
+            yield f"  {kind} {', '.join(names)}"
+
+
+def _move(url: ConnectionInfo, way: Way, revision: str) -> None:
+    async def moved() -> str | None:
+        await way(url, revision, _waiting)
+        return await migrate.current(url)
+
+    with migrating(url):
+        typer.echo(f"The database is at revision {asyncio.run(moved()) or 'none'}.")
+
+
+def _waiting() -> None:
+    message = f"Another process migrates this database; waiting for up to {WAIT_SECONDS} s."
+    typer.echo(message, err=True)
