@@ -46,7 +46,7 @@ def test_a_scope_allows_something_to_its_least_role(name: str) -> None:
     roles = {access.role for access in accesses() if name in access.scopes and access.role}
     least = min(roles, key=RANKS.__getitem__)
 
-    # `dreams:read` adds rows to what every key reads.
+    # `dreams:read` is no access of a field: it adds rows to those that every key reads.
     assert SCOPES[name].role == (Role.MEMBER if name == "dreams:read" else least)
 
 

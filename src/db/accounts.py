@@ -1,7 +1,7 @@
-"""Accounts: the end of a user, and of what belonged to them.
+"""Accounts: the deletion of a user.
 
-Keys and notifications go with the user. Dreams and tests stay and belong to nobody: public dreams
-stay public, private ones are seen by operators alone.
+API keys and notifications are deleted with the user. Dreams and tests are kept without an owner:
+public dreams stay public, private ones are visible to operators alone.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ from db.core.database import WriteSession
 from db.dreams import Dream
 from db.users import User
 
-MAX_TOLD = 10_000  # changed tests; with more, those who follow changes begin anew
+MAX_CHANGES = 10_000  # of tests; beyond that, subscribers of the feed are reset instead
 
 
 async def remove(session: WriteSession, user: Any, admins: set[UUID]) -> int:
-    """Removes a user; returns the number of dreams that are left. Raises Conflict for the last
+    """Removes a user; returns the number of dreams kept. Raises Conflict for the last
     administrator."""
     users.check_left(user, admins)
     whole = session.unlimited()
@@ -35,7 +35,7 @@ async def remove(session: WriteSession, user: Any, admins: set[UUID]) -> int:
 
 
 async def _delete_keys(session: WriteSession, user_id: UUID) -> None:
-    """Removes the keys of a user, and revokes those of others that were made with them."""
+    """Removes the keys of a user, and revokes the keys of other users made with them."""
     owned = ApiKey.select().where(ApiKey.user_id == user_id).order_by(ApiKey.id)
     for key in await session.records(ApiKey, owned):
         await api_keys.revoke(session, key.prefix)
@@ -46,7 +46,7 @@ async def _delete_keys(session: WriteSession, user_id: UUID) -> None:
 async def _disown_tests(session: WriteSession, user_id: UUID) -> None:
     of_user = AiTest.user_id == user_id
     count = await session.scalar(select(func.count()).select_from(AiTest).where(of_user))
-    if count > MAX_TOLD:
+    if count > MAX_CHANGES:
         await feeds.begin_anew(session, feeds.CHANGES)
     elif count:
         columns = ["noun", "entity_id", "kind", "parent_id"]

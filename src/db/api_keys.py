@@ -39,12 +39,12 @@ OVERLAP = timedelta(hours=24)
 MAX_VALID = 100  # keys of one user that are neither revoked nor expired
 MAX_SERVICE = 200  # characters
 EXPIRY = "expiresAt"
-MAX_SHOWN = 40  # characters of what a caller called a scope
+MAX_SHOWN = 40  # characters of an unknown scope in a message
 
 
 class ApiKey(Table):
     """One key of one user for one service. It never acts with a higher role than `max_role`, and is
-    revoked with the key that it was made with, if it was made with one."""
+    revoked with `created_by_key_id`, the key it was made with, if any."""
 
     __tablename__ = "api_keys"
 
@@ -97,7 +97,7 @@ class NewKey:
 
 
 def held(prefixes: Collection[str]) -> Executable:
-    """What signing in with keys needs of them and of their users."""
+    """The columns of keys and of their users needed for signing in."""
     columns = (ApiKey.prefix, ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
     limits = (ApiKey.expires_at, ApiKey.revoked_at, ApiKey.max_role)
     of_user = (User.role, User.disabled_at)
@@ -106,7 +106,7 @@ def held(prefixes: Collection[str]) -> Executable:
 
 
 def overview() -> Select[Any]:
-    """All keys with what they depend on of their users, oldest first; nothing of their secrets."""
+    """All keys with the address and state of their users, oldest first, without secrets."""
     shown = [column for column in ApiKey.columns() if column.name != "hashed_key"]
     of_user = (User.email, User.role, User.disabled_at)
     statement = select(*shown, *of_user).join(User, User.id == ApiKey.user_id)
@@ -146,8 +146,8 @@ async def create(
 ) -> NewKey:
     """Makes a key of a user. One that is made with a key expires no later than that key.
 
-    Raises Invalid, NotFound where there is no such user, and Conflict for a user who is disabled or
-    has too many keys.
+    Raises Invalid, NotFound for an unknown user, and Conflict for a disabled user or one with too
+    many keys.
     """
     _check(service, scopes, expires_at)
     acting = await _acting(session)
@@ -173,8 +173,8 @@ async def rotate(
 ) -> NewKey:
     """Makes a key in place of another, which stays valid for the overlap and no longer than before.
 
-    The new one lives as long as the old one was to live, from now, but no longer than a key that
-    it is made with. Raises NotFound, and Conflict where the old one is no longer valid.
+    The new one has the lifetime of the old one, from now, but expires no later than a key that it
+    is made with. Raises NotFound, and Conflict where the old one is no longer valid.
     """
     old, now = await _locked(session, prefix), datetime.now(UTC)
     if not is_valid(old, now):
@@ -195,8 +195,7 @@ async def rotate(
 
 
 async def revoke(session: WriteSession, prefix: str) -> Any:
-    """Ends a key for good, and all that were made with it; ending it again changes nothing. Raises
-    NotFound."""
+    """Revokes a key and all keys made with it, directly or not. Idempotent. Raises NotFound."""
     key, whole = await _locked(session, prefix), session.unlimited()
     for made in await _made_with(whole, key.id):
         await _end(whole, made)
@@ -215,7 +214,7 @@ def is_valid(key: Any, now: datetime) -> bool:
 
 
 def earliest(*times: datetime | None) -> datetime | None:
-    """The first of some times; None, which is never, only without any."""
+    """The earliest of some times, of which None is never."""
     return min(filter(None, times), default=None)
 
 
@@ -232,7 +231,7 @@ async def _end(session: WriteSession, key: Any) -> Any:
 
 
 async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
-    """The keys that were made with a key, and those made with these, locked."""
+    """The keys made with a key, directly or not, locked."""
     found: list[Any] = []
     makers = [id]
     while makers:
@@ -244,8 +243,8 @@ async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
 
 
 async def _acting(session: WriteSession) -> Any | None:
-    """The key that this is done with, if it is one, kept from being revoked meanwhile: then what is
-    made with it would stay. Raises Forbidden."""
+    """The key that authenticates this session, if any. Locked, so that it cannot be revoked before
+    the keys made with it are stored. Raises Forbidden for a key no longer valid."""
     if session.act.key_id is None:
         return None
     acting = ApiKey.select().where(ApiKey.id == session.act.key_id).with_for_update(read=True)
@@ -256,8 +255,8 @@ async def _acting(session: WriteSession) -> Any | None:
 
 
 async def _owner(session: WriteSession, user_id: UUID) -> Any:
-    """The user who gets one more key, locked so that no two of them are the last. Raises NotFound
-    and Conflict."""
+    """The user of a new key, locked so that two keys cannot both be the last allowed. Raises
+    NotFound and Conflict."""
     statement = User.select().where(User.id == user_id).with_for_update(key_share=True)
     user = await session.record(User, statement)
     if user is None:
@@ -276,7 +275,7 @@ def _valid_count(user_id: UUID) -> Select[Any]:
 
 
 def _within(acting: Any | None, expires_at: datetime | None) -> datetime | None:
-    """When a key expires that is made with another. Raises Invalid for a time after that one's."""
+    """The expiry of a key made with `acting`. Raises Invalid for one later than that key's."""
     last = acting and acting.expires_at
     if last and expires_at and expires_at > last:
         raise Invalid(f"A key made with a key expires no later, {last:%Y-%m-%d %H:%M} UTC.", EXPIRY)
@@ -294,7 +293,7 @@ def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -
 
 
 def _check_use(role: Role | None, scopes: Collection[str]) -> None:
-    """Refuses scopes that a key of a user with that role could not use."""
+    """Refuses scopes that have no effect for a role."""
     if role and (useless := beyond(role, scopes)):
         needed = SCOPES[useless[0]].role
         message = f"The scope {useless[0]} needs the role {needed}; this key would act as {role}."

@@ -110,8 +110,8 @@ async def remove(session: WriteSession, table: type[Table], before: Any) -> None
 
 
 async def clear(session: WriteSession, table: type[Table], column: Any, value: Any) -> int:
-    """Sets a column to null wherever it has a value, with a trace for each row; returns how many
-    there were."""
+    """Sets a column to null in all rows where it has a value, each with a trace; returns the number
+    of rows."""
     statement = update(table).where(column == value).values({column: None, **_touched(table)})
     ids = [id for (id,) in await session.rows(statement.returning(_id(table)))]
     if ids:

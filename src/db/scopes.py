@@ -1,7 +1,7 @@
-"""Scopes: what the rights of an API key may be limited to, all of them, declared here once.
+"""Scopes: the limits that an API key may have, all declared here once.
 
-A key with scopes may do what they allow as far as its user may do it at that moment. So a scope is
-of no use below its `role`; what it allows may grow with the role.
+The rights of a key with scopes are those of its user at that moment, limited to the scopes. So a
+scope has no effect below its `role`, and may allow more with a higher one.
 """
 
 from collections.abc import Collection
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from db.users import RANKS, Role
 
-WHOLE = "admin"  # a key with this scope, or with none, is not limited
+WHOLE = "admin"  # a key with this scope, like one without scopes, is not limited
 
 
 class Scope(NamedTuple):
-    """The lowest role that a scope is of use to, and what it allows."""
+    """The lowest role for which a scope has an effect, and a description of its rights."""
 
     role: Role
     allows: str
@@ -53,7 +53,7 @@ SCOPES = {
         Role.MEMBER,
         "Track actions of its user; for operators also of others, and log system events.",
     ),
-    "actions:read": Scope(Role.OPERATOR, "Read and count what users did."),
+    "actions:read": Scope(Role.OPERATOR, "Read and count actions of users."),
     "agents:read": Scope(Role.OPERATOR, "Read agents and their reports."),
     "agents:write": Scope(Role.OPERATOR, "Report the status of agents, and forget agents."),
     "metrics:read": Scope(Role.OPERATOR, "Read and summarize metrics."),
@@ -66,10 +66,10 @@ SCOPES = {
 
 
 def limits(scopes: Collection[str]) -> bool:
-    """Whether a key with these scopes may less than its user."""
+    """Whether these scopes limit a key to less than the rights of its user."""
     return bool(scopes) and WHOLE not in scopes
 
 
 def beyond(role: Role, scopes: Collection[str]) -> list[str]:
-    """Those of some scopes that are of no use to a role. Scopes of other versions are of none."""
+    """The scopes that have no effect for a role. Scopes unknown to this version are left out."""
     return [name for name in scopes if name in SCOPES and RANKS[role] < RANKS[SCOPES[name].role]]

@@ -28,7 +28,7 @@ RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
 
 
 def lowest(*roles: str | None) -> Role | None:
-    """The lowest of some roles; None, which is no limit, only without any."""
+    """The lowest of some roles, of which None is no limit."""
     given = [Role(role) for role in roles if role is not None]
     return min(given, key=RANKS.__getitem__, default=None)
 
@@ -81,8 +81,8 @@ async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
 
 
 async def administrators(session: WriteSession) -> set[UUID]:
-    """The ids of all administrators who are not disabled, locked, so that no two can leave at once.
-    Take this lock before that of any one user."""
+    """The ids of all administrators that are not disabled, locked, so that two cannot lose the role
+    at once. Take this lock before that of any one user."""
     enabled = (User.role == Role.ADMIN, User.disabled_at.is_(None))
     admins = User.select().where(*enabled).order_by(User.id).with_for_update()
     return {admin.id for admin in await session.records(User, admins)}
@@ -96,19 +96,20 @@ async def assign(session: WriteSession, user: Any, role: Role, admins: set[UUID]
 
 
 async def disable(session: WriteSession, user: Any, admins: set[UUID]) -> Any:
-    """Refuses a user from now on, whatever they sign in with. Raises Conflict as `assign` does."""
+    """Disables a user, so that no credential of theirs is accepted. Raises Conflict for the last
+    administrator."""
     check_left(user, admins)
     disabled_at = user.disabled_at or datetime.now(UTC)
     return await audit.change(session, User, user, disabled_at=disabled_at)
 
 
 async def enable(session: WriteSession, user: Any) -> Any:
-    """Lets a user sign in again."""
+    """Enables a disabled user."""
     return await audit.change(session, User, user, disabled_at=None)
 
 
 def check_left(user: Any, admins: set[UUID]) -> None:
-    """Raises Conflict if there would be no administrator without a user."""
+    """Raises Conflict for the last administrator."""
     if admins == {user.id}:
         raise Conflict("This is the last ADMIN; make somebody else one first.")
 

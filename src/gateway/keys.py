@@ -79,7 +79,7 @@ def list_() -> None:
 
 @app.command(epilog=EXIT_CODES)
 def revoke(id: Id) -> None:
-    """End a key, and the keys made with it, for good: within five seconds nobody accepts them."""
+    """Revoke a key and all keys made with it: every gateway refuses them within five seconds."""
 
     async def revoked(session: WriteSession) -> Any:
         return await api_keys.revoke(session, id)
@@ -140,7 +140,7 @@ def _cells(key: Any) -> tuple[str, ...]:
 
 
 def _of_use(key: Any) -> list[str]:
-    """The scopes of a key, and which of them its user has too low a role for."""
+    """The scopes of a key; those that have no effect name the role they need."""
     role = users.lowest(key.role, key.max_role)
     useless = scopes.beyond(role, key.scopes) if role else []
     needed = {name: f"{name} (needs {scopes.SCOPES[name].role})" for name in useless}

@@ -42,10 +42,10 @@ class ApiKey(Node):
     service: str = field("What uses it.")
     prefix: str = field("The eight characters that name it; they stand in the key itself.")
     scopes: list[str] = field(
-        "What it is limited to, of what its user may do, like `agents:write`; empty when it is not."
+        "Limits to the rights of its user, like `agents:write`; empty for a key without limits."
     )
     max_role: Role | None = field(
-        "The highest role it acts with, that of its maker; null when only its user's counts."
+        "The highest role it acts with, that of its maker; null for the role of its user."
     )
     last_used_at: datetime | None = field("When it was used last, to the minute; null if never.")
     expires_at: datetime | None = field("When it ends by itself; null if never.")
@@ -55,8 +55,8 @@ class ApiKey(Node):
     created_by: Annotated["ApiKey", strawberry.lazy("graph.api_keys")] | None = related(
         ApiKeyById,
         "created_by_key_id",
-        description="The key it was made with, which revokes it when it is revoked; null when it "
-        "was made otherwise, or that key is not yours.",
+        description="The key it was made with, and is revoked with; null when it was not made with "
+        "a key, or with one of another user.",
     )
 
 
@@ -79,15 +79,15 @@ class ApiKeyOrder:
 class CreateApiKeyInput:
     """A new key."""
 
-    service: str = field("What will use it, 1 to 200 characters.")
+    service: str = field("The program that uses it, 1 to 200 characters.")
     scopes: list[str] = field(
-        "What it is limited to, like `agents:write`; with none it may do whatever its user may, "
-        "but never more than the viewer could.",
+        "Limits to the rights of its user, like `agents:write`; without any it has all of them, up "
+        "to the role of the viewer.",
         default_factory=list,
     )
     expires_at: datetime | None = field(
-        "When it ends: if left out never, or with the key that it is made with, which it cannot "
-        "outlive.",
+        "When it expires; if left out never, or with the key it is made with. It cannot expire "
+        "later than that key.",
         default=UNSET,
     )
     user_id: strawberry.ID | None = field(
@@ -142,7 +142,7 @@ def whose(info: Info, everybodys: bool | None) -> Any:
 
 
 def may_give(info: Info, scopes: Collection[str]) -> None:
-    """Raises Forbidden for scopes that allow what the viewer may not do."""
+    """Raises Forbidden for scopes that need a higher role than the viewer's."""
     role = info.context.principal.role
     if role and (beyond := db.scopes.beyond(role, scopes)):
         needed = db.scopes.SCOPES[beyond[0]].role
@@ -198,8 +198,8 @@ class Mutations:
             return shown(await db.api_keys.create(session, minted(info), expires_at=until, **of))
 
     @field(
-        "Make a key in place of another, which stays valid for a while. Keys made with the other "
-        "one stay as they are.",
+        "Make a key in place of another, which stays valid for a while. Keys made with that one "
+        "are not changed.",
         MEMBER,
         graphql_type=RotateApiKeyResult,
     )
@@ -215,8 +215,7 @@ class Mutations:
             return shown(made)
 
     @field(
-        "End a key for good, and all keys that were made with it: every gateway refuses them "
-        "within five seconds.",
+        "Revoke a key and all keys made with it: every gateway refuses them within five seconds.",
         MEMBER,
         graphql_type=RevokeApiKeyResult,
     )

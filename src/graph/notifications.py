@@ -27,7 +27,7 @@ from graph.core.unset import or_none
 
 READ = scope("notifications:read", role=Role.MEMBER)
 WRITE = scope("notifications:write", role=Role.MEMBER)
-# A key that may only mark notifications as read sees those that it has marked.
+# The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("notifications:read", "notifications:write", role=Role.MEMBER)
 
 # Types

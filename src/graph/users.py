@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from graph.api_keys import ApiKey
     from graph.dreams import Dream
 
-# A key that may only change users reads what it has changed.
+# The result of a mutation is readable with the scope for the mutation.
 READ = scope("users:read", "users:write", role=Role.MEMBER)
 READ_ALL = scope("users:read")
 WRITE = scope("users:write", role=Role.MEMBER)
@@ -102,7 +102,7 @@ class User(Node):
     created_at: datetime = field("When the user was created.")
     updated_at: datetime = field("When the user was last changed.")
     disabled_at: datetime | None = own(
-        "disabled_at", "When the user was disabled, who cannot sign in since; null if not."
+        "disabled_at", "When the user was disabled; null if the user can sign in."
     )
     api_keys: Connection[Annotated["ApiKey", strawberry.lazy("graph.api_keys")]] = connected(
         ApiKeysByUser, "id", description="The API keys of this user.", access=ADMIN
@@ -120,7 +120,7 @@ class Viewer:
     role: Role | None = field(
         "What the viewer may do; null for anonymous viewers and for keys with scopes."
     )
-    scopes: list[str] = field("What the viewer's key is limited to; empty when it is not.")
+    scopes: list[str] = field("The scopes that limit the viewer's key; empty without a limit.")
 
 
 # Inputs
@@ -193,10 +193,10 @@ class UserInput:
 
 @value
 class UserDeleted:
-    """A user who is gone."""
+    """A deleted user."""
 
-    deleted_user_id: strawberry.ID = field("The id the user had.")
-    kept_dream_count: int = field("Number of the user's dreams, which stay and belong to nobody.")
+    deleted_user_id: strawberry.ID = field("The id of the user.")
+    kept_dream_count: int = field("Number of the user's dreams, kept without an owner.")
 
 
 CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
@@ -242,8 +242,8 @@ def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
-    """A transaction on a user who may be an administrator no longer, and the administrators, all of
-    them locked. Raises NotFound and Invalid."""
+    """A transaction with a user and the ids of all administrators, locked, for changes that may
+    remove an administrator. Raises NotFound and Invalid."""
     key = id_in(id, db.users.User)
     async with info.context.db.write(act(info)) as session:
         admins = await db.users.administrators(session)
@@ -279,8 +279,8 @@ class Mutations:
             return await db.users.assign(session, user, input.role, admins)
 
     @field(
-        "Refuse a user, whatever they sign in with: keys, tokens and open streams of theirs end "
-        "within five seconds. There is always an ADMIN left who is not disabled.",
+        "Disable a user: within five seconds no key or token of the user is accepted, and open "
+        "streams end. The last ADMIN cannot be disabled.",
         ADMIN,
         graphql_type=DisableUserResult,
     )
@@ -289,7 +289,7 @@ class Mutations:
             return await db.users.disable(session, user, admins)
 
     @field(
-        "Let a disabled user sign in again, with the same keys.",
+        "Enable a disabled user, whose keys are accepted again.",
         ADMIN,
         graphql_type=EnableUserResult,
     )
@@ -298,9 +298,9 @@ class Mutations:
             return await db.users.enable(session, user)
 
     @field(
-        "Remove a user with their API keys and notifications. Dreams and tests stay and belong to "
-        "nobody: public dreams stay public, private ones are seen by operators alone. There is "
-        "always an ADMIN left.",
+        "Delete a user with their API keys and notifications. Dreams and tests are kept without an "
+        "owner: public dreams stay public, private ones are visible to operators alone. The last "
+        "ADMIN cannot be deleted.",
         ADMIN,
         graphql_type=DeleteUserResult,
     )

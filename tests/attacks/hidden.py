@@ -43,8 +43,8 @@ def may_have_no_owner(table: Any) -> bool:
 
 
 async def rows(database: Database, table: Any, owner_id: Any) -> AsyncIterator[Any]:
-    """A row for each combination of flags, of its own or of the row that it belongs to; it names
-    the owner in all columns for users, as does what it belongs to."""
+    """A row for each combination of flags of its own or of its parent row. All columns for users
+    hold the owner."""
     owner: dict[str, Any] = dict.fromkeys(users_of(table), owner_id)
     if parent := parent_of(table):
         async for row in rows(database, parent[0], owner_id):

@@ -11,7 +11,7 @@ from db import Database
 from factories import make_user
 from gateway.settings import Settings
 
-# Attackers ask often, and what they may spend is not the point here.
+# Attacks send many requests, and budgets are tested elsewhere.
 RICH = {"budget_points_per_minute": 10**9, "budget_points_per_minute_anonymous": 10**9}
 
 
@@ -63,7 +63,7 @@ class Target:
 
 @asynccontextmanager
 async def attacked(database: Database, **more: Any) -> AsyncIterator[Target]:
-    """A gateway that shows strangers what is public."""
+    """A gateway with public read."""
     settings = production(**{"public_read": True, **RICH, **more})
     clock = Clock()
     transport = httpx2.ASGITransport(gateway(settings, database, clock))

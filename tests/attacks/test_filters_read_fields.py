@@ -1,6 +1,6 @@
-"""Callers read fields that are closed to them bit by bit, by what they filter, order and search by.
+"""Callers read closed fields bit by bit, by filters, orders and searches.
 
-23 comparisons find a cost exactly; a filter on an owner confirms who wrote a dream.
+23 comparisons find a cost exactly; a filter on an owner confirms the author of a dream.
 """
 
 from decimal import Decimal
@@ -95,7 +95,7 @@ async def test_a_default_that_is_not_used_needs_nothing(target: Target) -> None:
 
 
 async def test_a_cost_is_found_by_members_alone(target: Target) -> None:
-    """The control: what the attack does works for those who may read the cost anyway."""
+    """The control: the attack works for callers that may read the cost anyway."""
     await make_ai_test(target.database, cost="3.141593")
     document = """query ($c: Decimal) {
         dreams(filter: {tests: {cost: {gt: $c}}}) { totalCount }
@@ -172,7 +172,6 @@ async def test_a_key_filters_by_what_its_scopes_show(
 
 
 async def test_an_order_in_a_variable_needs_the_access_of_its_column(target: Target) -> None:
-    """`users` needs the role itself; so the order is asked for where only the order is closed."""
     document = """query ($o: [AiTestOrder!]) {
         aiModels { nodes { tests(orderBy: $o) { totalCount } } }
     }"""

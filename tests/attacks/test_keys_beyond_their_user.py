@@ -1,4 +1,4 @@
-"""Users make keys, and try to do with them what they may not do themselves."""
+"""Users make keys to do more than they may do themselves."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ async def created(target: Target, credential: str, *scopes: str, **input: Any) -
 async def test_a_key_records_tests_where_its_user_does(
     target: Target, role: str, public: bool
 ) -> None:
-    """But for private dreams of others, which a key sees only with `dreams:read`."""
+    """Except on private dreams of others, which a key sees only with `dreams:read`."""
     dream = global_id(await make_dream(target.database, is_public=public))
     own = await target.key_of(role)
     limited = (await created(target, own, "tests:write"))["secret"]

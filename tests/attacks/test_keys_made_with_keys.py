@@ -1,4 +1,4 @@
-"""A key that ends is used to make one that does not, or more than anybody can look through."""
+"""An expiring key is used to make keys that never expire, or very many of them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

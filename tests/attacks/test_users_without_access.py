@@ -1,4 +1,4 @@
-"""Users who were disabled or deleted go on with what they signed in with before."""
+"""Disabled and deleted users continue with credentials and connections from before."""
 
 import asyncio
 from typing import Any
@@ -40,7 +40,7 @@ DREAMS = "subscription { dreams { kind } }"
 
 
 async def did(target: Target, document: str, credential: str, user: Any) -> Any:
-    """What a mutation of a user answers."""
+    """The answer of a mutation of a user."""
     [answer] = (await target.ask(document, credential, id=global_id(user))).values()
     return answer
 
@@ -116,7 +116,7 @@ async def test_only_administrators_do_this(target: Target, document: str, role: 
 
 @pytest.mark.parametrize("document", [DISABLE, DELETE])
 async def test_the_last_administrator_stays(target: Target, document: str) -> None:
-    """Disabled administrators do not count, and of all who are left at once one is kept."""
+    """Disabled administrators do not count. Of several that are removed at once, one is kept."""
     database = target.database
     admins = [await make_user(database, role="ADMIN") for _ in range(3)]
     disabled = await make_user(database, role="ADMIN", disabled_at=func.now())
@@ -245,7 +245,7 @@ async def test_keys_that_a_deleted_user_made_for_others_end(target: Target) -> N
 
 
 async def test_a_token_of_a_deleted_user_begins_a_new_user(claimed: Target, issuer: Issuer) -> None:
-    """With nothing of the one before; docs/identity.md says how to keep such users out."""
+    """That owns nothing; docs/identity.md says how to keep such users out."""
     user = await make_user(claimed.database)
     await make_dream(claimed.database, user_id=user.id, is_public=False)
     token = issuer.token(email=user.email)

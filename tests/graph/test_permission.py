@@ -57,9 +57,20 @@ class Vault:
     door: str = field("For everybody.", PUBLIC)
 
 
+@strawberry.input
+class Guess:
+    """An input that declares nothing."""
+
+    gold: int | None = None
+
+
 @strawberry.type
 class Query:
-    """Roots with one access each."""
+    """Roots with one access each, and one with inputs that declare nothing."""
+
+    @field("For everybody, without arguments.", PUBLIC)
+    def guess(self, more: int = 0, than: Guess | None = None) -> int:
+        return 8 + more + (than is not None)
 
     open: int = field("For everybody.", PUBLIC, lambda: 1)
     member: int = field("For members.", MEMBER, lambda: 2)
@@ -91,7 +102,26 @@ def test_every_field_of_the_schema_declares_its_access() -> None:
 
 
 def test_fields_that_declare_nothing_are_reported() -> None:
-    assert list(undeclared(extra._schema)) == ["Query.forgotten", "Vault.gold"]
+    assert list(undeclared(extra._schema)) == [
+        "Query.forgotten",
+        "Vault.gold",
+        "Query.guess(more:)",
+        "Guess.gold",
+    ]
+
+
+@pytest.mark.parametrize("who", [ANONYMOUS, MEMBERS, ADMINS])
+async def test_an_input_that_declares_nothing_is_closed(database: Database, who: Principal) -> None:
+    variable = "query ($than: Guess) { guess(than: $than) }"
+    document = prepare(extra, variable)
+
+    assert await ask(database, "{ guess }", who) == ({"guess": 8}, [])
+    for text in ("{ guess(more: 1) }", "{ guess(than: {gold: 1}) }"):
+        [(message, _)] = (await ask(database, text, who))[1]
+        assert message in ("Query.guess(more:) needs nobody.", "Guess.gold needs nobody.")
+    for given, refused in (({}, False), ({"than": {}}, False), ({"than": {"gold": 1}}, True)):
+        answer = await execute(document, given, Context(database, who, "request"))
+        assert bool(answer.errors) is refused
 
 
 @pytest.mark.parametrize("field", ["forgotten", "vault { gold }"])

@@ -90,7 +90,7 @@ class WriteSession(ReadSession):
         self.feeds: set[str] = set()
 
     def unlimited(self) -> "WriteSession":
-        """The same transaction without rules on rows, for what the gateway does by itself."""
+        """The same transaction without rules on rows, for side effects on rows of other users."""
         whole = WriteSession(self.connection, act=self.act)
         whole.feeds = self.feeds
         return whole

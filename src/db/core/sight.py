@@ -23,8 +23,8 @@ T = TypeVar("T", bound=Executable)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a viewer sees. `everything` is for the gateway's own work and lifts every rule; `shared`
-    adds all rows but personal ones, `keys` the API keys of other users."""
+    """The rows that a viewer sees. `everything` is for the gateway's own work and lifts every rule;
+    `shared` adds all rows but personal ones, `keys` the API keys of other users."""
 
     everything: bool = False
     shared: bool = False
@@ -32,7 +32,7 @@ class Sight:
     user_id: UUID | None = None
 
     def owns(self, column: Any) -> ColumnElement[bool]:
-        """The condition that a row belongs to the viewer, who owns nothing if not a user."""
+        """The condition that a row belongs to the viewer; false for a viewer without a user."""
         return owned(column, self.user_id)
 
 
@@ -40,8 +40,8 @@ EVERYTHING = Sight(everything=True, shared=True, keys=True)
 
 
 def owned(column: Any, user_id: UUID | None) -> ColumnElement[bool]:
-    """The condition that a column names a user. It holds for no row where there is no user: a
-    comparison with None would be IS NULL, and find the rows without an owner."""
+    """The condition that a column names a user. It is false without a user: a comparison with None
+    would be IS NULL, and find the rows without an owner."""
     return false() if user_id is None else column == user_id
 
 
@@ -65,8 +65,7 @@ def limited(statement: Executable, rules: tuple[Any, ...]) -> Executable:
 
 
 def about_server(statement: T) -> T:
-    """Marks a statement that reads no table of ours, but what PostgreSQL reports of itself: no rule
-    applies to it."""
+    """Marks a statement that reads only system views of PostgreSQL, so that no rule applies."""
     return statement.execution_options(**{SERVER: True})
 
 

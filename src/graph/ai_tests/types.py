@@ -29,7 +29,7 @@ from graph.users import User, UserById
 
 READ = scope("tests:read", role=Role.MEMBER)
 WRITE = scope("tests:write", role=Role.MEMBER)
-# A key that may only write tests reads what it has written, its id above all.
+# The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
 
 # Loaders

@@ -1,9 +1,9 @@
-"""Inputs: what each input reveals, and the access that using it needs for that.
+"""Inputs: the columns that each input reveals, and the access needed to use it.
 
-Whoever filters or orders by a column learns its values bit by bit. So an input needs the access of
-the field that shows its column, and a filter through a relation also that of the type it leads to.
-A filter names its columns in its listing, an argument in the `reveals` of its field; what is not
-declared is closed.
+Filtering or ordering by a column reveals its values bit by bit. So an input needs the access of the
+field that shows the column, and a filter through a relation also that of the type it leads to. The
+columns of a filter are declared by its listing, those of an argument by `reveals` of its field; an
+input that declares none is closed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from graphql import (
 
 from graph.core.permission import CLOSED, VALUE, Access, access_of_field, access_of_type
 
-# Arguments that choose among what their field shows to the same caller without them.
+# Arguments that select among rows that their field shows to the same caller without them.
 NEUTRAL = {"first", "after", "last", "before", "id", "ids", "bucket"}
 COMBINING = {"and", "or", "not"}
 
@@ -34,14 +34,14 @@ Accesses = tuple[Access, ...]
 
 
 class Need(NamedTuple):
-    """What an input needs, and how it is called in messages."""
+    """An access, and the input that needs it as messages name it."""
 
     access: Access
     place: str
 
 
 class Use(NamedTuple):
-    """A variable where an input of some type is expected."""
+    """A variable in the place of an input of a type."""
 
     variable: str
     type_: Any
@@ -54,28 +54,29 @@ def inputs_of(schema: GraphQLSchema) -> "Inputs":
 
 
 class Inputs:
-    """Every input of a schema, and the accesses it needs."""
+    """The accesses that the inputs of a schema need."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
         self.shown_by = {_origin(t).table: t for t in objects if hasattr(_origin(t), "table")}
         self.known: dict[tuple[str, ...], Accesses] = {}
+        self.reached: dict[str, frozenset[Access]] = {}
 
     def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
-        """What giving an argument of a field needs, whatever its value."""
+        """The accesses for an argument of a field, whatever its value."""
         find = lambda: self._argument(field, argument)  # noqa: E731
         return self._remembered((parent.name, name, argument), find)
 
     def field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
-        """What giving a field of an input needs, whatever its value."""
+        """The accesses for a field of an input, whatever its value."""
         return self._remembered((type_.name, name), lambda: self._field(type_, name))
 
     def choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
-        """What naming a value of an enumeration needs: a column to order by, or nothing."""
+        """The accesses for a value of an enumeration, which may name a column to order by."""
         return self._remembered((type_.name, value), lambda: self._choice(type_, value))
 
     def literal(self, node: ValueNode, type_: Any) -> Iterator[Need | Use]:
-        """What a value in a document needs, and the variables in it."""
+        """The needs of a value in a document, and the variables in it."""
         named = get_named_type(type_)
         if isinstance(node, VariableNode):
             if _is_judged(named):
@@ -92,17 +93,36 @@ class Inputs:
             yield from _needs(self.choice(named, node.value), f"{named.name}.{node.value}")
 
     def value(self, given: Any, type_: Any) -> Iterator[Need]:
-        """What a value of a variable needs, as the client sent it."""
+        """The needs of the value of a variable, as the client sent it."""
         named = get_named_type(type_)
         if isinstance(given, list):
             for part in given:
                 yield from self.value(part, type_)
         elif isinstance(given, dict) and isinstance(named, GraphQLInputObjectType):
-            for name in given.keys() & named.fields.keys():
+            for name in filter(named.fields.__contains__, given):
                 yield from _needs(self.field(named, name), f"{named.name}.{name}")
                 yield from self.value(given[name], named.fields[name].type)
         elif isinstance(given, str) and isinstance(named, GraphQLEnumType):
             yield from _needs(self.choice(named, given), f"{named.name}.{given}")
+
+    def reachable(self, type_: Any) -> frozenset[Access]:
+        """Every access that a value of a type can need."""
+        named = get_named_type(type_)
+        if named.name not in self.reached:
+            self.reached[named.name] = frozenset(self._reachable(named, set()))
+        return self.reached[named.name]
+
+    def _reachable(self, type_: Any, seen: set[str]) -> Iterator[Access]:
+        if type_.name in seen:
+            return
+        seen.add(type_.name)
+        if isinstance(type_, GraphQLInputObjectType):
+            for name, field in type_.fields.items():
+                yield from self.field(type_, name)
+                yield from self._reachable(get_named_type(field.type), seen)
+        elif isinstance(type_, GraphQLEnumType):
+            for value in type_.values:
+                yield from self.choice(type_, value)
 
     # Finding
 
@@ -119,7 +139,7 @@ class Inputs:
             return self._revealed(reveals[argument])
         if argument == "search" and listing is not None:
             return self._revealed(listing.searched)
-        judged = isinstance(type_, GraphQLInputObjectType)  # by what is in it
+        judged = isinstance(type_, GraphQLInputObjectType)  # by its fields
         return () if argument in NEUTRAL or judged else (CLOSED,)
 
     def _field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
@@ -140,22 +160,22 @@ class Inputs:
         return () if listing is None else self._column(listing.orders[value])
 
     def _relation(self, listing: Any, name: str) -> Accesses:
-        """What the field of a relation needs, and the type that it leads to."""
+        """The accesses of the field of a relation, and of the type it leads to."""
         parent: Any = self.shown_by[listing.table]
         if (field := parent.fields.get(name)) is None:
             return (CLOSED,)
         return _together(access_of_field(parent, field) or CLOSED, _access_of_target(field))
 
-    def _revealed(self, what: Any) -> Accesses:
-        """What is needed for an access, for a column, or for several of them."""
-        if isinstance(what, Access):
-            return _together(what)
-        columns: Sequence[Any] = what if isinstance(what, tuple) else (what,)
+    def _revealed(self, declared: Any) -> Accesses:
+        """The accesses for a column, for several, or a declared one."""
+        if isinstance(declared, Access):
+            return _together(declared)
+        columns: Sequence[Any] = declared if isinstance(declared, tuple) else (declared,)
         found = {access: None for column in columns for access in self._column(column)}
         return tuple(found) if columns else (CLOSED,)
 
     def _column(self, column: Any) -> Accesses:
-        """What the field needs that shows a column."""
+        """The accesses of the field that shows a column."""
         type_: Any = self.shown_by.get(column.class_)
         for field in type_.fields.values() if type_ else ():
             if columns_of(field) == (column.name,):
@@ -175,7 +195,7 @@ def columns_of(field: GraphQLField) -> tuple[str, ...]:
 
 
 def _access_of_target(field: GraphQLField) -> Access:
-    """The access of the type that a field leads to, itself or as a list; of a value it is open."""
+    """The access of the type that a field leads to, also as a list; open for plain values."""
     target: Any = get_named_type(field.type)
     if not isinstance(target, GraphQLObjectType):
         return VALUE
@@ -185,7 +205,7 @@ def _access_of_target(field: GraphQLField) -> Access:
 
 
 def _is_judged(type_: Any) -> bool:
-    """Whether what a value of that type needs depends on the value."""
+    """Whether the accesses for a value of that type depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
         return access_of_type(type_) != VALUE
     return isinstance(type_, GraphQLEnumType) and _ordered(type_) is not None
@@ -201,7 +221,7 @@ def _needs(accesses: Accesses, place: str) -> Iterator[Need]:
 
 
 def _together(*accesses: Access) -> Accesses:
-    """All of them, without those that everybody has."""
+    """All accesses but public ones."""
     return tuple(dict.fromkeys(access for access in accesses if not access.public))
 
 

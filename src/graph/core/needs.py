@@ -1,7 +1,6 @@
-"""Needs: every access that an operation needs, so that its execution checks nothing.
+"""Needs: every access that an operation needs, so that nothing is checked during execution.
 
-What its text says is collected once. What its variables hold is looked at for each request, before
-anything is executed.
+The needs of the text are collected once, those of the variables for each request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,37 +24,45 @@ from graphql import (
 )
 
 from graph.core.inputs import Inputs, Need, Use, inputs_of
-from graph.core.permission import CLOSED, INTROSPECTION, Access, access_of_field
+from graph.core.permission import CLOSED, INTROSPECTION, Access, Principal, access_of_field
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The accesses that an operation needs by its text, each with the first place that needs it,
-    and the variables whose values need more."""
+    """The accesses for the text of an operation, each with the first place that needs it, and the
+    variables whose values may need more."""
 
     inputs: Inputs
     fixed: Mapping[Access, str]
     uses: tuple[Use, ...]
     defaults: Mapping[str, ValueNode]
 
-    def of(self, variables: Mapping[str, Any]) -> dict[Access, str]:
-        """What the values of variables need, as the client sent them; defaults where it did not."""
-        found: dict[Access, str] = {}
-        for need in self._of_values(variables):
-            found.setdefault(need.access, need.place)
-        return found
+    def refused(self, principal: Principal, variables: Mapping[str, Any]) -> Need | None:
+        """The first need that a principal lacks the access for; None where it may do all."""
+        for access, place in self.fixed.items():
+            if not principal.may(access):
+                return Need(access, place)
+        return next(self._lacking(principal, variables), None)
 
-    def _of_values(self, variables: Mapping[str, Any]) -> Iterator[Need]:
-        for name, type_ in self.uses:
-            if name in variables:
-                yield from self.inputs.value(variables[name], type_)
-            elif name in self.defaults:
-                found = self.inputs.literal(self.defaults[name], type_)
-                yield from (need for need in found if isinstance(need, Need))
+    def _lacking(self, principal: Principal, variables: Mapping[str, Any]) -> Iterator[Need]:
+        """Skips variables whose type holds nothing that the principal may not use."""
+        for use in self.uses:
+            if not all(map(principal.may, self.inputs.reachable(use.type_))):
+                for need in self._of_value(use, variables):
+                    if not principal.may(need.access):
+                        yield need
+
+    def _of_value(self, use: Use, variables: Mapping[str, Any]) -> Iterator[Need]:
+        name, type_ = use
+        if name in variables:
+            yield from self.inputs.value(variables[name], type_)
+        elif name in self.defaults:
+            found = self.inputs.literal(self.defaults[name], type_)
+            yield from (need for need in found if isinstance(need, Need))
 
 
 def needs(schema: GraphQLSchema, document: DocumentNode) -> Needs:
-    """Everything that a valid document of one operation needs."""
+    """The needs of a valid document of one operation."""
     collector = _Collector(schema)
     visit(document, TypeInfoVisitor(collector.types, collector))
     found, uses = collector.found, tuple(collector.uses)
@@ -101,11 +108,11 @@ class _Collector(Visitor):
                     self.found.setdefault(part.access, part.place)
 
 
-# What a schema declares
+# Declarations of a schema
 
 
 def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
-    """Every input of a schema by its name in messages, and the accesses that it needs."""
+    """Every input of a schema as messages name it, and the accesses for it."""
     of = inputs_of(schema)
     for name, type_ in schema.type_map.items():
         if name.startswith("__"):

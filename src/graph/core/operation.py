@@ -35,7 +35,7 @@ from graph.core.errors import coded, formatted
 from graph.core.limits import Limits
 from graph.core.literals import NUL, holding_nul
 from graph.core.needs import Needs, needs
-from graph.core.permission import INTROSPECTION, Access, Principal
+from graph.core.permission import INTROSPECTION, Principal
 from graph.core.rate_limit import charged, shown
 
 REMEMBERED = 1_000
@@ -223,9 +223,8 @@ async def _refused(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> list[GraphQLError]:
     """Why an operation does not even start: permission, its variables, or what it costs."""
-    for needed in (operation.needs.fixed, operation.needs.of(variables or {})):
-        if forbidden := _forbidden(needed, context.principal):
-            return [forbidden]
+    if forbidden := _forbidden(operation, variables or {}, context.principal):
+        return [forbidden]
     declared = operation.node.variable_definitions or ()
     coerced = get_variable_values(
         operation.schema._schema,
@@ -240,12 +239,13 @@ async def _refused(
     return await charged(context, operation.limits.cost)
 
 
-def _forbidden(needed: Mapping[Access, str], principal: Principal) -> GraphQLError | None:
-    for access, place in needed.items():
-        if not principal.may(access):
-            code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
-            return coded(principal.refusal(access, place), code)
-    return None
+def _forbidden(
+    operation: Operation, variables: Mapping[str, Any], principal: Principal
+) -> GraphQLError | None:
+    if (need := operation.needs.refused(principal, variables)) is None:
+        return None
+    code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
+    return coded(principal.refusal(*need), code)
 
 
 async def _answer(

@@ -17,8 +17,8 @@ from db.users import RANKS, Role
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may read or do something: everybody, or users of a role or a higher one. Of their keys
-    that have scopes, those alone that have one of these."""
+    """The right to read or do something: public, or for users of a role or a higher one. Their keys
+    with scopes need one of `scopes`; without any here, keys with scopes do not have it."""
 
     public: bool = False
     role: Role | None = None
@@ -52,10 +52,12 @@ ALL_DREAMS = scope("dreams:read")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a user with a role, a key of a user, or nobody in particular. Scopes limit what a
-    key may do of what the role allows; without any it may do all of it. A principal that
-    `introspects` may read the schema whatever its role; one that `is_unlimited` has no budget and
-    no quota, which is for the developer."""
+    """A caller: a user with a role, a key of a user, or an anonymous client.
+
+    Scopes limit a key to a part of what the role allows; a key without any is not limited. A
+    principal that `introspects` may read the schema whatever its role; one that `is_unlimited`,
+    which is for the developer, has no budget and no quota.
+    """
 
     user_id: UUID | None = None
     role: Role | None = None
@@ -95,11 +97,11 @@ class Principal:
         return self.ranks(access.role)
 
     def ranks(self, role: Role | None) -> bool:
-        """Whether its user has that role or a higher one; nobody has the role None."""
+        """Whether its user has that role or a higher one; false for None."""
         return bool(self.role and role and RANKS[self.role] >= RANKS[role])
 
     def refusal(self, access: Access, place: str) -> str:
-        """What to tell this principal, which lacks the access that a place in a document needs."""
+        """The message for a principal that lacks the access needed at a place in a document."""
         if self.ranks(access.role) and not access.scopes:
             return f"{place} is not for keys with scopes."
         return f"{place} needs {access}."
