@@ -272,11 +272,13 @@ def reference(variable: str) -> dict[str, Any]:
     return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
 
 
-async def store_variable(session: WriteSession, name: str, text: str) -> Any:
-    """Stores an environment variable as a setting: its value, or only its name if it may be a
-    secret. Raises Invalid."""
+async def store_variable(session: WriteSession, name: str, text: str, storable: bool) -> Any:
+    """Stores an environment variable as a setting: its value if that is storable and does not look
+    like a secret, else only its name. Raises Invalid."""
     key = f"{ENVIRONMENT}.{name.lower()}"
-    columns = reference(name) if secrecy.is_secret(name, text) else plain(key, text)
+    columns = (
+        plain(key, text) if storable and not secrecy.is_secret(name, text) else reference(name)
+    )
     entry = await locked(session, ConfigEntry, key)
     return await put(session, key, entry, category=ENVIRONMENT, **columns)
 
@@ -300,3 +302,6 @@ def _check(key: str, values: dict[str, Any]) -> None:
         raise Invalid("A key has 1 to 100 small letters, digits, `_`, `.` and `-`.", "key")
     check.length(values.get("category"), "category", MAX_CATEGORY)
     check.length(values.get("description"), "description", MAX_DESCRIPTION, 0)
+    for name in ("category", "description"):
+        if secrecy.holds_credential(values.get(name) or ""):
+            raise Invalid("This looks like a secret, and those are not stored.", name)

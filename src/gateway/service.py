@@ -82,4 +82,5 @@ class Service:
             account=account,
             shows_cost=shows_cost,
             mint=partial(mint, self.auth.settings),
+            storable_variables=self.auth.settings.storable_variables,
         )

@@ -20,6 +20,7 @@ from gateway.values import (
     SecureUrl,
     Storage,
     UrlPath,
+    Variables,
     is_loopback,
     networks,
 )
@@ -210,6 +211,11 @@ class Settings(BaseSettings):
         default=False,
         description="Whether strangers may introspect the schema and get suggestions in errors.",
     )
+    sync_environment: Variables | None = Field(
+        default=None,
+        description="The environment variables whose values `syncEnvironment` may store as "
+        "settings, with commas between; of all others, and of secrets, it stores the names only.",
+    )
     request_log: Literal["on", "off"] = Field(
         default="on", description="Whether API requests are recorded as `api_request` events."
     )
@@ -324,6 +330,12 @@ class Settings(BaseSettings):
     def algorithms(self) -> tuple[str, ...]:
         """The algorithms of signatures that are accepted."""
         return tuple(name.strip() for name in self.oidc_algorithms.split(","))
+
+    @property
+    def storable_variables(self) -> frozenset[str]:
+        """The environment variables whose values may be stored."""
+        names = map(str.strip, (self.sync_environment or "").split(","))
+        return frozenset(filter(None, names))
 
     @model_validator(mode="after")
     def _knows_its_audience(self) -> Self:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from limits.errors import ConfigurationError
 from pydantic import AfterValidator, SecretStr
 
+from db.config import VARIABLE
 from db.core.url import connection_info
 from graph.core.budget import Budget
 
@@ -88,6 +89,13 @@ def _can_be_counted_in(uri: SecretStr) -> SecretStr:
     return uri
 
 
+def _are_variables(names: str) -> str:
+    for name in filter(None, map(str.strip, names.split(","))):
+        if not VARIABLE.fullmatch(name):
+            raise ValueError("must be names of environment variables with commas between")
+    return names
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
 SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
@@ -95,3 +103,4 @@ Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with co
 Storage = Annotated[SecretStr, AfterValidator(_can_be_counted_in)]
 Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
 UrlPath = Annotated[str, AfterValidator(_is_path)]
+Variables = Annotated[str, AfterValidator(_are_variables)]  # with commas between

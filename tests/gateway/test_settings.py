@@ -123,3 +123,18 @@ def test_what_is_refused(
 def test_loopback_by_any_name(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("DREAMNET_HOST", host)
     assert load().host == host
+
+
+@pytest.mark.parametrize("names", ["REGION,RELEASE", " REGION , RELEASE ,"])
+def test_the_variables_that_may_be_stored_are_listed(
+    names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMNET_SYNC_ENVIRONMENT", names)
+    assert load().storable_variables == {"REGION", "RELEASE"}
+
+
+@pytest.mark.parametrize("names", ["REGION;RELEASE", "a b", "*", "1X"])
+def test_what_is_no_variable_cannot_be_listed(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMNET_SYNC_ENVIRONMENT", names)
+    with pytest.raises(SettingsRefused, match="DREAMNET_SYNC_ENVIRONMENT"):
+        load()

@@ -88,11 +88,11 @@ async def test_the_environment_is_synced_by_many_at_once_in_any_order(
     for name in names:
         monkeypatch.setenv(name, "eu-1")
     text = """mutation ($input: SyncEnvironmentInput!) { answer: syncEnvironment(input: $input) {
-      __typename ... on EnvironmentSynced { stored } } }"""
+      __typename ... on EnvironmentSynced { referenced } } }"""
     inputs = [{"names": names if number % 2 else names[::-1]} for number in range(CALLERS)]
     answers = await at_once(send, text, inputs)
     assert answers == [
-        {"__typename": "EnvironmentSynced", "stored": input["names"]} for input in inputs
+        {"__typename": "EnvironmentSynced", "referenced": input["names"]} for input in inputs
     ]
     entries = await rows(database, ConfigEntry)
     assert [entry.version for entry in entries] == [1] * len(names)

@@ -14,11 +14,28 @@ from db.core.errors import Invalid
 from db.core.secrecy import entropy, fingerprint, holds_secret, is_secret
 from factories import make_config_entry
 from graph.core.context import Context
-from graph.core.operation import execute, prepare
+from graph.core.operation import Answer, execute, prepare
+from graph.core.permission import Principal
 from graph.schema import schema
 
 RANDOM = "q8Zt3LrW0xKfB7vNcY2m"
 CANARY = "swordfish-canary"
+
+
+STORABLE = frozenset(
+    f"DREAM_{name}" for name in ("REGION", "API_TOKEN", "BROKER", "SALT", "EMPTY", "UNSET", "PLACE")
+)
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """Of a gateway whose operator lets some variables be stored."""
+
+    async def run(text: str, variables: dict[str, Any], who: Principal) -> Answer:
+        context = Context(database, who, "test-request", storable_variables=STORABLE)
+        return await execute(prepare(schema, text), variables, context)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -86,7 +103,7 @@ async def test_the_environment_is_stored_without_its_secrets(
     environment = {
         "DREAM_REGION": "eu-1",
         "DREAM_API_TOKEN": CANARY,
-        "DREAM_DB_URL": CANARY,
+        "DREAM_UNLISTED": "eu-1",
         "DREAM_BROKER": f"amqp://{CANARY}@broker",
         "DREAM_SALT": RANDOM,
         "DREAM_EMPTY": "",
@@ -103,7 +120,7 @@ async def test_the_environment_is_stored_without_its_secrets(
     assert answer == {
         "__typename": "EnvironmentSynced",
         "stored": ["DREAM_REGION"],
-        "referenced": ["DREAM_API_TOKEN", "DREAM_DB_URL", "DREAM_BROKER", "DREAM_SALT"],
+        "referenced": ["DREAM_API_TOKEN", "DREAM_UNLISTED", "DREAM_BROKER", "DREAM_SALT"],
         "missing": ["DREAM_EMPTY", "DREAM_UNSET"],
     }
     assert again == answer | {"missing": ["DREAM_EMPTY"]}
@@ -111,7 +128,7 @@ async def test_the_environment_is_stored_without_its_secrets(
     assert [(entry.key, entry.kind, entry.value, entry.version) for entry in entries] == [
         ("environment.dream_region", "PLAIN", "eu-1", 1),
         ("environment.dream_api_token", "SECRET_REFERENCE", "DREAM_API_TOKEN", 1),
-        ("environment.dream_db_url", "SECRET_REFERENCE", "DREAM_DB_URL", 1),
+        ("environment.dream_unlisted", "SECRET_REFERENCE", "DREAM_UNLISTED", 1),
         ("environment.dream_broker", "SECRET_REFERENCE", "DREAM_BROKER", 1),
         ("environment.dream_salt", "SECRET_REFERENCE", "DREAM_SALT", 1),
     ]
@@ -146,4 +163,6 @@ def test_what_looks_like_a_secret() -> None:
     assert not is_secret("password", "")
     assert not is_secret("greeting", "Dreams are tested again and again until they come true.")
     assert not holds_secret("max_tokens", 4096)
+    assert not holds_secret("dreams.homepage", "https://example.org/docs")
+    assert not holds_secret("release", "550e8400-e29b-41d4-a716-446655440000")
     assert holds_secret("keys", ["x"])

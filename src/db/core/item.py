@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 
-from db.core import json
+from db.core import json, secrecy
 from db.core.errors import Invalid
 from db.core.ids import uuid7
 from db.core.table import Table
@@ -141,6 +141,7 @@ def _text(row: Row) -> bytes:
     for name, value in row.items():
         if isinstance(value, dict | list) and _is_deep(value):
             raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", name)
+    row = secrecy.masked_row(row)
     try:
         text = json.dumps(row, _driver_value)
     except TypeError as error:  # a lone surrogate, a number that JSON does not have

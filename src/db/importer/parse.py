@@ -5,8 +5,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from db.core import json
-from db.importer.kinds import AnyLine, BadLine, MetricLine, Repeats, Row
+from db.core import json, secrecy
+from db.importer.kinds import (
+    AiModelLine,
+    AnyLine,
+    BadLine,
+    DreamLine,
+    MetricLine,
+    Repeats,
+    Row,
+)
 
 _LINES: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminator="kind")])
 
@@ -50,6 +58,8 @@ def parse(text: bytes, repeats: Repeats) -> tuple[str, Row]:
     if b"\\u0000" in text and _ZERO.search(text):
         raise BadLine("a text holds the character U+0000, which PostgreSQL cannot store")
     row = exact.row()
+    if not isinstance(line, DreamLine | AiModelLine):
+        row = secrecy.masked_row(row)
     return line.kind, row | {"id": line.id(repeats)} if isinstance(line, MetricLine) else row
 
 

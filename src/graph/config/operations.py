@@ -1,6 +1,7 @@
 """Operations: reading settings and feature flags, and changing them."""
 
 import os
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import strawberry
@@ -54,9 +55,12 @@ class ConfigRemoved:
 class EnvironmentSynced:
     """What became of environment variables; each name is in one of the lists."""
 
-    stored: list[str] = field("Those whose values are settings `environment.<name>` now.")
+    stored: list[str] = field(
+        "Those whose values are settings `environment.<name>` now: the operator lists them in "
+        "DREAMNET_SYNC_ENVIRONMENT, and they do not look like secrets."
+    )
     referenced: list[str] = field(
-        "Those that may be secrets: their settings hold only where to find them."
+        "All others: their settings hold only the names of the variables."
     )
     missing: list[str] = field("Those that are not set or empty; their settings stay as they were.")
 
@@ -108,14 +112,16 @@ def content(input: SetConfigInput) -> dict[str, Any]:
     raise errors.Invalid("Give either `value` or `reference`.", "value")
 
 
-async def synced(session: WriteSession, names: list[str]) -> EnvironmentSynced:
+async def synced(
+    session: WriteSession, names: list[str], storable: Collection[str]
+) -> EnvironmentSynced:
     """What became of the environment variables of those names. Raises Invalid."""
     await db.config.lock_environment(session)
     found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
         text, kind = os.environ.get(name, ""), None
         if text != "":  # an empty variable counts as not set, as in the gateway's own settings
-            kind = (await db.config.store_variable(session, name, text)).kind
+            kind = (await db.config.store_variable(session, name, text, name in storable)).kind
         found[kind].append(name)
     plain, references, missing = found.values()
     return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
@@ -148,7 +154,7 @@ class Mutations:
         if len(input.names) > db.config.MAX_VARIABLES:
             raise errors.Invalid("Name at most 100 variables at once.", "names")
         async with info.context.db.write(act(info)) as session:
-            return await synced(session, input.names)
+            return await synced(session, input.names, info.context.storable_variables)
 
     @field("Create a feature flag or change it.", WRITE, graphql_type=SetFeatureFlagResult)
     async def set_feature_flag(self, info: Info, input: Given[SetFeatureFlagInput]) -> Any:

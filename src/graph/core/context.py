@@ -21,6 +21,7 @@ class Context:
 
     The account is None for callers who may spend what they like. `mint` gives what API keys are
     made with, and raises where there is none. Messages of subscriptions share `reads`.
+    `storable_variables` are the environment variables whose values may be stored.
     """
 
     db: Database
@@ -33,6 +34,7 @@ class Context:
     shows_cost: bool = False
     mint: Callable[[], Mint] | None = None
     reads: Reads | None = None
+    storable_variables: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.db = self.db.seen_by(self.principal.sight)
