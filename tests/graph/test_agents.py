@@ -167,7 +167,7 @@ async def test_reports_are_nodes_newest_first(database: Database, data: Data) ->
             "nodes": [
                 {
                     "id": global_id(second),
-                    "seq": 2,
+                    "seq": "2",
                     "agentKey": "gone",
                     "status": "ERROR",
                     "previousStatus": "STARTING",
@@ -179,7 +179,7 @@ async def test_reports_are_nodes_newest_first(database: Database, data: Data) ->
                 },
                 {
                     "id": global_id(first),
-                    "seq": 1,
+                    "seq": "1",
                     "agentKey": "gone",
                     "status": "STARTING",
                     "previousStatus": None,

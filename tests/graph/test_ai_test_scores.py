@@ -31,8 +31,8 @@ async def test_a_score_counts_for_the_dream(
         "impossibilityScore": 80.126,
         "confidence": 90,
         "reasoning": "Nearly.",
-        "durationMs": 1500,
-        "tokensUsed": 1234,
+        "durationMs": "1500",
+        "tokensUsed": "1234",
     }
     with statements(database, at_most=13):
         answer = await write_test("completeAiTest", input)
@@ -44,8 +44,8 @@ async def test_a_score_counts_for_the_dream(
         "impossibilityScore": 80.13,
         "confidence": 90.0,
         "reasoning": "Nearly.",
-        "durationMs": 1500,
-        "tokensUsed": 1234,
+        "durationMs": "1500",
+        "tokensUsed": "1234",
         "cost": "0.024680",
         "isCostDerived": True,
     }

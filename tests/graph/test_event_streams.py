@@ -122,8 +122,8 @@ async def test_rates_are_counts_of_the_last_minute(
     assert await follower.number(1) == {
         "seconds": 60,
         "rates": [
-            {"eventType": "b", "severity": "INFO", "count": 2, "perSecond": 2 / 60},
-            {"eventType": "a", "severity": "INFO", "count": 1, "perSecond": 1 / 60},
+            {"eventType": "b", "severity": "INFO", "count": "2", "perSecond": 2 / 60},
+            {"eventType": "a", "severity": "INFO", "count": "1", "perSecond": 1 / 60},
         ],
     }
     await make_event(database, event_type="c", timestamp=now)

@@ -44,7 +44,7 @@ async def test_events_with_their_users_are_two_statements(
     assert answer["events"]["nodes"] == [
         {
             "id": global_id(event),
-            "seq": second + 1,
+            "seq": str(second + 1),
             "eventType": "deployed",
             "source": "gateway",
             "severity": "INFO",
@@ -111,9 +111,9 @@ async def test_events_are_counted_by_hour_type_and_source(database: Database, da
 
     group = {"eventType": "deployed", "severity": None}
     assert answer["eventCounts"] == [
-        {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "api", "count": 2},
-        {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "worker", "count": 1},
-        {"bucket": "2026-01-15T13:00:00.000000Z", **group, "source": "api", "count": 1},
+        {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "api", "count": "2"},
+        {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "worker", "count": "1"},
+        {"bucket": "2026-01-15T13:00:00.000000Z", **group, "source": "api", "count": "1"},
     ]
 
 
@@ -126,24 +126,24 @@ async def test_events_are_counted_of_the_last_day_by_default(
 
     counts = (await data(COUNTS))["eventCounts"]
 
-    assert [(count["source"], count["count"]) for count in counts] == [("23", 1)]
+    assert [(count["source"], count["count"]) for count in counts] == [("23", "1")]
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ("bucket: DAY, groupBy: []", [(None, None, None, 3)]),
-        ("bucket: MINUTE, groupBy: []", [(None, None, None, 2), (None, None, None, 1)]),
+        ("bucket: DAY, groupBy: []", [(None, None, None, "3")]),
+        ("bucket: MINUTE, groupBy: []", [(None, None, None, "2"), (None, None, None, "1")]),
         (
             "bucket: DAY, groupBy: [SEVERITY, SEVERITY]",
-            [(None, None, "ERROR", 1), (None, None, "INFO", 2)],
+            [(None, None, "ERROR", "1"), (None, None, "INFO", "2")],
         ),
         (
             "bucket: MONTH, groupBy: [SEVERITY, SOURCE, EVENT_TYPE]",
             [
-                ("deployed", "a", "ERROR", 1),
-                ("deployed", "a", "INFO", 1),
-                ("deployed", "b", "INFO", 1),
+                ("deployed", "a", "ERROR", "1"),
+                ("deployed", "a", "INFO", "1"),
+                ("deployed", "b", "INFO", "1"),
             ],
         ),
     ],

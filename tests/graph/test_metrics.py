@@ -95,7 +95,7 @@ async def test_a_summary_takes_each_series_together(database: Database, data: Da
             "average": 10.5,
             "minimum": 1.0,
             "maximum": 20.0,
-            "count": 20,
+            "count": "20",
             "p95": 19.05,
             "firstTimestamp": "2026-01-15T12:01:00.000000Z",
             "lastTimestamp": "2026-01-15T12:20:00.000000Z",
@@ -106,7 +106,7 @@ async def test_a_summary_takes_each_series_together(database: Database, data: Da
             "average": 2.0,
             "minimum": 1.0,
             "maximum": 3.0,
-            "count": 2,
+            "count": "2",
             "p95": 2.9,
             "firstTimestamp": "2026-01-15T12:01:00.000000Z",
             "lastTimestamp": "2026-01-15T12:02:00.000000Z",
@@ -151,14 +151,14 @@ async def test_a_series_has_a_point_where_something_was_measured(
             "average": 1.5,
             "minimum": 1.0,
             "maximum": 2.0,
-            "count": 2,
+            "count": "2",
         },
         {
             "bucket": "2026-01-15T14:00:00.000000Z",
             "average": 5.0,
             "minimum": 5.0,
             "maximum": 5.0,
-            "count": 1,
+            "count": "1",
         },
     ]
 
@@ -182,7 +182,7 @@ async def test_a_series_has_no_more_than_10_000_points(database: Database, run: 
         enough = await run(document, {"from": "2026-01-15T12:01:00Z"})
         refused = await run(document, {"from": "2026-01-15T12:00:00Z"})
 
-    assert enough == Answer({"metricSeries": [{"count": 1}] * 10_000}, [])
+    assert enough == Answer({"metricSeries": [{"count": "1"}] * 10_000}, [])
     assert [(error["message"], error["extensions"]["code"]) for error in refused.errors] == [
         ("More than 10000 points; take a wider bucket or a shorter span.", "BAD_USER_INPUT")
     ]

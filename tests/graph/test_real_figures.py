@@ -289,7 +289,7 @@ async def test_metric_summary(ask: Ask, since: str, until: str | None) -> None:
             "average": near(sum(values) / len(values)),
             "minimum": near(min(values)),
             "maximum": near(max(values)),
-            "count": len(values),
+            "count": str(len(values)),
             "p95": near(quantiles(map(float, values), n=20, method="inclusive")[-1]),
         }
         for metric, values in sorted(series.items())

@@ -109,7 +109,7 @@ async def test_more_than_one_message_holds(database: Database) -> None:
     async with following(Live(database)) as follow:
         first = await (await follow(text)).number(1)
     async with database.write() as session:
-        stored = [(await make_event(session)).seq for _ in range(2 * MAX_ROWS + 1)]
+        stored = [str((await make_event(session)).seq) for _ in range(2 * MAX_ROWS + 1)]
     async with following(Live(database)) as follow:
         follower = await follow(text, {"after": first["cursor"]})
         messages = await follower.until(lambda m: sum(len(u["events"]) for u in m) >= len(stored))

@@ -44,8 +44,10 @@ def scalar(name: str) -> GraphQLScalarType:
         ("Decimal", Decimal("1E-6"), "0.000001"),
         ("Decimal", Decimal("1E+3"), "1000"),
         ("Decimal", Decimal("-12"), "-12"),
-        ("BigInt", 2**62, 2**62),
-        ("BigInt", Decimal(12), 12),
+        ("BigInt", 2**62, str(2**62)),
+        ("BigInt", 3 * LARGEST, str(3 * LARGEST)),
+        ("BigInt", Decimal(12), "12"),
+        ("BigInt", Decimal("1E+3"), "1000"),
         ("JSON", {"a": [1, None, "ü"]}, {"a": [1, None, "ü"]}),
     ],
 )

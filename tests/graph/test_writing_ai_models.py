@@ -47,7 +47,7 @@ async def test_a_model_is_registered_with_its_trace(database: Database, run: Run
         "provider": "openai",
         "name": "gpt-5",
         "displayName": "gpt-5",
-        "maxTokens": 4096,
+        "maxTokens": "4096",
         "isActive": True,
         "capabilities": ["VISION"],
         "costPer1kTokens": "0.020000",

@@ -52,6 +52,12 @@ def _read_decimal(value: Any) -> Decimal:
     return _decimal(text)
 
 
+def _print_big_integer(value: Decimal | int) -> str:
+    if value != int(value):
+        raise ValueError(f"{value} is not a whole number")
+    return str(int(value))
+
+
 def _read_big_integer(value: Any) -> int:
     text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not INTEGER.fullmatch(text) or abs(int(text)) > LARGEST:
@@ -134,9 +140,11 @@ scalars: dict[object, ScalarDefinition] = {
     ),
     BigInt: _scalar(
         "BigInt",
-        "A whole number of up to 63 bits, for counters that may pass 2^31.",
+        "A whole number that may pass 2^31, written as a string of digits because a number of "
+        "JavaScript is not exact beyond 2^53. Inputs may be numbers too, and have at most 63 bits; "
+        "sums may have more.",
         _read_big_integer,
-        int,
+        _print_big_integer,
     ),
     JSON: _scalar(
         "JSON",
