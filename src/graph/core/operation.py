@@ -260,7 +260,8 @@ async def _answer(
     answer = Answer(data, told, executed, extensions)
     try:
         answer.body  # noqa: B018  made here, where a fault can still be told as an error
-    except TypeError as error:
-        failure = formatted(GraphQLError("", original_error=error), context.request_id)
+    except TypeError as error:  # logged without its traceback, whose frames hold the whole answer
+        cause = TypeError(f"The response cannot be encoded: {error}")
+        failure = formatted(GraphQLError("", original_error=cause), context.request_id)
         return Answer(None, [failure], executed, extensions)
     return answer
