@@ -12,3 +12,4 @@ which is why the server asks for no password.
 
 from db.core.embedded.failure import EmbeddedFailed as EmbeddedFailed
 from db.core.embedded.sharing import Embedded as Embedded
+from db.core.embedded.supervisor import Supervisor as Supervisor

@@ -19,6 +19,7 @@ LINGER_SECONDS = 15  # how long the children of a killed server may hold on to i
 AGAIN_SECONDS = 0.2  # between two attempts meanwhile
 STOP_SECONDS = 30
 TICK_SECONDS = 0.02
+FULL_BYTES = 32 * 1024 * 1024  # two files of its write-ahead log
 LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes: the system's limit, less the file's name
 
 
@@ -53,7 +54,7 @@ class Server:
             waited = time.monotonic() - began
             alive = self.pid or (child and self._is_alive(child))
             if waited > (START_SECONDS if alive or not child else lingering):
-                raise EmbeddedFailed(f"The embedded database did not start. {self._last_words()}")
+                raise EmbeddedFailed(f"The embedded database did not start. {self.last_words()}")
             if not alive:
                 time.sleep(AGAIN_SECONDS if child else 0)
                 child = self._launch()
@@ -73,6 +74,13 @@ class Server:
             raise EmbeddedFailed(f"The embedded database does not stop: process {self.pid}.")
         if sockets and sockets != str(self.folder):
             shutil.rmtree(sockets, ignore_errors=True)
+
+    def last_words(self) -> str:
+        """The end of its log, and whether there is space for it."""
+        lines = self.log.read_text(errors="replace").splitlines()[-10:]
+        free = shutil.disk_usage(self.folder).free
+        full = [f"{self.folder} is on a full disk: {free} bytes are free."]
+        return "\n".join([*(full if free < FULL_BYTES else []), f"The end of {self.log}:", *lines])
 
     def _launch(self) -> int:
         """A child of ours, out of reach of the terminal's Ctrl-C; returns its process number."""
@@ -95,9 +103,12 @@ class Server:
         return child.pid
 
     def _place_for_sockets(self) -> str:
-        """The folder itself, or a temporary one when its path is too long for a socket."""
+        """The folder itself, or a temporary one when its path is too long for a socket; that of a
+        server that died is kept, since clients know its address."""
         if len(os.fsencode(self.folder)) <= LONGEST_SOCKET:
             return str(self.folder)
+        if (former := self.sockets) and Path(former).is_dir():
+            return former
         short = Path(tempfile.mkdtemp(prefix="dreamnet-"))
         hand_over(short)
         return str(short)
@@ -139,11 +150,6 @@ class Server:
         with suppress(OSError, IndexError):
             return (self.data / "postmaster.pid").read_text().splitlines()[line].strip()
         return ""
-
-    def _last_words(self) -> str:
-        """The end of its log."""
-        lines = self.log.read_text(errors="replace").splitlines()[-10:]
-        return "\n".join([f"The end of {self.log}:", *lines])
 
 
 def _options(settings: Mapping[str, str]) -> list[str]:

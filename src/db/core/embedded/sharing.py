@@ -60,22 +60,48 @@ class Embedded:
 
     def start(self) -> str:
         """Makes the server run, again if it died, and returns its URL. Raises EmbeddedFailed."""
-        try:
+        with self.usable():
             self._prepare()
             with self._door():
                 self._enter()
+        return f"postgresql://postgres@/dreamnet?host={quote(self.server.sockets)}&port=5432"
+
+    def restart(self) -> None:
+        """Makes a server run again that died, on the data it had. Raises EmbeddedFailed."""
+        with self.usable(), self._door():
+            self.check_data()
+            self._enter()
+
+    def check_data(self) -> None:
+        """Raises EmbeddedFailed when there is no data any more: a new database in its place would
+        look as if every row was lost."""
+        if not (self.server.data / "PG_VERSION").exists():
+            raise EmbeddedFailed(
+                f"The data of the embedded database in {self.folder} is gone. Put it back, or "
+                "start again to begin with an empty database."
+            )
+
+    def stop(self) -> None:
+        """Stops the server unless another process uses it; nothing happens if not started. Without
+        its folder the server stops by itself."""
+        if self._use is None:
+            return
+        try:
+            with self._door():
+                self._leave()
+        except FileNotFoundError:
+            self._give_up_share()
+
+    @contextmanager
+    def usable(self) -> Iterator[None]:
+        """Raises EmbeddedFailed in place of what the system says of the folder."""
+        try:
+            yield
         except OSError as error:
             raise EmbeddedFailed(
                 f"The folder {self.folder} is not usable: {error.strerror or error}. Set "
                 "DREAMNET_DATA_DIR to a folder that can be written to, or DATABASE_URL to a server."
             ) from error
-        return f"postgresql://postgres@/dreamnet?host={quote(self.server.sockets)}&port=5432"
-
-    def stop(self) -> None:
-        """Stops the server unless another process uses it; nothing happens if not started."""
-        if self._use is not None:
-            with self._door():
-                self._leave()
 
     def _prepare(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,11 +128,14 @@ class Embedded:
 
     def _leave(self) -> None:
         """Gives up our share of the lock; who can have it all is the last one out."""
+        self._give_up_share()
+        with suppress(BlockingIOError), self._alone():
+            self.server.stop()
+
+    def _give_up_share(self) -> None:
         if self._use is not None:
             self._use.close()
             self._use = None
-        with suppress(BlockingIOError), self._alone():
-            self.server.stop()
 
     @contextmanager
     def _door(self) -> Iterator[None]:
