@@ -139,21 +139,41 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
     assert installed.dreamnet("migrate", "up").endswith(f"revision {migrate.head()}.\n")
 
 
-def test_migrations_are_written_in_a_checkout_only(wheel: Path, tmp_path: Path) -> None:
+def test_migrations_are_not_written_by_an_installed_copy(wheel: Path, tmp_path: Path) -> None:
     shutil.unpack_archive(wheel, tmp_path, "zip")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "migrate", "new", "prizes"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = migrate_new(tmp_path, tmp_path)
 
     assert (done.returncode, done.stdout, done.stderr) == (
         2,
         "",
         "Migrations are written in a checkout of the project; this is an installed copy.\n",
+    )
+
+
+def test_migrations_are_written_in_a_checkout(tmp_path: Path) -> None:
+    for name in ("src", "migrations"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+
+    done = migrate_new(tmp_path, tmp_path / "src")
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    [written] = (tmp_path / "migrations" / "versions").glob("*_prizes.py")
+    number = f"{int(migrate.head()) + 1:04}"
+    assert f'revision: str = "{number}"' in written.read_text().replace("'", '"')
+    assert str(written) in done.stdout.replace("\n", "")
+
+
+def migrate_new(folder: Path, source: Path) -> subprocess.CompletedProcess[str]:
+    """`dreamnet migrate new prizes` in a folder, from the code in another."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "migrate", "new", "prizes"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
