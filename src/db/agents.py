@@ -27,12 +27,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from db import config
+from db.core import check
 from db.core.batch import wanted
 from db.core.database import Database, ReadSession
 from db.core.errors import Unavailable
 from db.core.listing import Listing, by_name
 from db.core.span import Span
-from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice, sequence
+from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, sequence
 
 LOOK_SECONDS = 1.0
 FORMERLY = timedelta(seconds=5)
@@ -57,7 +58,7 @@ class Agent(Table):
     __tablename__ = "agent_states"
 
     id: Mapped[Id]
-    agent_key: Mapped[str] = mapped_column(unique=True)
+    agent_key: Mapped[str] = checked(check.string(), unique=True)
     status: Mapped[str] = choice(AgentStatus, "status", server_default=AgentStatus.IDLE, index=True)
     last_active: Mapped[datetime]
     current_task: Mapped[dict[str, Any] | None]
@@ -79,12 +80,12 @@ class AgentReport(Table):
 
     id: Mapped[Id]
     seq: Mapped[int] = sequence("agent_history_seq")
-    agent_key: Mapped[str]
+    agent_key: Mapped[str] = checked(check.string())
     status: Mapped[str] = choice(AgentStatus, "status")
     previous_status: Mapped[str | None] = choice(AgentStatus, "previous_status")
     current_task: Mapped[dict[str, Any] | None]
     performance_metrics: Mapped[Json]
-    error: Mapped[str | None]
+    error: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
     reported_at: Mapped[datetime]
 
 

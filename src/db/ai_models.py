@@ -1,19 +1,19 @@
 """AI models: what tests are run against, and what they cost."""
 
-import re
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Index, Numeric, UniqueConstraint, select, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
 from db import audit
 from db.core import check
 from db.core.database import ReadSession, WriteSession
-from db.core.errors import Invalid
 from db.core.listing import Listing, by_name
-from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt
+from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, checked
+
+MAX_TOKENS = 10**12
+PRICE = check.within(0, 9_999)
 
 
 class AiModel(Table):
@@ -27,15 +27,15 @@ class AiModel(Table):
     )
 
     id: Mapped[Id]
-    provider: Mapped[str]
-    name: Mapped[str]
-    display_name: Mapped[str]
-    max_tokens: Mapped[Count | None]
-    cost_per_1k_tokens: Mapped[Money | None]
-    input_cost_per_1k_tokens: Mapped[Decimal | None] = mapped_column(Numeric)
-    output_cost_per_1k_tokens: Mapped[Decimal | None] = mapped_column(Numeric)
+    provider: Mapped[str] = checked(check.PROVIDER)
+    name: Mapped[str] = checked(check.string())
+    display_name: Mapped[str] = checked(check.string())
+    max_tokens: Mapped[Count | None] = checked(check.within(0, MAX_TOKENS))
+    cost_per_1k_tokens: Mapped[Money | None] = checked(PRICE)
+    input_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
+    output_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
     is_active: Mapped[bool | None]
-    capabilities: Mapped[Texts]
+    capabilities: Mapped[Texts] = checked(check.each(50, check.string()))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
@@ -60,13 +60,7 @@ LISTING = Listing(
     },
 )
 
-PROVIDER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-MAX_NAME = 200
-MAX_CAPABILITIES = 50
 PRICES = ("cost_per_1k_tokens", "input_cost_per_1k_tokens", "output_cost_per_1k_tokens")
-PRICE_FIELDS = ("costPer1kTokens", "inputCostPer1kTokens", "outputCostPer1kTokens")
-MAX_PRICE = 9_999
-MAX_TOKENS = 10**12
 
 
 async def price(session: ReadSession, provider: str, name: str) -> Decimal | None:
@@ -78,11 +72,7 @@ async def price(session: ReadSession, provider: str, name: str) -> Decimal | Non
 
 async def register(session: WriteSession, **values: Any) -> Any:
     """Stores an active model. Raises Invalid, and Conflict if it is registered already."""
-    check_names(values["provider"], values["name"], "name")
     values.setdefault("display_name", values["name"])
-    check.length(values["display_name"], "displayName", MAX_NAME)
-    check.within(values.get("max_tokens"), "maxTokens", 0, MAX_TOKENS)
-    _check_capabilities(values["capabilities"])
     return await audit.create(session, AiModel, is_active=True, **_priced(values))
 
 
@@ -97,24 +87,8 @@ async def activate(session: WriteSession, model: Any, is_active: bool) -> Any:
     return await audit.change(session, AiModel, model, is_active=is_active)
 
 
-def check_names(provider: str | None, name: str | None, field: str) -> None:
-    """Raises Invalid for what cannot be a provider or the name of a model."""
-    if provider is not None and not PROVIDER.fullmatch(provider):
-        raise Invalid("A provider is written in small letters, like `openai`.", "provider")
-    check.length(name, field, MAX_NAME)
-
-
-def _check_capabilities(names: Sequence[str]) -> None:
-    if len(names) > MAX_CAPABILITIES:
-        raise Invalid(f"At most {MAX_CAPABILITIES} of these.", "capabilities")
-    for name in names:
-        check.length(name, "capabilities", MAX_NAME)
-
-
 def _priced(values: dict[str, Any]) -> dict[str, Any]:
     """The values with the mean price, where both prices are known and it is not given."""
-    for name, field in zip(PRICES, PRICE_FIELDS, strict=True):
-        check.within(values.get(name), field, 0, MAX_PRICE)
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:
         return values

@@ -8,11 +8,12 @@ from sqlalchemy import Executable, Index, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core import check
 from db.core.ingest import Intake
 from db.core.item import insertion, plain, recordset, rules
 from db.core.listing import Listing, by_name
 from db.core.span import Span
-from db.core.table import Id, Json, Table
+from db.core.table import Id, Json, Table, checked
 from db.events import Event
 
 
@@ -27,10 +28,10 @@ class UserAction(Table):
     )
 
     id: Mapped[Id]
-    user_id: Mapped[UUID | None]
-    action: Mapped[str]
-    page: Mapped[str | None]
-    session_id: Mapped[str | None]
+    user_id: Mapped[UUID | None] = mapped_column(info={"refers": "users"})
+    action: Mapped[str] = checked(check.string())
+    page: Mapped[str | None] = checked(check.string(2_000, 0))
+    session_id: Mapped[str | None] = checked(check.string(200, 0))
     timestamp: Mapped[datetime]
     metadata_: Mapped[Json] = mapped_column("metadata")
 
@@ -84,6 +85,6 @@ def _tracking() -> Insert:
 TRACKED = Intake(
     "actions",
     (UserAction, Event),
-    rules(UserAction, "action"),
+    rules(UserAction),
     _tracking(),
 )

@@ -31,15 +31,21 @@ from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict, Forbidden, Invalid, NotFound
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight, owned
-from db.core.table import CreatedAt, Id, Table, Texts, choice
+from db.core.table import CreatedAt, Id, Table, Texts, checked, choice
 from db.scopes import SCOPES, beyond
 from db.users import Role, User, lowest
 
 OVERLAP = timedelta(hours=24)
 MAX_VALID = 100  # keys of one user that are neither revoked nor expired
-MAX_SERVICE = 200  # characters
-EXPIRY = "expiresAt"
-MAX_SHOWN = 40  # characters of an unknown scope in a message
+EXPIRY = "expires_at"
+MAX_SHOWN = 40  # characters of what a caller called a scope
+
+
+def _unknown(name: str) -> str | None:
+    return None if name in SCOPES else f"There is no scope '{name[:MAX_SHOWN]}'."
+
+
+SCOPE = check.single("", _unknown)
 
 
 class ApiKey(Table):
@@ -50,10 +56,10 @@ class ApiKey(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    service: Mapped[str]
+    service: Mapped[str] = checked(check.string(blank=False))
     prefix: Mapped[str] = mapped_column(unique=True)
     hashed_key: Mapped[str] = mapped_column(info={"secret": True})
-    scopes: Mapped[Texts]
+    scopes: Mapped[Texts] = checked(check.each(50, SCOPE))
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -283,11 +289,7 @@ def _within(acting: Any | None, expires_at: datetime | None) -> datetime | None:
 
 
 def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -> None:
-    if not service.strip():
-        raise Invalid("Say which service the key is for.", "service")
-    check.length(service, "service", MAX_SERVICE)
-    if unknown := set(scopes).difference(SCOPES):
-        raise Invalid(f"There is no scope {min(unknown)[:MAX_SHOWN]!r}.", "scopes")
+    ApiKey.cleaned({"service": service, "scopes": scopes})
     if expires_at and expires_at <= datetime.now(UTC):
         raise Invalid("The key would have expired already.", EXPIRY)
 

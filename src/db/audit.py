@@ -90,11 +90,12 @@ async def create_if_absent(session: WriteSession, table: type[Table], **values: 
 
 
 async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
-    """Changes a row that was read for it, with the trace of it; returns the record it is now."""
-    values = fitted(table, values)
-    changed = {
-        key: values[key] for key in values if not json.same(getattr(before, key), values[key])
-    }
+    """Changes a row that was read for it, with the trace of it; returns the record it is now.
+
+    Raises Invalid as `create` does, for values that differ from those stored.
+    """
+    sent = table.cleaned(_differing(before, fitted(table, values)))
+    changed = _differing(before, sent)
     if not changed:
         return before
     statement = update(table).where(_id(table) == before.id).values(**changed, **_touched(table))
@@ -155,7 +156,7 @@ def changes_of(
 
 def _insertion(table: type[Table], values: Mapping[str, Any]) -> Insert:
     now = datetime.now(UTC)
-    return insert(table).values({"id": uuid7(now), "created_at": now, **values})
+    return insert(table).values({"id": uuid7(now), "created_at": now, **table.cleaned(values)})
 
 
 async def _create(session: WriteSession, table: type[Table], statement: Insert) -> Any | None:
@@ -213,6 +214,14 @@ def _shown(table: type[Table], name: str, value: Any) -> Any:
     if isinstance(value, Decimal):
         return json.written(value)
     return str(value) if isinstance(value, UUID) else value
+
+
+def _differing(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a record does not have already: those that it has need no check, because
+    they may come from a version that had others."""
+    return {
+        name: value for name, value in values.items() if not json.same(getattr(record, name), value)
+    }
 
 
 def _touched(table: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Config: the settings of the whole system that change while it runs, and its feature flags."""
 
 import hashlib
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -29,11 +29,33 @@ from db import audit
 from db.audit import AuditEntry, Change
 from db.core import check, json, secrecy
 from db.core.batch import by_key
+from db.core.check import Check
 from db.core.database import ReadSession, WriteSession
-from db.core.errors import Conflict, Invalid, NotFound
+from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.listing import Listing, by_name
 from db.core.sight import about_server
-from db.core.table import CreatedAt, Id, Table, UpdatedAt, choice
+from db.core.table import CreatedAt, Id, Table, UpdatedAt, checked, choice
+
+KEY = check.pattern(
+    "[a-z0-9_.-]{1,100}",
+    "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
+    "1 to 100 small letters, digits, `_`, `.` and `-`.",
+)
+
+
+def _without_secret(of: Check) -> Check:
+    """The same check, which refuses texts that look like a credential as well."""
+
+    def faults(value: str) -> Iterator[FieldError]:
+        yield from of.faults(value)
+        if secrecy.holds_credential(value):
+            yield FieldError("This looks like a secret, and those are not stored.")
+
+    return replace(of, faults=faults)
+
+
+DESCRIPTION = _without_secret(check.string(2_000, 0))
+CATEGORY = _without_secret(check.string(100))
 
 
 class ConfigKind(StrEnum):
@@ -54,10 +76,10 @@ class ConfigEntry(Table):
     )
 
     id: Mapped[Id]
-    key: Mapped[str] = mapped_column(unique=True)
-    value: Mapped[Any] = mapped_column(JSONB)
-    description: Mapped[str | None]
-    category: Mapped[str | None] = mapped_column(index=True)
+    key: Mapped[str] = checked(KEY, unique=True)
+    value: Mapped[Any] = checked(check.DOCUMENT, JSONB)
+    description: Mapped[str | None] = checked(DESCRIPTION)
+    category: Mapped[str | None] = checked(CATEGORY, index=True)
     kind: Mapped[str] = choice(ConfigKind, "kind", server_default=ConfigKind.PLAIN)
     version: Mapped[int] = mapped_column(server_default=text("1"))
     updated_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -72,10 +94,10 @@ class FeatureFlag(Table):
     __table_args__ = (CheckConstraint("rollout_percent between 0 and 100", name="rollout_percent"),)
 
     id: Mapped[Id]
-    key: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str] = checked(KEY, unique=True)
     enabled: Mapped[bool] = mapped_column(server_default=text("false"))
-    rollout_percent: Mapped[int] = mapped_column(server_default=text("100"))
-    description: Mapped[str | None]
+    rollout_percent: Mapped[int] = checked(check.within(0, 100), server_default=text("100"))
+    description: Mapped[str | None] = checked(DESCRIPTION)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
@@ -171,13 +193,13 @@ STALE_AFTER = "agents.stale_after_seconds"
 OFFLINE_AFTER = "agents.offline_after_seconds"
 NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER: (300, 2, 604_800)}
 
-KEY = re.compile(r"[a-z0-9_.-]{1,100}")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+VARIABLE = check.pattern(
+    "[A-Za-z_][A-Za-z0-9_]{0,99}",
+    "An environment variable is called like `OPENAI_API_KEY`.",
+    "1 to 100 letters, digits and `_`.",
+)
 ENVIRONMENT = "environment"
 LOCK = 0x656E7669726F6E  # "environ", so that it meets no lock of anybody else
-MAX_CATEGORY = 100
-MAX_DESCRIPTION = 2_000
-MAX_VARIABLES = 100
 REFUSED = (
     "This looks like a secret, and those are not stored: give as `reference` the name of the "
     "environment variable that holds it."
@@ -229,7 +251,6 @@ async def before(session: WriteSession, key: str, expected_version: int | None) 
 
 async def put(session: WriteSession, key: str, entry: Any | None, **values: Any) -> Any:
     """Creates a setting, or changes the one that was there before. Raises Invalid."""
-    _check(key, values)
     return await _put(session, ConfigEntry, key, entry, **values, updated_by=session.act.actor)
 
 
@@ -257,18 +278,18 @@ async def remove(session: WriteSession, key: str, expected_version: int | None) 
 
 def plain(key: str, value: Any) -> dict[str, Any]:
     """The columns of a value. Raises Invalid for one that may hold a secret, or does not fit."""
-    check.document(value, "value")
+    ConfigEntry.cleaned({"value": value})
     if secrecy.holds_secret(key, value):
         raise Invalid(REFUSED, "value")
     if key in NUMBERS:
-        check.number(value, "value", *NUMBERS[key][1:])
+        bounds = {"value": check.number(*NUMBERS[key][1:])}
+        check.refuse(check.found(bounds, {"value": value}))
     return {"kind": ConfigKind.PLAIN, "value": value}
 
 
 def reference(variable: str) -> dict[str, Any]:
     """The columns that say in which environment variable a secret is. Raises Invalid."""
-    if not VARIABLE.fullmatch(variable):
-        raise Invalid("An environment variable is called like `OPENAI_API_KEY`.", "reference")
+    check.refuse(check.found({"reference": VARIABLE}, {"reference": variable}))
     return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
 
 
@@ -291,17 +312,5 @@ async def lock_environment(session: WriteSession) -> None:
 
 async def put_flag(session: WriteSession, key: str, **values: Any) -> Any:
     """Creates a feature flag or changes it. Raises Invalid."""
-    _check(key, values)
-    check.within(values.get("rollout_percent"), "rolloutPercent", 0, 100)
     before = await locked(session, FeatureFlag, key)
     return await _put(session, FeatureFlag, key, before, **values)
-
-
-def _check(key: str, values: dict[str, Any]) -> None:
-    if not KEY.fullmatch(key):
-        raise Invalid("A key has 1 to 100 small letters, digits, `_`, `.` and `-`.", "key")
-    check.length(values.get("category"), "category", MAX_CATEGORY)
-    check.length(values.get("description"), "description", MAX_DESCRIPTION, 0)
-    for name in ("category", "description"):
-        if secrecy.holds_credential(values.get(name) or ""):
-            raise Invalid("This looks like a secret, and those are not stored.", name)

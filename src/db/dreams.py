@@ -1,6 +1,6 @@
 """Dreams: things AI cannot do yet, in the words of the people who want them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -28,12 +28,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit
 from db.audit import AuditEntry, Change, ChangeKind
+from db.core import check
 from db.core.database import ReadSession, WriteSession
-from db.core.errors import Conflict, Invalid
+from db.core.errors import Conflict
 from db.core.filter import Condition, Relation, columns
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
-from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, choice
+from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, checked, choice
 
 
 class DreamCategory(StrEnum):
@@ -80,11 +81,11 @@ class Dream(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    title: Mapped[str]
-    description: Mapped[str | None]
-    original_prompt: Mapped[str | None]
+    title: Mapped[str] = checked(check.string())
+    description: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
+    original_prompt: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
     category: Mapped[str] = choice(DreamCategory, "category", server_default="OTHER", index=True)
-    tags: Mapped[Texts]
+    tags: Mapped[Texts] = checked(check.each(50, check.string()))
     is_public: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = choice(DreamStatus, "status", server_default=DreamStatus.ACTIVE)
     remixed_from_id: Mapped[UUID | None] = mapped_column(
@@ -170,20 +171,17 @@ def _traces(sight: Sight, where: Condition | None, changes: Sequence[Change]) ->
     )
 
 
-MAX_TITLE = 200
-MAX_TEXT = 100_000
-MAX_TAGS = 50
+STARTING = check.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))
 
 
 async def create(session: WriteSession, owner_id: UUID | None, **values: Any) -> Any:
-    """Writes a dream. Raises Invalid."""
-    _check(values)
+    """Writes a dream, DRAFT or ACTIVE. Raises Invalid."""
+    check.refuse(check.found({"status": STARTING}, values))
     return await audit.create(session, Dream, user_id=owner_id, **values)
 
 
 async def edit(session: WriteSession, dream: Any, **values: Any) -> Any:
     """Changes a dream. Raises Invalid."""
-    _check(values)
     return await audit.change(session, Dream, dream, **values)
 
 
@@ -213,18 +211,3 @@ async def remove(session: WriteSession, dream: Any) -> int:
 
 
 REMIXED = ("title", "description", "original_prompt", "category", "tags")
-
-
-def _check(values: Mapping[str, Any]) -> None:
-    """Raises Invalid for texts that are too short or too long."""
-    for name, low, high in LENGTHS:
-        if values.get(name) is not None and not low <= len(values[name]) <= high:
-            raise Invalid(f"{name} must have {low} to {high} characters or entries.", name)
-
-
-LENGTHS = (
-    ("title", 1, MAX_TITLE),
-    ("description", 0, MAX_TEXT),
-    ("original_prompt", 0, MAX_TEXT),
-    ("tags", 0, MAX_TAGS),
-)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core import check
 from db.core.database import Database, ReadSession
 from db.core.filter import Condition
 from db.core.ids import floor
@@ -16,7 +17,7 @@ from db.core.ingest import Intake
 from db.core.item import rules, stored
 from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
-from db.core.table import Id, Json, Table, choice, sequence
+from db.core.table import Id, Json, Table, checked, choice, sequence
 
 
 class EventSeverity(StrEnum):
@@ -49,13 +50,13 @@ class Event(Table):
 
     id: Mapped[Id]
     seq: Mapped[int] = sequence("system_events_seq")
-    event_type: Mapped[str]
-    source: Mapped[str]
+    event_type: Mapped[str] = checked(check.string())
+    source: Mapped[str] = checked(check.string())
     severity: Mapped[str] = choice(EventSeverity, "severity", server_default=EventSeverity.INFO)
     payload: Mapped[Json]
     timestamp: Mapped[datetime]
     metadata_: Mapped[Json] = mapped_column("metadata")
-    user_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None] = mapped_column(info={"refers": "users"})
 
 
 API_SERVER = "api-server"  # the source of the gateway's own request log
@@ -121,6 +122,4 @@ def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select
     )
 
 
-LOGGED = Intake(
-    "events", (Event,), rules(Event, "event_type", "source"), stored(Event), feeds=("events",)
-)
+LOGGED = Intake("events", (Event,), rules(Event), stored(Event), feeds=("events",))

@@ -13,30 +13,34 @@ from db.audit import ChangeKind
 from db.core.act import Act
 from db.core.credential import Mint
 from db.core.database import Database, ReadSession, WriteSession
+from db.core.email import normalised
 from db.core.errors import Conflict
 from db.core.ids import uuid7
-from db.users import Role, User
+from db.users import ADDRESS, Role, User
 
 SIGNING_IN = Act("signIn")
 LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
 
 
 async def by_email(session: ReadSession, email: str) -> Any | None:
-    """The user with exactly that address, or None."""
-    return await session.record(User, User.select().where(User.email == email))
+    """The user with that address, however it is spelled, or None."""
+    return (await by_emails(session, [normalised(email)])).get(normalised(email))
 
 
 async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, Any]:
-    """The users with exactly those addresses, by address."""
-    among = User.email == any_(literal(list(emails), ARRAY(Text)))
-    return {user.email: user for user in await session.records(User, User.select().where(among))}
+    """The users with those addresses, by address; all of them normalised."""
+    among = any_(literal(list(emails), ARRAY(Text))) == ADDRESS
+    statement = User.select().where(among, User.email_copy == 0)
+    return {normalised(user.email): user for user in await session.records(User, statement)}
 
 
 async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
-    """The user with that address, made with that role where there was none."""
+    """The user with that address, made with that role where there was none. Raises Invalid."""
     now = datetime.now(UTC)
     row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
-    statement = insert(User).values(row).on_conflict_do_nothing().returning(*User.columns())
+    statement = (
+        insert(User).values(User.cleaned(row)).on_conflict_do_nothing().returning(*User.columns())
+    )
     if (made := await session.record(User, statement)) is None:
         return await by_email(session, email)
     await audit.note(session, ChangeKind.CREATED, User, None, made)

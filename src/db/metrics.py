@@ -22,11 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core import check
 from db.core.ingest import Intake
 from db.core.item import rules, stored
 from db.core.listing import Listing, by_name
 from db.core.span import Bucket, Span, bucket_of
-from db.core.table import Id, Json, Table
+from db.core.table import Id, Json, Table, checked
 
 
 class Metric(Table):
@@ -39,9 +40,9 @@ class Metric(Table):
     )
 
     id: Mapped[Id]
-    metric_name: Mapped[str]
+    metric_name: Mapped[str] = checked(check.string(300))  # may hold the key of an agent, and more
     value: Mapped[Decimal] = mapped_column(Numeric(15, 6))
-    unit: Mapped[str | None]
+    unit: Mapped[str | None] = checked(check.string(100, 0))
     tags: Mapped[Json]
     timestamp: Mapped[datetime]
 
@@ -94,4 +95,4 @@ def series(name: str, span: Span, bucket: Bucket) -> Select[Any]:
     )
 
 
-RECORDED = Intake("metrics", (Metric,), rules(Metric, "metric_name"), stored(Metric))
+RECORDED = Intake("metrics", (Metric,), rules(Metric), stored(Metric))

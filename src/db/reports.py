@@ -42,7 +42,8 @@ from db.metrics import MAX_VALUE, RECORDED, Metric
 from db.offline import SOURCE
 
 ERRORS_KEPT = 20
-RULES = rules(AgentReport, "agent_key")
+PERFORMANCE = {"response_time": check.within(0, MAX_VALUE), "success_rate": check.PERCENT}
+RULES = rules(AgentReport)
 NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
 NO_ERRORS: ColumnElement[Any] = literal_column("'[]'::jsonb")
 
@@ -68,9 +69,9 @@ def performance(
     at: datetime, response_time: Decimal, success_rate: Decimal, tags: Row
 ) -> list[Row]:
     """The metrics of how well an agent works: milliseconds and percent. Raises Invalid."""
-    check.within(response_time, "response_time", 0, MAX_VALUE)
-    check.within(success_rate, "success_rate", 0, 100)
     prefix = f"agent_{tags['agent_key']}"
+    measured = {"response_time": response_time, "success_rate": success_rate}
+    check.refuse(check.found(PERFORMANCE, measured))
     rows: list[Row] = [
         {"metric_name": f"{prefix}_response_time", "value": response_time, "unit": "ms"},
         {"metric_name": f"{prefix}_success_rate", "value": success_rate, "unit": "percentage"},

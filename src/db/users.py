@@ -1,19 +1,22 @@
 """Users: the people and services that sign in, and their preferences."""
 
-import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.core import check
 from db.core.database import WriteSession
-from db.core.errors import Conflict, Invalid
+from db.core.email import EMAIL
+from db.core.errors import Conflict, FieldError
 from db.core.listing import Listing, by_name
-from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, choice
+from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, spelled
+from db.core.wallet import WALLET
 
 
 class Role(StrEnum):
@@ -25,6 +28,7 @@ class Role(StrEnum):
 
 
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
+TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  # lowest first
 
 
 def lowest(*roles: str | None) -> Role | None:
@@ -34,20 +38,33 @@ def lowest(*roles: str | None) -> Role | None:
 
 
 class User(Table):
-    """One person or service."""
+    """One person or service.
+
+    Earlier versions took two spellings of an address for two users. Of these the address belongs
+    to the one whose `email_copy`, or `wallet_copy`, is 0; the others have 1, 2 and so on.
+    """
 
     __tablename__ = "users"
 
     id: Mapped[Id]
-    email: Mapped[str | None] = mapped_column(unique=True)
-    wallet_address: Mapped[str | None] = mapped_column(unique=True)
-    passport_tier: Mapped[str] = mapped_column(server_default="visitor")
+    email: Mapped[str | None] = checked(EMAIL, unique=True)
+    wallet_address: Mapped[str | None] = checked(WALLET, unique=True)
+    passport_tier: Mapped[str] = checked(check.one_of(TIERS), server_default="visitor")
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)
-    metadata_: Mapped[Json] = mapped_column("metadata")
-    preferences: Mapped[Json]
+    metadata_: Mapped[Json] = checked(check.REQUIRED_OBJECT, "metadata")
+    preferences: Mapped[Json] = checked(check.REQUIRED_OBJECT)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     disabled_at: Mapped[datetime | None]
+    email_copy: Mapped[int] = mapped_column(server_default=text("0"))
+    wallet_copy: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+ADDRESS = spelled(User.email)
+WALLET_ADDRESS = spelled(User.wallet_address)
+
+Index("uq_users_email_spelled", ADDRESS, User.email_copy, unique=True)
+Index("uq_users_wallet_address_spelled", WALLET_ADDRESS, User.wallet_copy, unique=True)
 
 
 LISTING = Listing(
@@ -63,21 +80,23 @@ LISTING = Listing(
     orders={"CREATED_AT": User.id, "EMAIL": User.email},
 )
 
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, less the brackets
-MAX_NAME = 200
+COPIES = {"email": "email_copy", "wallet_address": "wallet_copy"}
 
 
 async def create(session: WriteSession, **values: Any) -> Any:
     """Stores a MEMBER. Raises Invalid, and Conflict for an address that somebody has."""
-    _check(values)
+    check.refuse(identified(values))
     return await audit.create(session, User, **values)
 
 
 async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
     """Changes a user. Raises Invalid, and Conflict for an address that somebody has."""
-    _check(values)
-    return await audit.change(session, User, user, **values)
+    before = {name: getattr(user, name) for name in COPIES}
+    after = {name: values.get(name, address) for name, address in before.items()}
+    if after != before:
+        check.refuse(identified(after))
+    copies = {COPIES[name]: 0 for name in COPIES if after[name] != before[name]}
+    return await audit.change(session, User, user, **values, **copies)
 
 
 async def administrators(session: WriteSession) -> set[UUID]:
@@ -114,12 +133,7 @@ def check_left(user: Any, admins: set[UUID]) -> None:
         raise Conflict("This is the last ADMIN; make somebody else one first.")
 
 
-def _check(values: dict[str, Any]) -> None:
-    email = values.get("email")
-    check.length(email, "email", MAX_EMAIL)
-    if email is not None and not EMAIL.fullmatch(email):
-        raise Invalid("This is no address.", "email")
-    check.length(values.get("wallet_address"), "walletAddress", MAX_NAME)
-    check.length(values.get("passport_tier"), "passportTier", MAX_NAME)
-    for name in {"metadata", "preferences"} & set(values):
-        check.mapping(values[name], name)
+def identified(values: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What is wrong with a user that nobody could sign in as."""
+    if all(values.get(name) is None for name in COPIES):
+        yield FieldError("A user needs an e-mail address or a wallet address.", "email")

@@ -91,7 +91,7 @@ def _can_be_counted_in(uri: SecretStr) -> SecretStr:
 
 def _are_variables(names: str) -> str:
     for name in filter(None, map(str.strip, names.split(","))):
-        if not VARIABLE.fullmatch(name):
+        if any(VARIABLE.faults(name)):
             raise ValueError("must be names of environment variables with commas between")
     return names
 

@@ -15,11 +15,11 @@ from db.users import Role
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Invalid, NotFound
-from graph.core.field import field, value
+from graph.core.field import checked, field, value
 from graph.core.filter import filters, orders
 from graph.core.loader import Loader, One, Pages
 from graph.core.mutation import Given, given, idempotency_key, once, result, values, writing
-from graph.core.node import IdOf, Node, load, node
+from graph.core.node import IdOf, Node, key_of, load, node
 from graph.core.permission import PUBLIC, scope
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span, times
@@ -116,6 +116,8 @@ class AiModel(Node):
 
 # Inputs
 
+MODEL = key_of(db.ai_models.AiModel)
+
 
 @filters(db.ai_models.LISTING)
 class AiModelFilter:
@@ -127,12 +129,13 @@ class AiModelOrder:
     """Order of AI models."""
 
 
+@checked(db.ai_models.AiModel)
 @given
 class RegisterAiModelInput:
     """A model that can be called from now on. Prices are in US dollars per 1,000 tokens."""
 
-    provider: str = field("Who serves the model, in small letters, like `openai`.")
-    name: str = field("Name of the model at its provider, at most 200 characters.")
+    provider: str = field("Who serves the model.")
+    name: str = field("Name of the model at its provider.")
     display_name: Maybe[str | None] = field("Name of the model for people; its name if left out.")
     max_tokens: BigInt | None = field("Longest answer in tokens, at most 10^12.", default=UNSET)
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
@@ -145,17 +148,16 @@ class RegisterAiModelInput:
     output_cost_per_1k_tokens: Decimal | None = field(
         "Price of 1,000 tokens of answer.", default=UNSET, name="outputCostPer1kTokens"
     )
-    capabilities: list[str] = field(
-        "What it can do, for example `VISION`; at most 50.", default_factory=list
-    )
+    capabilities: list[str] = field("What it can do, for example `VISION`.", default_factory=list)
     idempotency_key: str | None = idempotency_key()
 
 
+@checked(db.ai_models.AiModel)
 @given
 class RepriceAiModelInput:
     """New prices of a model in US dollars per 1,000 tokens; what is left out stays as it is."""
 
-    id: strawberry.ID = field("The model.")
+    id: strawberry.ID = field("The model.", check=MODEL)
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
         "Price by which costs are derived; the mean of the other two if left out.",
         name="costPer1kTokens",
@@ -172,7 +174,7 @@ class RepriceAiModelInput:
 class AiModelInput:
     """A registered model."""
 
-    id: strawberry.ID = field("The model.")
+    id: strawberry.ID = field("The model.", check=MODEL)
 
 
 # Results

@@ -15,22 +15,23 @@ from db.users import Role
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.errors import Forbidden, Invalid
-from graph.core.field import field, related, value
+from graph.core.field import checked, field, names_of, related, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, result
 from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
 from graph.core.reporting import (
-    BATCH_KEY,
-    KEY,
+    BATCH,
     Reporting,
     Stored,
+    batch_key,
+    key,
     many_result,
     reported,
 )
 from graph.core.scalars import BigInt
 from graph.core.span import From, To, span, times
-from graph.users import User, UserById
+from graph.users import USER, User, UserById
 
 FOR_OTHERS = scope("events:write")
 WRITE = scope("events:write", role=Role.MEMBER)
@@ -76,29 +77,31 @@ class UserActionOrder:
     """Order of what users did."""
 
 
+@checked(db.analytics.UserAction)
 @reported
 class TrackUserActionInput:
     """Something a user did in a front end."""
 
-    action: str = field("What was done, for example `page_viewed`, 1 to 200 characters.")
+    action: str = field("What was done, for example `page_viewed`.")
     page: str | None = field("Path of the page where it was done.", default=UNSET)
     session_id: str | None = field("The visit it belongs to.", default=UNSET)
     metadata: JSON | None = field("What else the front end knows of it.", default=UNSET)
     user_id: strawberry.ID | None = field(
         "Id of the user who did it, you by default; null for a visitor that did not sign in. "
         "Only operators may name others than themselves.",
+        check=USER,
         default=UNSET,
     )
     timestamp: datetime | None = field("When it was done; now by default.", default=UNSET)
-    idempotency_key: str | None = field(KEY, default=UNSET)
+    idempotency_key: str | None = key()
 
 
 @reported
 class TrackUserActionsInput:
     """What users did, stored as far as each action is acceptable."""
 
-    actions: list[TrackUserActionInput] = field("At most 1,000 actions.")
-    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+    actions: list[TrackUserActionInput] = field("The actions.", check=BATCH, apart=True)
+    idempotency_key: str | None = batch_key()
 
 
 # Results
@@ -126,13 +129,15 @@ def _who(info: Info, given: Any) -> UUID | None:
     if "userId" not in given:
         return principal.user_id
     id = given["userId"]
-    user = None if id is None else parse_id(id, db.users.User)[1]
+    user = None if id is None else parse_id(id, db.users.User, "user_id")[1]
     if user != principal.user_id and not principal.may(FOR_OTHERS):
         raise NotAllowed("You may only tell what you did yourself.")
     return user
 
 
-ACTIONS = Reporting(db.analytics.TRACKED, db.analytics.UserAction.Record, _action)
+ACTIONS = Reporting(
+    db.analytics.TRACKED, db.analytics.UserAction.Record, _action, names_of(TrackUserActionInput)
+)
 
 # Operations
 

@@ -9,20 +9,20 @@ from strawberry import UNSET
 
 import db
 from db.api_keys import NewKey
-from db.core import errors
+from db.core import check, errors
 from db.core.credential import Mint
 from db.users import Role
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import field, related, value
+from graph.core.field import checked, field, related, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One
 from graph.core.mutation import Given, act, existing, given, id_in, result
-from graph.core.node import Node, node
+from graph.core.node import Node, key_of, node
 from graph.core.permission import ADMIN, MEMBER, VALUE
 from graph.core.unset import or_none
-from graph.users import User, UserById
+from graph.users import USER, User, UserById
 
 # Loaders
 
@@ -62,6 +62,8 @@ class ApiKey(Node):
 
 # Inputs
 
+KEY = key_of(db.api_keys.ApiKey)
+MAX_OVERLAP = 168  # hours
 EVERYBODYS = Argument("everybodys", bool, "Also those of other users; for administrators.", VALUE)
 
 
@@ -75,11 +77,12 @@ class ApiKeyOrder:
     """Order of API keys."""
 
 
+@checked(db.api_keys.ApiKey)
 @given
 class CreateApiKeyInput:
     """A new key."""
 
-    service: str = field("The program that uses it, 1 to 200 characters.")
+    service: str = field("The program that uses it.")
     scopes: list[str] = field(
         "Limits to the rights of its user, like `agents:write`; without any it has all of them, up "
         "to the role of the viewer.",
@@ -91,7 +94,9 @@ class CreateApiKeyInput:
         default=UNSET,
     )
     user_id: strawberry.ID | None = field(
-        "Whom it acts as, for administrators; the viewer if left out.", default=UNSET
+        "Whom it acts as, for administrators; the viewer if left out.",
+        check=USER,
+        default=UNSET,
     )
 
 
@@ -99,15 +104,19 @@ class CreateApiKeyInput:
 class RotateApiKeyInput:
     """A key to be replaced."""
 
-    id: strawberry.ID = field("The key.")
-    overlap_hours: int = field("How many hours it stays valid, 0 to 168.", default=24)
+    id: strawberry.ID = field("The key.", check=KEY)
+    overlap_hours: int = field(
+        f"How many hours it stays valid, 0 to {MAX_OVERLAP}.",
+        check=check.within(0, MAX_OVERLAP),
+        default=24,
+    )
 
 
 @given
 class RevokeApiKeyInput:
     """A key to be ended for good."""
 
-    id: strawberry.ID = field("The key.")
+    id: strawberry.ID = field("The key.", check=KEY)
 
 
 # Results
@@ -127,8 +136,6 @@ RotateApiKeyResult = result("RotateApiKeyResult", *CREATED)
 RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 
 # Operations
-
-MAX_OVERLAP = 168
 
 
 def whose(info: Info, everybodys: bool | None) -> Any:
@@ -204,8 +211,6 @@ class Mutations:
         graphql_type=RotateApiKeyResult,
     )
     async def rotate_api_key(self, info: Info, input: Given[RotateApiKeyInput]) -> Any:
-        if not 0 <= input.overlap_hours <= MAX_OVERLAP:
-            raise errors.Invalid(f"This must be 0 to {MAX_OVERLAP} hours.", "overlapHours")
         overlap = timedelta(hours=input.overlap_hours)
         async with info.context.db.write(act(info)) as session:
             key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))

@@ -8,19 +8,21 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.core import check
 from db.core.item import Item
 from db.core.span import points
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
-from graph.core.field import field, value
+from graph.core.field import argument, checked, field, names_of, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given
 from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import scope
 from graph.core.reporting import (
-    BATCH_KEY,
-    KEY,
+    BATCH,
     Reporting,
+    batch_key,
+    key,
     many_result,
     one_result,
     reported,
@@ -73,9 +75,11 @@ class MetricPoint:
 
 # Inputs
 
-Name = Annotated[str, strawberry.argument(description="Name of the series.")]
+NAME = check.string(300, 0)
+Name = Annotated[str, argument("Name of the series.", NAME)]
 Names = Annotated[
-    list[str] | None, strawberry.argument(description="Only series of these names; otherwise all.")
+    list[str] | None,
+    argument("Only series of these names; otherwise all.", check.each(1_000, NAME)),
 ]
 
 
@@ -89,26 +93,27 @@ class MetricOrder:
     """Order of measured values."""
 
 
+@checked(db.metrics.Metric)
 @reported
 class RecordMetricInput:
     """One measured value of one series."""
 
-    metric_name: str = field("Name of the series, 1 to 200 characters.")
+    metric_name: str = field("Name of the series.")
     value: Number = field(
         "What was measured, in `unit`: less than 10^9 either way, rounded half up to six decimals."
     )
     unit: str | None = field("Unit of the value, for example `ms`.", default=UNSET)
     tags: JSON | None = field("What else is known of the measurement.", default=UNSET)
     timestamp: datetime | None = field("When it was measured; now by default.", default=UNSET)
-    idempotency_key: str | None = field(KEY, default=UNSET)
+    idempotency_key: str | None = key()
 
 
 @reported
 class RecordMetricsInput:
     """Measured values, stored as far as each is acceptable."""
 
-    metrics: list[RecordMetricInput] = field("At most 1,000 values.")
-    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+    metrics: list[RecordMetricInput] = field("The values.", check=BATCH, apart=True)
+    idempotency_key: str | None = batch_key()
 
 
 # Results
@@ -129,7 +134,9 @@ def _metric(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     return db.metrics.RECORDED.rules.item(row, at, key)
 
 
-METRICS = Reporting(db.metrics.RECORDED, db.metrics.Metric.Record, _metric)
+METRICS = Reporting(
+    db.metrics.RECORDED, db.metrics.Metric.Record, _metric, names_of(RecordMetricInput)
+)
 
 # Operations
 

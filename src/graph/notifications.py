@@ -20,7 +20,7 @@ from graph.core.errors import Invalid, NotFound
 from graph.core.field import field, value
 from graph.core.filter import filters, orders
 from graph.core.mutation import Given, act, given, id_in, result
-from graph.core.node import Node, node, with_ids
+from graph.core.node import Node, key_of, node, with_ids
 from graph.core.permission import scope
 from graph.core.stream import Source, Update, message, rows, stream
 from graph.core.unset import or_none
@@ -60,6 +60,8 @@ class NotificationsUpdate(Update):
 
 # Inputs
 
+NOTIFICATION = key_of(db.notifications.Notification)
+
 
 @filters(db.notifications.LISTING)
 class NotificationFilter:
@@ -75,7 +77,7 @@ class NotificationOrder:
 class MarkNotificationReadInput:
     """A notification of the viewer."""
 
-    id: strawberry.ID = field("The notification.")
+    id: strawberry.ID = field("The notification.", check=NOTIFICATION)
 
 
 @given

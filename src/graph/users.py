@@ -17,7 +17,7 @@ from db.users import Role
 from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import enum, field, value
+from graph.core.field import checked, enum, field, names_of, value
 from graph.core.filter import filters, orders
 from graph.core.loader import One, Pages
 from graph.core.mutation import (
@@ -32,7 +32,7 @@ from graph.core.mutation import (
     values,
     writing,
 )
-from graph.core.node import IdOf, Node, load, node
+from graph.core.node import IdOf, Node, key_of, load, node
 from graph.core.permission import ADMIN, PUBLIC, scope
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class ApiKeysByUser(Pages):
 
 # Types
 
+TIERS = ", ".join(f"`{tier}`" for tier in db.users.TIERS)
+
 enum(
     Role,
     MEMBER="Reads own and public dreams, writes own.",
@@ -93,9 +95,16 @@ def own(name: str, description: str) -> Any:
 class User(Node):
     """A person or service that signs in."""
 
-    email: str | None = own("email", "Address, unique; services have none.")
-    wallet_address: str | None = own("wallet_address", "Address of the user's wallet, unique.")
-    passport_tier: str = field("Tier of the user's passport, for example `visitor`.")
+    email: str | None = own(
+        "email", "Address, unique; whose letters are large makes no other address of it."
+    )
+    wallet_address: str | None = own(
+        "wallet_address", "Address of the user's wallet, unique: `0x` and 40 hexadecimal digits."
+    )
+    passport_tier: str = field(
+        f"Tier of the user's passport, lowest first: {TIERS}. Users of earlier versions may have "
+        "another."
+    )
     role: Role | None = own("role", "What the user may do.")
     metadata: JSON | None = own("metadata", "Facts that other systems keep with the user.")
     preferences: JSON | None = own("preferences", "What the user prefers, as front ends stored it.")
@@ -125,6 +134,8 @@ class Viewer:
 
 # Inputs
 
+USER = key_of(db.users.User)
+
 
 @filters(db.users.LISTING)
 class UserFilter:
@@ -136,24 +147,27 @@ class UserOrder:
     """Order of users."""
 
 
+@checked(db.users.User, db.users.identified)
 @given
 class CreateUserInput:
     """A new user, a MEMBER at first."""
 
-    email: str | None = field("Address, unique; nothing for services.", default=UNSET)
-    wallet_address: str | None = field("Address of the user's wallet, unique.", default=UNSET)
-    passport_tier: str = field("Tier of the user's passport.", default="visitor")
-    metadata: JSON | None = field(
-        "Facts that other systems keep with the user: a JSON object.", default=UNSET
+    email: str | None = field("Address, unique; needed where there is no wallet.", default=UNSET)
+    wallet_address: str | None = field(
+        "Address of the user's wallet, unique; needed where there is no e-mail address.",
+        default=UNSET,
     )
+    passport_tier: str = field("Tier of the user's passport.", default="visitor")
+    metadata: JSON | None = field("Facts that other systems keep with the user.", default=UNSET)
     idempotency_key: str | None = idempotency_key()
 
 
+@checked(db.users.User)
 @given
 class EditUserInput:
     """Changes to a user; what is left out stays as it is."""
 
-    id: strawberry.ID = field("The user.")
+    id: strawberry.ID = field("The user.", check=USER)
     wallet_address: Maybe[str | None] = field("Address of the user's wallet, unique.")
     email: Maybe[str | None] = field(
         "Address, unique. Only operators change it, because it is what users sign in with."
@@ -162,22 +176,23 @@ class EditUserInput:
         "Tier of the user's passport. Only operators change it."
     )
     metadata: Maybe[JSON | None] = field(
-        "Facts that other systems keep with the user: a JSON object. Only operators change it."
+        "Facts that other systems keep with the user. Only operators change it."
     )
 
 
+@checked(db.users.User)
 @given
 class SetPreferencesInput:
     """What the viewer prefers, in place of all before."""
 
-    preferences: JSON = field("A JSON object of at most 64 kB, as front ends need it.")
+    preferences: JSON = field("What front ends need.")
 
 
 @given
 class SetRoleInput:
     """What a user may do from now on."""
 
-    id: strawberry.ID = field("The user.")
+    id: strawberry.ID = field("The user.", check=USER)
     role: Role = field("The role.")
 
 
@@ -185,7 +200,7 @@ class SetRoleInput:
 class UserInput:
     """A user."""
 
-    id: strawberry.ID = field("The user.")
+    id: strawberry.ID = field("The user.", check=USER)
 
 
 # Results
@@ -237,7 +252,9 @@ def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
     if not mine and not (who.may(WRITE_ALL) and who.ranks(user.role)):
         raise errors.Forbidden("Only the user, or an operator of no lower rank, may do this.")
     if not who.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
-        raise errors.Forbidden(f"Only an operator may change {', '.join(sorted(refused))}.")
+        names = names_of(EditUserInput)
+        shown = ", ".join(sorted(names[column] for column in refused))
+        raise errors.Forbidden(f"Only an operator may change {shown}.")
 
 
 @asynccontextmanager

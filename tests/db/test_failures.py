@@ -29,8 +29,8 @@ LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("overrides", "error", "message", "field"),
     [
-        ({"role": "KING"}, Invalid, "This value is not allowed for role.", "role"),
-        ({"passport_tier": None}, Invalid, "passport_tier must be given.", "passport_tier"),
+        ({"role": "KING"}, Invalid, "This value is not allowed.", "role"),
+        ({"passport_tier": None}, Invalid, "This must be given.", "passport_tier"),
         ({"email": "a\0b"}, Invalid, "A value is out of range, or holds characters that", None),
     ],
 )
@@ -46,7 +46,7 @@ async def test_a_value_that_postgresql_refuses_is_invalid(
 async def test_a_second_row_with_a_unique_value_is_a_conflict(database: Database) -> None:
     await make_user(database, email="ada@example.org")
 
-    with pytest.raises(Conflict, match=r"There is already a row of users with this email."):
+    with pytest.raises(Conflict, match=r"There is already one with this email."):
         await make_user(database, email="ada@example.org")
 
 
@@ -89,13 +89,8 @@ async def test_a_database_that_is_not_there_is_unavailable(database: Database) -
 
 
 async def test_a_value_beyond_a_limit_of_postgresql_is_invalid(database: Database) -> None:
-    words = " ".join(token_hex(4) for _ in range(20_000))
-
     with pytest.raises(Invalid, match=r"A value is too large for PostgreSQL"):
         await make_dream(database, tags=[token_hex(5_000)])
-    with pytest.raises(Invalid, match=r"A value is too large for PostgreSQL"):
-        async with database.read() as session:
-            await session.rows(select(func.websearch_to_tsquery(f"{words} " * 10)))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from db.events import LOGGED
 @pytest.mark.parametrize(
     ("row", "field"),
     [
-        ({"payload": {"a": "\0"}}, None),
-        ({"payload": {"\0": "a"}}, None),
-        ({"payload": ["\\", "a\0"]}, None),
+        ({"payload": {"a": "\0"}}, "payload"),
+        ({"payload": {"\0": "a"}}, "payload"),
+        ({"payload": ["\\", "a\0"]}, "payload"),
         ({"payload": "x" * MAX_BYTES}, None),
         ({"payload": "\ud800"}, None),
         ({"event_type": ""}, "event_type"),
@@ -58,6 +58,16 @@ def test_numbers_out_of_range_are_refused(value: float) -> None:
 
 
 def test_rules_come_from_the_table() -> None:
-    made = rules(db.metrics.Metric, "metric_name")
-    assert (made.names, dict(made.limits)) == (("metric_name",), {"value": db.metrics.MAX_VALUE})
-    assert LOGGED.rules.choices == {"severity": set(db.events.EventSeverity)}
+    made = rules(db.metrics.Metric)
+    assert (list(made.checks), dict(made.limits)) == (
+        ["metric_name", "unit"],
+        {"value": db.metrics.MAX_VALUE},
+    )
+    assert list(LOGGED.rules.checks) == ["event_type", "source", "severity"]
+
+
+def test_all_that_is_wrong_with_an_item_is_found() -> None:
+    with pytest.raises(Invalid) as refused:
+        event(1, NOW + timedelta(days=2), event_type="", source="x" * 201, severity="BAD")
+    fields = [error.field for error in refused.value.errors]
+    assert fields == ["timestamp", "event_type", "source", "severity"]

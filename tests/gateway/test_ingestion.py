@@ -25,8 +25,8 @@ MANY = """mutation ($input: LogEventsInput!) {
 POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
     3: (
         {"payload": {"text": "a\0b"}},
-        "The character U+0000 cannot be stored.",
-        None,
+        "This JSON holds the character U+0000, which cannot be stored.",
+        "payload",
     ),
     20: (
         {"timestamp": "1970-01-01T00:00:00Z"},

@@ -62,5 +62,5 @@ async def test_more_ids_than_allowed_are_refused_as_a_whole(
 
     assert answer["data"] is None
     [error] = answer["errors"]
-    assert error["message"] == "Ask for at most 100 ids at once."
+    assert error["message"] == "At most 100 of these."
     assert error["path"] == ["nodes"]

@@ -126,10 +126,10 @@ async def test_who_changed_a_setting_is_loaded_anew(database: Database, follow: 
     follower = await follow(text)
     assert (await follower.number(1))["entries"] == [{"updatedBy": {"passportTier": "visitor"}}]
     async with database.write() as session:
-        await db.audit.change(session, db.users.User, user, passport_tier="explorer")
+        await db.audit.change(session, db.users.User, user, passport_tier="dreamer")
         entry = await db.config.before(session, "a", None)
         await db.audit.change(session, db.config.ConfigEntry, entry, value=2)
-    assert (await follower.number(2))["entries"] == [{"updatedBy": {"passportTier": "explorer"}}]
+    assert (await follower.number(2))["entries"] == [{"updatedBy": {"passportTier": "dreamer"}}]
 
 
 @pytest.mark.parametrize("text", [CONFIG, FLAGS])

@@ -189,9 +189,9 @@ async def test_relations_are_loaded_anew_for_each_message(
     dream = await write(database, ada, title="one")
     assert (await follower.number(2))["dreams"] == [{"owner": {"passportTier": "visitor"}}]
     async with database.write() as session:
-        await db.audit.change(session, db.users.User, ada, passport_tier="explorer")
+        await db.audit.change(session, db.users.User, ada, passport_tier="dreamer")
     await edit(database, dream, title="two")
-    assert (await follower.number(3))["dreams"] == [{"owner": {"passportTier": "explorer"}}]
+    assert (await follower.number(3))["dreams"] == [{"owner": {"passportTier": "dreamer"}}]
 
 
 async def test_a_message_costs_one_statement_for_all_who_see_the_same(

@@ -190,9 +190,11 @@ async def test_a_failure_outside_the_union_is_a_coded_error(
 
 
 async def test_a_wrong_value_without_a_union_is_bad_user_input(database: Database) -> None:
-    assert await ask(database, BARE, "wrong") == Answer(
-        {"result": None}, [error("The title is empty.", "BAD_USER_INPUT")]
-    )
+    answer = await ask(database, BARE, "wrong")
+
+    wrong = error("The title is empty.", "BAD_USER_INPUT")
+    wrong["extensions"]["errors"] = [{"message": "The title is empty.", "field": "title"}]
+    assert answer == Answer({"result": None}, [wrong])
 
 
 async def test_what_cannot_be_null_takes_the_data_with_it(database: Database) -> None:

@@ -87,9 +87,9 @@ async def test_relations_are_loaded_anew_for_each_message(
     await make_event(database, user_id=user.id)
     assert (await follower.number(2))["events"] == [{"user": {"passportTier": "visitor"}}]
 
-    await change_tier(database, user, "explorer")
+    await change_tier(database, user, "dreamer")
     await make_event(database, user_id=user.id)
-    assert (await follower.number(3))["events"] == [{"user": {"passportTier": "explorer"}}]
+    assert (await follower.number(3))["events"] == [{"user": {"passportTier": "dreamer"}}]
 
 
 async def change_tier(database: Database, user: Any, tier: str) -> None:

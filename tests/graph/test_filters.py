@@ -95,10 +95,11 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"tags": {"hasAny": None}}, "Null compares with nothing; use isNull."),
         (nested(MAX_LEVELS + 1), "Filters nest at most 6 deep."),
         ({"tests": nested(MAX_LEVELS, "model")}, "Filters nest at most 6 deep."),
-        (conditions(MAX_CONDITIONS + 1), "A filter has at most 100 conditions."),
+        (conditions(MAX_CONDITIONS + 1), "At most 100 of these."),
+        ({"and": [conditions(60), conditions(60)]}, "A filter has at most 100 conditions."),
         (
             {"title": {"in": ["a"] * (MAX_VALUES + 1)}},
-            "At most 1000 values can be compared at once.",
+            "At most 1,000 values can be compared at once.",
         ),
         (
             {"tests": {"dream": {"title": {"eq": "a"}}}},
@@ -108,10 +109,8 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"userId": {"in": ["ghost_" + "0" * 32]}}, "This is not an id of this API."),
         ({"userId": {"eq": "user_" + "0" * 31}}, "This is not an id of this API."),
         ({"userId": {"eq": "user_" + "0" * 31 + "G"}}, "This is not an id of this API."),
-        (
-            {"title": {"eq": "\x00"}},
-            "A value is out of range, or holds characters that cannot be stored.",
-        ),
+        ({"userId": {"eq": "dream_" + "0" * 32}}, "This is the id of another type: dream."),
+        ({"title": {"eq": "\x00"}}, "This text holds a character that cannot be stored."),
     ],
 )
 async def test_a_filter_that_makes_no_sense_is_refused(

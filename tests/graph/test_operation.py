@@ -160,7 +160,7 @@ def test_a_text_is_prepared_once() -> None:
             "$id: ID!",
             {"id": None},
             "Variable '$id' has invalid value:"
-            " Expected value of non-null type 'ID!' not to be None.",
+            " Expected value of non-null type 'ID!' not to be null.",
         ),
         (
             "$id: ID!",
@@ -177,13 +177,13 @@ def test_a_text_is_prepared_once() -> None:
             '$id: ID = "x", $filter: AiTestFilter',
             {"filter": {"impossibilityScore": {"eq": "much"}}},
             "Variable '$filter' has invalid value at .impossibilityScore.eq:"
-            " Float cannot represent non numeric value: 'much'",
+            ' Float cannot represent non numeric value: "much"',
         ),
         (
             '$id: ID = "x", $filter: AiTestFilter',
             {"filter": {"colour": 1}},
             "Variable '$filter' has invalid value: Expected value of type 'AiTestFilter' not to"
-            " include unknown field 'colour', found: {'colour': 1}.",
+            " include unknown field 'colour', found: {\"colour\": 1}.",
         ),
     ],
 )
@@ -218,7 +218,7 @@ async def test_a_null_in_place_of_a_default_is_the_callers_fault(database: Datab
     assert (answer.data, logs) == ({"node": None}, [])
     assert error["message"] == (
         "Argument 'id' has invalid value:"
-        " Expected variable '$id' provided to non-null type 'ID!' not to be None."
+        " Expected variable '$id' provided to non-null type 'ID!' not to be null."
     )
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "requestId": "request-7"}
 

@@ -92,10 +92,22 @@ async def test_a_column_named_again_in_an_order_says_nothing_more(
 ) -> None:
     for title in "bac":
         await make_dream(database, title=title)
-    order = [{"field": "TITLE", "direction": direction} for direction in ("DESC", "ASC") * 5_000]
+    order = [{"field": "TITLE", "direction": direction} for direction in ("DESC", "ASC") * 5]
 
     answer = await data(
         "query ($by: [DreamOrder!]) { dreams(orderBy: $by) { nodes { title } } }", {"by": order}
     )
 
     assert [node["title"] for node in answer["dreams"]["nodes"]] == ["c", "b", "a"]
+
+
+async def test_an_order_has_at_most_ten_terms(database: Database, run: Run) -> None:
+    order = [{"field": "COST"}] * 11
+
+    with statements(database, exactly=0):
+        answer = await run(EDGES_OF_TESTS, {"orderBy": order})
+
+    assert refusal(answer) == "At most 10 of these."
+    assert answer.errors[0]["extensions"]["errors"] == [
+        {"message": "At most 10 of these.", "field": "orderBy"}
+    ]

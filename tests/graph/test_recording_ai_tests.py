@@ -63,6 +63,8 @@ COST = "This must be a number from 0 to 9,999.999999."
             "at",
             "The time must lie between ten years ago and now.",
         ),
+        ({"cost": "10000"}, "cost", COST),
+        ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the id of another type: user."),
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_stored(
@@ -155,10 +157,9 @@ async def test_one_bad_test_keeps_no_other_out(
                         "index": 1,
                         "result": {
                             "__typename": "Invalid",
-                            "message": "A value is out of range, or holds characters that cannot "
-                            "be stored.",
+                            "message": "This text holds a character that cannot be stored.",
                             "code": "INVALID",
-                            "field": None,
+                            "field": "tests.1.reasoning",
                         },
                     },
                     {
@@ -184,7 +185,7 @@ async def test_tests_are_sent_by_the_five_hundred(run: Run, dream: Any, ada: Pri
     assert answer.data == {
         "answer": {
             "__typename": "Invalid",
-            "message": "Send at most 500 tests at once.",
+            "message": "At most 500 of these.",
             "code": "INVALID",
             "field": "tests",
         }

@@ -46,11 +46,11 @@ async def test_a_batch_keeps_its_order_without_times(done: Any, data: Any) -> No
 async def test_poison_refuses_itself_alone(done: Any, data: Any) -> None:
     poison = {
         1: ({"severity": "BAD"}, "severity"),
-        3: ({"payload": {"a": "\0"}}, None),
+        3: ({"payload": {"a": "\0"}}, "payload"),
         4: ({"payload": "x" * 1_000_000}, None),
         6: ({"timestamp": "2001-01-01T00:00:00Z"}, "timestamp"),
         7: ({"eventType": ""}, "eventType"),
-        8: ({"userId": "nobody"}, "id"),
+        8: ({"userId": "nobody"}, "userId"),
         9: ({"idempotencyKey": "k"}, "timestamp"),
     }
     events = [EVENT | poison.get(n, ({}, None))[0] for n in range(12)]

@@ -80,8 +80,12 @@ async def test_a_price_that_is_given_is_no_mean(run: Run) -> None:
         ({"maxTokens": -1}, "maxTokens", TOKENS),
         ({"maxTokens": 10**12 + 1}, "maxTokens", TOKENS),
         ({"capabilities": ["x"] * 51}, "capabilities", "At most 50 of these."),
-        ({"capabilities": [""]}, "capabilities", "This text must have 1 to 200 characters."),
-        ({"costPer1kTokens": "-1"}, "costPer1kTokens", "This must be a number from 0 to 9,999."),
+        ({"capabilities": [""]}, "capabilities.0", "This text must have 1 to 200 characters."),
+        (
+            {"costPer1kTokens": "-1"},
+            "costPer1kTokens",
+            "This must be a number from 0 to 9,999.",
+        ),
         (
             {"inputCostPer1kTokens": "10000"},
             "inputCostPer1kTokens",
@@ -107,7 +111,7 @@ async def test_a_model_is_registered_once(database: Database, run: Run) -> None:
 
     assert first == again
     assert (other["__typename"], without["__typename"]) == ("Conflict", "Conflict")
-    assert without["message"] == "There is already a row of ai_models with this provider, name."
+    assert without["message"] == "There is already one with this provider and name."
     assert len(await stored(database, AiModel)) == len(await stored(database, Change)) == 1
 
 

@@ -65,18 +65,17 @@ async def test_a_dream_is_written_with_its_trace(
 @pytest.mark.parametrize(
     ("input", "field", "message"),
     [
-        ({"title": ""}, "title", "title must have 1 to 200 characters or entries."),
-        ({"title": "x" * 201}, "title", "title must have 1 to 200 characters or entries."),
+        ({"title": ""}, "title", "This text must have 1 to 200 characters."),
+        ({"title": "x" * 201}, "title", "This text must have 1 to 200 characters."),
+        ({"title": "x", "tags": ["x"] * 51}, "tags", "At most 50 of these."),
         (
-            {"title": "x", "tags": ["x"] * 51},
-            "tags",
-            "tags must have 0 to 50 characters or entries.",
+            {"title": "x", "tags": ["x", "x" * 201]},
+            "tags.1",
+            "This text must have 1 to 200 characters.",
         ),
-        (
-            {"title": "\0"},
-            None,
-            "A value is out of range, or holds characters that cannot be stored.",
-        ),
+        ({"title": "\0"}, "title", "This text holds a character that cannot be stored."),
+        ({"title": "x", "status": "ACHIEVED"}, "status", "This must be one of DRAFT, ACTIVE."),
+        ({"title": "x", "status": "ARCHIVED"}, "status", "This must be one of DRAFT, ACTIVE."),
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_stored(

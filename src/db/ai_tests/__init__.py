@@ -11,13 +11,26 @@ from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, selec
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
+from db.ai_models import MAX_TOKENS
+from db.core import check
 from db.core.batch import Key, grouped
 from db.core.database import ReadSession
 from db.core.filter import Relation
 from db.core.listing import Listing, by_name
 from db.core.sight import Sight
 from db.core.span import Bucket, Span, bucket_of
-from db.core.table import Count, CreatedAt, Id, Json, Money, Score, Table, choice, percent
+from db.core.table import (
+    Count,
+    CreatedAt,
+    Id,
+    Json,
+    Money,
+    Score,
+    Table,
+    checked,
+    choice,
+    percent,
+)
 
 
 class AiTestStatus(StrEnum):
@@ -28,6 +41,10 @@ class AiTestStatus(StrEnum):
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+
+
+MAX_DURATION = 10**13  # milliseconds: three centuries
+MAX_COST = Decimal("9999.999999")  # US dollars, the most that the column holds
 
 
 class AiTest(Table):
@@ -47,16 +64,16 @@ class AiTest(Table):
     id: Mapped[Id]
     dream_id: Mapped[UUID] = mapped_column(ForeignKey("dreams.id", ondelete="CASCADE"))
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    provider: Mapped[str]
-    model: Mapped[str]
+    provider: Mapped[str] = checked(check.PROVIDER)
+    model: Mapped[str] = checked(check.string())
     impossibility_score: Mapped[Score | None] = mapped_column(index=True)
     confidence: Mapped[Score | None]
-    reasoning: Mapped[str | None]
-    duration: Mapped[Count | None]
-    tokens_used: Mapped[Count | None]
-    cost: Mapped[Money | None]
+    reasoning: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
+    duration: Mapped[Count | None] = checked(check.within(0, MAX_DURATION))
+    tokens_used: Mapped[Count | None] = checked(check.within(0, MAX_TOKENS))
+    cost: Mapped[Money | None] = checked(check.within(0, MAX_COST))
     status: Mapped[str] = choice(AiTestStatus, "status", server_default=AiTestStatus.PENDING)
-    test_parameters: Mapped[Json]
+    test_parameters: Mapped[Json] = checked(check.OBJECT)
     completed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     cost_derived: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -66,9 +83,6 @@ class AiTest(Table):
         """Those of visible dreams: the rule of dreams applies inside."""
         return true() if sight.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
-
-MAX_DURATION = 10**13  # milliseconds: three centuries
-MAX_COST = Decimal("9999.999999")  # US dollars, the most that the column holds
 
 COMPARED = timedelta(days=7)
 DECAYED = timedelta(days=30)

@@ -3,13 +3,51 @@
 The docstring of each class is its default message.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: its name, or a path such as `tags.3`; None for the whole."""
+
+    message: str
+    field: str | None = None
+
+    def under(self, name: str) -> "FieldError":
+        """The same error, seen from what holds the field under that name."""
+        return FieldError(self.message, name if self.field is None else f"{name}.{self.field}")
+
+    def renamed(self, names: Mapping[str, str]) -> "FieldError":
+        """The same error, with another name for the column that its path begins with."""
+        if self.field is None:
+            return self
+        first, dot, rest = self.field.partition(".")
+        return FieldError(self.message, f"{names.get(first, first)}{dot}{rest}")
+
 
 class DomainError(Exception):
     """The request could not be carried out."""
 
-    def __init__(self, message: str | None = None) -> None:
-        self.message = message or (self.__doc__ or "").strip()
+    def __init__(self, message: str | None = None, *columns: str) -> None:
+        """The names of columns take the place of `{}` in the message, if there are any."""
+        self.template = message or (self.__doc__ or "").strip()
+        self.columns = columns
+        self.message = self.template
+        if columns:
+            self.message = self.template.format(" and ".join(columns))
         super().__init__(self.message)
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same error, with other names for columns."""
+        if not self.columns:
+            return self
+        return type(self)(self.template, *(names.get(name, name) for name in self.columns))
+
+    def under(self, _name: str) -> Self:
+        """The same error, seen from what holds its fields under that name."""
+        return self
 
 
 class NotFound(DomainError):
@@ -21,7 +59,25 @@ class Invalid(DomainError):
 
     def __init__(self, message: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
-        self.field = field
+        self.errors: tuple[FieldError, ...] = (FieldError(self.message, field),)
+
+    @classmethod
+    def of(cls, errors: Sequence[FieldError]) -> Self:
+        """All that is wrong; the first error stands for the others where only one is shown."""
+        invalid = cls(errors[0].message, errors[0].field)
+        invalid.errors = tuple(errors)
+        return invalid
+
+    @property
+    def field(self) -> str | None:
+        """The field of the first error."""
+        return self.errors[0].field
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        return self.of([error.renamed(names) for error in self.errors])
+
+    def under(self, name: str) -> Self:
+        return self.of([error.under(name) for error in self.errors])
 
 
 class Conflict(DomainError):

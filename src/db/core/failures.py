@@ -29,6 +29,7 @@ LOCKED = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock ti
 # 28 and 3D: the password or the name of the database was changed, or it is being restored.
 NOT_NOW = ("08", "28", "3D000", "53", "57")
 TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
+SPELLED = "_spelled"  # ends the name of a unique index on the spelling of a column
 Meaning = Callable[[Any], DomainError | None]
 
 
@@ -81,11 +82,11 @@ def is_rolled_back(error: BaseException) -> bool:
 
 
 def _unique(cause: Any) -> DomainError:
-    return Conflict(f"There is already a row of {cause.table_name} with this {_key(cause)}.")
+    return Conflict("There is already one with this {}.", *_columns(cause))
 
 
 def _foreign(cause: Any) -> DomainError:
-    return NotFound(f"What {_key(cause)} refers to does not exist.")
+    return NotFound("What {} refers to does not exist.", *_columns(cause))
 
 
 def _check(cause: Any) -> DomainError | None:
@@ -93,17 +94,21 @@ def _check(cause: Any) -> DomainError | None:
     if cause.constraint_name is None:
         return None
     column = cause.constraint_name.removeprefix(f"ck_{cause.table_name}_")
-    return Invalid(f"This value is not allowed for {column}.", column)
+    return Invalid("This value is not allowed.", column)
 
 
 def _null(cause: Any) -> DomainError:
-    return Invalid(f"{cause.column_name} must be given.", cause.column_name)
+    return Invalid("This must be given.", cause.column_name)
 
 
-def _key(cause: Any) -> str:
-    """The columns of the key in question, without its values: those may be somebody's secret."""
+def _columns(cause: Any) -> list[str]:
+    """The columns of the key in question, without its values: those may be somebody's secret. An
+    index on the spelling of a column is named after that column."""
+    name = str(cause.constraint_name)
+    if name.endswith(SPELLED):
+        return [name.removeprefix(f"uq_{cause.table_name}_").removesuffix(SPELLED)]
     found = re.search(r"\((.+?)\)=", cause.detail or "")
-    return found[1] if found else str(cause.constraint_name)
+    return found[1].split(", ") if found else [name]
 
 
 _BROKEN: dict[str, Meaning] = {

@@ -31,6 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from db.core import ids
 from db.core.compare import HOLDS, all_hold, any_holds
 from db.core.errors import Invalid
+from db.core.table import spelled
 
 Column = InstrumentedAttribute[Any]
 Sql = ColumnElement[bool]
@@ -148,7 +149,7 @@ class Filterable:
         column = self.columns.get(condition.column)
         if column is None:
             raise Invalid(f"There is no filter on {condition.column}.", condition.column)
-        sql = OPERATORS[condition.operator](_unbounded(column), condition.value)
+        sql = OPERATORS[condition.operator](_comparable(column), _spelled(column, condition))
         return and_(sql, *self._id_bounds(column, condition))
 
     def _id_bounds(self, column: Column, condition: Compare) -> list[Sql]:
@@ -179,10 +180,20 @@ class Relation:
         return exists().where(self.on(), shallow.compile(condition))
 
 
-def _unbounded(column: Column) -> Any:
-    """The column, compared with numbers as they are: a value cast to numeric(5,2) would be rounded
-    first, or refused as too large."""
-    return type_coerce(column, Numeric()) if isinstance(column.type, Numeric) else column
+def _comparable(column: Column) -> Any:
+    """The column, compared in the spelling of its check, and with numbers as they are: a value cast
+    to numeric(5,2) would be rounded first, or refused as too large."""
+    if isinstance(column.type, Numeric):
+        return type_coerce(column, Numeric())
+    return spelled(column)
+
+
+def _spelled(column: Column, condition: Compare) -> Any:
+    """The value that a column is compared with, in the spelling of its check."""
+    check, value = column.info.get("check"), condition.value
+    if check is None or check.spelled is None or condition.operator == "is_null":
+        return value
+    return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)
 
 
 def _array(column: Column, values: Any) -> Any:

@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core import check
 from db.core.database import Database, WriteSession
-from db.core.errors import Conflict, Invalid
-from db.core.table import CreatedAt, Table
+from db.core.errors import Conflict
+from db.core.table import CreatedAt, Table, checked
 
 KEPT = timedelta(hours=48)
-MAX_LENGTH = 200
+KEY = check.string()
 BATCH_ROWS = 5_000
 
 
@@ -28,7 +29,7 @@ class IdempotencyKey(Table):
     __tablename__ = "idempotency_keys"
 
     caller: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = checked(KEY, primary_key=True)
     request_hash: Mapped[str]
     entity_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt] = mapped_column(index=True)
@@ -47,8 +48,7 @@ class Claim:
 
 def check_key(key: str) -> None:
     """Raises Invalid for a text that is too short or too long to be a key."""
-    if not 1 <= len(key) <= MAX_LENGTH:
-        raise Invalid(f"A key has 1 to {MAX_LENGTH} characters.", "idempotencyKey")
+    check.refuse(check.found({"idempotency_key": KEY}, {"idempotency_key": key}))
 
 
 async def claim(session: WriteSession, wanted: Claim) -> UUID | None:

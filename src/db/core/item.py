@@ -27,18 +27,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 
 from db.core import json, secrecy
-from db.core.errors import Invalid
+from db.core.check import MAX_DEPTH, NUL, NUL_IN_JSON, Check, found, holds_nul, is_deep, refuse
+from db.core.errors import FieldError, Invalid
 from db.core.ids import uuid7
 from db.core.table import Table
 
 Row = dict[str, Any]
 
 MAX_BYTES = 100_000  # of an item as JSON
-MAX_NAME = 200  # characters of a text that is indexed: an index entry has less than 2,704 bytes
-MAX_DEPTH = 32  # of JSON; our own encoder gives up at 254
 OLDEST, NEWEST = timedelta(days=3653), timedelta(days=1)  # before and after now
-
-_BACKSLASH, _NUL = b"\\", b"\\u0000"
 
 
 class NotStorable(TypeError):
@@ -63,8 +60,7 @@ class Item:
 class Rules:
     """What is checked of a row, by the names of its columns."""
 
-    names: tuple[str, ...]
-    choices: Mapping[str, frozenset[str]]
+    checks: Mapping[str, Check]
     limits: Mapping[str, Decimal]
 
     def item(self, row: Row, at: datetime, key: str | None = None) -> Item:
@@ -74,30 +70,24 @@ class Rules:
 
     def row(self, row: Row, at: datetime, key: str | None = None) -> Row:
         """A row with its id, for one that is part of another's item. Raises Invalid."""
-        self._check(row, at)
+        refuse(self._faults(row, at))
         return {"id": uuid7(at, key), **row}
 
-    def _check(self, row: Row, at: datetime) -> None:
+    def _faults(self, row: Row, at: datetime) -> Iterator[FieldError]:
         now = datetime.now(UTC)
         if not now - OLDEST <= at <= now + NEWEST:
-            raise Invalid("The time must lie between ten years ago and tomorrow.", "timestamp")
-        for name in self.names:
-            if not 0 < len(row[name]) <= MAX_NAME:
-                raise Invalid(f"This text must have 1 to {MAX_NAME} characters.", name)
-        for name, values in self.choices.items():
-            if row.get(name) is not None and row[name] not in values:
-                raise Invalid(f"This must be one of {', '.join(sorted(values))}.", name)
+            yield FieldError("The time must lie between ten years ago and tomorrow.", "timestamp")
+        yield from found(self.checks, row)
         for name, limit in self.limits.items():
             if not -limit <= row[name] <= limit:
-                raise Invalid(f"This number must lie between -{limit} and {limit}.", name)
+                message = f"This number must lie between -{limit} and {limit}."
+                yield FieldError(message, name)
 
 
-def rules(table: type[Table], *names: str) -> Rules:
-    """The rules that the columns of a table declare; `names` are texts that are indexed."""
-    columns = {c.name: c for c in table.columns()}
-    choices = {n: frozenset(c.info["choices"]) for n, c in columns.items() if "choices" in c.info}
-    limits = {name: limit for name, c in columns.items() for limit in _limit(c)}
-    return Rules(names, choices, limits)
+def rules(table: type[Table]) -> Rules:
+    """The rules that the columns of a table declare."""
+    limits = {column.name: limit for column in table.columns() for limit in _limit(column)}
+    return Rules(table.checks, limits)
 
 
 def recordset(*columns: Any) -> TableValuedAlias:
@@ -139,7 +129,7 @@ def _limit(c: ColumnElement[Any]) -> Iterator[Decimal]:
 
 def _text(row: Row) -> bytes:
     for name, value in row.items():
-        if isinstance(value, dict | list) and _is_deep(value):
+        if is_deep(value):
             raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", name)
     row = secrecy.masked_row(row)
     try:
@@ -150,8 +140,8 @@ def _text(row: Row) -> bytes:
         raise Invalid("A value holds characters or numbers that cannot be stored.") from error
     if len(text) > MAX_BYTES:
         raise Invalid(f"An item may have at most {MAX_BYTES:,} bytes as JSON.")
-    if _NUL in text and _holds_nul(row):
-        raise Invalid("The character U+0000 cannot be stored.")
+    if NUL in text:
+        refuse(FieldError(NUL_IN_JSON, name) for name, value in row.items() if holds_nul(value))
     return text
 
 
@@ -160,19 +150,3 @@ def _driver_value(value: Any) -> str:
     if isinstance(value, UUID):
         return str(value)
     raise NotStorable(f"A row holds a value of the type {type(value).__name__}.")
-
-
-def _holds_nul(value: Any) -> bool:
-    """Whether a text holds it; the same letters after a backslash are harmless."""
-    if isinstance(value, str):
-        return "\0" in value
-    parts = [*value, *value.values()] if isinstance(value, dict) else value
-    return isinstance(parts, list) and any(map(_holds_nul, parts))
-
-
-def _is_deep(value: Any, depth: int = 1) -> bool:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return False
-    return depth > MAX_DEPTH or any(_is_deep(part, depth + 1) for part in value)

@@ -5,7 +5,7 @@ comes back is a `Record`, a plain tuple that answers by column name and knows it
 """
 
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
 
+from db.core import check
+from db.core.check import Check
+
 type_map = {
     str: Text,
     UUID: Uuid,
@@ -49,7 +52,7 @@ Id = Annotated[UUID, mapped_column(primary_key=True)]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 Count = Annotated[int, mapped_column(BigInteger)]
-Score = Annotated[Decimal, mapped_column(Numeric(5, 2))]
+Score = Annotated[Decimal, mapped_column(Numeric(5, 2), info={"check": check.PERCENT})]
 Money = Annotated[Decimal, mapped_column(Numeric(10, 6), info={"money": True})]
 Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
 Json = Annotated[dict[str, Any], mapped_column(server_default=text("'{}'"))]
@@ -62,11 +65,21 @@ class Table(DeclarativeBase):
     type_annotation_map = type_map
 
     Record: ClassVar[type[Any]]
+    checks: ClassVar[Mapping[str, Check]]  # of the columns that declare one, by their names
     parent: ClassVar[str | None] = None  # the column of what a row belongs to, for who follows that
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]  # made from the columns
+        columns = cls.__table__.columns
+        cls.checks = {c.name: c.info["check"] for c in columns if "check" in c.info}
+
+    @classmethod
+    def cleaned(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of columns as they are stored. Raises Invalid with all that is wrong."""
+        check.refuse(check.found(cls.checks, values))
+        sent = [name for name in cls.checks if values.get(name) is not None]
+        return {**values, **{name: cls.checks[name].clean(values[name]) for name in sent}}
 
     @classmethod
     def columns(cls) -> list[Any]:
@@ -88,8 +101,28 @@ class Table(DeclarativeBase):
 def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
     """A text column that holds one of the names of an enumeration, as GraphQL prints it."""
     names = ", ".join(f"'{value}'" for value in values)
-    check = CheckConstraint(f"{column} in ({names})", name=column)
-    return mapped_column(Text, check, info={"choices": values}, **options)
+    constraint = CheckConstraint(f"{column} in ({names})", name=column)
+    info = {"choices": values, "check": check.one_of(tuple(values), said="")}
+    return mapped_column(Text, constraint, info=info, **options)
+
+
+def checked(check: Check, *arguments: Any, **options: Any) -> MappedColumn[Any]:
+    """A column that stores what a check accepts."""
+    return mapped_column(*arguments, info={"check": check}, **options)
+
+
+def referred(column: Any) -> type[Table]:
+    """The table whose ids a column holds: its own, that of a foreign key, or, where there can be no
+    such key, the one that the column names."""
+    keys = [key.column.table.name for key in column.property.columns[0].foreign_keys]
+    name = column.info.get("refers") or next(iter(keys), column.table.name)
+    return next(m.class_ for m in Table.registry.mappers if m.class_.__tablename__ == name)
+
+
+def spelled(column: Any) -> Any:
+    """A column in the one spelling in which its check stores values."""
+    check = column.info.get("check")
+    return check.spelled(column) if check and check.spelled else column
 
 
 def percent(column: str) -> CheckConstraint:

@@ -20,6 +20,7 @@ from db.agents import AgentStatus
 from db.ai_models import MAX_TOKENS
 from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
 from db.core import json
+from db.core.email import is_address, normalised
 from db.core.ids import EPOCH, uuid7
 from db.core.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
@@ -62,6 +63,16 @@ def _time(value: Any) -> datetime:
 # Not pydantic's own reading, which takes digits for Unix seconds and a date for its midnight.
 At = Annotated[datetime, PlainValidator(_time)]
 Json = dict[str, Any]
+
+
+def _address(text: str) -> str:
+    """The one spelling of an address, so that no two users have the same."""
+    if not is_address(address := normalised(text)):
+        raise PydanticCustomError("address", "must be an e-mail address, such as name@example.org")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 ENDED = (AiTestStatus.COMPLETED, AiTestStatus.FAILED)
 
@@ -129,7 +140,7 @@ class DreamLine(Record):
     tags: list[Name]
     is_public: bool
     status: DreamStatus
-    owner_email: Annotated[str, Field(pattern=r"^\S+@\S+$", max_length=320)] | None = None
+    owner_email: Address | None = None
     created_at: At
     source: str | None = None  # not stored: tags can tell
 

@@ -39,7 +39,6 @@ _WORDS = {
     "less_than_equal": "must be at most {le}",
     "list_type": "must be a list",
     "missing": "is missing",
-    "string_pattern_mismatch": "must look like name@example.org",
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
     "string_type": "must be a text",

@@ -10,6 +10,7 @@ from sqlalchemy import Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
+from db import identity
 from db.agents import AgentReport
 from db.ai_models import AiModel
 from db.ai_tests import AiTest
@@ -148,9 +149,9 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
     emails = {row["owner_email"] for row in rows} - {None}
     owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
     created = await session.execute(insertion(User, ("id", "email"), owners))
-    ids = await _ids(session, User.email, emails)
+    users = await identity.by_emails(session, emails)
     for row in rows:
-        row["user_id"] = ids.get(row["owner_email"])
+        row["user_id"] = users[row["owner_email"]].id if row["owner_email"] else None
     return created
 
 

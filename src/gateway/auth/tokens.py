@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jwt
 
 from db import Database, identity
+from db.core.email import is_address, normalised
 from db.users import RANKS, Role
 from gateway.auth.issuer import Issuer
 from gateway.auth.recent import Clock, Recent
@@ -141,6 +142,8 @@ def _said(text: str) -> dict[str, Any]:
 def _email(claims: dict[str, Any]) -> str:
     """The address the issuer has verified (OpenID Connect Core 1.0 §5.1); some send it as text."""
     email, verified = claims.get("email"), claims.get("email_verified")
-    if isinstance(email, str) and email and verified in (True, "true"):
-        return email
-    raise NotValid("no verified address")
+    if not isinstance(email, str) or verified not in (True, "true"):
+        raise NotValid("no verified address")
+    if not is_address(address := normalised(email)):
+        raise NotValid("not the form of an address")
+    return address

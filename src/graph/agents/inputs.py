@@ -2,15 +2,17 @@
 
 from datetime import datetime
 
+from graphql import GRAPHQL_MAX_INT
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.core import check
 from graph.agents.types import AgentStatus
-from graph.core.field import field
+from graph.core.field import checked, field
 from graph.core.filter import filters, orders
 from graph.core.mutation import given
-from graph.core.reporting import BATCH_KEY, KEY, reported
+from graph.core.reporting import BATCH, batch_key, key, reported
 from graph.core.scalars import Number
 
 
@@ -34,14 +36,15 @@ class AgentReportOrder:
     """Order of reports of agents."""
 
 
+@checked(db.agents.AgentReport)
 @reported
 class ReportFields:
     """What every report of an agent has."""
 
-    agent_key: str = field("Name of the agent, 1 to 200 characters.")
+    agent_key: str = field("Name of the agent.")
     current_task: JSON | None = field("What it works on; left out, nothing.", default=UNSET)
     reported_at: datetime | None = field("When it reported; now by default.", default=UNSET)
-    idempotency_key: str | None = field(KEY, default=UNSET)
+    idempotency_key: str | None = key()
 
 
 @reported
@@ -72,8 +75,10 @@ class AgentStatusItem(ReportFields):
 class ReportAgentStatusesInput:
     """What agents do now, stored as far as each report is acceptable."""
 
-    reports: list[AgentStatusItem] = field("At most 1,000 reports, of one agent or of many.")
-    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+    reports: list[AgentStatusItem] = field(
+        "The reports, of one agent or of many.", check=BATCH, apart=True
+    )
+    idempotency_key: str | None = batch_key()
 
 
 @reported
@@ -82,17 +87,28 @@ class ReportAgentPerformanceInput(ReportFields):
     `agent_<key>_response_time` and `agent_<key>_success_rate`."""
 
     status: AgentStatus = field("What it is doing.")
-    response_time: Number = field("How long it takes to respond, in milliseconds, below 10^9.")
-    success_rate: Number = field("How often it succeeds, in percent, 0 to 100.")
-    task_count: int | None = field("Number of tasks it has done.", default=UNSET)
-    task_type: str | None = field("What kind of task it was measured at.", default=UNSET)
+    response_time: Number = field(
+        "How long it takes to respond, in milliseconds, below 10^9.",
+        check=db.reports.PERFORMANCE["response_time"],
+    )
+    success_rate: Number = field(
+        "How often it succeeds, in percent, 0 to 100.",
+        check=db.reports.PERFORMANCE["success_rate"],
+    )
+    task_count: int | None = field(
+        "Number of tasks it has done.", check=check.within(0, GRAPHQL_MAX_INT), default=UNSET
+    )
+    task_type: str | None = field(
+        "What kind of task it was measured at.", check=check.string(200, 0), default=UNSET
+    )
 
 
+@checked(db.agents.AgentReport)
 @reported
 class ReportAgentErrorInput(ReportFields):
     """What went wrong for one agent."""
 
-    message: str = field("What went wrong, in the agent's words.")
+    message: str = field("What went wrong, in the agent's words.", column="error")
     current_task: JSON | None = field(
         "The task that failed; left out, the one that the agent works on. Null: it has none.",
         default=UNSET,
@@ -100,6 +116,7 @@ class ReportAgentErrorInput(ReportFields):
     status: AgentStatus = field("What it is doing now.", default=AgentStatus.ERROR)
 
 
+@checked(db.agents.AgentReport)
 @given
 class ForgetAgentInput:
     """An agent that is gone for good."""

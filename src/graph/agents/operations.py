@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from graphql import GRAPHQL_MAX_INT
 from strawberry import UNSET
 
 import db
@@ -29,13 +28,13 @@ from graph.agents.types import (
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.errors import NotFound
-from graph.core.field import field, value
+from graph.core.field import argument, field, names_of, value
 from graph.core.mutation import Given, act, result
 from graph.core.node import id_of
 from graph.core.reporting import Reporting, many_result, one_result
 from graph.core.span import From, To, span, times
 
-Key = Annotated[str, strawberry.argument(description="The `key` of an agent.")]
+Key = Annotated[str, argument("The `key` of an agent.", check.string(200, 0))]
 
 # Results
 
@@ -77,7 +76,6 @@ def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
 
 def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
-    check.within(given.get("taskCount"), "taskCount", 0, GRAPHQL_MAX_INT)
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
     tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}
@@ -85,9 +83,16 @@ def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     return _report({**given, "performanceMetrics": figures}, at, key, measured=measured)
 
 
+NAMES = {
+    **names_of(ReportAgentStatusInput),
+    **names_of(ReportAgentPerformanceInput),
+    **names_of(ReportAgentErrorInput),
+}
+
+
 def _reporting(make: Any) -> Reporting:
     record = db.agents.AgentReport.Record
-    return Reporting(db.reports.REPORTED, record, make, time="reportedAt")
+    return Reporting(db.reports.REPORTED, record, make, NAMES, time="reportedAt")
 
 
 BY_KEY = {"key": db.agents.Agent.agent_key}

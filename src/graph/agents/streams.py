@@ -10,10 +10,11 @@ from strawberry import UNSET
 import db
 from db import Database, ReadSession
 from db.agents import AgentStatus
+from db.core import check
 from db.core.reads import Reads
 from graph.agents.types import READ, Agent, AgentReport
 from graph.core.context import Info
-from graph.core.field import field
+from graph.core.field import argument, field
 from graph.core.stream import (
     Conditions,
     Nudges,
@@ -30,13 +31,17 @@ from graph.core.stream import (
 ALL = "all"  # of whom something is read, whoever asks
 Keys = Annotated[
     list[str] | None,
-    strawberry.argument(description="Only agents with one of these keys; all if left out."),
+    argument(
+        "Only agents with one of these keys; all if left out.",
+        check.each(1_000, check.string(200, 0)),
+    ),
 ]
 Statuses = Annotated[
     list[AgentStatus] | None,
-    strawberry.argument(
-        description="Only agents in one of these statuses; one that leaves them is told once more, "
-        "with the status it has then."
+    argument(
+        "Only agents in one of these statuses; one that leaves them is told once more, with the "
+        "status it has then.",
+        check.items(20),
     ),
 ]
 

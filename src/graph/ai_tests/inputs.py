@@ -9,22 +9,24 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db.ai_tests import writes
+from db.core import check
 from graph.ai_tests.types import AiTestStatus
-from graph.core.field import field
+from graph.core.field import checked, field
 from graph.core.filter import filters, orders, relation
 from graph.core.mutation import given, idempotency_key, values
+from graph.core.node import key_of
 from graph.core.scalars import BigInt, Number
 
 if TYPE_CHECKING:
     from graph.dreams import DreamFilter
 
-COLUMNS = {"duration_ms": "duration", "parameters": "test_parameters"}
+DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
 def columns(input: Any, *but: str) -> dict[str, Any]:
-    """The columns that an input gives, by their names in the table; a null gives nothing."""
-    sent = values(input, *but)
-    return {COLUMNS.get(name, name): sent[name] for name in sent if sent[name] is not None}
+    """The columns that an input gives; a null gives nothing."""
+    return {name: sent for name, sent in values(input, *but).items() if sent is not None}
 
 
 @filters(db.ai_tests.LISTING)
@@ -41,24 +43,26 @@ class AiTestOrder:
     """Order of AI tests."""
 
 
+@checked(db.ai_tests.AiTest)
 @given
 class StartAiTestInput:
     """A test that begins now."""
 
-    dream_id: strawberry.ID = field("The dream to be tried.")
-    provider: str = field("Vendor of the model, in small letters, like `openai`.")
-    model: str = field("Name of the model, as its vendor spells it, at most 200 characters.")
+    dream_id: strawberry.ID = field("The dream to be tried.", check=DREAM)
+    provider: str = field("Vendor of the model.")
+    model: str = field("Name of the model, as its vendor spells it.")
     parameters: JSON | None = field(
-        "How the test is run, in your own terms: a JSON object.", default=UNSET
+        "How the test is run, in your own terms.", column="test_parameters", default=UNSET
     )
     idempotency_key: str | None = idempotency_key()
 
 
+@checked(db.ai_tests.AiTest)
 @given
 class CompleteAiTestInput:
     """How a test under way went."""
 
-    id: strawberry.ID = field("The test.")
+    id: strawberry.ID = field("The test.", check=TEST)
     impossibility_score: Number | None = field(
         "0 when the model did what was dreamt of, 100 when it failed altogether, rounded half up "
         "to two decimals; leave it out when nobody judged the answer.",
@@ -70,7 +74,9 @@ class CompleteAiTestInput:
     )
     reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+        "How long the model took, in milliseconds, at most 10^13.",
+        column="duration",
+        default=UNSET,
     )
     tokens_used: BigInt | None = field(
         "Tokens of prompt and answer together, at most 10^12.", default=UNSET
@@ -82,14 +88,17 @@ class CompleteAiTestInput:
     )
 
 
+@checked(db.ai_tests.AiTest)
 @given
 class FailAiTestInput:
     """How a test under way came to nothing."""
 
-    id: strawberry.ID = field("The test.")
+    id: strawberry.ID = field("The test.", check=TEST)
     reasoning: str | None = field("What went wrong.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+        "How long the model took, in milliseconds, at most 10^13.",
+        column="duration",
+        default=UNSET,
     )
     tokens_used: BigInt | None = field(
         "Tokens of prompt and answer together, at most 10^12.", default=UNSET
@@ -105,16 +114,17 @@ class FailAiTestInput:
 class CancelAiTestInput:
     """A test that will not be carried out."""
 
-    id: strawberry.ID = field("The test.")
+    id: strawberry.ID = field("The test.", check=TEST)
 
 
+@checked(db.ai_tests.AiTest, writes.ended)
 @given
 class RecordAiTestInput:
     """A test that was carried out elsewhere."""
 
-    dream_id: strawberry.ID = field("The dream that was tried.")
-    provider: str = field("Vendor of the model, in small letters, like `openai`.")
-    model: str = field("Name of the model, as its vendor spells it, at most 200 characters.")
+    dream_id: strawberry.ID = field("The dream that was tried.", check=DREAM)
+    provider: str = field("Vendor of the model.")
+    model: str = field("Name of the model, as its vendor spells it.")
     status: AiTestStatus = field(
         "How it ended: COMPLETED, FAILED or CANCELLED.", default=AiTestStatus.COMPLETED
     )
@@ -134,7 +144,9 @@ class RecordAiTestInput:
     )
     reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.", default=UNSET
+        "How long the model took, in milliseconds, at most 10^13.",
+        column="duration",
+        default=UNSET,
     )
     tokens_used: BigInt | None = field(
         "Tokens of prompt and answer together, at most 10^12.", default=UNSET
@@ -145,7 +157,7 @@ class RecordAiTestInput:
         default=UNSET,
     )
     parameters: JSON | None = field(
-        "How the test was run, in your own terms: a JSON object.", default=UNSET
+        "How the test was run, in your own terms.", column="test_parameters", default=UNSET
     )
     idempotency_key: str | None = idempotency_key()
 
@@ -154,4 +166,6 @@ class RecordAiTestInput:
 class RecordAiTestsInput:
     """Tests that were carried out elsewhere."""
 
-    tests: list[RecordAiTestInput] = field("The tests, at most 500; each is stored on its own.")
+    tests: list[RecordAiTestInput] = field(
+        "The tests; each is stored on its own.", check=check.items(500), apart=True
+    )

@@ -10,6 +10,7 @@ import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, writes
 from db.core import errors
+from db.core.check import refuse
 from db.users import Role
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
@@ -24,12 +25,13 @@ from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, Model
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
 from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import field, value
+from graph.core.field import field, names_of, value
 from graph.core.mutation import Given, act, existing, id_in, once, result
 from graph.core.node import IdOf, load
 from graph.core.permission import PUBLIC, scope
 from graph.core.span import From, To, span, times
 from graph.core.unset import or_none
+from graph.core.validation import faults_in
 
 # Results
 
@@ -80,7 +82,6 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 # Operations
 
-MAX_TESTS = 500
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
 TIMES = times(db.ai_tests.AiTest.created_at)
 ANY_DREAM = scope("tests:write", role=Role.ADMIN)
@@ -168,9 +169,10 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
 async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
     """What becomes of one of several tests."""
     try:
+        refuse(faults_in(input))
         return Outcome(index, await recorded(info, input))
     except EXPECTED as error:
-        return Outcome(index, error)
+        return Outcome(index, error.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}"))
 
 
 @strawberry.type
@@ -218,8 +220,6 @@ class Mutations:
         graphql_type=RecordAiTestsResult,
     )
     async def record_ai_tests(self, info: Info, input: Given[RecordAiTestsInput]) -> Any:
-        if len(input.tests) > MAX_TESTS:
-            raise errors.Invalid(f"Send at most {MAX_TESTS} tests at once.", "tests")
         results = [await outcome(info, index, test) for index, test in enumerate(input.tests)]
         stored = sum(not isinstance(each.result, errors.DomainError) for each in results)
         return RecordedAiTests(recorded_count=stored, results=results)

@@ -4,8 +4,9 @@ from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
+from db.core import check
 from graph.config.types import ConfigKind as ConfigKind  # described before a filter names it
-from graph.core.field import field
+from graph.core.field import checked, field
 from graph.core.filter import filters, orders
 from graph.core.mutation import given
 
@@ -30,14 +31,17 @@ class FeatureFlagOrder:
     """Order of feature flags."""
 
 
+@checked(db.config.ConfigEntry)
 @given
 class SetConfigInput:
     """A setting: either its value, or where its secret is kept."""
 
-    key: str = field("Its name, 1 to 100 small letters, digits, `_`, `.` and `-`.")
-    value: Maybe[JSON | None] = field("Any JSON value of at most 64 kB; nothing secret.")
+    key: str = field("Its name.")
+    value: Maybe[JSON | None] = field("Its value; nothing secret.")
     reference: str | None = field(
-        "In place of a value: the environment variable of a secret.", default=UNSET
+        "In place of a value: the environment variable of a secret.",
+        check=db.config.VARIABLE,
+        default=UNSET,
     )
     description: Maybe[str | None] = field("What the setting is for; stays as it is if left out.")
     category: Maybe[str | None] = field("What it belongs to; stays as it is if left out.")
@@ -46,6 +50,7 @@ class SetConfigInput:
     )
 
 
+@checked(db.config.ConfigEntry)
 @given
 class RemoveConfigInput:
     """A setting that is no longer needed."""
@@ -58,14 +63,17 @@ class RemoveConfigInput:
 class SyncEnvironmentInput:
     """Environment variables of the gateway that answers."""
 
-    names: list[str] = field("Their names, at most 100; no others are looked at.")
+    names: list[str] = field(
+        "Their names; no others are looked at.", check=check.each(100, check.string(200, 0))
+    )
 
 
+@checked(db.config.FeatureFlag)
 @given
 class SetFeatureFlagInput:
     """A feature flag; it is made if there is none of that key."""
 
-    key: str = field("Its name, 1 to 100 small letters, digits, `_`, `.` and `-`.")
+    key: str = field("Its name.")
     enabled: bool = field("Whether the feature is on at all.")
     rollout_percent: Maybe[int | None] = field(
         "For how many of 100 users it is on; stays as it is if left out, 100 at first."

@@ -9,7 +9,7 @@ from strawberry import Some
 
 import db
 from db import WriteSession
-from db.core import errors
+from db.core import check, errors
 from graph.config.inputs import (
     RemoveConfigInput,
     SetConfigInput,
@@ -28,16 +28,17 @@ from graph.config.types import (
 from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
 from graph.core.errors import Conflict, Invalid, NotFound
-from graph.core.field import field, value
+from graph.core.field import argument, field, value
 from graph.core.mutation import Given, act, result, values
 from graph.core.node import global_id
 from graph.core.permission import PUBLIC, VALUE
 from graph.core.unset import or_none
 
-FlagKey = Annotated[str, strawberry.argument(description="The `key` of a feature flag.")]
-Key = Annotated[str, strawberry.argument(description="The `key` of a setting.")]
+NAME = check.string(200, 0)
+FlagKey = Annotated[str, argument("The `key` of a feature flag.", NAME)]
+Key = Annotated[str, argument("The `key` of a setting.", NAME)]
 CATEGORY = Argument(
-    "category", str, "Only settings of this category.", db.config.ConfigEntry.category
+    "category", str, "Only settings of this category.", db.config.ConfigEntry.category, NAME
 )
 BY_KEY = {"key": db.config.ConfigEntry.key}
 
@@ -151,8 +152,6 @@ class Mutations:
         graphql_type=SyncEnvironmentResult,
     )
     async def sync_environment(self, info: Info, input: Given[SyncEnvironmentInput]) -> Any:
-        if len(input.names) > db.config.MAX_VARIABLES:
-            raise errors.Invalid("Name at most 100 variables at once.", "names")
         async with info.context.db.write(act(info)) as session:
             return await synced(session, input.names, info.context.storable_variables)
 

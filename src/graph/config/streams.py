@@ -10,21 +10,22 @@ from strawberry import UNSET
 
 import db
 from db import Database, ReadSession
+from db.core import check
 from db.core.sight import Sight
 from graph.config.types import READ, ConfigEntry, FeatureFlag
 from graph.core.changed import Changed
 from graph.core.context import Info
+from graph.core.field import argument
 from graph.core.stream import Conditions, Source, Update, among, message, removed, rows, stream
 
+NAMES = check.each(1_000, check.string(200, 0))
 Keys = Annotated[
     list[str] | None,
-    strawberry.argument(description="Only settings with one of these keys; all if left out."),
+    argument("Only settings with one of these keys; all if left out.", NAMES),
 ]
 Categories = Annotated[
     list[str] | None,
-    strawberry.argument(
-        description="Only settings of one of these categories; of all if left out."
-    ),
+    argument("Only settings of one of these categories; of all if left out.", NAMES),
 ]
 
 

@@ -5,18 +5,19 @@ arguments are made from the listing: a filter, an order, a search where it has o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Generic, TypeVar
 
-import strawberry
 from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
+from db.core import check
+from db.core.check import Check
 from db.core.listing import Listing, Slice
 from db.core.page import DEFAULT_SIZE, MAX_SIZE, Page, Window
 from graph.core.context import Info
-from graph.core.field import field, value
+from graph.core.field import argument, field, value
 from graph.core.filter import Direction, condition, lazily, many
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
@@ -91,19 +92,24 @@ class Argument:
     kind: Any
     description: str
     reveals: Any = None
+    check: Check | None = None
 
     @property
     def parameter(self) -> Parameter:
         kind: Any = self.kind | None
-        described = Annotated[kind, strawberry.argument(description=self.description)]
+        described = Annotated[kind, argument(self.description, self.check)]
         return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
 
 
+MAX_TERMS = 10  # of an order
+MAX_SEARCH = 500  # characters
+CURSOR = replace(check.string(4_096, 0), said="")  # it holds a text of 500 characters at most
+
 WINDOW = (
     Argument("first", int, f"How many rows, 0 to {MAX_SIZE}; {DEFAULT_SIZE} if nothing is said."),
-    Argument("after", str, "Only rows after this cursor."),
+    Argument("after", str, "Only rows after this cursor.", check=CURSOR),
     Argument("last", int, f"How many rows from the end, 0 to {MAX_SIZE}; walks backward."),
-    Argument("before", str, "Only rows before this cursor."),
+    Argument("before", str, "Only rows before this cursor.", check=CURSOR),
 )
 
 
@@ -113,9 +119,10 @@ def _arguments(listing: Listing) -> list[Argument]:
     made = [Argument("filter", lazily(f"{noun}Filter", module), "Only rows that match.")]
     if listing.orders:
         orders = many(lazily(f"{noun}Order", module))
-        made.append(Argument("order_by", orders, "The order; newest first if nothing is said."))
+        order = "The order; newest first if nothing is said."
+        made.append(Argument("order_by", orders, order, check=check.items(MAX_TERMS)))
     if listing.search is not None:
-        made.append(Argument("search", str, SEARCH))
+        made.append(Argument("search", str, SEARCH, check=check.string(MAX_SEARCH, 0)))
     return [*made, *WINDOW]
 
 

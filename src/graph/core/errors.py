@@ -7,7 +7,7 @@ request id, and is logged under it.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import strawberry
@@ -17,10 +17,14 @@ from strawberry import ExceptionHandler
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from db.core import errors
-from graph.core.field import enum, field, value
+from graph.core.field import enum, field, names_of, value
 from graph.core.permission import VALUE
 
 log = structlog.get_logger()
+
+E = TypeVar("E", bound=errors.DomainError)
+INPUT = "input"  # the argument of a mutation
+MAX_FAULTS = 20  # that are reported at once
 
 
 class ErrorCode(StrEnum):
@@ -56,10 +60,27 @@ class NotFound(Error):
 
 
 @value
-class Invalid(Error):
-    """A value is not acceptable."""
+class FieldError:
+    """What is wrong with one field of an input."""
 
-    field: str | None = field("The input field that holds it; null when it is no single one.")
+    message: str = field("What is wrong with it and what to do, for people.")
+    field: str | None = field(
+        "The field as the input spells it, such as `originalPrompt`, or the path to it with "
+        "positions from 0, such as `tests.3.impossibilityScore`; null when it is no single one. A "
+        "later version will give the path as a list."
+    )
+
+
+@value
+class Invalid(Error):
+    """Values are not acceptable. `message` and `field` are those of the first error."""
+
+    errors: list[FieldError] = field(
+        f"All that is wrong with the input, at most {MAX_FAULTS} errors. What depends on stored "
+        "data is only looked at when nothing else is wrong.",
+        cost=0,
+    )
+    field: str | None = field("The field of the first error; null when it is no single one.")
 
 
 @value
@@ -73,23 +94,39 @@ class Forbidden(Error):
 
 
 class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
-    def handle(self, exception: errors.NotFound, **_: Any) -> NotFound:
-        return NotFound(message=exception.message, code=ErrorCode.NOT_FOUND)
+    def handle(self, exception: errors.NotFound, *, field: Any, **_: Any) -> NotFound:
+        named = _named(exception, field)
+        return NotFound(message=named.message, code=ErrorCode.NOT_FOUND)
 
 
 class InvalidHandler(ExceptionHandler[errors.Invalid, Invalid]):
-    def handle(self, exception: errors.Invalid, **_: Any) -> Invalid:
-        return Invalid(message=exception.message, code=ErrorCode.INVALID, field=exception.field)
+    def handle(self, exception: errors.Invalid, *, field: Any, **_: Any) -> Invalid:
+        return shown(_named(exception, field))
 
 
 class ConflictHandler(ExceptionHandler[errors.Conflict, Conflict]):
-    def handle(self, exception: errors.Conflict, **_: Any) -> Conflict:
-        return Conflict(message=exception.message, code=ErrorCode.CONFLICT)
+    def handle(self, exception: errors.Conflict, *, field: Any, **_: Any) -> Conflict:
+        named = _named(exception, field)
+        return Conflict(message=named.message, code=ErrorCode.CONFLICT)
 
 
 class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
     def handle(self, exception: errors.Forbidden, **_: Any) -> Forbidden:
         return Forbidden(message=exception.message, code=ErrorCode.FORBIDDEN)
+
+
+def shown(invalid: errors.Invalid) -> Invalid:
+    """The member of a union that an error becomes, whose fields have the names of the input."""
+    faults = [FieldError(message=e.message, field=e.field) for e in invalid.errors[:MAX_FAULTS]]
+    return Invalid(
+        message=faults[0].message, code=ErrorCode.INVALID, field=faults[0].field, errors=faults
+    )
+
+
+def _named(error: E, field: Any) -> E:
+    """An error with columns under the names that the input of a mutation has for them."""
+    inputs = [argument.type for argument in field.arguments if argument.python_name == INPUT]
+    return error.renamed(names_of(inputs[0])) if inputs else error
 
 
 handlers = (NotFoundHandler(), InvalidHandler(), ConflictHandler(), ForbiddenHandler())
@@ -127,16 +164,22 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     code = (
         CODES.get(type(cause)) if cause else (error.extensions or {}).get("code", "BAD_USER_INPUT")
     )
-    message = error.message
+    message = error.message.replace("not to be None.", "not to be null.")  # graphql-core's words
     if isinstance(cause, TimeoutError):
         message = TIMEOUT
     elif code is None:
         code, message = "INTERNAL_SERVER_ERROR", MASKED
         log.error("resolver failed", request_id=request_id, path=_place(error), exc_info=cause)
     extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
+    if isinstance(cause, errors.Invalid) and cause.field is not None:
+        extensions["errors"] = [_fault(fault) for fault in cause.errors[:MAX_FAULTS]]
     if isinstance(cause, errors.RateLimited | errors.Throttled):
         extensions["retryAfterMs"] = round(cause.retry_after * 1000)
     return {**_short(shown), "message": shortened(message), "extensions": extensions}
+
+
+def _fault(fault: errors.FieldError) -> dict[str, Any]:
+    return {"message": fault.message, "field": fault.field}
 
 
 def failure(error: Exception) -> list[dict[str, Any]]:

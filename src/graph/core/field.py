@@ -1,17 +1,24 @@
 """Fields: how a type declares what it has. A resolver written by hand is the exception."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.arguments import StrawberryArgumentAnnotation
+from strawberry.types.field import StrawberryField
 
+from db.core.check import Check
+from db.core.errors import FieldError
 from db.core.listing import Listing
+from db.core.table import Table
 from graph.core.context import Info
 from graph.core.loader import Loader
 from graph.core.permission import VALUE, Access
 
 T = TypeVar("T", bound=type)
+Together = Callable[[Mapping[str, Any]], Iterator[FieldError]]
 
 
 def field(
@@ -24,6 +31,10 @@ def field(
     others: Access | None = None,
     reveals: Mapping[str, Any] | None = None,
     listing: Listing | None = None,
+    check: Check | None = None,
+    column: str | None = None,
+    apart: bool | None = None,
+    not_null: str | None = None,
     **options: Any,
 ) -> Any:
     """A field with its description; without a resolver it is the column of the same name. Its cost
@@ -32,6 +43,8 @@ def field(
     A resolver that shows `columns` names them; `others` is the access for rows that are not the
     viewer's own. `reveals` tells of arguments which column they tell something about, or which
     access they need; those of a list are known by its `listing` (graph.core.inputs).
+    A field of an input may have a check, stand for a `column` of another name, refuse null with a
+    message, or hold a list whose items are judged `apart`: a bad one does not refuse the others.
     """
     declared = {
         "access": access,
@@ -40,12 +53,57 @@ def field(
         "others": others,
         "reveals": reveals,
         "listing": listing,
+        "check": check,
+        "column": column,
+        "apart": apart,
+        "not_null": not_null,
     }
     metadata = {name: value for name, value in declared.items() if value is not None}
     resolved: Any = resolver
     return strawberry.field(
-        resolver=resolved, description=description, metadata=metadata, **options
+        resolver=resolved, description=_bounded(description, check), metadata=metadata, **options
     )
+
+
+def argument(
+    description: str, check: Check | None = None, name: str | None = None
+) -> StrawberryArgumentAnnotation:
+    """The description of an argument, with the check of its value."""
+    metadata = {} if check is None else {"check": check}
+    return strawberry.argument(
+        description=_bounded(description, check), name=name, metadata=metadata
+    )
+
+
+def _bounded(description: str, check: Check | None) -> str:
+    return f"{description} {check.said}".strip() if check else description
+
+
+def checked(table: type[Table], *together: Together) -> Callable[[T], T]:
+    """Declares that the fields of an input are columns of a table: each is checked as its column
+    is, and described so. `together` finds what is wrong with the values of several columns."""
+
+    def declare(cls: Any) -> Any:
+        for field in cls.__strawberry_definition__.fields:
+            check = table.checks.get(column_of(field))
+            if check and "check" not in field.metadata:
+                field.metadata = {**field.metadata, "check": check}
+                field.description = _bounded(field.description, check)
+        cls.together = together
+        return cls
+
+    return declare
+
+
+def column_of(field: StrawberryField) -> str:
+    """The column that a field of an input stands for."""
+    return str(field.metadata.get("column", field.python_name))
+
+
+def names_of(cls: Any) -> dict[str, str]:
+    """The names by which clients know the fields of an input, by their columns."""
+    fields = cls.__strawberry_definition__.fields
+    return {column_of(field): NameConverter().from_field(field) for field in fields}
 
 
 def column(name: str, description: str, access: Access | None = None) -> Any:

@@ -1,6 +1,6 @@
 """Filters and orders: input types made from a listing, and what clients send turned into data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -9,15 +9,17 @@ from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import strawberry
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Uuid
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text, Uuid
 from strawberry import UNSET
 
 from db.core.batch import Column
-from db.core.errors import Invalid
+from db.core.check import Check, items, single, string
+from db.core.errors import FieldError, Invalid
 from db.core.filter import All, Compare, Condition, Either, Not, Some, size
 from db.core.listing import Listing
-from graph.core.field import described, enum
-from graph.core.node import parse_id
+from db.core.table import referred
+from graph.core.field import described, enum, field
+from graph.core.node import key_of, parse_id
 from graph.core.permission import VALUE
 from graph.core.scalars import BigInt, Number
 
@@ -50,6 +52,9 @@ OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
 MAX_VALUES = 1_000
+MAX_TEXT = 1_000  # characters
+MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
+NO_CONDITION = "Null is no condition; leave it out."
 
 
 def lazily(name: str, module: str) -> Any:
@@ -69,12 +74,8 @@ class Comparator:
     read: Any = staticmethod(lambda value: value)
 
     def conditions(self, column: str) -> Iterator[Condition]:
-        """One condition for each operator given. Raises Invalid for null."""
+        """One condition for each operator given."""
         for operator, value in _given(self):
-            if value is None or (isinstance(value, list) and None in value):
-                raise Invalid("Null compares with nothing; use isNull.", column)
-            if isinstance(value, list) and len(value) > MAX_VALUES:
-                raise Invalid(f"At most {MAX_VALUES} values can be compared at once.", column)
             read = bool if operator == "is_null" else self.read
             values = tuple(map(read, value)) if isinstance(value, list) else read(value)
             yield Compare(column, operator, values)
@@ -95,9 +96,10 @@ def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[
     )
 
 
-def _input(name: str, description: str) -> Any:
+def _input(name: str, description: str, check: Check | None = None, **more: Any) -> Any:
     """An optional field of an input type, under the name that GraphQL knows it by."""
-    return strawberry.field(name=camel(name), default=UNSET, description=description)
+    options = {"name": camel(name), "default": UNSET, "not_null": NO_CONDITION}
+    return field(description, check=check, **options, **more)
 
 
 def camel(name: str) -> str:
@@ -130,6 +132,43 @@ KINDS: tuple[tuple[Any, str, Any, tuple[str, ...], Any], ...] = (
 )
 
 
+def comparison(column: Column) -> Check:
+    """What is wrong with the values that a column is compared with, by operator."""
+    wrong = _value(column)
+
+    def faults(given: Mapping[str, Any]) -> Iterator[FieldError]:
+        for operator, value in given.items():
+            values = value if isinstance(value, list) else [value]
+            if len(values) > MAX_VALUES:
+                message = f"At most {MAX_VALUES:,} values can be compared at once."
+                yield FieldError(message, operator)
+                continue
+            for index, part in enumerate(values):
+                place = f"{operator}.{index}" if isinstance(value, list) else operator
+                if part is None:
+                    yield FieldError("Null compares with nothing; use isNull.", place)
+                elif operator != "isNull":
+                    yield from (fault.under(place) for fault in wrong.faults(part))
+
+    return Check("", faults)
+
+
+def _value(column: Column) -> Check:
+    """The check of one value that a column is compared with."""
+    if isinstance(column.type, Uuid):
+        return key_of(referred(column))
+    if isinstance(column.type, Numeric):
+        return single("", _too_large)
+    if isinstance(column.type, Text | ARRAY) and "choices" not in column.info:
+        return string(MAX_TEXT, 0)
+    return single("", lambda _: None)
+
+
+def _too_large(number: Any) -> str | None:
+    is_held = not isinstance(number, Decimal) or abs(number.adjusted()) <= MAX_EXPONENT
+    return None if is_held else f"This number is beyond 10^{MAX_EXPONENT}."
+
+
 def filters(listing: Listing) -> Callable[[T], T]:
     """Makes a class the filter type of a listing: a comparator for each column it lets be filtered,
     `and`, `or` and `not`, beside the relations that the class declares itself."""
@@ -137,10 +176,10 @@ def filters(listing: Listing) -> Callable[[T], T]:
     def make(cls: T) -> T:
         for name, column in listing.filters.items():
             said = f"Condition on `{camel(name)}`."
-            _declare(cls, name, _comparator_of(column), said)
+            _declare(cls, name, _comparator_of(column), said, comparison(column), apart=True)
         itself: Any = lazily(cls.__name__, cls.__module__)
-        _declare(cls, "and", many(itself), "All of these hold.")
-        _declare(cls, "or", many(itself), "At least one of these holds.")
+        _declare(cls, "and", many(itself), "All of these hold.", items(MAX_CONDITIONS))
+        _declare(cls, "or", many(itself), "At least one of these holds.", items(MAX_CONDITIONS))
         _declare(cls, "not", itself, "This does not hold.")
         cls.filters = listing  # type: ignore[attr-defined]  # read by graph.core.inputs
         return strawberry.input(cls, description=described(cls))
@@ -148,9 +187,11 @@ def filters(listing: Listing) -> Callable[[T], T]:
     return make
 
 
-def _declare(cls: type, name: str, type_: Any, description: str) -> None:
+def _declare(
+    cls: type, name: str, type_: Any, description: str, *check: Check, **more: Any
+) -> None:
     cls.__annotations__[_python(name)] = type_ | None
-    setattr(cls, _python(name), _input(name, description))
+    setattr(cls, _python(name), _input(name, description, *check, **more))
 
 
 def _python(name: str) -> str:
@@ -159,11 +200,11 @@ def _python(name: str) -> str:
 
 def relation(description: str) -> Any:
     """A condition on related rows, declared in the class given to `filters`."""
-    return strawberry.field(default=UNSET, description=description)
+    return field(description, default=UNSET, not_null=NO_CONDITION)
 
 
 def condition(given: Any) -> Condition:
-    """A filter as clients send it, as data. Raises Invalid for null, and for too much of it."""
+    """A filter as clients send it, as data. Raises Invalid for too much of it."""
     made = _all(given, 1)
     if size(made) > MAX_CONDITIONS:
         raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions.", "filter")
@@ -179,8 +220,6 @@ def _all(given: Any, level: int) -> Condition:
 def _parts(name: str, sent: Any, level: int) -> Iterator[Condition]:
     """What one field of a filter adds to it."""
     match name, sent:
-        case _, None:
-            raise Invalid("Null is no condition; leave it out.", name)
         case "and", parts:
             yield All(tuple(_all(part, level + 1) for part in parts))
         case "or", parts:

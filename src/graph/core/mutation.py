@@ -17,7 +17,7 @@ from db.core.errors import Conflict, NotFound
 from db.core.idempotency import Claim
 from db.core.table import Table
 from graph.core.context import Info
-from graph.core.field import described, field
+from graph.core.field import argument, column_of, described, field
 from graph.core.fingerprint import fingerprint
 from graph.core.node import parse_id
 from graph.core.permission import VALUE
@@ -26,7 +26,7 @@ from graph.core.unset import or_none
 T = TypeVar("T", bound=type)
 Input = TypeVar("Input")
 
-Given = Annotated[Input, strawberry.argument(description="What is asked for.")]
+Given = Annotated[Input, argument("What is asked for.")]
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -39,11 +39,12 @@ def given(cls: T) -> T:
 def idempotency_key() -> Any:
     """The field of an input that makes it safe to send again."""
     return field(
-        "Any text of your own, 1 to 200 characters: the same input under the same key is carried "
+        "Any text of your own: the same input under the same key is carried "
         "out once within 48 hours, and each time answered with what was made; with NotFound when "
         "that was deleted since. Another input under the key is a Conflict; how numbers, times and "
         "keys of objects are written makes no difference.",
         default=UNSET,
+        check=idempotency.KEY,
     )
 
 
@@ -64,7 +65,7 @@ def act(info: Info) -> Act:
 
 
 def values(input: Any, *but: str) -> dict[str, Any]:
-    """The columns that an input gives. What was left out is left out; a null is a null."""
+    """What an input gives, by column. What was left out is left out; a null is a null."""
     apart = {"id", "idempotency_key", "expected_version", *but}
     return dict(_sent(input, apart))
 
@@ -74,7 +75,8 @@ def _sent(input: Any, apart: set[str]) -> Iterator[tuple[str, Any]]:
         sent = getattr(input, item.name)
         left_out = sent is UNSET or (sent is None and item.default is None)  # a Maybe not given
         if item.name not in apart and not left_out:
-            yield item.name, sent.value if isinstance(sent, Some) else sent
+            column = column_of(item)  # type: ignore[arg-type]  # the fields are Strawberry's
+            yield column, sent.value if isinstance(sent, Some) else sent
 
 
 async def once(

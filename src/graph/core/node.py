@@ -3,26 +3,30 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
 
+from db.core import check
+from db.core.check import Check
 from db.core.errors import Invalid
 from db.core.page import MAX_SIZE
 from db.core.table import Table
 from graph.core.context import Info
-from graph.core.field import described, field
+from graph.core.field import argument, described, field
 from graph.core.loader import Loader, One
 from graph.core.permission import VALUE, Access
 
 T = TypeVar("T", bound=type)
 
-IdOf = Annotated[strawberry.ID, strawberry.argument(description="The `id` of an entity.")]
+ID = replace(check.string(100, 0), said="")  # those of this API have fewer characters
+
+IdOf = Annotated[strawberry.ID, argument("The `id` of an entity.", ID)]
 Ids = Annotated[
     list[strawberry.ID],
-    strawberry.argument(description=f"The ids of entities, at most {MAX_SIZE}."),
+    argument("The ids of entities.", check.items(MAX_SIZE)),
 ]
 
 
@@ -96,15 +100,30 @@ def _key(text: Any) -> UUID | None:
         return None
 
 
-def parse_id(text: str, table: type[Table] | None = None) -> tuple[NodeType, UUID]:
+def key_of(table: type[Table]) -> Check:
+    """The check of an id that must be one of a table."""
+
+    def wrong(text: str) -> str | None:
+        try:
+            parse_id(text, table)
+        except Invalid as invalid:
+            return invalid.message
+        return None
+
+    return check.single("", wrong)
+
+
+def parse_id(
+    text: str, table: type[Table] | None = None, field: str = "id"
+) -> tuple[NodeType, UUID]:
     """An id as clients send it. Raises Invalid if it is none, or one of another type."""
     prefix, _, digits = text.rpartition("_")
     found = _by_prefix.get(prefix)
     expected = _by_record[table.Record] if table else found
     if found is None or not re.fullmatch("[0-9a-f]{32}", digits):
-        raise Invalid("This is not an id of this API.", "id")
+        raise Invalid("This is not an id of this API.", field)
     if found is not expected:
-        raise Invalid(f"This is the id of another type: {prefix}.", "id")
+        raise Invalid(f"This is the id of another type: {prefix}.", field)
     return found, UUID(digits)
 
 
@@ -137,6 +156,4 @@ class Queries:
         VALUE,
     )
     async def nodes(self, info: Info, ids: Ids) -> list[Node | None]:
-        if len(ids) > MAX_SIZE:
-            raise Invalid(f"Ask for at most {MAX_SIZE} ids at once.", "ids")
         return await asyncio.gather(*(_found(info, id) for id in ids))

@@ -14,14 +14,14 @@ from typing import Any, TypeVar, dataclass_transform
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
+from strawberry import UNSET
 
-from db.core import errors, idempotency
+from db.core import check, errors, idempotency
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest import Intake
 from db.core.item import Item
 from graph.core.context import Info
-from graph.core.errors import Invalid
+from graph.core.errors import FieldError, Invalid, shown
 from graph.core.field import enum, field, value
 from graph.core.mutation import given, result
 from graph.core.node import id_of
@@ -32,11 +32,26 @@ T = TypeVar("T", bound=type)
 Given = Mapping[str, Any]
 Make = Callable[[Info, Given, datetime, str | None], Item]
 
-KEY = (
-    "Any text of your own that makes it safe to send again: of all items with the same key and "
-    "time the first one is stored. It needs the time."
-)
-BATCH_KEY = "A key for those items that have none: it stands for this text and their position."
+BATCH = check.items(MAX_ITEMS)
+
+
+def key() -> Any:
+    """The field of an item that makes it safe to send again."""
+    return field(
+        "Any text of your own that makes it safe to send again: of all items with the same key and "
+        "time the first one is stored. It needs the time.",
+        check=idempotency.KEY,
+        default=UNSET,
+    )
+
+
+def batch_key() -> Any:
+    """The field of a batch that gives its items such keys."""
+    return field(
+        "A key for those items that have none: it stands for this text and their position.",
+        check=idempotency.KEY,
+        default=UNSET,
+    )
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -81,6 +96,9 @@ class ItemError:
 
     message: str = field("What went wrong and what to do, for people.")
     code: ItemErrorCode = field("What went wrong, for programs.")
+    errors: list[FieldError] = field(
+        "All that is wrong with the item; empty where the code is not INVALID.", cost=0
+    )
     field: str | None = field("The field that holds the bad value; null when it is no single one.")
 
 
@@ -155,11 +173,12 @@ def many_result(name: str) -> Any:
 @dataclass(frozen=True, slots=True)
 class Reporting:
     """How one kind of thing is reported: where it goes, what its ids look like, how an input
-    becomes an item, and which field of the input holds its time."""
+    becomes an item, and how the input calls its columns and its time."""
 
     intake: Intake
     record: type
     make: Make
+    names: Mapping[str, str]
     time: str = "timestamp"
 
     async def one(self, info: Info, given: Any) -> Stored:
@@ -176,11 +195,9 @@ class Reporting:
     async def many(self, info: Info, input: Any, name: str) -> Outcome:
         """Stores the items that the input has under a name, as far as they are acceptable.
 
-        Raises Invalid for too many of them, RateLimited and Unavailable when none is stored.
+        Raises RateLimited, and Unavailable when none is stored.
         """
         size = len(input[name])
-        if size > MAX_ITEMS:
-            raise errors.Invalid(f"Send at most {MAX_ITEMS:,} items at once.", name)
         batch_key = _key(input)
         items, refused = self._items(info, input[name], batch_key)
         late = await info.context.ingest.take(self.intake, list(items.values()))
@@ -219,11 +236,8 @@ class Reporting:
         return self.make(info, given, time, f"{who.user_id or who.key_id}/{self.intake.name}/{key}")
 
     def _renamed(self, error: DomainError) -> DomainError:
-        """The same with the field as the schema names it."""
-        if not isinstance(error, errors.Invalid) or error.field is None:
-            return error
-        name = self.time if error.field == "timestamp" else to_camel_case(error.field)
-        return errors.Invalid(error.message, name)
+        """The same with the fields as the input names them."""
+        return error.renamed({**self.names, "timestamp": self.time})
 
 
 def _key(given: Given) -> str | None:
@@ -240,4 +254,6 @@ def _id(item: Item | None) -> UUID | None:
 
 def _shown(error: DomainError) -> ItemError:
     code = CODES.get(type(error), ItemErrorCode.INVALID)
-    return ItemError(message=error.message, code=code, field=getattr(error, "field", None))
+    faults = shown(error).errors if isinstance(error, errors.Invalid) else []
+    first = faults[0].field if faults else None
+    return ItemError(message=error.message, code=code, errors=faults, field=first)

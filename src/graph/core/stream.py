@@ -7,7 +7,7 @@ same for all streams, and `live` takes care of them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from inspect import Parameter, Signature
@@ -18,9 +18,10 @@ from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db import Database
+from db.core import check
 from db.core.reads import Reads
 from graph.core.context import Info
-from graph.core.field import described, enum, field
+from graph.core.field import argument, described, enum, field
 from graph.core.permission import VALUE, Access
 from graph.core.unset import or_none
 
@@ -199,6 +200,8 @@ def among(values: Sequence[str] | None) -> frozenset[str] | None:
     return None if sent is None else frozenset(sent)
 
 
+POSITION = replace(check.string(200, 0), said="")  # those of streams have 24 characters
+
 FIXED = (
     Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
     Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info),
@@ -209,9 +212,10 @@ AFTER = Parameter(
     default=UNSET,
     annotation=Annotated[
         str | None,
-        strawberry.argument(
-            description="The cursor of the last message you have: the stream goes on after it. "
-            "Without it, it begins with a SNAPSHOT."
+        argument(
+            "The cursor of the last message you have: the stream goes on after it. Without it, it "
+            "begins with a SNAPSHOT.",
+            POSITION,
         ),
     ],
 )

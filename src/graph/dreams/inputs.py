@@ -6,13 +6,16 @@ import strawberry
 from strawberry import UNSET, Maybe
 
 import db
-from graph.core.field import field
+from graph.core.field import checked, field
 from graph.core.filter import filters, orders, relation
 from graph.core.mutation import given, idempotency_key
+from graph.core.node import key_of
 from graph.dreams.types import DreamCategory, DreamStatus
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTestFilter
+
+DREAM = key_of(db.dreams.Dream)
 
 
 @filters(db.dreams.LISTING)
@@ -29,46 +32,51 @@ class DreamOrder:
     """Order of dreams."""
 
 
+@checked(db.dreams.Dream)
 @given
 class CreateDreamInput:
     """A new dream of the viewer."""
 
-    title: str = field("Short name, 1 to 200 characters.")
+    title: str = field("Short name.")
     description: str | None = field("What a good answer has to do.", default=UNSET)
     original_prompt: str | None = field("The prompt that models will be given.", default=UNSET)
     category: DreamCategory = field("The kind of ability it asks for.", default=DreamCategory.OTHER)
-    tags: list[str] = field("Free labels, at most 50.", default_factory=list)
+    tags: list[str] = field("Free labels.", default_factory=list)
     is_public: bool = field("Whether everybody may see it.", default=False)
-    status: DreamStatus = field("Where it starts: DRAFT or ACTIVE.", default=DreamStatus.ACTIVE)
+    status: DreamStatus = field(
+        "Where it starts.", check=db.dreams.STARTING, default=DreamStatus.ACTIVE
+    )
     idempotency_key: str | None = idempotency_key()
 
 
+@checked(db.dreams.Dream)
 @given
 class EditDreamInput:
     """Changes to a dream; what is left out stays as it is."""
 
-    id: strawberry.ID = field("The dream.")
+    id: strawberry.ID = field("The dream.", check=DREAM)
     expected_version: int | None = field("Its version when it was read.", default=UNSET)
-    title: Maybe[str] = field("Short name, 1 to 200 characters.")
+    title: Maybe[str] = field("Short name.")
     description: Maybe[str | None] = field("What a good answer has to do.")
     original_prompt: Maybe[str | None] = field("The prompt that models are given.")
     category: Maybe[DreamCategory] = field("The kind of ability it asks for.")
-    tags: Maybe[list[str]] = field("Free labels, at most 50.")
+    tags: Maybe[list[str]] = field("Free labels.")
 
 
 @given
 class DreamInput:
     """A dream of the viewer."""
 
-    id: strawberry.ID = field("The dream.")
+    id: strawberry.ID = field("The dream.", check=DREAM)
 
 
+@checked(db.dreams.Dream)
 @given
 class RemixDreamInput:
     """A dream that varies another; what is left out is taken from that one."""
 
-    id: strawberry.ID = field("The dream to vary.")
-    title: Maybe[str] = field("Short name, 1 to 200 characters.")
+    id: strawberry.ID = field("The dream to vary.", check=DREAM)
+    title: Maybe[str] = field("Short name.")
     description: Maybe[str | None] = field("What a good answer has to do.")
     original_prompt: Maybe[str | None] = field("The prompt that models will be given.")
     idempotency_key: str | None = idempotency_key()

@@ -7,10 +7,14 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from graph.core.field import field
+from db.core import check
+from graph.core.field import checked, field
 from graph.core.filter import filters, orders
-from graph.core.reporting import BATCH_KEY, KEY, reported
+from graph.core.reporting import BATCH, batch_key, key, reported
 from graph.events.types import EventSeverity
+from graph.users import USER
+
+LONG = check.string(check.MAX_TEXT, 0)
 
 
 @filters(db.events.LISTING)
@@ -23,17 +27,20 @@ class EventOrder:
     """Order of events."""
 
 
+@checked(db.events.Event)
 @reported
 class EventFields:
     """What every event has."""
 
-    event_type: str = field("What kind of thing happened, 1 to 200 characters.")
-    source: str = field("Who reports it, for example the name of a service, 1 to 200 characters.")
+    event_type: str = field("What kind of thing happened.")
+    source: str = field("Who reports it, for example the name of a service.")
     payload: JSON | None = field("The facts, in the terms of the source.", default=UNSET)
     metadata: JSON | None = field("What there is to say about the report.", default=UNSET)
-    user_id: strawberry.ID | None = field("Id of the user who caused it.", default=UNSET)
+    user_id: strawberry.ID | None = field(
+        "Id of the user who caused it.", check=USER, default=UNSET
+    )
     timestamp: datetime | None = field("When it happened; now by default.", default=UNSET)
-    idempotency_key: str | None = field(KEY, default=UNSET)
+    idempotency_key: str | None = key()
 
 
 @reported
@@ -43,6 +50,7 @@ class LogEventInput(EventFields):
     severity: EventSeverity = field("How much it matters.", default=EventSeverity.INFO)
 
 
+@checked(db.events.Event)
 @reported
 class EventItem(EventFields):
     """One event of a batch."""
@@ -57,17 +65,20 @@ class EventItem(EventFields):
 class LogEventsInput:
     """Events, stored as far as each is acceptable."""
 
-    events: list[EventItem] = field("At most 1,000 events.")
-    idempotency_key: str | None = field(BATCH_KEY, default=UNSET)
+    events: list[EventItem] = field("The events.", check=BATCH, apart=True)
+    idempotency_key: str | None = batch_key()
 
 
+@checked(db.events.Event)
 @reported
 class LogErrorInput:
     """An error of a program, logged as an event of the type `system_error`."""
 
-    message: str = field("What went wrong.")
-    stack: str | None = field("Where it went wrong, as the program prints it.", default=UNSET)
-    context: JSON | None = field("What else is known.", default=UNSET)
-    source: str = field("Who reports it, 1 to 200 characters.", default="system")
+    message: str = field("What went wrong.", check=LONG)
+    stack: str | None = field(
+        "Where it went wrong, as the program prints it.", check=LONG, default=UNSET
+    )
+    context: JSON | None = field("What else is known.", check=check.PART, default=UNSET)
+    source: str = field("Who reports it.", default="system")
     timestamp: datetime | None = field("When it went wrong; now by default.", default=UNSET)
-    idempotency_key: str | None = field(KEY, default=UNSET)
+    idempotency_key: str | None = key()

@@ -7,11 +7,12 @@ import strawberry
 from strawberry import UNSET
 
 import db
+from db.core import check
 from db.core.item import Item
 from db.core.span import points
 from graph.core.connection import Connection, listed
 from graph.core.context import Info
-from graph.core.field import field
+from graph.core.field import argument, field, names_of
 from graph.core.mutation import Given
 from graph.core.node import IdOf, load, parse_id
 from graph.core.reporting import Reporting, many_result, one_result
@@ -21,7 +22,7 @@ from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, Event
 
 GroupBy = Annotated[
     list[EventGroup],
-    strawberry.argument(description="What to count by beside time; with nothing, all together."),
+    argument("What to count by beside time; with nothing, all together.", check.items(10)),
 ]
 BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
 
@@ -39,7 +40,7 @@ def _event(_: Info, given: Any, at: datetime, key: str | None) -> Item:
         "payload": _known(given.get("payload")),
         "timestamp": at,
         "metadata": _known(given.get("metadata")),
-        "user_id": None if user is None else parse_id(user, db.users.User)[1],
+        "user_id": None if user is None else parse_id(user, db.users.User, "user_id")[1],
     }
     return db.events.LOGGED.rules.item(row, at, key)
 
@@ -54,8 +55,8 @@ def _known(value: Any) -> Any:
     return {} if value is None else value
 
 
-EVENTS = Reporting(db.events.LOGGED, db.events.Event.Record, _event)
-ERRORS = Reporting(db.events.LOGGED, db.events.Event.Record, _error)
+EVENTS = Reporting(db.events.LOGGED, db.events.Event.Record, _event, names_of(LogEventInput))
+ERRORS = Reporting(db.events.LOGGED, db.events.Event.Record, _error, names_of(LogErrorInput))
 
 
 @strawberry.type

@@ -1,0 +1,55 @@
+"""Quoting: how messages of graphql-core show what a client sent: as JSON, and not at length.
+
+graphql-core prints values as Python does, True and {'a': None}, and has no setting for it; all of
+its modules print by the one function that is replaced here.
+"""
+
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+import graphql.pyutils
+
+MAX_TEXT = 100  # characters
+MAX_ITEMS = 5  # of a list or an object
+MAX_DEPTH = 2
+
+_printing: Any = sys.modules[f"{graphql.pyutils.__name__}.inspect"]  # a function hides the module
+_as_python = _printing.inspect_recursive
+
+
+def install() -> None:
+    """Makes graphql-core print values as `quoted` does."""
+    _printing.inspect_recursive = quoted
+
+
+def quoted(value: Any, seen: Any = ()) -> str:
+    """A value of a client as JSON, shortened; any other as graphql-core prints it."""
+    if value is None or isinstance(value, bool | int | float):
+        return _short(json.dumps(value))
+    if isinstance(value, Decimal):
+        return _short(str(value))
+    if isinstance(value, str):
+        return json.dumps(_short(value), ensure_ascii=False)
+    if isinstance(value, list | dict):
+        return _nested(value, seen)
+    return str(_as_python(value, [*seen]))
+
+
+def _nested(value: list[Any] | dict[str, Any], seen: Any) -> str:
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    if value and len(seen) >= MAX_DEPTH:
+        return f"{opening}…{closing}"
+    within = [*seen, value]
+    if isinstance(value, list):
+        shown = [quoted(part, within) for part in value[:MAX_ITEMS]]
+    else:
+        some = list(value.items())[:MAX_ITEMS]
+        shown = [f"{quoted(name)}: {quoted(part, within)}" for name, part in some]
+    more = ["…"] if len(value) > MAX_ITEMS else []
+    return f"{opening}{', '.join([*shown, *more])}{closing}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
