@@ -60,12 +60,14 @@ SORTED = [
 REAL = [*PAGES[:4], SORTED[0]]
 
 
-async def plans_of(database: Database, url: str, *pages: str) -> list[Plan]:
+async def plans_of(
+    database: Database, url: str, *pages: str, having: str = "LATERAL"
+) -> list[Plan]:
     """The plans of the statements that read pages, asked for with a key of an operator."""
     user = await make_user(database, role=Role.OPERATOR)
     key = await make_key(database, production(), user_id=user.id)
     app = gateway(production(), database)
-    async with explained(database, url, "LATERAL") as plans:
+    async with explained(database, url, having) as plans:
         for page in pages:
             answer = (await ask(app, key.text, "{" + page + "}")).json()
             assert "errors" not in answer, answer
@@ -106,6 +108,18 @@ async def test_a_sorted_page_reads_no_more_than_all_rows_of_its_parents(
     for plan in await plans_of(filled, database_url, *SORTED):
         assert plan.discarded == 0
         assert plan.buffers <= 3 * probes + ROWS
+
+
+async def test_statistics_of_many_models_read_each_test_once(
+    filled: Database, database_url: str
+) -> None:
+    page = "aiModels(first: 100) { nodes { statistics { testCount } } }"
+    [plan] = await plans_of(filled, database_url, page, having="GROUP BY")
+
+    async with filled.read() as session:
+        size = text("select sum(relpages) from pg_class where relname ~ '^ai_tests_y[0-9m]+$'")
+        pages = await session.scalar(size)
+    assert 0 < plan.buffers <= pages + PARENTS
 
 
 async def test_pages_of_real_rows(server_url: str, imported_template_url: str) -> None:
