@@ -79,10 +79,17 @@ def _masked(value: Any) -> Any:
 
 
 def _masked_text(text: str) -> str:
-    if len(text) < _SHORTEST or not _MAYBE.search(text):
+    if len(text) < _SHORTEST or not _may_hold_credential(text):
         return text
     new = _CREDENTIALS.sub(_mask, text)
     return text if new == text else new
+
+
+def _may_hold_credential(text: str) -> bool:
+    """Quick, and true of every text that holds one."""
+    if _MAYBE.search(text):
+        return True
+    return (":" in text or "=" in text) and bool(_ASSIGNED.search(text))
 
 
 def _masked_object(value: dict[str, Any]) -> dict[str, Any]:
@@ -218,9 +225,9 @@ _CREDENTIALS = re.compile(  # no part may scan the rest of a text from each of i
     r"\\?[\"']?\s?(?:=\s?|:\s?(?=\\?[\"']|[^\s,;&]{0,100}[0-9]))\\?[\"']?)[^\s,;&\"'\\]{3,}",
     re.DOTALL,
 )
-_SHORTEST = 9  # characters of a text that holds one, such as `a://b:c@d`
-# Whether a text may hold one; many times as quick.
+_SHORTEST = 7  # characters of a text that holds one, such as `pwd=abc`
+_ASSIGNED = re.compile(r"(?i:pass|pwd|secret|token|key)")
 _MAYBE = re.compile(
-    r"[=:]|sk[-_]|rk_|-----B|A(?:[KS]I|BI|CC|3T)|eyJ|g(?:h[oprsu]_|ithub_pat_|l[a-z]{2,6}-)|xox"
-    r"|s\.slack|whsec_|AIza|npm_|pypi-|hf_|SG\.|sq0|-us[0-9]|dn_[pdt]|(?:earer|asic) "
+    r"://|sk[-_]|rk_|-----B|A(?:[KS]I|BI|CC|3T)|eyJ|g(?:h[oprsu]_|ithub_pat_|l[a-z]{2,6}-)|xox"
+    r"|s\.slack|whsec_|AIza|npm_|pypi-|hf_|SG\.|sq0|-us[0-9]|:AA|dn_[pdt]|(?:earer|asic) "
 )
