@@ -66,6 +66,8 @@ def _is_postgresql(url: SecretStr) -> SecretStr:
 
 
 def _cannot_be_listened_in_on(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("must hold no user name and no password: it is shown and logged")
     if not is_secure(url):
         raise ValueError("must start with https://")
     return url

@@ -103,6 +103,11 @@ def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None
             "DATABASE_URL is not acceptable: must start with postgresql://.",
         ),
         (
+            {"DREAMNET_OIDC_JWKS_URL": "https://ada:hunter2@issuer.example/keys"},
+            "DREAMNET_OIDC_JWKS_URL is not acceptable: must hold no user name and no password: it "
+            "is shown and logged.",
+        ),
+        (
             {"DREAMNET_PORT": "0", "DREAMNET_POOL_SIZE": "-1"},
             "DREAMNET_PORT is not acceptable: Input should be greater than or equal to 1.\n"
             "DREAMNET_POOL_SIZE is not acceptable: Input should be greater than or equal to 1.",
