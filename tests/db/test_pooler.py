@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import literal, select, text
+from sqlalchemy.exc import NotSupportedError
 from stored import seqs
 
 from db import Database, feeds
@@ -98,6 +99,30 @@ async def test_sessions_share_connections_of_the_server(through: Through) -> Non
         works = [work(number) for number in range(30) for work in (read, write)]
         await asyncio.gather(*works)
         await database.close()
+
+
+async def test_a_changed_column_costs_one_read(database: Database, database_url: str) -> None:
+    """As much as where statements are prepared by name."""
+    for pooler in (Pooler.NONE, Pooler.TRANSACTION):
+        behind = Database(connection_info(database_url).behind(pooler), pool_size=3)
+        await execute(database, "create table numbers (number) as select 7")
+        assert await number(behind) == 7
+        await execute(database, "alter table numbers alter number type bigint")
+        with pytest.raises((BufferError, NotSupportedError)):
+            await number(behind)
+        assert await number(behind) == 7
+        await execute(database, "drop table numbers")
+        await behind.close()
+
+
+async def execute(database: Database, statement: str) -> None:
+    async with database.write() as session:
+        await session.execute(text(statement))
+
+
+async def number(database: Database) -> Any:
+    async with database.read() as session:
+        return await session.scalar(text("select number from numbers"))
 
 
 async def test_nothing_of_a_session_stays_behind(through: Through, database_url: str) -> None:

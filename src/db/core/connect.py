@@ -15,6 +15,8 @@ from asyncpg.exceptions import (
     ProtocolViolationError,
     TargetServerAttributeNotMatched,
 )
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db.core.pooler import Pooler
@@ -45,9 +47,18 @@ def engine(
         own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
     creator = partial(connect, info, own, command_timeout=command_timeout)
     arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
-    return create_async_engine(
+    opened = create_async_engine(
         "postgresql+asyncpg://", connect_args=arguments, hide_parameters=True, **more
     )
+    event.listen(opened.sync_engine, "handle_error", _drop_stale)
+    return opened
+
+
+def _drop_stale(context: ExceptionContext) -> None:
+    """A statement that is sent with its text is executed even after its columns have changed, and
+    then its rows cannot be read: no connection is lent again that knows the columns before."""
+    if isinstance(context.original_exception, BufferError):
+        context.is_disconnect = True
 
 
 def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:
