@@ -1,17 +1,20 @@
 """Where the revision is kept: apart from other applications, and in the schema of the tables."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from stored import seqs
 
-from db import Database
+from db import Database, feeds
 from db.core import migrate, partition
 from db.core.revision import LAST_EARLIER, MARK
 from db.core.turn import MigrationFailed
-from factories import make_agent_report, make_ai_test
+from db.events import Event
+from factories import START, make_agent_report, make_ai_test, make_event
 from ground import create_database, drop_database
 
 # As earlier releases leave a database: the revision in `alembic_version` alone.
@@ -202,6 +205,24 @@ async def test_two_gateways_in_two_schemas(empty_url: str) -> None:
     await migrate.downgrade(urls[0], "0004")
     assert [await migrate.current(url) for url in urls] == ["0004", migrate.head()]
     assert await migrate.check(urls[1]) == []
+
+
+async def test_months_of_another_gateway_in_the_search_path_are_not_ours(empty_url: str) -> None:
+    await run(empty_url, "create schema inner_one")
+    url = f"{empty_url}&options=-csearch_path%3Dinner_one"
+    await migrate.upgrade(empty_url)
+    await migrate.upgrade(url)
+    outer, inner = Database(empty_url), Database(f"{url},public")
+    for database in (outer, inner):
+        assert await partition.ahead(database) != []
+        await make_event(database, timestamp=START)
+    kept = {"events": timedelta(days=1)}
+    assert (await feeds.expire(inner, kept))["events"]
+    assert await feeds.expire(inner, kept) == {"events": 0}
+    assert [len(await seqs(database, Event)) for database in (outer, inner)] == [1, 0]
+    assert (await feeds.expire(outer, kept))["events"]
+    for database in (outer, inner):
+        await database.close()
 
 
 async def test_tables_stay_together_when_a_schema_comes_before_theirs(empty_url: str) -> None:

@@ -12,7 +12,7 @@ from typing import cast
 
 import sqlalchemy
 from sqlalchemy import DDL, Text, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, OID
 from sqlalchemy.schema import ExecutableDDLElement
 
 from db.core.database import Database, ReadSession, WriteSession
@@ -28,7 +28,14 @@ _ATTACH = (
     "alter table %(parent)s attach partition %(child)s"
     " for values from ('%(since)s') to ('%(until)s')"
 )
-_relations = sqlalchemy.table("pg_class", sqlalchemy.column("oid"), sqlalchemy.column("relname"))
+_relations = sqlalchemy.table(
+    "pg_class",
+    *map(sqlalchemy.column, ("oid", "relname")),
+    sqlalchemy.column("relnamespace", OID),
+)
+_inherits = sqlalchemy.table(
+    "pg_inherits", sqlalchemy.column("inhrelid"), sqlalchemy.column("inhparent", OID)
+)
 _utility: Callable[..., ExecutableDDLElement] = DDL
 
 
@@ -71,10 +78,11 @@ async def ensure(
     the transaction ends: give it a transaction of its own.
     """
     months = {name(table, first): first for first in sorted(set(map(month, times)))}
-    if not await _missing(session, months):
+    if not await _missing(session, _plain(table), months):
         return []
     await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    missing = await _missing(session, months)  # again: another may have made them while we waited
+    # again: another may have made them while we waited
+    missing = await _missing(session, _plain(table), months)
     for child in missing:
         await _make(session, _plain(table), child, months[child])
     return missing
@@ -92,11 +100,23 @@ async def ahead(database: Database, months: int = 3) -> list[str]:
     return made
 
 
-async def _missing(session: ReadSession, names: Collection[str]) -> list[str]:
-    """Reads pg_class itself: to_regclass() may answer from a cache older than the lock we hold."""
-    visible = func.pg_table_is_visible(_relations.c.oid)
-    statement = select(_relations.c.relname).where(
-        _relations.c.relname == func.any(sqlalchemy.cast(list(names), ARRAY(Text))), visible
+async def _missing(
+    session: ReadSession, parent: sqlalchemy.Table, names: Collection[str]
+) -> list[str]:
+    """Those that are no partition of this very table, and no other table where one would be made:
+    the search path may find tables of the same names that belong to another gateway.
+
+    It reads pg_class itself: to_regclass() may answer from a cache older than the lock we hold.
+    """
+    ours = func.to_regclass(parent.name) == _inherits.c.inhparent
+    here = _relations.c.relnamespace == func.to_regnamespace(
+        func.quote_ident(func.current_schema())
+    )
+    statement = (
+        select(_relations.c.relname)
+        .outerjoin_from(_relations, _inherits, _inherits.c.inhrelid == _relations.c.oid)
+        .where(_relations.c.relname == func.any(sqlalchemy.cast(list(names), ARRAY(Text))))
+        .where(ours | here)
     )
     present = {row[0] for row in await session.rows(statement)}
     return [name for name in names if name not in present]

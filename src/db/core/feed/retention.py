@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import (
     DDL,
     BigInteger,
+    ColumnElement,
     Text,
     cast,
     column,
@@ -34,8 +35,15 @@ BATCH_ROWS = 5_000
 EXPIRED = "expired"  # what a month is marked with
 
 _utility: Callable[..., ExecutableDDLElement] = DDL
-_classes = named("pg_class", column("oid", OID), column("relname", Text), column("relkind", Text))
-_inherits = named("pg_inherits", column("inhrelid"), column("inhdetachpending"))
+_classes = named(
+    "pg_class",
+    *(column("oid", OID), column("relname", Text), column("relkind", Text)),
+    column("relnamespace", OID),
+)
+_parents = _classes.alias("parents")
+_inherits = named(
+    "pg_inherits", column("inhrelid"), column("inhparent", OID), column("inhdetachpending")
+)
 
 
 class Month(NamedTuple):
@@ -89,10 +97,19 @@ async def _months(session: ReadSession, table: type[Table]) -> list[Month]:
         )
         .outerjoin_from(_classes, _inherits, _inherits.c.inhrelid == _classes.c.oid)
         .where(_classes.c.relname.op("~")(pattern), _classes.c.relkind == "r")
-        .where(func.pg_table_is_visible(_classes.c.oid))
+        .where(_is_ours(table))
         .order_by(_classes.c.relname)
     )
     return [Month(*row) for row in await session.rows(statement)]
+
+
+def _is_ours(table: type[Table]) -> ColumnElement[bool]:
+    """A partition of this very table, or one that was taken out and lies beside it: the search path
+    may find tables of the same names that belong to another gateway."""
+    own = func.to_regclass(table.__tablename__)
+    schema = select(_parents.c.relnamespace).where(_parents.c.oid == own).scalar_subquery()
+    apart = _inherits.c.inhparent.is_(None) & (_classes.c.relnamespace == schema)
+    return (_inherits.c.inhparent == own) | apart
 
 
 async def _remove(database: Database, feed: Feed, month: Month) -> bool:
