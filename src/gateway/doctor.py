@@ -122,6 +122,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _direct(settings: Settings, through: Examination) -> Iterator[Finding]:
     """The other way to the database, which migrations take."""
     if settings.direct_connection is None:
+        if not through.pooler.keeps_sessions:
+            yield Finding("direct", "not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL")
         return
     with direct_url(settings) as url:
         found = examine(url)

@@ -14,7 +14,7 @@ from db.core.migrate import Loss
 from db.core.turn import WAIT_SECONDS
 from db.core.url import ConnectionInfo
 from gateway.exits import Exit, Stopped
-from gateway.opening import direct_url, examine, migrating
+from gateway.opening import direct_url, examine, migrating, obstacle
 from gateway.settings import Settings
 
 BASE = "base"
@@ -27,7 +27,7 @@ def up(settings: Settings, revision: str) -> None:
     if revision != HEAD:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
-        _check_keeps_sessions(settings, url, found)
+        _check_can_be_migrated(settings, url, found)
         _move(url, migrate.upgrade, revision)
 
 
@@ -36,7 +36,7 @@ def down(settings: Settings, revision: str, *, sure: bool) -> None:
     if revision != BASE:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
-        _check_keeps_sessions(settings, url, found)
+        _check_can_be_migrated(settings, url, found)
         if _is_below(revision, found.revision):
             _confirm(url, migrate.loss(str(found.revision), revision), sure=sure)
             _move(url, migrate.downgrade, revision)
@@ -82,7 +82,9 @@ def _check_is_known(revision: str) -> None:
         raise Stopped(message, Exit.USAGE)
 
 
-def _check_keeps_sessions(settings: Settings, url: ConnectionInfo, found: Examination) -> None:
+def _check_can_be_migrated(settings: Settings, url: ConnectionInfo, found: Examination) -> None:
+    if found.too_old or found.read_only:
+        raise Stopped(f"The database {url} {obstacle(found)}", Exit.DATABASE)
     if found.pooler.keeps_sessions:
         return
     remedy = (

@@ -210,6 +210,14 @@ def test_the_embedded_database_of_a_later_version(run: Run, tmp_path: Path) -> N
             )
 
 
+def test_a_database_that_takes_no_writes_is_not_migrated(run: Run) -> None:
+    name = connection_info(run.url).dbname
+    run.execute(f'alter database "{name}" set default_transaction_read_only = on')
+    sentence = f"The database {run.place} is read-only: point DATABASE_URL at the primary.\n"
+    for command in ("up", "down 0004 --yes"):
+        assert run(*command.split()) == (3, "", sentence)
+
+
 # Interruptions.
 
 
