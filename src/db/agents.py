@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -17,9 +17,11 @@ from sqlalchemy import (
     Subquery,
     Text,
     any_,
+    case,
     extract,
     func,
     literal,
+    null,
     select,
     text,
 )
@@ -31,6 +33,7 @@ from db.core import check
 from db.core.batch import wanted
 from db.core.database import Database, ReadSession
 from db.core.errors import Unavailable
+from db.core.ids import floor
 from db.core.listing import Listing, by_name
 from db.core.span import Span
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, sequence
@@ -53,7 +56,13 @@ class AgentStatus(StrEnum):
 
 
 class Agent(Table):
-    """The present state of one agent."""
+    """The present state of one agent.
+
+    `status` is that of its newest report, which was made at `reported_at` and numbered `last_seq`;
+    an agent that is signed off has no such time. `received_at` is when a report of it last came in,
+    by the clock of the database, and null where its status was imported. `last_active` is the
+    latter, or else the former.
+    """
 
     __tablename__ = "agent_states"
 
@@ -61,6 +70,8 @@ class Agent(Table):
     agent_key: Mapped[str] = checked(check.string(), unique=True)
     status: Mapped[str] = choice(AgentStatus, "status", server_default=AgentStatus.IDLE, index=True)
     last_active: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    received_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     current_task: Mapped[dict[str, Any] | None]
     performance_metrics: Mapped[Json]
     error_log: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
@@ -70,7 +81,8 @@ class Agent(Table):
 
 
 class AgentReport(Table):
-    """One report of one agent, as it came in."""
+    """One report of one agent, as it came in. `reported_at` is by the clock of the agent and
+    `received_at` by that of the database; the latter is null for imported reports."""
 
     __tablename__ = "agent_history"
     __table_args__ = (
@@ -87,6 +99,7 @@ class AgentReport(Table):
     performance_metrics: Mapped[Json]
     error: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
     reported_at: Mapped[datetime]
+    received_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
 
 
 LISTING = Listing(
@@ -110,15 +123,21 @@ HISTORY = Listing(
         AgentReport.previous_status,
         AgentReport.error,
         AgentReport.reported_at,
+        AgentReport.received_at,
     ),
     orders={"REPORTED_AT": AgentReport.id},
     time=AgentReport.reported_at,
 )
 
 
-def is_silent(last_active: datetime, seconds: Decimal) -> bool:
+def is_silent(last_active: datetime, now: datetime, seconds: Decimal) -> bool:
     """Whether an agent that was last active then has been silent for longer than that."""
-    return datetime.now(UTC) - last_active > timedelta(seconds=float(seconds))
+    return now - last_active > timedelta(seconds=float(seconds))
+
+
+# When a report counts as made: a clock that is ahead must not put it before later ones. PostgreSQL
+# ignores the null of imported reports here.
+MADE_AT = func.least(AgentReport.reported_at, AgentReport.received_at)
 
 
 async def states(
@@ -144,7 +163,7 @@ def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
 async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
     """The keys of the agents that are silent for too long, or were some time ago."""
     seconds = await config.number(session, config.STALE_AFTER)
-    since = func.now() - ago - timedelta(seconds=float(seconds))
+    since = session.now() - ago - timedelta(seconds=float(seconds))
     rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
     return frozenset(key for (key,) in rows)
 
@@ -164,6 +183,12 @@ async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
         await asyncio.sleep(LOOK_SECONDS)
 
 
+def of_same_agent(reports: Any, other: Any) -> tuple[ColumnElement[bool], ...]:
+    """That reports are of the same agent as another, for statements that take the first of them by
+    agent and id. It is a range because of the index: see `batch.within`."""
+    return reports.agent_key >= other.agent_key, reports.agent_key <= other.agent_key
+
+
 def by_status() -> Executable:
     """The number of agents in each status, in the order of the enumeration."""
     statuses = wanted((Agent.status,), list(AgentStatus))
@@ -181,7 +206,8 @@ def activity(span: Span) -> Executable:
     report, in seconds; the last 24 hours by default."""
     steps = _steps(span.or_last(WATCHED))
     key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
-    seconds = extract("epoch", steps.c.until - steps.c.since)
+    until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
+    seconds = extract("epoch", until - steps.c.since)
     return (
         select(
             *(key, status, func.count().filter(changed).label("changes")),
@@ -194,22 +220,29 @@ def activity(span: Span) -> Executable:
 
 def _steps(span: Span) -> Subquery:
     """The reports of a span, each until its agent's next one, which may lie beyond the span."""
-    following = aliased(AgentReport)
-    beyond = (
-        select(following.reported_at)
-        .where(following.agent_key == AgentReport.agent_key, following.id > AgentReport.id)
-        .order_by(following.id)
-        .limit(1)
-        .scalar_subquery()
+    within = func.lead(MADE_AT).over(
+        partition_by=AgentReport.agent_key, order_by=(MADE_AT, AgentReport.seq)
     )
-    within = func.lead(AgentReport.reported_at).over(
-        partition_by=AgentReport.agent_key, order_by=AgentReport.id
-    )
+    until = func.coalesce(within, _beyond(span))  # looks beyond for the last of each agent
     steps = select(
         AgentReport.agent_key,
         AgentReport.status,
         AgentReport.status.is_distinct_from(AgentReport.previous_status).label("changed"),
-        AgentReport.reported_at.label("since"),
-        func.coalesce(within, beyond).label("until"),  # looks beyond for the last of each agent
+        MADE_AT.label("since"),
+        until.label("until"),
     )
     return steps.where(*span.of(AgentReport.id)).subquery("steps")
+
+
+def _beyond(span: Span) -> ColumnElement[Any]:
+    """When the agent made its first report after a span."""
+    if span.until is None:
+        return null()
+    later = aliased(AgentReport)
+    return (
+        select(func.least(later.reported_at, later.received_at))
+        .where(*of_same_agent(later, AgentReport), later.id >= floor(span.until))
+        .order_by(later.agent_key, later.id)
+        .limit(1)
+        .scalar_subquery()
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -155,7 +155,7 @@ async def create(
     Raises Invalid, NotFound for an unknown user, and Conflict for a disabled user or one with too
     many keys.
     """
-    _check(service, scopes, expires_at)
+    _check(service, scopes, expires_at, session.now())
     acting = await _acting(session)
     user = await _owner(session, user_id)
     _check_use(lowest(user.role, max_role), scopes)
@@ -182,7 +182,7 @@ async def rotate(
     The new one has the lifetime of the old one, from now, but expires no later than a key that it
     is made with. Raises NotFound, and Conflict where the old one is no longer valid.
     """
-    old, now = await _locked(session, prefix), datetime.now(UTC)
+    old, now = await _locked(session, prefix), session.now()
     if not is_valid(old, now):
         raise Conflict("This key is revoked or expired: create a new one.")
     acting = await _acting(session)
@@ -233,7 +233,7 @@ async def _make(session: WriteSession, mint: Mint, **values: Any) -> NewKey:
 
 
 async def _end(session: WriteSession, key: Any) -> Any:
-    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or datetime.now(UTC))
+    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or session.now())
 
 
 async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
@@ -255,7 +255,7 @@ async def _acting(session: WriteSession) -> Any | None:
         return None
     acting = ApiKey.select().where(ApiKey.id == session.act.key_id).with_for_update(read=True)
     key = await session.record(ApiKey, acting)
-    if key is None or not is_valid(key, datetime.now(UTC)):
+    if key is None or not is_valid(key, session.now()):
         raise Forbidden("The key that you sign in with is no longer valid.")
     return key
 
@@ -269,13 +269,13 @@ async def _owner(session: WriteSession, user_id: UUID) -> Any:
         raise NotFound("There is no such user.")
     if user.disabled_at:
         raise Conflict("This user is disabled.")
-    if await session.scalar(_valid_count(user_id)) >= MAX_VALID:
+    if await session.scalar(_valid_count(user_id, session.now())) >= MAX_VALID:
         raise Conflict(f"This user has {MAX_VALID} valid keys, the most allowed: revoke one first.")
     return user
 
 
-def _valid_count(user_id: UUID) -> Select[Any]:
-    unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > datetime.now(UTC))
+def _valid_count(user_id: UUID, now: datetime) -> Select[Any]:
+    unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
     valid = (ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None), unexpired)
     return select(func.count()).select_from(ApiKey).where(*valid)
 
@@ -288,9 +288,11 @@ def _within(acting: Any | None, expires_at: datetime | None) -> datetime | None:
     return expires_at or last
 
 
-def _check(service: str, scopes: Collection[str], expires_at: datetime | None) -> None:
+def _check(
+    service: str, scopes: Collection[str], expires_at: datetime | None, now: datetime
+) -> None:
     ApiKey.cleaned({"service": service, "scopes": scopes})
-    if expires_at and expires_at <= datetime.now(UTC):
+    if expires_at and expires_at <= now:
         raise Invalid("The key would have expired already.", EXPIRY)
 
 

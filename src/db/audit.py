@@ -5,7 +5,7 @@ transaction of the change itself.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -80,13 +80,14 @@ async def create(session: WriteSession, table: type[Table], **values: Any) -> An
 
     Raises Invalid, Conflict or NotFound for what the constraints of the table refuse.
     """
-    return await _create(session, table, _insertion(table, values))
+    return await _create(session, table, _insertion(session, table, values))
 
 
 async def create_if_absent(session: WriteSession, table: type[Table], **values: Any) -> Any | None:
     """As `create`, but None where a row with one of its unique values is there already. It waits
     for a transaction that is about to store one."""
-    return await _create(session, table, _insertion(table, values).on_conflict_do_nothing())
+    statement = _insertion(session, table, values).on_conflict_do_nothing()
+    return await _create(session, table, statement)
 
 
 async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
@@ -98,7 +99,9 @@ async def change(session: WriteSession, table: type[Table], before: Any, **value
     changed = _differing(before, sent)
     if not changed:
         return before
-    statement = update(table).where(_id(table) == before.id).values(**changed, **_touched(table))
+    statement = (
+        update(table).where(_id(table) == before.id).values(**changed, **_touched(session, table))
+    )
     made = await session.record(table, statement.returning(*table.columns()))
     await note(session, ChangeKind.UPDATED, table, before, made)
     return made
@@ -113,10 +116,12 @@ async def remove(session: WriteSession, table: type[Table], before: Any) -> None
 async def clear(session: WriteSession, table: type[Table], column: Any, value: Any) -> int:
     """Sets a column to null in all rows where it has a value, each with a trace; returns the number
     of rows."""
-    statement = update(table).where(column == value).values({column: None, **_touched(table)})
+    statement = (
+        update(table).where(column == value).values({column: None, **_touched(session, table)})
+    )
     ids = [id for (id,) in await session.rows(statement.returning(_id(table)))]
     if ids:
-        now, name = datetime.now(UTC), column.name
+        now, name = session.now(), column.name
         entries = [
             _entry(session.act, table, id, now, {name: str(value)}, {name: None}) for id in ids
         ]
@@ -136,7 +141,7 @@ async def note(
     """Leaves the trace of a change: who did it and what differs, and a row in the feed."""
     row = after or before
     old, new = _difference(table, before, after)
-    entry = _entry(session.act, table, row.id, datetime.now(UTC), old, new)
+    entry = _entry(session.act, table, row.id, session.now(), old, new)
     parent_id = getattr(row, table.parent) if table.parent else None
     await session.execute(insert(AuditEntry).values(entry))
     change = _change(table, row.id, kind, entry["id"], parent_id)
@@ -154,8 +159,8 @@ def changes_of(
     return (of_table,) if parent_id is None else (of_table, mine)
 
 
-def _insertion(table: type[Table], values: Mapping[str, Any]) -> Insert:
-    now = datetime.now(UTC)
+def _insertion(session: WriteSession, table: type[Table], values: Mapping[str, Any]) -> Insert:
+    now = session.now()
     return insert(table).values({"id": uuid7(now), "created_at": now, **table.cleaned(values)})
 
 
@@ -224,10 +229,10 @@ def _differing(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _touched(table: Any) -> dict[str, Any]:
+def _touched(session: WriteSession, table: Any) -> dict[str, Any]:
     """What every change of a row changes: when, and its version where it has one."""
     columns = table.Record._fields
-    touched: dict[str, Any] = {"updated_at": datetime.now(UTC)} if "updated_at" in columns else {}
+    touched: dict[str, Any] = {"updated_at": session.now()} if "updated_at" in columns else {}
     return touched | {"version": table.version + 1} if "version" in columns else touched
 
 

@@ -1,7 +1,7 @@
 """Events: what happened in the system, in the order it was stored."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -99,7 +99,7 @@ async def chosen(database: Database, where: Condition | None, events: Sequence[A
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[Any]]:
     """The number of events by type and severity within the last seconds, most first, and when."""
-    at = datetime.now(UTC)
+    at = session.now()
     count = func.count().label("count")
     lately = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
     statement = select(Event.event_type, Event.severity, count).where(*lately)

@@ -1,7 +1,6 @@
 """Identity: the users that signing in looks up, and those it makes."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, func, literal, select
@@ -36,7 +35,7 @@ async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, 
 
 async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
     """The user with that address, made with that role where there was none. Raises Invalid."""
-    now = datetime.now(UTC)
+    now = session.now()
     row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
     statement = (
         insert(User).values(User.cleaned(row)).on_conflict_do_nothing().returning(*User.columns())

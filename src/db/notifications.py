@@ -1,6 +1,6 @@
 """Notifications: what a user should hear about."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -95,5 +95,5 @@ async def _locked(
 
 
 async def _read(session: WriteSession, notification: Any) -> Any:
-    read_at = notification.read_at or datetime.now(UTC)
+    read_at = notification.read_at or session.now()
     return await audit.change(session, Notification, notification, read_at=read_at)

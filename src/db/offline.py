@@ -1,11 +1,15 @@
 """Offline: agents that go, because they are silent for too long or are forgotten.
 
-That they went is a line of their history like any report, so that who follows them is told. The
-line comes before the state is touched, for the sake of the lock of the history: who reports takes
-it first as well, so nobody who holds a state ever waits for somebody who wants it.
+Silence is judged by the clock of the database and the arrival of reports alone; an agent that is
+known from imported reports was never heard, so it cannot fall silent.
+
+That they went is a line of their history like any report, so that subscribers see it. The line is
+written before the state is touched, because of the lock of the history: reports take it first as
+well, so no holder of a state ever waits for somebody who wants it.
 """
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +20,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from db.agents import Agent, AgentReport, AgentStatus
 from db.core.batch import wanted
 from db.core.database import ReadSession
+from db.core.ids import uuid7
 from db.core.item import insertion, plain
 from db.events import Event
 
@@ -23,64 +28,86 @@ SOURCE = "agent-manager"
 STATE, LINE = plain(Agent).c, plain(AgentReport).c
 
 
-async def silent(session: ReadSession, since: datetime) -> list[str]:
-    """The keys of agents that were not active since then, and are not OFFLINE yet."""
-    rows = await session.rows(select(Agent.agent_key).where(*_is_silent(since)))
-    return [key for (key,) in rows]
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The last line of an agent, dated by its own clock, and the event about it."""
+
+    agent_key: str
+    line_id: UUID
+    at: datetime
+    event_id: UUID
 
 
-def farewell(agent_key: str, id: UUID, at: datetime) -> Insert:
+def farewell(agent: Any, now: datetime) -> Farewell:
+    """The end of an agent's history. By a clock that is slow, the reports it may still send must
+    come after this line; no clock makes it later than now."""
+    at = now
+    if agent.reported_at is not None and agent.received_at is not None:
+        at = min(now, agent.reported_at + (now - agent.received_at))
+    return Farewell(agent.agent_key, uuid7(at), at, uuid7(now))
+
+
+async def silent(session: ReadSession, after: timedelta) -> list[Any]:
+    """The agents that were not heard for so long, and are not OFFLINE yet."""
+    return await session.records(Agent, Agent.select().where(*_is_silent(after)))
+
+
+def ending(gone: Farewell) -> Insert:
     """Writes the last line of an agent that is forgotten; nothing where there is no such agent."""
-    state = _going([(agent_key, id)]).with_for_update(of=plain(Agent)).subquery("going")
-    return _line(state, at)
+    return _line(_going([gone]).with_for_update(of=plain(Agent)).subquery("going"))
 
 
-def signing_off(gone: Sequence[tuple[str, UUID]], at: datetime, after: timedelta) -> Executable:
-    """Writes that agents are OFFLINE, given their keys and the ids of what is written: their line,
-    an event and their state; returns the keys of those that it was true of.
+def signing_off(gone: Sequence[Farewell], now: datetime, after: timedelta) -> Executable:
+    """Writes that agents are OFFLINE: their line, an event and their state; returns the keys of
+    those that it was true of.
 
-    One statement, which looks at each state again once it holds it: who reported meanwhile is not
-    silent, and whom another process has signed off is OFFLINE already.
+    One statement, which looks at each state again once it holds it: an agent that reported
+    meanwhile is not silent, and one that another process has signed off is OFFLINE already.
     """
-    held = _going(gone).where(*_is_silent(at - after)).order_by(STATE.agent_key)
+    held = _going(gone).where(*_is_silent(after)).order_by(STATE.agent_key)
     going = held.with_for_update(of=plain(Agent), skip_locked=True).cte("going")
-    told = _line(going, at).returning(LINE.id, LINE.seq, LINE.agent_key, LINE.status).cte("told")
+    told = _line(going).returning(LINE.seq, LINE.agent_key, LINE.status).cte("told")
     states = (
         update(plain(Agent))
         .where(STATE.agent_key == told.c.agent_key)
-        .values(status=told.c.status, last_seq=told.c.seq, updated_at=func.now())
+        .values(status=told.c.status, last_seq=told.c.seq, reported_at=None, updated_at=func.now())
     )
-    happened = insertion(Event, _event(told, at), told).cte("happened")
+    named = told.join(going, going.c.agent_key == told.c.agent_key)
+    happened = insertion(Event, _event(going, told, now), named).cte("happened")
     return states.returning(STATE.agent_key).add_cte(happened)
 
 
-def _is_silent(since: datetime) -> tuple[Any, ...]:
-    return Agent.last_active < since, Agent.status != AgentStatus.OFFLINE
+def _is_silent(after: timedelta) -> tuple[Any, ...]:
+    heard = Agent.received_at.is_not(None)
+    return heard, Agent.last_active < func.now() - after, Agent.status != AgentStatus.OFFLINE
 
 
-def _going(gone: Sequence[tuple[str, UUID]]) -> Select[Any]:
-    asked = wanted((Agent.agent_key, Agent.id), gone)
+def _going(gone: Sequence[Farewell]) -> Select[Any]:
+    columns = Agent.agent_key, AgentReport.id, AgentReport.reported_at, Event.id
+    asked = wanted(columns, [astuple(each) for each in gone])
+    names = enumerate(("id", "at", "event_id"), start=1)
+    written = [asked.c[f"k{number}"].label(name) for number, name in names]
     states = asked.join(plain(Agent), STATE.agent_key == asked.c.k0)
-    return select(asked.c.k1.label("id"), STATE.agent_key, STATE.status).select_from(states)
+    return select(*written, STATE.agent_key, STATE.status).select_from(states)
 
 
-def _line(going: Any, at: datetime) -> Insert:
+def _line(going: Any) -> Insert:
     values = {
         "id": going.c.id,
         "agent_key": going.c.agent_key,
         "status": literal(AgentStatus.OFFLINE.value),
         "previous_status": going.c.status,
-        "reported_at": literal(at),
+        "reported_at": going.c.at,
     }
     return insertion(AgentReport, values, going, going.c.agent_key)
 
 
-def _event(told: Any, at: datetime) -> dict[str, Any]:
+def _event(going: Any, told: Any, now: datetime) -> dict[str, Any]:
     facts = ("agent_key", told.c.agent_key, "status", told.c.status, "task", None, "error", None)
     return {
-        "id": told.c.id,
+        "id": going.c.event_id,
         "event_type": literal("agent_status_update"),
         "source": literal(SOURCE),
         "payload": func.jsonb_build_object(*facts),
-        "timestamp": literal(at),
+        "timestamp": literal(now),
     }

@@ -1,7 +1,7 @@
 """Reports: what agents say of themselves, stored with all that follows from it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -30,10 +30,9 @@ from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, di
 
 from db import audit, config, offline
 from db.agents import Agent, AgentReport
-from db.core import check
+from db.core import check, partition
 from db.core.database import Database, WriteSession
 from db.core.errors import NotFound
-from db.core.ids import uuid7
 from db.core.ingest import Intake
 from db.core.item import Item, Row, expanded, insertion, plain, recordset, rules
 from db.core.rfc3339 import print_time
@@ -42,6 +41,7 @@ from db.metrics import MAX_VALUE, RECORDED, Metric
 from db.offline import SOURCE
 
 ERRORS_KEPT = 20
+NO_AGENT = "There is no agent with this key."
 PERFORMANCE = {"response_time": check.within(0, MAX_VALUE), "success_rate": check.PERCENT}
 RULES = rules(AgentReport)
 NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
@@ -83,15 +83,16 @@ async def sign_off(database: Database) -> int:
     """Notes that agents are OFFLINE which are silent for longer than the setting
     `agents.offline_after_seconds` says; returns how many. May be done by many processes at once:
     it is noted once. Raises what sessions raise."""
-    at = datetime.now(UTC)
     async with database.read() as session:
         after = timedelta(seconds=float(await config.number(session, config.OFFLINE_AFTER)))
-        keys = await offline.silent(session, at - after)
-    if not keys:
+        now, silent = session.now(), await offline.silent(session, after)
+    if not silent:
         return 0
-    gone = [(key, uuid7(at)) for key in keys]
+    gone = [offline.farewell(agent, now) for agent in silent]
     async with database.write() as session:
-        signed = await session.rows(offline.signing_off(gone, at, after))
+        await partition.ensure(session, AgentReport, [each.at for each in gone])
+    async with database.write() as session:
+        signed = await session.rows(offline.signing_off(gone, now, after))
         session.feeds |= set(REPORTED.feeds)
     return len(signed)
 
@@ -99,38 +100,40 @@ async def sign_off(database: Database) -> int:
 async def forget(session: WriteSession, agent_key: str) -> UUID:
     """Removes the present state of an agent, its history stays and ends OFFLINE; returns the id of
     the event that tells of it. Raises NotFound."""
-    at = datetime.now(UTC)
+    now, state = session.now(), Agent.select().where(Agent.agent_key == agent_key)
+    if (agent := await session.record(Agent, state)) is None:
+        raise NotFound(NO_AGENT)
+    gone = offline.farewell(agent, now)
     whole = WriteSession(session.connection)  # agents have no row rules
-    await whole.execute(offline.farewell(agent_key, uuid7(at), at))
-    state = Agent.select().where(Agent.agent_key == agent_key).with_for_update()
-    agent = await session.record(Agent, state)
-    if agent is None:
-        raise NotFound("There is no agent with this key.")
+    await partition.ensure(whole, AgentReport, [gone.at])
+    await whole.execute(offline.ending(gone))
+    if (agent := await session.record(Agent, state.with_for_update())) is None:
+        raise NotFound(NO_AGENT)
     await audit.remove(session, Agent, agent)
-    id = uuid7(at)
     event = {
-        "id": id,
+        "id": gone.event_id,
         "event_type": "agent_forgotten",
         "source": SOURCE,
         "payload": {"agent_key": agent.agent_key, "status": agent.status},
-        "timestamp": at,
+        "timestamp": now,
     }
     await session.execute(insert(Event).values(event))
     session.feeds |= {"agents", "events"}
-    return id
+    return gone.event_id
 
 
 def _reporting() -> Executable:
     """Stores a batch of reports and what follows from those that are new: events, metrics, states.
 
-    One statement, so that all of it is there or nothing. Every report stays in the history; the
-    state of an agent is that of its newest report, by its time and then by the order of storing.
+    One statement, so that all of it is there or nothing. Every report stays in the history and says
+    that the agent lives; its status is that of the newest one, by `newer`.
     """
     items = _items()
-    report = insertion(AgentReport, _history(items), items, items.c.position)
-    stored = report.returning(plain(AgentReport).c.id, plain(AgentReport).c.seq).cte("stored")
+    report, line = insertion(AgentReport, _history(items), items, items.c.position), offline.LINE
+    stored = report.returning(line.id, line.seq, line.received_at).cte("stored")
+    made_at = func.least(items.c.reported_at, stored.c.received_at).label("made_at")
     fresh = (
-        select(*items.c, stored.c.seq)
+        select(*items.c, stored.c.seq, stored.c.received_at, made_at)
         .join(stored, stored.c.id == items.c.id)
         .ext(distinct_on(items.c.id))  # one item may be in a batch twice
         .cte("fresh")
@@ -163,13 +166,14 @@ def _kept_tasks(numbered: CTE) -> Select[Any]:
     run, in the order of time. Run 0 continues the task of the agent's state.
     """
     c = numbered.c
+    made_at = func.least(c.reported_at, func.now()).label("made_at")
     begins = func.count().filter(c.keeps_task.is_not(true()))
-    run = begins.over(partition_by=c.agent_key, order_by=(c.reported_at, c.position)).label("run")
+    run = begins.over(partition_by=c.agent_key, order_by=(made_at, c.position)).label("run")
     of_keeping = c.agent_key.in_(select(c.agent_key).where(c.keeps_task))
-    reports = select(c.agent_key, c.current_task, c.reported_at, c.position, run)
+    reports = select(c.agent_key, c.current_task, made_at, c.position, run)
     report = reports.where(of_keeping).subquery("report").c
     first = func.first_value(report.current_task).over(
-        partition_by=(report.agent_key, report.run), order_by=(report.reported_at, report.position)
+        partition_by=(report.agent_key, report.run), order_by=(report.made_at, report.position)
     )
     state = select(Agent.current_task).where(Agent.agent_key == report.agent_key).scalar_subquery()
     return select(report.position, case((report.run == 0, state), else_=first).label("task"))
@@ -203,7 +207,7 @@ def _event(fresh: CTE) -> dict[str, Any]:
 
 def _states(fresh: CTE) -> Insert:
     """Sorted by key, so that two batches cannot wait for each other."""
-    by_time = (fresh.c.reported_at.desc(), fresh.c.seq.desc())
+    by_time = (fresh.c.made_at.desc(), fresh.c.seq.desc())
     empty = fresh.c.performance_metrics == NOTHING  # leaves what was measured before as it is
     newest = (
         select(
@@ -213,7 +217,8 @@ def _states(fresh: CTE) -> Insert:
             _last(fresh.c.performance_metrics, empty, *by_time).label("metrics"),
             _last(fresh.c.id, *by_time).label("id"),
             _last(fresh.c.seq, *by_time).label("seq"),
-            func.max(fresh.c.reported_at).label("reported_at"),
+            func.max(fresh.c.made_at).label("made_at"),
+            func.max(fresh.c.received_at).label("received_at"),
             func.jsonb_agg(fresh.c.entry).filter(fresh.c.entry.is_not(None)).label("entries"),
         )
         .group_by(fresh.c.agent_key)
@@ -227,7 +232,9 @@ def _states(fresh: CTE) -> Insert:
         "current_task": newest.c.current_task,
         "performance_metrics": newest.c.metrics,
         "error_log": func.coalesce(_newest_errors(newest.c.entries), NO_ERRORS),
-        "last_active": newest.c.reported_at,
+        "last_active": newest.c.received_at,
+        "received_at": newest.c.received_at,
+        "reported_at": newest.c.made_at,
         "last_seq": newest.c.seq,
     }
     chosen = select(*values.values()).select_from(newest).order_by(newest.c.agent_key)
@@ -235,25 +242,34 @@ def _states(fresh: CTE) -> Insert:
 
 
 def _latest(statement: Insert) -> Insert:
-    """Where an agent is known: a newer report replaces its state, any report adds its errors."""
+    """Where an agent is known: a newer report replaces its status, any report adds its errors and
+    says that the agent lives."""
     new, old = statement.excluded, plain(Agent).c
-    newer = tuple_(new.last_active, new.last_seq) > tuple_(old.last_active, old.last_seq)
-    erred = new.error_log != NO_ERRORS
-    replaced = ("status", "current_task", "last_active", "last_seq")
-    measured = and_(newer, new.performance_metrics != NOTHING)
+    is_newer, erred = newer(new, old), new.error_log != NO_ERRORS
+    replaced = ("status", "current_task", "reported_at", "last_seq")
+    measured = and_(is_newer, new.performance_metrics != NOTHING)
     errors = _newest_errors(old.error_log.op("||")(new.error_log))
     return statement.on_conflict_do_update(
         index_elements=["agent_key"],
         set_={
-            **{name: case((newer, new[name]), else_=old[name]) for name in replaced},
+            **{name: case((is_newer, new[name]), else_=old[name]) for name in replaced},
+            "last_active": new.last_active,
+            "received_at": new.received_at,
             "performance_metrics": case(
                 (measured, new.performance_metrics), else_=old.performance_metrics
             ),
             "error_log": case((erred, errors), else_=old.error_log),
             "updated_at": func.now(),
         },
-        where=or_(newer, erred),
     )
+
+
+def newer(new: Any, old: Any) -> ColumnElement[bool]:
+    """Whether a report, as the state it would leave, is newer than that of the present state: by
+    when it was made, but no later than it came in, and then by the order of storing. Any report
+    ends the state of an agent that was signed off."""
+    made_later = tuple_(new.reported_at, new.last_seq) > tuple_(old.reported_at, old.last_seq)
+    return and_(new.last_seq != old.last_seq, or_(old.reported_at.is_(None), made_later))
 
 
 def _last(value: ColumnElement[Any], *order: Any) -> ColumnElement[Any]:

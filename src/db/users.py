@@ -1,7 +1,7 @@
 """Users: the people and services that sign in, and their preferences."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -118,7 +118,7 @@ async def disable(session: WriteSession, user: Any, admins: set[UUID]) -> Any:
     """Disables a user, so that no credential of theirs is accepted. Raises Conflict for the last
     administrator."""
     check_left(user, admins)
-    disabled_at = user.disabled_at or datetime.now(UTC)
+    disabled_at = user.disabled_at or session.now()
     return await audit.change(session, User, user, disabled_at=disabled_at)
 
 

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -69,8 +69,8 @@ class Recorder:
 
     def record(self, scope: Scope, asked: Asked) -> None:
         """Records what was asked over a connection. Raises nothing."""
-        at = datetime.now(UTC)
         try:
+            at = self.ingestion.now()
             item = LOGGED.rules.item(_row(scope, asked, at), at)
             parcel = self.ingestion.offer(LOGGED, [item])
         except Exception as error:

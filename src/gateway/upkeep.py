@@ -82,8 +82,13 @@ async def _rest(stopping: asyncio.Event, seconds: float) -> None:
 
 async def sign_off(database: Database) -> None:
     """Notes which agents are silent for so long that they are OFFLINE."""
-    if gone := await _tried(reports.sign_off(database), "agents could not be signed off"):
+    if gone := await _tried(_sign_off(database), "agents could not be signed off"):
         log.info("agents signed off", count=gone)
+
+
+async def _sign_off(database: Database) -> int:
+    await database.read_clock()
+    return await reports.sign_off(database)
 
 
 async def partition_ahead(database: Database) -> bool:

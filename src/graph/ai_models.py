@@ -110,7 +110,7 @@ class AiModel(Node):
 
     @field("How it did in its completed tests; all time by default.", cost=10, reveals=TIMES)
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
-        loader = StatisticsByModel.of(info, span(from_, to))
+        loader = StatisticsByModel.of(info, await span(info, from_, to))
         return await loader.load((self.provider, self.name))
 
 

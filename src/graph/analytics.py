@@ -22,6 +22,7 @@ from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
 from graph.core.reporting import (
     BATCH,
+    TIME,
     Reporting,
     Stored,
     batch_key,
@@ -92,7 +93,7 @@ class TrackUserActionInput:
         check=USER,
         default=UNSET,
     )
-    timestamp: datetime | None = field("When it was done; now by default.", default=UNSET)
+    timestamp: datetime | None = field(f"When it was done. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
@@ -161,7 +162,7 @@ class Queries:
     async def user_action_counts(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[UserActionCount]:
-        return await rows(info, db.analytics.counts(span(from_, to)))
+        return await rows(info, db.analytics.counts(await span(info, from_, to)))
 
 
 @strawberry.type

@@ -20,6 +20,7 @@ from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import scope
 from graph.core.reporting import (
     BATCH,
+    TIME,
     Reporting,
     batch_key,
     key,
@@ -104,7 +105,7 @@ class RecordMetricInput:
     )
     unit: str | None = field("Unit of the value, for example `ms`.", default=UNSET)
     tags: JSON | None = field("What else is known of the measurement.", default=UNSET)
-    timestamp: datetime | None = field("When it was measured; now by default.", default=UNSET)
+    timestamp: datetime | None = field(f"When it was measured. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
@@ -158,7 +159,7 @@ class Queries:
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
     ) -> list[MetricSummary]:
-        return await rows(info, db.metrics.summary(span(from_, to), names))
+        return await rows(info, db.metrics.summary(await span(info, from_, to), names))
 
     @field(
         "One series over time, oldest first; where nothing was measured, there is no point. At "
@@ -175,7 +176,7 @@ class Queries:
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
     ) -> list[MetricPoint]:
-        series = db.metrics.series(name, span(from_, to), bucket)
+        series = db.metrics.series(name, await span(info, from_, to), bucket)
         async with info.context.db.read() as session:
             return await points(session, series)
 

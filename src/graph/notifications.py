@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -138,8 +138,8 @@ class Mutations:
         self, info: Info, input: Given[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:
         viewer, until = info.context.principal.user_id, or_none(input.until)
-        until = datetime.now(UTC) if until is None else until
         async with info.context.db.write(act(info)) as session:
+            until = session.now() if until is None else until
             count = await db.notifications.mark_all_read(session, viewer, until)
         return NotificationsRead(read_count=count)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -201,7 +201,7 @@ class Load(Series):
     seconds = 5.0
 
     async def read(self, session: ReadSession) -> LiveUsage:
-        return LiveUsage(at=datetime.now(UTC), **await db.usage.figures(session, LIVE))
+        return LiveUsage(at=session.now(), **await db.usage.figures(session, LIVE))
 
 
 @strawberry.type

@@ -3,18 +3,22 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, insert, text
 
 import ground
 from db import Database
-from db.core import migrate
+from db.agents import Agent, AgentReport
+from db.core import migrate, partition
 from db.core.connect import engine
+from db.core.ids import uuid7
 from db.core.revision import VERSIONS
 from db.core.table import Table
 from db.core.url import connection_info
+from db.events import Event
 from factories import make_ai_test, make_metric
 from waiting import patience
 
@@ -132,6 +136,60 @@ async def test_gives_way_to_a_lock_and_goes_on_when_it_is_free(database_url: str
     await going_down
     await database.close()
     assert await migrate.current(database_url) is None
+
+
+BEFORE_ARRIVAL = """
+insert into agent_history (id, agent_key, status, reported_at) values
+  ('018cd9a0-0000-7000-8000-000000000001', 'imported', 'IDLE', '2024-01-05T00:00Z'),
+  ('018cd9a0-0000-7000-8000-000000000002', 'heard', 'IDLE', '2024-01-05T00:00Z'),
+  ('018cd9a0-0000-7000-8000-000000000003', 'ahead', 'IDLE', '2024-01-05T00:00Z');
+insert into system_events (id, event_type, source, timestamp) values
+  ('018cd9a0-0000-7000-8000-000000000002', 'e', 's', '2024-01-05T00:00Z'),
+  ('018cd9a0-0000-7000-8000-000000000003', 'e', 's', '2024-01-05T00:00Z');
+insert into agent_states (id, agent_key, last_active) values
+  (gen_random_uuid(), 'imported', '2024-01-05T00:00Z'),
+  (gen_random_uuid(), 'heard', '2024-01-05T00:00Z'),
+  (gen_random_uuid(), 'ahead', now() + interval '1 day')
+"""
+STATES = text("""
+    select agent_key, last_active <= now(), reported_at = last_active, received_at = last_active
+    from agent_states order by agent_key
+""")
+LINES = text("select count(*), count(received_at) from agent_history")
+
+
+async def test_agents_that_were_heard_before_arrivals_were_kept(empty_url: str) -> None:
+    """Imported reports left no event. Agents whose clock was ahead are of this moment again."""
+    await migrate.upgrade(empty_url, "0010")
+    months = [datetime(2024, 1, 1, tzinfo=UTC)]
+    database = Database(empty_url)
+    async with database.write() as session:
+        for table in (AgentReport, Event):
+            await partition.ensure(session, table, months)
+    await database.close()
+    for statement in BEFORE_ARRIVAL.split(";"):
+        await _run(empty_url, statement)
+
+    await migrate.upgrade(empty_url)
+    assert await _rows(empty_url, STATES) == [
+        ("ahead", True, True, True),
+        ("heard", True, True, True),
+        ("imported", True, True, None),
+    ]
+    assert await _rows(empty_url, LINES) == [(3, 0)]
+
+
+async def test_what_an_older_gateway_stores_has_an_arrival(database_url: str) -> None:
+    database, now = Database(database_url), datetime.now(UTC)
+    async with database.write() as session:
+        line = {"id": uuid7(now), "agent_key": "a", "status": "IDLE", "reported_at": now}
+        await session.execute(insert(AgentReport).values(line))
+        state = {"id": uuid7(now), "agent_key": "a", "last_active": now}
+        await session.execute(insert(Agent).values(state))
+    await database.close()
+    assert await _rows(database_url, LINES) == [(1, 1)]
+    heard = text("select count(received_at) from agent_states")
+    assert await _rows(database_url, heard) == [(1,)]
 
 
 def test_supported_are_the_revisions_this_code_knows() -> None:

@@ -29,7 +29,7 @@ async def test_the_newest_report_is_the_state(database: Database, ingestion: Ing
     await ingestion.take(db.reports.REPORTED, reports[:1])
     await ingestion.take(db.reports.REPORTED, reports[1:])
     state = await agent(database)
-    assert (state.current_task, state.last_active) == ({"n": 1}, times[1])
+    assert (state.current_task, state.reported_at) == ({"n": 1}, times[1])
     await ingestion.take(db.reports.REPORTED, [report(9, NOW - timedelta(seconds=60))])
     assert (await agent(database)).current_task == {"n": 1}
 

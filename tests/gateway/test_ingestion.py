@@ -30,7 +30,7 @@ POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
     ),
     20: (
         {"timestamp": "1970-01-01T00:00:00Z"},
-        "The time must lie between ten years ago and tomorrow.",
+        "The time must lie between ten years ago and five minutes from now.",
         "timestamp",
     ),
     50: (

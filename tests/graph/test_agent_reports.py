@@ -1,11 +1,16 @@
 """What agents report of themselves: their state, their history, their errors, their figures."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from reporting import at
 
 from db.users import Role
 from graph.core.permission import Principal
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
@@ -19,15 +24,17 @@ async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
     stored = await done("reportAgentStatus", report)
     query = """{ agent(key: "scout") {
       key status currentTask performanceMetrics lastActive errors { message }
-      history { nodes { id previousStatus status error reportedAt } }
+      history { nodes { id previousStatus status error reportedAt receivedAt } }
     } events { nodes { eventType source payload timestamp } } }"""
     answer = await data(query)
+    received = answer["agent"]["lastActive"]
+    assert at() <= received <= now()
     assert answer["agent"] == {
         "key": "scout",
         "status": "RUNNING",
         "currentTask": {"name": "look", "left": None},
         "performanceMetrics": {"speed": 2},
-        "lastActive": at(),
+        "lastActive": received,
         "errors": [],
         "history": {
             "nodes": [
@@ -37,6 +44,7 @@ async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
                     "status": "RUNNING",
                     "error": None,
                     "reportedAt": at(),
+                    "receivedAt": received,
                 }
             ]
         },
@@ -62,8 +70,11 @@ async def test_a_batch_of_reports(done: Any, data: Any) -> None:
     assert [r["error"] for r in batch["results"] if r["error"]] == [
         {"code": "INVALID", "field": "status"}
     ]
-    agents = (await data("{ agents { nodes { key lastActive } } }"))["agents"]["nodes"]
-    assert {a["key"]: a["lastActive"] for a in agents} == {"a0": at(3), "a1": at(1), "a2": at(5)}
+    agents = (
+        await data("{ agents { nodes { key history(first: 1) { nodes { reportedAt } } } } }")
+    )["agents"]["nodes"]
+    newest = {a["key"]: a["history"]["nodes"][0]["reportedAt"] for a in agents}
+    assert newest == {"a0": at(3), "a1": at(1), "a2": at(5)}
 
 
 async def test_performance_becomes_state_and_metrics(done: Any, data: Any) -> None:

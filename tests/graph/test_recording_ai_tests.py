@@ -61,7 +61,7 @@ COST = "This must be a number from 0 to 9,999.999999."
         (
             {"at": "2999-01-01T00:00:00Z"},
             "at",
-            "The time must lie between ten years ago and now.",
+            "The time must lie between ten years ago and five minutes from now.",
         ),
         ({"cost": "10000"}, "cost", COST),
         ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the id of another type: user."),

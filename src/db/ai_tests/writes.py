@@ -5,7 +5,7 @@ account one after the other, and each log of its progress knows all before it.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,10 @@ from uuid import UUID
 from db import ai_models, audit, config, dreams, progress
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus
 from db.core import check, partition
+from db.core.clock import check_time
 from db.core.database import Database, WriteSession
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.ids import uuid7
-from db.core.item import OLDEST
 from db.core.numeric import rounded
 from db.core.sight import EVERYTHING
 from db.dreams import Dream, DreamStatus
@@ -50,7 +50,7 @@ async def end(
     if test.status not in OPEN:
         raise Conflict(f"The test is {test.status} already.")
     values |= await _derived(session, test.provider, test.model, values)
-    now = datetime.now(UTC)
+    now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
     await _weigh(session, dream, ended)
     return ended
@@ -66,7 +66,7 @@ async def record(
 ) -> Any:
     """Stores a test of a dream that has ended elsewhere. Raises Invalid."""
     check.refuse(ended({"status": status, **values}))
-    at = datetime.now(UTC) if at is None else at
+    at = session.now() if at is None else at
     values |= await _derived(session, values["provider"], values["model"], values)
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
     made = await audit.create(session, AiTest, dream_id=dream.id, user_id=user_id, **values)
@@ -75,11 +75,9 @@ async def record(
 
 
 async def make_room(database: Database, at: datetime) -> None:
-    """Makes the partition of a test of that time, if it is missing. Raises Invalid for a time that
-    is no past one of the last ten years."""
-    now = datetime.now(UTC)
-    if not now - OLDEST <= at <= now:
-        raise Invalid("The time must lie between ten years ago and now.", "at")
+    """Makes the partition of a test of that time, if it is missing. Raises Invalid for a time at
+    which it cannot have been run."""
+    check_time(at, await database.now(), "at")
     async with database.seen_by(EVERYTHING).write() as session:
         await partition.ensure(session, AiTest, [at])
 

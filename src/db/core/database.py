@@ -8,15 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from copy import copy
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, event
+from sqlalchemy import CursorResult, Executable, event, func, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.core import json
 from db.core.act import SYSTEM, Act
+from db.core.clock import CLOCK, Clock
 from db.core.connect import engine
 from db.core.errors import ReadOnly
 from db.core.failures import READ_ONLY, TOO_MANY_CONNECTIONS, sqlstate, translated
@@ -63,6 +65,11 @@ class ReadSession:
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row, or None."""
         return (await self._execute(statement)).scalar()
+
+    def now(self) -> datetime:
+        """The time of the database."""
+        clock: Clock = self.connection.info[CLOCK]
+        return clock.now()
 
     async def _execute(
         self, statement: Executable, parameters: Any | None = None
@@ -117,6 +124,7 @@ class Database:
         url: str | ConnectionInfo,
         pool_size: int = 10,
         lock_seconds: float | None = LOCK_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
         """Raises InvalidParameter."""
         self.url = connection_info(url)
@@ -133,6 +141,8 @@ class Database:
             json_deserializer=json.loads,
         )
         event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
+        self.clock = clock or Clock()
+        self.clock.follow(self.engine)
         self.reading = self.engine.execution_options(**READING)
         self.limiter = Limiter(pool_size)
         self.borrower = Borrower("gateway")
@@ -181,6 +191,21 @@ class Database:
         with self._noting_refusals():
             async with self._writable(self.reading) as connection:
                 yield connection
+
+    async def now(self) -> datetime:
+        """The time of the database, which is asked for it only if it was never connected to. Raises
+        Unavailable."""
+        if not self.clock.is_set:
+            async with self.read():
+                pass
+        return self.clock.now()
+
+    async def read_clock(self) -> None:
+        """Takes the time of the database anew. Raises as `read` does."""
+        async with self.read() as session:
+            asked = self.clock.ticks()
+            at = await session.scalar(select(func.clock_timestamp()))
+            self.clock.set(at, asked, self.clock.ticks())
 
     async def close(self) -> None:
         """Closes every pooled connection."""

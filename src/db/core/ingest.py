@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Executable
@@ -265,6 +266,12 @@ class Ingestion:
         parcel = lane.put(items)
         lane.flush_soon()
         return parcel
+
+    def now(self) -> datetime:
+        """The time of the database. Raises Unavailable."""
+        if self.database is None:
+            raise Unavailable
+        return self.database.clock.now()
 
     async def close(self) -> None:
         """Takes nothing more, and returns when everything taken is settled."""

@@ -29,7 +29,7 @@ from db.core.url import ConnectionInfo, connection_info
 
 PACKAGED = Path(__file__).parents[1] / "migrations"
 CHECKOUT = Path(__file__).parents[3]
-OLDEST = "0010"
+OLDEST = "0011"
 
 Step = Callable[..., Any]
 Waiting = Callable[[], None]

@@ -91,7 +91,7 @@ async def ensure(
 async def ahead(database: Database, months: int = 3) -> list[str]:
     """Makes the partitions of all tables from the previous month to some months ahead; returns the
     names of those that were missing. Called when the gateway starts, and once a day."""
-    now = datetime.now(UTC)
+    now = await database.now()
     times = [following(now, distance) for distance in range(-1, months + 1)]
     made: list[str] = []
     for table in partitioned():

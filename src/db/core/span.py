@@ -4,8 +4,8 @@ Ids are made from the time of their row, so a span is a range of ids: that is wh
 partitions and uses the primary key.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -33,8 +33,9 @@ class Bucket(StrEnum):
 class Span:
     """A stretch of time; a bound that is None is open. Raises Invalid if it ends too early."""
 
-    since: datetime | None = None
-    until: datetime | None = None
+    since: datetime | None
+    until: datetime | None
+    now: datetime = field(compare=False)
 
     def __post_init__(self) -> None:
         if self.since and self.until and self.until < self.since:
@@ -42,7 +43,7 @@ class Span:
 
     def or_last(self, time: timedelta) -> "Span":
         """This span, or the last so much time when neither bound is given."""
-        return self if self.since or self.until else Span(since=datetime.now(UTC) - time)
+        return self if self.since or self.until else replace(self, since=self.now - time)
 
     def of(self, id: Column) -> list[ColumnElement[bool]]:
         """The conditions that an id lies in the span."""

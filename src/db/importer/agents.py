@@ -2,44 +2,86 @@
 
 The truth is the history: `previous_status` is the status of the report before, in the order of
 ids, whenever a report was imported; and the present state is that of the newest report. So a report
-that comes late corrects the one after it, and changes the state only by its error.
+that comes late corrects the one after it, and changes the state only by its error. An imported
+report has no arrival: an agent whose state comes from one was not heard, and cannot fall silent.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Text, Uuid, cast, func, select, true, union, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    CompoundSelect,
+    Text,
+    Uuid,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    union,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import aliased
 
-from db.agents import Agent, AgentReport
+from db.agents import MADE_AT, Agent, AgentReport, of_same_agent
+from db.core import ids
+from db.core.batch import wanted
 from db.core.database import WriteSession
-from db.core.ids import uuid7
 from db.core.rfc3339 import print_time
 from db.importer.kinds import Row
-from db.importer.recordset import insertion, plain, recordset, upsertion
+from db.importer.recordset import insertion, plain, recordset
 from db.importer.report import Counts
-
-ERRORS_KEPT = 20
+from db.reports import ERRORS_KEPT, newer
 
 REPORT = (
     *("id", "agent_key", "status", "current_task", "performance_metrics", "error"),
-    "reported_at",
+    *("reported_at", "received_at"),
 )
 
 
 async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
     """Stores the reports that are new, and what follows from them."""
-    statement = insertion(AgentReport, REPORT, rows).returning(plain(AgentReport).c.id)
-    new = {id for (id,) in await session.rows(statement)}
+    await session.execute(insertion(AgentReport, REPORT, []))  # takes the lock of the feed
+    new = _placed(rows, await _stored(session, rows))
     if new:
-        await _link(session, new)
-        distinct = {row["id"]: row for row in rows}
-        await _update_states(session, [distinct[id] for id in sorted(new)])
+        await session.execute(insertion(AgentReport, REPORT, new))
+        await _link(session, [row["id"] for row in new])
+        await _update_states(session, new)
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
+
+
+async def _stored(session: WriteSession, rows: Sequence[Row]) -> list[UUID]:
+    """The ids of all reports that were made at the times of these."""
+    times = {row["reported_at"] for row in rows}
+    spans = [(ids.floor(at), ids.floor(at + timedelta(microseconds=1))) for at in sorted(times)]
+    asked = wanted((AgentReport.id, AgentReport.id), spans)
+    among = AgentReport.id >= asked.c.k0, AgentReport.id < asked.c.k1
+    return [id for (id,) in await session.rows(select(AgentReport.id).where(*among))]
+
+
+def _placed(rows: Iterable[Row], stored: Iterable[UUID]) -> list[Row]:
+    """Those of the rows that are not stored, with ids in the order of the file also where times are
+    equal: after those that are."""
+    known: set[tuple[int, int]] = set()
+    places: defaultdict[datetime, int] = defaultdict(int)
+    for id in stored:
+        known.add(ids.key_of(id))
+        places[ids.time_of(id)] = max(places[ids.time_of(id)], ids.place_of(id) + 1)
+    new = []
+    for row in rows:
+        if (key := ids.key_of(row["id"])) not in known:
+            known.add(key)
+            at = row["reported_at"]
+            new.append({**row, "id": ids.placed(row["id"], places[at]), "received_at": None})
+            places[at] += 1
+    return new
 
 
 async def _link(session: WriteSession, new: Collection[UUID]) -> None:
@@ -47,8 +89,8 @@ async def _link(session: WriteSession, new: Collection[UUID]) -> None:
     former = aliased(AgentReport)
     before = (
         select(former.status)
-        .where(former.agent_key == AgentReport.agent_key, former.id < AgentReport.id)
-        .order_by(former.id.desc())
+        .where(*of_same_agent(former, AgentReport), former.id < AgentReport.id)
+        .order_by(former.agent_key.desc(), former.id.desc())
         .limit(1)
         .scalar_subquery()
     )
@@ -63,8 +105,8 @@ def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[Any]:
     report, later = aliased(AgentReport), aliased(AgentReport)
     follower = (
         select(later.id)
-        .where(later.agent_key == report.agent_key, later.id > report.id)
-        .order_by(later.id)
+        .where(*of_same_agent(later, report), later.id > report.id)
+        .order_by(later.agent_key, later.id)
         .limit(1)
         .lateral()
     )
@@ -77,27 +119,49 @@ def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[Any]:
 
 async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
     """Brings the states of the agents that sent these new reports up to date."""
-    errors = await _error_logs(session, rows)
-    now = datetime.now(UTC)
-    agents = [{"id": uuid7(now), "agent_key": key, "error_log": log} for key, log in errors.items()]
+    errors, now = await _error_logs(session, rows), session.now()
+    agents = [
+        {"id": ids.uuid7(now), "agent_key": key, "error_log": log} for key, log in errors.items()
+    ]
     source = recordset(Agent, ("id", "agent_key", "error_log"), agents)
     newest = (
-        AgentReport.select()
-        .where(AgentReport.agent_key == source.c.agent_key)
-        .order_by(AgentReport.id.desc())
+        select(*AgentReport.columns(), MADE_AT.label("made_at"))
+        .where(*of_same_agent(AgentReport, source.c))
+        .order_by(AgentReport.agent_key.desc(), AgentReport.id.desc())
         .limit(1)
         .lateral()
     )
     state = {
         **dict(source.c.items()),
         "status": newest.c.status,
-        "last_active": newest.c.reported_at,
         "current_task": newest.c.current_task,
         "performance_metrics": newest.c.performance_metrics,
         "last_seq": newest.c.seq,
+        "reported_at": newest.c.made_at,
+        "received_at": newest.c.received_at,
+        "last_active": func.coalesce(newest.c.received_at, newest.c.reported_at),
     }
     chosen = select(*state.values()).select_from(source).join(newest, true())
-    await session.rows(upsertion(Agent, list(state), chosen, key=("agent_key",)))
+    await session.execute(_merged(insert(plain(Agent)).from_select(list(state), chosen, False)))
+
+
+def _merged(statement: Insert) -> Insert:
+    """Where an agent is known: a newer imported report replaces its state, any adds its errors."""
+    new, old = statement.excluded, plain(Agent).c
+    replaces = and_(new.received_at.is_(None), newer(new, old))
+    names = (
+        *("status", "current_task", "performance_metrics", "last_seq"),
+        *("reported_at", "received_at", "last_active"),
+    )
+    return statement.on_conflict_do_update(
+        index_elements=["agent_key"],
+        set_={
+            **{name: case((replaces, new[name]), else_=old[name]) for name in names},
+            "error_log": new.error_log,
+            "updated_at": func.now(),
+        },
+        where=or_(replaces, new.error_log != old.error_log),
+    )
 
 
 async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[Any]]:

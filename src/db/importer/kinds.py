@@ -7,12 +7,19 @@ an index entry is.
 
 import json as inexact
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -30,7 +37,6 @@ from db.metrics import MAX_VALUE
 Row = dict[str, Any]
 
 NOT_A_TIME = "must be a time with a zone, such as 2024-01-31T12:00:00.000000Z"
-END = datetime(2100, 1, 1, tzinfo=UTC)
 
 Key = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -50,13 +56,16 @@ Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000), BOUNDED]
 Measure = Annotated[Decimal, Field(ge=-MAX_VALUE, le=MAX_VALUE), BOUNDED]
 
 
-def _time(value: Any) -> datetime:
+def _time(value: Any, info: ValidationInfo) -> datetime:
     try:
         at = read_time(value)
     except ValueError:
         raise PydanticCustomError("time", NOT_A_TIME) from None
-    if not EPOCH <= at < END:
-        raise PydanticCustomError("time", "must lie between the years 1970 and 2099")
+    if at < EPOCH:
+        raise PydanticCustomError("time", "must not lie before 1970")
+    latest = (info.context or {}).get("latest")
+    if latest is not None and at > latest:
+        raise PydanticCustomError("time", "must not lie in the future")
     return at
 
 
@@ -123,9 +132,8 @@ class AiModelLine(Record):
     is_active: bool | None = None
 
     def row(self) -> Row:
-        """A model has no time of its own: its id says when it was first imported."""
-        facts = self.model_dump(exclude={"kind", "derived"})
-        return facts | {"id": uuid7(datetime.now(UTC))}
+        """Without an id: a model has no time of its own."""
+        return self.model_dump(exclude={"kind", "derived"})
 
 
 class DreamLine(Record):

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from uuid import UUID
@@ -16,6 +17,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from db import feeds
+from db.core.clock import AHEAD, Clock
 from db.core.database import Database, WriteSession
 from db.core.error_facts import summary
 from db.importer.kinds import BadLine, Repeats
@@ -52,13 +54,13 @@ class Batch:
     size: int = 0
     position: int = 0
 
-    def add(self, line: Line, repeats: Repeats) -> None:
-        """Takes a line, good or bad."""
+    def add(self, line: Line, repeats: Repeats, latest: datetime) -> None:
+        """Takes a line, good or bad; nothing in it may have happened later than that."""
         self.size += len(line.text)
         try:
             if line.problem:
                 raise BadLine(line.problem)
-            self.entries.append(Entry(line.number, line.text, *parse(line.text, repeats)))
+            self.entries.append(Entry(line.number, line.text, *parse(line.text, repeats, latest)))
         except BadLine as bad:
             self.rejects.append(Reject(line.number, str(bad), line.text))
 
@@ -69,11 +71,11 @@ class Batch:
         return lines >= BATCH_LINES or self.size >= BATCH_BYTES
 
 
-async def batches(source: Source) -> AsyncGenerator[Batch, None]:
+async def batches(source: Source, clock: Clock) -> AsyncGenerator[Batch, None]:
     """All lines of a file in batches. Steps aside every few lines for whoever else has work."""
     batch, repeats = Batch(), Repeats()
     for line in source:
-        batch.add(line, repeats)
+        batch.add(line, repeats, clock.now() + AHEAD)
         if line.number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
         if batch.full:
@@ -114,6 +116,7 @@ class Import:
     async def run(self, sources: Sequence[Source]) -> Report:
         """Loads the files one after the other, then computes the progress of the dreams tested."""
         began = monotonic()
+        await self.database.now()  # the times of lines are judged by it
         try:
             for source in sources:
                 await self._file(source)
@@ -139,7 +142,7 @@ class Import:
         self.report.files.append(report)
         began = monotonic()
         with Rejects(report, self._rejects_path(source.path)) as rejects:
-            async with aclosing(prefetched(batches(source))) as found:
+            async with aclosing(prefetched(batches(source, self.database.clock))) as found:
                 async for batch in found:
                     self._note(await self._store(batch, rejects), report)
                     report.seconds = monotonic() - began

@@ -1,6 +1,7 @@
 """Parse: the text of a line as a row, or the reason why not, in plain words."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -47,19 +48,29 @@ _WORDS = {
 }
 
 
-def parse(text: bytes, repeats: Repeats) -> tuple[str, Row]:
-    """The kind of a line and the row it becomes. Raises BadLine."""
+def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tuple[str, Row]:
+    """The kind of a line and the row it becomes, whose times lie no later than `latest`, if given.
+    Raises BadLine."""
+    context = {"latest": latest}
     try:
-        line = _LINES.validate_json(text)
-        exact = line if json.is_exact(text) else _LINES.validate_python(_read(text), strict=False)
+        line = _LINES.validate_json(text, context=context)
+        exact = line if json.is_exact(text) else _exactly(text, context)
     except ValidationError as error:
         raise BadLine(_reasons(text, error)) from None
     if b"\\u0000" in text and _ZERO.search(text):
         raise BadLine("a text holds the character U+0000, which PostgreSQL cannot store")
     row = exact.row()
+    if isinstance(line, MetricLine):
+        row["id"] = line.id(repeats)
+    if latest is not None and (row.get("completed_at") or latest) > latest:
+        raise BadLine("durationMs must not end in the future")
     if not isinstance(line, DreamLine | AiModelLine):
         row = secrecy.masked_row(row)
-    return line.kind, row | {"id": line.id(repeats)} if isinstance(line, MetricLine) else row
+    return line.kind, row
+
+
+def _exactly(text: bytes, context: dict[str, Any]) -> AnyLine:
+    return _LINES.validate_python(_read(text), strict=False, context=context)
 
 
 def _read(text: bytes) -> Any:

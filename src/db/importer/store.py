@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -128,7 +127,8 @@ async def _insert(
 
 async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
     """Of lines for the same model, the last one counts. Sorted, or two imports could deadlock."""
-    latest = {(row["provider"], row["name"]): row for row in rows}
+    now = session.now()
+    latest = {(row["provider"], row["name"]): {**row, "id": uuid7(now)} for row in rows}
     source = recordset(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
     statement = upsertion(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
     return counts(len(rows), await session.rows(statement))
@@ -145,7 +145,7 @@ async def _dreams(session: WriteSession, rows: Sequence[Row], stored: Stored) ->
 
 async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
     """Gives each dream its owner; makes a user for an address nobody has. Returns how many."""
-    now = datetime.now(UTC)
+    now = session.now()
     emails = {row["owner_email"] for row in rows} - {None}
     owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
     created = await session.execute(insertion(User, ("id", "email"), owners))

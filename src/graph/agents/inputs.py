@@ -12,7 +12,7 @@ from graph.agents.types import AgentStatus
 from graph.core.field import checked, field
 from graph.core.filter import filters, orders
 from graph.core.mutation import given
-from graph.core.reporting import BATCH, batch_key, key, reported
+from graph.core.reporting import BATCH, TIME, batch_key, key, reported
 from graph.core.scalars import Number
 
 
@@ -43,7 +43,7 @@ class ReportFields:
 
     agent_key: str = field("Name of the agent.")
     current_task: JSON | None = field("What it works on; left out, nothing.", default=UNSET)
-    reported_at: datetime | None = field("When it reported; now by default.", default=UNSET)
+    reported_at: datetime | None = field(f"When it reported. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 

@@ -126,14 +126,15 @@ class Queries:
     async def agent_activity(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:
-        return await rows(info, db.agents.activity(span(from_, to)))
+        return await rows(info, db.agents.activity(await span(info, from_, to)))
 
 
 @strawberry.type
 class Mutations:
     @field(
         "Report what an agent does: its new state, a line of its history, and an event "
-        "`agent_status_update`. A report older than the state only goes to the history.",
+        "`agent_status_update`. A report that is older than the newest one leaves the status as it "
+        "is, and still says that the agent is alive.",
         WRITE,
         graphql_type=ReportAgentStatusResult,
     )

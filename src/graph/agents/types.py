@@ -55,7 +55,7 @@ class HistoryByAgent(Pages):
 
 async def _is_stale(root: Any, info: Info) -> bool:
     seconds = await NumberByKey.of(info).load(db.config.STALE_AFTER)
-    return db.agents.is_silent(root.last_active, seconds)
+    return db.agents.is_silent(root.last_active, await info.context.db.now(), seconds)
 
 
 enum(
@@ -76,11 +76,22 @@ class Agent(Node):
     """One of the fleet that does the work, in the state that it last reported."""
 
     key: str = column("agent_key", "Name of the agent, unique and never changed.")
-    status: AgentStatus = field("What it last said it was doing.")
-    last_active: datetime = field("When it last reported.")
+    status: AgentStatus = field(
+        "What it was doing in its newest report, by when it was made but no later than it came in, "
+        "and then by the order of storing. OFFLINE as well once nothing has come in for longer "
+        "than the setting `agents.offline_after_seconds` says, until the next report comes in."
+    )
+    last_active: datetime = field(
+        "When its last report came in, by the clock of the database; of an agent that is known "
+        "from imported reports alone, when it made the newest one."
+    )
+    received_at: datetime | None = field(
+        "When its last report came in, by the clock of the database; null while its status is that "
+        "of an imported report. Such an agent is never signed off."
+    )
     is_stale: bool = field(
-        "Whether it has not reported for longer than the setting `agents.stale_after_seconds` "
-        "says, 60 by default, whatever its status says.",
+        "Whether `lastActive` is longer ago than the setting `agents.stale_after_seconds` says, 60 "
+        "seconds by default, whatever its status says.",
         resolver=_is_stale,
         cost=0,
     )
@@ -107,7 +118,11 @@ class AgentReport(Node):
     current_task: JSON | None = field("What it worked on, in its own terms; null without a task.")
     performance_metrics: JSON = field("What it measured of itself, in its own terms.")
     error: str | None = field("What went wrong, in the agent's words; null when nothing did.")
-    reported_at: datetime = field("When the agent reported.")
+    reported_at: datetime = field("When the agent made the report, by its own clock.")
+    received_at: datetime | None = field(
+        "When it came in, by the clock of the database; null for imported reports, and for those "
+        "stored before this was kept."
+    )
     agent: Agent | None = related(
         AgentByKey, "agent_key", description="The agent as it is now; null when it was removed."
     )
@@ -129,6 +144,7 @@ class AgentActivity:
     status: AgentStatus = field("The status.")
     changes: int = field("Number of reports with which it came from another status to this one.")
     average_seconds: float | None = field(
-        "Mean time from a report of this status to the agent's next report, in seconds, even if "
-        "that came after the span; null when none has followed yet."
+        "Mean time from a report of this status until the agent's next report or until it was "
+        "signed off, in seconds, even if that came after the span; null when none has followed. "
+        "Reports count when they were made, but no later than they came in."
     )

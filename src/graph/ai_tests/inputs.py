@@ -16,6 +16,7 @@ from graph.core.field import checked, field
 from graph.core.filter import filters, orders, relation
 from graph.core.mutation import given, idempotency_key, values
 from graph.core.node import key_of
+from graph.core.reporting import TIME
 from graph.core.scalars import BigInt, Number
 
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ class RecordAiTestInput:
         "How it ended: COMPLETED, FAILED or CANCELLED.", default=AiTestStatus.COMPLETED
     )
     at: datetime | None = field(
-        "When it was run, in the last ten years; now if left out. Its progress is put where it "
-        "belongs in time.",
+        f"When it was run. {TIME} Its progress is put where it belongs in time.",
         default=UNSET,
     )
     impossibility_score: Number | None = field(

@@ -105,7 +105,7 @@ class Queries:
     async def model_comparison(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[ModelComparison]:
-        return await rows(info, db.ai_tests.compared(span(from_, to)))
+        return await rows(info, db.ai_tests.compared(await span(info, from_, to)))
 
     @field(
         "Categories side by side by the completed tests of their ACTIVE dreams, lowest average "
@@ -117,7 +117,7 @@ class Queries:
     async def category_performance(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[CategoryPerformance]:
-        return await rows(info, db.ai_tests.by_category(span(from_, to)))
+        return await rows(info, db.ai_tests.by_category(await span(info, from_, to)))
 
     @field(
         "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
@@ -126,7 +126,7 @@ class Queries:
         reveals=TIMES,
     )
     async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
-        return await rows(info, db.ai_tests.spent(span(from_, to)))
+        return await rows(info, db.ai_tests.spent(await span(info, from_, to)))
 
 
 def may_test(info: Info, dream: Any) -> Any:

@@ -8,7 +8,7 @@ brought, because making an object of each item costs more than storing it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, dataclass_transform
 from uuid import UUID
@@ -17,6 +17,7 @@ import strawberry
 from strawberry import UNSET
 
 from db.core import check, errors, idempotency
+from db.core.clock import check_time
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest import Intake
 from db.core.item import Item
@@ -33,6 +34,10 @@ Given = Mapping[str, Any]
 Make = Callable[[Info, Given, datetime, str | None], Item]
 
 BATCH = check.items(MAX_ITEMS)
+TIME = (
+    "Now by default; else in the last ten years, and no more than five minutes in the future, by "
+    "the clock of the database."
+)
 
 
 def key() -> Any:
@@ -184,7 +189,7 @@ class Reporting:
     async def one(self, info: Info, given: Any) -> Stored:
         """Stores one item. Raises why it is not stored."""
         try:
-            item = self._item(info, given, datetime.now(UTC), None)
+            item = self._item(info, given, await info.context.db.now(), None)
         except errors.Invalid as invalid:
             raise self._renamed(invalid) from None
         refused = await info.context.ingest.take(self.intake, [item])
@@ -199,7 +204,8 @@ class Reporting:
         """
         size = len(input[name])
         batch_key = _key(input)
-        items, refused = self._items(info, input[name], batch_key)
+        now = await info.context.db.now()
+        items, refused = self._items(info, input[name], now, batch_key)
         late = await info.context.ingest.take(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
@@ -209,11 +215,10 @@ class Reporting:
         return Outcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
 
     def _items(
-        self, info: Info, given: Sequence[Given], batch_key: str | None
+        self, info: Info, given: Sequence[Given], now: datetime, batch_key: str | None
     ) -> tuple[dict[int, Item], dict[int, DomainError]]:
         """What can be stored and what cannot, by position. Without times of their own the items
         are a microsecond apart, so that their ids keep their order."""
-        now = datetime.now(UTC)
         items: dict[int, Item] = {}
         refused: dict[int, DomainError] = {}
         for index, item in enumerate(given):
@@ -227,13 +232,15 @@ class Reporting:
     def _item(self, info: Info, given: Given, now: datetime, batch_key: str | None) -> Item:
         """The item of an input, under its key among all keys of all callers. Raises Invalid."""
         time, own_key = given.get(self.time), _key(given)
+        at = now if time is None else time
+        check_time(at, now, "timestamp")
         key = batch_key if own_key is None else own_key
         if key is None:
-            return self.make(info, given, now if time is None else time, None)
+            return self.make(info, given, at, None)
         if time is None:
             raise errors.Invalid("An idempotency key needs the time as well.", "timestamp")
         who = info.context.principal
-        return self.make(info, given, time, f"{who.user_id or who.key_id}/{self.intake.name}/{key}")
+        return self.make(info, given, at, f"{who.user_id or who.key_id}/{self.intake.name}/{key}")
 
     def _renamed(self, error: DomainError) -> DomainError:
         """The same with the fields as the input names them."""

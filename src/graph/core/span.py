@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from db.core.span import Bucket as Bucket, Span
+from graph.core.context import Info
 from graph.core.field import enum
 from graph.core.unset import or_none
 
@@ -37,6 +38,6 @@ def times(column: Any) -> dict[str, Any]:
     return {"from": column, "to": column}
 
 
-def span(since: datetime | None, until: datetime | None) -> Span:
+async def span(info: Info, since: datetime | None, until: datetime | None) -> Span:
     """The span between two arguments that may have been left out. Raises Invalid."""
-    return Span(or_none(since), or_none(until))
+    return Span(or_none(since), or_none(until), await info.context.db.now())

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from db import Database
@@ -145,4 +144,4 @@ class Steps:
     ) -> Told:
         shown = shown or Shown(())
         facts = {"rows": shown.rows, "removed": shown.removed, **more}
-        return Told(kind, str(position), datetime.now(UTC), self.reader.lag, **facts)
+        return Told(kind, str(position), self.database.clock.now(), self.reader.lag, **facts)

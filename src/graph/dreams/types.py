@@ -176,4 +176,4 @@ class Dream(Node):
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
     ) -> list[DecayPoint]:
-        return await DecayByDream.of(info, span(from_, to), bucket).load(self.id)
+        return await DecayByDream.of(info, await span(info, from_, to), bucket).load(self.id)

@@ -10,7 +10,7 @@ import db
 from db.core import check
 from graph.core.field import checked, field
 from graph.core.filter import filters, orders
-from graph.core.reporting import BATCH, batch_key, key, reported
+from graph.core.reporting import BATCH, TIME, batch_key, key, reported
 from graph.events.types import EventSeverity
 from graph.users import USER
 
@@ -39,7 +39,7 @@ class EventFields:
     user_id: strawberry.ID | None = field(
         "Id of the user who caused it.", check=USER, default=UNSET
     )
-    timestamp: datetime | None = field("When it happened; now by default.", default=UNSET)
+    timestamp: datetime | None = field(f"When it happened. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
@@ -80,5 +80,5 @@ class LogErrorInput:
     )
     context: JSON | None = field("What else is known.", check=check.PART, default=UNSET)
     source: str = field("Who reports it.", default="system")
-    timestamp: datetime | None = field("When it went wrong; now by default.", default=UNSET)
+    timestamp: datetime | None = field(f"When it went wrong. {TIME}", default=UNSET)
     idempotency_key: str | None = key()

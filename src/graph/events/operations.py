@@ -82,7 +82,7 @@ class Queries:
         bucket: Width = Bucket.HOUR,
         group_by: GroupBy = BY_TYPE_AND_SOURCE,
     ) -> list[EventCount]:
-        counts = db.events.counts(span(from_, to), bucket, group_by)
+        counts = db.events.counts(await span(info, from_, to), bucket, group_by)
         async with info.context.db.read() as session:
             return await points(session, counts)
 

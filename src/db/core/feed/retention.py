@@ -69,7 +69,7 @@ async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
         async with own.write() as turn:
             if not await turn.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
                 return None
-            limit = datetime.now(UTC) - keep
+            limit = turn.now() - keep
             if feed.table.__table__ in partition.partitioned():
                 return await _expire_months(own, feed, limit)
             return await _expire_rows(own, feed, limit)
