@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn, TypeVar
 
+import structlog
 import typer
 
 from db.core.draft import NoCheckout, draft
@@ -15,9 +16,12 @@ from db.core.error_facts import rendered
 from gateway import importing, keys, log_format, migrating
 from gateway.doctor import report
 from gateway.exits import EXIT_CODES, Exit, Stopped
-from gateway.settings import SettingsRefused, load
+from gateway.greeting import say
+from gateway.settings import SettingsRefused, load, logs_as_json
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 app = typer.Typer(
     help="DreamNet's GraphQL API over PostgreSQL. Settings are environment variables; "
@@ -59,14 +63,10 @@ def main() -> NoReturn:
     log_format.guard_process()
     try:
         app()
-    except SettingsRefused as refused:
-        _end(str(refused), Exit.USAGE)
-    except Stopped as stopped:
-        _end(str(stopped), stopped.code)
-    except EmbeddedFailed as failed:
-        _end(str(failed), Exit.DATABASE)
     except Exception as error:
-        _end(rendered(error), Exit.PROBLEMS)
+        message, code = _refusal(error)
+        typer.echo(message, err=True)
+        sys.exit(code)
     sys.exit(Exit.OK)
 
 
@@ -76,12 +76,20 @@ def serve() -> None:
 
     Without DATABASE_URL an embedded PostgreSQL is started in DREAMNET_DATA_DIR and migrated.
     """
+    as_json = logs_as_json()
+    log_format.configure(as_json, "info")
     from gateway import serving  # the schema takes a second to build, which no other command needs
 
     try:
         serving.serve(load())
     except KeyboardInterrupt:
-        typer.echo("Stopped.")
+        say("stopped") if as_json else typer.echo("Stopped.")
+    except Exception as error:
+        if not as_json:
+            raise
+        reason, code = _refusal(error)
+        log.critical("the gateway cannot serve", reason=reason, exit_code=code.value)
+        raise typer.Exit(code) from None
 
 
 @app.command("import", epilog=EXIT_CODES)
@@ -212,6 +220,14 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _end(message: str, code: Exit) -> NoReturn:
-    typer.echo(message, err=True)
-    sys.exit(code)
+def _refusal(error: Exception) -> tuple[str, Exit]:
+    """What stops a command, in one sentence, and the exit code; what nobody expects has no sentence
+    but its traceback."""
+    match error:
+        case SettingsRefused():
+            return str(error), Exit.USAGE
+        case Stopped():
+            return str(error), error.code
+        case EmbeddedFailed():
+            return str(error), Exit.DATABASE
+    return rendered(error), Exit.PROBLEMS

@@ -12,11 +12,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import uvicorn
-from rich.console import Console
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.collector import Collector
 from gateway.delivery import LEAVE_SECONDS
+from gateway.greeting import Greeting
 from gateway.settings import Settings
 
 TICK_SECONDS = 0.05
@@ -26,7 +26,9 @@ LEAST_SECONDS = 3  # for requests under way, however long the streams took
 class Server(uvicorn.Server):
     """uvicorn's, around the app of the gateway."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, greeting: str = "") -> None:
+    def __init__(
+        self, config: uvicorn.Config, settings: Settings, greeting: Greeting | None = None
+    ) -> None:
         super().__init__(config)
         self.settings = settings
         self.greeting = greeting
@@ -41,7 +43,11 @@ class Server(uvicorn.Server):
         if self.started:
             self.collecting = asyncio.create_task(Collector(self.streams).run())
             if self.greeting:
-                Console(highlight=False, soft_wrap=True).print(self.greeting)
+                self.greeting.show(self.settings.log_as_json)
+
+    def leave(self) -> None:
+        """Stops as after a signal; may be called from another thread."""
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes as long as there is something to wait for; a second Ctrl-C ends the waiting."""

@@ -4,12 +4,15 @@ import asyncio
 import errno
 import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 import structlog
 import uvicorn
 
 from db import Database
+from db.core.embedded import Embedded, Supervisor
 from db.core.errors import DomainError
 from db.core.url import ConnectionInfo
 from gateway import frames, pace, telemetry
@@ -18,6 +21,7 @@ from gateway.auth import Auth, first
 from gateway.auth.minting import mint
 from gateway.auth.session import Session
 from gateway.exits import Exit, Stopped
+from gateway.greeting import Greeting, base, is_everywhere
 from gateway.opening import migrated_url, whereabouts
 from gateway.protocol import KEEP_ALIVE_SECONDS, Protocol
 from gateway.server import Server
@@ -30,7 +34,7 @@ log = structlog.get_logger()
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused."""
+    """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused, EmbeddedFailed."""
     if not settings.development:
         mint(settings)  # without its pepper nothing is even started
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
@@ -39,8 +43,9 @@ def serve(settings: Settings) -> None:
         database = Database(url, settings.pool_size, settings.lock_timeout_seconds)
         auth = Auth(settings, database)
         greeting = _greeting(settings, url, auth.session)
-        config = configuration(settings, database, auth)
-        Server(config, settings, greeting).run(sockets=[listener])
+        server = Server(configuration(settings, database, auth), settings, greeting)
+        with _supervised(settings, server.leave):
+            server.run(sockets=[listener])
 
 
 def admit_first(settings: Settings, url: ConnectionInfo) -> None:
@@ -59,10 +64,13 @@ def admit_first(settings: Settings, url: ConnectionInfo) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises Stopped."""
+    """A socket that listens; `::` is every address of both families. Raises Stopped."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and is_everywhere(host) and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         reason = (
             "another program listens there: stop it, or set DREAMNET_PORT"
@@ -99,17 +107,24 @@ def configuration(
     )
 
 
-def _greeting(settings: Settings, url: ConnectionInfo, session: Session) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}{settings.root_path or ''}"
-    token = f"?token={session.token}" if settings.opened_by_token else ""
-    return "\n".join(
-        [
-            f"[bold]DreamNet gateway {version('dreamnet-gateway')}[/bold] ({settings.env})",
-            f"  GraphQL  {base}/graphql",
-            f"  Console  {base}/graphiql{token}",
-            f"  Health   {base}/health",
-            f"  Data     {whereabouts(settings, url)}",
-            "Ctrl-C stops it.",
-        ]
+def _greeting(settings: Settings, url: ConnectionInfo, session: Session) -> Greeting:
+    return Greeting(
+        version("dreamnet-gateway"),
+        settings.env,
+        base(settings.host, settings.port, settings.root_path),
+        whereabouts(settings, url),
+        session.token if settings.opened_by_token else None,
     )
+
+
+@contextmanager
+def _supervised(settings: Settings, give_up: Callable[[], None]) -> Iterator[None]:
+    """A context in which the embedded server is kept up. Raises EmbeddedFailed on leaving when that
+    was no use."""
+    if settings.connection is not None:
+        yield
+        return
+    with Supervisor(Embedded(settings.data_dir), give_up) as supervisor:
+        yield
+    if supervisor.failure:
+        raise supervisor.failure

@@ -80,7 +80,10 @@ class Settings(BaseSettings):
         description="development acts as admin@localhost and therefore listens on loopback only; "
         "production requires DATABASE_URL, DREAMNET_KEY_PEPPER and a credential with each request.",
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen on; `::` is every address of IPv4 and IPv6.",
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
     root_path: UrlPath | None = Field(
         default=None,
@@ -377,6 +380,20 @@ class Settings(BaseSettings):
                 f"DREAMNET_HOST={self.host} needs DREAMNET_ENV=production."
             )
         return self
+
+
+class _LogForm(BaseSettings):
+    """What decides the form of the log, whatever it is set to."""
+
+    model_config = Settings.model_config
+    env: str = "development"
+    log_format: str | None = None
+
+
+def logs_as_json() -> bool:
+    """How log lines are written, also where the settings as a whole are not acceptable."""
+    form = _LogForm()
+    return form.log_format == "json" or (form.log_format is None and form.env != "development")
 
 
 def load() -> Settings:

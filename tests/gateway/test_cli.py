@@ -38,7 +38,7 @@ def test_help_is_complete(
     assert "0 all is well" in printed
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor", "migrate current"])
+@pytest.mark.parametrize("command", ["doctor", "migrate current"])
 def test_production_needs_a_database(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

@@ -1,12 +1,14 @@
 """`make serve` and what happens to it: signals, kills, company; every row stays."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +31,22 @@ class Gateway:
         self.folder = folder
         self.greeting: list[str] = []
         self.embedded = Embedded(folder / ".dreamnet")
+        self.log = folder / "log"
 
     @contextmanager
     def serving(self) -> Iterator[subprocess.Popen[str]]:
         """A gateway that answers; it is stopped at the end unless something else stopped it."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve"],
-            cwd=self.folder,
-            env=self._environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
+        with (
+            self.log.open("w") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve"],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            ) as process,
+        ):
             assert process.stdout is not None
             self.greeting = [process.stdout.readline() for _ in range(GREETING_LINES)]
             try:
@@ -57,6 +63,15 @@ class Gateway:
         """The answer to a query."""
         url = f"http://127.0.0.1:{self.port}/graphql"
         return httpx2.post(url, json={"query": query}, timeout=10).json()
+
+    def until_ready(self, killed: int) -> None:
+        """Returns when another server runs and is used; gives up after a minute."""
+        for _ in range(600):
+            replaced = self.embedded.server.pid not in (None, killed)
+            if replaced and "data" in self.ask("{ viewer { user { id } } }"):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(self.log.read_text())
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
@@ -109,6 +124,31 @@ def test_serves_again_on_the_server_of_a_killed_gateway(gateway: Gateway) -> Non
     assert gateway.embedded.server.pid == server
     with gateway.serving():
         assert gateway.embedded.server.pid == server
+
+
+def test_serves_again_when_its_server_is_killed(gateway: Gateway) -> None:
+    with gateway.serving():
+        assert gateway.run("import", str(SAMPLE)) == 0
+        counts = gateway.ask(COUNTS)
+        for _ in range(2):
+            server = gateway.embedded.server.pid
+            assert server is not None
+            os.kill(server, signal.SIGKILL)
+            gateway.until_ready(server)
+            assert gateway.ask(COUNTS) == counts
+    assert "the embedded database runs again" in gateway.log.read_text()
+
+
+def test_stops_when_its_data_is_gone(gateway: Gateway) -> None:
+    with gateway.serving() as process:
+        server = gateway.embedded.server.pid
+        shutil.rmtree(gateway.embedded.server.data, ignore_errors=True)
+        assert process.wait() == 3
+        assert server is not None
+        with suppress(ProcessLookupError):  # it would notice by itself within a minute
+            os.kill(server, signal.SIGKILL)
+    assert "The data of the embedded database in " in gateway.log.read_text()
+    assert not (gateway.embedded.server.data / "PG_VERSION").exists()
 
 
 def test_a_second_gateway_says_that_the_port_is_taken(gateway: Gateway) -> None:

@@ -24,6 +24,7 @@ from db.core.errors import (
 
 # SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
 READ_ONLY = "25006"
+DISK_FULL = "53100"
 TOO_MANY_CONNECTIONS = "53300"
 LOCKED = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 # 28 and 3D: the password or the name of the database was changed, or it is being restored.
@@ -57,6 +58,8 @@ def meaning(error: Exception) -> DomainError | None:
         return ReadOnly()
     if state in LOCKED:
         return Locked()
+    if state == DISK_FULL:
+        return Unavailable("The disk of the database is full; nothing was stored, try again later.")
     if error.connection_invalidated or state.startswith(NOT_NOW):
         return Unavailable()
     if state in _BROKEN:
