@@ -4,6 +4,7 @@ A listing names the columns to filter by, the columns to order by and the column
 filter and order types of the schema are made from it.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import (
     any_,
     func,
     literal,
+    or_,
     select,
     true,
 )
@@ -45,6 +47,16 @@ class Slice:
 def by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
     """Columns under their own names, or under those that the schema has for them."""
     return {column.name: column for column in columns} | renamed
+
+
+_EMPTY_QUOTES = re.compile(r'"[^\w"]*"')
+_LONE_DASH = re.compile(r'-(?![\w"])')
+
+
+def searched(text: str) -> str:
+    """A search without dashes that exclude nothing: PostgreSQL takes each for an operator, and
+    fails where some thirty of them wait for a word."""
+    return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +97,12 @@ class Listing:
         return filtered if slice.search is None else [*filtered, self._matching(slice.search)]
 
     def _matching(self, text: str) -> Any:
+        """A search without a word that counts is no condition: PostgreSQL alone would find nothing
+        for an empty one."""
         if self.search is None:
             raise Invalid("This list cannot be searched.", "search")
-        query = func.websearch_to_tsquery(literal("english", REGCONFIG), text)
-        return self.search.bool_op("@@")(query)
+        query = func.websearch_to_tsquery(literal("english", REGCONFIG), searched(text))
+        return or_(func.numnode(query) == 0, self.search.bool_op("@@")(query))
 
     async def page(
         self, session: ReadSession, slice: Slice, *conditions: ColumnElement[bool]

@@ -25,8 +25,12 @@ from graph.core.permission import Access
 T = TypeVar("T")
 
 SEARCH = (
-    'Full-text search, best described by example: `protein folding`, `"exact words"`, '
-    "`this or that`, `-without`."
+    "Full-text search in English: word endings do not count, so `folded` finds `folding`, nor do "
+    "upper and lower case. `protein folding` finds rows with both words, in any order; "
+    '`"protein folding"` those with the words side by side; `protein or folding` those with one of '
+    "them; `protein -folding` those without the second (websearch_to_tsquery of PostgreSQL). Words "
+    "such as `the` are ignored. A search without any other word, an empty one too, sets no "
+    "condition."
 )
 
 
