@@ -10,6 +10,7 @@ from db import audit
 from db.core import check
 from db.core.database import ReadSession, WriteSession
 from db.core.listing import Listing, by_name
+from db.core.numeric import mean
 from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, checked
 
 MAX_TOKENS = 10**12
@@ -92,4 +93,4 @@ def _priced(values: dict[str, Any]) -> dict[str, Any]:
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:
         return values
-    return values | {PRICES[0]: (input + output) / 2}
+    return values | {PRICES[0]: mean((input, output))}

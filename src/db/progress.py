@@ -27,7 +27,7 @@ from db.core.database import ReadSession, WriteSession
 from db.core.filter import Relation
 from db.core.ids import floor
 from db.core.listing import Listing, by_name
-from db.core.numeric import rounded
+from db.core.numeric import mean, rounded
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
@@ -88,7 +88,7 @@ LISTING = Listing(
 
 def average(latest: Collection[Decimal]) -> Decimal:
     """The mean of each model's latest completed score: a model counts once."""
-    return rounded(sum(latest, Decimal()) / len(latest), PLACES)
+    return rounded(mean(latest), PLACES)
 
 
 def trend(former: Decimal | None, now: Decimal) -> Decimal | None:

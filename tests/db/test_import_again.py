@@ -1,12 +1,15 @@
 """An import that is run again: it changes only what differs, and goes on where one was stopped."""
 
 import asyncio
+import json
+from decimal import Decimal
 
 import pytest
-from importing import EVERYTHING, Ground, ai_test, dream, metric
+from importing import EVERYTHING, START, Ground, ai_test, dream, metric
 from sqlalchemy import text
 
 from db.ai_models import AiModel
+from db.core.ids import uuid7
 from db.dreams import Dream
 from db.importer import Counts, Report
 from db.metrics import Metric
@@ -33,6 +36,37 @@ async def test_what_was_edited_since_stays_edited(ground: Ground) -> None:
     assert not (await ground.load_file(EVERYTHING)).changed
     assert {dream.title for dream in await ground.records(Dream)} == {"Proved"}
     assert await ground.records(User) == []
+
+
+async def test_documents_differ_where_json_does(ground: Ground) -> None:
+    lines = dream(), ai_test("t", 1, "5.00")
+    await ground.load(*lines)
+    [log] = await ground.records(ProgressLog)
+    assert repr(log.snapshot_data["score"]) == "5.0"
+    async with ground.database.write() as session:
+        await session.execute(
+            text("update progress_logs set snapshot_data = snapshot_data || '{\"score\": 5}'")
+        )
+
+    again = await ground.load(*lines)
+
+    assert again.progress_logs == Counts(updated=1)
+    assert await ground.records(ProgressLog) == [log]
+
+
+async def test_a_metric_of_an_earlier_version_is_found_again(ground: Ground) -> None:
+    """Its id was made of numbers as 64-bit floats print them."""
+    path = ground.folder / "numbers.jsonl"
+    line = json.dumps(metric(0)).replace('"value": "1"', '"value": 2.50')
+    path.write_text(line.replace('"tags": {}', '"tags": {"a": 0.10, "b": 1e22}'))
+
+    await ground.load_file(path)
+    [stored] = await ground.records(Metric)
+
+    content = "\0".join(["metric:cpu", "2.5", "None", '{"a": 0.1, "b": 1e+22}', "0"])
+    assert stored.id == uuid7(START, key=content)
+    assert stored.tags == {"a": Decimal("0.10"), "b": 10**22}
+    assert not (await ground.load_file(path)).changed
 
 
 async def test_a_model_is_updated_where_a_fact_differs(ground: Ground) -> None:

@@ -167,6 +167,20 @@ async def test_measured_values(endpoint: Endpoint, database: Database, literal: 
             assert (await newest(database, Metric)).value == Decimal(kept)
 
 
+async def test_the_mean_price_is_rounded_once(endpoint: Endpoint, database: Database) -> None:
+    """Of 0.00000049999999999999999999999999999995, where 28 digits would make a half of it."""
+    low, high = "0.0000004" + "9" * 30, "0.0000005" + "0" * 30
+    register = f"""mutation {{ registerAiModel(input: {{provider: "p", name: "m",
+        inputCostPer1kTokens: "{low}", outputCostPer1kTokens: "{high}"}}) {{ __typename }} }}"""
+    await data(endpoint, register)
+    model = await newest(database, AiModel)
+    assert model.cost_per_1k_tokens == 0
+    assert (model.input_cost_per_1k_tokens, model.output_cost_per_1k_tokens) == (
+        Decimal(low),
+        Decimal(high),
+    )
+
+
 async def test_repricing_to_the_same_stored_price_changes_nothing(
     endpoint: Endpoint, database: Database
 ) -> None:

@@ -51,10 +51,10 @@ def number(text: str) -> Number:
 
 def is_bounded(exact: Decimal) -> bool:
     """Whether a number has few enough digits to be written out."""
-    if not exact.is_finite():
+    if not exact.is_finite() or abs(exact.adjusted()) > MAX_DIGITS:
         return False
-    decimals = max(-int(exact.as_tuple().exponent), 0)
-    return max(exact.adjusted() + 1, 1) + decimals <= MAX_DIGITS
+    text = format(exact, "f")
+    return len(text) - text.count("-") - text.count(".") <= MAX_DIGITS
 
 
 def decimal(value: Number) -> Decimal:
@@ -166,7 +166,7 @@ def _prints_alike(value: Any, encoded: bytes) -> bool:
         again = orjson.dumps(value)
     except TypeError:  # nested more deeply than it prints
         return False
-    return again.translate(None, _SPACE) == encoded.translate(None, _SPACE)
+    return again == encoded or again.translate(None, _SPACE) == encoded.translate(None, _SPACE)
 
 
 def _read(decoder: json.JSONDecoder, encoded: bytes) -> Any:

@@ -1,7 +1,8 @@
 """Numeric: numbers of columns that keep a fixed number of decimals, rounded half up."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import Numeric
@@ -14,6 +15,12 @@ _WIDE = Context(prec=1_000)  # digits: more than any number that is read has
 def rounded(value: Decimal, places: int) -> Decimal:
     """A number with so many decimals. A half is rounded away from zero, as PostgreSQL does."""
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
+
+
+def mean(values: Collection[Decimal]) -> Decimal:
+    """The mean, with more digits than any of the values has."""
+    total = reduce(_WIDE.add, values)
+    return _WIDE.divide(total, len(values))
 
 
 def fitted(table: type[Table], values: Mapping[str, Any]) -> dict[str, Any]:
