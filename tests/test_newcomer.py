@@ -148,7 +148,7 @@ class Terminal:
 
 
 def _is_ours(name: str) -> bool:
-    return name == "DATABASE_URL" or name.startswith("DREAMNET_")
+    return name == "DATABASE_URL" or name.startswith(("DREAMNET_", "PG"))
 
 
 @pytest.fixture

@@ -89,9 +89,16 @@ async def test_a_removed_user_is_created_again(
     assert await who(app) == ADMIN
 
 
-async def test_its_role_does_not_lock_the_developer_out(app: Starlette, database: Database) -> None:
-    await make_user(database, role="MEMBER", email="admin@localhost")
-    assert await who(app) == ADMIN
+async def test_developers_do_not_lock_themselves_out(
+    app: Starlette, database: Database, clock: Clock
+) -> None:
+    await make_user(database, role="ADMIN")
+    me = (await ask(app, query="{ viewer { user { id } } }")).json()["data"]["viewer"]["user"]
+    for field, more in (("setRole", ", role: MEMBER"), ("disableUser", ""), ("deleteUser", "")):
+        answer = await write(app, field, f'{{id: "{me["id"]}"{more}}}', "__typename")
+        assert answer["__typename"] in ("User", "UserDeleted"), answer
+        clock.now += 5
+        assert await who(app) == ADMIN
 
 
 async def test_what_users_do_to_themselves(app: Starlette) -> None:
