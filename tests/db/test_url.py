@@ -29,6 +29,7 @@ def test_a_password_may_hold_any_character(character: str, beside: str) -> None:
     [
         ("postgresql://u@h/d", "at h:5432/d", {}),
         ("postgres://u@h/d", "at h:5432/d", {}),
+        (" postgresql://u@h/d\n", "at h:5432/d", {}),
         ("postgresql+asyncpg://u@h/d", "at h:5432/d", {}),
         ("postgresql://u@h", "at h:5432/u", {}),
         ("postgresql://u@h/d?dbname=e", "at h:5432/e", {}),

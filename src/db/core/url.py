@@ -134,7 +134,7 @@ def _check_roots(parameters: Mapping[str, str]) -> None:
 
 
 def _read(url: str) -> dict[str, str]:
-    scheme, found, rest = url.partition("://")
+    scheme, found, rest = url.strip().partition("://")  # a file of it may end with a line break
     if not found or scheme not in SCHEMES:
         raise InvalidParameter("must start with postgresql://")
     parts = _STRICT.fullmatch(rest) or _LENIENT.fullmatch(rest)
