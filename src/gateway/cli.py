@@ -96,7 +96,7 @@ def serve() -> None:
 def import_(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Lines of JSON, gzipped or not.", exists=True, dir_okay=False),
+        typer.Argument(help="Lines of JSON, gzipped or not."),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad line, storing none of it.")
@@ -118,8 +118,8 @@ def import_(
     if not files and not legacy_generations:
         raise typer.BadParameter("Name at least one file.")
     with importing.legacy(legacy_generations) as older:
-        paths = [*older, *(files or [])]
-        raise typer.Exit(importing.run(load(), paths, rejects_dir, strict=strict))
+        sources = [*older, *map(importing.opened, files or [])]
+        raise typer.Exit(importing.run(load(), sources, rejects_dir, strict=strict))
 
 
 @app.command(epilog=EXIT_CODES)

@@ -13,8 +13,16 @@ from rich.table import Table
 from db import Database
 from db.core.parameters import InvalidParameter
 from db.core.url import ConnectionInfo, connection_info
-from db.importer import Counts, FileReport, OnProgress, Progress as Step, Report, import_files
-from db.importer.legacy import NotLegacy, write_lines
+from db.importer import (
+    Counts,
+    FileReport,
+    OnProgress,
+    Progress as Step,
+    Report,
+    Source,
+    import_files,
+)
+from db.importer.legacy import Generations, NotLegacy, write_lines
 from gateway.exits import Exit, Stopped
 from gateway.libpq import libpq_variables
 from gateway.opening import is_missing, migrated_url, whereabouts
@@ -24,7 +32,7 @@ PROGRESS_LOGS = "progress logs"
 SHOWN_REJECTS = 5
 
 
-def run(settings: Settings, paths: list[Path], rejects_dir: Path, *, strict: bool) -> Exit:
+def run(settings: Settings, files: list[Source], rejects_dir: Path, *, strict: bool) -> Exit:
     """Imports files and prints where to and a report; PROBLEMS when a line was rejected. Raises
     Stopped."""
     console = Console(highlight=False, markup=False)
@@ -32,33 +40,38 @@ def run(settings: Settings, paths: list[Path], rejects_dir: Path, *, strict: boo
     with migrated_url(settings) as url:
         console.print(f"Importing into {new}{whereabouts(settings, url)}.", soft_wrap=True)
         with _bar(console) as step:
-            report = asyncio.run(_import(url, settings, paths, rejects_dir, strict, step))
+            report = asyncio.run(_import(url, settings, files, rejects_dir, strict, step))
     _print(console, report)
     return Exit.PROBLEMS if report.failed or report.stopped else Exit.OK
 
 
+def opened(path: Path, kind: type[Source] = Source) -> Source:
+    """A file to import. Raises Stopped when it cannot be read."""
+    try:
+        return kind(path)
+    except OSError as error:
+        raise Stopped(f"{path} cannot be read: {error.strerror or error}.", Exit.USAGE) from error
+
+
 @contextmanager
-def legacy(source: str | None) -> Iterator[list[Path]]:
-    """The old generations of a source as a file to import, for as long as the context lasts.
+def legacy(source: str | None) -> Iterator[list[Source]]:
+    """The old generations of a file or of the URL of a database, as a file to import, for as long
+    as the context lasts. Raises Stopped when there are none."""
+    try:
+        if source is None:
+            yield []
+        elif "://" not in source:
+            yield [opened(Path(source), Generations)]
+        else:
+            with TemporaryDirectory() as folder:
+                file = Path(folder) / "generations.jsonl"
+                asyncio.run(write_lines(_database(source), file))
+                yield [opened(file)]
+    except NotLegacy as error:
+        raise Stopped(f"The generations cannot be read: {error}", Exit.PROBLEMS) from error
 
-    Raises Stopped when the source holds none.
-    """
-    if source is None:
-        yield []
-        return
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "generations.jsonl"
-        try:
-            asyncio.run(write_lines(_source(source), file))
-        except (NotLegacy, OSError) as error:
-            raise Stopped(f"The generations cannot be read: {error}", Exit.PROBLEMS) from error
-        yield [file]
 
-
-def _source(text: str) -> Path | ConnectionInfo:
-    """A file, or the database of a URL."""
-    if "://" not in text:
-        return Path(text)
+def _database(text: str) -> ConnectionInfo:
     try:
         return connection_info(text, libpq_variables())
     except InvalidParameter as error:
@@ -69,7 +82,7 @@ def _source(text: str) -> Path | ConnectionInfo:
 async def _import(
     url: ConnectionInfo,
     settings: Settings,
-    paths: list[Path],
+    files: list[Source],
     rejects_dir: Path,
     strict: bool,
     step: OnProgress,
@@ -77,7 +90,7 @@ async def _import(
     database = Database(url, settings.pool_size, lock_seconds=None)
     try:
         return await import_files(
-            database, paths, strict=strict, rejects_dir=rejects_dir, progress=step
+            database, files, strict=strict, rejects_dir=rejects_dir, progress=step
         )
     finally:
         await database.close()
@@ -112,6 +125,8 @@ def _print(console: Console, report: Report) -> None:
     table.add_row("", PROGRESS_LOGS, *_numbers(report.progress_logs))
     console.print(table)
     for file in report.files:
+        if file.empty:
+            console.print(f"{file.path.name} holds nothing to import.", soft_wrap=True)
         _print_rejects(console, file)
     console.print(_verdict(report), soft_wrap=True)
 
@@ -142,5 +157,6 @@ def _verdict(report: Report) -> str:
         return "Stopped at the first bad line; nothing after it was imported."
     if report.changed:
         return f"Done in {report.seconds:.1f} s."
-    everything = "" if report.failed else ": everything was there already"
+    there = not report.failed and not all(file.empty for file in report.files)
+    everything = ": everything was there already" if there else ""
     return f"Nothing changed{everything}. {report.seconds:.1f} s."

@@ -1,6 +1,8 @@
 """The command line: what it prints, and the numbers it ends with."""
 
 import asyncio
+import gzip
+import os
 import socket
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -213,9 +215,59 @@ def test_import_of_bad_lines(
     assert "Stopped at the first bad line" in capsys.readouterr().out
 
 
-def test_import_of_no_file(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
-    assert dreamnet("import", "nothing.jsonl") == 2
-    assert "does not exist" in capsys.readouterr().err
+@pytest.mark.parametrize("option", [(), ("--legacy-generations",)])
+@pytest.mark.parametrize(
+    ("file", "why"), [("nothing", "No such file or directory"), (".", "Is a directory")]
+)
+def test_import_of_a_file_that_cannot_be_read(
+    dreamnet: Dreamnet,
+    capsys: pytest.CaptureFixture[str],
+    option: tuple[str, ...],
+    file: str,
+    why: str,
+) -> None:
+    Path("dreams.jsonl").write_text(DREAM)
+    assert dreamnet("import", "dreams.jsonl", *option, file) == 2
+    assert capsys.readouterr() == ("", f"{file} cannot be read: {why}.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b"", 0, "x.jsonl holds nothing to import."),
+        (b"\xef\xbb\xbf\n", 0, "x.jsonl holds nothing to import."),
+        (b"\xef\xbb\xbf" + DREAM.encode(), 0, "Done in"),
+        (b"\xff\xfe{", 1, "x.jsonl, line 1: the line is not UTF-8 at byte 1"),
+        (b"\x1f\x8bgarbage and more", 1, "x.jsonl, line 1: the file cannot be read on from here"),
+        (gzip.compress(DREAM.encode())[:-9], 1, "the compressed file is cut off here"),
+        (gzip.compress(DREAM.encode()) + b"tail", 1, "x.jsonl, line 2: the file cannot be read on"),
+    ],
+)
+def test_import_of_odd_files(
+    dreamnet: Dreamnet,
+    capsys: pytest.CaptureFixture[str],
+    database_url: str,
+    content: bytes,
+    code: int,
+    said: str,
+) -> None:
+    Path("x.jsonl").write_bytes(content)
+    assert dreamnet("import", "x.jsonl", DATABASE_URL=database_url) == code
+    out, error = capsys.readouterr()
+    assert said in out
+    assert error == ""
+    assert "everything was there" not in out
+
+
+def test_import_from_a_pipe(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, DREAM.encode())
+    os.close(writer)
+    assert dreamnet("import", f"/dev/fd/{reader}", DATABASE_URL=database_url) == 0
+    os.close(reader)
+    assert "Done in" in capsys.readouterr().out
 
 
 def test_import_says_where_to_without_the_password(
@@ -256,10 +308,34 @@ def test_old_generations(
     file.write_text("id,type,prompt,created_at\n1,ANALYSIS,Fly,2024-01-01\n")
 
     assert dreamnet("import", "--legacy-generations", str(file), DATABASE_URL=database_url) == 0
-    assert "generations.jsonl" in capsys.readouterr().out
-    assert dreamnet("import", "--legacy-generations", "no.csv", DATABASE_URL=database_url) == 1
-    assert "The generations cannot be read" in capsys.readouterr().err
+    assert "generations.csv" in capsys.readouterr().out
     assert dreamnet("import", DATABASE_URL=database_url) == 2
+
+
+def test_bad_rows_of_old_generations(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
+) -> None:
+    rows = ["id,type,prompt,created_at", '1,ANALYSIS,"Fly\nhigh",2024-01-01', "2,ANALYSIS", ""]
+    Path("old.csv").write_text("\n".join(rows))
+    arguments = ("import", "--legacy-generations", "old.csv")
+    assert dreamnet(*arguments, DATABASE_URL=database_url) == 1
+    out, error = capsys.readouterr()
+    assert "old.csv, line 4: the row has 2 fields and the header has 4" in out
+    assert "all of them in old.csv.rejects.jsonl" in out
+    assert error == ""
+    assert Path("old.csv.rejects.jsonl").read_text().count("\n") == 1
+    assert dreamnet(*arguments, "--strict") == 1
+    assert "Stopped at the first bad line" in capsys.readouterr().out
+
+
+def test_what_holds_no_old_generations(
+    dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content, why in (("", "is empty"), ("id;type\n", "has no column created_at, prompt")):
+        Path("old.csv").write_text(content)
+        assert dreamnet("import", "--legacy-generations", "old.csv") == 1
+        said = f"The generations cannot be read: old.csv {why}.\n"
+        assert capsys.readouterr() == ("", said)
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from db.core.database import Database
-from db.importer.lines import Source
+from db.importer.lines import Source as Source
 from db.importer.load import Import
 from db.importer.report import (
     Counts as Counts,
@@ -18,7 +18,7 @@ from db.importer.report import (
 
 async def import_files(
     database: Database,
-    paths: Iterable[Path],
+    files: Iterable[Path | Source],
     *,
     strict: bool = False,
     rejects_dir: Path = Path(),
@@ -31,5 +31,5 @@ async def import_files(
     Running it again changes nothing, and is how to resume. Raises OSError, before anything is
     stored, when a file cannot be opened.
     """
-    sources = [Source(path) for path in paths]
+    sources = [file if isinstance(file, Source) else Source(file) for file in files]
     return await Import(database, rejects_dir, strict, progress).run(sources)

@@ -5,9 +5,9 @@ twice, as what was asked and as what it is about, and the category is OTHER. The
 their author where an address is known, and nobody's where it is not.
 """
 
-import csv
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +16,127 @@ import orjson
 
 from db.core.connect import connect
 from db.core.url import ConnectionInfo
+from db.importer.csv_rows import CsvReader, CsvRow
+from db.importer.lines import DAMAGE, Line, Source
 
 TYPE = "ANALYSIS"
 TITLE = "Migrated Dream"
 NO_DESCRIPTION = "No description"
+AS_PRINTED = "set local timezone to 'UTC'; set local datestyle to 'ISO'"
 ROWS = """
     select g.id::text as id, g.type::text as type, g.prompt, u.email,
-        g.created_at::timestamptz as created_at
+        g.created_at::text as created_at
     from generations g left join users u on u.id::text = g.user_id::text
     order by g.created_at, g.id
 """
 COLUMNS = ("id", "type", "prompt", "created_at")
+SEPARATORS = ",;\t"
+NOT_A_TIME = "must be a time such as 2024-01-31 12:00:00, UTC unless it has a zone"
+
+# What fields of the import format are called in a file of generations.
+NAMES = {"createdAt": "created_at", "ownerEmail": "email", "originalPrompt": "prompt", "key": "id"}
+
+# As PostgreSQL, JavaScript and RFC 3339 write times: a date, and maybe a time, and maybe a zone.
+_TIME = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[ Tt](?P<time>\d\d:\d\d)(?P<seconds>:\d\d(?:\.\d+)?)?)?"
+    r"\s?(?:[Zz]|UTC|(?P<hours>[+-]\d\d)(?::?(?P<minutes>\d\d))?)?",
+    re.ASCII,
+)
 
 
 class NotLegacy(Exception):
     """The source does not hold generations; the message says what is missing."""
 
 
-async def write_lines(source: Path | ConnectionInfo, to: Path) -> int:
-    """Writes the dreams of a source, a CSV file or a PostgreSQL, as lines; returns how many.
+@dataclass(slots=True, frozen=True)
+class Generation(Line):
+    """A row of a CSV file, and the dream that it becomes."""
 
-    A CSV file has the columns id, type, prompt, created_at and, if known, email. Times without a
-    zone are taken as UTC. Raises NotLegacy.
-    """
-    rows = _from_file(source) if isinstance(source, Path) else _from_database(source)
+    dream: bytes = b""
+
+    @property
+    def record(self) -> bytes:
+        """The dream."""
+        return self.dream
+
+    def renamed(self, reason: str) -> str:
+        """With the names of columns."""
+        for name, column in NAMES.items():
+            reason = re.sub(rf"\b{name}\b", column, reason)
+        return reason
+
+
+class Generations(Source):
+    """A CSV file in UTF-8 with a header. It has the columns id, type, prompt, created_at and, if
+    known, email, separated by commas, semicolons or tabs; other columns do not matter. Raises
+    OSError when it cannot be opened, and NotLegacy when it has no such header."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            with self.opened() as stream:
+                lines = self.numbered(stream)
+                first = next((line for line in lines if line.text.strip()), None)
+        except DAMAGE as error:
+            raise NotLegacy(f"{path.name} is compressed and damaged: {error}.") from error
+        if first is None:
+            raise NotLegacy(f"{path.name} is empty.")
+        self.header = first.number
+        self.separator, self.columns = _header(path.name, first)
+
+    def read(self, lines: Iterator[Line]) -> Iterator[Line]:
+        """The rows that become dreams, and those that cannot be read."""
+        for row in CsvReader(lines, self.separator):
+            if row.number > self.header and (line := self._line(row)) is not None:
+                yield line
+
+    def _line(self, row: CsvRow) -> Line | None:
+        text = row.text.rstrip(b"\r\n")
+        if row.problem:
+            return Line(row.number, text, row.problem)
+        if len(row.fields) != len(self.columns):
+            found, due = len(row.fields), len(self.columns)
+            return Line(row.number, text, f"the row has {found} fields and the header has {due}")
+        values = dict(zip(self.columns, row.fields, strict=True))
+        if values["type"] != TYPE:
+            return None
+        if not values["id"]:
+            return Line(row.number, text, "id must not be empty")
+        if (at := _time(values["created_at"])) is None:
+            return Line(row.number, text, f"created_at {NOT_A_TIME}")
+        return Generation(row.number, text, dream=orjson.dumps(_dream(values, at)))
+
+
+async def write_lines(source: ConnectionInfo, to: Path) -> int:
+    """Writes the dreams of an old database as lines; returns how many. Times without a zone are
+    taken as UTC. Raises NotLegacy."""
     count = 0
     with to.open("wb") as file:
-        async for row in rows:
+        async for row in _from_database(source):
             if row["type"] == TYPE:
-                file.write(orjson.dumps(_dream(row), option=orjson.OPT_APPEND_NEWLINE))
+                dream = _dream(row, _time(row["created_at"] or "") or row["created_at"])
+                file.write(orjson.dumps(dream, option=orjson.OPT_APPEND_NEWLINE))
                 count += 1
     return count
 
 
-def _dream(row: Mapping[str, Any]) -> dict[str, Any]:
+def _header(name: str, line: Line) -> tuple[str, tuple[str, ...]]:
+    """What separates the columns of a header, and their names. Raises NotLegacy."""
+    missing: set[str] = set(COLUMNS)
+    for separator in SEPARATORS:
+        for row in CsvReader(iter([line]), separator):
+            columns = tuple(field.strip() for field in row.fields)
+            if twice := {column for column in columns if columns.count(column) > 1}:
+                raise NotLegacy(f"{name} has the column {min(twice)} twice.")
+            lacking = set(COLUMNS).difference(columns)
+            if not lacking:
+                return separator, columns
+            missing = min(missing, lacking, key=len)
+    raise NotLegacy(f"{name} has no column {', '.join(sorted(missing))}.")
+
+
+def _dream(row: Mapping[str, Any], created_at: str | None) -> dict[str, Any]:
     return {
         "kind": "dream",
         "key": f"generations:{row['id']}",
@@ -61,29 +148,17 @@ def _dream(row: Mapping[str, Any]) -> dict[str, Any]:
         "isPublic": False,
         "status": "ACTIVE",
         "ownerEmail": row.get("email") or None,
-        "createdAt": _time(row["created_at"]).isoformat(),
+        "createdAt": created_at,
     }
 
 
-def _time(value: datetime | str) -> datetime:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise NotLegacy("created_at holds no time in one of the rows.") from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-async def _from_file(path: Path) -> AsyncIterator[Mapping[str, Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            missing = set(COLUMNS) - set(rows.fieldnames or ())
-            if missing:
-                raise NotLegacy(f"{path.name} has no column {', '.join(sorted(missing))}.")
-            for row in rows:
-                yield row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise NotLegacy(f"{path.name} is no CSV file in UTF-8: {error}") from error
+def _time(text: str) -> str | None:
+    """A time as RFC 3339 writes it; None for what is none."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None or (found["time"] is None and found["hours"]):
+        return None
+    zone = f"{found['hours']}:{found['minutes'] or '00'}" if found["hours"] else "Z"
+    return f"{found['date']}T{found['time'] or '00:00'}{found['seconds'] or ':00'}{zone}"
 
 
 async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, Any]]:
@@ -93,9 +168,13 @@ async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, Any
         raise NotLegacy(f"The database cannot be reached: {error}") from error
     try:
         async with connection.transaction(readonly=True):
+            await connection.execute(AS_PRINTED)
             async for row in connection.cursor(ROWS):
                 yield dict(row)
     except asyncpg.UndefinedTableError as error:
-        raise NotLegacy("The database has no table generations.") from error
+        [name] = re.findall(r'"(.+)"', str(error))
+        raise NotLegacy(f"The database has no table {name}.") from error
+    except (asyncpg.PostgresError, UnicodeDecodeError) as error:
+        raise NotLegacy(f"The database refuses to show them: {error}.") from error
     finally:
         await connection.close()

@@ -5,10 +5,12 @@ import io
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)  # to the compression of a file
 LONGEST = 16 * 2**20  # bytes of one line; a line is read as a whole
 
 _GZIP = b"\x1f\x8b"
@@ -24,15 +26,25 @@ class Line:
     text: bytes
     problem: str | None = None
 
+    @property
+    def record(self) -> bytes:
+        """What it means in the format of imports, which a line of another format differs from."""
+        return self.text
+
+    def renamed(self, reason: str) -> str:
+        """A reason with the names that fields have in the file."""
+        return reason
+
 
 class Source:
-    """One file. Raises OSError when it cannot be opened."""
+    """One file of lines in the format of imports. Raises OSError when it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._count = 0
+        self._position: Callable[[], int] = lambda: 0
         with path.open("rb") as file:
             self.size = os.fstat(file.fileno()).st_size
-        self._position: Callable[[], int] = lambda: 0
 
     @property
     def position(self) -> int:
@@ -40,16 +52,31 @@ class Source:
         return self._position()
 
     def __iter__(self) -> Iterator[Line]:
-        """The lines that are not blank. Damage to the compression is told as a last line."""
-        with self.path.open("rb") as file:
-            self._position = file.tell
-            number = 0
+        """The lines to import. Damage to the compression is reported as a last line."""
+        with self.opened() as stream:
             try:
-                for number, (text, problem) in enumerate(_cut(_plain(file)), 1):
-                    if problem or text.strip():
-                        yield Line(number, text, problem)
-            except (EOFError, OSError, zlib.error) as error:
-                yield Line(number + 1, b"", _damage(error))
+                yield from self.read(self.numbered(stream))
+            except (*DAMAGE, OSError) as error:
+                yield Line(self._count + 1, b"", _damage(error))
+
+    def read(self, lines: Iterator[Line]) -> Iterator[Line]:
+        """The lines that are not blank, without their ends."""
+        for line in lines:
+            if line.problem or line.text.strip():
+                yield Line(line.number, line.text.rstrip(b"\r\n"), line.problem)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The content of the file. Raises OSError."""
+        with self.path.open("rb") as file:
+            if file.seekable():
+                self._position = file.tell
+            yield _plain(file)
+
+    def numbered(self, stream: BinaryIO) -> Iterator[Line]:
+        """All lines, with their ends."""
+        for self._count, (text, problem) in enumerate(_cut(stream), 1):
+            yield Line(self._count, text, problem)
 
 
 def _plain(file: io.BufferedReader) -> BinaryIO:
@@ -65,7 +92,7 @@ def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, str | None]]:
             _skip_line(stream)
             yield text[:_SHOWN], f"the line is longer than {LONGEST:,} bytes"
         else:
-            yield text.removeprefix(start).rstrip(b"\r\n"), None
+            yield text.removeprefix(start), None
         start = b""
 
 

@@ -60,9 +60,9 @@ class Batch:
         try:
             if line.problem:
                 raise BadLine(line.problem)
-            self.entries.append(Entry(line.number, line.text, *parse(line.text, repeats, latest)))
+            self.entries.append(Entry(line.number, line.text, *parse(line.record, repeats, latest)))
         except BadLine as bad:
-            self.rejects.append(Reject(line.number, str(bad), line.text))
+            self.rejects.append(Reject(line.number, line.renamed(str(bad)), line.text))
 
     @property
     def full(self) -> bool:
