@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from importing import EVERYTHING, Ground, dream, report_of
 from sqlalchemy import text
 
@@ -14,6 +15,7 @@ from db.dreams import Dream
 from db.importer import Counts
 from db.metrics import Metric
 from db.users import User
+from factories import make_user
 
 
 async def test_every_kind_arrives(ground: Ground) -> None:
@@ -161,3 +163,31 @@ async def test_owners_are_made_once(ground: Ground) -> None:
     assert (first.users_created, second.users_created) == (1, 0)
     [owner] = await ground.records(User)
     assert {dream.user_id for dream in await ground.records(Dream)} == {owner.id}
+
+
+async def test_owners_are_the_same_in_any_spelling(ground: Ground) -> None:
+    ada = await make_user(ground.database, email="Ada@Example.org")
+
+    report = await ground.load(
+        dream("a", ownerEmail="ADA@example.org"),
+        dream("b", ownerEmail=" ada@example.org"),
+        dream("c", ownerEmail="Bob@example.org"),
+        dream("d", ownerEmail="bob@EXAMPLE.org"),
+    )
+
+    [_, bob] = await ground.records(User)
+    owners = [row.user_id for row in await ground.records(Dream)]
+    assert (report.failed, report.users_created, bob.email) == (0, 1, "bob@example.org")
+    assert sorted(owners) == sorted([ada.id, ada.id, bob.id, bob.id])
+
+
+@pytest.mark.parametrize(
+    "address", ["root", "a@", "a b@c.de", "", "a@b\ud83d", "x" * 260 + "@a.de"]
+)
+async def test_an_owner_without_the_form_of_an_address_is_refused(
+    ground: Ground, address: str
+) -> None:
+    report = await ground.load(dream("a", ownerEmail=address))
+
+    assert report.failed == 1
+    assert await ground.records(User) == []

@@ -7,19 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, insert, text
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql import insert
 
 import ground
-from db import Database
+from db import Database, identity
 from db.agents import Agent, AgentReport
 from db.core import migrate, partition
 from db.core.connect import engine
+from db.core.errors import Conflict
 from db.core.ids import uuid7
 from db.core.revision import VERSIONS
 from db.core.table import Table
 from db.core.url import connection_info
 from db.events import Event
-from factories import make_ai_test, make_metric
+from db.users import User
+from factories import make_ai_test, make_metric, make_user
 from waiting import patience
 
 STRUCTURE = text("""
@@ -238,3 +241,62 @@ async def _relations(url: str) -> int:
 
 async def _structure(url: str) -> set[tuple[Any, ...]]:
     return {row for row in await _rows(url, STRUCTURE) if row[0] != VERSIONS}
+
+
+SPELLINGS = """
+insert into users (id, email, wallet_address, role) values
+  ('018cd9a0-0000-7000-8000-000000000001', 'ada@example.org', '0xAB', 'MEMBER'),
+  ('018cd9a0-0000-7000-8000-000000000002', ' Ada@Example.org', '0xab', 'ADMIN'),
+  ('018cd9a0-0000-7000-8000-000000000003', 'ADA@example.org', null, 'MEMBER'),
+  ('018cd9a0-0000-7000-8000-000000000004', 'bob@example.org', null, 'MEMBER'),
+  ('018cd9a0-0000-7000-8000-000000000005', null, null, 'MEMBER'),
+  ('018cd9a0-0000-7000-8000-000000000006', null, null, 'MEMBER');
+insert into dreams (id, user_id, title)
+  select gen_random_uuid(), id, coalesce(email, 'nobody') from users
+"""
+COPIES = text("select email, role, email_copy, wallet_copy from users order by id")
+BEFORE_ADDRESSES = "0008"
+
+
+async def test_users_with_one_address_in_two_spellings_are_kept(empty_url: str) -> None:
+    await migrate.upgrade(empty_url, BEFORE_ADDRESSES)
+    for statement in SPELLINGS.split(";"):
+        await _run(empty_url, statement)
+
+    for _ in range(2):
+        await migrate.upgrade(empty_url)
+        assert await _rows(empty_url, COPIES) == [
+            ("ada@example.org", "MEMBER", 0, 0),
+            (" Ada@Example.org", "ADMIN", 1, 1),
+            ("ADA@example.org", "MEMBER", 2, 0),
+            ("bob@example.org", "MEMBER", 0, 0),
+            (None, "MEMBER", 0, 0),
+            (None, "MEMBER", 0, 0),
+        ]
+        assert await _rows(empty_url, text("select count(*) from dreams")) == [(6,)]
+        await migrate.downgrade(empty_url, BEFORE_ADDRESSES)
+
+
+@pytest.mark.parametrize("spelling", ["ada@example.org", " ADA@example.org"])
+async def test_an_older_gateway_cannot_store_another_spelling(
+    database: Database, spelling: str
+) -> None:
+    """It names neither of the new columns, and takes the refusal for a conflict."""
+    await make_user(database, email="Ada@Example.org")
+    other = insert(User).values(id=uuid7(datetime.now(UTC)), email=spelling)
+
+    async with database.write() as session:
+        assert await session.execute(other.on_conflict_do_nothing()) == 0
+    with pytest.raises(Conflict):
+        async with database.write() as session:
+            await session.execute(other)
+
+
+async def test_the_first_of_several_spellings_signs_in(database: Database) -> None:
+    first = await make_user(database, email="Ada@example.org")
+    await make_user(database, email="ada@example.org", email_copy=1)
+
+    async with database.read() as session:
+        found = await identity.by_email(session, "ADA@example.org")
+
+    assert found.id == first.id

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import replace
 
-from sqlalchemy import func
+from sqlalchemy import Text, func
 
 from db.core.check import single
 
@@ -42,4 +42,6 @@ _form = single(
     "spaces around it.",
     _wrong,
 )
-EMAIL = replace(_form, clean=normalised, spelled=lambda column: func.lower(func.btrim(column)))
+EMAIL = replace(
+    _form, clean=normalised, spelled=lambda column: func.lower(func.btrim(column), type_=Text)
+)

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from Crypto.Hash import keccak
-from sqlalchemy import func
+from sqlalchemy import Text, func
 
 from db.core.check import single
 
@@ -35,4 +35,4 @@ _form = single(
     "mixed, they must be those of the checksum (EIP-55).",
     _wrong,
 )
-WALLET = replace(_form, clean=str.lower, spelled=func.lower)
+WALLET = replace(_form, clean=str.lower, spelled=lambda column: func.lower(column, type_=Text))
