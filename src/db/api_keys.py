@@ -1,7 +1,7 @@
 """API keys: what services sign in with; only a keyed hash of the secret is stored."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -45,7 +45,7 @@ def _unknown(name: str) -> str | None:
     return None if name in SCOPES else f"There is no scope '{name[:MAX_SHOWN]}'."
 
 
-SCOPE = check.single("", _unknown)
+SCOPE = replace(check.single("", _unknown), most=max(map(len, SCOPES)))
 
 
 class ApiKey(Table):

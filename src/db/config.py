@@ -37,7 +37,8 @@ from db.core.sight import about_server
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, checked, choice
 
 KEY = check.pattern(
-    "[a-z0-9_.-]{1,100}",
+    "[a-z0-9_.-]+",
+    100,
     "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
     "1 to 100 small letters, digits, `_`, `.` and `-`.",
 )
@@ -194,7 +195,8 @@ OFFLINE_AFTER = "agents.offline_after_seconds"
 NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER: (300, 2, 604_800)}
 
 VARIABLE = check.pattern(
-    "[A-Za-z_][A-Za-z0-9_]{0,99}",
+    "[A-Za-z_][A-Za-z0-9_]*",
+    100,
     "An environment variable is called like `OPENAI_API_KEY`.",
     "1 to 100 letters, digits and `_`.",
 )

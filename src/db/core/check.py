@@ -24,7 +24,8 @@ class Check:
 
     Where several spellings mean the same value, `clean` makes the one that is stored, and `spelled`
     does so for a column, which may hold others from earlier versions. `null` says why null is
-    refused; else that is for the column itself to do.
+    refused; else that is for the column itself to do. `most` are the characters of the longest
+    text, or of each in a list.
     """
 
     said: str
@@ -32,6 +33,7 @@ class Check:
     clean: Callable[[Any], Any] = lambda value: value
     spelled: Callable[[Any], Any] | None = None
     null: str | None = None
+    most: int | None = None
 
 
 def single(said: str, wrong: Callable[[Any], str | None]) -> Check:
@@ -74,17 +76,22 @@ def string(most: int = MAX_NAME, least: int = 1, blank: bool = True) -> Check:
             return "This text must not be blank."
         return None if is_storable(value) else "This text holds a character that cannot be stored."
 
-    return single(said, wrong)
+    return replace(single(said, wrong), most=most)
 
 
-def pattern(regex: str, message: str, said: str = "") -> Check:
-    """A text that a regular expression matches, which bounds its length."""
+def pattern(regex: str, most: int, message: str, said: str = "") -> Check:
+    """A text of at most so many characters that a regular expression matches."""
     matches = re.compile(regex, re.ASCII).fullmatch
-    return single(said, lambda value: None if matches(value) else message)
+
+    def wrong(value: str) -> str | None:
+        return None if len(value) <= most and matches(value) else message
+
+    return replace(single(said, wrong), most=most)
 
 
 PROVIDER = pattern(
-    "[a-z0-9][a-z0-9_.-]{0,99}",
+    "[a-z0-9][a-z0-9_.-]*",
+    100,
     "A provider is written in small letters, like `openai`.",
     "1 to 100 small letters, digits, `_`, `.` and `-`, like `openai`.",
 )
@@ -95,7 +102,8 @@ def one_of(names: Collection[str], said: str | None = None) -> Check:
     shown = ", ".join(f"`{name}`" for name in names)
     message = f"This must be one of {', '.join(names)}."
     told = f"One of {shown}." if said is None else said
-    return single(told, lambda value: None if value in names else message)
+    accepted = single(told, lambda value: None if value in names else message)
+    return replace(accepted, most=max(map(len, names)))
 
 
 def items(most: int) -> Check:
@@ -115,7 +123,7 @@ def each(most: int, of: Check) -> Check:
                 yield from (fault.under(str(index)) for fault in of.faults(value))
 
     said = f"At most {most:,}, each of {of.said[0].lower()}{of.said[1:]}" if of.said else long.said
-    return Check(said, faults, lambda values: [of.clean(value) for value in values])
+    return Check(said, faults, lambda values: [of.clean(value) for value in values], most=of.most)
 
 
 def is_storable(value: str) -> bool:

@@ -43,5 +43,8 @@ _form = single(
     _wrong,
 )
 EMAIL = replace(
-    _form, clean=normalised, spelled=lambda column: func.lower(func.btrim(column), type_=Text)
+    _form,
+    most=MAX_LENGTH,
+    clean=normalised,
+    spelled=lambda column: func.lower(func.btrim(column), type_=Text),
 )

@@ -35,4 +35,6 @@ _form = single(
     "mixed, they must be those of the checksum (EIP-55).",
     _wrong,
 )
-WALLET = replace(_form, clean=str.lower, spelled=lambda column: func.lower(column, type_=Text))
+WALLET = replace(
+    _form, most=42, clean=str.lower, spelled=lambda column: func.lower(column, type_=Text)
+)

@@ -58,6 +58,7 @@ class ReportAgentStatusInput(ReportFields):
     )
 
 
+@checked(db.agents.AgentReport)
 @reported
 class AgentStatusItem(ReportFields):
     """One report of a batch."""

@@ -27,7 +27,7 @@ from graph.agents.types import (
 )
 from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
-from graph.core.errors import NotFound
+from graph.core.errors import Invalid, NotFound
 from graph.core.field import argument, field, names_of, value
 from graph.core.mutation import Given, act, result
 from graph.core.node import id_of
@@ -51,7 +51,7 @@ ReportAgentStatusResult = one_result("ReportAgentStatusResult")
 ReportAgentStatusesResult = many_result("ReportAgentStatusesResult")
 ReportAgentPerformanceResult = one_result("ReportAgentPerformanceResult")
 ReportAgentErrorResult = one_result("ReportAgentErrorResult")
-ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound)
+ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound, Invalid)
 
 
 def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:

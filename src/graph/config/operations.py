@@ -67,7 +67,7 @@ class EnvironmentSynced:
 
 
 SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
-RemoveConfigResult = result("RemoveConfigResult", ConfigRemoved, NotFound, Conflict)
+RemoveConfigResult = result("RemoveConfigResult", ConfigRemoved, NotFound, Invalid, Conflict)
 SyncEnvironmentResult = result("SyncEnvironmentResult", EnvironmentSynced, Invalid, Conflict)
 SetFeatureFlagResult = result("SetFeatureFlagResult", FeatureFlag, Invalid, Conflict)
 

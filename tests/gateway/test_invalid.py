@@ -1,0 +1,231 @@
+"""Invalid: all that is wrong with an input, by the names and paths that the client sent."""
+
+from typing import Any
+
+import pytest
+from endpoint import Endpoint, codes
+from graphql import get_named_type
+from test_inputs import MUTATIONS, input_of, places, put
+
+from db import Database
+from factories import make_ai_model, make_dream, make_user
+from graph.core.node import global_id
+from samples import samples
+
+SHOWN = "... on Invalid { errors { message field } }"
+NULL = "This cannot be null: leave it out, and it stays as it is."
+
+
+def declared(type_: Any, path: tuple[Any, ...]) -> Any:
+    """The declaration of a field of an input, or of its items."""
+    for step in path[:-1]:
+        type_ = type_ if step == 0 else get_named_type(type_.fields[step].type)
+    return type_.fields[path[-1]].extensions["strawberry-definition"]
+
+
+def too_long(verb: str) -> list[tuple[Any, ...]]:
+    """The paths of the texts of a mutation whose input is judged as a whole."""
+    found = []
+    for path in places(input_of(verb)):
+        field = declared(input_of(verb), path)
+        check = field.metadata.get("check")
+        if check and check.most and 0 not in path and not hasattr(field.type, "wrapped_cls"):
+            found.append(path)
+    return found
+
+
+def dotted(path: tuple[Any, ...]) -> str:
+    return ".".join(map(str, path))
+
+
+@pytest.mark.parametrize("verb", [verb for verb in MUTATIONS if too_long(verb)])
+async def test_every_text_that_is_too_long_is_reported_at_once_and_under_its_name(
+    database: Database, endpoint: Endpoint, verb: str
+) -> None:
+    input = (await samples(database, endpoint.user))[verb]
+    expected = []
+    for path in too_long(verb):
+        check = declared(input_of(verb), path).metadata["check"]
+        text = "x" * (check.most + 1)
+        is_list = isinstance(input.get(path[0]), list)
+        input = put(input, path, [text] if is_list else text)
+        expected.append(dotted((*path, 0) if is_list else path))
+
+    answer = await endpoint.mutate(verb, input, SHOWN)
+
+    assert answer["__typename"] == "Invalid"
+    assert [error["field"] for error in answer["errors"]][: len(expected)] == expected
+    assert (answer["field"], answer["message"]) == (expected[0], answer["errors"][0]["message"])
+
+
+async def test_all_that_is_wrong_is_reported_at_once(
+    database: Database, endpoint: Endpoint
+) -> None:
+    user = global_id(await make_user(database))
+    input = {
+        "dreamId": user,
+        "provider": "OpenAI",
+        "model": "",
+        "status": "FAILED",
+        "impossibilityScore": 50,
+        "confidence": 101,
+        "durationMs": "-1",
+        "cost": "10000",
+        "parameters": [],
+        "idempotencyKey": "",
+    }
+
+    answer = await endpoint.mutate("recordAiTest", input, SHOWN)
+
+    short = "This text must have 1 to 200 characters."
+    assert answer["errors"] == [
+        {"field": "dreamId", "message": "This is the id of another type: user."},
+        {
+            "field": "provider",
+            "message": "A provider is written in small letters, like `openai`.",
+        },
+        {"field": "model", "message": short},
+        {"field": "confidence", "message": "This must be a number from 0 to 100."},
+        {"field": "durationMs", "message": "This must be a number from 0 to 10,000,000,000,000."},
+        {"field": "cost", "message": "This must be a number from 0 to 9,999.999999."},
+        {"field": "parameters", "message": "This must be a JSON object."},
+        {"field": "idempotencyKey", "message": short},
+        {"field": "impossibilityScore", "message": "Only a COMPLETED test has a score."},
+    ]
+
+
+async def test_at_most_twenty_errors_are_reported(endpoint: Endpoint) -> None:
+    answer = await endpoint.mutate("createDream", {"title": "Fly", "tags": [""] * 40}, SHOWN)
+
+    assert [error["field"] for error in answer["errors"]] == [f"tags.{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "input", "field"),
+    [
+        ("editDream", {"title": None}, "title"),
+        ("editDream", {"tags": None}, "tags"),
+        ("editDream", {"category": None}, "category"),
+        ("remixDream", {"title": None}, "title"),
+    ],
+)
+@pytest.mark.parametrize("literal", [False, True])
+async def test_null_for_what_stays_as_it_is_is_refused_in_plain_words(
+    database: Database, endpoint: Endpoint, verb: str, input: Any, field: str, literal: bool
+) -> None:
+    dream = global_id(await make_dream(database, user_id=endpoint.user.id))
+    if literal:
+        document = f"""mutation {{ answer: {verb}(input: {{ id: "{dream}", {field}: null }}) {{
+            __typename {SHOWN} }} }}"""
+        answer = (await endpoint.data(document))["answer"]
+    else:
+        answer = await endpoint.mutate(verb, {"id": dream, **input}, SHOWN)
+
+    assert answer["errors"] == [{"field": field, "message": NULL}]
+
+
+async def test_tests_of_a_batch_are_refused_one_by_one_with_paths_in_the_input(
+    database: Database, endpoint: Endpoint
+) -> None:
+    dream = global_id(await make_dream(database, user_id=endpoint.user.id))
+    good = {"dreamId": dream, "provider": "openai", "model": "gpt-4"}
+    bad = {"dreamId": "x", "provider": "Open AI", "model": "m", "impossibilityScore": -1}
+    result = f"result {{ __typename {SHOWN} }}"
+    shown = f"... on RecordedAiTests {{ recordedCount results {{ {result} }} }}"
+
+    answer = await endpoint.mutate("recordAiTests", {"tests": [good, bad, good]}, shown)
+
+    assert answer["recordedCount"] == 2
+    errors = answer["results"][1]["result"]["errors"]
+    fields = ["tests.1.dreamId", "tests.1.provider", "tests.1.impossibilityScore"]
+    assert [error["field"] for error in errors] == fields
+
+
+async def test_items_of_a_batch_are_refused_one_by_one_with_all_that_is_wrong(
+    endpoint: Endpoint,
+) -> None:
+    good = {"eventType": "deployed", "source": "ci"}
+    bad = {"eventType": "", "source": "x" * 201, "severity": "BAD"}
+    shown = "... on StoredItems { stored refused { index error { field errors { field } } } }"
+
+    answer = await endpoint.mutate("logEvents", {"events": [good, bad]}, shown)
+
+    fields = [{"field": "eventType"}, {"field": "source"}, {"field": "severity"}]
+    assert answer["stored"] == 1
+    assert answer["refused"] == [{"index": 1, "error": {"field": "eventType", "errors": fields}}]
+
+
+async def test_what_postgresql_refuses_has_the_names_of_the_input(
+    database: Database, endpoint: Endpoint
+) -> None:
+    await make_ai_model(database, provider="openai", name="gpt-5")
+    user = {"id": global_id(await make_user(database))}
+
+    taken = await endpoint.mutate("registerAiModel", {"provider": "openai", "name": "gpt-5"})
+    missing = await endpoint.mutate("editUser", {**user, "passportTier": None}, SHOWN)
+
+    assert taken["message"] == "There is already one with this provider and name."
+    assert missing["errors"] == [{"field": "passportTier", "message": "This must be given."}]
+
+
+@pytest.mark.parametrize("status", ["ACHIEVED", "ARCHIVED"])
+async def test_a_dream_begins_as_a_draft_or_active(
+    database: Database, endpoint: Endpoint, status: str
+) -> None:
+    answer = await endpoint.mutate("createDream", {"title": "Fly", "status": status}, SHOWN)
+
+    message = "This must be one of DRAFT, ACTIVE."
+    assert answer["errors"] == [{"field": "status", "message": message}]
+
+
+async def test_an_agent_with_the_longest_name_reports_how_it_works(endpoint: Endpoint) -> None:
+    input = {"agentKey": "x" * 200, "status": "RUNNING", "responseTime": 5, "successRate": 98}
+    worse = {"responseTime": -1, "successRate": 100.5, "taskCount": -1}
+
+    stored = await endpoint.mutate("reportAgentPerformance", input)
+    refused = await endpoint.mutate("reportAgentPerformance", input | worse, SHOWN)
+
+    assert stored["__typename"] == "Stored"
+    assert [error["field"] for error in refused["errors"]] == list(worse)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "field"),
+    [
+        ("query ($v: String!) { agent(key: $v) { key } }", "x" * 201, "key"),
+        ("query ($v: [DreamOrder!]) { dreams(orderBy: $v) { totalCount } }", None, "orderBy"),
+        ("query ($v: String) { dreams(search: $v) { totalCount } }", "x" * 501, "search"),
+        ("query ($v: String) { dreams(after: $v) { totalCount } }", "x" * 5_000, "after"),
+        (
+            "query ($v: [String!]) { metricSummary(names: $v) { count } }",
+            ["a", "x" * 301],
+            "names.1",
+        ),
+        ("query ($v: String) { configs(category: $v) { totalCount } }", "x" * 201, "category"),
+        ("query ($v: String!) { featureEnabled(key: $v) }", "x" * 201, "key"),
+        ("query ($v: ID!) { dream(id: $v) { id } }", "x" * 101, "id"),
+    ],
+)
+async def test_an_argument_of_a_query_is_refused_under_its_name(
+    endpoint: Endpoint, query: str, value: Any, field: str
+) -> None:
+    value = [{"field": "TITLE"}] * 11 if value is None else value
+
+    answer = await endpoint.answer(query, {"v": value})
+
+    assert codes(answer) == ["BAD_USER_INPUT"]
+    [fault] = answer["errors"][0]["extensions"]["errors"]
+    assert fault == {"field": field, "message": answer["errors"][0]["message"]}
+
+
+def test_every_mutation_whose_input_is_checked_can_return_invalid() -> None:
+    results = {verb: get_named_type(MUTATIONS[verb].type) for verb in MUTATIONS}
+    checked = {
+        verb
+        for verb in MUTATIONS
+        for path in places(input_of(verb))
+        if "check" in declared(input_of(verb), path).metadata
+    }
+
+    members = {verb: {member.name for member in results[verb].types} for verb in checked}
+    assert [verb for verb in checked if "Invalid" not in members[verb]] == []

@@ -1,0 +1,86 @@
+"""Bounds: every text and list that a client can send is bounded, and fits where it is indexed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+)
+from sqlalchemy import ARRAY, PrimaryKeyConstraint, Text, UniqueConstraint
+
+import db as db
+from db.core.table import Table
+from graph.core.filter import Comparator
+from graph.schema import schema
+
+TYPES = schema._schema.type_map
+TABLES = [mapper.class_ for mapper in Table.registry.mappers]
+UNBOUNDED = {"String", "ID", "JSON"}
+INDEX_BYTES = 2_600  # of an entry, which has less than 2,704, with an id and what is its own
+CHARACTER_BYTES = 4  # at most, in UTF-8
+# Within an item, which is bounded as a whole (db.core.item), or within their list, as ids are.
+BOUNDED_AS_A_WHOLE = {"payload", "metadata", "tags", "currentTask", "performanceMetrics", "ids"}
+# What the gateway itself writes, or an import with bounds of its own.
+OWN = {
+    *("api_keys.prefix", "idempotency_keys.caller", "dreams.import_key", "audit_log.entity"),
+    "feeds.name",
+}
+
+
+def declared(item: Any) -> Any:
+    return item.extensions["strawberry-definition"]
+
+
+def is_comparator(type_: Any) -> bool:
+    """Whether an input compares one column: its check is that of the filter's field."""
+    return issubclass(declared(type_).origin, Comparator)
+
+
+def inputs() -> Iterator[tuple[str, str, Any]]:
+    """Every argument of a field, and every field of an input: its place, its name, itself."""
+    for type_name, type_ in TYPES.items():
+        if isinstance(type_, GraphQLObjectType) and not type_name.startswith("__"):
+            for field_name, field in type_.fields.items():
+                for name, argument in field.args.items():
+                    yield f"{type_name}.{field_name}({name}:)", name, argument
+        elif isinstance(type_, GraphQLInputObjectType) and not is_comparator(type_):
+            for name, item in type_.fields.items():
+                yield f"{type_name}.{name}", name, item
+
+
+def needs_bound(item: Any) -> bool:
+    is_list = is_list_type(get_nullable_type(item.type))
+    return is_list or get_named_type(item.type).name in UNBOUNDED
+
+
+def test_every_text_and_list_that_is_sent_has_a_bound() -> None:
+    asked = [(place, name, item) for place, name, item in inputs() if needs_bound(item)]
+    unbounded = [
+        place
+        for place, name, item in asked
+        if name not in BOUNDED_AS_A_WHOLE and "check" not in declared(item).metadata
+    ]
+
+    assert len(asked) > 100
+    assert unbounded == []
+
+
+def indexed(table: Any) -> Iterator[list[Any]]:
+    """The texts of each index of a table, and of each key that has one."""
+    constraints = table.__table__.constraints
+    keys = [key for key in constraints if isinstance(key, PrimaryKeyConstraint | UniqueConstraint)]
+    for index in (*table.__table__.indexes, *keys):
+        yield [column for column in index.columns if isinstance(column.type, Text | ARRAY)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
+def test_a_text_that_is_indexed_fits_into_its_index(table: Any) -> None:
+    for columns in indexed(table):
+        checks = [column.info.get("check") for column in columns if str(column) not in OWN]
+        assert all(check and check.most for check in checks), columns
+        assert sum(check.most for check in checks) * CHARACTER_BYTES < INDEX_BYTES, columns
