@@ -93,6 +93,9 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         },
         "setPreferences": {"preferences": {"theme": "light"}},
         "setRole": {"id": other, "role": "OPERATOR"},
+        "disableUser": {"id": other},
+        "enableUser": {"id": other},
+        "deleteUser": {"id": other},
         "createApiKey": {
             "service": "ci",
             "scopes": ["events:write"],

@@ -17,7 +17,7 @@ from factories import make_ai_model, make_config_entry, make_dream, make_user
 from graph.core.node import global_id
 from graph.schema import schema
 
-EMPTY_KEY = ("A key has 1 to 200 characters.", "idempotencyKey")
+EMPTY_KEY = ("This text must have 1 to 200 characters.", "idempotencyKey")
 ERROR = "__typename ... on Error { message }"
 SHOWN = f"{ERROR} ... on Invalid {{ field }}"
 EVENT = {"eventType": "deployed", "source": "ci"}
@@ -177,7 +177,7 @@ async def test_an_empty_id_is_invalid_in_every_mutation(
 async def test_an_empty_reference_is_a_reference(send: Send) -> None:
     alone = await outcome(send, "setConfig", {"key": "a", "reference": ""})
     both = await outcome(send, "setConfig", {"key": "a", "reference": "", "value": None})
-    assert (alone["field"], both["field"]) == ("reference", "value")
+    assert (alone["field"], both["field"]) == ("reference", "reference")
 
 
 async def test_falsy_values_of_settings_are_stored(send: Send) -> None:

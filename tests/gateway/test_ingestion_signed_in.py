@@ -138,6 +138,7 @@ async def test_operations_of_a_key_over_a_websocket_are_logged(
 
 
 async def test_a_fault_of_the_request_log_is_an_error_with_a_count(database: Database) -> None:
+    await database.now()
     recorder, not_json = Recorder(Ingestion(database), 1), cast("Any", object())
     with capture_logs() as lines:
         for _ in range(3):
