@@ -39,9 +39,9 @@ class Check:
 def single(said: str, wrong: Callable[[Any], str | None]) -> Check:
     """A check that finds one thing at most: `wrong` says it, or None."""
 
-    def faults(value: Any) -> Iterator[FieldError]:
-        if message := wrong(value):
-            yield FieldError(message)
+    def faults(value: Any) -> tuple[FieldError, ...]:
+        message = wrong(value)
+        return (FieldError(message),) if message else ()
 
     return Check(said, faults)
 
@@ -51,7 +51,8 @@ def found(checks: Mapping[str, Check], values: Mapping[str, Any]) -> Iterator[Fi
     for name, check in checks.items():
         value = values.get(name)
         if value is not None:
-            yield from (fault.under(name) for fault in check.faults(value))
+            for fault in check.faults(value):
+                yield fault.under(name)
         elif check.null and name in values:
             yield FieldError(check.null, name)
 
@@ -159,6 +160,7 @@ PERCENT = within(0, 100)
 
 # JSON
 
+NESTING = (dict, list)
 NUL = b"\\u0000"  # as it is written in JSON; after a backslash the same letters are harmless
 NO_OBJECT = "This must be a JSON object."
 NUL_IN_JSON = "This JSON holds the character U+0000, which cannot be stored."
@@ -201,8 +203,11 @@ def holds_nul(value: Any) -> bool:
 
 def is_deep(value: Any, depth: int = 1) -> bool:
     """Whether JSON is nested more than MAX_DEPTH levels deep."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
+    if not isinstance(value, NESTING):
         return False
-    return depth > MAX_DEPTH or any(is_deep(part, depth + 1) for part in value)
+    if depth > MAX_DEPTH:
+        return True
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, NESTING) and is_deep(part, depth + 1):  # as seldom as can be
+            return True
+    return False

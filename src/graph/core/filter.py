@@ -91,9 +91,12 @@ def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[
     if read:
         members["read"] = staticmethod(read)
     made = type(f"{name}Filter", (Comparator,), members)
-    return strawberry.input(
-        made, description=f"Conditions on a value of type {name}; all must hold."
-    )
+    description = f"Conditions on a value of type {name}; all must hold."
+    if any(shape == "many" for shape, _ in said.values()):
+        description += f" A list has at most {MAX_VALUES:,} values."
+    if kind is str:
+        description += f" A text has at most {MAX_TEXT:,} characters."
+    return strawberry.input(made, description=description)
 
 
 def _input(name: str, description: str, check: Check | None = None, **more: Any) -> Any:
