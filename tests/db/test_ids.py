@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, strategies as st
 
-from db.core.ids import EPOCH, floor, time_of, uuid7
+from db.core.ids import (
+    EPOCH,
+    PLACES,
+    ceiling,
+    floor,
+    key_of,
+    place_of,
+    placed,
+    time_of,
+    uuid7,
+)
 
 MICROSECOND = timedelta(microseconds=1)
 LAST = datetime(9998, 12, 31, 23, 59, 59, 999998)  # noqa: DTZ001  hypothesis wants naive bounds
@@ -77,3 +87,16 @@ def test_an_id_looks_as_the_standard_says() -> None:
 def test_a_time_before_1970_has_no_id(make: type) -> None:
     with pytest.raises(ValueError, match="128-bit"):
         make(EPOCH - MICROSECOND)
+
+
+def test_places_order_ids_of_one_time_and_leave_their_key() -> None:
+    at = datetime(2024, 1, 5, 10, tzinfo=UTC)
+    one, other = uuid7(at, "one"), uuid7(at, "other")
+    places = [placed(one, 0), placed(other, 1), placed(one, 2), placed(other, PLACES - 1)]
+    assert sorted(places) == places
+    assert [place_of(id) for id in places] == [0, 1, 2, PLACES - 1]
+    assert placed(one, PLACES) == placed(one, PLACES - 1)
+    assert {key_of(id) for id in places} == {key_of(one), key_of(other)}
+    assert len({key_of(one), key_of(other)}) == 2
+    assert all(floor(at) <= id <= ceiling(at) and time_of(id) == at for id in places)
+    assert ceiling(at) < floor(at + timedelta(microseconds=1))

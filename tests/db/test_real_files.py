@@ -1,5 +1,8 @@
 """The real files, imported once: every row the README beside them promises, and no other."""
 
+import gzip
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +133,23 @@ async def test_agents(imported: Database) -> None:
     """
     agents, right = await row(imported, statement)
     assert agents == right > 0
+
+
+async def test_reports_of_one_time_are_in_the_order_of_the_file(imported: Database) -> None:
+    with gzip.open(ground.REAL_FOLDER / "autogpt.jsonl.gz", "rt") as file:
+        lines = [line for line in map(json.loads, file) if line["kind"] == "agentReport"]
+    agents = {line["agentKey"]: [] for line in lines}
+    for line in sorted(lines, key=lambda line: line["at"]):  # stable
+        agents[line["agentKey"]].append(line["status"])
+    ties = Counter((line["agentKey"], line["at"]) for line in lines)
+    assert max(ties.values()) > 1
+
+    for order in ("id", "reported_at, seq"):
+        found = {key: [] for key in agents}
+        statement = f"select agent_key, status from agent_history order by {order}"  # noqa: S608
+        for key, status in await rows(imported, statement):
+            found[key].append(status)
+        assert found == agents
 
 
 async def test_nothing_from_the_files_is_outside_its_month(imported: Database) -> None:

@@ -32,6 +32,11 @@ def floor(at: datetime) -> UUID:
     return UUID(int=_time_bits(at) | _VERSION)
 
 
+def ceiling(at: datetime) -> UUID:
+    """The highest id of that time."""
+    return UUID(int=_time_bits(at) | _VERSION | 2**64 - 1)
+
+
 def time_of(id: UUID) -> datetime:
     """The time an id was made from, to the microsecond."""
     fraction = id.int >> 64 & 0xFFF

@@ -6,9 +6,7 @@ that comes late corrects the one after it, and changes the state only by its err
 report has no arrival: an agent whose state comes from one was not heard, and cannot fall silent.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -32,10 +30,10 @@ from sqlalchemy.orm import aliased
 
 from db.agents import MADE_AT, Agent, AgentReport, of_same_agent
 from db.core import ids
-from db.core.batch import wanted
 from db.core.database import WriteSession
 from db.core.rfc3339 import print_time
 from db.importer.kinds import Row
+from db.importer.places import place
 from db.importer.recordset import insertion, plain, recordset
 from db.importer.report import Counts
 from db.reports import ERRORS_KEPT, newer
@@ -48,40 +46,13 @@ REPORT = (
 
 async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
     """Stores the reports that are new, and what follows from them."""
-    await session.execute(insertion(AgentReport, REPORT, []))  # takes the lock of the feed
-    new = _placed(rows, await _stored(session, rows))
+    new = await place(session, AgentReport, "reported_at", rows)
     if new:
-        await session.execute(insertion(AgentReport, REPORT, new))
+        unheard = [{**row, "received_at": None} for row in new]
+        await session.execute(insertion(AgentReport, REPORT, unheard))
         await _link(session, [row["id"] for row in new])
         await _update_states(session, new)
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
-
-
-async def _stored(session: WriteSession, rows: Sequence[Row]) -> list[UUID]:
-    """The ids of all reports that were made at the times of these."""
-    times = {row["reported_at"] for row in rows}
-    spans = [(ids.floor(at), ids.floor(at + timedelta(microseconds=1))) for at in sorted(times)]
-    asked = wanted((AgentReport.id, AgentReport.id), spans)
-    among = AgentReport.id >= asked.c.k0, AgentReport.id < asked.c.k1
-    return [id for (id,) in await session.rows(select(AgentReport.id).where(*among))]
-
-
-def _placed(rows: Iterable[Row], stored: Iterable[UUID]) -> list[Row]:
-    """Those of the rows that are not stored, with ids in the order of the file also where times are
-    equal: after those that are."""
-    known: set[tuple[int, int]] = set()
-    places: defaultdict[datetime, int] = defaultdict(int)
-    for id in stored:
-        known.add(ids.key_of(id))
-        places[ids.time_of(id)] = max(places[ids.time_of(id)], ids.place_of(id) + 1)
-    new = []
-    for row in rows:
-        if (key := ids.key_of(row["id"])) not in known:
-            known.add(key)
-            at = row["reported_at"]
-            new.append({**row, "id": ids.placed(row["id"], places[at]), "received_at": None})
-            places[at] += 1
-    return new
 
 
 async def _link(session: WriteSession, new: Collection[UUID]) -> None:

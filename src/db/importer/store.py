@@ -20,6 +20,7 @@ from db.dreams import Dream
 from db.events import Event
 from db.importer.agents import store_reports
 from db.importer.kinds import Row
+from db.importer.places import place
 from db.importer.recordset import counts, insertion, recordset, upsertion
 from db.importer.report import Counts, Reject
 from db.metrics import Metric
@@ -111,11 +112,17 @@ async def _store_kind(
             rows = await _of_known_dreams(session, entries, stored)
             return await _insert(session, AiTest, AI_TEST, rows)
         case "event":
-            return await _insert(session, Event, EVENT, rows)
+            return await _events(session, rows)
         case "metric":
             return await _insert(session, Metric, METRIC, rows)
         case _:
             return await store_reports(session, rows)
+
+
+async def _events(session: WriteSession, rows: Sequence[Row]) -> Counts:
+    new = await place(session, Event, "timestamp", rows)
+    await session.execute(insertion(Event, EVENT, new))
+    return Counts(inserted=len(new), unchanged=len(rows) - len(new))
 
 
 async def _insert(

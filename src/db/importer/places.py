@@ -1,0 +1,56 @@
+"""Places: rows of a feed in the order of their file, also where their times are equal.
+
+A row is known by its time and key alone, so that importing it again changes nothing; its place is
+given when it is stored first, after those that are there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from db.core import ids
+from db.core.batch import wanted
+from db.core.database import WriteSession
+from db.core.table import Table
+from db.importer.kinds import Row
+from db.importer.recordset import insertion
+
+
+async def place(
+    session: WriteSession, table: type[Table], time: str, rows: Sequence[Row]
+) -> list[Row]:
+    """Those of the rows that are not stored yet, with ids in the order of the file. `time` names
+    the column that ids are made from. Takes the lock of the feed."""
+    await session.execute(insertion(table, ("id",), []))  # by its trigger
+    stored = await _stored(session, table, {row[time] for row in rows})
+    return _placed(rows, time, stored)
+
+
+async def _stored(
+    session: WriteSession, table: type[Table], times: Iterable[datetime]
+) -> list[UUID]:
+    """The ids of all rows of these times."""
+    id = table.columns()[0]
+    asked = wanted((id, id), [(ids.floor(at), ids.ceiling(at)) for at in times])
+    found = select(id).where(id >= asked.c.k0, id <= asked.c.k1)
+    return [id for (id,) in await session.rows(found)]
+
+
+def _placed(rows: Iterable[Row], time: str, stored: Iterable[UUID]) -> list[Row]:
+    known: set[tuple[int, int]] = set()
+    places: defaultdict[datetime, int] = defaultdict(int)
+    for id in stored:
+        known.add(ids.key_of(id))
+        at = ids.time_of(id)
+        places[at] = max(places[at], ids.place_of(id) + 1)
+    new = []
+    for row in rows:
+        if (key := ids.key_of(row["id"])) not in known:
+            known.add(key)
+            at = row[time]
+            new.append({**row, "id": ids.placed(row["id"], places[at])})
+            places[at] += 1
+    return new
