@@ -35,7 +35,7 @@ POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
     ),
     50: (
         {"severity": "FATAL"},
-        "This must be one of CRITICAL, DEBUG, ERROR, INFO, WARNING.",
+        "This must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL.",
         "severity",
     ),
     99: (

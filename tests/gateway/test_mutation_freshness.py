@@ -92,7 +92,7 @@ async def test_fragments_and_an_error_between_change_nothing(
         """mutation ($id: ID!, $gone: ID!, $user: ID!) {
           first: publishDream(input: {id: $id}) { ...owned }
           none: publishDream(input: {id: $gone}) { ...owned }
-          renamed: editUser(input: {id: $user, walletAddress: "0x1"}) { ... on User { id } }
+          renamed: editUser(input: {id: $user, walletAddress: "0x1111111111111111111111111111111111111111"}) { ... on User { id } }
           second: unpublishDream(input: {id: $id}) { ...owned }
         }
         fragment owned on ChangeDreamResult { __typename ... on Dream { owner { walletAddress } } }
@@ -103,4 +103,4 @@ async def test_fragments_and_an_error_between_change_nothing(
     )
     assert answer["first"] == {"__typename": "Dream", "owner": {"walletAddress": None}}
     assert answer["none"] == {"__typename": "NotFound"}
-    assert answer["second"] == {"__typename": "Dream", "owner": {"walletAddress": "0x1"}}
+    assert answer["second"] == {"__typename": "Dream", "owner": {"walletAddress": "0x" + "1" * 40}}

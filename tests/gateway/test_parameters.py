@@ -140,9 +140,11 @@ async def test_escaped_backslashes_are_no_nul(client: httpx2.AsyncClient) -> Non
 async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClient) -> None:
     query = "query ($text: String!) { dreams(filter: {title: {eq: $text}}) { totalCount } }"
     response = await post(client, {"query": query, "variables": {"text": "a\0b"}})
-    message = "A value is out of range, or holds characters that cannot be stored."
+    message = "This text holds a character that cannot be stored."
     place = {"locations": [{"line": 1, "column": 26}], "path": ["dreams"]}
     expected = refused(message, **place) | {"data": None}
+    errors = [{"message": message, "field": "filter.title.eq"}]
+    expected["errors"][0]["extensions"] |= {"errors": errors}
     assert (response.status_code, response.json()) == (200, expected)
 
 

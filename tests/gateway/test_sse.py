@@ -171,7 +171,8 @@ async def test_a_browser_goes_on_after_the_last_event(address: str) -> None:
 async def test_a_cursor_that_is_none_is_told_in_an_event(client: httpx2.AsyncClient) -> None:
     response = await post(client, {"query": HISTORY}, last_event_id="nonsense")
     error = b'{"message":"This is not a cursor.","extensions":%b}'
-    extensions = b'{"code":"BAD_USER_INPUT","requestId":"test"}'
+    errors = b'[{"message":"This is not a cursor.","field":"after"}]'
+    extensions = b'{"code":"BAD_USER_INPUT","requestId":"test","errors":%b}' % errors
     data = b'{"errors":[%b]}' % (error % extensions)
     assert events(response) == b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % data
 

@@ -150,7 +150,11 @@ def test_money_survives_being_printed_and_read(amount: Decimal) -> None:
 
 @strawberry.type
 class Query:
-    @field("What was said, said again.", PUBLIC)
+    @field(
+        "What was said, said again.",
+        PUBLIC,
+        reveals=dict.fromkeys(("time", "money", "number", "json"), PUBLIC),
+    )
     def echo(
         self, time: datetime, money: Decimal, number: BigInt, json: strawberry.scalars.JSON
     ) -> strawberry.scalars.JSON:
