@@ -89,16 +89,17 @@ async def test_fragments_and_an_error_between_change_nothing(
     dream = await make_dream(database, user_id=user.id)
     id = global_id(dream)
     answer = await send(
-        """mutation ($id: ID!, $gone: ID!, $user: ID!) {
+        """mutation ($id: ID!, $gone: ID!, $user: ID!, $wallet: String!) {
           first: publishDream(input: {id: $id}) { ...owned }
           none: publishDream(input: {id: $gone}) { ...owned }
-          renamed: editUser(input: {id: $user, walletAddress: "0x1111111111111111111111111111111111111111"}) { ... on User { id } }
+          renamed: editUser(input: {id: $user, walletAddress: $wallet}) { ... on User { id } }
           second: unpublishDream(input: {id: $id}) { ...owned }
         }
         fragment owned on ChangeDreamResult { __typename ... on Dream { owner { walletAddress } } }
         """,
         id=id,
         gone="dream_" + "0" * 32,
+        wallet="0x" + "1" * 40,
         user=global_id(user),
     )
     assert answer["first"] == {"__typename": "Dream", "owner": {"walletAddress": None}}
