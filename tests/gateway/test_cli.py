@@ -331,6 +331,11 @@ def test_bad_rows_of_old_generations(
 def test_what_holds_no_old_generations(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    reader, writer = os.pipe()
+    os.close(writer)
+    assert dreamnet("import", "--legacy-generations", f"/dev/fd/{reader}") == 1
+    assert "is a pipe" in capsys.readouterr().err
+    os.close(reader)
     for content, why in (("", "is empty"), ("id;type\n", "has no column created_at, prompt")):
         Path("old.csv").write_text(content)
         assert dreamnet("import", "--legacy-generations", "old.csv") == 1

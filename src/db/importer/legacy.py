@@ -74,6 +74,8 @@ class Generations(Source):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        if not path.is_file():
+            raise NotLegacy(f"{path} is a pipe, which cannot be read twice: write it to a file.")
         try:
             with self.opened() as stream:
                 lines = self.numbered(stream)
