@@ -170,3 +170,26 @@ async def test_a_decimal_that_the_driver_would_distort_is_refused(
     answer = await endpoint.answer(documents("aiTests"), {"filter": {"cost": {"gt": cost}}})
 
     assert codes(answer) == ["BAD_USER_INPUT"]
+
+
+def nested(width: int, depth: int) -> Any:
+    """Empty conditions, so many in each of so many levels."""
+    return {"or": [nested(width, depth - 1) for _ in range(width)]} if depth else {}
+
+
+@pytest.mark.parametrize(("width", "depth"), [(100, 2), (30, 3), (11, 5)])
+async def test_empty_conditions_are_counted_as_well(
+    endpoint: Endpoint, width: int, depth: int
+) -> None:
+    fault = await refused(endpoint, "dreams", nested(width, depth))
+
+    assert fault == {"field": "filter", "message": "A filter has at most 100 conditions."}
+
+
+async def test_a_filter_does_not_reach_through_two_relations(endpoint: Endpoint) -> None:
+    filter = {"tests": {"and": [{"dream": {"title": {"eq": "a"}}}]}}
+
+    fault = await refused(endpoint, "dreams", filter)
+
+    message = "Filters reach through one relation, not further."
+    assert fault == {"field": "filter", "message": message}

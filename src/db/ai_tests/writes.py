@@ -100,7 +100,7 @@ async def _derived(
     cost = cost_of(tokens, price)
     if cost > MAX_COST:
         message = f"So many tokens cost {cost:f} US dollars, and a test at most {MAX_COST}."
-        raise Invalid(message, "tokensUsed")
+        raise Invalid(message, "tokens_used")
     return {"cost": cost, "cost_derived": True}
 
 

@@ -18,7 +18,7 @@ from db.core.listing import Listing, Slice
 from db.core.page import DEFAULT_SIZE, MAX_SIZE, Page, Window
 from graph.core.context import Info
 from graph.core.field import argument, field, value
-from graph.core.filter import Direction, condition, lazily, many
+from graph.core.filter import FILTER, Direction, condition, lazily, many
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
 
@@ -120,7 +120,8 @@ WINDOW = (
 def _arguments(listing: Listing) -> list[Argument]:
     """The arguments that a listing allows; its types are found by the names of its noun."""
     noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
-    made = [Argument("filter", lazily(f"{noun}Filter", module), "Only rows that match.")]
+    kind = lazily(f"{noun}Filter", module)
+    made = [Argument("filter", kind, "Only rows that match.", check=FILTER)]
     if listing.orders:
         orders = many(lazily(f"{noun}Order", module))
         order = "The order; newest first if nothing is said."

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -51,6 +52,7 @@ OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
+MAX_PARTS = 1_000  # objects and lists in a filter, empty ones too
 MAX_VALUES = 1_000
 MAX_TEXT = 1_000  # characters
 MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
@@ -214,25 +216,46 @@ def condition(given: Any) -> Condition:
     return made
 
 
-def _all(given: Any, level: int) -> Condition:
+def _too_many(given: Any) -> str | None:
+    """Whether a filter has too many parts, empty ones too, to be looked at one by one."""
+    count, waiting = 0, [given]
+    while waiting:
+        part = waiting.pop()
+        inner = part.values() if isinstance(part, dict) else part
+        for each in islice(inner, MAX_PARTS + 1):  # values of a comparison are counted by itself
+            if isinstance(each, dict | list):
+                count += 1
+                waiting.append(each)
+        if count > MAX_PARTS:
+            return f"A filter has at most {MAX_CONDITIONS} conditions."
+    return None
+
+
+FILTER = single("", _too_many)
+
+
+def _all(given: Any, level: int, through: bool = False) -> Condition:
     if level > MAX_LEVELS:
         raise Invalid(f"Filters nest at most {MAX_LEVELS} deep.", "filter")
-    return All(tuple(part for name, sent in _given(given) for part in _parts(name, sent, level)))
+    sent = _given(given)
+    return All(tuple(part for item in sent for part in _parts(*item, level, through)))
 
 
-def _parts(name: str, sent: Any, level: int) -> Iterator[Condition]:
-    """What one field of a filter adds to it."""
+def _parts(name: str, sent: Any, level: int, through: bool) -> Iterator[Condition]:
+    """What one field of a filter adds to it; `through` tells whether a relation led to it."""
     match name, sent:
         case "and", parts:
-            yield All(tuple(_all(part, level + 1) for part in parts))
+            yield All(tuple(_all(part, level + 1, through) for part in parts))
         case "or", parts:
-            yield Either(tuple(_all(part, level + 1) for part in parts))
+            yield Either(tuple(_all(part, level + 1, through) for part in parts))
         case "not", part:
-            yield Not(_all(part, level + 1))
+            yield Not(_all(part, level + 1, through))
         case column, Comparator() as compared:
             yield from compared.conditions(column)
         case relation, related:
-            yield Some(relation, _all(related, level + 1))
+            if through:
+                raise Invalid("Filters reach through one relation, not further.", "filter")
+            yield Some(relation, _all(related, level + 1, through=True))
 
 
 def _given(value: Any) -> Iterator[tuple[str, Any]]:

@@ -64,9 +64,9 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
         if message := refused or _not_null(declared.type):
             yield FieldError(message)
         return
-    if check:
-        yield from check.faults(value)
-    if not declared.metadata.get("apart"):
+    faults = tuple(check.faults(value)) if check else ()
+    yield from faults
+    if not faults and not declared.metadata.get("apart"):  # what is too large is not looked into
         yield from _within(get_nullable_type(item.type), value)
 
 
