@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from datetime import timedelta
 
 import pytest
 from importing import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, written
@@ -127,3 +128,17 @@ async def test_a_missing_file_stops_before_anything_is_stored(ground: Ground) ->
     with pytest.raises(FileNotFoundError):
         await ground.load_file(EVERYTHING, ground.folder / "nowhere.jsonl")
     assert await ground.records(Metric) == []
+
+
+async def test_times_are_judged_by_the_clock_of_the_database(ground: Ground) -> None:
+    now = await ground.database.now()
+    soon, later = ((now + timedelta(minutes=m)).isoformat() for m in (4, 6))
+    lines = [metric(0, timestamp=soon), metric(0, timestamp=later), dream(createdAt=later)]
+    long = ai_test("t", 0, None, createdAt=soon, durationMs=3_600_000)
+    report = await ground.load(*lines, dream("e"), long | {"dreamKey": "e"})
+    assert [(reject.line, reject.reason) for reject in report.files[0].rejects] == [
+        (2, "timestamp must not lie in the future"),
+        (3, "createdAt must not lie in the future"),
+        (5, "durationMs must not end in the future"),
+    ]
+    assert [metric.timestamp.isoformat() for metric in await ground.records(Metric)] == [soon]
