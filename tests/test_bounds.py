@@ -19,7 +19,9 @@ from graph.core.filter import Comparator
 from graph.schema import schema
 
 TYPES = schema._schema.type_map
-TABLES = [mapper.class_ for mapper in Table.registry.mappers]
+TABLES = sorted(
+    (mapper.class_ for mapper in Table.registry.mappers), key=lambda table: table.__name__
+)
 UNBOUNDED = {"String", "ID", "JSON"}
 INDEX_BYTES = 2_600  # of an entry, which has less than 2,704, with an id and what is its own
 CHARACTER_BYTES = 4  # at most, in UTF-8
