@@ -182,6 +182,7 @@ async def test_all_commands_print_what_the_documents_say(project: Path) -> None:
 @pytest.mark.timeout(600)
 async def test_first_steps_in_production(project: Path, database_url: str) -> None:
     settings = {"DREAMNET_ENV": "production", "DREAMNET_KEY_PEPPER": PEPPER}
+    settings |= {"DREAMNET_LOG_FORMAT": "console"}
     with terminal(project, DATABASE_URL=database_url, **settings) as operator:
         assert operator.run(".venv/bin/dreamnet import tests/samples/everything.jsonl")[1] == 0
         await operator.start(Step(".venv/bin/dreamnet serve", "Ctrl-C stops it.\n"))
