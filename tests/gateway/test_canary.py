@@ -98,19 +98,31 @@ def holding(texts: list[str], *canaries: str) -> Iterator[str]:
     yield from (each for each in texts if any(canary in each for canary in canaries))
 
 
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """What is logged as in production, at the level that logs most."""
+    text, handlers, level = StringIO(), logging.root.handlers, logging.root.level
+    monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)
+    telemetry.configure(production(log_level="debug"))
+    monkeypatch.setattr(logging.root.handlers[0], "stream", text)
+    yield text
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
 async def test_no_secret_is_said_stored_or_logged(
-    settings: Settings, database: Database, capfd: pytest.CaptureFixture[str]
+    settings: Settings, database: Database, log: StringIO
 ) -> None:
     said = await everything_said(settings, database)
     stored = await everything_stored(database)
-    logged = capfd.readouterr()
 
     assert len(said) > 40
     assert any("mail.password" in row for row in stored), "the reference itself is stored"
-    assert "credential refused" in logged.out + logged.err
+    assert "credential refused" in log.getvalue()
     assert list(holding(said, CANARY)) == []
     assert list(holding(stored, CANARY, SENT)) == []
-    assert list(holding([*logged.out.splitlines(), *logged.err.splitlines()], CANARY, SENT)) == []
+    assert list(holding(log.getvalue().splitlines(), CANARY, SENT)) == []
 
 
 async def test_the_canary_would_be_found(database: Database) -> None:
@@ -145,19 +157,6 @@ LOG = """mutation ($input: LogEventInput!) {
   logEvent(input: $input) { __typename ... on Error { message } } }"""
 DREAM = {"title": SENT, "originalPrompt": SENT}
 EVENT = {"eventType": SENT, "source": "test", "payload": {"text": SENT}}
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
-    """What is logged as in production, at the level that logs most."""
-    text, handlers, level = StringIO(), logging.root.handlers, logging.root.level
-    monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)
-    telemetry.configure(production(log_level="debug"))
-    monkeypatch.setattr(logging.root.handlers[0], "stream", text)
-    yield text
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 async def fail_inserts(database: Database, table: str, sqlstate: str) -> None:

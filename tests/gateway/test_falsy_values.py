@@ -101,7 +101,7 @@ async def test_an_empty_idempotency_key_is_refused(
     shown = "... on RecordedAiTests { recordedCount results { result { " + SHOWN + " } } }"
     batch = await outcome(send, "recordAiTests", {"tests": tests}, shown)
     assert batch["recordedCount"] == 1
-    assert batch["results"][0]["result"]["field"] == "idempotencyKey"
+    assert batch["results"][0]["result"]["field"] == "tests.0.idempotencyKey"
     assert await count(database, Dream) == 1
     assert await count(database, IdempotencyKey) == 0
 
