@@ -1,8 +1,9 @@
 """Issuer: the public keys of an OpenID Connect issuer, fetched and kept.
 
 OpenID Connect Discovery 1.0 §4 tells where they are, RFC 7517 what they look like. They are fetched
-at most once a minute, whoever asks for whatever key; after ten minutes anew, while the old ones go
-on counting; and when the issuer is away, for a day.
+again after ten minutes, while the old ones stay valid, and for a token with an unknown key. Between
+two fetches are a few seconds, so that neither unknown keys nor an issuer that is down cause many.
+While the issuer is down, the old keys stay valid for a day.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from gateway.auth.recent import Clock
 from gateway.values import is_secure
 
 FRESH_SECONDS = 10 * 60
-AGAIN_SECONDS = 60
+INTERVAL_SECONDS = 3.0  # between fetches for unknown keys: a new key is accepted after this time
+RETRY_SECONDS = 5.0  # after a fetch that failed
 STALE_SECONDS = 24 * 60 * 60
 TIMEOUT_SECONDS = 5
 MAX_BYTES = 64 * 1024
@@ -39,31 +41,39 @@ class Issuer:
         self.url = url
         self.clock = clock
         self.keys: dict[str | None, PyJWK] = {}
-        self.fetched = self.tried = -math.inf
-        self.lock = asyncio.Lock()
+        self.fetched = -math.inf
+        self.next_fetch = -math.inf
         self.refreshing: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> PyJWK | None:
         """The key of that id; without one, the only key. Raises Unavailable if there are none."""
         if self._age() > STALE_SECONDS or self._known(kid) is None:
             await self.refresh()
-        elif self._age() > FRESH_SECONDS and self._may_try():
-            self.refreshing = asyncio.create_task(self.refresh())
+        elif self._age() > FRESH_SECONDS:
+            self._start_refresh()
         if self._age() > STALE_SECONDS:
             raise Unavailable("The keys of the token's issuer cannot be fetched; try again.")
         return self._known(kid)
 
     async def refresh(self) -> None:
-        """Fetches the keys, unless that was tried within the last minute."""
-        async with self.lock:
-            if not self._may_try():
-                return
-            self.tried = self.clock()
-            try:
-                self.keys = await self._fetch()
-                self.fetched = self.clock()
-            except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
-                log.warning("the issuer's keys cannot be fetched", reason=str(error) or "timeout")
+        """Fetch the keys, unless that was done a moment ago. Concurrent callers share one fetch."""
+        self._start_refresh()
+        if self.refreshing:
+            await asyncio.shield(self.refreshing)
+
+    def _start_refresh(self) -> None:
+        if self.refreshing is None and self.clock() >= self.next_fetch:
+            self.refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        interval = RETRY_SECONDS
+        try:
+            self.keys = await self._fetch()
+            self.fetched, interval = self.clock(), INTERVAL_SECONDS
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
+            log.warning("the issuer's keys cannot be fetched", reason=str(error) or "timeout")
+        finally:
+            self.next_fetch, self.refreshing = self.clock() + interval, None
 
     def _known(self, kid: str | None) -> PyJWK | None:
         alone = kid is None and len(self.keys) == 1
@@ -71,9 +81,6 @@ class Issuer:
 
     def _age(self) -> float:
         return self.clock() - self.fetched
-
-    def _may_try(self) -> bool:
-        return self.clock() - self.tried >= AGAIN_SECONDS
 
     async def _fetch(self) -> dict[str | None, PyJWK]:
         async with asyncio.timeout(TIMEOUT_SECONDS), httpx2.AsyncClient() as client:
