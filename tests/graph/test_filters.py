@@ -37,6 +37,27 @@ Run = Callable[..., Awaitable[Answer]]
             "a",
         ),
         ({"tests": {"not": {"model": {"eq": "x"}}}}, "a"),
+        ({"or": [{"tests": {"model": {"eq": "y"}}}, {"not": {"tests": {}}}]}, "a c"),
+        (
+            {
+                "and": [
+                    {"tests": {"model": {"eq": "x"}}},
+                    {"not": {"tests": {"model": {"eq": "y"}}}},
+                ]
+            },
+            "b",
+        ),
+        (
+            {
+                "title": {"ne": "b"},
+                "or": [
+                    {"and": [{"tests": {"cost": {"isNull": True}}}, {"tests": {}}]},
+                    {"and": [{"not": {"tests": {}}}, {"title": {"eq": "c"}}]},
+                ],
+            },
+            "a c",
+        ),
+        ({"and": [{"not": {"tests": {}}}, {"not": {"tests": {"model": {"eq": "x"}}}}]}, "c"),
     ],
 )
 async def test_filters_are_joined_and_reach_through_relations(
@@ -97,6 +118,8 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"tests": nested(MAX_LEVELS, "model")}, "Filters nest at most 6 deep."),
         (conditions(MAX_CONDITIONS + 1), "At most 100 of these."),
         ({"and": [conditions(60), conditions(60)]}, "A filter has at most 100 conditions."),
+        ({"or": [{"or": [{}] * 60}] * 2}, "A filter has at most 100 conditions."),
+        ({"or": [{"tests": {}}] * 11}, "A filter has at most 10 conditions on related rows."),
         (
             {"title": {"in": ["a"] * (MAX_VALUES + 1)}},
             "At most 1,000 values can be compared at once.",

@@ -5,7 +5,7 @@ Conditions are two-valued: a comparison with null is false, `ne` and `notIn` hol
 miss none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal,
     not_,
     or_,
+    select,
     true,
     type_coerce,
 )
@@ -79,14 +80,27 @@ Condition = Compare | All | Either | Not | Some
 
 
 def size(condition: Condition) -> int:
-    """How many comparisons a condition is made of."""
+    """The number of comparisons and empty conditions in a condition."""
     match condition:
-        case Compare():
-            return 1
-        case All(conditions) | Either(conditions):
+        case All(conditions) | Either(conditions) if conditions:
             return sum(map(size, conditions))
         case Not(inner) | Some(_, inner):
             return size(inner)
+        case _:
+            return 1
+
+
+def related(condition: Condition) -> tuple[Some, ...]:
+    """The conditions on related rows in a condition."""
+    match condition:
+        case Some():
+            return (condition,)
+        case All(conditions) | Either(conditions):
+            return tuple(some for part in conditions for some in related(part))
+        case Not(inner):
+            return related(inner)
+        case _:
+            return ()
 
 
 def columns(condition: Condition) -> frozenset[str] | None:
@@ -122,13 +136,25 @@ class Filterable:
             case Compare():
                 return self._compare(condition)
             case All(conditions):
-                return and_(true(), *map(self.compile, conditions))
+                return and_(true(), *self._parts(All, conditions))
             case Either(conditions):
-                return or_(false(), *map(self.compile, conditions))
+                return or_(false(), *self._parts(Either, conditions))
             case Not(inner):
                 return not_(func.coalesce(self.compile(inner), false()))
             case Some(relation, inner):
                 return self._related(relation).exists(inner)
+
+    def _parts(
+        self, joined: type[All] | type[Either], conditions: tuple[Condition, ...]
+    ) -> Iterator[Sql]:
+        """Parts about related rows are compiled together, if there are several."""
+        reaching = tuple(part for part in conditions if related(part))
+        names = {some.relation for part in reaching for some in related(part)}
+        if len(names) != 1 or len(related(All(reaching))) == 1:
+            yield from map(self.compile, conditions)
+            return
+        yield from (self.compile(part) for part in conditions if part not in reaching)
+        yield self._related(*names).found(joined(reaching), self)
 
     def holds(self, condition: Condition, record: Any) -> bool | None:
         """Whether the condition holds for one record; None where only PostgreSQL can tell."""
@@ -174,10 +200,39 @@ class Relation:
     target: Callable[[], Filterable]
 
     def exists(self, condition: Condition) -> Sql:
-        """A condition on the related rows; their own relations are out of reach."""
+        """That a related row fulfils a condition; their own relations are out of reach."""
+        return exists().where(self.on(), self._compiled(condition))
+
+    def found(self, condition: Condition, of: Filterable) -> Sql:
+        """A condition with several parts about related rows, in one subquery: PostgreSQL plans each
+        subquery for all partitions, and every order of joining them."""
+        some = or_(*(self._compiled(part.condition) for part in related(condition)))
+        whole = _Aggregated(of.columns, of.relations, of.time, of.id).compile(condition)
+        rows = select(func.count(self.target().id)).where(self.on(), some)
+        return rows.having(whole).exists()
+
+    def aggregate(self, condition: Condition) -> Sql:
+        """That one of the rows of a group fulfils a condition."""
+        return func.coalesce(func.bool_or(self._compiled(condition)), false())
+
+    def _compiled(self, condition: Condition) -> Sql:
         target = self.target()
         shallow = Filterable(target.columns, time=target.time, id=target.id)
-        return exists().where(self.on(), shallow.compile(condition))
+        return shallow.compile(condition)
+
+
+class _Aggregated(Filterable):
+    """Compiles a condition for a group of related rows."""
+
+    def compile(self, condition: Condition) -> Sql:
+        if isinstance(condition, Some):
+            return self._related(condition.relation).aggregate(condition.condition)
+        return super().compile(condition)
+
+    def _parts(
+        self, _joined: type[All] | type[Either], conditions: tuple[Condition, ...]
+    ) -> Iterator[Sql]:
+        yield from map(self.compile, conditions)
 
 
 def _comparable(column: Column) -> Any:
@@ -219,6 +274,8 @@ OPERATORS: Mapping[str, Callable[[Column, Any], Sql]] = {
 
 def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:
     """The bounds that a condition on a row's time puts on its id."""
+    if operator == "in" and value:
+        return id_bounds(id, "gte", min(value)) + id_bounds(id, "lte", max(value))
     if operator not in ("eq", "lt", "lte", "gt", "gte"):
         return []
     start, end = ids.floor(value), ids.floor(value + timedelta(microseconds=1))

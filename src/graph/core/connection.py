@@ -18,7 +18,7 @@ from db.core.listing import Listing, Slice
 from db.core.page import DEFAULT_SIZE, MAX_SIZE, Page, Window
 from graph.core.context import Info
 from graph.core.field import argument, field, value
-from graph.core.filter import FILTER, Direction, condition, lazily, many
+from graph.core.filter import Direction, condition, lazily, many
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
 
@@ -121,7 +121,7 @@ def _arguments(listing: Listing) -> list[Argument]:
     """The arguments that a listing allows; its types are found by the names of its noun."""
     noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
     kind = lazily(f"{noun}Filter", module)
-    made = [Argument("filter", kind, "Only rows that match.", check=FILTER)]
+    made = [Argument("filter", kind, "Only rows that match.")]
     if listing.orders:
         orders = many(lazily(f"{noun}Order", module))
         order = "The order; newest first if nothing is said."
@@ -146,7 +146,7 @@ def listed(
     called with the operation's info and the value of each argument added, None if left out."""
 
     async def resolve(info: Info, **arguments: Any) -> Listed:
-        slice = _slice(arguments)
+        slice = _slice(listing, arguments)
         conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
 
@@ -166,7 +166,7 @@ def connected(
     """The list of rows that belong to a parent, whose columns named are the key."""
 
     async def resolve(root: Any, info: Info, **arguments: Any) -> Listed:
-        slice = _slice(arguments)
+        slice = _slice(pages.listing, arguments)
         values = tuple(getattr(root, name) for name in keys)
         key = values if len(values) > 1 else values[0]
         page = await pages.of(info, slice).load(key)
@@ -196,13 +196,12 @@ def _with_arguments(
 _FIXED = {"root": Any, "info": Info}
 
 
-def _slice(arguments: dict[str, Any]) -> Slice:
+def _slice(listing: Listing, arguments: dict[str, Any]) -> Slice:
     """What the client asks for, as data."""
     window = Window(*(arguments.get(argument.name) for argument in WINDOW))
     order = tuple(
         (term.field.name, term.direction is Direction.DESC)
         for term in arguments.get("order_by") or ()
     )
-    given = arguments.get("filter")
-    where = condition(given) if given else None
+    where = condition(listing, arguments.get("filter"))
     return Slice(where, arguments.get("search"), order, window)

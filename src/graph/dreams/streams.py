@@ -16,14 +16,14 @@ from db.core.sight import Sight
 from graph.core.changed import Changed
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import FILTER, condition
+from graph.core.filter import condition
 from graph.core.mutation import id_in
 from graph.core.permission import PUBLIC
 from graph.core.stream import Conditions, Source, Update, message, removed, rows, stream
 from graph.dreams.inputs import DREAM, DreamFilter
 from graph.dreams.types import Dream, DreamById
 
-Filter = Annotated[DreamFilter | None, argument("Only dreams that match; all if left out.", FILTER)]
+Filter = Annotated[DreamFilter | None, argument("Only dreams that match; all if left out.")]
 DreamId = Annotated[strawberry.ID, argument("The dream to follow.", DREAM)]
 
 
@@ -71,6 +71,6 @@ class Subscriptions:
         PUBLIC,
     )
     async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(filter) if filter else None
+        where = condition(db.dreams.LISTING, filter)
         db.dreams.matching(where)  # refuses what cannot be asked
         return Dreams(where)

@@ -13,13 +13,13 @@ from db.core.filter import Condition
 from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import FILTER, condition
+from graph.core.filter import condition
 from graph.core.series import Series
 from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
 from graph.events.inputs import EventFilter
 from graph.events.types import RATED_SECONDS, READ, Event, EventRates
 
-Filter = Annotated[EventFilter | None, argument("Only events that match; all if left out.", FILTER)]
+Filter = Annotated[EventFilter | None, argument("Only events that match; all if left out.")]
 
 
 @message(alike=True)
@@ -61,7 +61,7 @@ class Rates(Series):
 class Subscriptions:
     @stream(EventsUpdate, "Events as they happen, none left out.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(filter) if filter else None
+        where = condition(db.events.LISTING, filter)
         db.events.matching(where)  # refuses what cannot be asked
         return Happening(where)
 
