@@ -59,9 +59,9 @@ def _held(transport: asyncio.Transport) -> int:
     """What the system holds of a connection, not sent yet or not acknowledged (tcp(7), SIOCOUTQ).
     Without it, what is taken would show only when there is room for more, in large steps."""
     connection = transport.get_extra_info("socket")
-    if connection is None:
+    if connection is None or (descriptor := connection.fileno()) < 0:  # closed
         return 0
     with suppress(OSError):
-        size = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        size = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
         return int.from_bytes(size, sys.byteorder)
     return 0

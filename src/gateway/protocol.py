@@ -2,6 +2,7 @@
 a request may be on its way. Whoever sends nothing, or one byte now and then, does not stay."""
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +13,17 @@ from gateway import telemetry
 from gateway.errors import Refused, refusal
 
 HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to its body
-BODY_SECONDS = 15.0
+BODY_SECONDS = 15.0  # for a body, and as much longer as it arrives at the least rate
+BODY_RATE = 16 * 1024  # bytes per second
 KEEP_ALIVE_SECONDS = 75  # load balancers hang up after 60, and should be the first to do so
-MAX_HEAD = 64 * 1024  # bytes beyond those that come first
+MAX_HEAD = 64 * 1024  # bytes of the target and all fields, trailers included
 
 LATE = "The request did not arrive in time."
 LARGE = f"The head of the request is larger than {MAX_HEAD} bytes."
+ONE_HOST = "Send one field Host, with the name of this server (RFC 9112 §3.2)."
 EXTENSION = "dreamnet.transport"
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 
 def transport(scope: Scope) -> asyncio.Transport | None:
@@ -39,7 +44,9 @@ class Protocol(HttpToolsProtocol):
         self.watched: float | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.in_head = False
-        self.head_bytes = 0
+        self.head_bytes = 0  # of the parts of a head that are whole
+        self.unread_bytes = 0  # since a request began, or the last part of its body
+        self.refused: Refused | None = None  # by a callback of the parser
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -47,9 +54,9 @@ class Protocol(HttpToolsProtocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        self.head_bytes += len(data) if self.in_head else 0
+        self.unread_bytes += len(data)
         super().data_received(data)
-        if self.in_head and self.head_bytes > MAX_HEAD:
+        if self.until and self.unread_bytes > MAX_HEAD:
             self._refuse(Refused(LARGE, 431))
         elif self._is_adrift:
             self.until = self.loop.time() + HEAD_SECONDS
@@ -66,21 +73,52 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"transport": self.transport}}
-        self.in_head, self.head_bytes = True, 0
+        self.in_head, self.head_bytes, self.unread_bytes = True, 0, 0
         if self.until is None:
             self.until = self.loop.time() + HEAD_SECONDS
 
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._check_host()
         super().on_headers_complete()
         self.in_head = False
         self.until = self.loop.time() + BODY_SECONDS
+
+    def on_body(self, body: bytes) -> None:
+        self.unread_bytes = 0
+        if self.until:
+            self.until += len(body) / BODY_RATE
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.until = None
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Refused(msg))
+        self._refuse(self.refused or Refused(msg))
+
+    def _count(self, size: int) -> None:
+        """Raises Refused, which stops the parser, for a head that is too large."""
+        self.head_bytes += size
+        if self.head_bytes > MAX_HEAD:
+            self._stop(Refused(LARGE, 431))
+
+    def _check_host(self) -> None:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        missing = not hosts and self.parser.get_http_version() == "1.1"
+        if missing or len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts)):
+            self._stop(Refused(ONE_HOST))
+
+    def _stop(self, refused: Refused) -> None:
+        self.refused = refused
+        raise refused
 
     @property
     def _is_adrift(self) -> bool:

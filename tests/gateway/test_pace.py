@@ -1,6 +1,7 @@
 """Pace: who takes too little is given up, who takes slowly is not."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -43,4 +44,18 @@ async def test_what_is_taken(sizes: list[int], stays: bool) -> None:
 async def test_without_a_transport_time_alone_counts() -> None:
     gone: list[str] = []
     Pace(None, lambda: gone.append("gone")).look()
+    assert gone == ["gone"]
+
+
+async def test_a_connection_that_was_closed_holds_nothing() -> None:
+    gone: list[str] = []
+    ours, theirs = socket.socketpair()
+    _, writer = await asyncio.open_connection(sock=ours)
+    with theirs:
+        writer.close()
+        await writer.wait_closed()
+    pace = Pace(writer.transport, lambda: gone.append("gone"))
+    pace.begin()
+    pace.look()
+    pace.end()
     assert gone == ["gone"]
