@@ -1,96 +1,129 @@
-"""Admission: how much large work is let in, and that it takes turns.
+"""Admission: room for request bodies, shared among callers, and turns for large ones.
 
-Reading a large body and making sense of it holds the only thread for milliseconds. Many at once
-would hold it for seconds, and meanwhile nothing that was accepted is stored, because the flushes
-wait as well. So large requests go on one per turn of the event loop, and when too many of them wait
-another is refused before it is read.
+A body is counted for its caller as it arrives, and until it is answered. A caller may hold as many
+bytes as are free for others (the dynamic threshold of Choudhury and Hahne, 1998), so one caller,
+however many connections it has, leaves room for everybody else. Anonymous clients have a room of
+their own.
+
+Making sense of a large body holds the only thread for milliseconds. So large requests begin one per
+turn of the event loop, each caller with one after the other.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from gateway.callers import DEVELOPERS, Caller
+from gateway.errors import RETRY, Refused
 
-from gateway.errors import RETRY, respond
+LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
+LARGEST = 4  # as many of the largest bodies find room at once
 
-LARGE = 8 * 1024  # bytes of a body
-MAX_BYTES = 1024 * 1024  # of large bodies in hand: half a second's work
-UNDECLARED = 64 * 1024  # for a body that does not say how large it is
-
-RETRY_MS = 1_000
-FULL = "There is more to do than can be done; try again later."
+FULL = "You send more at once than there is room for; try again later."
 
 
 class Admission:
-    """Lets large requests in one after the other, as far as there is room."""
+    """The room for bodies of at most `max_body_bytes`."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.bytes = 0
-        self.turns: deque[asyncio.Future[None]] = deque()
+    def __init__(self, max_body_bytes: int) -> None:
+        self.known = Room(LARGEST * max_body_bytes)
+        self.anonymous = Room(LARGEST * max_body_bytes)
+        self.turns = Turns()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        size = _size(scope)
-        if size < LARGE:
-            await self.app(scope, receive, send)
-        elif self.bytes and self.bytes + size > MAX_BYTES:
-            await self._refuse(scope, receive, send)
-        else:
-            await self._admit(size, scope, receive, send)
-
-    async def _admit(self, size: int, scope: Scope, receive: Receive, send: Send) -> None:
-        """Large work is over when its answer begins, which may be a stream and have no end."""
-        held = size
-        self.bytes += held
-
-        async def answered(message: Message) -> None:
-            nonlocal held
-            self.bytes -= held
-            held = 0
-            await send(message)
-
+    @contextmanager
+    def body(self, caller: Caller | None) -> Iterator["Body"]:
+        """The body of one request, which is counted within the context."""
+        name, known = caller or Caller(DEVELOPERS, known=True)
+        body = Body(name, self.known if known else self.anonymous, self.turns)
         try:
-            await self.app(scope, self._in_turn(receive), answered)
+            yield body
         finally:
-            self.bytes -= held
+            body.release()
 
-    def _in_turn(self, receive: Receive) -> Receive:
-        async def received() -> Message:
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                await self._turn()
-            return message
 
-        return received
+class Room:
+    """Bytes that callers share."""
 
-    async def _turn(self) -> None:
-        """Returns when it is one's turn; the next one's is after the work that this one sets off
+    def __init__(self, size: int) -> None:
+        self.free = size
+        self.held: Counter[str] = Counter()
+
+    def take(self, caller: str, count: int) -> bool:
+        """Counts bytes for a caller. False, and none is counted, where that is too much."""
+        if self.held[caller] + count > self.free:
+            return False
+        self.held[caller] += count
+        self.free -= count
+        return True
+
+    def release(self, caller: str, count: int) -> None:
+        """Gives bytes back."""
+        self.free += count
+        self.held[caller] -= count
+        if not self.held[caller]:
+            del self.held[caller]
+
+
+class Body:
+    """A request body that arrives."""
+
+    def __init__(self, caller: str, room: Room, turns: "Turns") -> None:
+        self.caller = caller
+        self.room = room
+        self.turns = turns
+        self.content = bytearray()
+        self.counted = 0
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def add(self, chunk: bytes) -> None:
+        """Takes a part that has arrived. Raises Refused where there is no room."""
+        self.content += chunk
+        more = len(self.content) - self.counted
+        if len(self.content) < LARGE or not more:
+            return
+        if not self.room.take(self.caller, more):
+            raise Refused(FULL, 429, "RATE_LIMITED", RETRY)
+        self.counted += more
+
+    async def whole(self) -> bytes:
+        """The content, in its turn if it is large."""
+        if self.counted:
+            await self.turns.next(self.caller)
+        return bytes(self.content)
+
+    def release(self) -> None:
+        """Gives up its room."""
+        self.content.clear()
+        self.room.release(self.caller, self.counted)
+        self.counted = 0
+
+
+class Turns:
+    """One turn of the event loop for each that waits; callers alternate."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def next(self, caller: str) -> None:
+        """Returns in the caller's turn; the one after it is after the work that this one sets off
         and whatever else is ready by then."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
-        self.turns.append(turn)
-        if len(self.turns) == 1:
-            loop.call_soon(self._next)
+        if not self.waiting:
+            loop.call_soon(self._grant)
+        self.waiting.setdefault(caller, deque()).append(turn)
         await turn
 
-    def _next(self) -> None:
-        turn = self.turns.popleft()
+    def _grant(self) -> None:
+        caller = next(iter(self.waiting))
+        queue = self.waiting.pop(caller)
+        turn = queue.popleft()
+        if queue:
+            self.waiting[caller] = queue  # behind the others
         if not turn.done():
             turn.set_result(None)
-        if self.turns:
-            asyncio.get_running_loop().call_soon(self._next)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = scope.get("state", {}).get("request_id")
-        extensions = {"code": "RATE_LIMITED", "requestId": request_id, "retryAfterMs": RETRY_MS}
-        content = {"errors": [{"message": FULL, "extensions": extensions}]}
-        await respond(content, 429, RETRY)(scope, receive, send)
-
-
-def _size(scope: Scope) -> int:
-    """Of the body, as far as it is known beforehand."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return 0
-    declared = Headers(scope=scope).get("content-length", "")
-    return int(declared) if declared.isdecimal() else UNDECLARED
+        if self.waiting:
+            asyncio.get_running_loop().call_soon(self._grant)

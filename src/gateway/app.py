@@ -53,7 +53,6 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         Middleware(RequestLog, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
         *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
-        Middleware(Admission),
     ]
     app = Starlette(
         routes=routes,
@@ -63,6 +62,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
+    app.state.admission = endpoint.admission
     return app
 
 
@@ -85,7 +85,8 @@ def _endpoint(
         callers=_callers(settings),
         recorder=recorder,
     )
-    return Endpoint(service, settings.max_body_bytes, _streams(settings))
+    admission = Admission(settings.max_body_bytes)
+    return Endpoint(service, settings.max_body_bytes, _streams(settings), admission)
 
 
 def _limits(settings: Settings) -> Limits:

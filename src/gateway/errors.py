@@ -62,7 +62,9 @@ def encoded(
 
 def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Response:
     """What the caller of a refused request gets."""
-    extensions = {"code": refused.code, "requestId": request_id}
+    extensions: dict[str, Any] = {"code": refused.code, "requestId": request_id}
+    if seconds := (refused.headers or {}).get("retry-after"):
+        extensions["retryAfterMs"] = int(seconds) * 1000
     error = {"message": str(refused), "extensions": extensions}
     headers = {"vary": "Accept", **(refused.headers or {})}
     return respond({"errors": [error]}, refused.status, headers, media_type)

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from gateway import answers, parameters, telemetry
+from gateway.admission import Admission, Body
 from gateway.auth.refusal import unauthenticated
 from gateway.callers import caller
 from gateway.delivery import Delivery, Open
@@ -54,6 +55,7 @@ class Endpoint:
     service: Service
     max_body_bytes: int
     streams: Streams
+    admission: Admission
 
     async def handle(self, request: Request) -> Response:
         """Answers a GET or a POST. Raises Refused."""
@@ -62,7 +64,13 @@ class Endpoint:
             return RedirectResponse(_console(request), 303, answers.VARY)
         request.state.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
         request.state.principal = principal = await self.service.auth.principal(request)
-        asked = await self._parameters(request, principal)
+        with self.admission.body(caller(request, principal)) as body:
+            return await self._answer(request, principal, body, media_type)
+
+    async def _answer(
+        self, request: Request, principal: Principal, body: Body, media_type: str
+    ) -> Response:
+        asked = await self._parameters(request, principal, body)
         account = self.service.callers.account(request, principal)
         try:
             operation = await self.service.prepared(asked, principal, account)
@@ -113,12 +121,12 @@ class Endpoint:
             raise needed if principal.is_known else unauthenticated()
         return PlainTextResponse(self.service.schema.as_str())
 
-    async def _parameters(self, request: Request, principal: Principal) -> Parameters:
+    async def _parameters(self, request: Request, principal: Principal, body: Body) -> Parameters:
         if request.method == "POST":
             _check_content_type(request.headers.get("content-type", ""))
             strangers = min(STRANGERS_BODY, self.max_body_bytes)
             limit = self.max_body_bytes if principal.is_known else strangers
-            asked = parameters.from_body(await _body(request, limit))
+            asked = parameters.from_body(await _received(request, body, limit))
         else:
             asked = parameters.from_address(request.query_params)
         self.service.check_size(asked, principal)
@@ -145,18 +153,17 @@ def _check_content_type(content_type: str) -> None:
         raise Refused(f"Send {JSON}, encoded in UTF-8.", 415)
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, refused as soon as it is known to be too large."""
+async def _received(request: Request, body: Body, limit: int) -> bytes:
+    """The whole body, refused as soon as it is known to be too large. Raises Refused."""
     too_large = Refused(f"The body is larger than {limit} bytes.", 413)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise too_large
-    body = bytearray()
     async for chunk in request.stream():
-        body += chunk
+        body.add(chunk)
         if len(body) > limit:
             raise too_large
-    return bytes(body)
+    return await body.whole()
 
 
 def _check_method(operation: Operation, method: str) -> None:

@@ -1,109 +1,106 @@
-"""Admission: large requests take turns, and are refused before they are read when too many wait."""
+"""Admission: bodies share room by caller, and large requests take turns."""
 
 import asyncio
-from typing import Any
+from itertools import count, pairwise
 
-import httpx2
 import pytest
-from starlette.types import Receive, Scope, Send
 
-from gateway import admission
-from gateway.admission import LARGE, Admission
+from gateway.admission import LARGE, Admission, Body, Turns
+from gateway.callers import Caller
+from gateway.errors import Refused
 
+ONE, OTHER = Caller("one", known=True), Caller("other", known=True)
+NETWORK = Caller("203.0.113.0/24", known=False)
 SIZE = 2 * LARGE
+MOST = 4 * SIZE  # that all callers hold
 
 
-class Work:
-    """An app that notes how large bodies are worked on, and answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.go = asyncio.Event()
-        self.begun: list[int] = []
-        self.turn = 0
-
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        self.begun.append(self.turn)
-        await self.go.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body"})
-
-    async def count_turns(self) -> None:
-        """Counts the turns of the event loop."""
-        while True:
-            self.turn += 1
-            await asyncio.sleep(0)
+def is_taken(body: Body, size: int) -> bool:
+    try:
+        body.add(b"x" * size)
+    except Refused as refused:
+        return refused.status != 429
+    return True
 
 
-def client(work: Work) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(Admission(work))
-    return httpx2.AsyncClient(transport=transport, base_url="http://localhost")
+@pytest.fixture
+def admission() -> Admission:
+    return Admission(SIZE)
 
 
-def post(http: httpx2.AsyncClient, size: int = SIZE) -> Any:
-    return asyncio.create_task(http.post("/graphql", content=b"x" * size))
+def test_a_caller_leaves_as_much_room_as_it_has(admission: Admission) -> None:
+    with admission.body(ONE) as first, admission.body(ONE) as second, admission.body(ONE) as third:
+        assert [is_taken(body, SIZE) for body in (first, second, third)] == [True, True, False]
+        with admission.body(OTHER) as others:
+            assert is_taken(others, SIZE)
+    assert admission.known.free == MOST
+    assert not admission.known.held
 
 
-async def begun(work: Work, count: int) -> None:
-    while len(work.begun) < count:  # noqa: ASYNC110  turns of the loop are what is counted
-        await asyncio.sleep(0)
+def test_parts_are_counted_as_they_arrive(admission: Admission) -> None:
+    with admission.body(ONE) as body:
+        assert is_taken(body, LARGE - 1)
+        assert admission.known.free == MOST  # small bodies are not counted
+        assert is_taken(body, 1)
+        assert admission.known.free == MOST - LARGE
+        assert is_taken(body, 10)
+        assert admission.known.free == MOST - LARGE - 10
+
+
+def test_anonymous_clients_take_no_room_from_others(admission: Admission) -> None:
+    networks = [Caller(f"203.0.{number}.0/24", known=False) for number in range(50)]
+    bodies = [admission.body(network) for network in networks]
+    taken = [is_taken(body.__enter__(), LARGE) for body in bodies]
+    with admission.body(ONE) as body:
+        assert is_taken(body, SIZE)
+    assert not all(taken)
 
 
 async def test_large_requests_begin_one_a_turn() -> None:
-    work = Work()
-    turns = asyncio.create_task(work.count_turns())
-    async with client(work) as http:
-        posts = [post(http) for _ in range(5)]
-        await begun(work, 5)
-        work.go.set()
-        assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * 5
-    turns.cancel()
-    assert len(set(work.begun)) == 5
+    turns, begun = Turns(), list[int]()
+    now = count()
+
+    async def begin(caller: str) -> None:
+        await turns.next(caller)
+        begun.append(next(now))
+
+    async def others() -> None:
+        while len(begun) < 5:
+            await asyncio.sleep(0)
+            next(now)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(5):
+            tasks.create_task(begin("one"))
+        tasks.create_task(others())
+    assert all(later > earlier + 1 for earlier, later in pairwise(begun))
 
 
-async def test_small_requests_do_not_wait() -> None:
-    work = Work()
-    async with client(work) as http:
-        posts = [post(http, size=10) for _ in range(5)]
-        await begun(work, 5)
-        assert set(work.begun) == {0}
-        work.go.set()
-        await asyncio.gather(*posts)
+async def test_callers_alternate() -> None:
+    turns, begun = Turns(), list[str]()
 
+    async def begin(caller: str) -> None:
+        await turns.next(caller)
+        begun.append(caller)
 
-async def test_too_many_are_refused_with_a_time_to_come_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(admission, "MAX_BYTES", 3 * SIZE)
-    work = Work()
-    async with client(work) as http:
-        posts = [post(http) for _ in range(3)]
-        await begun(work, 3)
-        refused = await post(http)
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-        error = refused.json()["errors"][0]["extensions"]
-        assert (error["code"], error["retryAfterMs"]) == ("RATE_LIMITED", 1000)
-        assert len(work.begun) == 3
-        work.go.set()
-        await asyncio.gather(*posts)
-        assert (await post(http)).status_code == 200  # there is room again
-
-
-async def test_one_larger_than_the_room_is_let_in_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MAX_BYTES", 1)
-    work = Work()
-    work.go.set()
-    async with client(work) as http:
-        assert (await post(http)).status_code == 200
+    async with asyncio.TaskGroup() as tasks:
+        for caller in ("one", "one", "one", "other"):
+            tasks.create_task(begin(caller))
+    assert begun == ["one", "other", "one", "one"]
 
 
 async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
-    work = Work()
-    work.go.set()
-    async with client(work) as http:
-        gone, stays = post(http), post(http)
-        await asyncio.sleep(0)
-        gone.cancel()
-        assert (await stays).status_code == 200
+    turns = Turns()
+    gone, stays = (asyncio.create_task(turns.next("one")) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await stays
     assert gone.cancelled()
+    assert not turns.waiting
+
+
+async def test_small_bodies_do_not_wait(admission: Admission) -> None:
+    with admission.body(NETWORK) as body:
+        body.add(b"small")
+        with pytest.raises(StopIteration):
+            body.whole().send(None)

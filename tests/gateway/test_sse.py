@@ -148,9 +148,10 @@ async def test_a_stream_leaves_room_for_large_requests(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = HISTORY + " " * LARGE
-    monkeypatch.setattr(admission, "MAX_BYTES", LARGE)
+    monkeypatch.setattr(admission, "LARGEST", 2)  # room for one body of a caller
+    settings = Settings(_env_file=None, max_body_bytes=len(query) + 100)
     async with (
-        serving(Settings(_env_file=None), database) as served,
+        serving(settings, database) as served,
         listening(served.address, query) as one,
         listening(served.address, query) as another,
     ):
