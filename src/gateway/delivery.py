@@ -66,7 +66,7 @@ class Slot:
         return self.idle and not self.chunk and not self.over
 
     def send(self, message: Message) -> None:
-        self._put(self.form.message(message.payload, message.cursor))
+        self._put(message.written(self.form.message))
 
     def end(self, errors: list[dict[str, Any]] | None = None) -> None:
         told = self.form.message(orjson.dumps({"errors": errors}), None) if errors else b""

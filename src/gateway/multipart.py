@@ -4,8 +4,6 @@ A part ends where the boundary of the next one begins, and clients wait for it; 
 with the boundary that follows it.
 """
 
-from functools import lru_cache
-
 from gateway.delivery import Form
 from gateway.negotiation import MULTIPART
 
@@ -16,7 +14,6 @@ def _part(content: bytes) -> bytes:
     return b"\r\ncontent-type: application/json\r\n\r\n%b%b" % (content, BOUNDARY)
 
 
-@lru_cache(maxsize=8)  # everybody of a group gets the same messages
 def _message(payload: bytes, _cursor: str | None) -> bytes:
     return _part(b'{"payload":%b}' % payload)
 

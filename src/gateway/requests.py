@@ -210,7 +210,6 @@ def _row(scope: Scope, asked: Asked, at: datetime) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1_000)
 def hashed(document: str) -> str:
     """What stands for a document."""
     return hashlib.sha256(document.encode()).hexdigest()[:16]

@@ -18,9 +18,9 @@ from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.limits import Limits
 from graph.core.live import Live
-from graph.core.operation import Operation, RequestFailed, prepare
+from graph.core.operation import Operation, RequestFailed, prepare, prepared
 from graph.core.permission import INTROSPECTION, Principal
-from graph.core.rate_limit import FAULTY, unread
+from graph.core.rate_limit import FAULTY, read, unread
 
 STRANGERS_VALUES = 1_000  # in variables: coercing one takes microseconds
 
@@ -52,10 +52,15 @@ class Service:
     async def prepared(
         self, asked: Parameters, principal: Principal, account: Account | None
     ) -> Operation:
-        """The operation asked for. Raises RequestFailed; the caller pays for a faulty document."""
+        """The operation asked for. Raises RequestFailed; the caller pays for a document that was
+        not read lately, and more for a faulty one."""
         if refused := await unread(account):
             raise RequestFailed(*refused)
         name, suggestions = asked.operation_name, principal.may(INTROSPECTION)
+        if known := prepared(self.schema, asked.query, name, self.limits):
+            return known
+        if refused := await read(account, asked.query):
+            raise RequestFailed(*refused)
         try:
             return prepare(self.schema, asked.query, name, self.limits, suggestions)
         except RequestFailed:

@@ -5,7 +5,6 @@ that has not read `complete` connects again, and browsers then send the id of th
 """
 
 import random
-from functools import lru_cache
 
 from gateway.delivery import Form
 from gateway.negotiation import EVENT_STREAM
@@ -17,7 +16,6 @@ def _retry() -> bytes:
     return b"retry: %d\n\n" % random.randint(FIRST_RETRY, LAST_RETRY)  # noqa: S311  no secret
 
 
-@lru_cache(maxsize=8)  # everybody of a group gets the same messages
 def _next(payload: bytes, cursor: str | None) -> bytes:
     id = b"id: %b\n" % cursor.encode() if cursor else b""
     return b"%bevent: next\ndata: %b\n\n" % (id, payload)

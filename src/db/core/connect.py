@@ -19,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from db.core.cache import Cache
 from db.core.pooler import Pooler
 from db.core.url import ConnectionInfo, Host
 
@@ -28,6 +29,10 @@ TLS = (
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 NOTHING: Mapping[str, str] = {}
+# Bytes of statements that an engine keeps compiled, and a connection prepared by their text. The
+# former take up some multiple of their text.
+COMPILED_BYTES, COMPILED_FACTOR, COMPILED_FIXED = 64 * 1024 * 1024, 100, 64 * 1024
+PREPARED_BYTES = 512 * 1024
 SENT = ("application_name", "options")  # to the server, when the connection begins
 
 # A server that is not there, starts, or is of another kind than asked for: the next one is tried.
@@ -48,10 +53,28 @@ def engine(
     creator = partial(connect, info, own, command_timeout=command_timeout)
     arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
     opened = create_async_engine(
-        "postgresql+asyncpg://", connect_args=arguments, hide_parameters=True, **more
+        "postgresql+asyncpg://",
+        connect_args=arguments,
+        hide_parameters=True,
+        execution_options={"compiled_cache": Cache(COMPILED_BYTES, _compiled_size)},
+        **more,
     )
     event.listen(opened.sync_engine, "handle_error", _drop_stale)
+    event.listen(opened.sync_engine, "connect", _bound_statements)
     return opened
+
+
+def _compiled_size(compiled: Any) -> int:
+    return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled))
+
+
+def _bound_statements(connection: Any, _: object) -> None:
+    """Filters of callers make statements of any size; the dialect keeps a hundred of them."""
+    connection._prepared_statement_cache = Cache(PREPARED_BYTES, _prepared_size)
+
+
+def _prepared_size(kept: tuple[Any, ...]) -> int:
+    return len(kept[0].get_query())
 
 
 def _drop_stale(context: ExceptionContext) -> None:

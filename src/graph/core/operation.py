@@ -7,7 +7,7 @@ and then executed for each of its messages, each of them as a root of its own.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from inspect import isawaitable
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
 from db.core import json
+from db.core.cache import Cache
 from graph.core import cost, limits, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
@@ -38,7 +39,9 @@ from graph.core.needs import Needs, needs
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.rate_limit import charged, shown
 
-REMEMBERED = 1_000
+CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
+TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
+FIXED_BYTES = 4 * 1024
 MAX_ERRORS = 5
 LIMITS = Limits()
 SECONDS = 10.0
@@ -66,6 +69,7 @@ class Operation:
     needs: Needs
     cost: Cost
     limits: Limits
+    tokens: int
 
     @property
     def name(self) -> str | None:
@@ -109,7 +113,6 @@ class Answer:
         return json.dumps(self.content)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def prepare(
     schema: Schema,
     text: str,
@@ -119,19 +122,41 @@ def prepare(
 ) -> Operation:
     """The operation of that name in a document; whether errors may suggest names of the schema
     depends on who asks. Raises RequestFailed."""
+    if (operation := prepared(schema, text, operation_name, limits)) is None:
+        operation = _prepared(schema, text, operation_name, limits, suggestions)
+        _operations[schema, text, operation_name, limits] = operation
+    return operation
+
+
+def prepared(
+    schema: Schema, text: str, operation_name: str | None = None, limits: Limits = LIMITS
+) -> Operation | None:
+    """The operation if it was prepared lately and is kept."""
+    return _operations.get((schema, text, operation_name, limits))
+
+
+def _prepared(
+    schema: Schema, text: str, operation_name: str | None, limits: Limits, suggestions: bool
+) -> Operation:
     try:
         whole = _document(schema, text, limits, suggestions)
         node = _named(whole, operation_name)
         alone = separate_operations(whole)[node.name.value if node.name else ""]
         wanted = needs(schema._schema, alone)
         price = cost.compiled(schema._schema, alone, node)
-        return Operation(schema, text, alone, node, wanted, price, limits)
+        return Operation(schema, text, alone, node, wanted, price, limits, whole.token_count)
     except RecursionError as error:
         message = "The document is nested too deeply."
         raise RequestFailed(coded(message, "QUERY_TOO_COMPLEX")) from error
 
 
-@lru_cache(maxsize=REMEMBERED)
+def _size(operation: Operation) -> int:
+    return FIXED_BYTES + TOKEN_BYTES * operation.tokens + len(operation.text.encode())
+
+
+_operations: Cache[tuple[Schema, str, str | None, Limits], Operation] = Cache(CACHED_BYTES, _size)
+
+
 def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> DocumentNode:
     try:
         document = parse(text, max_tokens=most.tokens or None, allow_empty_selection_sets=False)

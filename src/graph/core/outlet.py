@@ -1,7 +1,10 @@
 """Outlet: where the messages of one subscription go, whatever carries them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+Write = Callable[[bytes, str | None], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +14,13 @@ class Message:
 
     payload: bytes
     cursor: str | None
+    forms: dict[Write, bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    def written(self, write: Write) -> bytes:
+        """What a form writes for it, which is made once for everybody who gets it."""
+        if write not in self.forms:
+            self.forms[write] = write(self.payload, self.cursor)
+        return self.forms[write]
 
 
 class Outlet(Protocol):

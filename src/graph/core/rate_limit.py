@@ -17,12 +17,21 @@ from graph.core.permission import PUBLIC
 TOO_COSTLY = "The operation costs {} points; at most {} are allowed. Ask for smaller pages."
 EXHAUSTED = "You have spent your points: this costs {}. Try again in {} seconds."
 FAULTY = 25  # points of a document that is refused: finding its faults is work too
+READING = 128  # bytes of a document that are read for a point, unless it was read lately
 
 
 async def unread(account: Account | None) -> list[GraphQLError]:
     """Why a document is not even read: its caller could not pay for a faulty one."""
     points = min(FAULTY, account.limit) if account else 0
     if account is None or await account.has(points):
+        return []
+    return [await _exhausted(account, points)]
+
+
+async def read(account: Account | None, document: str) -> list[GraphQLError]:
+    """Takes the points for reading a document; the errors if that cannot be."""
+    points = len(document.encode()) // READING
+    if account is None or await account.take(min(points, account.limit)):
         return []
     return [await _exhausted(account, points)]
 

@@ -1,0 +1,18 @@
+"""Cache: the most recently used values that fit into a number of bytes."""
+
+from contextlib import suppress
+from typing import TypeVar
+
+from cachetools import LRUCache
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Cache(LRUCache[K, V]):
+    """Keeps values up to `maxsize` bytes, each counted by `getsizeof`. A value that is larger than
+    all of it is not kept."""
+
+    def __setitem__(self, key: K, value: V) -> None:
+        with suppress(ValueError):
+            super().__setitem__(key, value)
