@@ -229,7 +229,13 @@ def usings() -> Iterator[tuple[str, Using]]:
                 for value in choices.values:
                     text = f"orderBy: [{{field: {value}}}]"
                     yield f"{choices.name}.{value}", Using(type_name, field_name, text)
-            elif name not in {"input", *NEUTRAL}:
+            elif name == "input":
+                for item, inner in named.fields.items():
+                    if INPUTS[f"{named.name}.{item}"]:
+                        begin = example(named).removesuffix("}")
+                        text = f"input: {begin} {item}: {example(inner.type)}}}"
+                        yield f"{named.name}.{item}", Using(type_name, field_name, text)
+            elif name not in NEUTRAL:
                 yield place, Using(type_name, field_name, f"{name}: {example(argument.type)}")
 
 
@@ -307,7 +313,7 @@ async def test_subscriptions_judge_their_arguments(callers: Callers) -> None:
 
 
 def test_every_input_of_a_list_is_used() -> None:
-    """Those left out need nothing: of mutations, of comparisons, and of pages."""
+    """Those left out need nothing: most of mutations, those of comparisons, and of pages."""
     used = {place for place, _ in usings()}
     assert {place for place in INPUTS if INPUTS[place]} <= used
 

@@ -1,9 +1,13 @@
-"""Identity: the users that signing in looks up, and those it makes."""
+"""Identity: the users that signing in looks up, and those it makes.
+
+A token stands for the subject that its issuer names. The address in it only leads a subject that
+signs in for the first time to a user that was made beforehand and has no identity yet.
+"""
 
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, any_, func, literal, select
+from sqlalchemy import ARRAY, Text, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from db import audit
@@ -15,10 +19,57 @@ from db.core.database import Database, ReadSession, WriteSession
 from db.core.email import normalised
 from db.core.errors import Conflict
 from db.core.ids import uuid7
-from db.users import ADDRESS, Role, User
+from db.users import ADDRESS, Role, User, UserIdentity
 
 SIGNING_IN = Act("signIn")
 LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
+
+
+async def by_subjects(
+    session: ReadSession, issuer: str, subjects: Collection[str]
+) -> dict[str, Any]:
+    """Ids, roles and states of the users with those identities, by subject."""
+    among = UserIdentity.subject == any_(literal(list(subjects), ARRAY(Text)))
+    statement = (
+        select(UserIdentity.subject, User.id, User.role, User.disabled_at)
+        .join(User, User.id == UserIdentity.user_id)
+        .where(UserIdentity.issuer == issuer, among)
+    )
+    return {row.subject: row for row in await session.rows(statement)}
+
+
+async def sign_in_first(
+    session: WriteSession, issuer: str, subject: str, email: str, create: bool
+) -> Any | None:
+    """The user of a subject without an identity: the one that its verified address belongs to, if
+    that has no identity, or else a new one; None where there is none and none may be made.
+
+    The address is normalised. A user with an identity keeps everything, whoever has the address.
+    """
+    for text in (f"{issuer} {subject}", email):
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(text, LOCK))))
+    if known := (await by_subjects(session, issuer, [subject])).get(subject):
+        return known
+    user = await _unlinked(session, email)
+    if user is None and create:  # an earlier version, which takes no lock, may be faster
+        user = await _make(session, email) or await _unlinked(session, email)
+    if user is not None:
+        identity = {"issuer": issuer, "subject": subject, "user_id": user.id}
+        await audit.create(session, UserIdentity, **identity)
+    return user
+
+
+async def _unlinked(session: WriteSession, email: str) -> Any | None:
+    linked = exists().where(UserIdentity.user_id == User.id)
+    statement = User.select().where(email == ADDRESS, User.email_copy == 0, ~linked)
+    return await session.record(User, statement.with_for_update())
+
+
+async def _make(session: WriteSession, email: str) -> Any | None:
+    last = select(func.max(User.email_copy)).where(email == ADDRESS)
+    copy = await session.scalar(last)
+    number = 0 if copy is None else copy + 1
+    return await audit.create_if_absent(session, User, email=email, email_copy=number)
 
 
 async def by_email(session: ReadSession, email: str) -> Any | None:

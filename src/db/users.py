@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
@@ -28,6 +28,8 @@ class Role(StrEnum):
 
 
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
+ISSUER = check.string(255)
+SUBJECT = check.string(255)  # OpenID Connect Core 1.0 §2
 TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  # lowest first
 
 
@@ -40,15 +42,16 @@ def lowest(*roles: str | None) -> Role | None:
 class User(Table):
     """One person or service.
 
-    Earlier versions took two spellings of an address for two users. Of these the address belongs
-    to the one whose `email_copy`, or `wallet_copy`, is 0; the others have 1, 2 and so on.
+    Several users can have one address: in two spellings, from earlier versions, or because it was
+    given to another person. It belongs to the user whose `email_copy` is 0; the others have 1, 2
+    and so on. Wallets are claims of users, and `wallet_copy` is for earlier versions.
     """
 
     __tablename__ = "users"
 
     id: Mapped[Id]
-    email: Mapped[str | None] = checked(EMAIL, unique=True)
-    wallet_address: Mapped[str | None] = checked(WALLET, unique=True)
+    email: Mapped[str | None] = checked(EMAIL, index=True)
+    wallet_address: Mapped[str | None] = checked(WALLET)
     passport_tier: Mapped[str] = checked(check.one_of(TIERS), server_default="visitor")
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)
     metadata_: Mapped[Json] = checked(check.REQUIRED_OBJECT, "metadata")
@@ -61,10 +64,22 @@ class User(Table):
 
 
 ADDRESS = spelled(User.email)
-WALLET_ADDRESS = spelled(User.wallet_address)
 
 Index("uq_users_email_spelled", ADDRESS, User.email_copy, unique=True)
-Index("uq_users_wallet_address_spelled", WALLET_ADDRESS, User.wallet_copy, unique=True)
+Index("ix_users_wallet_address_spelled", spelled(User.wallet_address))
+
+
+class UserIdentity(Table):
+    """A subject of an issuer as which a user signs in. Source: OpenID Connect Core 1.0 §5.7."""
+
+    __tablename__ = "user_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[Id]
+    issuer: Mapped[str] = checked(ISSUER)
+    subject: Mapped[str] = checked(SUBJECT)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
 
 
 LISTING = Listing(
@@ -80,23 +95,23 @@ LISTING = Listing(
     orders={"CREATED_AT": User.id, "EMAIL": User.email},
 )
 
-COPIES = {"email": "email_copy", "wallet_address": "wallet_copy"}
+ADDRESSES = ("email", "wallet_address")
 
 
 async def create(session: WriteSession, **values: Any) -> Any:
-    """Stores a MEMBER. Raises Invalid, and Conflict for an address that somebody has."""
+    """Stores a MEMBER. Raises Invalid, and Conflict for an e-mail address that somebody has."""
     check.refuse(identified(values))
     return await audit.create(session, User, **values)
 
 
 async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
-    """Changes a user. Raises Invalid, and Conflict for an address that somebody has."""
-    before = {name: getattr(user, name) for name in COPIES}
+    """Changes a user. Raises Invalid, and Conflict for an e-mail address that somebody has."""
+    before = {name: getattr(user, name) for name in ADDRESSES}
     after = {name: values.get(name, address) for name, address in before.items()}
     if after != before:
         check.refuse(identified(after))
-    copies = {COPIES[name]: 0 for name in COPIES if after[name] != before[name]}
-    return await audit.change(session, User, user, **values, **copies)
+    copy = {"email_copy": 0} if after["email"] != before["email"] else {}
+    return await audit.change(session, User, user, **values, **copy)
 
 
 async def administrators(session: WriteSession) -> set[UUID]:
@@ -135,5 +150,5 @@ def check_left(user: Any, admins: set[UUID]) -> None:
 
 def identified(values: Mapping[str, Any]) -> Iterator[FieldError]:
     """What is wrong with a user that nobody could sign in as."""
-    if all(values.get(name) is None for name in COPIES):
+    if all(values.get(name) is None for name in ADDRESSES):
         yield FieldError("A user needs an e-mail address or a wallet address.", "email")

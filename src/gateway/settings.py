@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     )
     oidc_issuer: SecureUrl | None = Field(
         default=None,
+        max_length=255,
         description="The OpenID Connect issuer whose tokens are accepted, exactly as in `iss`.",
     )
     oidc_audience: str | None = Field(

@@ -96,10 +96,13 @@ class User(Node):
     """A person or service that signs in."""
 
     email: str | None = own(
-        "email", "Address, unique; whose letters are large makes no other address of it."
+        "email",
+        "E-mail address; one user has it, unless the issuer gave it to somebody else since.",
     )
     wallet_address: str | None = own(
-        "wallet_address", "Address of the user's wallet, unique: `0x` and 40 hexadecimal digits."
+        "wallet_address",
+        "Address of a wallet, `0x` and 40 hexadecimal digits, as the user claims it: it is not "
+        "verified, and other users may claim it too.",
     )
     passport_tier: str = field(
         f"Tier of the user's passport, lowest first: {TIERS}. Users of earlier versions may have "
@@ -152,9 +155,11 @@ class UserOrder:
 class CreateUserInput:
     """A new user, a MEMBER at first."""
 
-    email: str | None = field("Address, unique; needed where there is no wallet.", default=UNSET)
+    email: str | None = field(
+        "E-mail address that nobody has; needed where there is no wallet.", READ_ALL, default=UNSET
+    )
     wallet_address: str | None = field(
-        "Address of the user's wallet, unique; needed where there is no e-mail address.",
+        "Address of a wallet, not verified; needed where there is no e-mail address.",
         default=UNSET,
     )
     passport_tier: str = field("Tier of the user's passport.", default="visitor")
@@ -168,9 +173,11 @@ class EditUserInput:
     """Changes to a user; what is left out stays as it is."""
 
     id: strawberry.ID = field("The user.", check=USER)
-    wallet_address: Maybe[str | None] = field("Address of the user's wallet, unique.")
+    wallet_address: Maybe[str | None] = field("Address of a wallet, not verified.")
     email: Maybe[str | None] = field(
-        "Address, unique. Only operators change it, because it is what users sign in with."
+        "E-mail address that nobody else has. Only operators change it, because it leads the first "
+        "token of a user to the user.",
+        READ_ALL,
     )
     passport_tier: Maybe[str | None] = field(
         "Tier of the user's passport. Only operators change it."

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 import ground
@@ -300,3 +300,45 @@ async def test_the_first_of_several_spellings_signs_in(database: Database) -> No
         found = await identity.by_email(session, "ADA@example.org")
 
     assert found.id == first.id
+
+
+CLAIMS = """
+insert into users (id, email, wallet_address, email_copy) values
+  ('018cd9a0-0000-7000-8000-000000000001', 'ada@example.org', '0xAB', 0),
+  ('018cd9a0-0000-7000-8000-000000000002', 'ada@example.org', '0xab', 1);
+insert into user_identities (id, issuer, subject, user_id) values
+  (gen_random_uuid(), 'https://login', 'ada', '018cd9a0-0000-7000-8000-000000000001')
+"""
+BEFORE_IDENTITIES = "0011"
+
+
+async def test_users_who_share_an_address_or_wallet_are_kept_on_the_way_down(
+    database: Database, database_url: str
+) -> None:
+    for statement in CLAIMS.split(";"):
+        await _run(database_url, statement)
+
+    for _ in range(2):
+        await migrate.downgrade(database_url, BEFORE_IDENTITIES)
+        assert await _rows(database_url, COPIES) == [
+            ("ada@example.org", "MEMBER", 0, 0),
+            ("ada@example.org", "MEMBER", 1, 1),
+        ]
+        for copy in ("email_copy", "wallet_copy"):
+            with pytest.raises(Conflict):
+                async with database.write() as session:
+                    await session.execute(update(User).values({copy: 0}))
+        await migrate.upgrade(database_url)
+        assert await migrate.check(database_url) == []
+
+
+async def test_an_older_gateway_signs_in_beside_this_one(database: Database) -> None:
+    """It knows no identities, and makes users that the next sign-in at this version links."""
+    made = insert(User).values(id=uuid7(datetime.now(UTC)), email="ada@example.org")
+    async with database.write() as session:
+        await session.execute(made.on_conflict_do_nothing())
+        first = await identity.sign_in_first(session, "issuer", "1", "ada@example.org", True)
+        second = await identity.sign_in_first(session, "issuer", "2", "ada@example.org", True)
+        [known] = (await identity.by_subjects(session, "issuer", ["1"])).values()
+        assert (await identity.by_email(session, "ada@example.org")).id == first.id == known.id
+    assert (first.email_copy, second.email_copy) == (0, 1)

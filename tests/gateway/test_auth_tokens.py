@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from callers import MEMBER, ask, gateway, is_refused, production, viewer
+from callers import MEMBER, Clock, ask, gateway, is_refused, production, viewer
 from issuer import AUDIENCE, EC, ED, FOREIGN, RSA, Issuer, by_hand, deep, public_pem
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
@@ -99,11 +99,11 @@ BAD: dict[str, dict[str, Make]] = {
     "InvalidSubjectError": {
         "subject no text": lambda issuer: issuer.token(sub=3),
     },
-    "no verified address": {
-        "no address": lambda issuer: issuer.token(email=None),
-        "address not verified": lambda issuer: issuer.token(email_verified=False),
-        "verification odd": lambda issuer: issuer.token(email_verified=[True]),
-        "address no text": lambda issuer: issuer.token(email=["ada@example.org"]),
+    "no acceptable subject": {
+        "subject empty": lambda issuer: issuer.token(sub=""),
+        "subject huge": lambda issuer: issuer.token(sub="x" * 256),
+        "subject with NUL": lambda issuer: issuer.token(sub="a\0b"),
+        "subject with half a surrogate pair": lambda issuer: issuer.token(sub="\ud800"),
     },
     "not an access token": {
         "id of a session": lambda issuer: issuer.token(typ="logout+jwt"),
@@ -137,6 +137,31 @@ async def test_a_bad_token_is_refused_before_the_database(
     assert token not in repr(logs)
     assert [line["reason"] for line in logs if "reason" in line] == [reason]
     assert issuer.fetches <= 1
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": None},
+        {"email": ["ada@example.org"]},
+        {"email_verified": None},
+        {"email_verified": False},
+        {"email_verified": [True]},
+    ],
+)
+async def test_an_address_that_is_not_verified_matters_only_at_the_first_sign_in(
+    issuer_app: Starlette,
+    issuer: Issuer,
+    database: Database,
+    clock: Clock,
+    claims: dict[str, Any],
+) -> None:
+    await make_user(database, email="ada@example.org", role="OPERATOR")
+    with statements(database, exactly=1):
+        assert is_refused(await ask(issuer_app, issuer.token(**claims)))
+    clock.now += 5
+    assert (await viewer(issuer_app, issuer.token()))["role"] == "OPERATOR"
+    assert (await viewer(issuer_app, issuer.token(**claims)))["role"] == "OPERATOR"
 
 
 async def test_a_known_user_keeps_the_role_in_the_database(

@@ -146,7 +146,7 @@ async def test_others_are_edited_by_no_lower_rank(
     database: Database, run: Run, who: Role, role: Role, typename: str
 ) -> None:
     user = await make_user(database, role=role)
-    input = {"id": global_id(user), "email": "new@example.org"}
+    input = {"id": global_id(user), "passportTier": "citizen"}
 
     answer = await write(run, "editUser", input, Principal(role=who))
 

@@ -1,5 +1,7 @@
 """Tokens: signing in with a JSON Web Token of an OpenID Connect issuer (RFC 7519, RFC 8725).
 
+A token stands for its subject. The address in it matters at the first sign-in only (db/identity).
+
 What a token says of how it is to be verified is not believed: algorithms are those of the settings,
 never `none` and never a shared secret, and each key verifies one algorithm, its own.
 """
@@ -14,7 +16,7 @@ import jwt
 
 from db import Database, identity
 from db.core.email import is_address, normalised
-from db.users import RANKS, Role
+from db.users import RANKS, SUBJECT, Role
 from gateway.auth.issuer import Issuer
 from gateway.auth.recent import Clock, Recent
 from gateway.auth.refusal import NotValid
@@ -28,6 +30,13 @@ TYPES = {"jwt", "at+jwt", "application/at+jwt"}  # RFC 9068 §2.1 for the latter
 REQUIRED = ["sub", "exp", "iss", "aud"]
 
 _verifier = jwt.PyJWT({"require": REQUIRED, "enforce_minimum_key_length": True})
+
+
+class Person(NamedTuple):
+    """Whom a token is about, by the issuer's word; `email` is None where it is not verified."""
+
+    subject: str
+    email: str | None
 
 
 class Proven(NamedTuple):
@@ -57,16 +66,17 @@ class Tokens:
         """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer or
         the database cannot be read."""
         claims = await self._claims(text)
-        user = await self.recent.get(_email(claims))
+        person = _person(claims)
+        user = await self.recent.get(person)
         if user is None:
-            raise NotValid("no such user")
+            raise NotValid("no such user" if person.email else "no verified address")
         if user.disabled_at:
             raise NotValid("user disabled")
         return Principal(user.id, self._role(user, claims))
 
     async def renew(self, texts: Iterable[str]) -> None:
         """Reads the users of tokens that were found valid, all together. Raises Unavailable."""
-        await self.recent.renew({_email(_said(text)) for text in texts})
+        await self.recent.renew({_person(_said(text)) for text in texts})
 
     async def _claims(self, text: str) -> dict[str, Any]:
         """What a token says; its signature, once verified, is so as long as the key is in use."""
@@ -106,13 +116,20 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
         )
 
-    async def _users(self, emails: Collection[str]) -> dict[str, Any]:
+    async def _users(self, people: Collection[Person]) -> dict[Person, Any]:
+        subjects = {person.subject for person in people}
         async with self.database.read() as session:
-            users = await identity.by_emails(session, emails)
-        if self.settings.oidc_create_users:
-            for email in set(emails).difference(users):
-                users[email] = await identity.admit_for(self.database, email)
+            known = await identity.by_subjects(session, self.issuer.name, subjects)
+        users = {person: known.get(person.subject) for person in people}
+        for person in people:
+            if users[person] is None and person.email is not None:
+                users[person] = await self._sign_in_first(person.subject, person.email)
         return users
+
+    async def _sign_in_first(self, subject: str, email: str) -> Any | None:
+        create = self.settings.oidc_create_users
+        async with self.database.write(identity.SIGNING_IN) as session:
+            return await identity.sign_in_first(session, self.issuer.name, subject, email, create)
 
     def _role(self, user: Any, claims: dict[str, Any]) -> Role:
         """The user's role; or, where a claim decides, the highest it names, else MEMBER."""
@@ -139,11 +156,16 @@ def _said(text: str) -> dict[str, Any]:
     return claims
 
 
-def _email(claims: dict[str, Any]) -> str:
+def _person(claims: dict[str, Any]) -> Person:
+    subject: str = claims["sub"]
+    if any(SUBJECT.faults(subject)):
+        raise NotValid("no acceptable subject")
+    return Person(subject, _email(claims))
+
+
+def _email(claims: dict[str, Any]) -> str | None:
     """The address the issuer has verified (OpenID Connect Core 1.0 §5.1); some send it as text."""
     email, verified = claims.get("email"), claims.get("email_verified")
     if not isinstance(email, str) or verified not in (True, "true"):
-        raise NotValid("no verified address")
-    if not is_address(address := normalised(email)):
-        raise NotValid("not the form of an address")
-    return address
+        return None
+    return address if is_address(address := normalised(email)) else None

@@ -3,7 +3,8 @@
 Filtering or ordering by a column reveals its values bit by bit. So an input needs the access of the
 field that shows the column, and a filter through a relation also that of the type it leads to. The
 columns of a filter are declared by its listing, those of an argument by `reveals` of its field; an
-input that declares none is closed.
+input that declares none is closed. An input of a mutation is as open as the mutation, except for
+fields that declare an access because the result tells whether somebody else has the value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -147,7 +148,7 @@ class Inputs:
         listing = getattr(origin, "filters", None)
         if listing is None:
             is_value = access_of_type(type_) == VALUE or hasattr(origin, "orders")
-            return () if is_value else (CLOSED,)
+            return _together(_declared(type_, name)) if is_value else (CLOSED,)
         column = type_.fields[name].extensions["strawberry-definition"].python_name.rstrip("_")
         if column in listing.filters:
             return self._column(listing.filters[column])
@@ -207,8 +208,16 @@ def _access_of_target(field: GraphQLField) -> Access:
 def _is_judged(type_: Any) -> bool:
     """Whether the accesses for a value of that type depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
-        return access_of_type(type_) != VALUE
+        declared = (_declared(type_, name) for name in type_.fields)
+        return access_of_type(type_) != VALUE or not all(access.public for access in declared)
     return isinstance(type_, GraphQLEnumType) and _ordered(type_) is not None
+
+
+def _declared(type_: GraphQLInputObjectType, name: str) -> Access:
+    """The access that a field of an input declares; open without one."""
+    definition = type_.fields[name].extensions.get("strawberry-definition")
+    access: Access = getattr(definition, "metadata", {}).get("access", VALUE)
+    return access
 
 
 def _ordered(type_: GraphQLEnumType) -> Any:
