@@ -99,6 +99,8 @@ def _limits(settings: Settings) -> Limits:
         root_fields=settings.max_root_fields,
         selections=settings.max_selections,
         cost=settings.max_cost,
+        values=settings.max_input_values,
+        values_anonymous=settings.max_input_values_anonymous,
     )
 
 

@@ -122,14 +122,15 @@ class Endpoint:
         return PlainTextResponse(self.service.schema.as_str())
 
     async def _parameters(self, request: Request, principal: Principal, body: Body) -> Parameters:
+        most = self.service.most_values(principal)
         if request.method == "POST":
             _check_content_type(request.headers.get("content-type", ""))
             strangers = min(STRANGERS_BODY, self.max_body_bytes)
             limit = self.max_body_bytes if principal.is_known else strangers
-            asked = parameters.from_body(await _received(request, body, limit))
+            asked = parameters.from_body(await _received(request, body, limit), most)
         else:
-            asked = parameters.from_address(request.query_params)
-        self.service.check_size(asked, principal)
+            asked = parameters.from_address(request.query_params, most)
+        self.service.check_size(asked)
         return asked
 
 

@@ -12,6 +12,7 @@ from db.core import json
 from gateway.errors import Refused
 from graph.core.literals import NUL
 
+FIXED = 10  # values of a request without those of its variables
 MAX_DEPTH = 32  # of variables; our own encoder gives up at 254
 
 
@@ -24,9 +25,9 @@ class Parameters:
     variables: dict[str, Any] | None
 
 
-def from_body(body: bytes) -> Parameters:
-    """The parameters in a request's body. Raises Refused."""
-    content = _decoded(body, "The body")
+def from_body(body: bytes, most: int) -> Parameters:
+    """The parameters in a request's body, of at most so many values. Raises Refused."""
+    content = _decoded(body, "The body", most)
     if isinstance(content, list):
         raise Refused("Batching is not supported: send one operation as a JSON object.")
     if not isinstance(content, dict):
@@ -34,13 +35,15 @@ def from_body(body: bytes) -> Parameters:
     return _checked(content)
 
 
-def from_message(text: str) -> Parameters:
-    """The parameters in the payload, an object, of a WebSocket message. Raises Refused."""
-    return _checked(_decoded(text, "The message")["payload"])
+def from_message(text: str, most: int) -> Parameters:
+    """The parameters in the payload, an object, of a WebSocket message of at most so many values.
+    Raises Refused."""
+    return _checked(_decoded(text, "The message", most)["payload"])
 
 
-def from_address(query_parameters: Mapping[str, str]) -> Parameters:
-    """The parameters in a request's address, maps being JSON text. Raises Refused.
+def from_address(query_parameters: Mapping[str, str], most: int) -> Parameters:
+    """The parameters in a request's address, maps being JSON text of at most so many values. Raises
+    Refused.
 
     An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
     """
@@ -49,7 +52,7 @@ def from_address(query_parameters: Mapping[str, str]) -> Parameters:
         del content["operationName"]
     for name in ("variables", "extensions"):
         if name in content:
-            content[name] = _decoded(content[name], f"`{name}`")
+            content[name] = _decoded(content[name], f"`{name}`", most)
     return _checked(content)
 
 
@@ -65,16 +68,12 @@ def _checked(content: dict[str, Any]) -> Parameters:
     return Parameters(query, _optional(content, "operationName", str, "a string"), variables)
 
 
-def count(value: Any) -> int:
-    """How many values there are in lists and objects, at any depth."""
-    parts = value.values() if isinstance(value, dict) else value
-    inner = [part for part in parts if isinstance(part, list | dict)]
-    return len(parts) + sum(map(count, inner))
-
-
-def _decoded(text: str | bytes, what: str) -> Any:
+def _decoded(text: str | bytes, what: str, most: int) -> Any:
     try:
-        return json.received(text)
+        return json.received(text, most + FIXED)
+    except json.TooManyValues as error:
+        message = f"{what} holds more than {most:,} values; send less at once."
+        raise Refused(message, code="QUERY_TOO_COMPLEX") from error
     except json.TooManyDigits as error:
         raise Refused(f"{error} Send it as a string.") from error
     except json.JSONDecodeError as error:

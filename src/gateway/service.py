@@ -7,7 +7,6 @@ from strawberry import Schema
 
 from db import Database
 from db.core.ingest import Ingestion
-from gateway import parameters
 from gateway.auth import Auth
 from gateway.auth.minting import mint
 from gateway.callers import DEVELOPERS, Caller, Callers
@@ -20,9 +19,8 @@ from graph.core.limits import Limits
 from graph.core.live import Live
 from graph.core.operation import Operation, RequestFailed, prepare, prepared
 from graph.core.permission import INTROSPECTION, Principal
-from graph.core.rate_limit import FAULTY, read, unread
-
-STRANGERS_VALUES = 1_000  # in variables: coercing one takes microseconds
+from graph.core.rate_limit import charge_fault, read, unread
+from graph.core.values import BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +37,17 @@ class Service:
     callers: Callers
     recorder: Recorder
 
-    def check_size(self, asked: Parameters, principal: Principal) -> None:
-        """Whether the document and its variables are small enough to be looked at. Raises
-        Refused."""
+    def check_size(self, asked: Parameters) -> None:
+        """Whether the document is small enough to be looked at. Raises Refused."""
         if len(asked.query.encode()) > self.max_document_bytes:
             message = f"The document is larger than {self.max_document_bytes} bytes."
             raise Refused(message, code="QUERY_TOO_COMPLEX")
-        if not principal.is_known and parameters.count(asked.variables or {}) > STRANGERS_VALUES:
-            message = f"The variables hold more than {STRANGERS_VALUES} values."
-            raise Refused(message, code="QUERY_TOO_COMPLEX")
+
+    def most_values(self, principal: Principal) -> int:
+        """The values of a request that are read at all: those of a batch, or of the inputs of
+        callers who may not send one."""
+        least = 0 if principal.is_known else self.limits.values_anonymous
+        return least or max(BATCH, self.limits.values)
 
     async def prepared(
         self, asked: Parameters, principal: Principal, account: Account | None
@@ -64,8 +64,7 @@ class Service:
         try:
             return prepare(self.schema, asked.query, name, self.limits, suggestions)
         except RequestFailed:
-            if account:
-                await account.take(FAULTY)
+            await charge_fault(account)
             raise
 
     def context(

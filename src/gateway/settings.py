@@ -34,6 +34,8 @@ LIMITS = (
     "max_root_fields",
     "max_selections",
     "max_cost",
+    "max_input_values",
+    "max_input_values_anonymous",
     "budget_points_per_minute",
     "budget_points_per_minute_anonymous",
     "max_streams",
@@ -185,6 +187,15 @@ class Settings(BaseSettings):
     )
     max_cost: int = Field(
         default=5_000, ge=0, description="The most points that an operation may cost."
+    )
+    max_input_values: int = Field(
+        default=2_000,
+        ge=0,
+        description="The most values in the inputs of an operation, each use counted; batches have "
+        "20,000.",
+    )
+    max_input_values_anonymous: int = Field(
+        default=1_000, ge=0, description="The same for strangers."
     )
     budget_points_per_minute: int = Field(
         default=100_000, ge=0, description="The points per minute of each user or key."

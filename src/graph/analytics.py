@@ -21,10 +21,10 @@ from graph.core.mutation import Given, result
 from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
 from graph.core.reporting import (
-    BATCH,
     TIME,
     Reporting,
     Stored,
+    batch,
     batch_key,
     key,
     many_result,
@@ -101,7 +101,7 @@ class TrackUserActionInput:
 class TrackUserActionsInput:
     """What users did, stored as far as each action is acceptable."""
 
-    actions: list[TrackUserActionInput] = field("The actions.", check=BATCH, apart=True)
+    actions: list[TrackUserActionInput] = batch("The actions.")
     idempotency_key: str | None = batch_key()
 
 

@@ -19,9 +19,9 @@ from graph.core.mutation import Given
 from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import scope
 from graph.core.reporting import (
-    BATCH,
     TIME,
     Reporting,
+    batch,
     batch_key,
     key,
     many_result,
@@ -113,7 +113,7 @@ class RecordMetricInput:
 class RecordMetricsInput:
     """Measured values, stored as far as each is acceptable."""
 
-    metrics: list[RecordMetricInput] = field("The values.", check=BATCH, apart=True)
+    metrics: list[RecordMetricInput] = batch("The values.")
     idempotency_key: str | None = batch_key()
 
 

@@ -80,7 +80,7 @@ PAGES = """query ($first: Int = 10, $last: Int, $inner: Int) {
     [
         ({"first": 10}, 1 + 10 * (1 + 1 + 20)),
         ({"first": 2, "inner": 3}, 1 + 2 * (1 + 1 + 3)),
-        ({"last": 4, "inner": None}, 1 + 4 * (1 + 1 + 20)),
+        ({"first": None, "last": 4, "inner": None}, 1 + 4 * (1 + 1 + 20)),
         ({"first": 100, "inner": 100}, 1 + 100 * (1 + 1 + 100)),
     ],
 )
@@ -93,9 +93,55 @@ def test_ids_may_be_variables() -> None:
         "query ($ids: [ID!]!, $id: ID!) { nodes(ids: $ids) { id } more: nodes(ids: [$id]) { id } }"
     )
 
-    assert cost(text, ids=["a"] * 30, id="a") == 31
+    assert cost(text, ids=["a"] * 30, id="a") == 31 + 31 // 20
     assert cost(text, ids=[], id="a") == 1
-    assert cost(text, ids=["a"] * 5_000, id="a") == 101
+    assert cost(text, ids=["a"] * 5_000, id="a") == 101 + 5_001 // 20
+
+
+FILTER = "query ($f: DreamFilter) { dreams(filter: $f) { totalCount } }"
+ROWS = """query ($f: DreamFilter) {
+    dreams(first: 10) { nodes { remixes(first: 1, filter: $f) { totalCount } } }
+}"""
+DEFAULT = """query ($f: DreamFilter = {or: [{tests: {}}, {tests: {}}]}) {
+    dreams(filter: $f) { totalCount }
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "filter", "points", "values"),
+    [
+        (FILTER, {"title": {"eq": "a"}}, 6, 3),
+        (FILTER, {"title": {"in": ["a"] * 57}}, 6 + 3, 60),
+        (FILTER, {"or": [{"tests": {"model": {"eq": "a"}}}, {"not": {"tests": {}}}]}, 6 + 40, 9),
+        (FILTER, {"or": {"tests": {}}}, 6 + 20, 3),
+        (FILTER, None, 6, 1),
+        (FILTER, "odd", 6, 1),
+        (ROWS, {"tests": {}}, 1 + 10 * (1 + 6 + 20), 1 + 10 * (1 + 2)),
+        ("{ dreams(filter: {and: [{}, {tests: {}}]}) { totalCount } }", {}, 6 + 20, 5),
+        ('{ dreams(search: "a b") { totalCount } }', {}, 6 + 10, 1),
+        (
+            "query ($f: AiTestFilter) { dreams(filter: {tests: $f}) { totalCount } }",
+            {"model": {"eq": "a"}},
+            6 + 20,
+            1 + 3,
+        ),
+        (
+            "query ($f: DreamFilter!) { a: dreams(filter: {or: [$f, $f]}) { totalCount } "
+            "...F ...F } fragment F on Query { b: dreams(filter: $f) { totalCount } }",
+            {"tests": {}},
+            3 * 6 + 4 * 20,
+            2 + 4 * 2,
+        ),
+    ],
+)
+def test_inputs_cost_points_for_each_use(text: str, filter: Any, points: int, values: int) -> None:
+    operation = prepare(schema, text)
+    assert operation.cost.of({"f": filter}) == points
+    assert operation.cost.values({"f": filter}) == values
+
+
+def test_a_default_costs_as_much_as_a_value() -> None:
+    assert (cost(DEFAULT), cost(DEFAULT, f={}), cost(DEFAULT, f=None)) == (6 + 40, 6, 6)
 
 
 def test_every_list_of_objects_has_a_price() -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NoReturn
 
 import orjson
@@ -21,6 +22,10 @@ _SHOWN = 20  # characters of a number in a message
 _LONGEST = 2_000  # characters of a number that is looked at
 _MARKS = (b"e-", b"e+", b"-0.0")  # quick to find: without one of them there is none of these
 _UNSTABLE = re.compile(rb"[0-9]e[+-][0-9]|-0\.0(?![0-9])")
+_VALUES = re.compile(  # each to the mark before the next one, in linear time for any bytes
+    rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^",\[{]++)*+(?:[,\[{]|\Z)', re.DOTALL
+)
+_SHORT = re.compile(r"[1-9][0-9]{0,14}(?:\.[0-9]{1,15})?", re.ASCII)  # needs no second look
 _INFINITE = "number is infinity"  # what orjson says of a number that no 64-bit float is near to
 
 JSONDecodeError = orjson.JSONDecodeError
@@ -35,11 +40,17 @@ class TooManyDigits(ValueError):
         super().__init__(f"The number {shown} has more than {MAX_DIGITS} digits, written out.")
 
 
+class TooManyValues(ValueError):
+    """A text holds more values than its reader takes."""
+
+
 # Numbers
 
 
 def number(text: str) -> Number:
     """The number that a text of JSON or GraphQL stands for. Raises TooManyDigits."""
+    if _SHORT.fullmatch(text):
+        return _plainest(text)
     try:
         exact = Decimal(text if len(text) <= _LONGEST else "NaN")
     except ArithmeticError:
@@ -94,9 +105,12 @@ def loads(text: str | bytes) -> Any:
     return value if _prints_alike(value, encoded) else _STORED.decode(encoded.decode())
 
 
-def received(text: str | bytes) -> Any:
-    """The value of a text that a client sent. Raises JSONDecodeError and TooManyDigits."""
+def received(text: str | bytes, most: int | None = None) -> Any:
+    """The value of a text that a client sent. Raises JSONDecodeError, TooManyDigits, and
+    TooManyValues before anything is read."""
     encoded = _encoded(text)
+    if most is not None and has_more(encoded, most):
+        raise TooManyValues
     try:
         value = orjson.loads(encoded)
     except orjson.JSONDecodeError as error:
@@ -105,6 +119,13 @@ def received(text: str | bytes) -> Any:
         return _read(_RECEIVED, encoded)
     is_stable = not any(mark in encoded for mark in _MARKS) or not _UNSTABLE.search(encoded)
     return value if is_stable and _prints_alike(value, encoded) else _read(_RECEIVED, encoded)
+
+
+def has_more(encoded: bytes, most: int) -> bool:
+    """True if a text of JSON holds more values than that; commas within texts are none."""
+    if sum(map(encoded.count, (b",", b"[", b"{"))) < most:
+        return False
+    return sum(1 for _ in islice(_VALUES.finditer(encoded), most + 1)) > most
 
 
 def skimmed(text: str) -> Any:

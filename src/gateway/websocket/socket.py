@@ -227,9 +227,9 @@ class Socket:
 
     async def _serve(self, message: Subscribe, subscriber: Subscriber, asked: Asked) -> None:
         service, principal = self._service, asked.who
-        given = parameters.from_message(message.text)
+        given = parameters.from_message(message.text, service.most_values(principal))
         asked.request_bytes = len(message.text.encode())
-        service.check_size(given, principal)
+        service.check_size(given)
         asked.document = hashed(given.query)
         account = service.callers.account(self._connection, principal)
         operation = await service.prepared(given, principal, account)

@@ -12,7 +12,7 @@ from graph.agents.types import AgentStatus
 from graph.core.field import checked, field
 from graph.core.filter import filters, orders
 from graph.core.mutation import given
-from graph.core.reporting import BATCH, TIME, batch_key, key, reported
+from graph.core.reporting import TIME, batch, batch_key, key, reported
 from graph.core.scalars import Number
 
 
@@ -76,9 +76,7 @@ class AgentStatusItem(ReportFields):
 class ReportAgentStatusesInput:
     """What agents do now, stored as far as each report is acceptable."""
 
-    reports: list[AgentStatusItem] = field(
-        "The reports, of one agent or of many.", check=BATCH, apart=True
-    )
+    reports: list[AgentStatusItem] = batch("The reports, of one agent or of many.")
     idempotency_key: str | None = batch_key()
 
 

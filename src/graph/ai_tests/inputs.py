@@ -10,13 +10,12 @@ from strawberry.scalars import JSON
 
 import db
 from db.ai_tests import writes
-from db.core import check
 from graph.ai_tests.types import AiTestStatus
 from graph.core.field import checked, field
 from graph.core.filter import filters, orders, relation
 from graph.core.mutation import given, idempotency_key, values
 from graph.core.node import key_of
-from graph.core.reporting import TIME
+from graph.core.reporting import TIME, batch
 from graph.core.scalars import BigInt, Number
 
 if TYPE_CHECKING:
@@ -166,6 +165,4 @@ class RecordAiTestInput:
 class RecordAiTestsInput:
     """Tests that were carried out elsewhere."""
 
-    tests: list[RecordAiTestInput] = field(
-        "The tests; each is stored on its own.", check=check.items(500), apart=True
-    )
+    tests: list[RecordAiTestInput] = batch("The tests; each is stored on its own.", 500)

@@ -97,16 +97,18 @@ class Argument:
     description: str
     reveals: Any = None
     check: Check | None = None
+    cost: int = 0
 
     @property
     def parameter(self) -> Parameter:
         kind: Any = self.kind | None
-        described = Annotated[kind, argument(self.description, self.check)]
+        described = Annotated[kind, argument(self.description, self.check, cost=self.cost)]
         return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
 
 
 MAX_TERMS = 10  # of an order
 MAX_SEARCH = 500  # characters
+SEARCHING = 10  # points of a search
 CURSOR = replace(check.string(4_096, 0), said="")  # it holds a text of 500 characters at most
 
 WINDOW = (
@@ -127,7 +129,8 @@ def _arguments(listing: Listing) -> list[Argument]:
         order = "The order; newest first if nothing is said."
         made.append(Argument("order_by", orders, order, check=check.items(MAX_TERMS)))
     if listing.search is not None:
-        made.append(Argument("search", str, SEARCH, check=check.string(MAX_SEARCH, 0)))
+        bound = check.string(MAX_SEARCH, 0)
+        made.append(Argument("search", str, SEARCH, check=bound, cost=SEARCHING))
     return [*made, *WINDOW]
 
 

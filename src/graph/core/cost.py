@@ -3,12 +3,13 @@
 A field that shows a column is free and one that loads something costs a point, unless it declares
 a `cost`. A page costs its size times what one row costs; so does every other list, where the size
 is the number of `ids` or else that of a page by default. What is declared for a list is its whole
-cost. The estimate is the most it can be: nothing is known of rows that are missing or fields that
-are skipped.
+cost. Inputs cost points by their values (graph.core.values), for each row that they are used for.
+The estimate is the most it can be: nothing is known of rows that are missing or fields that are
+skipped.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -22,7 +23,6 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
-    VariableNode,
     get_named_type,
     get_nullable_type,
     is_composite_type,
@@ -30,7 +30,9 @@ from graphql import (
 )
 from graphql.utilities import value_from_ast_untyped
 
+from db.core import json
 from db.core.page import DEFAULT_SIZE, MAX_SIZE
+from graph.core.values import NONE, Inputs, inputs_of
 
 SIZES = ("first", "last", "ids")
 INTROSPECTION = {"__schema": 500, "__type": 20}
@@ -40,40 +42,70 @@ Variables = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A field that costs something: its own points, and what costs something below it."""
+    """A field that costs something: its own points, its inputs, and what costs something below."""
 
     own: int
     many: bool
     sizes: tuple[ValueNode, ...]
     fields: tuple["Priced", ...]
+    inputs: Inputs = NONE
 
     def points(self, variables: Variables, page: int = DEFAULT_SIZE) -> int:
         """Its points where the lists of its parent have that many rows."""
+        rows, page = self._rows(variables, page)
+        below = sum(field.points(variables, page) for field in self.fields)
+        return self.inputs.points(variables) + rows * (self.own + below)
+
+    def values(self, variables: Variables, page: int = DEFAULT_SIZE) -> int:
+        """The values of its inputs and of those below it, for each row that uses them."""
+        rows, page = self._rows(variables, page)
+        below = sum(field.values(variables, page) for field in self.fields)
+        return self.inputs.values(variables) + rows * below
+
+    def _rows(self, variables: Variables, page: int) -> tuple[int, int]:
+        """How many rows it has, and how many each list below it has."""
         size = _size(self.sizes, variables, page if self.many else DEFAULT_SIZE)
-        rows, page = (size, DEFAULT_SIZE) if self.many else (1, size)
-        return rows * (self.own + sum(field.points(variables, page) for field in self.fields))
+        return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an operation costs: a function of its variables, at least one point."""
+    """What an operation costs: a function of its variables, at least one point. `defaults` are
+    those of the variables."""
 
     fields: tuple[Priced, ...]
+    defaults: Variables = field(default_factory=dict)
     fixed: int | None = None
 
     def of(self, variables: Variables) -> int:
-        """The points of the operation with these variables, which must fit it."""
+        """The points of the operation with these variables, as they were sent."""
         if self.fixed is not None:
             return self.fixed
-        return max(1, sum(field.points(variables) for field in self.fields))
+        given = {**self.defaults, **variables}
+        return max(1, sum(field.points(given) for field in self.fields))
+
+    def values(self, variables: Variables) -> int:
+        """The values of all inputs with these variables, counted for each use and row."""
+        given = {**self.defaults, **variables}
+        return sum(field.values(given) for field in self.fields)
+
+    @property
+    def most_values(self) -> int:
+        """The most values that one of its inputs declares to hold; 0 if none does."""
+        return max((_most(each) for each in self.fields), default=0)
 
 
 def compiled(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> Cost:
     """The cost of an operation of a valid document."""
     pricing = _Pricing(schema, document)
     fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
-    cost = Cost(fields)
-    return cost if pricing.varies else Cost(fields, fixed=cost.of({}))
+    defaults = {
+        each.variable.name.value: value_from_ast_untyped(each.default_value)
+        for each in node.variable_definitions or ()
+        if each.default_value
+    }
+    cost = Cost(fields, defaults)
+    return cost if pricing.varies else Cost(fields, defaults, cost.of({}))
 
 
 class _Pricing:
@@ -114,14 +146,18 @@ class _Pricing:
         declared, loads = declared_cost(field), is_composite_type(inner)
         many = loads and declared is None and is_list_type(get_nullable_type(field.type))
         own = int(loads) if declared is None else declared
-        if own or below:
-            yield Priced(own, many, self._sizes(node), below)
+        inputs = inputs_of(node, field)
+        self.varies = self.varies or bool(inputs.uses)
+        if own or below or node.arguments:
+            yield Priced(own, many, _sizes(node), below, inputs)
 
-    def _sizes(self, node: FieldNode) -> tuple[ValueNode, ...]:
-        named = [argument for argument in node.arguments or () if argument.name.value in SIZES]
-        values = tuple(argument.value for argument in named)
-        self.varies = self.varies or any(isinstance(value, VariableNode) for value in values)
-        return values
+
+def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
+    return tuple(each.value for each in node.arguments or () if each.name.value in SIZES)
+
+
+def _most(field: Priced) -> int:
+    return max(field.inputs.most, *map(_most, field.fields), 0)
 
 
 def declared_cost(field: GraphQLField) -> int | None:
@@ -134,11 +170,11 @@ def declared_cost(field: GraphQLField) -> int | None:
 def _size(sizes: tuple[ValueNode, ...], variables: Variables, otherwise: int) -> int:
     """How many rows arguments ask for, never more than a page may have."""
     given = [value_from_ast_untyped(size, {**variables}) for size in sizes]
-    asked = [_rows(value) for value in given if isinstance(value, int | list | str)]
+    asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
     return max(0, min(max(asked, default=otherwise), MAX_SIZE))
 
 
-def _rows(value: int | list[Any] | str) -> int:
-    if isinstance(value, int):
-        return value
+def _rows(value: json.Number | list[Any] | str) -> int:
+    if isinstance(value, json.Number):
+        return int(value)
     return len(value) if isinstance(value, list) else 1  # one id may stand for a list of it

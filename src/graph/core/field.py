@@ -35,10 +35,12 @@ def field(
     column: str | None = None,
     apart: bool | None = None,
     not_null: str | None = None,
+    values: int | None = None,
     **options: Any,
 ) -> Any:
     """A field with its description; without a resolver it is the column of the same name. Its cost
-    is in points, and by rule (graph.core.cost) if it declares none.
+    is in points, and by rule (graph.core.cost) if it declares none. A field of an input costs as
+    much each time it is used; a batch declares how many `values` it may hold (graph.core.values).
 
     A resolver that shows `columns` names them; `others` is the access for rows that are not the
     viewer's own. `reveals` tells of arguments which column they tell something about, or which
@@ -57,6 +59,7 @@ def field(
         "column": column,
         "apart": apart,
         "not_null": not_null,
+        "values": values,
     }
     metadata = {name: value for name, value in declared.items() if value is not None}
     resolved: Any = resolver
@@ -66,10 +69,10 @@ def field(
 
 
 def argument(
-    description: str, check: Check | None = None, name: str | None = None
+    description: str, check: Check | None = None, name: str | None = None, cost: int = 0
 ) -> StrawberryArgumentAnnotation:
-    """The description of an argument, with the check of its value."""
-    metadata = {} if check is None else {"check": check}
+    """The description of an argument, with the check of its value, and what its use costs."""
+    metadata: dict[str, Any] = {"cost": cost} if check is None else {"check": check, "cost": cost}
     return strawberry.argument(
         description=_bounded(description, check), name=name, metadata=metadata
     )

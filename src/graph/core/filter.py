@@ -55,6 +55,7 @@ OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
 MAX_RELATED = 10  # conditions on related rows
+REACHING = 20  # points of a condition on related rows, which is planned for each partition
 MAX_VALUES = 1_000
 MAX_TEXT = 1_000  # characters
 MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
@@ -220,7 +221,7 @@ def _python(name: str) -> str:
 
 def relation(description: str) -> Any:
     """A condition on related rows, declared in the class given to `filters`."""
-    return field(description, default=UNSET, not_null=NO_CONDITION)
+    return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
 
 
 def condition(listing: Listing, given: Any) -> Condition | None:

@@ -28,7 +28,8 @@ MAX_REPEATED = 50  # validation compares each with each
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The most there may be of everything in one operation; 0 is no limit. `tokens` are those of
-    the whole document, `definitions` its operations and fragments, `cost` is in points."""
+    the whole document, `definitions` its operations and fragments, `cost` is in points; values are
+    those of its inputs, for each use."""
 
     tokens: int = 2_000
     definitions: int = 100
@@ -38,6 +39,8 @@ class Limits:
     root_fields: int = 20
     selections: int = 5_000
     cost: int = 5_000
+    values: int = 2_000
+    values_anonymous: int = 1_000
 
 
 class Size(NamedTuple):

@@ -37,7 +37,7 @@ from graph.core.limits import Limits
 from graph.core.literals import NUL, holding_nul
 from graph.core.needs import Needs, needs
 from graph.core.permission import INTROSPECTION, Principal
-from graph.core.rate_limit import charged, shown
+from graph.core.rate_limit import charge_fault, charged, shown
 
 CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
 TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
@@ -247,21 +247,40 @@ async def run(
 async def _refused(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> list[GraphQLError]:
-    """Why an operation does not even start: permission, its variables, or what it costs."""
-    if forbidden := _forbidden(operation, variables or {}, context.principal):
+    """Why an operation does not even start: the size of its inputs, permission, its variables, or
+    what it costs."""
+    given = variables or {}
+    if too_many := _too_many(operation, given, context.principal):
+        await charge_fault(context.account)
+        return [too_many]
+    if forbidden := _forbidden(operation, given, context.principal):
         return [forbidden]
     declared = operation.node.variable_definitions or ()
     coerced = get_variable_values(
         operation.schema._schema,
         declared,
-        variables or {},
+        given,
         MAX_ERRORS,
         hide_suggestions=not context.principal.may(INTROSPECTION),
     )
     if isinstance(coerced, list):
+        await charge_fault(context.account)
         return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
-    context.cost = operation.cost.of(coerced.coerced)
+    context.cost = operation.cost.of(given)
     return await charged(context, operation.limits.cost)
+
+
+def _too_many(
+    operation: Operation, variables: Mapping[str, Any], principal: Principal
+) -> GraphQLError | None:
+    """Why the inputs hold too many values, counted before any is coerced."""
+    limits = operation.limits
+    most = limits.values if principal.is_known else limits.values_anonymous
+    most = max(most, operation.cost.most_values) if most else 0
+    if not most or operation.cost.values(variables) <= most:
+        return None
+    message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
+    return coded(message, "QUERY_TOO_COMPLEX")
 
 
 def _forbidden(

@@ -36,6 +36,12 @@ async def read(account: Account | None, document: str) -> list[GraphQLError]:
     return [await _exhausted(account, points)]
 
 
+async def charge_fault(account: Account | None) -> None:
+    """Takes the points of a request that is refused for a fault of its own."""
+    if account:
+        await account.take(FAULTY)
+
+
 async def charged(context: Context, maximum: int) -> list[GraphQLError]:
     """Takes the cost of an operation from its caller's account; the errors if that cannot be."""
     cost, account = context.cost, context.account

@@ -26,6 +26,7 @@ from graph.core.errors import FieldError, Invalid, shown
 from graph.core.field import enum, field, value
 from graph.core.mutation import given, result
 from graph.core.node import id_of
+from graph.core.values import BATCH
 
 MAX_ITEMS = 1_000
 
@@ -33,11 +34,15 @@ T = TypeVar("T", bound=type)
 Given = Mapping[str, Any]
 Make = Callable[[Info, Given, datetime, str | None], Item]
 
-BATCH = check.items(MAX_ITEMS)
 TIME = (
     "Now by default; else in the last ten years, and no more than five minutes in the future, by "
     "the clock of the database."
 )
+
+
+def batch(description: str, most: int = MAX_ITEMS) -> Any:
+    """The field that holds the items of a batch, which are judged one by one."""
+    return field(description, check=check.items(most), apart=True, values=BATCH)
 
 
 def key() -> Any:

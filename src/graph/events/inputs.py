@@ -10,7 +10,7 @@ import db
 from db.core import check
 from graph.core.field import checked, field
 from graph.core.filter import filters, orders
-from graph.core.reporting import BATCH, TIME, batch_key, key, reported
+from graph.core.reporting import TIME, batch, batch_key, key, reported
 from graph.events.types import EventSeverity
 from graph.users import USER
 
@@ -65,7 +65,7 @@ class EventItem(EventFields):
 class LogEventsInput:
     """Events, stored as far as each is acceptable."""
 
-    events: list[EventItem] = field("The events.", check=BATCH, apart=True)
+    events: list[EventItem] = batch("The events.")
     idempotency_key: str | None = batch_key()
 
 

@@ -1,0 +1,134 @@
+"""Values: how many values the inputs of an operation hold, and what they cost in points.
+
+Coercing a value, building the SQL of a condition and planning it take microseconds each, for every
+field that uses it. So values are counted per use, before any is coerced: those of literals once for
+a text, those of variables for each request. Fields of inputs declare a `cost` where PostgreSQL has
+more to do for them, and `values` where they hold a batch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+)
+
+PER_POINT = 20  # values
+BATCH = 20_000  # values of a batch
+
+Variables = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The arguments of one field: how many values the document holds and what points are declared
+    for them, and the variables among them with their types. `most` are the values that they may
+    hold by declaration, 0 without one."""
+
+    literals: int = 0
+    declared: int = 0
+    uses: tuple[tuple[str, Any], ...] = ()
+    most: int = 0
+
+    def values(self, variables: Variables) -> int:
+        """The number of values."""
+        return self.literals + sum(count(variables.get(name)) for name, _ in self.uses)
+
+    def points(self, variables: Variables) -> int:
+        """The points of the values, and those declared."""
+        declared = sum(_points(variables.get(name), type_) for name, type_ in self.uses)
+        return self.values(variables) // PER_POINT + self.declared + declared
+
+
+NONE = Inputs()
+
+
+def count(value: Any, most: int | None = None) -> int:
+    """The number of values in a value, itself included; beyond `most`, some number above it."""
+    total, waiting = 1, [value]
+    while waiting and (most is None or total <= most):
+        part = waiting.pop()
+        if isinstance(part, list | dict):
+            inner = part.values() if isinstance(part, dict) else part
+            total += len(inner)
+            waiting += (each for each in inner if isinstance(each, list | dict))
+    return total
+
+
+Item = GraphQLArgument | GraphQLInputField
+Part = tuple[ValueNode, Item]
+
+
+def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
+    """The inputs of a field in a valid document."""
+    given = [(argument.value, field.args[argument.name.value]) for argument in node.arguments or ()]
+    parts = [part for value, item in given for part in _parts(value, item)]
+    if not parts:
+        return NONE
+    uses = [(part.name.value, item.type) for part, item in parts if isinstance(part, VariableNode)]
+    points = sum(_declared(item, "cost") for _, item in parts)
+    most = max(_most(item) for _, item in given)
+    return Inputs(len(parts) - len(uses), points, tuple(uses), most)
+
+
+def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
+    """Each value in a literal, with the argument or field of an input that it is for."""
+    yield node, item
+    named: Any = get_named_type(item.type)
+    if isinstance(node, ListValueNode):
+        for value in node.values:
+            yield from _parts(value, item)
+    elif isinstance(node, ObjectValueNode):
+        for field in node.fields:
+            is_input = isinstance(named, GraphQLInputObjectType)
+            yield from _parts(field.value, named.fields[field.name.value] if is_input else item)
+
+
+def _points(value: Any, type_: Any) -> int:
+    """The points declared for the fields of inputs in the value of a variable."""
+    named = get_named_type(type_)
+    if not _declares(named):
+        return 0
+    if isinstance(value, list):
+        return sum(_points(part, named) for part in value)
+    if not isinstance(value, dict):
+        return 0
+    fields = [(named.fields[name], part) for name, part in value.items() if name in named.fields]
+    return sum(_declared(field, "cost") + _points(part, field.type) for field, part in fields)
+
+
+@cache
+def _declares(type_: Any) -> bool:
+    """True if a cost is declared for a field of an input type, or of one that it leads to."""
+    found, waiting = {type_}, [type_]
+    while waiting:
+        for field in getattr(waiting.pop(), "fields", {}).values():
+            if _declared(field, "cost"):
+                return True
+            if (named := get_named_type(field.type)) not in found:
+                found.add(named)
+                waiting.append(named)
+    return False
+
+
+def _most(item: Item) -> int:
+    """The values that an argument, or a field of its input, declares to hold at most."""
+    fields = getattr(get_named_type(item.type), "fields", {}).values()
+    return max(_declared(each, "values") for each in (item, *fields))
+
+
+def _declared(item: Item, name: str) -> int:
+    definition = item.extensions.get("strawberry-definition")
+    declared: int = getattr(definition, "metadata", {}).get(name, 0)
+    return declared
