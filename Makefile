@@ -24,7 +24,7 @@ APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
 	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
 
-bench-hostile: $(TOOLS)  ## Measure what hostile documents cost, in milliseconds of CPU
+bench-hostile: $(TOOLS)  ## Measure how long hostile documents and inputs hold the event loop, in ms of CPU
 	PYTHONPATH=tests $(BIN)/python bench/hostile.py
 
 bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60

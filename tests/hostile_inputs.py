@@ -6,7 +6,7 @@ bench/hostile.py says how much work each of them is, without a credential and fo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from hostile_documents import MODELS, NODES, times
+from hostile_documents import MODELS, NODES, WHO, times
 
 
 class HostileInput(NamedTuple):
@@ -45,6 +45,14 @@ def spread(number: int, field: str) -> str:
     )
 
 
+def deep(levels: int) -> dict[str, Any]:
+    """An object in that many others."""
+    return {"a": deep(levels - 1)} if levels else {}
+
+
+ACTIONS = """mutation ($a: [TrackUserActionInput!]!) {
+    trackUserActions(input: {actions: $a}) { __typename }
+}"""
 SHARED = "dreams(first: 1, filter: $f) { totalCount }"
 LITERAL = "{" + times(20, "a#: dreams(first: 1, filter: {or: [$]}) { totalCount }") + "}"
 
@@ -166,19 +174,23 @@ INPUTS = {
         },
     ),
     "1,000 actions of 19 values": HostileInput(
-        "mutation ($a: [TrackUserActionInput!]!) { trackUserActions(input: {actions: $a}) "
-        "{ __typename } }",
+        ACTIONS,
         {"a": [{"action": "a", "metadata": {f"k{n}": n for n in range(15)}}] * 1_000},
     ),
+    "1,000 actions of exact numbers": HostileInput(
+        ACTIONS,
+        {"a": [{"action": "a", "metadata": {f"k{n}": Decimal("1.10") for n in range(15)}}] * 1_000},
+    ),
+    "actions 30 deep": HostileInput(
+        ACTIONS,
+        {"a": [{"action": "a", "metadata": deep(28)}] * 600},
+    ),
     "1,000 wrong actions": HostileInput(
-        "mutation ($a: [TrackUserActionInput!]!) { trackUserActions(input: {actions: $a}) "
-        "{ __typename } }",
+        ACTIONS,
         {"a": [{f"k{n}": n for n in range(18)}] * 1_000},
     ),
-    "20,000 exact numbers": HostileInput("{ viewer { role } }", {"a": [Decimal("1.10")] * 19_900}),
-    "900 exact numbers": HostileInput(
-        "{ viewer { role } }", {"a": [Decimal("12345678901234567.123456")] * 900}
-    ),
+    "20,000 exact numbers": HostileInput(WHO, {"a": [Decimal("1.10")] * 19_900}),
+    "900 exact numbers": HostileInput(WHO, {"a": [Decimal("12345678901234567.123456")] * 900}),
     "400,000 tags": HostileInput(
         'mutation ($t: [String!]!) { createDream(input: {title: "t", tags: $t}) { __typename } }',
         {"t": ["x"] * 400_000},
