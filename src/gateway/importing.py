@@ -12,6 +12,7 @@ from rich.table import Table
 
 from db import Database
 from db.core.parameters import InvalidParameter
+from db.core.timeouts import Timeouts
 from db.core.url import ConnectionInfo, connection_info
 from db.importer import (
     Counts,
@@ -87,7 +88,8 @@ async def _import(
     strict: bool,
     step: OnProgress,
 ) -> Report:
-    database = Database(url, settings.pool_size, lock_seconds=None)
+    timeouts = Timeouts(other=settings.import_timeout_seconds)
+    database = Database(url, settings.pool_size, lock_seconds=None, timeouts=timeouts)
     try:
         return await import_files(
             database, files, strict=strict, rejects_dir=rejects_dir, progress=step

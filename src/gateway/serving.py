@@ -40,7 +40,9 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
         admit_first(settings, url)
-        database = Database(url, settings.pool_size, settings.lock_timeout_seconds)
+        database = Database(
+            url, settings.pool_size, settings.lock_timeout_seconds, timeouts=settings.timeouts
+        )
         auth = Auth(settings, database)
         greeting = _greeting(settings, url, auth.session)
         server = Server(configuration(settings, database, auth), settings, greeting)

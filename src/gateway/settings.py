@@ -7,8 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.core.database import LOCK_SECONDS, STATEMENT_SECONDS
+from db.core.database import LOCK_SECONDS, STATEMENT_SECONDS, TIMEOUTS
 from db.core.parameters import NAMES_A_SERVER, InvalidParameter
+from db.core.timeouts import Timeouts
 from db.core.url import ConnectionInfo, connection_info
 from gateway.libpq import libpq_variables
 from gateway.values import (
@@ -158,6 +159,27 @@ class Settings(BaseSettings):
         le=STATEMENT_SECONDS,
         description="How long a statement waits for a lock that other work holds.",
     )
+    list_timeout_seconds: float = Field(
+        default=TIMEOUTS.list, gt=0, description="How long reading a page of a list may take."
+    )
+    search_timeout_seconds: float = Field(
+        default=TIMEOUTS.search,
+        gt=0,
+        description="The same where it is searched, or filtered by related rows.",
+    )
+    aggregate_timeout_seconds: float = Field(
+        default=TIMEOUTS.aggregate,
+        gt=0,
+        description="How long counting rows and figures made of many rows may take.",
+    )
+    write_timeout_seconds: float = Field(
+        default=TIMEOUTS.other,
+        ge=LOCK_SECONDS,
+        description="How long any other statement may take: writes, and reads by key.",
+    )
+    import_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="How long a statement of `dreamnet import` may take."
+    )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024, ge=1024, description="The largest request body, in bytes."
     )
@@ -293,6 +315,16 @@ class Settings(BaseSettings):
         if self.direct_url is None:
             return None
         return connection_info(_revealed(self.direct_url), libpq_variables())
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long statements of the gateway may take."""
+        return Timeouts(
+            self.list_timeout_seconds,
+            self.search_timeout_seconds,
+            self.aggregate_timeout_seconds,
+            self.write_timeout_seconds,
+        )
 
     @property
     def development(self) -> bool:

@@ -9,11 +9,13 @@ from sqlalchemy import insert, text
 
 from counting import statements
 from db import Database
-from db.core import database as subject, limiter
-from db.core.errors import Unavailable
+from db.core import limiter
+from db.core.errors import TookTooLong, Unavailable
 from db.core.ids import uuid7
+from db.core.timeouts import Kind, Timeouts, of_kind
 from db.users import User
 from factories import START, make_user
+from waiting import until
 
 WHO = text("select pg_backend_pid()")
 NOW = text("select now()")
@@ -244,12 +246,29 @@ async def test_a_pool_that_is_used_up_is_unavailable(
     await database.close()
 
 
-async def test_a_statement_that_takes_too_long_is_unavailable(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject, "STATEMENT_SECONDS", 0.05)
-    database = Database(database_url)
+async def test_a_statement_that_takes_too_long_is_unavailable(database_url: str) -> None:
+    database = Database(database_url, timeouts=Timeouts(other=0.05))
 
     with pytest.raises(Unavailable):
         await backend(database.read, text("select pg_sleep(60)"))
     await database.close()
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_statement_that_callers_shape_is_cancelled_by_its_kind(
+    database: Database, database_url: str, kind: Kind
+) -> None:
+    seconds: Any = {kind: 0.05}
+    limited = Database(database_url, timeouts=Timeouts(**seconds))
+    sleeping = text("select count(*) from pg_stat_activity where query like 'select pg_sleep%'")
+
+    with pytest.raises(TookTooLong):
+        await backend(limited.read, of_kind(kind, text("select pg_sleep(60)")))
+
+    async def cancelled() -> bool:
+        async with database.read() as session:
+            return await session.scalar(sleeping) == 0
+
+    await until(cancelled)
+    assert await backend(limited.read)
+    await limited.close()

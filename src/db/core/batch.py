@@ -21,6 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core.database import ReadSession
 from db.core.table import Table
+from db.core.timeouts import Kind, of_kind
 
 Column = InstrumentedAttribute[Any]
 Columns = tuple[Column, ...]
@@ -96,6 +97,6 @@ async def grouped(
         .order_by(asked.c.position, *by)
     )
     found: dict[Key, list[Any]] = {}
-    for row in await session.rows(statement):
+    for row in await session.rows(of_kind(Kind.AGGREGATE, statement)):
         found.setdefault(keys[row[0] - 1], []).append(row)
     return found

@@ -27,10 +27,12 @@ from db.core.limiter import Borrower, Limiter
 from db.core.pool import Pool, driver, is_read_only, replacing_read_only
 from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
+from db.core.timeouts import Timeouts
 from db.core.url import ConnectionInfo, connection_info
 
-STATEMENT_SECONDS = 10
+STATEMENT_SECONDS = 10.0
 LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
+TIMEOUTS = Timeouts(other=STATEMENT_SECONDS)
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
 
@@ -43,10 +45,12 @@ class ReadSession:
         connection: AsyncConnection,
         sight: Sight = EVERYTHING,
         reopen: Callable[[], Awaitable[AsyncConnection]] | None = None,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self.connection = connection
         self.rules = rules(sight)
         self.reopen = reopen
+        self.timeouts = timeouts
 
     async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
         """All rows of a statement."""
@@ -74,15 +78,17 @@ class ReadSession:
     async def _execute(
         self, statement: Executable, parameters: Any | None = None
     ) -> CursorResult[Any]:
-        """A read that meets a dead connection is repeated once on a live one."""
+        """A read that meets a dead connection is repeated once on a live one. Raises
+        TookTooLong."""
         statement = limited(statement, self.rules)
-        try:
-            return await self.connection.execute(statement, parameters)
-        except DBAPIError as error:
-            if not error.connection_invalidated or self.reopen is None:
-                raise
-            self.connection = await self.reopen()
-            return await self.connection.execute(statement, parameters)
+        async with self.timeouts.limiting(statement):
+            try:
+                return await self.connection.execute(statement, parameters)
+            except DBAPIError as error:
+                if not error.connection_invalidated or self.reopen is None:
+                    raise
+                self.connection = await self.reopen()
+                return await self.connection.execute(statement, parameters)
 
 
 class WriteSession(ReadSession):
@@ -116,7 +122,8 @@ class WriteSession(ReadSession):
 class Database:
     """One PostgreSQL: `read()` in autocommit, `write()` in a transaction.
 
-    Statements wait `lock_seconds` for a lock, None is without limit.
+    Statements wait `lock_seconds` for a lock, None is without limit, and take as long as `timeouts`
+    say.
     """
 
     def __init__(
@@ -125,12 +132,14 @@ class Database:
         pool_size: int = 10,
         lock_seconds: float | None = LOCK_SECONDS,
         clock: Clock | None = None,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         """Raises InvalidParameter."""
         self.url = connection_info(url)
+        self.timeouts = timeouts
         self.engine: AsyncEngine = engine(
             self.url,
-            command_timeout=STATEMENT_SECONDS,
+            command_timeout=timeouts.other,
             lock_timeout=lock_seconds,
             poolclass=Pool,
             pool_size=pool_size,
@@ -173,7 +182,7 @@ class Database:
         with translated():
             async with AsyncExitStack() as stack:
                 connection = await self._open(stack, self.reading)
-                yield ReadSession(connection, self.sight, reopen)
+                yield ReadSession(connection, self.sight, reopen, self.timeouts)
 
     @asynccontextmanager
     async def write(self, act: Act = SYSTEM) -> AsyncIterator[WriteSession]:

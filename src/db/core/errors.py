@@ -106,6 +106,10 @@ class Throttled(Unavailable):
     retry_after = 1.0
 
 
+class TookTooLong(DomainError):
+    """This takes the database too long; ask for less at once, or by fewer conditions."""
+
+
 class RateLimited(DomainError):
     """There is more to do than can be done; try again later."""
 

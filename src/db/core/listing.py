@@ -27,9 +27,10 @@ from sqlalchemy.dialects.postgresql import REGCONFIG
 from db.core.batch import Column, Columns, Key, matches, wanted, within
 from db.core.database import ReadSession
 from db.core.errors import Invalid
-from db.core.filter import Condition, Filterable, Relation
+from db.core.filter import Condition, Filterable, Relation, related
 from db.core.page import By, Order, Page, Window
 from db.core.table import Table
+from db.core.timeouts import Kind, of_kind
 
 ALL_DEFAULTS = Window()
 
@@ -42,6 +43,12 @@ class Slice:
     search: str | None = None
     order: tuple[tuple[str, bool], ...] = ()
     window: Window = ALL_DEFAULTS
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of statement that reads it."""
+        reaches = self.where is not None and related(self.where)
+        return Kind.SEARCH if reaches or self.search is not None else Kind.LIST
 
 
 def by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
@@ -110,7 +117,8 @@ class Listing:
         """One page of the whole table."""
         order = self.order(slice.order)
         statement = self.table.select().where(*conditions, *self.conditions(slice))
-        rows = await session.records(self.table, slice.window.apply(statement, order))
+        page = of_kind(slice.kind, slice.window.apply(statement, order))
+        rows = await session.records(self.table, page)
         return slice.window.page(rows, order)
 
     async def pages(
@@ -119,7 +127,8 @@ class Listing:
         """One page per parent, in one statement."""
         order = self.order(slice.order)
         found: dict[Key, list[Any]] = {key: [] for key in keys}
-        for row in await session.rows(self._laterally(parent, keys, slice, order)):
+        statement = of_kind(slice.kind, self._laterally(parent, keys, slice, order))
+        for row in await session.rows(statement):
             found[keys[row[0] - 1]].append(self.table.Record._make(row[1:]))
         return {key: slice.window.page(rows, order) for key, rows in found.items()}
 
@@ -151,8 +160,9 @@ class Listing:
         self, session: ReadSession, slice: Slice, *conditions: ColumnElement[bool]
     ) -> int:
         """The number of rows in all pages of a slice."""
-        statement = select(func.count()).select_from(self.table)
-        return int(await session.scalar(statement.where(*conditions, *self.conditions(slice))))
+        counted = select(func.count()).select_from(self.table)
+        statement = counted.where(*conditions, *self.conditions(slice))
+        return int(await session.scalar(of_kind(Kind.AGGREGATE, statement)))
 
     async def counts(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: Slice
@@ -164,4 +174,5 @@ class Listing:
             .where(*matches(parent, asked), *self.conditions(slice))
             .group_by(asked.c.position)
         )
-        return {keys[row[0] - 1]: row[1] for row in await session.rows(statement)}
+        rows = await session.rows(of_kind(Kind.AGGREGATE, statement))
+        return {keys[row[0] - 1]: row[1] for row in rows}

@@ -15,6 +15,7 @@ from db.core import ids
 from db.core.batch import Column
 from db.core.database import ReadSession
 from db.core.errors import Invalid
+from db.core.timeouts import Kind, of_kind
 
 MOST_POINTS = 10_000
 
@@ -61,7 +62,8 @@ def bucket_of(time: Column, bucket: Bucket) -> ColumnElement[Any]:
 
 async def points(session: ReadSession, series: Select[Any]) -> list[Any]:
     """The rows of a series. Raises Invalid when there are more than MOST_POINTS."""
-    rows = list(await session.rows(series.limit(MOST_POINTS + 1)))
+    statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
+    rows = list(await session.rows(statement))
     if len(rows) > MOST_POINTS:
         message = f"More than {MOST_POINTS} points; take a wider bucket or a shorter span."
         raise Invalid(message, "bucket")

@@ -11,6 +11,7 @@ from db import Database
 from db.core.credential import Mint
 from db.core.ingest import Ingestion
 from db.core.reads import Reads
+from db.core.timeouts import Kind, of_kind
 from graph.core.budget import Account
 from graph.core.permission import Principal
 
@@ -44,6 +45,6 @@ Info = strawberry.Info[Context, None]
 
 
 async def rows(info: Info, statement: Executable) -> Any:
-    """All rows of a statement that `db` made: the sources of a list of values."""
+    """All rows of a statement that `db` made of many: the sources of a list of figures."""
     async with info.context.db.read() as session:
-        return await session.rows(statement)
+        return await session.rows(of_kind(Kind.AGGREGATE, statement))

@@ -144,6 +144,7 @@ CODES: dict[type[Exception], str] = {
     errors.Throttled: "RATE_LIMITED",
     errors.RateLimited: "RATE_LIMITED",
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
+    errors.TookTooLong: "TIMEOUT",
     StrawberryInputCoercionError: "BAD_USER_INPUT",
     TimeoutError: "TIMEOUT",
 }

@@ -1,0 +1,57 @@
+"""Timeouts: how long a statement may take, by its kind.
+
+What callers shape themselves is told apart: a filter or a search may be slow because of what was
+asked, anything else only because of the database.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import Executable
+
+from db.core.errors import TookTooLong
+
+KIND = "kind"
+
+T = TypeVar("T", bound=Executable)
+
+
+class Kind(StrEnum):
+    """The kinds of statements that callers shape."""
+
+    LIST = "list"
+    SEARCH = "search"
+    AGGREGATE = "aggregate"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds by kind; `other` is for writes, and reads by key."""
+
+    list: float = 5.0
+    search: float = 5.0
+    aggregate: float = 8.0
+    other: float = 10.0
+
+    @asynccontextmanager
+    async def limiting(self, statement: Executable) -> AsyncIterator[None]:
+        """Within it, a statement of a kind is cancelled after its seconds. Raises TookTooLong."""
+        kind = statement.get_execution_options().get(KIND)
+        if kind is None:  # the driver ends it
+            yield
+            return
+        seconds = getattr(self, kind)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise TookTooLong from error
+
+
+def of_kind(kind: Kind, statement: T) -> T:
+    """Marks a statement that callers shape."""
+    return statement.execution_options(**{KIND: kind})
