@@ -23,7 +23,7 @@ from gateway.proxies import BehindProxies, link
 from gateway.requests import Recorder, RequestEvents
 from gateway.service import Service
 from gateway.settings import Settings
-from gateway.streams import Streams
+from gateway.streams import Streams, Unidentified
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
 from gateway.websocket import WebSockets
@@ -115,7 +115,12 @@ def _callers(settings: Settings) -> Callers:
 
 def _streams(settings: Settings) -> Streams:
     return Streams(
-        settings.max_streams, settings.max_streams_per_caller, settings.max_streams_per_network
+        settings.max_streams,
+        settings.max_streams_per_caller,
+        settings.max_streams_per_network,
+        Unidentified(
+            settings.max_unidentified_sockets, settings.max_unidentified_sockets_per_network
+        ),
     )
 
 

@@ -25,8 +25,12 @@ def caller(connection: HTTPConnection, principal: Principal) -> Caller | None:
     if principal.is_unlimited:
         return None
     known = principal.user_id or principal.key_id
-    host = connection.client.host if connection.client else ""
-    return Caller(str(known or network(host)), bool(known))
+    return Caller(str(known or network_of(connection)), bool(known))
+
+
+def network_of(connection: HTTPConnection) -> str:
+    """The network that a request comes from."""
+    return network(connection.client.host if connection.client else "")
 
 
 @dataclass(frozen=True, slots=True)

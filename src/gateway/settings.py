@@ -42,6 +42,8 @@ LIMITS = (
     "max_streams",
     "max_streams_per_caller",
     "max_streams_per_network",
+    "max_unidentified_sockets",
+    "max_unidentified_sockets_per_network",
 )
 
 
@@ -241,8 +243,16 @@ class Settings(BaseSettings):
     max_streams_per_network: int = Field(
         default=200,
         ge=0,
-        description="The most streams of all strangers in one network, /24 or /64 in IPv6, and of "
-        "sockets there that have not signed in yet.",
+        description="The most streams of all strangers in one network, /24 or /64 in IPv6.",
+    )
+    max_unidentified_sockets: int = Field(
+        default=2_000,
+        ge=0,
+        description="The most WebSockets whose caller is not known yet; one more closes the oldest "
+        "of them.",
+    )
+    max_unidentified_sockets_per_network: int = Field(
+        default=100, ge=0, description="The most of these in one network, /24 or /64 in IPv6."
     )
     public_introspection: bool = Field(
         default=False,

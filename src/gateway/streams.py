@@ -1,12 +1,16 @@
 """Streams: the connections that stay open, how many there may be, and how they leave together.
 
-A stream is a WebSocket with all its operations, or the one operation of an event stream.
+A stream is a WebSocket with all its operations, or the one operation of an event stream. A
+WebSocket whose caller is not known yet is unidentified. It takes the place of no other stream, and
+when there are too many of them, the one that has waited longest is closed: a client that says who
+it is at once is not locked out by those that never do.
 """
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -23,11 +27,19 @@ class Streams:
     """The open streams of this process. There are at most `most`, `most_per_caller` of a user or a
     key and `most_per_network` of the strangers in one network; 0 is no limit."""
 
-    def __init__(self, most: int, most_per_caller: int, most_per_network: int) -> None:
+    def __init__(
+        self,
+        most: int,
+        most_per_caller: int,
+        most_per_network: int,
+        unidentified: "Unidentified | None" = None,
+    ) -> None:
         self.most = most
         self.most_per_caller = most_per_caller
         self.most_per_network = most_per_network
+        self.unidentified = unidentified or Unidentified(0, 0)
         self.open: dict[Stream, None] = {}  # the oldest first
+        self.identified = 0  # of those open
         self.held: Counter[str] = Counter()
         self.ended = 0
         self.draining = False
@@ -36,14 +48,27 @@ class Streams:
         """A place for one more stream, for as long as its context lasts; nothing is counted of the
         caller None. `leave` is called once when the process stops: it tells the client to come
         back elsewhere and does not wait. Raises Refused."""
-        if self.draining:
-            raise Refused(DRAINING, 503, headers=RETRY)
-        if self.most and len(self.open) >= self.most:
-            raise Refused(FULL, 503, headers=RETRY)
-        stream = Stream(self, leave)
-        stream.belongs_to(caller)
-        self.open[stream] = None
+        stream = self._opened(leave)
+        try:
+            stream.belongs_to(caller)
+        except Refused:
+            stream.close()
+            raise
         return stream
+
+    def admit_unidentified(
+        self, network: str, leave: Callable[[], None], give_up: Callable[[], None]
+    ) -> "Stream":
+        """A place for a stream of which only the network is known, until it `belongs_to` a caller.
+        `give_up` is called when others need the place. Raises Refused."""
+        stream = self._opened(leave)
+        stream.waiting = self.unidentified.add(network, give_up)
+        return stream
+
+    def check_room(self) -> None:
+        """Raises Refused where the process has as many identified streams as it may."""
+        if self.most and self.identified >= self.most:
+            raise Refused(FULL, 503, headers=RETRY)
 
     def check(self, caller: Caller) -> None:
         """Raises Refused where a caller has as many as they may."""
@@ -62,6 +87,13 @@ class Streams:
             await asyncio.sleep(TICK_SECONDS)
         self._leave(staying, 0)
 
+    def _opened(self, leave: Callable[[], None]) -> "Stream":
+        if self.draining:
+            raise Refused(DRAINING, 503, headers=RETRY)
+        stream = Stream(self, leave)
+        self.open[stream] = None
+        return stream
+
     def _leave(self, staying: "list[Stream]", remaining: int) -> None:
         while len(staying) > max(0, remaining):
             stream = staying.pop()
@@ -69,27 +101,86 @@ class Streams:
                 stream.leave()
 
 
+class Unidentified:
+    """Streams whose caller is not known yet: at most `most`, and `most_per_network`; 0 is no
+    limit."""
+
+    def __init__(self, most: int, most_per_network: int) -> None:
+        self.most = most
+        self.most_per_network = most_per_network
+        self.all: dict[Waiting, None] = {}  # the oldest first
+        self.by_network: dict[str, dict[Waiting, None]] = defaultdict(dict)
+
+    def add(self, network: str, give_up: Callable[[], None]) -> "Waiting":
+        """Counts one more, instead of the oldest where there are too many."""
+        for waiting, most in (
+            (self.by_network[network], self.most_per_network),
+            (self.all, self.most),
+        ):
+            if most and len(waiting) >= most:
+                self._give_up(next(iter(waiting)))
+        added = Waiting(network, give_up)
+        self.all[added] = self.by_network[network][added] = None
+        return added
+
+    def remove(self, waiting: "Waiting") -> None:
+        """Counts one no longer. Idempotent."""
+        self.all.pop(waiting, None)
+        of_network = self.by_network[waiting.network]
+        of_network.pop(waiting, None)
+        if not of_network:
+            del self.by_network[waiting.network]
+
+    def _give_up(self, waiting: "Waiting") -> None:
+        self.remove(waiting)
+        waiting.give_up()
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class Waiting:
+    """One unidentified stream of a network."""
+
+    network: str
+    give_up: Callable[[], None]
+
+
 class Stream:
     """One open stream; it is given up by leaving its context."""
 
-    __slots__ = ("caller", "leave", "streams")
+    __slots__ = ("caller", "is_identified", "leave", "streams", "waiting")
 
     def __init__(self, streams: Streams, leave: Callable[[], None]) -> None:
         self.streams = streams
         self.leave = leave
+        self.waiting: Waiting | None = None
         self.caller: str | None = None
+        self.is_identified = False
 
     def belongs_to(self, caller: Caller | None) -> None:
         """Counts it for a caller, and no longer for the one before. Raises Refused, and then it is
         counted as it was."""
+        if not self.is_identified:
+            self.streams.check_room()
         if caller and caller.name != self.caller:
             self.streams.check(caller)
         self._uncount()
+        self.is_identified = True
+        self.streams.identified += 1
         if caller:
             self.caller = caller.name
             self.streams.held[caller.name] += 1
 
+    def close(self) -> None:
+        """Gives up its place. Idempotent."""
+        self._uncount()
+        self.streams.open.pop(self, None)
+
     def _uncount(self) -> None:
+        if self.waiting:
+            self.streams.unidentified.remove(self.waiting)
+            self.waiting = None
+        self.streams.identified -= self.is_identified
+        self.is_identified = False
         held = self.streams.held
         if self.caller is not None:
             held[self.caller] -= 1
@@ -106,6 +197,5 @@ class Stream:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._uncount()
-        self.streams.open.pop(self, None)
+        self.close()
         self.streams.ended += 1

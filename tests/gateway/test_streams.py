@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from gateway.callers import Caller, caller
 from gateway.errors import Refused
-from gateway.streams import Stream, Streams
+from gateway.streams import Stream, Streams, Unidentified
 from graph.core.permission import ANONYMOUS, DEVELOPER
 
 ADA, EVE = Caller("ada", known=True), Caller("eve", known=True)
@@ -56,6 +56,31 @@ def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
         first.belongs_to(None)
         assert streams.held == {}
     assert streams.open == {}
+
+
+def test_unidentified_streams_take_no_place_of_others() -> None:
+    gone: list[str] = []
+    streams = Streams(1, 0, 1, Unidentified(most=3, most_per_network=2))
+
+    def wait(name: str, network: str = "a") -> Stream:
+        return streams.admit_unidentified(network, stay, lambda: gone.append(name))
+
+    with streams.admit(ADA, stay), wait("1") as first, wait("2") as second:
+        with wait("3"):
+            assert gone == ["1"]
+            with wait("4", "b"), wait("5", "b"):
+                assert gone == ["1", "2"]
+        with pytest.raises(Refused):
+            second.belongs_to(EVE)
+        with pytest.raises(Refused):
+            first.belongs_to(EVE)
+    assert streams.unidentified.all == streams.unidentified.by_network == {}
+    assert (streams.open, streams.identified) == ({}, 0)
+    with wait("6") as stream:
+        stream.belongs_to(NETWORK)
+        assert streams.unidentified.all == {}
+        assert streams.identified == 1
+    assert streams.identified == 0
 
 
 async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:

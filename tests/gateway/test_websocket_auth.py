@@ -16,6 +16,7 @@ from db.users import Role
 from factories import make_user
 from gateway.auth import Auth
 from gateway.settings import Settings
+from gateway.websocket.socket import UNIDENTIFIED
 from listening import HISTORY, port
 from waiting import until
 
@@ -215,14 +216,36 @@ async def test_a_caller_has_so_many_sockets(database: Database) -> None:
             pass
 
 
-async def test_a_network_has_so_many_sockets_that_have_not_signed_in(database: Database) -> None:
-    settings = production(max_streams_per_network=2)
+async def test_unidentified_sockets_make_room_for_others_of_their_network(
+    database: Database,
+) -> None:
+    settings = production(max_unidentified_sockets_per_network=2)
     key = await make_key(database, settings)
-    async with serving(settings, database) as address, dialled(address) as one, dialled(address):
-        assert await denied(address) == (429, "RATE_LIMITED", "1")
-        await one.greet(authorization=f"Bearer {key.text}")
+    async with (
+        serving(settings, database) as address,
+        dialled(address) as first,
+        dialled(address) as second,
+        dialled(address) as third,
+    ):
+        assert await first.close_code() == (1013, UNIDENTIFIED)
+        await second.greet(authorization=f"Bearer {key.text}")
         async with dialled(address):
-            assert await denied(address) == (429, "RATE_LIMITED", "1")
+            assert await second.is_alive()
+            assert await third.is_alive()
+
+
+async def test_a_credential_in_the_handshake_counts_for_its_caller(database: Database) -> None:
+    settings = production(max_streams_per_caller=1)
+    key = await make_key(database, settings)
+    headers = {"Authorization": f"Bearer {key.text}"}
+    async with serving(settings, database) as address:
+        async with dialled(address, additional_headers=headers):
+            assert await denied(address, headers) == (429, "RATE_LIMITED", "1")
+            other = await make_key(database, settings)
+            async with greeted(address, authorization=f"Bearer {other.text}") as client:
+                assert await client.is_alive()
+        async with dialled(address, additional_headers=headers) as client:
+            await client.greet()
 
 
 async def test_a_process_has_so_many_sockets(database: Database) -> None:
@@ -233,10 +256,12 @@ async def test_a_process_has_so_many_sockets(database: Database) -> None:
             assert await client.is_alive()
 
 
-async def denied(address: str) -> tuple[int, str, str | None]:
+async def denied(
+    address: str, headers: dict[str, str] | None = None
+) -> tuple[int, str, str | None]:
     """How a handshake is refused: status, code, and when to try again."""
     with pytest.raises(InvalidStatus) as refusal:
-        async with dialled(address):
+        async with dialled(address, additional_headers=headers):
             pass
     response = refusal.value.response
     code = orjson.loads(response.body or b"")["errors"][0]["extensions"]["code"]

@@ -4,18 +4,20 @@ Its predecessor, whose clients ask for the subprotocol graphql-ws, is not spoken
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from db.core.errors import Unavailable
 from gateway import callers
 from gateway.errors import Refused, refusal
 from gateway.service import Service
-from gateway.streams import Streams
+from gateway.streams import Stream, Streams
 from gateway.websocket.codes import Code
 from gateway.websocket.messages import SUBPROTOCOL
 from gateway.websocket.socket import Socket
-from graph.core.permission import ANONYMOUS
+from graph.core.permission import Principal
 
 __all__ = ["WebSockets"]
 
@@ -32,7 +34,7 @@ class WebSockets:
         connection = HTTPConnection(scope)
         socket = Socket(connection, receive, send, self.service)
         try:
-            stream = self.streams.admit(self._waiting(connection), socket.leave)
+            stream = await self._admitted(connection, socket)
         except Refused as refused:
             await refusal(refused, scope["state"]["request_id"])(scope, receive, send)
             return
@@ -43,10 +45,30 @@ class WebSockets:
             else:
                 await _decline(send)
 
-    def _waiting(self, connection: HTTPConnection) -> callers.Caller | None:
-        """Whom a socket is counted for until its first message tells who it belongs to."""
-        development = self.service.auth.settings.development
-        return None if development else callers.caller(connection, ANONYMOUS)
+    async def _admitted(self, connection: HTTPConnection, socket: Socket) -> Stream:
+        """The place of a socket: among those of the caller whose credential is in the handshake, or
+        among the unidentified. Raises Refused."""
+        if principal := await self._principal(connection):
+            return self.streams.admit(callers.caller(connection, principal), socket.leave)
+        if self.service.auth.settings.development:
+            return self.streams.admit(None, socket.leave)
+        network = callers.network_of(connection)
+        return self.streams.admit_unidentified(network, socket.leave, socket.give_up)
+
+    async def _principal(self, connection: HTTPConnection) -> Principal | None:
+        """The principal of a valid credential in the handshake. None for any other: the first
+        message may hold one that is valid, and is answered if it does not. Raises Refused where
+        no credential is tried at the moment."""
+        if "authorization" not in connection.headers:
+            return None
+        try:
+            return await self.service.auth.principal(connection)
+        except Refused as refused:
+            if refused.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+        except Unavailable:
+            pass
+        return None
 
 
 async def _decline(send: Send) -> None:

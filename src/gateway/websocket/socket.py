@@ -37,6 +37,7 @@ INIT_SECONDS = 10.0
 MAX_OPERATIONS = 20  # at once
 MESSAGES_PER_SECOND = 50
 BURST = 100  # messages, after a time of silence
+UNIDENTIFIED = "Too many sockets wait for connection_init: send it at once"
 CROWDED = f"A socket takes {MAX_OPERATIONS} operations at once: complete one, or open another."
 
 log = structlog.get_logger()
@@ -93,6 +94,10 @@ class Socket:
     def leave(self) -> None:
         """Sends the client elsewhere."""
         self._end(Code.RESTARTING, "Service restart")
+
+    def give_up(self) -> None:
+        """Closes a socket that has not said who it is, in favour of another."""
+        self._end(Code.TRY_AGAIN, UNIDENTIFIED)
 
     # The conversation:
 
