@@ -87,4 +87,5 @@ class Service:
             shows_cost=shows_cost,
             mint=partial(mint, self.auth.settings),
             storable_variables=self.auth.settings.storable_variables,
+            max_response_bytes=self.auth.settings.max_response_bytes,
         )

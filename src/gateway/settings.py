@@ -25,6 +25,7 @@ from gateway.values import (
     is_loopback,
     networks,
 )
+from graph.core.context import MAX_RESPONSE_BYTES
 
 LIMITS = (
     "max_tokens",
@@ -184,6 +185,12 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024, ge=1024, description="The largest request body, in bytes."
+    )
+    max_response_bytes: int = Field(
+        default=MAX_RESPONSE_BYTES,
+        ge=64 * 1024,
+        description="The largest response to an operation, and the largest message of a "
+        "subscription, in bytes.",
     )
     max_document_bytes: int = Field(
         default=20_000,

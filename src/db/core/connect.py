@@ -20,6 +20,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db.core.cache import Cache
+from db.core.meter import METERED, Metered
 from db.core.pooler import Pooler
 from db.core.url import ConnectionInfo, Host
 
@@ -60,7 +61,7 @@ def engine(
         **more,
     )
     event.listen(opened.sync_engine, "handle_error", _drop_stale)
-    event.listen(opened.sync_engine, "connect", _bound_statements)
+    event.listen(opened.sync_engine, "connect", _bound)
     return opened
 
 
@@ -68,9 +69,11 @@ def _compiled_size(compiled: Any) -> int:
     return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled))
 
 
-def _bound_statements(connection: Any, _: object) -> None:
-    """Filters of callers make statements of any size; the dialect keeps a hundred of them."""
+def _bound(connection: Any, record: Any) -> None:
+    """Filters of callers make statements of any size, of which the dialect keeps a hundred, and
+    results of any size."""
     connection._prepared_statement_cache = Cache(PREPARED_BYTES, _prepared_size)
+    record.info[METERED] = Metered(connection.driver_connection)
 
 
 def _prepared_size(kept: tuple[Any, ...]) -> int:

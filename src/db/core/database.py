@@ -20,10 +20,11 @@ from db.core import json
 from db.core.act import SYSTEM, Act
 from db.core.clock import CLOCK, Clock
 from db.core.connect import engine
-from db.core.errors import ReadOnly
+from db.core.errors import DomainError, ReadOnly
 from db.core.failures import READ_ONLY, TOO_MANY_CONNECTIONS, sqlstate, translated
 from db.core.hints import Hints
 from db.core.limiter import Borrower, Limiter
+from db.core.meter import METERED, Meter, Metered
 from db.core.pool import Pool, driver, is_read_only, replacing_read_only
 from db.core.sight import EVERYTHING, Sight, limited, rules
 from db.core.table import Table
@@ -155,6 +156,7 @@ class Database:
         self.reading = self.engine.execution_options(**READING)
         self.limiter = Limiter(pool_size)
         self.borrower = Borrower("gateway")
+        self.meter: Meter | None = None
         self.sight = EVERYTHING
         self.hints = Hints()
         self.refused_writes = asyncio.Event()  # set when a write met a read-only database
@@ -171,15 +173,23 @@ class Database:
         lent.borrower = Borrower(name, operation)
         return lent
 
+    def metered(self, most: int | None) -> "Database":
+        """The same database, of which at most that many bytes can be read, all together; None is
+        without limit."""
+        metered = copy(self)
+        metered.meter = None if most is None else Meter(most)
+        return metered
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Raises the domain errors of `failures`, Unavailable when nobody answers in time."""
+        """Raises the domain errors of `failures`, Unavailable when nobody answers in time, and
+        TooLarge."""
 
         async def reopen() -> AsyncConnection:
             await stack.aclose()
             return await self._open(stack, self.reading)
 
-        with translated():
+        with self._measuring(), translated():
             async with AsyncExitStack() as stack:
                 connection = await self._open(stack, self.reading)
                 yield ReadSession(connection, self.sight, reopen, self.timeouts)
@@ -187,7 +197,7 @@ class Database:
     @asynccontextmanager
     async def write(self, act: Act = SYSTEM) -> AsyncIterator[WriteSession]:
         """Commits on leaving, rolls back on an exception. Raises as `read` does, and ReadOnly."""
-        with self._noting_refusals(), translated():
+        with self._noting_refusals(), self._measuring(), translated():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.sight, act)
                 yield session
@@ -234,15 +244,38 @@ class Database:
     ) -> AsyncConnection:
         """A connection for as long as the stack lasts. When the server has none left, it waits for
         one of those that are open already."""
+        if self.meter:
+            self.meter.check()
         await self.limiter.acquire(self.borrower)
         stack.callback(self.limiter.release, self.borrower)
         try:
-            return await stack.enter_async_context(engine.connect())
+            connection = await stack.enter_async_context(engine.connect())
+            stack.enter_context(self._metering(connection))
+            return connection
         except DBAPIError as error:
             if sqlstate(error) != TOO_MANY_CONNECTIONS or not attempts or not self._has_others():
                 raise
         await stack.aclose()
         return await self._open(stack, engine, attempts - 1)
+
+    @contextmanager
+    def _metering(self, connection: AsyncConnection) -> Iterator[None]:
+        metered: Metered = connection.info[METERED]
+        metered.meter = self.meter
+        try:
+            yield
+        finally:
+            metered.meter = None
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Raises TooLarge in place of what a connection raises that was broken off for it."""
+        try:
+            yield
+        except (DomainError, DBAPIError):
+            if self.meter:
+                self.meter.check()
+            raise
 
     def _has_others(self) -> bool:
         pool: Any = self.engine.pool  # a Pool

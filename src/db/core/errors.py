@@ -121,3 +121,7 @@ class RateLimited(DomainError):
 
 class OutcomeUnknown(DomainError):
     """It may be stored or not; send it again with the same idempotency key."""
+
+
+class TooLarge(DomainError):
+    """The response is too large: ask for fewer fields or smaller pages."""

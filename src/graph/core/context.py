@@ -15,6 +15,9 @@ from db.core.timeouts import Kind, of_kind
 from graph.core.budget import Account
 from graph.core.permission import Principal
 
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+READ_FACTOR = 4  # rows are read as a whole, whichever of their columns are shown
+
 
 @dataclass(slots=True)
 class Context:
@@ -22,7 +25,8 @@ class Context:
 
     The account is None for callers who may spend what they like. `mint` gives what API keys are
     made with, and raises where there is none. Messages of subscriptions share `reads`.
-    `storable_variables` are the environment variables whose values may be stored.
+    `storable_variables` are the environment variables whose values may be stored. A response, or a
+    message of a subscription, has at most `max_response_bytes`.
     """
 
     db: Database
@@ -36,9 +40,11 @@ class Context:
     mint: Callable[[], Mint] | None = None
     reads: Reads | None = None
     storable_variables: frozenset[str] = frozenset()
+    max_response_bytes: int = MAX_RESPONSE_BYTES
 
     def __post_init__(self) -> None:
-        self.db = self.db.seen_by(self.principal.sight)
+        most = READ_FACTOR * self.max_response_bytes
+        self.db = self.db.seen_by(self.principal.sight).metered(most)
 
 
 Info = strawberry.Info[Context, None]

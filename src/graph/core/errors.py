@@ -145,6 +145,7 @@ CODES: dict[type[Exception], str] = {
     errors.RateLimited: "RATE_LIMITED",
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
     errors.TookTooLong: "TIMEOUT",
+    errors.TooLarge: "RESPONSE_TOO_LARGE",
     StrawberryInputCoercionError: "BAD_USER_INPUT",
     TimeoutError: "TIMEOUT",
 }

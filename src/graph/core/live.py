@@ -108,7 +108,7 @@ class Live:
         channel = self._channel(source)
         after = opening.after
         position = None if after is None else Position.parse(after, source.feed)
-        steps = Steps(source, channel.reader, context.db, self.reads)
+        steps = Steps(source, channel.reader, context.db.metered(None), self.reads)
         group = Group(steps, tell)
         return Subscription(await channel.join(key, group, member, position), member)
 

@@ -29,10 +29,12 @@ from strawberry import Schema
 
 from db.core import json
 from db.core.cache import Cache
+from db.core.errors import TooLarge
 from graph.core import cost, limits, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
 from graph.core.errors import coded, formatted
+from graph.core.executor import too_large
 from graph.core.limits import Limits
 from graph.core.literals import NUL, holding_nul
 from graph.core.needs import Needs, needs
@@ -45,6 +47,7 @@ FIXED_BYTES = 4 * 1024
 MAX_ERRORS = 5
 LIMITS = Limits()
 SECONDS = 10.0
+STORED = "{} What the mutation changed is stored."
 merging.MAX_COMPLEXITY_BUDGET = 20_000  # comparing fields of one name is the slowest rule by far
 
 Kind = Literal["query", "mutation", "subscription"]
@@ -241,7 +244,11 @@ async def run(
             answer = await result if isawaitable(result) else result
     except TimeoutError as error:
         return await _answer(None, [GraphQLError("", original_error=error)], operation, context)
-    return await _answer(answer.data, answer.errors or [], operation, context)
+    errors = answer.errors or []
+    for cause in (error.original_error for error in errors):
+        if isinstance(cause, TooLarge):
+            return await _too_large(cause, operation, context)
+    return await _answer(answer.data, errors, operation, context)
 
 
 async def _refused(
@@ -308,4 +315,14 @@ async def _answer(
         cause = TypeError(f"The response cannot be encoded: {error}")
         failure = formatted(GraphQLError("", original_error=cause), context.request_id)
         return Answer(None, [failure], executed, extensions)
+    if len(answer.body) > context.max_response_bytes and data is not None:
+        return await _too_large(too_large(context.max_response_bytes), operation, context)
     return answer
+
+
+async def _too_large(refused: TooLarge, operation: Operation, context: Context) -> Answer:
+    message = refused.message
+    if operation.kind == "mutation":
+        message = STORED.format(message)
+    error = GraphQLError(message, original_error=refused)
+    return await _answer(None, [error], operation, context)

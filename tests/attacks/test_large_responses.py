@@ -1,0 +1,197 @@
+"""Attacks with responses that are too large: they are given up before they are built.
+
+Large texts are stored once and shown many times, by aliases, relations, and the names of aliases.
+"""
+
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from callers import make_key, production
+from sockets import dialled
+from target import RICH, Target, attacked
+
+from counting import statements
+from db import Database, audit
+from db.dreams import Dream
+from factories import make_ai_test, make_dream
+from listening import listening
+from served import serving
+
+MOST = 1024 * 1024
+TEXT = "é" * 100_000  # 200 KB in UTF-8
+SMALL = {"max_response_bytes": MOST}
+MESSAGE = f"The response has more than {MOST:,} bytes: ask for fewer fields or smaller pages."
+READS = f"The operation reads more than {4 * MOST:,} bytes: ask for smaller pages."
+REFUSED = (MESSAGE, "RESPONSE_TOO_LARGE")
+PROMPTS = "dreams(first: 3) { nodes { originalPrompt } }"
+ALIASES = "{" + " ".join(f"a{number}: {PROMPTS}" for number in range(20)) + "}"
+LONG_NAME = "a" * 15_000
+
+
+async def dreams(database: Database, count: int, **more: Any) -> Any:
+    """Public dreams with large prompts; the last of them."""
+    for number in range(count):
+        dream = await make_dream(
+            database, title=f"dream {number}", is_public=True, original_prompt=TEXT, **more
+        )
+    return dream
+
+
+@pytest.fixture
+async def small(database: Database) -> AsyncIterator[Target]:
+    async with attacked(database, **SMALL) as target:
+        yield target
+
+
+async def test_a_response_up_to_the_bound_is_whole(small: Target) -> None:
+    await dreams(small.database, 3)
+    answer = await small.post("{" + PROMPTS + "}")
+    assert answer.json() == {"data": {"dreams": {"nodes": [{"originalPrompt": TEXT}] * 3}}}
+    assert 600_000 < len(answer.content) < MOST
+
+
+async def test_many_aliases_of_large_texts_are_refused(small: Target) -> None:
+    await dreams(small.database, 3)
+    assert await small.refusal(ALIASES) == REFUSED
+
+
+async def test_one_row_that_is_shown_many_times_is_refused(small: Target) -> None:
+    dream = await dreams(small.database, 1)
+    for _ in range(10):
+        await make_ai_test(small.database, dream_id=dream.id)
+    key = await small.key()
+    text = "{ aiTests(first: 10) { nodes { dream { originalPrompt } } } }"
+    assert await small.refusal(text, key) == REFUSED
+
+
+async def test_the_names_of_aliases_count(small: Target) -> None:
+    for number in range(100):
+        await make_dream(small.database, title=f"dream {number}", is_public=True)
+    text = "{ dreams(first: 100) { nodes { %s: id } } }"
+    assert await small.refusal(text % LONG_NAME) == REFUSED
+    assert await small.refusal(text.replace("id }", "tags }") % LONG_NAME) == REFUSED
+    assert len((await small.ask(text % "a"))["dreams"]["nodes"]) == 100
+
+
+async def test_documents_and_escapes_count(small: Target) -> None:
+    await dreams(small.database, 2)
+    prompt = "\x01" * 100_000  # six bytes each in JSON
+    for number in range(2):
+        await make_dream(small.database, title=f"x{number}", is_public=True, original_prompt=prompt)
+    assert await small.refusal("{ dreams(first: 2) { nodes { originalPrompt } } }") == REFUSED
+
+
+async def test_rows_are_not_read_beyond_a_bound(small: Target) -> None:
+    """Whichever of their columns are shown: rows are read as a whole."""
+    await dreams(small.database, 60)
+    lists = [f"a{number}: dreams(first: 60) {{ nodes {{ id }} }}" for number in range(10)]
+    text = f"{{ {' '.join(lists)} }}"
+    await small.ask("{ dreams(first: 1) { nodes { id } } }")
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with statements(small.database, at_most=10):
+            assert await small.refusal(text) == (READS, "RESPONSE_TOO_LARGE")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * MOST  # of 10 lists of 12 MB each
+    assert await small.ask("{ dreams(first: 1) { nodes { id } } }")  # the pool has healed
+
+
+async def test_memory_is_that_of_the_bound(small: Target) -> None:
+    await dreams(small.database, 3)
+    await small.refusal(ALIASES)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        await small.refusal(ALIASES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * MOST  # of 12 MB of JSON, and as much in Python
+
+
+async def test_a_mutation_says_that_it_is_stored(small: Target) -> None:
+    key = await small.key()
+    shown = " ".join(f"{LONG_NAME[:150]}{number}: originalPrompt" for number in range(20))
+    text = (
+        "mutation ($input: CreateDreamInput!)"
+        f" {{ createDream(input: $input) {{ ... on Dream {{ {shown} }} }} }}"
+    )
+    given = {"title": "large", "description": "x", "originalPrompt": TEXT, "category": "OTHER"}
+    message, code = await small.refusal(text, key, input=given)
+    assert (message, code) == (f"{MESSAGE} What the mutation changed is stored.", REFUSED[1])
+    stored = await small.ask("{ dreams { nodes { title } } }", key)
+    assert stored == {"dreams": {"nodes": [{"title": "large"}]}}
+
+
+# Every transport
+
+
+@asynccontextmanager
+async def served(database: Database) -> AsyncIterator[tuple[str, str]]:
+    """The address of a gateway, and a member's key."""
+    settings = production(drain_seconds=0, spread_seconds=0, **RICH, **SMALL)
+    key = (await make_key(database, settings)).text
+    async with serving(settings, database) as gateway:
+        yield gateway.address, key
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "application/graphql-response+json",
+        "text/event-stream",
+        "multipart/mixed",
+    ],
+)
+async def test_every_form_of_http_refuses(database: Database, accept: str) -> None:
+    await dreams(database, 3)
+    async with served(database) as (address, key), httpx2.AsyncClient(timeout=30) as client:
+        headers = {"accept": accept, "authorization": f"Bearer {key}"}
+        url = f"{address}/graphql"
+        posted = await client.post(url, json={"query": ALIASES}, headers=headers)
+        got = await client.get(url, params={"query": ALIASES}, headers=headers)
+    for answer in (posted, got):
+        assert answer.status_code == 200
+        assert MESSAGE in answer.text
+        assert len(answer.content) < 1_000
+
+
+async def create(database: Database) -> None:
+    """A dream that subscribers are told of."""
+    async with database.write() as session:
+        await audit.create(session, Dream, title="new", is_public=True, original_prompt=TEXT)
+
+
+async def test_web_sockets_and_subscriptions_refuse(database: Database) -> None:
+    await dreams(database, 3)
+    shown = " ".join(f"a{number}: originalPrompt" for number in range(6))
+    following = f"subscription {{ dreams {{ kind dreams {{ {shown} }} }} }}"
+    async with served(database) as (address, key):
+        authorization = f"Bearer {key}"
+        async with dialled(address) as client:
+            await client.greet(authorization=authorization)
+            answer = await client.answer("1", ALIASES)
+            assert answer["errors"][0]["extensions"]["code"] == REFUSED[1]
+            await client.ask("2", following)
+            assert (await client.hear())["payload"]["data"]["dreams"]["kind"] == "SNAPSHOT"
+            await create(database)
+            error = await client.hear()
+            assert (error["type"], error["id"]) == ("error", "2")
+            assert error["payload"][0]["extensions"]["code"] == REFUSED[1]
+            assert await client.answer("3", "{ __typename }") == {"data": {"__typename": "Query"}}
+        async with listening(address, following, authorization=authorization) as stream:
+            while b"SNAPSHOT" not in await stream.chunk():
+                pass
+            await create(database)
+            told = await stream.chunk()
+            assert REFUSED[1].encode() in told
+            assert told.endswith(b"event: complete\ndata:\n\n")
