@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from db import Database
 from db.core.ingest import Ingestion
 from gateway import errors
+from gateway.admission import Admission
 from gateway.app import create_app
 from gateway.auth import Auth
 from gateway.callers import Callers
@@ -121,7 +122,7 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     ingestion, live = Ingestion(database), Live(database)
     nobody = Recorder(ingestion, 0)
     service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited, nobody)
-    endpoint = Endpoint(service, 1024, Streams(0, 0, 0))
+    endpoint = Endpoint(service, 1024, Streams(0, 0, 0), Admission(1024))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

@@ -79,7 +79,11 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
         headers = ID | {"accept": "text/event-stream"}
         refused = await client.post("/graphql", json={"query": HISTORY}, headers=headers)
         message = "This gateway is stopping; another one will take you."
-        extensions = {"code": "SERVICE_UNAVAILABLE", "requestId": "test"}
+        extensions = {
+            "code": "SERVICE_UNAVAILABLE",
+            "requestId": "test",
+            "retryAfterMs": 1000,
+        }
         assert refused.json() == {"errors": [{"message": message, "extensions": extensions}]}
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         answer = await client.post("/graphql", json={"query": "{ __typename }"})
