@@ -1,6 +1,7 @@
 """Dreams: things AI cannot do yet, in the words of the people who want them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,9 @@ from sqlalchemy import (
     Computed,
     ForeignKey,
     Index,
-    Select,
-    Text,
     Uuid,
     any_,
+    case,
     cast,
     func,
     literal,
@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit
@@ -33,6 +33,7 @@ from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict
 from db.core.filter import Condition, Relation, columns
 from db.core.listing import Listing, by_name
+from db.core.reads import Reads
 from db.core.sight import Sight
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, checked, choice
 
@@ -141,34 +142,48 @@ def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What changes of dreams have left in the audit log, by its ids: whether the dream was public
+    or the viewer's own until then, and which columns changed."""
+
+    sight: Sight
+
+    async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, Any]:
+        was = AuditEntry.before
+        public = was["is_public"].astext == "true"
+        own = self.sight.owns(cast(was["user_id"].astext, Uuid))
+        noted = case((func.jsonb_typeof(was) == "object", was), else_=literal({}, JSONB))
+        keys = select(func.jsonb_object_keys(noted)).correlate(AuditEntry)
+        names = func.array(keys.scalar_subquery())
+        seen, changed = or_(public, own).label("seen"), names.label("changed")
+        among = AuditEntry.id == any_(literal(list(ids), ARRAY(Uuid)))
+        rows = await session.rows(select(AuditEntry.id, seen, changed).where(among))
+        return {row.id: row for row in rows}
+
+
 async def left(
-    session: ReadSession, sight: Sight, where: Condition | None, changes: Sequence[Change]
+    reads: Reads,
+    sight: Sight,
+    where: Condition | None,
+    present: Collection[UUID],
+    changes: Sequence[Change],
 ) -> set[UUID]:
     """The ids of changed dreams, none of which fulfils a filter and is seen now, that may have been
     shown to somebody before: those that could be seen then, and in which something has changed that
-    the filter asks for."""
+    the filter asks for. `present` are those that are seen."""
     touched = [change for change in changes if change.kind != ChangeKind.CREATED]
-    ids = {change.entity_id for change in touched}
-    traces = await session.rows(_traces(sight, where, touched))
-    seen = select(Dream.id).where(Dream.id == any_(literal(list(ids), ARRAY(Uuid))))
-    present = {id for (id,) in await session.rows(seen)}
-    gone = ids if sight.shared else {trace.entity_id for trace in traces if trace.seen}
-    moved = {trace.entity_id for trace in traces if trace.moved}
-    return gone - present | moved & present
-
-
-def _traces(sight: Sight, where: Condition | None, changes: Sequence[Change]) -> Select[Any]:
-    """Of each change its dream, whether that was public or the viewer's own until then, and whether
-    a column of the filter changed. Of what a change left as it was nothing is noted."""
-    was = AuditEntry.before
-    public = was["is_public"].astext == "true"
-    own = sight.owns(cast(was["user_id"].astext, Uuid))
+    noted = {change.audit_id: change.entity_id for change in touched if change.audit_id}
+    traces = await reads.of(Traces(sight), noted, sight)
     names = None if where is None else columns(where)
-    moved = true() if names is None else was.has_any(literal(list(names), ARRAY(Text)))
-    ids = [change.audit_id for change in changes if change.audit_id]
-    return select(AuditEntry.entity_id, or_(public, own).label("seen"), moved.label("moved")).where(
-        AuditEntry.id == any_(literal(ids, ARRAY(Uuid)))
-    )
+    seen = {noted[id] for id, trace in traces.items() if trace.seen}
+    moved = {
+        noted[id]
+        for id, trace in traces.items()
+        if names is None or not names.isdisjoint(trace.changed)
+    }
+    gone = {change.entity_id for change in touched} if sight.shared else seen
+    return gone.difference(present) | moved.intersection(present)
 
 
 STARTING = check.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))

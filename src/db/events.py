@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core import check
-from db.core.database import Database, ReadSession
+from db.core.database import ReadSession
 from db.core.filter import Condition
 from db.core.ids import floor
 from db.core.ingest import Intake
@@ -84,17 +84,6 @@ def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
 def matches(where: Condition | None, event: Any) -> bool | None:
     """Whether an event fulfils a filter; None where only PostgreSQL can tell."""
     return where is None or LISTING.filterable.holds(where, event)
-
-
-async def chosen(database: Database, where: Condition | None, events: Sequence[Any]) -> list[Any]:
-    """Those of some events that fulfil a filter. A statement only where that cannot be told without
-    one. Raises Unavailable."""
-    found = {event.id: matches(where, event) for event in events}
-    unknown = [id for id, known in found.items() if known is None]
-    if where and unknown:
-        async with database.read() as session:
-            found |= dict.fromkeys(await LISTING.matching(session, where, unknown), True)
-    return [event for event in events if found[event.id]]
 
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[Any]]:

@@ -38,6 +38,7 @@ LIMITS = (
     "max_cost",
     "max_input_values",
     "max_input_values_anonymous",
+    "max_input_values_subscription",
     "budget_points_per_minute",
     "budget_points_per_minute_anonymous",
     "max_streams",
@@ -227,6 +228,11 @@ class Settings(BaseSettings):
     )
     max_input_values_anonymous: int = Field(
         default=1_000, ge=0, description="The same for strangers."
+    )
+    max_input_values_subscription: int = Field(
+        default=250,
+        ge=0,
+        description="The same for subscriptions, which read them with each message.",
     )
     budget_points_per_minute: int = Field(
         default=100_000, ge=0, description="The points per minute of each user or key."

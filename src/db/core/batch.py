@@ -4,7 +4,8 @@ A key is a value where one column identifies, a tuple where several do. Keys tra
 per column, so the text of a statement does not depend on how many there are.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -65,6 +66,16 @@ async def by_key(
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
     rows = await session.rows(statement)
     return {keys[row[0] - 1]: table.Record._make(row[1:]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """The rows of a table by id, to be read for several who ask (db.core.reads)."""
+
+    table: type[Table]
+
+    async def __call__(self, session: ReadSession, ids: Collection[Key]) -> dict[Key, Any]:
+        return await by_key(session, self.table, (self.table.id,), list(ids))  # type: ignore[attr-defined]  # every noun has one
 
 
 async def by_parent(

@@ -29,6 +29,8 @@ from db.core.database import ReadSession
 from db.core.errors import Invalid
 from db.core.filter import Condition, Filterable, Relation, related
 from db.core.page import By, Order, Page, Window
+from db.core.reads import Reads
+from db.core.sight import Sight
 from db.core.table import Table
 from db.core.timeouts import Kind, of_kind
 
@@ -64,6 +66,17 @@ def searched(text: str) -> str:
     """A search without dashes that exclude nothing: PostgreSQL takes each for an operator, and
     fails where some thirty of them wait for a word."""
     return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilling:
+    """Those of some ids whose rows fulfil a condition, to be read for several who ask."""
+
+    listing: "Listing"
+    where: Condition
+
+    async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, bool]:
+        return dict.fromkeys(await self.listing.matching(session, self.where, ids), True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +160,18 @@ class Listing:
             .join_from(asked, page, true())
             .order_by(asked.c.position, *terms)
         )
+
+    async def chosen(
+        self, where: Condition | None, rows: Sequence[Any], reads: Reads, sight: Sight
+    ) -> list[Any]:
+        """Those of some rows that fulfil a condition; a statement only where it cannot be told
+        without one, for all who ask the same. Raises Unavailable."""
+        if where is None:
+            return list(rows)
+        found = {row.id: self.filterable.holds(where, row) for row in rows}
+        unknown = [id for id, known in found.items() if known is None]
+        found |= await reads.of(Fulfilling(self, where), unknown, sight)
+        return [row for row in rows if found[row.id]]
 
     async def matching(
         self, session: ReadSession, where: Condition, ids: Collection[UUID]

@@ -1,7 +1,8 @@
 """Reads: what many subscribers need at about the same time, in one statement.
 
 One statement of a kind is under way at a time, and the next one is for all who asked meanwhile. So
-whoever asks is answered by a statement that began later, and a thousand who ask cost two.
+whoever asks is answered by a statement that began later, and a thousand who ask cost two. Those who
+may see the same rows share them.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ from typing import Any
 
 from db.core.background import background
 from db.core.database import Database, ReadSession
+from db.core.sight import EVERYTHING, Sight
 
 Keys = Collection[Any]
 Found = Mapping[Any, Any]
 Find = Callable[[ReadSession, Keys], Awaitable[Found]]
+Kind = tuple[Find, Sight]
 
 
 @dataclass(eq=False, slots=True)
@@ -27,31 +30,37 @@ class Batch:
 
 
 class Reads:
-    """They see every row: only for what looks the same to all who may follow a stream."""
+    """Statements shared by those who ask for the same with the same visibility."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._turns: dict[Find, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._next: dict[Find, Batch] = {}
+        self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._next: dict[Kind, Batch] = {}
 
-    async def of(self, find: Find, keys: Keys) -> dict[Any, Any]:
-        """What it finds for those keys; a key without anything is left out. Raises what `find`
-        raises."""
+    async def of(self, find: Find, keys: Keys, sight: Sight = EVERYTHING) -> dict[Any, Any]:
+        """What it finds for those keys among the rows that are seen, by default all; a key without
+        anything is left out. Raises what `find` raises."""
         if not keys:
             return {}
-        batch = self._next.setdefault(find, Batch())
+        kind = find, sight
+        batch = self._next.setdefault(kind, Batch())
         batch.keys.update(keys)
         if batch.task is None:
-            batch.task = background(self._read(find, batch))
+            batch.task = background(self._read(kind, batch))
             batch.task.add_done_callback(_noted)
         found = await asyncio.shield(batch.task)  # others wait for it too
         return {key: found[key] for key in keys if key in found}
 
-    async def _read(self, find: Find, batch: Batch) -> Found:
-        async with self._turns[find]:
-            del self._next[find]
-            async with self.database.read() as session:
-                return await find(session, batch.keys)
+    async def _read(self, kind: Kind, batch: Batch) -> Found:
+        find, sight = kind
+        try:
+            async with self._turns[kind]:
+                del self._next[kind]
+                async with self.database.seen_by(sight).read() as session:
+                    return await find(session, batch.keys)
+        finally:
+            if kind not in self._next:
+                self._turns.pop(kind, None)
 
 
 def _noted(task: asyncio.Task[Found]) -> None:

@@ -9,16 +9,16 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db import Database, ReadSession
+from db import Database
 from db.core import check
-from db.core.sight import Sight
+from db.core.reads import Reads
 from graph.config.types import READ, ConfigEntry, FeatureFlag
 from graph.core.changed import Changed
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.stream import Conditions, Source, Update, among, message, removed, rows, stream
+from graph.core.stream import Source, Update, among, message, removed, rows, stream
 
-NAMES = check.each(1_000, check.string(200, 0))
+NAMES = check.each(100, check.string(200, 0))
 Keys = Annotated[
     list[str] | None,
     argument("Only settings with one of these keys; all if left out.", NAMES),
@@ -55,17 +55,19 @@ class Settings(Changed):
     keys: frozenset[str] | None
     categories: frozenset[str] | None
 
-    def where(self) -> Conditions:
-        return db.config.among(self.keys, self.categories)
+    def fits(self, row: Any) -> bool:
+        has_key = self.keys is None or row.key in self.keys
+        return has_key and (self.categories is None or row.category in self.categories)
 
     async def snapshot(self, database: Database) -> Sequence[Any]:
         async with database.read() as session:
             return await db.config.entries(session, self.keys, self.categories)
 
     async def left(
-        self, session: ReadSession, _sight: Sight, changes: Sequence[Any]
+        self, database: Database, _reads: Reads, _present: Collection[UUID], changes: Sequence[Any]
     ) -> Collection[UUID]:
-        return await db.config.left(session, self.keys, self.categories, changes)
+        async with database.read() as session:
+            return await db.config.left(session, self.keys, self.categories, changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Flags(Changed):
             return await db.config.flags(session)
 
     async def left(
-        self, _session: ReadSession, _sight: Sight, changes: Sequence[Any]
+        self, _database: Database, _reads: Reads, _present: Collection[UUID], changes: Sequence[Any]
     ) -> Collection[UUID]:
         return {change.entity_id for change in changes}
 

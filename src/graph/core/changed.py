@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import db
-from db import Database, ReadSession
-from db.core.batch import by_key
+from db import Database
+from db.core.batch import ById
 from db.core.reads import Reads
 from db.core.sight import Sight
 from db.core.table import Table
@@ -27,9 +27,13 @@ class Changed(Source):
     feed = "changes"
     table: ClassVar[type[Table]]
 
-    def where(self) -> Conditions:
-        """What a row that is shown fulfils, beside being seen."""
-        return ()
+    def fits(self, _row: Any) -> bool:
+        """Whether a row is shown, beside being seen."""
+        return True
+
+    async def fulfilling(self, rows: Sequence[Any], _reads: Reads, _sight: Sight) -> Sequence[Any]:
+        """Those of some rows, which are seen, that are shown."""
+        return [row for row in rows if self.fits(row)]
 
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table)
@@ -37,20 +41,26 @@ class Changed(Source):
     def concerns(self, change: Any) -> bool:
         return bool(change.noun == self.table.__tablename__)
 
-    async def shown(self, database: Database, changes: Sequence[Any], _reads: Reads) -> Shown:
-        ids = _by_last(changes)
-        async with database.read() as session:
-            found = await by_key(session, self.table, _id(self.table), ids, *self.where())
-            others = [change for change in changes if change.entity_id not in found]
-            left = await self.left(session, database.sight, others) if others else ()
-        printed = [id_of(self.table.Record, id) for id in ids if id in left]
-        return Shown([found[id] for id in ids if id in found], printed)
+    async def shown(self, database: Database, changes: Sequence[Any], reads: Reads) -> Shown:
+        """The rows are read once for all subscriptions with the same visibility."""
+        ids, sight = _by_last(changes), database.sight
+        seen = await reads.of(ById(self.table), ids, sight)
+        rows = [seen[id] for id in ids if id in seen]
+        found = {row.id: row for row in await self.fulfilling(rows, reads, sight)}
+        others = [change for change in changes if change.entity_id not in found]
+        left = await self.left(database, reads, seen, others) if others else ()
+        return Shown(list(found.values()), [id_of(self.table.Record, i) for i in ids if i in left])
 
     async def left(
-        self, _session: ReadSession, _sight: Sight, _changes: Sequence[Any]
+        self,
+        _database: Database,
+        _reads: Reads,
+        _present: Collection[UUID],
+        _changes: Sequence[Any],
     ) -> Collection[UUID]:
         """The ids of those rows, among changed ones that are not shown now, that may have been
-        shown before; never of those that could not be seen then. None where that is not told."""
+        shown before; never of those that could not be seen then. None where that is not told.
+        `present` are those that are seen now."""
         return ()
 
 
@@ -67,19 +77,11 @@ class Belonging(Changed):
         mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
         return mine and change.noun == self.table.__tablename__
 
-    def where(self) -> Conditions:
-        return (_parent(self.table) == self.parent_id,)
+    def fits(self, row: Any) -> bool:
+        return bool(getattr(row, str(self.table.parent)) == self.parent_id)
 
 
 def _by_last(changes: Sequence[Any]) -> list[UUID]:
     """The ids of rows in the order of the last change of each."""
     last = {change.entity_id: change.seq for change in changes}
     return sorted(last, key=last.__getitem__)
-
-
-def _id(table: Any) -> tuple[Any]:
-    return (table.id,)
-
-
-def _parent(table: Any) -> Any:
-    return getattr(table, table.parent)

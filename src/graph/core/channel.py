@@ -1,6 +1,7 @@
 """Channels: the groups that follow one feed, and what wakes them."""
 
 import asyncio
+import time
 from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from graph.core.steps import BEGINNING, Place
 from graph.core.stream import Nudges, ResetReason
 
 LOOK_SECONDS = 0.25  # after those who were not ready
+LONGEST_TURN = 0.01  # seconds
 
 log = structlog.get_logger()
 
@@ -109,11 +111,19 @@ class Channel:
             if generation != self.reader.generation:
                 generation = self.reader.generation
                 self._reset()
-            for key, group in list(self.groups.items()):
-                group.advance()
-                if group.is_empty:
-                    del self.groups[key]
+            await self._advance()
             await self.reader.changed(generation, seq, LOOK_SECONDS)
+
+    async def _advance(self) -> None:
+        """Looks at what is new for each group, and lets others have a turn in between."""
+        began = time.monotonic()
+        for key, group in list(self.groups.items()):
+            group.advance()
+            if group.is_empty and self.groups.get(key) is group:
+                del self.groups[key]
+            if time.monotonic() > began + LONGEST_TURN:
+                await asyncio.sleep(0)
+                began = time.monotonic()
 
     def _reset(self) -> None:
         reason = ResetReason(self.reader.reason or ResetReason.DIVERGED)

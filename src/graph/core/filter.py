@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import strawberry
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text, Uuid
@@ -54,7 +54,6 @@ OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
-MAX_RELATED = 10  # conditions on related rows
 REACHING = 20  # points of a condition on related rows, which is planned for each partition
 MAX_VALUES = 1_000
 MAX_TEXT = 1_000  # characters
@@ -224,15 +223,32 @@ def relation(description: str) -> Any:
     return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
 
 
-def condition(listing: Listing, given: Any) -> Condition | None:
+class Most(NamedTuple):
+    """The most conditions that a filter may have, and how many of them on related rows."""
+
+    conditions: int = MAX_CONDITIONS
+    related: int = 10
+    of: str = "A filter"
+
+    @property
+    def said(self) -> str:
+        """The bounds, for the schema."""
+        return f"At most {self.conditions} conditions, {self.related} of them on related rows."
+
+
+LISTED = Most()
+FOLLOWED = Most(20, 2, "The filter of a subscription")  # it is asked again for each change
+
+
+def condition(listing: Listing, given: Any, most: Most = LISTED) -> Condition | None:
     """A filter on a listing as data; None where none was sent. Raises Invalid for too much."""
     if given is None or given is UNSET:
         return None
     made = _all(listing.filterable, given, 1)
-    if size(made) > MAX_CONDITIONS:
-        raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions.", "filter")
-    if len(related(made)) > MAX_RELATED:
-        message = f"A filter has at most {MAX_RELATED} conditions on related rows."
+    if size(made) > most.conditions:
+        raise Invalid(f"{most.of} has at most {most.conditions} conditions.", "filter")
+    if len(related(made)) > most.related:
+        message = f"{most.of} has at most {most.related} conditions on related rows."
         raise Invalid(message, "filter")
     return made
 

@@ -126,7 +126,8 @@ async def _tell(operation: Operation, variables: Variables, context: Context, ro
 def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
     """What subscriptions have in common that are told the same."""
     who = context.principal
-    same = {name: value for name, value in (variables or {}).items() if name != operation.cursor}
+    names = operation.variable_names - {operation.cursor}
+    same = {name: value for name, value in (variables or {}).items() if name in names}
     asked = json.dumps(same, option=orjson.OPT_SORT_KEYS)
     viewer = None if operation.is_alike else who
     return operation.text, operation.name, asked, who.role, who.scopes, viewer

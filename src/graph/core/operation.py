@@ -83,6 +83,11 @@ class Operation:
         return self.node.operation.value
 
     @cached_property
+    def variable_names(self) -> frozenset[str | None]:
+        """The variables that it declares."""
+        return frozenset(d.variable.name.value for d in self.node.variable_definitions or ())
+
+    @cached_property
     def is_alike(self) -> bool:
         """Whether a subscription tells everybody the same who may see it."""
         return sharing.is_alike(self.schema._schema, self.document)
@@ -281,8 +286,7 @@ def _too_many(
     operation: Operation, variables: Mapping[str, Any], principal: Principal
 ) -> GraphQLError | None:
     """Why the inputs hold too many values, counted before any is coerced."""
-    limits = operation.limits
-    most = limits.values if principal.is_known else limits.values_anonymous
+    most = operation.limits.values_of(operation.kind, principal.is_known)
     most = max(most, operation.cost.most_values) if most else 0
     if not most or operation.cost.values(variables) <= most:
         return None

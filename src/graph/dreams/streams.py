@@ -9,21 +9,24 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db import ReadSession
+from db import Database
 from db.core.errors import NotFound
 from db.core.filter import Condition
+from db.core.reads import Reads
 from db.core.sight import Sight
 from graph.core.changed import Changed
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import condition
+from graph.core.filter import FOLLOWED, condition
 from graph.core.mutation import id_in
 from graph.core.permission import PUBLIC
-from graph.core.stream import Conditions, Source, Update, message, removed, rows, stream
+from graph.core.stream import Source, Update, message, removed, rows, stream
 from graph.dreams.inputs import DREAM, DreamFilter
 from graph.dreams.types import Dream, DreamById
 
-Filter = Annotated[DreamFilter | None, argument("Only dreams that match; all if left out.")]
+Filter = Annotated[
+    DreamFilter | None, argument(f"Only dreams that match; all if left out. {FOLLOWED.said}")
+]
 DreamId = Annotated[strawberry.ID, argument("The dream to follow.", DREAM)]
 
 
@@ -44,13 +47,13 @@ class Dreams(Changed):
     table = db.dreams.Dream
     filter: Condition | None
 
-    def where(self) -> Conditions:
-        return db.dreams.matching(self.filter)
+    async def fulfilling(self, rows: Sequence[Any], reads: Reads, sight: Sight) -> Sequence[Any]:
+        return await db.dreams.LISTING.chosen(self.filter, rows, reads, sight)
 
     async def left(
-        self, session: ReadSession, sight: Sight, changes: Sequence[Any]
+        self, database: Database, reads: Reads, present: Collection[UUID], changes: Sequence[Any]
     ) -> Collection[UUID]:
-        return await db.dreams.left(session, sight, self.filter, changes)
+        return await db.dreams.left(reads, database.sight, self.filter, present, changes)
 
 
 async def followed(info: Info, id: str) -> UUID:
@@ -71,6 +74,6 @@ class Subscriptions:
         PUBLIC,
     )
     async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(db.dreams.LISTING, filter)
+        where = condition(db.dreams.LISTING, filter, FOLLOWED)
         db.dreams.matching(where)  # refuses what cannot be asked
         return Dreams(where)

@@ -13,13 +13,15 @@ from db.core.filter import Condition
 from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import condition
+from graph.core.filter import FOLLOWED, condition
 from graph.core.series import Series
 from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
 from graph.events.inputs import EventFilter
 from graph.events.types import RATED_SECONDS, READ, Event, EventRates
 
-Filter = Annotated[EventFilter | None, argument("Only events that match; all if left out.")]
+Filter = Annotated[
+    EventFilter | None, argument(f"Only events that match; all if left out. {FOLLOWED.said}")
+]
 
 
 @message(alike=True)
@@ -42,8 +44,8 @@ class Happening(Source):
     def concerns(self, event: Any) -> bool:
         return db.events.matches(self.where, event) is not False
 
-    async def shown(self, database: Database, events: Sequence[Any], _reads: Reads) -> Shown:
-        return Shown(await db.events.chosen(database, self.where, events))
+    async def shown(self, database: Database, events: Sequence[Any], reads: Reads) -> Shown:
+        return Shown(await db.events.LISTING.chosen(self.where, events, reads, database.sight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Rates(Series):
 class Subscriptions:
     @stream(EventsUpdate, "Events as they happen, none left out.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(db.events.LISTING, filter)
+        where = condition(db.events.LISTING, filter, FOLLOWED)
         db.events.matching(where)  # refuses what cannot be asked
         return Happening(where)
 
