@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from strawberry import Schema
 
 from gateway import answers, parameters, telemetry
 from gateway.admission import Admission, Body
@@ -120,7 +121,7 @@ class Endpoint:
         if not principal.may(INTROSPECTION):
             needed = Refused(f"The schema needs {INTROSPECTION}.", 403)
             raise needed if principal.is_known else unauthenticated()
-        return PlainTextResponse(self.service.schema.as_str())
+        return PlainTextResponse(_printed(self.service.schema))
 
     async def _parameters(self, request: Request, principal: Principal, body: Body) -> Parameters:
         most = self.service.most_values(principal)
@@ -134,6 +135,11 @@ class Endpoint:
             asked = parameters.from_address(request.query_params, most)
         self.service.check_size(asked)
         return asked
+
+
+@cache
+def _printed(schema: Schema) -> str:
+    return schema.as_str()
 
 
 def _media_type(request: Request) -> str:

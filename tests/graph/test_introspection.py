@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from graphql import (
     build_client_schema,
     get_introspection_query,
@@ -10,6 +11,7 @@ from graphql import (
     print_schema,
 )
 
+from graph.core.operation import Answer
 from graph.schema import schema
 
 WHOLE = get_introspection_query(
@@ -20,8 +22,9 @@ WHOLE = get_introspection_query(
 )
 
 
-async def test_tools_learn_the_whole_schema(data: Callable[..., Awaitable[Any]]) -> None:
-    learnt = build_client_schema(await data(WHOLE))
+async def test_tools_learn_the_whole_schema(run: Callable[..., Awaitable[Answer]]) -> None:
+    answer = orjson.loads((await run(WHOLE)).body)
+    learnt = build_client_schema(answer["data"])
 
     assert printed(learnt) == printed(schema._schema)
 

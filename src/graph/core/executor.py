@@ -1,27 +1,28 @@
 """Executor: how the fields of an operation are executed, where graphql-core leaves a choice."""
 
+from collections.abc import Sequence
+from copy import copy
 from inspect import isawaitable
 from typing import Any
 
 import orjson
-from graphql import GraphQLLeafType, GraphQLObjectType
-from graphql.pyutils import Path
+from graphql import GraphQLError, GraphQLLeafType, GraphQLObjectType
+from graphql.execution.executor import CollectedErrors
+from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.core import json
 from db.core.errors import TooLarge
+from graph.core import introspection
 
 TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
+Fields = dict[str, Any]  # what selects a field, by its name in the response
 FIELD_BYTES = 8  # around the name of a field: quotes, colon, comma, and braces or null
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
-    """Executes each root field of a mutation with loaders of its own: what a loader has read holds
-    until the next root field writes.
-
-    Counts the bytes of the response as its values are completed, so that a response that is too
-    large is given up before it is built.
-    """
+class Counting(StrawberryGraphQLCoreExecutionContext):
+    """Counts the bytes of the response as its values are completed, so that a response that is too
+    large is given up before it is built."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,24 +33,84 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         parent_type: GraphQLObjectType,
         source_value: Any,
         path: Path | None,
-        grouped_field_set: dict[str, Any],
+        grouped_field_set: Fields,
         position_context: Any,
     ) -> Any:
-        self._count(sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set))
+        self.count(sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set))
         return super().execute_fields(
             parent_type, source_value, path, grouped_field_set, position_context
         )
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # static there
         completed = super().complete_leaf_value(return_type, result)
-        self._count(_size(completed))
+        self.count(_size(completed))
         return completed
 
-    def _count(self, size: int) -> None:
+    def count(self, size: int) -> None:
         """Raises TooLarge."""
         self.response_bytes += size
         if self.response_bytes > (most := self.context_value.max_response_bytes):
             raise too_large(most)
+
+
+class Executor(Counting):
+    """Answers about the schema beside the event loop, and executes each root field of a mutation
+    with loaders of its own: what a loader has read holds until the next root field writes."""
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: Fields,
+        position_context: Any,
+    ) -> Any:
+        if path is None and any(map(_introspects, grouped_field_set.values())):
+            return self._with_introspection(parent_type, source_value, grouped_field_set)
+        return super().execute_fields(
+            parent_type, source_value, path, grouped_field_set, position_context
+        )
+
+    async def _with_introspection(
+        self, parent_type: GraphQLObjectType, source_value: Any, fields: Fields
+    ) -> dict[str, Any]:
+        others = {name: nodes for name, nodes in fields.items() if not _introspects(nodes)}
+        asked = [name for name in fields if name not in others]
+        made = super().execute_fields(parent_type, source_value, None, others, None)
+        work = [self._introspected(parent_type, {name: fields[name]}) for name in asked]
+        if isawaitable(made):
+            *values, made = await gather_with_cancel(*work, made)
+        else:
+            values = await gather_with_cancel(*work)
+        results = {**made, **dict(zip(asked, values, strict=True))}
+        return {name: results[name] for name in fields}
+
+    async def _introspected(self, parent_type: GraphQLObjectType, fields: Fields) -> Any:
+        ((name, details),) = fields.items()
+        apart = self._apart()
+
+        def execute() -> Any:
+            value = Counting.execute_fields(apart, parent_type, None, None, fields, None)[name]
+            if errors := apart.collected_errors.errors:
+                raise errors[0]
+            return value
+
+        nodes = [each.node for each in details]
+        stands = introspection.named(self.schema, nodes, self.variable_values.coerced)
+        text = await introspection.answer(stands, execute)
+        try:
+            self.count(len(text))
+        except TooLarge as refused:
+            raise GraphQLError("", original_error=refused) from refused
+        return orjson.Fragment(text)
+
+    def _apart(self) -> "Executor":
+        """The same execution, with results of its own."""
+        apart = copy(self)
+        apart.collected_errors = CollectedErrors()
+        apart._relevant_sub_fields = {}
+        apart.response_bytes = 0
+        return apart
 
     async def execute_fields_serially(
         self,
@@ -67,6 +128,10 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             )
             results |= await made if isawaitable(made) else made
         return results
+
+
+def _introspects(details: Sequence[Any]) -> bool:
+    return details[0].node.name.value in introspection.FIELDS
 
 
 def too_large(most: int) -> TooLarge:
