@@ -5,8 +5,8 @@ bytes as are free for others (the dynamic threshold of Choudhury and Hahne, 1998
 however many connections it has, leaves room for everybody else. Anonymous clients have a room of
 their own.
 
-Making sense of a large body holds the only thread for milliseconds. So large requests begin one per
-turn of the event loop, each caller with one after the other.
+Making sense of a request holds the only thread for milliseconds. So all but short ones begin one
+per turn of the event loop, and callers alternate.
 """
 
 import asyncio
@@ -18,18 +18,19 @@ from gateway.callers import DEVELOPERS, Caller
 from gateway.errors import RETRY, Refused
 
 LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
+SHORT = 512  # bytes of a request that is too little work to wait for a turn
 LARGEST = 4  # as many of the largest bodies find room at once
 
 FULL = "You send more at once than there is room for; try again later."
 
 
 class Admission:
-    """The room for bodies of at most `max_body_bytes`."""
+    """The room for bodies of at most `max_body_bytes`, and the turns of all requests."""
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, turns: "Turns") -> None:
         self.known = Room(LARGEST * max_body_bytes)
         self.anonymous = Room(LARGEST * max_body_bytes)
-        self.turns = Turns()
+        self.turns = turns
 
     @contextmanager
     def body(self, caller: Caller | None) -> Iterator["Body"]:
@@ -89,8 +90,8 @@ class Body:
         self.counted += more
 
     async def whole(self) -> bytes:
-        """The content, in its turn if it is large."""
-        if self.counted:
+        """The content, in its turn unless it is short."""
+        if len(self.content) > SHORT:
             await self.turns.next(self.caller)
         return bytes(self.content)
 

@@ -85,7 +85,7 @@ def _endpoint(
         callers=_callers(settings),
         recorder=recorder,
     )
-    admission = Admission(settings.max_body_bytes)
+    admission = Admission(settings.max_body_bytes, service.turns)
     return Endpoint(service, settings.max_body_bytes, _streams(settings), admission)
 
 

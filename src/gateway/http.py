@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from strawberry import Schema
 
 from gateway import answers, parameters, telemetry
-from gateway.admission import Admission, Body
+from gateway.admission import SHORT, Admission, Body
 from gateway.auth.refusal import unauthenticated
 from gateway.callers import caller
 from gateway.delivery import Delivery, Open
@@ -132,6 +132,8 @@ class Endpoint:
             asked = parameters.from_body(await _received(request, body, limit), most)
             await asyncio.sleep(0)  # others get a turn between reading it and executing it
         else:
+            if len(request.url.query) > SHORT:
+                await self.service.turns.next(body.caller)
             asked = parameters.from_address(request.query_params, most)
         self.service.check_size(asked)
         return asked

@@ -1,12 +1,13 @@
 """Service: from what a caller asks for to an operation that may run, by whatever transport."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from strawberry import Schema
 
 from db import Database
 from db.core.ingest import Ingestion
+from gateway.admission import Turns
 from gateway.auth import Auth
 from gateway.auth.minting import mint
 from gateway.callers import DEVELOPERS, Caller, Callers
@@ -36,6 +37,7 @@ class Service:
     limits: Limits
     callers: Callers
     recorder: Recorder
+    turns: Turns = field(default_factory=Turns)
 
     def check_size(self, asked: Parameters) -> None:
         """Whether the document is small enough to be looked at. Raises Refused."""

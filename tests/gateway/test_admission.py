@@ -25,7 +25,7 @@ def is_taken(body: Body, size: int) -> bool:
 
 @pytest.fixture
 def admission() -> Admission:
-    return Admission(SIZE)
+    return Admission(SIZE, Turns())
 
 
 def test_a_caller_leaves_as_much_room_as_it_has(admission: Admission) -> None:

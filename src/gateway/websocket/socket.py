@@ -232,6 +232,8 @@ class Socket:
 
     async def _serve(self, message: Subscribe, subscriber: Subscriber, asked: Asked) -> None:
         service, principal = self._service, asked.who
+        caller = callers.caller(self._connection, principal)
+        await service.turns.next(caller.name if caller else callers.DEVELOPERS)
         given = parameters.from_message(message.text, service.most_values(principal))
         asked.request_bytes = len(message.text.encode())
         service.check_size(given)
@@ -240,7 +242,6 @@ class Socket:
         operation = await service.prepared(given, principal, account)
         asked.operation, asked.kind = operation.name, operation.kind
         log.info("operation", operation=operation.name, kind=operation.kind)
-        caller = callers.caller(self._connection, principal)
         context = service.context(caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
             subscriber.answer(await execute(operation, given.variables, context))
