@@ -152,6 +152,7 @@ def _lifespan(
         async with upkeep(maintained, settings.keep), auth.running(), live.running():
             yield
             health.stopping = True
+            recorder.flush()
             await ingestion.close()
             recorder.close()
         await health.probe.close()

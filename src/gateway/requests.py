@@ -1,6 +1,8 @@
 """Requests: each API request, and each operation over a WebSocket, as an event `api_request`, for
 whoever asks later what was asked.
 
+Refused ones are counted instead, as events `api_requests_refused` (gateway/refusals).
+
 It holds what was done, by whom and how it went; never headers, variables or the text of a query. It
 goes through the lane of events and nobody waits for it. A request must not fail for its own record,
 so an entry that cannot be stored is dropped, and the log says how many were: as a warning where the
@@ -26,6 +28,7 @@ from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion, Parcel
 from db.events import API_SERVER, LOGGED, EventSeverity
+from gateway.refusals import Kind, Refusals, is_refused
 from graph.core.permission import ANONYMOUS, Principal
 
 PATH = "/graphql"
@@ -49,6 +52,7 @@ class Asked:
     document: str | None = None  # what stands for it
     status: int | None = None
     failed: bool = False
+    refused: bool = False
     request_bytes: int = 0
     response_bytes: int | None = None
     began: float = field(default_factory=time.perf_counter)
@@ -60,6 +64,7 @@ class Recorder:
     def __init__(self, ingestion: Ingestion, sample: float) -> None:
         self.ingestion = ingestion
         self.sample = sample
+        self.refusals = Refusals(self._store_refusals)
         self.dropped = Losses("requests not recorded", log.warning)
         self.failed = Losses("requests not recorded because of a fault", log.error)
 
@@ -69,19 +74,42 @@ class Recorder:
 
     def record(self, scope: Scope, asked: Asked) -> None:
         """Records what was asked over a connection. Raises nothing."""
+        if asked.refused:
+            who = asked.who
+            kind = Kind(asked.status, _network(scope), who.user_id, who.key_id)
+            self.refusals.add(kind, asked.request_bytes)
+        else:
+            self._store(partial(_row, scope, asked))
+
+    def flush(self) -> None:
+        """Records the refusals so far."""
+        self.refusals.flush()
+
+    def close(self) -> None:
+        """Logs the losses that no line has reported yet."""
+        self.dropped.close()
+        self.failed.close()
+
+    def _store(self, row: Callable[[datetime], dict[str, Any]]) -> None:
         try:
             at = self.ingestion.now()
-            item = LOGGED.rules.item(_row(scope, asked, at), at)
+            item = LOGGED.rules.item(row(at), at)
             parcel = self.ingestion.offer(LOGGED, [item])
         except Exception as error:
             self._lost(error)
         else:
             parcel.done.add_done_callback(partial(self._settled, parcel))
 
-    def close(self) -> None:
-        """Logs the losses that no line has reported yet."""
-        self.dropped.close()
-        self.failed.close()
+    def _store_refusals(self, kind: Kind, payload: dict[str, Any]) -> None:
+        row = {
+            "event_type": "api_requests_refused",
+            "source": API_SERVER,
+            "severity": EventSeverity.INFO,
+            "payload": payload,
+            "metadata": {},
+            "user_id": kind.user_id,
+        }
+        self._store(lambda at: {**row, "timestamp": at})
 
     def _settled(self, parcel: Parcel, _: object) -> None:
         for error in parcel.errors.values():
@@ -179,6 +207,7 @@ class _Exchange:
             document=hashed(document) if document else None,
             status=self.status,
             failed=self.status >= 500,
+            refused=is_refused(self.status, document),
             request_bytes=self.request_bytes,
             response_bytes=self.response_bytes,
             began=self.began,
@@ -186,7 +215,6 @@ class _Exchange:
 
 
 def _row(scope: Scope, asked: Asked, at: datetime) -> dict[str, Any]:
-    client = scope.get("client")
     payload = {
         "operation": asked.operation,
         "kind": asked.kind,
@@ -197,7 +225,7 @@ def _row(scope: Scope, asked: Asked, at: datetime) -> dict[str, Any]:
         "response_bytes": asked.response_bytes,
         "key_id": asked.who.key_id,
         "user_agent": Headers(scope=scope).get("user-agent", "")[:LONGEST_AGENT],
-        "ip": truncated(client[0]) if client else None,
+        "ip": _network(scope),
     }
     return {
         "event_type": "api_request",
@@ -208,6 +236,11 @@ def _row(scope: Scope, asked: Asked, at: datetime) -> dict[str, Any]:
         "metadata": {"request_id": asked.request_id},
         "user_id": asked.who.user_id,
     }
+
+
+def _network(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return truncated(client[0]) if client else None
 
 
 def hashed(document: str) -> str:

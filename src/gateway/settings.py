@@ -41,6 +41,7 @@ LIMITS = (
     "max_input_values_subscription",
     "budget_points_per_minute",
     "budget_points_per_minute_anonymous",
+    "failed_sign_ins_per_minute",
     "max_streams",
     "max_streams_per_caller",
     "max_streams_per_network",
@@ -242,10 +243,16 @@ class Settings(BaseSettings):
         ge=0,
         description="The points per minute of all strangers in one network, /24 or /64 in IPv6.",
     )
+    failed_sign_ins_per_minute: int = Field(
+        default=50,
+        ge=0,
+        description="The failed sign-ins per minute of each network, /24 or /64 in IPv6; then only "
+        "credentials that were valid before are accepted there.",
+    )
     budget_storage: Storage | None = Field(
         default=None,
-        description="Where spent points are counted, as an `async+` storage URI of the library "
-        "`limits`; without it in memory, where each process counts for itself.",
+        description="Where spent points and failed sign-ins are counted, as an `async+` storage "
+        "URI of the library `limits`; without it in memory, where each process counts for itself.",
     )
     max_streams: int = Field(
         default=12_000, ge=0, description="The most streams open at once: sockets, event streams."

@@ -254,7 +254,8 @@ async def test_users_of_tokens_are_looked_up_many_together(
     monkeypatch.setattr(watch, "STEPS", 1)
     emails = [f"{name}@example.org" for name in ("ada", "ben", "cleo")]
     found = [await make_user(database, role="OPERATOR", email=email) for email in emails]
-    connections = [Connection(by_token, issuer.token(email=email)) for email in emails]
+    tokens = [issuer.token(sub=email, email=email) for email in emails]
+    connections = [Connection(by_token, token) for token in tokens]
     for connection in connections:
         await connection.open(stack)
     await demote(database, found[1])

@@ -4,12 +4,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from callers import production
 from sockets import greeted, running
 
 from db import Database
 from db.core import ingest
 from db.events import Event
 from gateway.app import create_app
+from gateway.refusals import MAX_KINDS, Kind, Refusals
 from gateway.requests import truncated
 from gateway.serving import configuration
 from gateway.settings import Settings
@@ -76,10 +78,42 @@ async def test_the_same_document_has_the_same_hash(recorded: Any) -> None:
     assert len(first) == 16
 
 
-async def test_refused_requests_are_recorded_too(recorded: Any) -> None:
-    _, found = await recorded(asking("{"), asking(content=b"{}", json=None))
+async def test_refused_requests_are_counted(recorded: Any) -> None:
+    refused = asking(content=b"{}", json=None)
+    _, found = await recorded(asking("{"), refused, refused)
     assert [event.payload["status"] for event in found] == [200, 415]
-    assert found[1].payload["document"] is None
+    (_, counted) = found
+    assert counted.payload.pop("seconds") >= 0
+    assert counted.event_type == "api_requests_refused"
+    assert counted.payload == {
+        "status": 415,
+        "ip": "127.0.0.0/24",
+        "key_id": None,
+        "count": 2,
+        "request_bytes": 0,
+    }
+
+
+async def test_refusals_of_very_many_networks_are_few_events() -> None:
+    stored: dict[Kind, int] = {}
+    refusals = Refusals(lambda kind, payload: stored.update({kind: payload["count"]}))
+    for number in range(MAX_KINDS * 3):
+        refusals.add(Kind(401, f"{number}"), request_bytes=0)
+    refusals.flush()
+    refusals.flush()
+    assert len(stored) == MAX_KINDS + 1
+    assert stored[Kind(401)] == MAX_KINDS * 2
+
+
+async def test_operations_that_are_refused_over_a_websocket_are_counted(database_url: str) -> None:
+    settings = production(request_log="on", public_read=True)
+    config = configuration(settings, Database(database_url))
+    async with running(config) as address, greeted(address) as client:
+        for number in range(5):
+            await client.refusal(f"{number}", "{ users { totalCount } }")
+    (counted,) = await events(database_url)
+    assert counted.event_type == "api_requests_refused"
+    assert (counted.payload["count"], counted.payload["status"]) == (5, None)
 
 
 async def test_operations_over_a_websocket_are_recorded_once_they_are_over(

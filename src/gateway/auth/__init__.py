@@ -15,7 +15,9 @@ from starlette.requests import HTTPConnection
 
 from db import Database
 from db.core.credential import PREFIX
+from db.feeds import CHANGES
 from gateway.auth.developer import Developer
+from gateway.auth.failed_sign_ins import FailedSignIns, name_of
 from gateway.auth.keys import Keys
 from gateway.auth.minting import mint
 from gateway.auth.recent import Clock
@@ -23,9 +25,11 @@ from gateway.auth.refusal import NotValid, invalid, unauthenticated
 from gateway.auth.session import COOKIE, Session
 from gateway.auth.tokens import Tokens
 from gateway.auth.watch import Watch
+from gateway.callers import network_of
 from gateway.errors import Refused
 from gateway.proxies import is_from_elsewhere
 from gateway.settings import Settings
+from graph.core.budget import MEMORY, Budget
 from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
@@ -51,6 +55,8 @@ class Auth:
         self.keys = Keys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
         self.developer = Developer(database, clock)
+        self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
+        database.hints.hearers.append(self._forget_absent)
         self.session = Session(clock)
         self.watch = Watch(self)
 
@@ -63,10 +69,43 @@ class Auth:
         if not given:
             return await self._without_credential(connection)
         try:
-            return await self.holder(_bearer(given))
+            return await self._signed_in(given, network_of(connection))
         except NotValid as reason:
             log.info("credential refused", reason=str(reason))
             raise invalid() from None
+
+    async def _signed_in(self, given: list[str], network: str) -> Principal:
+        """The principal of a credential, unless its network has failed too often. Raises NotValid,
+        Refused and Unavailable."""
+        name, failed = name_of(given), self.failed
+        failed.check(name)
+        if not failed.was_valid(name) and await failed.is_exhausted(network):
+            await self._check_signed(given, network)
+        generation = failed.generation
+        try:
+            principal = await self.holder(_bearer(given))
+        except NotValid as invalid:
+            await failed.failed(network, name, invalid, generation)
+            raise
+        failed.succeeded(name)
+        return principal
+
+    async def _check_signed(self, given: list[str], network: str) -> None:
+        """Raises Refused unless it is a token of the issuer: that is known without the database."""
+        try:
+            if self.tokens:
+                await self.tokens.claims(_bearer(given))
+                return
+        except NotValid:
+            pass
+        raise await self.failed.refusal(network)
+
+    def _forget_absent(self, feeds: Collection[str]) -> None:
+        """Has credentials looked up again that were unknown, when rows were stored."""
+        if CHANGES.name in feeds:
+            self.failed.forget_results()
+            for recent in (self.keys.recent, *(self.tokens.recents if self.tokens else ())):
+                recent.forget_absent()
 
     def watched(
         self,
@@ -134,6 +173,11 @@ class Auth:
         if not self.settings.public_read:
             raise unauthenticated()
         return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
+
+
+def _budget(settings: Settings) -> Budget:
+    storage = settings.budget_storage
+    return Budget(storage.get_secret_value() if storage else MEMORY)
 
 
 def _given(connection: HTTPConnection, authorization: str | None) -> list[str]:

@@ -1,8 +1,8 @@
 """Keys: signing in with an API key.
 
 What is known of a key counts for five seconds, so that a revoked one is refused everywhere within
-five, at one indexed read per key, process and five seconds. An unknown key and a wrong secret take
-the same way to the same answer.
+five, at one indexed read per key, process and five seconds; keys that are needed at the same time
+are read together. An unknown key and a wrong secret take the same way to the same answer.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from db import Database, api_keys
 from db.core.credential import Mint
 from db.core.error_facts import summary
 from db.core.errors import Unavailable
+from db.core.reads import Reads
 from db.users import lowest
 from gateway.auth.recent import Clock, Recent
 from gateway.auth.refusal import NotValid
@@ -34,6 +35,7 @@ class Keys:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
+        self.reads = Reads(database)
         self.recent = Recent(self._read, RECENT_SECONDS, REMEMBERED, clock)
         self.used: set[UUID] = set()
 
@@ -47,7 +49,7 @@ class Keys:
         if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
             raise NotValid("key revoked or expired")
         if held.disabled_at:
-            raise NotValid("user disabled")
+            raise NotValid("user disabled", lasts=False)
         self.used.add(held.id)
         return _principal(held)
 
@@ -76,8 +78,7 @@ class Keys:
             log.warning("the use of keys could not be noted", error=summary(error), exc_info=traced)
 
     async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
-        async with self.database.read() as session:
-            return await api_keys.by_prefixes(session, prefixes)
+        return await self.reads.of(api_keys.by_prefixes, prefixes)
 
 
 def _principal(held: Any) -> Principal:

@@ -8,7 +8,12 @@ CHALLENGE = {"www-authenticate": REALM}
 
 
 class NotValid(Exception):
-    """A credential that proves nothing; the reason is for the log and holds nothing of it."""
+    """A credential that proves nothing; the reason is for the log and holds nothing of it. It does
+    not last where the credential may become valid in a moment."""
+
+    def __init__(self, reason: str, *, lasts: bool = True) -> None:
+        super().__init__(reason)
+        self.lasts = lasts
 
 
 def unauthenticated(message: str = SIGN_IN) -> Refused:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from db import Database, identity
+from db import Database, ReadSession, identity
 from db.core.email import is_address, normalised
+from db.core.reads import Reads
 from db.users import RANKS, SUBJECT, Role
 from gateway.auth.issuer import Issuer
 from gateway.auth.recent import Clock, Recent
@@ -27,6 +28,7 @@ LEEWAY_SECONDS = 60
 RECENT_SECONDS = 5
 REMEMBERED = 10_000
 TYPES = {"jwt", "at+jwt", "application/at+jwt"}  # RFC 9068 §2.1 for the latter two
+USED = {"sub", "exp", "email", "email_verified"}
 REQUIRED = ["sub", "exp", "iss", "aud"]
 
 _verifier = jwt.PyJWT({"require": REQUIRED, "enforce_minimum_key_length": True})
@@ -59,28 +61,38 @@ class Tokens:
         self.settings = settings
         self.database = database
         self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
-        self.recent = Recent(self._users, RECENT_SECONDS, REMEMBERED, clock)
+        self.reads = Reads(database)
+        self.known = Recent(self._users, RECENT_SECONDS, REMEMBERED, clock)
+        self.newcomers = Recent(self._sign_in_first, RECENT_SECONDS, REMEMBERED, clock)
         self.proven: dict[bytes, Proven] = {}
+
+    @property
+    def recents(self) -> tuple[Recent[Any, Any], ...]:
+        """What is remembered of users."""
+        return self.known, self.newcomers
 
     async def principal(self, text: str) -> Principal:
         """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer or
         the database cannot be read."""
-        claims = await self._claims(text)
+        claims = await self.claims(text)
         person = _person(claims)
-        user = await self.recent.get(person)
-        if user is None:
-            raise NotValid("no such user" if person.email else "no verified address")
+        user = await self.known.get(person.subject)
+        if user is None and person.email is None:
+            raise NotValid("no verified address", lasts=False)
+        if user is None and (user := await self.newcomers.get(person)) is None:
+            raise NotValid("no such user", lasts=False)
         if user.disabled_at:
-            raise NotValid("user disabled")
+            raise NotValid("user disabled", lasts=False)
         return Principal(user.id, self._role(user, claims))
 
     async def renew(self, texts: Iterable[str]) -> None:
         """Reads the users of tokens that were found valid, all together. Raises Unavailable."""
-        await self.recent.renew({_person(_said(text)) for text in texts})
+        await self.known.renew({_person(_said(text)).subject for text in texts})
 
-    async def _claims(self, text: str) -> dict[str, Any]:
-        """What a token says; its signature, once verified, is so as long as the key is in use."""
-        name = hashlib.sha256(text.encode()).digest()
+    async def claims(self, text: str) -> dict[str, Any]:
+        """What a token says; its signature, once verified, is so as long as the key is in use.
+        Raises NotValid and Unavailable."""
+        name = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
         proven = self.proven.get(name)
         if proven is None or proven.is_over or await self.issuer.key(proven.kid) != proven.key:
             proven = self.proven[name] = await self._prove(text)
@@ -95,10 +107,13 @@ class Tokens:
             kid = header.get("kid")
             key = await self.issuer.key(kid)
             if key is None or key.algorithm_name != header["alg"]:
-                raise NotValid("no such key")
-            return Proven(kid, key, self._verified(text, key))
+                raise NotValid("no such key", lasts=False)
+            claims = self._verified(text, key)
+            used = {*USED, self.settings.oidc_role_claim}
+            return Proven(kid, key, {name: claims[name] for name in claims if name in used})
         except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise NotValid(type(error).__name__) from error
+            lasts = not isinstance(error, jwt.ImmatureSignatureError)
+            raise NotValid(type(error).__name__, lasts=lasts) from error
 
     def _check(self, header: dict[str, Any]) -> None:
         if header.get("alg") not in self.settings.algorithms:
@@ -116,20 +131,21 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
         )
 
-    async def _users(self, people: Collection[Person]) -> dict[Person, Any]:
-        subjects = {person.subject for person in people}
-        async with self.database.read() as session:
-            known = await identity.by_subjects(session, self.issuer.name, subjects)
-        users = {person: known.get(person.subject) for person in people}
-        for person in people:
-            if users[person] is None and person.email is not None:
-                users[person] = await self._sign_in_first(person.subject, person.email)
-        return users
+    async def _users(self, subjects: Collection[str]) -> dict[str, Any]:
+        return await self.reads.of(self._by_subjects, subjects)
 
-    async def _sign_in_first(self, subject: str, email: str) -> Any | None:
+    async def _by_subjects(self, session: ReadSession, subjects: Collection[str]) -> dict[str, Any]:
+        return await identity.by_subjects(session, self.issuer.name, subjects)
+
+    async def _sign_in_first(self, people: Collection[Person]) -> dict[Person, Any]:
         create = self.settings.oidc_create_users
-        async with self.database.write(identity.SIGNING_IN) as session:
-            return await identity.sign_in_first(session, self.issuer.name, subject, email, create)
+        users: dict[Person, Any] = {}
+        for person in people:
+            async with self.database.write(identity.SIGNING_IN) as session:
+                users[person] = await identity.sign_in_first(
+                    session, self.issuer.name, person.subject, person.email or "", create
+                )
+        return users
 
     def _role(self, user: Any, claims: dict[str, Any]) -> Role:
         """The user's role; or, where a claim decides, the highest it names, else MEMBER."""

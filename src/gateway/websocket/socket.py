@@ -3,6 +3,7 @@
 import asyncio
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ INIT_SECONDS = 10.0
 MAX_OPERATIONS = 20  # at once
 MESSAGES_PER_SECOND = 50
 BURST = 100  # messages, after a time of silence
+REFUSALS = {"RATE_LIMITED", "FORBIDDEN", "UNAUTHENTICATED"}
 UNIDENTIFIED = "Too many sockets wait for connection_init: send it at once"
 CROWDED = f"A socket takes {MAX_OPERATIONS} operations at once: complete one, or open another."
 
@@ -133,7 +135,9 @@ class Socket:
         try:
             return await self._service.auth.principal(self._connection, authorization)
         except Refused as refused:
-            raise Closed(Code.FORBIDDEN, str(refused)) from None
+            later = refused.status == HTTPStatus.TOO_MANY_REQUESTS
+            code = Code.TRY_AGAIN if later else Code.FORBIDDEN
+            raise Closed(code, str(refused)) from None
         except Unavailable as away:
             raise Closed(Code.TRY_AGAIN, away.message) from None
 
@@ -244,14 +248,25 @@ class Socket:
         log.info("operation", operation=operation.name, kind=operation.kind)
         context = service.context(caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
-            subscriber.answer(await execute(operation, given.variables, context))
+            answer = await execute(operation, given.variables, context)
+            if not answer.executed:
+                _note_refusal(asked, answer.errors)
+            subscriber.answer(answer)
             return
         opened = await service.live.open(operation, given.variables, context, subscriber)
         if isinstance(opened, Answer):
+            _note_refusal(asked, opened.errors)
             subscriber.end(opened.errors)
         else:
             subscriber.follow(opened)
 
 
 def _told(asked: Asked, *errors: GraphQLError) -> list[dict[str, Any]]:
-    return [formatted(error, asked.request_id) for error in errors]
+    told = [formatted(error, asked.request_id) for error in errors]
+    _note_refusal(asked, told)
+    return told
+
+
+def _note_refusal(asked: Asked, errors: list[dict[str, Any]]) -> None:
+    """Notes that an operation was refused for want of rights or points."""
+    asked.refused = any(error["extensions"]["code"] in REFUSALS for error in errors)

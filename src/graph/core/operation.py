@@ -266,6 +266,7 @@ async def _refused(
         await charge_fault(context.account)
         return [too_many]
     if forbidden := _forbidden(operation, given, context.principal):
+        await charge_fault(context.account)
         return [forbidden]
     declared = operation.node.variable_definitions or ()
     coerced = get_variable_values(

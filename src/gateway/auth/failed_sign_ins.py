@@ -1,0 +1,108 @@
+"""Failed sign-ins: how many a network may have in a minute, and which credentials failed lately.
+
+Without any left, a network signs in only with credentials that were valid before. Each invalid
+credential is charged to its network once a minute, however often it is sent: a client with an
+expired one must not lock out its neighbours. It is refused by itself when it is sent too often.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cachetools import LRUCache
+
+from gateway.auth.recent import Clock
+from gateway.auth.refusal import NotValid
+from gateway.errors import Refused
+from graph.core.budget import MINUTE, Account, Budget
+
+REFUSED_SECONDS = 5.0  # for which a refusal is repeated without looking at the credential again
+REMEMBERED = 10_000  # credentials, of some 300 bytes each
+
+TOO_MANY = "Too many failed sign-ins: try again in {} seconds, with a valid credential."
+
+
+@dataclass(slots=True)
+class Failure:
+    """An invalid credential: `until` when that is known for sure, and how often it was sent until
+    the end of its minute. It is out of date with an earlier `generation`."""
+
+    reason: str
+    until: float
+    generation: int
+    minute_end: float
+    count: int = 1
+
+
+class FailedSignIns:
+    """At most `limit` failed sign-ins a minute per network; 0 is no limit."""
+
+    def __init__(self, budget: Budget, limit: int, clock: Clock) -> None:
+        self.budget = budget
+        self.limit = limit
+        self.clock = clock
+        self.generation = 0
+        self.failures: LRUCache[bytes, Failure] = LRUCache(REMEMBERED)
+        self.valid: LRUCache[bytes, bool] = LRUCache(REMEMBERED)
+
+    def check(self, name: bytes) -> None:
+        """Raises NotValid for a credential that failed just now, Refused for one sent too often."""
+        if (failure := self.failures.get(name)) is None:
+            return
+        if (left := failure.minute_end - self.clock()) <= 0:
+            del self.failures[name]
+            return
+        failure.count += 1
+        if self.limit and failure.count > self.limit:
+            raise too_many(left)
+        if self.clock() < failure.until and failure.generation == self.generation:
+            raise NotValid(failure.reason)
+
+    def was_valid(self, name: bytes) -> bool:
+        """Whether a credential was valid when it was last looked at."""
+        found: bool = self.valid.get(name, False)
+        return found
+
+    def succeeded(self, name: bytes) -> None:
+        """Remembers a valid credential."""
+        self.valid[name] = True
+
+    async def is_exhausted(self, network: str) -> bool:
+        """Whether a network has no failure left."""
+        return bool(self.limit) and not await self._account(network).has(1)
+
+    async def refusal(self, network: str) -> Refused:
+        """The refusal for a network without any left."""
+        return too_many(await self._account(network).wait(1))
+
+    async def failed(self, network: str, name: bytes, invalid: NotValid, generation: int) -> None:
+        """Counts a failure, of a credential read at a `generation`. Raises Refused where the
+        network has none left."""
+        self.valid.pop(name, None)
+        now, known = self.clock(), self.failures.get(name)
+        until = now + REFUSED_SECONDS if invalid.lasts else now
+        if known is not None:
+            known.reason, known.until, known.generation = str(invalid), until, generation
+            return
+        self.failures[name] = Failure(str(invalid), until, generation, now + MINUTE)
+        if self.limit and not await self._account(network).take(1):
+            raise await self.refusal(network)
+
+    def forget_results(self) -> None:
+        """Has credentials looked at again that failed before, since keys or users were stored."""
+        self.generation += 1
+
+    def _account(self, network: str) -> Account:
+        return Account(self.budget, f"failed sign-ins of {network}", self.limit)
+
+
+def too_many(seconds: float) -> Refused:
+    """The refusal for that long."""
+    whole = max(1, math.ceil(seconds))
+    return Refused(TOO_MANY.format(whole), 429, "RATE_LIMITED", {"retry-after": str(whole)})
+
+
+def name_of(given: Sequence[str]) -> bytes:
+    """What stands for a credential, as short as any other."""
+    return sha256("\n".join(given).encode(errors="surrogatepass")).digest()

@@ -1,0 +1,80 @@
+"""Refusals: refused requests, counted by caller and recorded together once a minute.
+
+A refusal costs a caller next to nothing. Recorded one by one, they would fill the database.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+SECONDS = 60.0
+MAX_KINDS = 1_000  # in a minute; further ones are counted for no network
+
+TOO_MANY_REQUESTS = 429
+DENIED = {401, 403, TOO_MANY_REQUESTS}
+
+
+class Kind(NamedTuple):
+    """What is counted together: a status, and who was refused. Over a WebSocket there is none."""
+
+    status: int | None
+    ip: str | None = None
+    user_id: UUID | None = None
+    key_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class Count:
+    """Refused requests of one kind, the bytes of their bodies, and when the first one came."""
+
+    requests: int = 0
+    request_bytes: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+
+class Refusals:
+    """Counts refused requests, and hands them to `store` a minute after the first."""
+
+    def __init__(self, store: Callable[[Kind, dict[str, Any]], None]) -> None:
+        self.store = store
+        self.counts: dict[Kind, Count] = {}
+        self.timer: asyncio.TimerHandle | None = None
+
+    def add(self, kind: Kind, request_bytes: int) -> None:
+        """Counts one."""
+        if kind not in self.counts and len(self.counts) >= MAX_KINDS:
+            kind = Kind(kind.status)
+        count = self.counts.setdefault(kind, Count())
+        count.requests += 1
+        count.request_bytes += request_bytes
+        if self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Hands over what was counted."""
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+        counts, self.counts = self.counts, {}
+        for kind, count in counts.items():
+            self.store(kind, _payload(kind, count))
+
+
+def is_refused(status: int, document: object) -> bool:
+    """Whether a response of that status, to a request whose document was read or is None, is a
+    refusal."""
+    return status in DENIED or (400 <= status < 500 and document is None)
+
+
+def _payload(kind: Kind, count: Count) -> dict[str, Any]:
+    return {
+        "status": kind.status,
+        "ip": kind.ip,
+        "key_id": kind.key_id,
+        "count": count.requests,
+        "request_bytes": count.request_bytes,
+        "seconds": round(time.monotonic() - count.began, 1),
+    }
