@@ -34,6 +34,7 @@ from gateway.negotiation import (
 )
 from gateway.parameters import Parameters
 from gateway.proxies import link
+from gateway.refusals import are_refusals
 from gateway.service import Service
 from gateway.streams import Streams
 from graph.core.errors import formatted
@@ -89,7 +90,8 @@ class Endpoint:
         if operation.kind == "subscription":
             open = partial(self.service.live.open, operation, asked.variables, context)
             return self._delivery(request, open, media_type)
-        return answers.respond(await execute(operation, asked.variables, context), media_type)
+        answer = await execute(operation, asked.variables, context)
+        return _respond(answer, request=request, media_type=media_type)
 
     def _delivery(self, request: Request, open: Open, media_type: str) -> Response:
         """A stream; in case it is refused, the answer is in the other media type."""
@@ -102,7 +104,7 @@ class Endpoint:
             answers.FORMS[stream_type],
             partial(open, after=None if last_event == "" else last_event),
             partial(self._place, request),
-            partial(answers.respond, media_type=media_type),
+            partial(_respond, request=request, media_type=media_type),
         )
 
     @contextmanager
@@ -186,4 +188,10 @@ def _check_method(operation: Operation, method: str) -> None:
 
 def _failed(failed: RequestFailed, request: Request, media_type: str) -> Response:
     errors = [formatted(error, request.state.request_id) for error in failed.errors]
-    return answers.respond(Answer(None, errors, executed=False), media_type)
+    answer = Answer(None, errors, executed=False)
+    return _respond(answer, request=request, media_type=media_type)
+
+
+def _respond(answer: Answer, *, request: Request, media_type: str) -> Response:
+    request.state.refused = not answer.executed and are_refusals(answer.errors)
+    return answers.respond(answer, media_type)

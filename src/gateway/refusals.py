@@ -5,7 +5,7 @@ A refusal costs a caller next to nothing. Recorded one by one, they would fill t
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,8 +13,8 @@ from uuid import UUID
 SECONDS = 60.0
 MAX_KINDS = 1_000  # in a minute; further ones are counted for no network
 
-TOO_MANY_REQUESTS = 429
-DENIED = {401, 403, TOO_MANY_REQUESTS}
+DENIED = {401, 403, 429}
+CODES = {"UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED"}  # of errors
 
 
 class Kind(NamedTuple):
@@ -63,10 +63,15 @@ class Refusals:
             self.store(kind, _payload(kind, count))
 
 
-def is_refused(status: int, document: object) -> bool:
+def is_refusal(status: int, document: object) -> bool:
     """Whether a response of that status, to a request whose document was read or is None, is a
     refusal."""
     return status in DENIED or (400 <= status < 500 and document is None)
+
+
+def are_refusals(errors: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the errors of an operation that was not executed deny rights or points."""
+    return any(error["extensions"]["code"] in CODES for error in errors)
 
 
 def _payload(kind: Kind, count: Count) -> dict[str, Any]:

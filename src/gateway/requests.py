@@ -28,7 +28,7 @@ from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest import Ingestion, Parcel
 from db.events import API_SERVER, LOGGED, EventSeverity
-from gateway.refusals import Kind, Refusals, is_refused
+from gateway.refusals import Kind, Refusals, is_refusal
 from graph.core.permission import ANONYMOUS, Principal
 
 PATH = "/graphql"
@@ -207,7 +207,7 @@ class _Exchange:
             document=hashed(document) if document else None,
             status=self.status,
             failed=self.status >= 500,
-            refused=is_refused(self.status, document),
+            refused=state.get("refused", False) or is_refusal(self.status, document),
             request_bytes=self.request_bytes,
             response_bytes=self.response_bytes,
             began=self.began,

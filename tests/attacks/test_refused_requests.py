@@ -131,6 +131,26 @@ async def test_sockets_and_streams_have_the_same_tries(database: Database) -> No
         assert codes == [4403, 4403, 4403, 1013]
 
 
+async def test_operations_without_the_right_cost_points_and_are_recorded_together(
+    database: Database, database_url: str
+) -> None:
+    """In the media type whose failed operations have the status 200, too."""
+    points = {"budget_points_per_minute_anonymous": 25 * MOST}
+    settings = production(request_log="on", public_read=True, **points)
+    app = gateway(settings, Database(database_url))
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client,
+    ):
+        body = {"query": "{ users { totalCount } }"}
+        answers = [await client.post("/graphql", json=body) for _ in range(MANY)]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [200] * MOST + [429] * (MANY - MOST)
+    counted = {event.payload["status"]: event.payload["count"] for event in await events(database)}
+    assert counted == {200: MOST, 429: MANY - MOST}
+
+
 async def test_refusals_are_recorded_together(database: Database, database_url: str) -> None:
     settings = production(request_log="on", budget_points_per_minute=25)
     key = await make_key(database, settings)

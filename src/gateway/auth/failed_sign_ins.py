@@ -25,11 +25,12 @@ TOO_MANY = "Too many failed sign-ins: try again in {} seconds, with a valid cred
 
 @dataclass(slots=True)
 class Failure:
-    """An invalid credential: `until` when that is known for sure, and how often it was sent until
-    the end of its minute. It is out of date with an earlier `generation`."""
+    """An invalid credential, when it was looked at, and how often it was sent until the end of its
+    minute. One that `lasts` need not be looked at again in the same `generation`."""
 
     reason: str
-    until: float
+    lasts: bool
+    at: float
     generation: int
     minute_end: float
     count: int = 1
@@ -50,13 +51,14 @@ class FailedSignIns:
         """Raises NotValid for a credential that failed just now, Refused for one sent too often."""
         if (failure := self.failures.get(name)) is None:
             return
-        if (left := failure.minute_end - self.clock()) <= 0:
+        if self.clock() >= failure.minute_end:
             del self.failures[name]
             return
         failure.count += 1
-        if self.limit and failure.count > self.limit:
-            raise too_many(left)
-        if self.clock() < failure.until and failure.generation == self.generation:
+        if not failure.lasts or failure.generation != self.generation:
+            return
+        self._check_count(failure)
+        if self.clock() < failure.at + REFUSED_SECONDS:
             raise NotValid(failure.reason)
 
     def was_valid(self, name: bytes) -> bool:
@@ -81,17 +83,21 @@ class FailedSignIns:
         network has none left."""
         self.valid.pop(name, None)
         now, known = self.clock(), self.failures.get(name)
-        until = now + REFUSED_SECONDS if invalid.lasts else now
-        if known is not None:
-            known.reason, known.until, known.generation = str(invalid), until, generation
-            return
-        self.failures[name] = Failure(str(invalid), until, generation, now + MINUTE)
-        if self.limit and not await self._account(network).take(1):
+        minute_end, count = (known.minute_end, known.count) if known else (now + MINUTE, 1)
+        self.failures[name] = failure = Failure(
+            str(invalid), invalid.lasts, now, generation, minute_end, count
+        )
+        if known is None and self.limit and not await self._account(network).take(1):
             raise await self.refusal(network)
+        self._check_count(failure)
 
     def forget_results(self) -> None:
         """Has credentials looked at again that failed before, since keys or users were stored."""
         self.generation += 1
+
+    def _check_count(self, failure: Failure) -> None:
+        if self.limit and failure.count > self.limit:
+            raise too_many(failure.minute_end - self.clock())
 
     def _account(self, network: str) -> Account:
         return Account(self.budget, f"failed sign-ins of {network}", self.limit)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Send
 from db.core.errors import Unavailable
 from gateway import callers, frames, parameters, telemetry
 from gateway.errors import Refused
+from gateway.refusals import are_refusals
 from gateway.requests import Asked, hashed
 from gateway.service import Service
 from gateway.streams import Stream
@@ -38,7 +39,6 @@ INIT_SECONDS = 10.0
 MAX_OPERATIONS = 20  # at once
 MESSAGES_PER_SECOND = 50
 BURST = 100  # messages, after a time of silence
-REFUSALS = {"RATE_LIMITED", "FORBIDDEN", "UNAUTHENTICATED"}
 UNIDENTIFIED = "Too many sockets wait for connection_init: send it at once"
 CROWDED = f"A socket takes {MAX_OPERATIONS} operations at once: complete one, or open another."
 
@@ -249,13 +249,12 @@ class Socket:
         context = service.context(caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
             answer = await execute(operation, given.variables, context)
-            if not answer.executed:
-                _note_refusal(asked, answer.errors)
+            asked.refused = not answer.executed and are_refusals(answer.errors)
             subscriber.answer(answer)
             return
         opened = await service.live.open(operation, given.variables, context, subscriber)
         if isinstance(opened, Answer):
-            _note_refusal(asked, opened.errors)
+            asked.refused = are_refusals(opened.errors)
             subscriber.end(opened.errors)
         else:
             subscriber.follow(opened)
@@ -263,10 +262,5 @@ class Socket:
 
 def _told(asked: Asked, *errors: GraphQLError) -> list[dict[str, Any]]:
     told = [formatted(error, asked.request_id) for error in errors]
-    _note_refusal(asked, told)
+    asked.refused = are_refusals(told)
     return told
-
-
-def _note_refusal(asked: Asked, errors: list[dict[str, Any]]) -> None:
-    """Notes that an operation was refused for want of rights or points."""
-    asked.refused = any(error["extensions"]["code"] in REFUSALS for error in errors)
