@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.core.errors import Unavailable
-from graph.core.errors import CODES as DOMAIN_CODES
+from graph.core.errors import CODES as DOMAIN_CODES, shortened
 
 JSON = "application/json"
 RETRY = {"retry-after": "1"}
@@ -84,7 +84,7 @@ async def handle_refused(request: Request, refused: Refused) -> Response:
 async def handle_http(request: Request, error: HTTPException) -> Response:
     """Starlette's handler of its own errors: no such path, no such method."""
     message = f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}"
-    refused = Refused(message, error.status_code, headers=error.headers)
+    refused = Refused(shortened(message), error.status_code, headers=error.headers)
     return refusal(refused, request.state.request_id)
 
 

@@ -82,6 +82,14 @@ class Frames(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self.pace = Pace(transport, self._abort)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.handshake_initiated or self.transport.is_closing():
+            return
+        if refusal := b"".join(self.conn.data_to_send()):  # of a head, which uvicorn leaves unsent
+            self.transport.write(refusal)
+            self.transport.close()
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:

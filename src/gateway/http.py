@@ -79,7 +79,7 @@ class Endpoint:
             operation = await self.service.prepared(asked, principal, account)
         except RequestFailed as failed:
             return _failed(failed, request, media_type)
-        telemetry.note(operation=operation.name, kind=operation.kind)
+        telemetry.note(operation=operation.short_name, kind=operation.kind)
         _check_method(operation, request.method)
         request.state.document = asked.query
         shows_cost = request.headers.get(SHOW_COST) == "1"

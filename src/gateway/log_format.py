@@ -20,6 +20,8 @@ CHATTY = ("uvicorn", "uvicorn.error", "alembic", "asyncio", "websockets", "httpx
 # Where the message of a library may begin to quote: a line of its own, brackets, quotation marks.
 _QUOTES = re.compile(r"[\n<(\[{'\"`].*", re.DOTALL)
 
+MAX_DETAIL = 1_000  # characters
+
 log = structlog.get_logger()
 
 
@@ -81,6 +83,7 @@ def _formatter(as_json: bool) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.ExceptionRenderer(_exception),
             _summarized,
+            _bounded,
             structlog.processors.JSONRenderer() if as_json else _console(),
         ],
     )
@@ -98,6 +101,16 @@ def _exception(exc_info: structlog.typing.ExcInfo) -> str:
 def _summarized(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Exceptions among the details of a line have no messages either."""
     return {k: summary(v) if isinstance(v, BaseException) else v for k, v in event.items()}
+
+
+def _bounded(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Details whose length clients decide, such as the name of an operation, are cut."""
+    return {k: v if k == "exception" else _cut(v) for k, v in event.items()}
+
+
+def _cut(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > MAX_DETAIL
+    return f"{value[: MAX_DETAIL - 1]}…" if is_long else value
 
 
 def _library_message(

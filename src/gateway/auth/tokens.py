@@ -47,11 +47,12 @@ class Proven(NamedTuple):
     kid: str | None
     key: jwt.PyJWK
     claims: dict[str, Any]
+    until: float
 
     @property
     def is_over(self) -> bool:
         """Whether it has expired since."""
-        return float(self.claims["exp"]) <= time.time() - LEEWAY_SECONDS
+        return self.until <= time.time() - LEEWAY_SECONDS
 
 
 class Tokens:
@@ -110,8 +111,9 @@ class Tokens:
                 raise NotValid("no such key", lasts=False)
             claims = self._verified(text, key)
             used = {*USED, self.settings.oidc_role_claim}
-            return Proven(kid, key, {name: claims[name] for name in claims if name in used})
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            kept = {name: claims[name] for name in claims if name in used}
+            return Proven(kid, key, kept, float(claims["exp"]))
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError) as error:
             lasts = not isinstance(error, jwt.ImmatureSignatureError)
             raise NotValid(type(error).__name__, lasts=lasts) from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.core import json
+from db.core.check import is_deep
 from gateway.websocket.codes import Closed, Code
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -84,12 +85,8 @@ def parsed(text: str) -> Message:
 
 
 def pong(payload: Payload) -> bytes:
-    """The answer to a ping. Raises Closed for a payload nested too deeply to be written."""
-    content = {"type": "pong"} | ({} if payload is None else {"payload": payload})
-    try:
-        return json.dumps(content)
-    except TypeError as error:
-        raise _malformed("payload is nested too deeply") from error
+    """The answer to a ping."""
+    return json.dumps({"type": "pong"} | ({} if payload is None else {"payload": payload}))
 
 
 def _decoded(text: str) -> dict[str, Any]:
@@ -102,6 +99,8 @@ def _decoded(text: str) -> dict[str, Any]:
 
 def _payload(content: dict[str, Any]) -> Payload:
     payload: Payload = _optional(content, "payload", dict, "an object")
+    if is_deep(payload):
+        raise _malformed("payload is nested too deeply")
     return payload
 
 

@@ -244,8 +244,8 @@ class Socket:
         asked.document = hashed(given.query)
         account = service.callers.account(self._connection, principal)
         operation = await service.prepared(given, principal, account)
-        asked.operation, asked.kind = operation.name, operation.kind
-        log.info("operation", operation=operation.name, kind=operation.kind)
+        asked.operation, asked.kind = operation.short_name, operation.kind
+        log.info("operation", operation=asked.operation, kind=operation.kind)
         context = service.context(caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
             answer = await execute(operation, given.variables, context)

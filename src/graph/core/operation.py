@@ -45,6 +45,7 @@ CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
 TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
 FIXED_BYTES = 4 * 1024
 MAX_ERRORS = 5
+MAX_NAME = 200  # characters of the name of an operation that are logged
 LIMITS = Limits()
 SECONDS = 10.0
 STORED = "{} What the mutation changed is stored."
@@ -77,6 +78,11 @@ class Operation:
     @property
     def name(self) -> str | None:
         return self.node.name.value if self.node.name else None
+
+    @property
+    def short_name(self) -> str | None:
+        """The name as it is logged and recorded."""
+        return self.name and self.name[:MAX_NAME]
 
     @property
     def kind(self) -> Kind:
