@@ -1,7 +1,7 @@
 """Callers send inputs that are small to write and long work to coerce, for each use of them.
 
 Every value of every input is counted before any is coerced: in literals and variables, for each
-field and each row that uses it, over every transport.
+field that uses it, and in part for each row, over every transport.
 """
 
 import time
@@ -44,7 +44,7 @@ USES: dict[str, tuple[str, dict[str, Any]]] = {
         {"f": EMPTY},
     ),
     "rows": (
-        f"query ($f: DreamFilter) {{ dreams(first: 50) {{ nodes {{ {REMIXES} }} }} }}",
+        f"query ($f: DreamFilter) {{ dreams(first: 100) {{ nodes {{ {REMIXES} }} }} }}",
         {"f": EMPTY},
     ),
     "default": (
@@ -52,8 +52,8 @@ USES: dict[str, tuple[str, dict[str, Any]]] = {
         {},
     ),
     "literal in rows": (
-        "{ dreams(first: 100) { nodes { remixes(first: 1, filter: {or: [{} {} {} {} {} {} {} {} {} "
-        "{} {} {} {} {} {} {} {} {} {}]}) { totalCount } } } }",
+        f"{{ dreams(first: 100) {{ nodes {{ remixes(filter: {{or: [{'{} ' * 100}]}}) "
+        "{ totalCount } } } }",
         {},
     ),
 }

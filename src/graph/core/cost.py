@@ -9,7 +9,7 @@ skipped.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -32,8 +32,9 @@ from graphql.utilities import value_from_ast_untyped
 
 from db.core import json
 from db.core.page import DEFAULT_SIZE, MAX_SIZE
-from graph.core.values import NONE, Inputs, inputs_of
+from graph.core.values import NONE, PER_POINT, Inputs, Sent, inputs_of
 
+ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
 SIZES = ("first", "last", "ids")
 INTROSPECTION = {"__schema": 500, "__type": 20}
 
@@ -50,62 +51,86 @@ class Priced:
     fields: tuple["Priced", ...]
     inputs: Inputs = NONE
 
-    def points(self, variables: Variables, page: int = DEFAULT_SIZE) -> int:
-        """Its points where the lists of its parent have that many rows."""
-        rows, page = self._rows(variables, page)
-        below = sum(field.points(variables, page) for field in self.fields)
-        return self.inputs.points(variables) + rows * (self.own + below)
+    def points(self, sent: Sent, page: int = DEFAULT_SIZE) -> int:
+        """Its points without its inputs, where the lists of its parent have that many rows."""
+        return sent.once(("points", id(self), page), lambda: self._points(sent, page))
 
-    def values(self, variables: Variables, page: int = DEFAULT_SIZE) -> int:
-        """The values of its inputs and of those below it, for each row that uses them."""
-        rows, page = self._rows(variables, page)
-        below = sum(field.values(variables, page) for field in self.fields)
-        return self.inputs.values(variables) + rows * below
+    def declared(self, sent: Sent) -> int:
+        """The points declared for its inputs and those below it, which are for a statement each."""
+        return sent.once(("declared", id(self)), lambda: self._declared(sent))
 
-    def _rows(self, variables: Variables, page: int) -> tuple[int, int]:
+    def values(self, sent: Sent) -> int:
+        """The values of its inputs and of those below it."""
+        return sent.once(("values", id(self)), lambda: self._values(sent))
+
+    def repeated(self, sent: Sent, page: int = DEFAULT_SIZE) -> int:
+        """The same, counted for each row that uses them."""
+        return sent.once(("repeated", id(self), page), lambda: self._repeated(sent, page))
+
+    def _points(self, sent: Sent, page: int) -> int:
+        rows, page = self._rows(sent, page)
+        below = sum(field.points(sent, page) for field in self.fields)
+        return rows * (self.own + below)
+
+    def _declared(self, sent: Sent) -> int:
+        return self.inputs.points(sent) + sum(field.declared(sent) for field in self.fields)
+
+    def _values(self, sent: Sent) -> int:
+        return self.inputs.values(sent) + sum(field.values(sent) for field in self.fields)
+
+    def _repeated(self, sent: Sent, page: int) -> int:
+        rows, page = self._rows(sent, page)
+        below = sum(field.repeated(sent, page) for field in self.fields)
+        return self.inputs.values(sent) + rows * below
+
+    def _rows(self, sent: Sent, page: int) -> tuple[int, int]:
         """How many rows it has, and how many each list below it has."""
-        size = _size(self.sizes, variables, page if self.many else DEFAULT_SIZE)
+        size = _size(self.sizes, sent.variables, page if self.many else DEFAULT_SIZE)
         return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What an operation costs: a function of its variables, at least one point. `defaults` are
-    those of the variables."""
+    those of the variables, None where there is none; `most_values` are the most that one of its
+    inputs declares to hold, 0 if none does."""
 
     fields: tuple[Priced, ...]
     defaults: Variables = field(default_factory=dict)
-    fixed: int | None = None
+    most_values: int = 0
+    fixed: tuple[int, int] | None = None
 
     def of(self, variables: Variables) -> int:
         """The points of the operation with these variables, as they were sent."""
-        if self.fixed is not None:
-            return self.fixed
-        given = {**self.defaults, **variables}
-        return max(1, sum(field.points(given) for field in self.fields))
+        return self.measured(variables)[0]
 
     def values(self, variables: Variables) -> int:
-        """The values of all inputs with these variables, counted for each use and row."""
-        given = {**self.defaults, **variables}
-        return sum(field.values(given) for field in self.fields)
+        """The values of all inputs with these variables, counted for each use."""
+        return self.measured(variables)[1]
 
-    @property
-    def most_values(self) -> int:
-        """The most values that one of its inputs declares to hold; 0 if none does."""
-        return max((_most(each) for each in self.fields), default=0)
+    def measured(self, variables: Variables) -> tuple[int, int]:
+        """Its points, and the values of its inputs."""
+        if self.fixed is not None:
+            return self.fixed
+        sent = Sent({name: variables.get(name, value) for name, value in self.defaults.items()})
+        points = sum(field.points(sent) + field.declared(sent) for field in self.fields)
+        uses = sum(field.values(sent) for field in self.fields)
+        repeated = sum(field.repeated(sent) for field in self.fields)
+        values = uses + (repeated - uses) // ROWS_PER_USE
+        return max(1, points + values // PER_POINT), values
 
 
 def compiled(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> Cost:
     """The cost of an operation of a valid document."""
     pricing = _Pricing(schema, document)
     fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
-    defaults = {
-        each.variable.name.value: value_from_ast_untyped(each.default_value)
-        for each in node.variable_definitions or ()
-        if each.default_value
-    }
-    cost = Cost(fields, defaults)
-    return cost if pricing.varies else Cost(fields, defaults, cost.of({}))
+    cost = Cost(fields, _defaults(node), pricing.most)
+    return cost if pricing.varies else replace(cost, fixed=cost.measured({}))
+
+
+def _defaults(node: OperationDefinitionNode) -> Variables:
+    defined = {d.variable.name.value: d.default_value for d in node.variable_definitions or ()}
+    return {name: value_from_ast_untyped(v) if v else None for name, v in defined.items()}
 
 
 class _Pricing:
@@ -117,6 +142,7 @@ class _Pricing:
         self.fragments = {n.name.value: n for n in nodes if isinstance(n, FragmentDefinitionNode)}
         self.known: dict[str, tuple[Priced, ...]] = {}
         self.varies = False
+        self.most = 0
 
     def fields(self, selection: SelectionSetNode, parent: Any) -> Iterator[Priced]:
         for node in selection.selections:
@@ -148,16 +174,13 @@ class _Pricing:
         own = int(loads) if declared is None else declared
         inputs = inputs_of(node, field)
         self.varies = self.varies or bool(inputs.uses)
+        self.most = max(self.most, inputs.most)
         if own or below or node.arguments:
             yield Priced(own, many, _sizes(node), below, inputs)
 
 
 def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
     return tuple(each.value for each in node.arguments or () if each.name.value in SIZES)
-
-
-def _most(field: Priced) -> int:
-    return max(field.inputs.most, *map(_most, field.fields), 0)
 
 
 def declared_cost(field: GraphQLField) -> int | None:
@@ -167,9 +190,9 @@ def declared_cost(field: GraphQLField) -> int | None:
     return cost
 
 
-def _size(sizes: tuple[ValueNode, ...], variables: Variables, otherwise: int) -> int:
+def _size(sizes: tuple[ValueNode, ...], variables: dict[str, Any], otherwise: int) -> int:
     """How many rows arguments ask for, never more than a page may have."""
-    given = [value_from_ast_untyped(size, {**variables}) for size in sizes]
+    given = [value_from_ast_untyped(size, variables) for size in sizes]
     asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
     return max(0, min(max(asked, default=otherwise), MAX_SIZE))
 

@@ -268,7 +268,8 @@ async def _refused(
     """Why an operation does not even start: the size of its inputs, permission, its variables, or
     what it costs."""
     given = variables or {}
-    if too_many := _too_many(operation, given, context.principal):
+    context.cost, values = operation.cost.measured(given)
+    if too_many := _too_many(operation, values, context.principal):
         await charge_fault(context.account)
         return [too_many]
     if forbidden := _forbidden(operation, given, context.principal):
@@ -285,17 +286,14 @@ async def _refused(
     if isinstance(coerced, list):
         await charge_fault(context.account)
         return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
-    context.cost = operation.cost.of(given)
     return await charged(context, operation.limits.cost)
 
 
-def _too_many(
-    operation: Operation, variables: Mapping[str, Any], principal: Principal
-) -> GraphQLError | None:
+def _too_many(operation: Operation, values: int, principal: Principal) -> GraphQLError | None:
     """Why the inputs hold too many values, counted before any is coerced."""
     most = operation.limits.values_of(operation.kind, principal.is_known)
     most = max(most, operation.cost.most_values) if most else 0
-    if not most or operation.cost.values(variables) <= most:
+    if not most or values <= most:
         return None
     message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
     return coded(message, "QUERY_TOO_COMPLEX")

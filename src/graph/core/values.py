@@ -6,7 +6,7 @@ a text, those of variables for each request. Fields of inputs declare a `cost` w
 more to do for them, and `values` where they hold a batch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,6 +30,30 @@ BATCH = 20_000  # values of a batch
 Variables = Mapping[str, Any]
 
 
+class Sent:
+    """The variables of one request: each is counted once, however often it is used. `known` keeps
+    what was found for parts of the operation, which fragments may repeat."""
+
+    def __init__(self, variables: Variables) -> None:
+        self.variables = dict(variables)
+        self.known: dict[tuple[Any, ...], int] = {}
+
+    def values(self, name: str) -> int:
+        """The number of values in a variable."""
+        return self.once(("values", name), lambda: count(self.variables.get(name)))
+
+    def points(self, name: str, type_: Any) -> int:
+        """The points declared for what a variable of that type holds."""
+        key = "points", name, get_named_type(type_)
+        return self.once(key, lambda: _points(self.variables.get(name), type_))
+
+    def once(self, key: tuple[Any, ...], find: Callable[[], int]) -> int:
+        """What was found for a key, or is found now."""
+        if key not in self.known:
+            self.known[key] = find()
+        return self.known[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """The arguments of one field: how many values the document holds and what points are declared
@@ -41,23 +65,22 @@ class Inputs:
     uses: tuple[tuple[str, Any], ...] = ()
     most: int = 0
 
-    def values(self, variables: Variables) -> int:
+    def values(self, sent: Sent) -> int:
         """The number of values."""
-        return self.literals + sum(count(variables.get(name)) for name, _ in self.uses)
+        return self.literals + sum(sent.values(name) for name, _ in self.uses)
 
-    def points(self, variables: Variables) -> int:
-        """The points of the values, and those declared."""
-        declared = sum(_points(variables.get(name), type_) for name, type_ in self.uses)
-        return self.values(variables) // PER_POINT + self.declared + declared
+    def points(self, sent: Sent) -> int:
+        """The points declared for them."""
+        return self.declared + sum(sent.points(name, type_) for name, type_ in self.uses)
 
 
 NONE = Inputs()
 
 
-def count(value: Any, most: int | None = None) -> int:
-    """The number of values in a value, itself included; beyond `most`, some number above it."""
+def count(value: Any) -> int:
+    """The number of values in a value, itself included."""
     total, waiting = 1, [value]
-    while waiting and (most is None or total <= most):
+    while waiting:
         part = waiting.pop()
         if isinstance(part, list | dict):
             inner = part.values() if isinstance(part, dict) else part
