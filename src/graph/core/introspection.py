@@ -28,10 +28,10 @@ async def answer(name: bytes, execute: Callable[[], Any]) -> bytes:
     `execute` raises."""
     if (known := _kept.get(name)) is not None:
         return known
-    if name not in _running:
-        _running[name] = _thread.submit(lambda: json.dumps(execute()))
-        _running[name].add_done_callback(lambda _: _running.pop(name, None))
-    made = await asyncio.shield(asyncio.wrap_future(_running[name]))
+    if (running := _running.get(name)) is None:
+        running = _running[name] = _thread.submit(lambda: json.dumps(execute()))
+        running.add_done_callback(lambda _: _running.pop(name, None))  # at once, if it is done
+    made = await asyncio.shield(asyncio.wrap_future(running))
     _kept[name] = made
     return made
 
