@@ -11,7 +11,8 @@ from graphql import (
     get_nullable_type,
     is_list_type,
 )
-from sqlalchemy import ARRAY, PrimaryKeyConstraint, Text, UniqueConstraint
+from sqlalchemy import ARRAY, PrimaryKeyConstraint, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 
 import db as db
 from db.core.table import Table
@@ -32,6 +33,20 @@ OWN = {
     *("api_keys.prefix", "idempotency_keys.caller", "dreams.import_key", "audit_log.entity"),
     "feeds.name",
 }
+
+
+# Columns whose values the gateway makes itself, of what is bounded.
+MADE = {
+    *("api_keys.prefix", "api_keys.hashed_key", "changes.noun", "feeds.name"),
+    *("idempotency_keys.caller", "idempotency_keys.request_hash"),
+    *("audit_log.operation", "audit_log.entity", "audit_log.request_id"),
+    *("audit_log.before", "audit_log.after"),  # of a row, whose columns are bounded
+    *("agent_states.error_log",),  # the last 20, each of which is bounded
+    *("progress_logs.active_models", "progress_logs.snapshot_data"),  # see db.progress.MAX_MODELS
+    "dreams.import_key",
+}
+# JSON that is bounded with the item or the line that it comes in (db.core.item, db.importer.parse).
+IN_ITEMS = {"payload", "metadata", "tags", "current_task", "performance_metrics"}
 
 
 def declared(item: Any) -> Any:
@@ -70,6 +85,36 @@ def test_every_text_and_list_that_is_sent_has_a_bound() -> None:
 
     assert len(asked) > 100
     assert unbounded == []
+
+
+def stored_texts() -> Iterator[Any]:
+    """Every column that holds texts or JSON."""
+    for table in TABLES:
+        kinds = String | ARRAY | JSONB
+        yield from (column for column in table.__table__.columns if isinstance(column.type, kinds))
+
+
+def test_every_text_and_document_that_is_stored_has_a_bound() -> None:
+    columns = [column for column in stored_texts() if not column.computed]
+    unbounded = {
+        str(column)
+        for column in columns
+        if "check" not in column.info
+        and not (column.name in IN_ITEMS and isinstance(column.type, JSONB))
+    }
+
+    assert len(columns) > 60
+    assert unbounded == MADE
+
+
+def test_the_bound_of_every_text_is_kept() -> None:
+    """And that of each text in a list, and of a list."""
+    for column in stored_texts():
+        if (own := column.info.get("check")) and own.most:
+            long = "x" * (own.most + 1)
+            assert any(own.faults([long] if isinstance(column.type, ARRAY) else long)), column
+        if own and isinstance(column.type, ARRAY):
+            assert any(own.faults(["x"] * 1_001)), column
 
 
 def indexed(table: Any) -> Iterator[list[Any]]:

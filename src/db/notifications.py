@@ -8,11 +8,14 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.core import check
 from db.core.database import ReadSession, WriteSession
 from db.core.errors import NotFound
 from db.core.listing import Listing, Slice, by_name
 from db.core.sight import Sight, owned
-from db.core.table import CreatedAt, Id, Json, Table
+from db.core.table import CreatedAt, Id, Json, Table, checked
+
+MAX_TITLE = 300  # characters: the title of a dream, and what happened to it
 
 
 class Notification(Table):
@@ -27,10 +30,10 @@ class Notification(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    kind: Mapped[str]
-    title: Mapped[str]
-    body: Mapped[str | None]
-    payload: Mapped[Json]
+    kind: Mapped[str] = checked(check.string())
+    title: Mapped[str] = checked(check.string(MAX_TITLE))
+    body: Mapped[str | None] = checked(check.string(2_000, 0))
+    payload: Mapped[Json] = checked(check.OBJECT)
     read_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 

@@ -33,6 +33,7 @@ from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
 PLACES = 2  # decimals of averages and trends
+MAX_MODELS = 1_000  # of one dream: each of its logs names all of them
 
 
 class ProgressLog(Table):

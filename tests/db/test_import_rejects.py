@@ -6,11 +6,11 @@ import random
 from datetime import timedelta
 
 import pytest
-from importing import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, written
+from importing import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, report_of, written
 
 from db.ai_tests import AiTest
 from db.dreams import Dream
-from db.importer import Counts
+from db.importer import Counts, parse
 from db.metrics import Metric
 from db.progress import ProgressLog
 
@@ -67,6 +67,40 @@ async def test_strict_leaves_out_the_files_that_follow(ground: Ground) -> None:
     assert await ground.records(Metric) == []
 
 
+@pytest.fixture
+def _unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds of columns refuse nothing, so that PostgreSQL has something left to refuse."""
+    monkeypatch.setattr(parse, "_faults", lambda *_: ())
+
+
+async def test_texts_and_documents_beyond_the_bounds_of_columns_are_refused(
+    ground: Ground,
+) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(40):
+        deep = {"a": deep}
+    lines = [
+        dream("title", title="x" * 201),
+        dream("prompt", originalPrompt="x" * 100_001, description="x" * 100_000),
+        dream("tags", tags=["x"] * 51),
+        metric(1, tags={"a": "x" * 64_000}),
+        metric(2, tags=deep),
+        metric(3, unit="x" * 101),
+        report_of("report", 1, "IDLE", error="x" * 100_001),
+    ]
+    report = await ground.load(*lines)
+    assert [reject.reason for reject in report.files[0].rejects] == [
+        "title: This text must have 1 to 200 characters.",
+        "originalPrompt: This text must have 0 to 100,000 characters.",
+        "tags: At most 50 of these.",
+        "tags: This JSON may have at most 64,000 bytes.",
+        "tags: This JSON is nested more than 32 levels deep.",
+        "unit: This text must have 0 to 100 characters.",
+        "error: This text must have 0 to 100,000 characters.",
+    ]
+
+
+@pytest.mark.usefixtures("_unbounded")
 async def test_what_only_postgresql_refuses_costs_only_itself(ground: Ground) -> None:
     novels = dream("novel", title=NOVEL), dream("sequel", title=NOVEL)
     lines = [dream(), *(ai_test(f"t{n}", n, "50.00") for n in range(100)), *novels]
@@ -82,6 +116,7 @@ async def test_what_only_postgresql_refuses_costs_only_itself(ground: Ground) ->
     assert len(await ground.records(AiTest)) == len(await ground.records(ProgressLog)) == 100
 
 
+@pytest.mark.usefixtures("_unbounded")
 async def test_strict_stops_at_what_only_postgresql_refuses(ground: Ground) -> None:
     novel = dream("novel", title=NOVEL)
     report = await ground.load(dream(), ai_test("t", 1, "1.00"), novel, strict=True)

@@ -105,13 +105,18 @@ async def _derived(
 
 
 async def _weigh(session: WriteSession, dream: Any, test: Any) -> None:
-    """Writes what the score of a test means: the progress of its dream, and maybe its end."""
+    """Writes what the score of a test means: the progress of its dream, and maybe its end. Raises
+    Invalid."""
     if test.status != AiTestStatus.COMPLETED or test.impossibility_score is None:
         return
     if await progress.is_newest(session, test):
         log = await progress.append(session, test)
     else:
         log = await _correct(session, test)
+    if len(log.active_models) > progress.MAX_MODELS:
+        raise Invalid(
+            f"At most {progress.MAX_MODELS:,} models can be scored for one dream.", "model"
+        )
     if dream.status == DreamStatus.ACTIVE:
         await _achieve(session, dream, log.best_score)
 

@@ -1,12 +1,22 @@
 """Parse: the text of a line as a row, or the reason why not, in plain words."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
+from db.agents import AgentReport
+from db.ai_models import AiModel
+from db.ai_tests import AiTest
 from db.core import json, secrecy
+from db.core.check import DOCUMENT, found
+from db.core.errors import FieldError
+from db.core.table import Table
+from db.dreams import Dream
+from db.events import Event
 from db.importer.kinds import (
     AiModelLine,
     AnyLine,
@@ -16,6 +26,16 @@ from db.importer.kinds import (
     Repeats,
     Row,
 )
+from db.metrics import Metric
+
+TABLES: dict[str, type[Table]] = {
+    "model": AiModel,
+    "dream": Dream,
+    "test": AiTest,
+    "event": Event,
+    "metric": Metric,
+    "agentReport": AgentReport,
+}
 
 _LINES: TypeAdapter[AnyLine] = TypeAdapter(Annotated[AnyLine, Field(discriminator="kind")])
 
@@ -64,9 +84,23 @@ def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tupl
         row["id"] = line.id(repeats)
     if latest is not None and (row.get("completed_at") or latest) > latest:
         raise BadLine("durationMs must not end in the future")
+    if faults := [_said(fault) for fault in _faults(TABLES[line.kind], row)]:
+        raise BadLine("; ".join(faults))
     if not isinstance(line, DreamLine | AiModelLine):
         row = secrecy.masked_row(row)
     return line.kind, row
+
+
+def _faults(table: type[Table], row: Row) -> Iterator[FieldError]:
+    """What the columns of a table refuse of a row; JSON is bounded in all of them."""
+    yield from found(table.checks, row)
+    documents = {name: value for name, value in row.items() if isinstance(value, dict)}
+    yield from found(dict.fromkeys(documents.keys() - table.checks.keys(), DOCUMENT), documents)
+
+
+def _said(fault: FieldError) -> str:
+    name, dot, rest = (fault.field or "").partition(".")
+    return f"{to_camel(name)}{dot}{rest}: {fault.message}"
 
 
 def _exactly(text: bytes, context: dict[str, Any]) -> AnyLine:
