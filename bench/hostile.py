@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 import httpx2
 
+import db
 from db import Database, api_keys, users
 from db.core import json, migrate, partition
 from db.core.embedded import Embedded
+from db.core.page import MAX_SIZE
 from gateway import telemetry
 from gateway.app import create_app
 from gateway.auth.minting import mint
@@ -74,6 +76,7 @@ async def main(url: str) -> int:
     database = Database(url)
     await partition.ahead(database, MONTHS)
     key = await member_key(database, settings)
+    await dreams(database)
     app = create_app(settings, database)
     transport = httpx2.ASGITransport(app)
     async with (
@@ -100,6 +103,14 @@ async def member_key(database: Database, settings: Settings) -> str:
         user = await users.create(session, email="member@example.org")
         made = await api_keys.create(session, mint(settings), user_id=user.id, service="bench")
     return str(made.text)
+
+
+async def dreams(database: Database) -> None:
+    """As many public dreams as a page may have."""
+    async with database.write() as session:
+        for number in range(MAX_SIZE):
+            values = {"title": f"dream {number}", "tags": ["a", "b"], "is_public": True}
+            await db.dreams.create(session, None, **values)
 
 
 async def least(

@@ -79,11 +79,51 @@ INPUTS = {
         LITERAL.replace("$", '{title: {eq: "e"}}' * 9), None
     ),
     "20 spreads of a filter": HostileInput(spread(20, SHARED), {"f": {"or": [TITLED] * 40}}),
-    "a filter for each of 100 rows": HostileInput(
-        "query ($f: DreamFilter) { aiModels(first: 100) { nodes { tests(first: 1) { nodes "
-        "{ dream { remixes(first: 1, filter: $f) { totalCount } } } } } } }",
-        {"f": {"or": [TITLED] * 90}},
+    "a filter of 45 values for each of 100 rows": HostileInput(
+        "query ($f: DreamFilter) { dreams(first: 100) { nodes "
+        "{ remixes(first: 1, filter: $f) { totalCount } } } }",
+        {"f": {"or": [TITLED] * 14}},
     ),
+    "a literal of 45 values for each of 100 rows": HostileInput(
+        "{ dreams(first: 100) { nodes { remixes(first: 1, filter: {or: ["
+        + '{title: {contains: "e"}} ' * 14
+        + "]}) { totalCount } } } }"
+    ),
+    "a literal of 93 values for each of 100 rows": HostileInput(
+        "{ dreams(first: 100) { nodes { remixes(first: 1, filter: {or: ["
+        + '{title: {contains: "e"}} ' * 30
+        + "]}) { totalCount } } } }"
+    ),
+    "6 aliases of 100 conditions": HostileInput(
+        aliased(6, "$f: DreamFilter", "dreams(first: 1, filter: $f) { totalCount }"),
+        {"f": {"or": [TITLED] * 100}},
+    ),
+    "3 aliases of 100 conditions": HostileInput(
+        aliased(3, "$f: DreamFilter", "dreams(first: 1, filter: $f) { totalCount }"),
+        {"f": {"or": [TITLED] * 100}},
+    ),
+    "600 spreads of a filter of 18,000 values": HostileInput(
+        "query ($f: DreamFilter) { viewer { user {"
+        + " ...F" * 600
+        + "} } } fragment F on User { dreams(filter: $f) { totalCount } }",
+        {"f": {"or": [TITLED] * 6_000}},
+    ),
+    "a list of one variable 600 times": HostileInput(
+        "query ($f: DreamFilter!) { dreams(filter: {or: [" + "$f " * 600 + "]}) { totalCount } }",
+        {"f": {"or": [TITLED] * 300}},
+    ),
+    "a whole number of 2,000,000 digits": HostileInput(
+        MODELS, {"filter": {"maxTokens": {"eq": "9" * 2_000_000}}}
+    ),
+    "a decimal of 2,000,000 digits": HostileInput(
+        MODELS, {"filter": {"inputPrice": {"eq": "9" * 2_000_000}}}
+    ),
+    "a time of 2,000,000 digits": HostileInput(
+        DREAMS, {"f": {"createdAt": {"eq": "2026-01-01T00:00:00." + "0" * 2_000_000 + "Z"}}}
+    ),
+    "an id of 2,000,000 characters": HostileInput(NODES, {"ids": ["dream_" + "0" * 2_000_000]}),
+    "a text of 2,000,000 escapes": HostileInput(SEARCHED, {"s": "\x01" * 300_000}),
+    "a text of 2,000,000 brackets": HostileInput(SEARCHED, {"s": "[{," * 600_000}),
     "30,000 terms of an order": HostileInput(ORDERED, {"o": [{"field": "TITLE"}] * 30_000}),
     "900 terms of an order": HostileInput(ORDERED, {"o": [{"field": "TITLE"}] * 900}),
     "300,000 ids": HostileInput(NODES, {"ids": ["dream_" + "0" * 32] * 300_000}),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from db import Database, ai_tests, dreams
-from db.core.filter import All, Compare, Condition, Either, Not, Some
+from db.core.filter import All, Compare, Condition, Either, Not, Some, id_bounds
 from db.core.listing import Slice
 from factories import make_ai_test, make_dream
 
@@ -47,16 +47,26 @@ async def test_a_time_reads_only_the_partitions_it_meets(
     assert read == months
 
 
+def test_several_times_bound_the_id_by_the_first_and_the_last() -> None:
+    id = ai_tests.AiTest.id
+    bounds = id_bounds(id, "in", (MAY, MARCH, APRIL))
+    expected = id_bounds(id, "gte", MARCH) + id_bounds(id, "lte", MAY)
+    assert [bound.compare(other) for bound, other in zip(bounds, expected, strict=True)] == [
+        True
+    ] * 2
+    assert id_bounds(id, "in", ()) == []
+
+
 async def test_a_time_of_related_tests_reads_one_partition(database: Database) -> None:
     for at in (MARCH, APRIL):
         await make_ai_test(database, created_at=at)
-    condition = Some("tests", created("eq", MARCH))
+    march = Some("tests", created("eq", MARCH))
+    for condition in (march, All((march, Not(Some("tests", created("lt", MARCH)))))):
+        where = dreams.LISTING.conditions(Slice(condition))
+        plan = await _plan(database, dreams.Dream.select().where(*where))
 
-    where = dreams.LISTING.conditions(Slice(condition))
-    plan = await _plan(database, dreams.Dream.select().where(*where))
-
-    assert "ai_tests_y2019m03" in plan
-    assert "ai_tests_y2019m04" not in plan
+        assert "ai_tests_y2019m03" in plan
+        assert "ai_tests_y2019m04" not in plan
 
 
 async def _plan(database: Database, statement: Any) -> str:
