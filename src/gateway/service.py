@@ -79,9 +79,9 @@ class Service:
         shows_cost: bool = False,
     ) -> Context:
         """What the resolvers of one operation can reach; every operation has its own."""
-        name = caller.name if caller else DEVELOPERS
+        name, known = caller or Caller(DEVELOPERS, known=True)
         return Context(
-            self.database.lent_to(name, operation.text),
+            self.database.lent_to(name, operation.text, known),
             principal,
             request_id,
             self.ingestion,

@@ -41,6 +41,17 @@ async def test_each_caller_leaves_room_for_another(size: int, shares: list[int])
     assert taken == shares
 
 
+@pytest.mark.parametrize(("size", "held"), [(1, 1), (2, 1), (10, 4), (20, 8)])
+async def test_anonymous_callers_leave_room_for_known_ones(size: int, held: int) -> None:
+    limiter = Limiter(size)
+    networks = [Borrower(f"network{n}", f"{{ query{n} }}", known=False) for n in range(50)]
+    assert await take(limiter, *networks) == held
+    assert await take(limiter, caller("ada")) == (size > 2)
+    for network in networks[:held]:
+        limiter.release(network)
+    assert limiter.held_by_anonymous == 0
+
+
 async def test_one_operation_leaves_room_for_others_of_its_caller() -> None:
     limiter = Limiter(20)
     assert await take(limiter, *[caller("ada")] * 20) == 6

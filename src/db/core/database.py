@@ -167,10 +167,10 @@ class Database:
         seen.sight = sight
         return seen
 
-    def lent_to(self, name: str, operation: str | None = None) -> "Database":
+    def lent_to(self, name: str, operation: str | None = None, known: bool = True) -> "Database":
         """The same database, whose connections count for that borrower."""
         lent = copy(self)
-        lent.borrower = Borrower(name, operation)
+        lent.borrower = Borrower(name, operation, known)
         return lent
 
     def metered(self, most: int | None) -> "Database":

@@ -4,7 +4,8 @@ The rule is the dynamic threshold of shared buffers (Choudhury and Hahne, 1998):
 as many connections as are free for others. One caller alone gets half of the pool, two get a third
 each, and there is room for another. One operation, whoever sends it, gets half as much, so that a
 query that hangs on a locked table leaves connections for others. A fifth of the pool is kept for
-the gateway itself.
+the gateway itself. Of the rest, callers without a credential share half, since one of them may have
+many networks.
 """
 
 import asyncio
@@ -22,10 +23,12 @@ BUSY = "The connections to the database are in use; try again in a moment."
 
 
 class Borrower(NamedTuple):
-    """A caller of the API with the operation it sent; without one, a part of the gateway."""
+    """A caller of the API with the operation it sent; without one, a part of the gateway. Callers
+    without a credential are not `known`."""
 
     name: str
     operation: str | None = None
+    known: bool = True
 
 
 class Limiter:
@@ -36,6 +39,7 @@ class Limiter:
         self.size = size
         self.held = 0
         self.held_by_callers = 0
+        self.held_by_anonymous = 0
         self.names: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
         self._waiting: dict[Borrower, deque[asyncio.Future[None]]] = {}
@@ -63,6 +67,7 @@ class Limiter:
         _uncount(self.names, borrower.name)
         if borrower.operation is not None:
             self.held_by_callers -= 1
+            self.held_by_anonymous -= not borrower.known
             _uncount(self.operations, borrower.operation)
         self._serve()
 
@@ -78,8 +83,9 @@ class Limiter:
         limit = self.limit
         if borrower.operation is None:
             return limit - self.held
-        reserve = limit // 5 or min(limit - 1, 1)
-        return min(limit - self.held, limit - reserve - self.held_by_callers)
+        callers = limit - (limit // 5 or min(limit - 1, 1))
+        free = min(limit - self.held, callers - self.held_by_callers)
+        return free if borrower.known else min(free, (callers + 1) // 2 - self.held_by_anonymous)
 
     def _admits(self, borrower: Borrower) -> bool:
         free, holds = self._free(borrower), self.names[borrower.name]
@@ -92,6 +98,7 @@ class Limiter:
         self.names[borrower.name] += 1
         if borrower.operation is not None:
             self.held_by_callers += 1
+            self.held_by_anonymous += not borrower.known
             self.operations[borrower.operation] += 1
 
     async def _turn(self, borrower: Borrower) -> None:
