@@ -18,14 +18,16 @@ from gateway.auth import Auth
 from gateway.callers import Callers
 from gateway.health import Health
 from gateway.http import CONSOLE, Endpoint
+from gateway.idle_connections import IdleConnections
 from gateway.loopback import LoopbackOnly
 from gateway.proxies import BehindProxies, link
 from gateway.requests import Recorder, RequestEvents
 from gateway.service import Service
 from gateway.settings import Settings
-from gateway.streams import Streams, Unidentified
+from gateway.streams import Streams
 from gateway.telemetry import RequestLog
 from gateway.upkeep import upkeep
+from gateway.waiting_room import WaitingRoom
 from gateway.websocket import WebSockets
 from graph.core.budget import MEMORY, Budget
 from graph.core.limits import Limits
@@ -63,6 +65,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
     app.state.admission = endpoint.admission
+    app.state.connections = IdleConnections(settings)
     return app
 
 
@@ -119,7 +122,7 @@ def _streams(settings: Settings) -> Streams:
         settings.max_streams,
         settings.max_streams_per_caller,
         settings.max_streams_per_network,
-        Unidentified(
+        WaitingRoom(
             settings.max_unidentified_sockets, settings.max_unidentified_sockets_per_network
         ),
     )

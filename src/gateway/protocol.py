@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import telemetry
 from gateway.errors import Refused, refusal
+from gateway.idle_connections import Idleness
 
 HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to its body
 BODY_SECONDS = 15.0  # for a body, and as much longer as it arrives at the least rate
@@ -50,6 +51,9 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        host = self.client[0] if self.client else ""
+        self.idleness = Idleness(self.config.app.state.connections, host, transport.close)  # type: ignore[union-attr]  # a Starlette
+        self.idleness.begin()
         self.until = self.loop.time() + HEAD_SECONDS
         self._watch()
 
@@ -63,6 +67,7 @@ class Protocol(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.idleness.end()
         self.until = None
         self._watch()
         super().connection_lost(exc)
@@ -99,7 +104,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self.idleness.end()
         self.until = None
+
+    def handle_websocket_upgrade(self) -> None:
+        self.idleness.end()
+        super().handle_websocket_upgrade()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task:
+            self.idleness.begin()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.refused or Refused(msg))

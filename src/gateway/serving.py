@@ -2,10 +2,11 @@
 
 import asyncio
 import errno
+import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 import structlog
@@ -37,6 +38,7 @@ def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused, EmbeddedFailed."""
     if not settings.development:
         mint(settings)  # without its pepper nothing is even started
+    allow_open_files()
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         telemetry.configure(settings)
         admit_first(settings, url)
@@ -48,6 +50,15 @@ def serve(settings: Settings) -> None:
         server = Server(configuration(settings, database, auth), settings, greeting)
         with _supervised(settings, server.leave):
             server.run(sockets=[listener])
+
+
+def allow_open_files() -> None:
+    """Takes as many descriptors as the system grants this process: each connection needs one, and
+    many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # some systems grant less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def admit_first(settings: Settings, url: ConnectionInfo) -> None:

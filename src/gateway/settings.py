@@ -47,6 +47,8 @@ LIMITS = (
     "max_streams_per_network",
     "max_unidentified_sockets",
     "max_unidentified_sockets_per_network",
+    "max_idle_connections",
+    "max_idle_connections_per_network",
 )
 
 
@@ -273,6 +275,17 @@ class Settings(BaseSettings):
     )
     max_unidentified_sockets_per_network: int = Field(
         default=100, ge=0, description="The most of these in one network, /24 or /64 in IPv6."
+    )
+    max_idle_connections: int = Field(
+        default=5_000,
+        ge=0,
+        description="The most connections of HTTP without a whole request; one more closes the "
+        "oldest of them.",
+    )
+    max_idle_connections_per_network: int = Field(
+        default=500,
+        ge=0,
+        description="The most of these in one network, /24 or /64 in IPv6, trusted proxies aside.",
     )
     public_introspection: bool = Field(
         default=False,

@@ -1,21 +1,19 @@
 """Streams: the connections that stay open, how many there may be, and how they leave together.
 
 A stream is a WebSocket with all its operations, or the one operation of an event stream. A
-WebSocket whose caller is not known yet is unidentified. It takes the place of no other stream, and
-when there are too many of them, the one that has waited longest is closed: a client that says who
-it is at once is not locked out by those that never do.
+WebSocket whose caller is not known yet is unidentified. It takes the place of no other stream.
 """
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from gateway.callers import Caller
 from gateway.errors import RETRY, Refused
+from gateway.waiting_room import Waiting, WaitingRoom
 
 TICK_SECONDS = 0.05
 DRAINING = "This gateway is stopping; another one will take you."
@@ -32,12 +30,12 @@ class Streams:
         most: int,
         most_per_caller: int,
         most_per_network: int,
-        unidentified: "Unidentified | None" = None,
+        unidentified: WaitingRoom | None = None,
     ) -> None:
         self.most = most
         self.most_per_caller = most_per_caller
         self.most_per_network = most_per_network
-        self.unidentified = unidentified or Unidentified(0, 0)
+        self.unidentified = unidentified or WaitingRoom(0, 0)
         self.open: dict[Stream, None] = {}  # the oldest first
         self.identified = 0  # of those open
         self.held: Counter[str] = Counter()
@@ -99,49 +97,6 @@ class Streams:
             stream = staying.pop()
             if stream in self.open:
                 stream.leave()
-
-
-class Unidentified:
-    """Streams whose caller is not known yet: at most `most`, and `most_per_network`; 0 is no
-    limit."""
-
-    def __init__(self, most: int, most_per_network: int) -> None:
-        self.most = most
-        self.most_per_network = most_per_network
-        self.all: dict[Waiting, None] = {}  # the oldest first
-        self.by_network: dict[str, dict[Waiting, None]] = defaultdict(dict)
-
-    def add(self, network: str, give_up: Callable[[], None]) -> "Waiting":
-        """Counts one more, instead of the oldest where there are too many."""
-        for waiting, most in (
-            (self.by_network[network], self.most_per_network),
-            (self.all, self.most),
-        ):
-            if most and len(waiting) >= most:
-                self._give_up(next(iter(waiting)))
-        added = Waiting(network, give_up)
-        self.all[added] = self.by_network[network][added] = None
-        return added
-
-    def remove(self, waiting: "Waiting") -> None:
-        """Counts one no longer. Idempotent."""
-        self.all.pop(waiting, None)
-        of_network = self.by_network[waiting.network]
-        of_network.pop(waiting, None)
-        if not of_network:
-            del self.by_network[waiting.network]
-
-    def _give_up(self, waiting: "Waiting") -> None:
-        self.remove(waiting)
-        waiting.give_up()
-
-
-@dataclass(eq=False, frozen=True, slots=True)
-class Waiting:
-    """One unidentified stream of a network."""
-
-    network: str
-    give_up: Callable[[], None]
 
 
 class Stream:

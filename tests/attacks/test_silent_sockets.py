@@ -1,5 +1,6 @@
 """Connections that never say who they are lock out those that do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -9,8 +10,10 @@ from callers import WHO, make_key, production
 from sockets import dialled, greeted, raw, serving
 
 from db import Database
+from gateway.idle_connections import IdleConnections
 from gateway.websocket import socket
 from listening import listening
+from served import serving as served
 from waiting import until
 
 MANY = 200
@@ -75,3 +78,34 @@ async def test_half_a_frame_is_no_connection_init(
     async with dialled(address, additional_headers=headers) as client:
         client.connection.transport.write(half)
         assert await client.close_code() == (4408, "Connection initialisation timeout")
+
+
+async def test_idle_connections_give_way_to_requests(database: Database, key: str) -> None:
+    """New ones, those with half a head or half a body, and those that are kept alive."""
+    network = {"trusted_proxies": "none", "max_idle_connections_per_network": 3}
+    settings = production(**network, drain_seconds=0, spread_seconds=0)
+    head = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer "
+    head += key.encode() + b"\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+    beginnings = [b"", b"GET /li", head, b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"]
+    async with served(settings, database) as gateway, AsyncExitStack() as stack:
+        for beginning in beginnings * 3:
+            _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            stack.callback(writer.close)
+            writer.write(beginning)
+        async with httpx2.AsyncClient() as client:
+            for _ in range(2):
+                assert (await client.get(f"{gateway.address}/livez")).status_code == 200
+        connections = gateway.server.server_state.connections
+        await until(lambda: len(connections) <= 3)
+        idle = gateway.server.config.app.state.connections  # type: ignore[union-attr]
+        assert 0 < len(idle.all) <= 3
+        async with greeted(gateway.address, authorization=f"Bearer {key}") as client:
+            assert await client.is_alive()
+            assert len(idle.all) <= 2  # a WebSocket is none of them
+    assert idle.all == idle.by_network == {}
+
+
+def test_connections_of_a_trusted_proxy_are_not_bounded_by_network() -> None:
+    idle = IdleConnections(production(trusted_proxies="203.0.113.9"))
+    assert idle.network_of("203.0.113.9") is None
+    assert idle.network_of("203.0.113.8") == "203.0.113.0/24"

@@ -122,7 +122,7 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     ingestion, live = Ingestion(database), Live(database)
     nobody = Recorder(ingestion, 0)
     service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited, nobody)
-    endpoint = Endpoint(service, 1024, Streams(0, 0, 0), Admission(1024))
+    endpoint = Endpoint(service, 1024, Streams(0, 0, 0), Admission(1024, service.turns))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

@@ -5,7 +5,8 @@ from starlette.requests import Request
 
 from gateway.callers import Caller, caller
 from gateway.errors import Refused
-from gateway.streams import Stream, Streams, Unidentified
+from gateway.streams import Stream, Streams
+from gateway.waiting_room import WaitingRoom
 from graph.core.permission import ANONYMOUS, DEVELOPER
 
 ADA, EVE = Caller("ada", known=True), Caller("eve", known=True)
@@ -60,7 +61,7 @@ def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
 
 def test_unidentified_streams_take_no_place_of_others() -> None:
     gone: list[str] = []
-    streams = Streams(1, 0, 1, Unidentified(most=3, most_per_network=2))
+    streams = Streams(1, 0, 1, WaitingRoom(most=3, most_per_network=2))
 
     def wait(name: str, network: str = "a") -> Stream:
         return streams.admit_unidentified(network, stay, lambda: gone.append(name))

@@ -1,0 +1,53 @@
+"""Waiting room: connections that have not said enough yet, bounded in all and by network.
+
+When there are too many, the one that has waited longest is given up: a client that says at once
+what it wants is not locked out by those that never do.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class Waiting:
+    """One connection of a network, None for one that is not bounded by network."""
+
+    network: str | None
+    give_up: Callable[[], None]
+
+
+class WaitingRoom:
+    """At most `most` connections, and `most_per_network`; 0 is no limit."""
+
+    def __init__(self, most: int, most_per_network: int) -> None:
+        self.most = most
+        self.most_per_network = most_per_network
+        self.all: dict[Waiting, None] = {}  # the oldest first
+        self.by_network: dict[str, dict[Waiting, None]] = defaultdict(dict)
+
+    def add(self, network: str | None, give_up: Callable[[], None]) -> Waiting:
+        """Counts one more, and gives up the oldest where there are too many."""
+        added = Waiting(network, give_up)
+        self.all[added] = None
+        if network is not None:
+            self.by_network[network][added] = None
+            self._shrink(self.by_network[network], self.most_per_network)
+        self._shrink(self.all, self.most)
+        return added
+
+    def remove(self, waiting: Waiting) -> None:
+        """Counts one no longer. Idempotent."""
+        self.all.pop(waiting, None)
+        if waiting.network is None:
+            return
+        of_network = self.by_network[waiting.network]
+        of_network.pop(waiting, None)
+        if not of_network:
+            del self.by_network[waiting.network]
+
+    def _shrink(self, waiting: dict[Waiting, None], most: int) -> None:
+        if most and len(waiting) > most:
+            oldest = next(iter(waiting))
+            self.remove(oldest)
+            oldest.give_up()
