@@ -9,11 +9,11 @@ Making sense of a request holds the only thread for milliseconds. So all but sho
 per turn of the event loop, and callers alternate.
 """
 
-import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from db.core.turns import Turns
 from gateway.callers import DEVELOPERS, Caller
 from gateway.errors import RETRY, Refused
 
@@ -27,7 +27,7 @@ FULL = "You send more at once than there is room for; try again later."
 class Admission:
     """The room for bodies of at most `max_body_bytes`, and the turns of all requests."""
 
-    def __init__(self, max_body_bytes: int, turns: "Turns") -> None:
+    def __init__(self, max_body_bytes: int, turns: Turns) -> None:
         self.known = Room(LARGEST * max_body_bytes)
         self.anonymous = Room(LARGEST * max_body_bytes)
         self.turns = turns
@@ -69,7 +69,7 @@ class Room:
 class Body:
     """A request body that arrives."""
 
-    def __init__(self, caller: str, room: Room, turns: "Turns") -> None:
+    def __init__(self, caller: str, room: Room, turns: Turns) -> None:
         self.caller = caller
         self.room = room
         self.turns = turns
@@ -100,31 +100,3 @@ class Body:
         self.content.clear()
         self.room.release(self.caller, self.counted)
         self.counted = 0
-
-
-class Turns:
-    """One turn of the event loop for each that waits; callers alternate."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, deque[asyncio.Future[None]]] = {}
-
-    async def next(self, caller: str) -> None:
-        """Returns in the caller's turn; the one after it is after the work that this one sets off
-        and whatever else is ready by then."""
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-        if not self.waiting:
-            loop.call_soon(self._grant)
-        self.waiting.setdefault(caller, deque()).append(turn)
-        await turn
-
-    def _grant(self) -> None:
-        caller = next(iter(self.waiting))
-        queue = self.waiting.pop(caller)
-        turn = queue.popleft()
-        if queue:
-            self.waiting[caller] = queue  # behind the others
-        if not turn.done():
-            turn.set_result(None)
-        if self.waiting:
-            asyncio.get_running_loop().call_soon(self._grant)

@@ -7,7 +7,7 @@ from strawberry import Schema
 
 from db import Database
 from db.core.ingest import Ingestion
-from gateway.admission import Turns
+from db.core.turns import Turns
 from gateway.auth import Auth
 from gateway.auth.minting import mint
 from gateway.callers import DEVELOPERS, Caller, Callers

@@ -77,3 +77,21 @@ async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: S
     assert await staying == {"b": "b 1"}
     with pytest.raises(asyncio.CancelledError):
         await leaving
+
+
+async def test_work_under_way_is_shared_by_its_key(database: Database) -> None:
+    reads, begun, open = Reads(database), list[str](), asyncio.Event()
+
+    def work(name: str) -> Any:
+        async def run() -> str:
+            begun.append(name)
+            await open.wait()
+            return name
+
+        return run
+
+    asking = [asyncio.create_task(reads.shared(key, work(key))) for key in ("a", "b", "a")]
+    await until(lambda: len(begun) == 2)
+    open.set()
+    assert await asyncio.gather(*asking) == ["a", "b", "a"]
+    assert await reads.shared("a", work("again")) == "again"

@@ -5,7 +5,8 @@ from itertools import count, pairwise
 
 import pytest
 
-from gateway.admission import LARGE, Admission, Body, Turns
+from db.core.turns import Turns
+from gateway.admission import LARGE, Admission, Body
 from gateway.callers import Caller
 from gateway.errors import Refused
 

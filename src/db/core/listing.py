@@ -7,6 +7,7 @@ filter and order types of the schema are made from it.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -163,11 +164,21 @@ class Listing:
 
     async def chosen(
         self, where: Condition | None, rows: Sequence[Any], reads: Reads, sight: Sight
-    ) -> list[Any]:
+    ) -> Sequence[Any]:
         """Those of some rows that fulfil a condition; a statement only where it cannot be told
-        without one, for all who ask the same. Raises Unavailable."""
+        without one. Those who ask the same of the same rows share it. Raises Unavailable."""
         if where is None:
-            return list(rows)
+            return rows
+        key = self, where, sight, tuple(map(id, rows))
+        found: Sequence[Any] = await reads.shared(
+            key, partial(self._chosen, where, rows, reads, sight)
+        )
+        return found
+
+    async def _chosen(
+        self, where: Condition, rows: Sequence[Any], reads: Reads, sight: Sight
+    ) -> list[Any]:
+        await reads.turns.next(self.table.__tablename__)
         found = {row.id: self.filterable.holds(where, row) for row in rows}
         unknown = [id for id, known in found.items() if known is None]
         found |= await reads.of(Fulfilling(self, where), unknown, sight)

@@ -7,13 +7,14 @@ may see the same rows share them.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from db.core.background import background
 from db.core.database import Database, ReadSession
 from db.core.sight import EVERYTHING, Sight
+from db.core.turns import Turns
 
 Keys = Collection[Any]
 Found = Mapping[Any, Any]
@@ -34,8 +35,10 @@ class Reads:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.turns = Turns()  # for what each of those who asked makes of what was found
         self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._next: dict[Kind, Batch] = {}
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def of(self, find: Find, keys: Keys, sight: Sight = EVERYTHING) -> dict[Any, Any]:
         """What it finds for those keys among the rows that are seen, by default all; a key without
@@ -51,6 +54,14 @@ class Reads:
         found = await asyncio.shield(batch.task)  # others wait for it too
         return {key: found[key] for key in keys if key in found}
 
+    async def shared(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What work results in that begins now, or is under way under the same key."""
+        if key not in self._shared:
+            self._shared[key] = task = background(_result(work))
+            task.add_done_callback(lambda _: self._shared.pop(key))
+            task.add_done_callback(_noted)
+        return await asyncio.shield(self._shared[key])
+
     async def _read(self, kind: Kind, batch: Batch) -> Found:
         find, sight = kind
         try:
@@ -63,7 +74,11 @@ class Reads:
                 self._turns.pop(kind, None)
 
 
-def _noted(task: asyncio.Task[Found]) -> None:
+async def _result(work: Callable[[], Awaitable[Any]]) -> Any:
+    return await work()
+
+
+def _noted(task: asyncio.Task[Any]) -> None:
     """Its failure is known, even if nobody waits for it any more."""
     if not task.cancelled():
         task.exception()

@@ -99,7 +99,7 @@ class Live:
     ) -> Subscription:
         key, source = _key(operation, variables, context), opening.source
         context = replace(context, db=context.db.lent_to(BORROWER), reads=self.reads)
-        tell = partial(_tell, operation, variables, context)
+        tell = partial(self._tell, operation, variables, context)
         if isinstance(source, Series):
             self.series = {key: group for key, group in self.series.items() if group.members}
             watching = self.series.setdefault(key, SeriesGroup(source, self.reads, tell))
@@ -112,15 +112,17 @@ class Live:
         group = Group(steps, tell)
         return Subscription(await channel.join(key, group, member, position), member)
 
+    async def _tell(
+        self, operation: Operation, variables: Variables, context: Context, root: Any
+    ) -> Answer:
+        """One message, in a turn of its own; whatever it loads is loaded for this message."""
+        await self.reads.turns.next(operation.text)
+        return await run(operation, variables, replace(context, loaders={}), root)
+
     def _channel(self, source: Source) -> Channel:
         if source.feed not in self.channels:
             self.channels[source.feed] = Channel(self.feeds[source.feed], self.database)
         return self.channels[source.feed]
-
-
-async def _tell(operation: Operation, variables: Variables, context: Context, root: Any) -> Answer:
-    """One message; whatever it loads is loaded for this message."""
-    return await run(operation, variables, replace(context, loaders={}), root)
 
 
 def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
