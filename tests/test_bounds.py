@@ -13,6 +13,7 @@ from graphql import (
 )
 from sqlalchemy import ARRAY, PrimaryKeyConstraint, String, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
+from strawberry.types.lazy_type import LazyType
 
 import db as db
 from db.core.table import Table
@@ -115,6 +116,17 @@ def test_the_bound_of_every_text_is_kept() -> None:
             assert any(own.faults([long] if isinstance(column.type, ARRAY) else long)), column
         if own and isinstance(column.type, ARRAY):
             assert any(own.faults(["x"] * 1_001)), column
+
+
+def test_no_type_is_looked_up_for_each_value() -> None:
+    """Strawberry compares files on disk to find a type that is named lazily."""
+    waiting, seen = [declared(item).type for _, _, item in inputs()], 0
+    while waiting:
+        type_ = waiting.pop()
+        seen += 1
+        assert not isinstance(type_, LazyType), type_
+        waiting += [inner] if (inner := getattr(type_, "of_type", None)) else []
+    assert seen > 500
 
 
 def indexed(table: Any) -> Iterator[list[Any]]:

@@ -21,7 +21,7 @@ from graph import (
     usage,
     users,
 )
-from graph.core import errors, node, quoting, rate_limit, validation
+from graph.core import errors, lazy, node, quoting, rate_limit, validation
 from graph.core.executor import Executor
 from graph.core.scalars import scalars
 
@@ -61,5 +61,6 @@ schema = strawberry.Schema(
     execution_context_class=Executor,
     config=StrawberryConfig(scalar_map=scalars),
 )
+lazy.install(schema._schema)
 validation.install(schema._schema)
 quoting.install()

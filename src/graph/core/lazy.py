@@ -1,0 +1,32 @@
+"""Lazy: types that were named before they existed take the place of their names.
+
+Strawberry looks for such a type again for each value, and compares files on disk to do so.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
+from strawberry.types.lazy_type import LazyType
+
+
+def install(schema: GraphQLSchema) -> None:
+    """Resolves the types of all arguments and fields of inputs."""
+    for item in _inputs(schema):
+        _resolve(item.extensions["strawberry-definition"].type)
+
+
+def _inputs(schema: GraphQLSchema) -> Iterator[Any]:
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            yield from type_.fields.values()
+        elif isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            yield from (each for field in type_.fields.values() for each in field.args.values())
+
+
+def _resolve(type_: Any) -> None:
+    """Resolves what an optional type or a list is of."""
+    while (inner := getattr(type_, "of_type", None)) is not None:
+        if isinstance(inner, LazyType):
+            type_.of_type = inner = inner.resolve_type()
+        type_ = inner
