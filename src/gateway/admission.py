@@ -1,21 +1,18 @@
-"""Admission: room for request bodies, shared among callers, and turns for large ones.
+"""Admission: room for request bodies, and turns for all but short requests.
 
-A body is counted for its caller as it arrives, and until it is answered. A caller may hold as many
-bytes as are free for others (the dynamic threshold of Choudhury and Hahne, 1998), so one caller,
-however many connections it has, leaves room for everybody else. Anonymous clients have a room of
-their own.
+A body is counted for its caller as it arrives, and until it is answered.
 
 Making sense of a request holds the only thread for milliseconds. So all but short ones begin one
 per turn of the event loop, and callers alternate.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from db.core.turns import Turns
-from gateway.callers import DEVELOPERS, Caller
+from gateway.callers import Caller
 from gateway.errors import RETRY, Refused
+from gateway.room import Claim, Rooms
 
 LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
 SHORT = 512  # bytes of a request that is too little work to wait for a turn
@@ -28,53 +25,26 @@ class Admission:
     """The room for bodies of at most `max_body_bytes`, and the turns of all requests."""
 
     def __init__(self, max_body_bytes: int, turns: Turns) -> None:
-        self.known = Room(LARGEST * max_body_bytes)
-        self.anonymous = Room(LARGEST * max_body_bytes)
+        self.rooms = Rooms(LARGEST * max_body_bytes)
         self.turns = turns
 
     @contextmanager
     def body(self, caller: Caller | None) -> Iterator["Body"]:
         """The body of one request, which is counted within the context."""
-        name, known = caller or Caller(DEVELOPERS, known=True)
-        body = Body(name, self.known if known else self.anonymous, self.turns)
+        body = Body(self.rooms.claim(caller), self.turns)
         try:
             yield body
         finally:
             body.release()
 
 
-class Room:
-    """Bytes that callers share."""
-
-    def __init__(self, size: int) -> None:
-        self.free = size
-        self.held: Counter[str] = Counter()
-
-    def take(self, caller: str, count: int) -> bool:
-        """Counts bytes for a caller. False, and none is counted, where that is too much."""
-        if self.held[caller] + count > self.free:
-            return False
-        self.held[caller] += count
-        self.free -= count
-        return True
-
-    def release(self, caller: str, count: int) -> None:
-        """Gives bytes back."""
-        self.free += count
-        self.held[caller] -= count
-        if not self.held[caller]:
-            del self.held[caller]
-
-
 class Body:
     """A request body that arrives."""
 
-    def __init__(self, caller: str, room: Room, turns: Turns) -> None:
-        self.caller = caller
-        self.room = room
+    def __init__(self, claim: Claim, turns: Turns) -> None:
+        self.claim = claim
         self.turns = turns
         self.content = bytearray()
-        self.counted = 0
 
     def __len__(self) -> int:
         return len(self.content)
@@ -82,21 +52,16 @@ class Body:
     def add(self, chunk: bytes) -> None:
         """Takes a part that has arrived. Raises Refused where there is no room."""
         self.content += chunk
-        more = len(self.content) - self.counted
-        if len(self.content) < LARGE or not more:
-            return
-        if not self.room.take(self.caller, more):
+        more = len(self.content) - self.claim.count
+        if len(self.content) >= LARGE and not self.claim.take(more):
             raise Refused(FULL, 429, "RATE_LIMITED", RETRY)
-        self.counted += more
 
     async def whole(self) -> bytes:
         """The content, in its turn unless it is short."""
         if len(self.content) > SHORT:
-            await self.turns.next(self.caller)
+            await self.turns.next(self.claim.caller)
         return bytes(self.content)
 
     def release(self) -> None:
         """Gives up its room."""
         self.content.clear()
-        self.room.release(self.caller, self.counted)
-        self.counted = 0

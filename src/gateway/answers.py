@@ -9,9 +9,12 @@ try again; they are in JSON whatever the form.
 """
 
 import math
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway import errors, multipart, sse
 from gateway.auth.refusal import CHALLENGE
@@ -21,7 +24,29 @@ from graph.core.operation import Answer
 
 FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
 VARY = {"vary": "Accept"}
+LARGE = 64 * 1024  # bytes of a body that may have to wait for its client
 TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "DATABASE_READ_ONLY": 503, "RATE_LIMITED": 429}
+
+
+class Claimed(Response):
+    """A response that holds room until its client has taken it, but for what is buffered."""
+
+    def __init__(self, inner: Response, held: ExitStack) -> None:
+        super().__init__(status_code=inner.status_code)
+        self.inner = inner
+        self.held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.held:
+            await self.inner(scope, receive, partial(_send_and_wait, send))
+
+
+async def _send_and_wait(send: Send, message: Message) -> None:
+    """Sends a message; returns when a large body is on its way, and not only in a buffer."""
+    if len(message.get("body", b"")) > LARGE and not message.get("more_body"):
+        await send({**message, "more_body": True})
+        message = {"type": "http.response.body", "body": b""}
+    await send(message)
 
 
 def respond(answer: Answer, media_type: str) -> Response:

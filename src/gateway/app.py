@@ -22,6 +22,7 @@ from gateway.idle_connections import IdleConnections
 from gateway.loopback import LoopbackOnly
 from gateway.proxies import BehindProxies, link
 from gateway.requests import Recorder, RequestEvents
+from gateway.room import Rooms
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.streams import Streams
@@ -33,6 +34,8 @@ from graph.core.budget import MEMORY, Budget
 from graph.core.limits import Limits
 from graph.core.live import Live
 from graph.schema import schema
+
+RESULTS = 16  # as many of the largest responses find room at once
 
 
 def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
@@ -64,7 +67,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
-    app.state.admission = endpoint.admission
+    app.state.admission, app.state.rooms = endpoint.admission, endpoint.service.rooms
     app.state.connections = IdleConnections(settings)
     return app
 
@@ -87,6 +90,7 @@ def _endpoint(
         limits=_limits(settings),
         callers=_callers(settings),
         recorder=recorder,
+        rooms=Rooms(RESULTS * settings.max_response_bytes),
     )
     admission = Admission(settings.max_body_bytes, service.turns)
     return Endpoint(service, settings.max_body_bytes, _streams(settings), admission)

@@ -8,7 +8,7 @@ Whatever is odd about a request is refused here with a status of 4xx, in JSON.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -82,16 +82,20 @@ class Endpoint:
         telemetry.note(operation=operation.short_name, kind=operation.kind)
         _check_method(operation, request.method)
         request.state.document = asked.query
-        shows_cost = request.headers.get(SHOW_COST) == "1"
-        request_id = request.state.request_id
-        context = self.service.context(
-            caller(request, principal), operation, principal, account, request_id, shows_cost
+        who, shows_cost = caller(request, principal), request.headers.get(SHOW_COST) == "1"
+        context = partial(
+            self.service.context,
+            *(who, operation, principal, account, request.state.request_id, shows_cost),
         )
         if operation.kind == "subscription":
-            open = partial(self.service.live.open, operation, asked.variables, context)
+            open = partial(self.service.live.open, operation, asked.variables, context())
             return self._delivery(request, open, media_type)
-        answer = await execute(operation, asked.variables, context)
-        return _respond(answer, request=request, media_type=media_type)
+        claim = self.service.rooms.claim(who)
+        with ExitStack() as held:
+            held.callback(claim.close)
+            answer = await execute(operation, asked.variables, context(claim=claim))
+            response = _respond(answer, request=request, media_type=media_type)
+            return answers.Claimed(response, held.pop_all())
 
     def _delivery(self, request: Request, open: Open, media_type: str) -> Response:
         """A stream; in case it is refused, the answer is in the other media type."""
@@ -135,7 +139,7 @@ class Endpoint:
             await asyncio.sleep(0)  # others get a turn between reading it and executing it
         else:
             if len(request.url.query) > SHORT:
-                await self.service.turns.next(body.caller)
+                await self.service.turns.next(body.claim.caller)
             asked = parameters.from_address(request.query_params, most)
         self.service.check_size(asked)
         return asked

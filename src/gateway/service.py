@@ -14,6 +14,7 @@ from gateway.callers import DEVELOPERS, Caller, Callers
 from gateway.errors import Refused
 from gateway.parameters import Parameters
 from gateway.requests import Recorder
+from gateway.room import Claim, Rooms
 from graph.core.budget import Account
 from graph.core.context import Context
 from graph.core.limits import Limits
@@ -26,7 +27,8 @@ from graph.core.values import BATCH
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The operations of one schema on one database, and what callers may spend on them."""
+    """The operations of one schema on one database, and what callers may spend on them. Results
+    take up `rooms` until they are sent."""
 
     schema: Schema
     database: Database
@@ -37,6 +39,7 @@ class Service:
     limits: Limits
     callers: Callers
     recorder: Recorder
+    rooms: Rooms
     turns: Turns = field(default_factory=Turns)
 
     def check_size(self, asked: Parameters) -> None:
@@ -77,6 +80,7 @@ class Service:
         account: Account | None,
         request_id: str,
         shows_cost: bool = False,
+        claim: Claim | None = None,
     ) -> Context:
         """What the resolvers of one operation can reach; every operation has its own."""
         name, known = caller or Caller(DEVELOPERS, known=True)
@@ -90,4 +94,5 @@ class Service:
             mint=partial(mint, self.auth.settings),
             storable_variables=self.auth.settings.storable_variables,
             max_response_bytes=self.auth.settings.max_response_bytes,
+            claim=claim.take if claim else None,
         )

@@ -83,7 +83,7 @@ async def test_a_byte_of_a_large_body_takes_no_room(
 
 async def test_large_bodies_that_do_not_end_leave_room_for_others(database: Database) -> None:
     async with gateway(database) as (served, (mallory, bob)), AsyncExitStack() as open:
-        room = admission(served).known
+        room = admission(served).rooms.known
         size, answers = room.free, []
         for _ in range(MANY):
             body = begun(served, mallory, DECLARED, b"x" * SIZE)
@@ -102,7 +102,7 @@ async def test_large_bodies_that_do_not_end_leave_room_for_others(database: Data
 async def test_networks_of_strangers_leave_room_for_others(database: Database) -> None:
     """Also when they come from many networks, as one with IPv6 can."""
     async with gateway(database) as (served, (_, bob)), AsyncExitStack() as open:
-        room = admission(served).anonymous
+        room = admission(served).rooms.anonymous
         for number in range(200):
             framing = DECLARED.replace(b"1048576", b"65536")
             framing += b"x-forwarded-for: 2001:db8:0:%x::1\r\n" % number
@@ -118,7 +118,7 @@ async def test_a_slow_body_is_given_up(database: Database, monkeypatch: pytest.M
             head = await reader.readuntil(b"\r\n\r\n")
             error = orjson.loads(await reader.read())["errors"][0]
         assert (head[9:12], error["message"]) == (b"408", protocol.LATE)
-        await until(lambda: not admission(served).known.held)
+        await until(lambda: not admission(served).rooms.known.held)
 
 
 async def test_what_arrives_of_a_body_gives_it_time(database: Database) -> None:

@@ -34,18 +34,18 @@ def test_a_caller_leaves_as_much_room_as_it_has(admission: Admission) -> None:
         assert [is_taken(body, SIZE) for body in (first, second, third)] == [True, True, False]
         with admission.body(OTHER) as others:
             assert is_taken(others, SIZE)
-    assert admission.known.free == MOST
-    assert not admission.known.held
+    assert admission.rooms.known.free == MOST
+    assert not admission.rooms.known.held
 
 
 def test_parts_are_counted_as_they_arrive(admission: Admission) -> None:
     with admission.body(ONE) as body:
         assert is_taken(body, LARGE - 1)
-        assert admission.known.free == MOST  # small bodies are not counted
+        assert admission.rooms.known.free == MOST  # small bodies are not counted
         assert is_taken(body, 1)
-        assert admission.known.free == MOST - LARGE
+        assert admission.rooms.known.free == MOST - LARGE
         assert is_taken(body, 10)
-        assert admission.known.free == MOST - LARGE - 10
+        assert admission.rooms.known.free == MOST - LARGE - 10
 
 
 def test_anonymous_clients_take_no_room_from_others(admission: Admission) -> None:

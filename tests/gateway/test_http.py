@@ -23,6 +23,7 @@ from gateway.auth import Auth
 from gateway.callers import Callers
 from gateway.http import Endpoint
 from gateway.requests import Recorder
+from gateway.room import Rooms
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.streams import Streams
@@ -121,7 +122,10 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     unlimited = Callers(Budget(), 0, 0)
     ingestion, live = Ingestion(database), Live(database)
     nobody = Recorder(ingestion, 0)
-    service = Service(schema, database, ingestion, live, auth, 1024, Limits(), unlimited, nobody)
+    service = Service(
+        *(schema, database, ingestion, live, auth, 1024),
+        *(Limits(), unlimited, nobody, Rooms(1024)),
+    )
     endpoint = Endpoint(service, 1024, Streams(0, 0, 0), Admission(1024, service.turns))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],

@@ -173,17 +173,16 @@ class Database:
         lent.borrower = Borrower(name, operation, known)
         return lent
 
-    def metered(self, most: int | None) -> "Database":
-        """The same database, of which at most that many bytes can be read, all together; None is
-        without limit."""
+    def metered(self, meter: Meter | None) -> "Database":
+        """The same database, whose rows are counted on a meter."""
         metered = copy(self)
-        metered.meter = None if most is None else Meter(most)
+        metered.meter = meter
         return metered
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Raises the domain errors of `failures`, Unavailable when nobody answers in time, and
-        TooLarge."""
+        TooLarge or Crowded."""
 
         async def reopen() -> AsyncConnection:
             await stack.aclose()

@@ -125,3 +125,7 @@ class OutcomeUnknown(DomainError):
 
 class TooLarge(DomainError):
     """The response is too large: ask for fewer fields or smaller pages."""
+
+
+class Crowded(RateLimited):
+    """Your responses take up all the room that you have: read them, and try again."""

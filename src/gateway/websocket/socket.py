@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -246,13 +247,15 @@ class Socket:
         operation = await service.prepared(given, principal, account)
         asked.operation, asked.kind = operation.short_name, operation.kind
         log.info("operation", operation=asked.operation, kind=operation.kind)
-        context = service.context(caller, operation, principal, account, asked.request_id)
+        context = partial(service.context, caller, operation, principal, account, asked.request_id)
         if operation.kind != "subscription":
-            answer = await execute(operation, given.variables, context)
-            asked.refused = not answer.executed and are_refusals(answer.errors)
-            subscriber.answer(answer)
+            with closing(service.rooms.claim(caller)) as claim:
+                answer = await execute(operation, given.variables, context(claim=claim))
+                asked.refused = not answer.executed and are_refusals(answer.errors)
+                subscriber.answer(answer)
+                await self._wire.room()
             return
-        opened = await service.live.open(operation, given.variables, context, subscriber)
+        opened = await service.live.open(operation, given.variables, context(), subscriber)
         if isinstance(opened, Answer):
             asked.refused = are_refusals(opened.errors)
             subscriber.end(opened.errors)

@@ -10,13 +10,14 @@ from sqlalchemy import Executable
 from db import Database
 from db.core.credential import Mint
 from db.core.ingest import Ingestion
+from db.core.meter import Claim, Meter
 from db.core.reads import Reads
 from db.core.timeouts import Kind, of_kind
 from graph.core.budget import Account
 from graph.core.permission import Principal
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-READ_FACTOR = 4  # rows are read as a whole, whichever of their columns are shown
+READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are shown
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Context:
     The account is None for callers who may spend what they like. `mint` gives what API keys are
     made with, and raises where there is none. Messages of subscriptions share `reads`.
     `storable_variables` are the environment variables whose values may be stored. A response, or a
-    message of a subscription, has at most `max_response_bytes`.
+    message of a subscription, has at most `max_response_bytes`; `claim` takes room for it.
     """
 
     db: Database
@@ -41,10 +42,11 @@ class Context:
     reads: Reads | None = None
     storable_variables: frozenset[str] = frozenset()
     max_response_bytes: int = MAX_RESPONSE_BYTES
+    claim: Claim | None = None
 
     def __post_init__(self) -> None:
-        most = READ_FACTOR * self.max_response_bytes
-        self.db = self.db.seen_by(self.principal.sight).metered(most)
+        meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
+        self.db = self.db.seen_by(self.principal.sight).metered(meter)
 
 
 Info = strawberry.Info[Context, None]

@@ -146,6 +146,7 @@ CODES: dict[type[Exception], str] = {
     errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
     errors.TookTooLong: "TIMEOUT",
     errors.TooLarge: "RESPONSE_TOO_LARGE",
+    errors.Crowded: "RATE_LIMITED",
     StrawberryInputCoercionError: "BAD_USER_INPUT",
     TimeoutError: "TIMEOUT",
 }

@@ -12,7 +12,8 @@ from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.core import json
-from db.core.errors import TooLarge
+from db.core.errors import Crowded, TooLarge
+from db.core.meter import Meter
 from graph.core import introspection
 
 TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
@@ -26,7 +27,8 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.response_bytes = 0
+        context = self.context_value
+        self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
 
     def execute_fields(
         self,
@@ -47,10 +49,10 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
         return completed
 
     def count(self, size: int) -> None:
-        """Raises TooLarge."""
-        self.response_bytes += size
-        if self.response_bytes > (most := self.context_value.max_response_bytes):
-            raise too_large(most)
+        """Raises TooLarge or Crowded."""
+        self.meter.add(size)
+        if self.meter.is_over:
+            self.meter.check()
 
 
 class Executor(Counting):
@@ -100,7 +102,7 @@ class Executor(Counting):
         text = await introspection.answer(stands, execute)
         try:
             self.count(len(text))
-        except TooLarge as refused:
+        except (TooLarge, Crowded) as refused:
             raise GraphQLError("", original_error=refused) from refused
         return orjson.Fragment(text)
 
@@ -109,7 +111,7 @@ class Executor(Counting):
         apart = copy(self)
         apart.collected_errors = CollectedErrors()
         apart._relevant_sub_fields = {}
-        apart.response_bytes = 0
+        apart.meter = Meter(self.meter.most, TOO_LARGE)  # another thread claims nothing
         return apart
 
     async def execute_fields_serially(

@@ -98,7 +98,7 @@ class Live:
         member: Member,
     ) -> Subscription:
         key, source = _key(operation, variables, context), opening.source
-        context = replace(context, db=context.db.lent_to(BORROWER), reads=self.reads)
+        context = replace(context, db=context.db.lent_to(BORROWER), reads=self.reads, claim=None)
         tell = partial(self._tell, operation, variables, context)
         if isinstance(source, Series):
             self.series = {key: group for key, group in self.series.items() if group.members}

@@ -29,7 +29,7 @@ from strawberry import Schema
 
 from db.core import json
 from db.core.cache import Cache
-from db.core.errors import TooLarge
+from db.core.errors import Crowded, TooLarge
 from graph.core import cost, limits, sharing
 from graph.core.context import Context
 from graph.core.cost import Cost
@@ -257,7 +257,7 @@ async def run(
         return await _answer(None, [GraphQLError("", original_error=error)], operation, context)
     errors = answer.errors or []
     for cause in (error.original_error for error in errors):
-        if isinstance(cause, TooLarge):
+        if isinstance(cause, TooLarge | Crowded):
             return await _too_large(cause, operation, context)
     return await _answer(answer.data, errors, operation, context)
 
@@ -329,9 +329,9 @@ async def _answer(
     return answer
 
 
-async def _too_large(refused: TooLarge, operation: Operation, context: Context) -> Answer:
-    message = refused.message
+async def _too_large(refused: TooLarge | Crowded, operation: Operation, context: Context) -> Answer:
+    """What a response is replaced by. A mutation was carried out, and must not be sent again."""
     if operation.kind == "mutation":
-        message = STORED.format(message)
-    error = GraphQLError(message, original_error=refused)
+        refused = TooLarge(STORED.format(refused.message))
+    error = GraphQLError(refused.message, original_error=refused)
     return await _answer(None, [error], operation, context)
