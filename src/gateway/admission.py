@@ -65,3 +65,4 @@ class Body:
     def release(self) -> None:
         """Gives up its room."""
         self.content.clear()
+        self.claim.close()
