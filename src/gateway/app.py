@@ -108,7 +108,7 @@ def _limits(settings: Settings) -> Limits:
         cost=settings.max_cost,
         values=settings.max_input_values,
         values_anonymous=settings.max_input_values_anonymous,
-        values_followed=settings.max_input_values_subscription,
+        values_subscription=settings.max_input_values_subscription,
     )
 
 

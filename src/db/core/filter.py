@@ -154,7 +154,7 @@ class Filterable:
             yield from map(self.compile, conditions)
             return
         yield from (self.compile(part) for part in conditions if part not in reaching)
-        yield self._related(*names).found(joined(reaching), self)
+        yield self._related(*names).exists_jointly(joined(reaching), self)
 
     def holds(self, condition: Condition, record: Any) -> bool | None:
         """Whether the condition holds for one record; None where only PostgreSQL can tell."""
@@ -203,7 +203,7 @@ class Relation:
         """That a related row fulfils a condition; their own relations are out of reach."""
         return exists().where(self.on(), self._compiled(condition))
 
-    def found(self, condition: Condition, of: Filterable) -> Sql:
+    def exists_jointly(self, condition: Condition, of: Filterable) -> Sql:
         """A condition with several parts about related rows, in one subquery: PostgreSQL plans each
         subquery for all partitions, and every order of joining them."""
         some = or_(*(self._compiled(part.condition) for part in related(condition)))

@@ -70,7 +70,7 @@ def searched(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fulfilling:
+class Matching:
     """Those of some ids whose rows fulfil a condition, to be read for several who ask."""
 
     listing: "Listing"
@@ -162,7 +162,7 @@ class Listing:
             .order_by(asked.c.position, *terms)
         )
 
-    async def chosen(
+    async def matching_rows(
         self, where: Condition | None, rows: Sequence[Any], reads: Reads, sight: Sight
     ) -> Sequence[Any]:
         """Those of some rows that fulfil a condition; a statement only where it cannot be told
@@ -171,17 +171,17 @@ class Listing:
             return rows
         key = self, where, sight, tuple(map(id, rows))
         found: Sequence[Any] = await reads.shared(
-            key, partial(self._chosen, where, rows, reads, sight)
+            key, partial(self._matching_rows, where, rows, reads, sight)
         )
         return found
 
-    async def _chosen(
+    async def _matching_rows(
         self, where: Condition, rows: Sequence[Any], reads: Reads, sight: Sight
     ) -> list[Any]:
         await reads.turns.next(self.table.__tablename__)
         found = {row.id: self.filterable.holds(where, row) for row in rows}
         unknown = [id for id, known in found.items() if known is None]
-        found |= await reads.of(Fulfilling(self, where), unknown, sight)
+        found |= await reads.of(Matching(self, where), unknown, sight)
         return [row for row in rows if found[row.id]]
 
     async def matching(

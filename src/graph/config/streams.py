@@ -55,7 +55,7 @@ class Settings(Changed):
     keys: frozenset[str] | None
     categories: frozenset[str] | None
 
-    def fits(self, row: Any) -> bool:
+    def matches(self, row: Any) -> bool:
         has_key = self.keys is None or row.key in self.keys
         return has_key and (self.categories is None or row.category in self.categories)
 

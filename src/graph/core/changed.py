@@ -27,13 +27,13 @@ class Changed(Source):
     feed = "changes"
     table: ClassVar[type[Table]]
 
-    def fits(self, _row: Any) -> bool:
+    def matches(self, _row: Any) -> bool:
         """Whether a row is shown, beside being seen."""
         return True
 
-    async def fulfilling(self, rows: Sequence[Any], _reads: Reads, _sight: Sight) -> Sequence[Any]:
+    async def matching(self, rows: Sequence[Any], _reads: Reads, _sight: Sight) -> Sequence[Any]:
         """Those of some rows, which are seen, that are shown."""
-        return [row for row in rows if self.fits(row)]
+        return [row for row in rows if self.matches(row)]
 
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table)
@@ -46,7 +46,7 @@ class Changed(Source):
         ids, sight = _by_last(changes), database.sight
         seen = await reads.of(ById(self.table), ids, sight)
         rows = [seen[id] for id in ids if id in seen]
-        found = {row.id: row for row in await self.fulfilling(rows, reads, sight)}
+        found = {row.id: row for row in await self.matching(rows, reads, sight)}
         others = [change for change in changes if change.entity_id not in found]
         left = await self.left(database, reads, seen, others) if others else ()
         return Shown(list(found.values()), [id_of(self.table.Record, i) for i in ids if i in left])
@@ -77,7 +77,7 @@ class Belonging(Changed):
         mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
         return mine and change.noun == self.table.__tablename__
 
-    def fits(self, row: Any) -> bool:
+    def matches(self, row: Any) -> bool:
         return bool(getattr(row, str(self.table.parent)) == self.parent_id)
 
 

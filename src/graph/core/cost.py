@@ -3,9 +3,8 @@
 A field that shows a column is free and one that loads something costs a point, unless it declares
 a `cost`. A page costs its size times what one row costs; so does every other list, where the size
 is the number of `ids` or else that of a page by default. What is declared for a list is its whole
-cost. Inputs cost points by their values (graph.core.values), for each row that they are used for.
-The estimate is the most it can be: nothing is known of rows that are missing or fields that are
-skipped.
+cost. Inputs cost points by their values and as they declare (graph.core.values). The estimate is
+the most it can be: nothing is known of rows that are missing or fields that are skipped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +31,7 @@ from graphql.utilities import value_from_ast_untyped
 
 from db.core import json
 from db.core.page import DEFAULT_SIZE, MAX_SIZE
-from graph.core.values import NONE, PER_POINT, Inputs, Sent, inputs_of
+from graph.core.values import NONE, PER_POINT, Inputs, RequestVariables, inputs_of
 
 ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
 SIZES = ("first", "last", "ids")
@@ -51,41 +50,41 @@ class Priced:
     fields: tuple["Priced", ...]
     inputs: Inputs = NONE
 
-    def points(self, sent: Sent, page: int = DEFAULT_SIZE) -> int:
+    def points(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
         """Its points without its inputs, where the lists of its parent have that many rows."""
-        return sent.once(("points", id(self), page), lambda: self._points(sent, page))
+        return given.memoized(("points", id(self), page), lambda: self._points(given, page))
 
-    def declared(self, sent: Sent) -> int:
+    def input_points(self, given: RequestVariables) -> int:
         """The points declared for its inputs and those below it, which are for a statement each."""
-        return sent.once(("declared", id(self)), lambda: self._declared(sent))
+        return given.memoized(("input_points", id(self)), lambda: self._input_points(given))
 
-    def values(self, sent: Sent) -> int:
+    def values(self, given: RequestVariables) -> int:
         """The values of its inputs and of those below it."""
-        return sent.once(("values", id(self)), lambda: self._values(sent))
+        return given.memoized(("values", id(self)), lambda: self._values(given))
 
-    def repeated(self, sent: Sent, page: int = DEFAULT_SIZE) -> int:
+    def repeated(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
         """The same, counted for each row that uses them."""
-        return sent.once(("repeated", id(self), page), lambda: self._repeated(sent, page))
+        return given.memoized(("repeated", id(self), page), lambda: self._repeated(given, page))
 
-    def _points(self, sent: Sent, page: int) -> int:
-        rows, page = self._rows(sent, page)
-        below = sum(field.points(sent, page) for field in self.fields)
+    def _points(self, given: RequestVariables, page: int) -> int:
+        rows, page = self._rows(given, page)
+        below = sum(field.points(given, page) for field in self.fields)
         return rows * (self.own + below)
 
-    def _declared(self, sent: Sent) -> int:
-        return self.inputs.points(sent) + sum(field.declared(sent) for field in self.fields)
+    def _input_points(self, given: RequestVariables) -> int:
+        return self.inputs.points(given) + sum(field.input_points(given) for field in self.fields)
 
-    def _values(self, sent: Sent) -> int:
-        return self.inputs.values(sent) + sum(field.values(sent) for field in self.fields)
+    def _values(self, given: RequestVariables) -> int:
+        return self.inputs.values(given) + sum(field.values(given) for field in self.fields)
 
-    def _repeated(self, sent: Sent, page: int) -> int:
-        rows, page = self._rows(sent, page)
-        below = sum(field.repeated(sent, page) for field in self.fields)
-        return self.inputs.values(sent) + rows * below
+    def _repeated(self, given: RequestVariables, page: int) -> int:
+        rows, page = self._rows(given, page)
+        below = sum(field.repeated(given, page) for field in self.fields)
+        return self.inputs.values(given) + rows * below
 
-    def _rows(self, sent: Sent, page: int) -> tuple[int, int]:
+    def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
         """How many rows it has, and how many each list below it has."""
-        size = _size(self.sizes, sent.variables, page if self.many else DEFAULT_SIZE)
+        size = _size(self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE)
         return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
@@ -112,10 +111,12 @@ class Cost:
         """Its points, and the values of its inputs."""
         if self.fixed is not None:
             return self.fixed
-        sent = Sent({name: variables.get(name, value) for name, value in self.defaults.items()})
-        points = sum(field.points(sent) + field.declared(sent) for field in self.fields)
-        uses = sum(field.values(sent) for field in self.fields)
-        repeated = sum(field.repeated(sent) for field in self.fields)
+        given = RequestVariables(
+            {name: variables.get(name, value) for name, value in self.defaults.items()}
+        )
+        points = sum(field.points(given) + field.input_points(given) for field in self.fields)
+        uses = sum(field.values(given) for field in self.fields)
+        repeated = sum(field.repeated(given) for field in self.fields)
         values = uses + (repeated - uses) // ROWS_PER_USE
         return max(1, points + values // PER_POINT), values
 

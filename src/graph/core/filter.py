@@ -223,7 +223,7 @@ def relation(description: str) -> Any:
     return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
 
 
-class Most(NamedTuple):
+class FilterBounds(NamedTuple):
     """The most conditions that a filter may have, and how many of them on related rows."""
 
     conditions: int = MAX_CONDITIONS
@@ -231,24 +231,25 @@ class Most(NamedTuple):
     of: str = "A filter"
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """The bounds, for the schema."""
         return f"At most {self.conditions} conditions, {self.related} of them on related rows."
 
 
-LISTED = Most()
-FOLLOWED = Most(20, 2, "The filter of a subscription")  # it is asked again for each change
+LIST_BOUNDS = FilterBounds()
+# That of a subscription is evaluated again for each change.
+SUBSCRIPTION_BOUNDS = FilterBounds(20, 2, "The filter of a subscription")
 
 
-def condition(listing: Listing, given: Any, most: Most = LISTED) -> Condition | None:
+def condition(listing: Listing, given: Any, bounds: FilterBounds = LIST_BOUNDS) -> Condition | None:
     """A filter on a listing as data; None where none was sent. Raises Invalid for too much."""
     if given is None or given is UNSET:
         return None
     made = _all(listing.filterable, given, 1)
-    if size(made) > most.conditions:
-        raise Invalid(f"{most.of} has at most {most.conditions} conditions.", "filter")
-    if len(related(made)) > most.related:
-        message = f"{most.of} has at most {most.related} conditions on related rows."
+    if size(made) > bounds.conditions:
+        raise Invalid(f"{bounds.of} has at most {bounds.conditions} conditions.", "filter")
+    if len(related(made)) > bounds.related:
+        message = f"{bounds.of} has at most {bounds.related} conditions on related rows."
         raise Invalid(message, "filter")
     return made
 

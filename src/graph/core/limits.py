@@ -41,13 +41,13 @@ class Limits:
     cost: int = 5_000
     values: int = 2_000
     values_anonymous: int = 1_000
-    values_followed: int = 250
+    values_subscription: int = 250
 
     def values_of(self, kind: str, known: bool) -> int:
         """The most values in the inputs of an operation of a kind; those of a subscription are
         coerced for each message."""
         most = self.values if known else self.values_anonymous
-        return min(most, self.values_followed) if kind == "subscription" else most
+        return min(most, self.values_subscription) if kind == "subscription" else most
 
 
 class Size(NamedTuple):

@@ -5,7 +5,6 @@ and then executed for each of its messages, each of them as a root of its own.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import isawaitable
@@ -23,7 +22,6 @@ from graphql import (
     separate_operations,
     validate,
 )
-from graphql.execution.values import get_variable_values
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
@@ -38,8 +36,8 @@ from graph.core.executor import too_large
 from graph.core.limits import Limits
 from graph.core.literals import NUL, holding_nul
 from graph.core.needs import Needs, needs
-from graph.core.permission import INTROSPECTION, Principal
-from graph.core.rate_limit import charge_fault, charged, shown
+from graph.core.rate_limit import shown
+from graph.core.refusal import refusals
 
 CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
 TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
@@ -211,7 +209,7 @@ async def execute(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> Answer:
     """Runs a query or a mutation. Never raises what a resolver raised: it is in the answer."""
-    if refused := await _refused(operation, variables, context):
+    if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
     return await run(operation, variables, context)
 
@@ -220,7 +218,7 @@ async def open_stream(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> Any:
     """What a subscription follows, as its resolver says; an Answer where it is refused."""
-    if refused := await _refused(operation, variables, context):
+    if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
     executor = Executor.build(
         operation.schema._schema,
@@ -260,52 +258,6 @@ async def run(
         if isinstance(cause, TooLarge | Crowded):
             return await _too_large(cause, operation, context)
     return await _answer(answer.data, errors, operation, context)
-
-
-async def _refused(
-    operation: Operation, variables: dict[str, Any] | None, context: Context
-) -> list[GraphQLError]:
-    """Why an operation does not even start: the size of its inputs, permission, its variables, or
-    what it costs."""
-    given = variables or {}
-    context.cost, values = operation.cost.measured(given)
-    if too_many := _too_many(operation, values, context.principal):
-        await charge_fault(context.account)
-        return [too_many]
-    if forbidden := _forbidden(operation, given, context.principal):
-        await charge_fault(context.account)
-        return [forbidden]
-    declared = operation.node.variable_definitions or ()
-    coerced = get_variable_values(
-        operation.schema._schema,
-        declared,
-        given,
-        MAX_ERRORS,
-        hide_suggestions=not context.principal.may(INTROSPECTION),
-    )
-    if isinstance(coerced, list):
-        await charge_fault(context.account)
-        return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
-    return await charged(context, operation.limits.cost)
-
-
-def _too_many(operation: Operation, values: int, principal: Principal) -> GraphQLError | None:
-    """Why the inputs hold too many values, counted before any is coerced."""
-    most = operation.limits.values_of(operation.kind, principal.is_known)
-    most = max(most, operation.cost.most_values) if most else 0
-    if not most or values <= most:
-        return None
-    message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
-    return coded(message, "QUERY_TOO_COMPLEX")
-
-
-def _forbidden(
-    operation: Operation, variables: Mapping[str, Any], principal: Principal
-) -> GraphQLError | None:
-    if (need := operation.needs.refused(principal, variables)) is None:
-        return None
-    code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
-    return coded(principal.refusal(*need), code)
 
 
 async def _answer(

@@ -30,28 +30,28 @@ BATCH = 20_000  # values of a batch
 Variables = Mapping[str, Any]
 
 
-class Sent:
-    """The variables of one request: each is counted once, however often it is used. `known` keeps
-    what was found for parts of the operation, which fragments may repeat."""
+class RequestVariables:
+    """The variables of one request. Each is counted once, however often it is used, and so is each
+    part of the operation, which fragments may repeat."""
 
     def __init__(self, variables: Variables) -> None:
-        self.variables = dict(variables)
-        self.known: dict[tuple[Any, ...], int] = {}
+        self.values_by_name = dict(variables)
+        self._memo: dict[tuple[Any, ...], int] = {}
 
     def values(self, name: str) -> int:
         """The number of values in a variable."""
-        return self.once(("values", name), lambda: count(self.variables.get(name)))
+        return self.memoized(("values", name), lambda: count(self.values_by_name.get(name)))
 
     def points(self, name: str, type_: Any) -> int:
         """The points declared for what a variable of that type holds."""
         key = "points", name, get_named_type(type_)
-        return self.once(key, lambda: _points(self.variables.get(name), type_))
+        return self.memoized(key, lambda: _points(self.values_by_name.get(name), type_))
 
-    def once(self, key: tuple[Any, ...], find: Callable[[], int]) -> int:
-        """What was found for a key, or is found now."""
-        if key not in self.known:
-            self.known[key] = find()
-        return self.known[key]
+    def memoized(self, key: tuple[Any, ...], find: Callable[[], int]) -> int:
+        """The number for a key, computed once."""
+        if key not in self._memo:
+            self._memo[key] = find()
+        return self._memo[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class Inputs:
     uses: tuple[tuple[str, Any], ...] = ()
     most: int = 0
 
-    def values(self, sent: Sent) -> int:
+    def values(self, variables: RequestVariables) -> int:
         """The number of values."""
-        return self.literals + sum(sent.values(name) for name, _ in self.uses)
+        return self.literals + sum(variables.values(name) for name, _ in self.uses)
 
-    def points(self, sent: Sent) -> int:
+    def points(self, variables: RequestVariables) -> int:
         """The points declared for them."""
-        return self.declared + sum(sent.points(name, type_) for name, type_ in self.uses)
+        return self.declared + sum(variables.points(name, type_) for name, type_ in self.uses)
 
 
 NONE = Inputs()

@@ -17,7 +17,7 @@ from db.core.sight import Sight
 from graph.core.changed import Changed
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import FOLLOWED, condition
+from graph.core.filter import SUBSCRIPTION_BOUNDS, condition
 from graph.core.mutation import id_in
 from graph.core.permission import PUBLIC
 from graph.core.stream import Source, Update, message, removed, rows, stream
@@ -25,7 +25,8 @@ from graph.dreams.inputs import DREAM, DreamFilter
 from graph.dreams.types import Dream, DreamById
 
 Filter = Annotated[
-    DreamFilter | None, argument(f"Only dreams that match; all if left out. {FOLLOWED.said}")
+    DreamFilter | None,
+    argument(f"Only dreams that match; all if left out. {SUBSCRIPTION_BOUNDS.description}"),
 ]
 DreamId = Annotated[strawberry.ID, argument("The dream to follow.", DREAM)]
 
@@ -47,8 +48,8 @@ class Dreams(Changed):
     table = db.dreams.Dream
     filter: Condition | None
 
-    async def fulfilling(self, rows: Sequence[Any], reads: Reads, sight: Sight) -> Sequence[Any]:
-        return await db.dreams.LISTING.chosen(self.filter, rows, reads, sight)
+    async def matching(self, rows: Sequence[Any], reads: Reads, sight: Sight) -> Sequence[Any]:
+        return await db.dreams.LISTING.matching_rows(self.filter, rows, reads, sight)
 
     async def left(
         self, database: Database, reads: Reads, present: Collection[UUID], changes: Sequence[Any]
@@ -74,6 +75,6 @@ class Subscriptions:
         PUBLIC,
     )
     async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(db.dreams.LISTING, filter, FOLLOWED)
+        where = condition(db.dreams.LISTING, filter, SUBSCRIPTION_BOUNDS)
         db.dreams.matching(where)  # refuses what cannot be asked
         return Dreams(where)

@@ -13,14 +13,15 @@ from db.core.filter import Condition
 from db.core.reads import Reads
 from graph.core.context import Info
 from graph.core.field import argument
-from graph.core.filter import FOLLOWED, condition
+from graph.core.filter import SUBSCRIPTION_BOUNDS, condition
 from graph.core.series import Series
 from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
 from graph.events.inputs import EventFilter
 from graph.events.types import RATED_SECONDS, READ, Event, EventRates
 
 Filter = Annotated[
-    EventFilter | None, argument(f"Only events that match; all if left out. {FOLLOWED.said}")
+    EventFilter | None,
+    argument(f"Only events that match; all if left out. {SUBSCRIPTION_BOUNDS.description}"),
 ]
 
 
@@ -45,7 +46,9 @@ class Happening(Source):
         return db.events.matches(self.where, event) is not False
 
     async def shown(self, database: Database, events: Sequence[Any], reads: Reads) -> Shown:
-        return Shown(await db.events.LISTING.chosen(self.where, events, reads, database.sight))
+        return Shown(
+            await db.events.LISTING.matching_rows(self.where, events, reads, database.sight)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Rates(Series):
 class Subscriptions:
     @stream(EventsUpdate, "Events as they happen, none left out.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
-        where = condition(db.events.LISTING, filter, FOLLOWED)
+        where = condition(db.events.LISTING, filter, SUBSCRIPTION_BOUNDS)
         db.events.matching(where)  # refuses what cannot be asked
         return Happening(where)
 
