@@ -33,44 +33,56 @@ def shelf() -> Shelf:
 
 
 async def test_those_who_ask_at_once_are_answered_by_one(database: Database, shelf: Shelf) -> None:
-    reads = Reads(database)
-    found = await asyncio.gather(*(reads.of(shelf.find, [key, "all"]) for key in "abc"))
+    shared = Reads(database)
+    found = await asyncio.gather(*(shared.of(shelf.find, [key, "all"]) for key in "abc"))
     assert found == [{key: f"{key} 1", "all": "all 1"} for key in "abc"]
     assert shelf.asked == [{"a", "b", "c", "all"}]
 
 
 async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: Shelf) -> None:
-    reads = Reads(database)
+    shared = Reads(database)
     shelf.open.clear()
-    first = asyncio.create_task(reads.of(shelf.find, ["a"]))
+    first = asyncio.create_task(shared.of(shelf.find, ["a"]))
     await until(lambda: shelf.asked)
-    later = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
+    later = [asyncio.create_task(shared.of(shelf.find, [key])) for key in "ab"]
     await asyncio.sleep(0)
     shelf.open.set()
     assert await first == {"a": "a 1"}
     assert await asyncio.gather(*later) == [{"a": "a 2"}, {"b": "b 2"}]
 
 
+async def test_a_slow_statement_does_not_hold_up_the_next(database: Database, shelf: Shelf) -> None:
+    shared = Reads(database, patience=0.01)
+    shelf.open.clear()
+    asking = [asyncio.create_task(shared.of(shelf.find, ["a"]))]
+    await until(lambda: len(shelf.asked) == 1)
+    asking.append(asyncio.create_task(shared.of(shelf.find, ["b"])))
+    await until(lambda: len(shelf.asked) == 2)
+    assert not asking[0].done()
+    shelf.open.set()
+    assert await asyncio.gather(*asking) == [{"a": "a 2"}, {"b": "b 2"}]
+
+
 async def test_what_is_not_there_is_left_out(database: Database, shelf: Shelf) -> None:
-    reads = Reads(database)
-    assert await reads.of(shelf.find, ["none", "a"]) == {"a": "a 1"}
-    assert await reads.of(shelf.find, []) == {}
+    shared = Reads(database)
+    assert await shared.of(shelf.find, ["none", "a"]) == {"a": "a 1"}
+    assert await shared.of(shelf.find, []) == {}
     assert len(shelf.asked) == 1
 
 
 async def test_a_failure_is_everybodys_and_passes(database: Database, shelf: Shelf) -> None:
-    reads = Reads(database)
+    shared = Reads(database)
     results = await asyncio.gather(
-        *(reads.of(shelf.find, [key]) for key in ("a", "bad")), return_exceptions=True
+        *(shared.of(shelf.find, [key]) for key in ("a", "bad")), return_exceptions=True
     )
     assert [type(result) for result in results] == [LookupError, LookupError]
-    assert await reads.of(shelf.find, ["a"]) == {"a": "a 2"}
+    assert await shared.of(shelf.find, ["a"]) == {"a": "a 2"}
 
 
 async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: Shelf) -> None:
-    reads = Reads(database)
+    shared = Reads(database)
     shelf.open.clear()
-    leaving, staying = [asyncio.create_task(reads.of(shelf.find, [key])) for key in "ab"]
+    leaving, staying = [asyncio.create_task(shared.of(shelf.find, [key])) for key in "ab"]
     await until(lambda: shelf.asked)
     leaving.cancel()
     shelf.open.set()

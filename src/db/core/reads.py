@@ -31,11 +31,13 @@ class Batch:
 
 
 class Reads:
-    """Statements shared by those who ask for the same with the same visibility."""
+    """Statements shared by those who ask for the same with the same visibility. The next one waits
+    for at most `patience` seconds, then it is sent on another connection; None is without limit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, patience: float | None = None) -> None:
         self.database = database
         self.turns = Turns()  # for what each of those who asked makes of what was found
+        self.patience = patience
         self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._next: dict[Kind, Batch] = {}
         self._shared: dict[Hashable, asyncio.Task[Any]] = {}
@@ -63,15 +65,20 @@ class Reads:
         return await asyncio.shield(self._shared[key])
 
     async def _read(self, kind: Kind, batch: Batch) -> Found:
-        find, sight = kind
         try:
             async with self._turns[kind]:
                 del self._next[kind]
-                async with self.database.seen_by(sight).read() as session:
-                    return await find(session, batch.keys)
+                reading = background(self._found(kind, batch.keys))
+                await asyncio.wait({reading}, timeout=self.patience)
         finally:
             if kind not in self._next:
                 self._turns.pop(kind, None)
+        return await reading
+
+    async def _found(self, kind: Kind, keys: Keys) -> Found:
+        find, sight = kind
+        async with self.database.seen_by(sight).read() as session:
+            return await find(session, keys)
 
 
 async def _result(work: Callable[[], Awaitable[Any]]) -> Any:

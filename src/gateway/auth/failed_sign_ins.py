@@ -69,6 +69,7 @@ class FailedSignIns:
     def succeeded(self, name: bytes) -> None:
         """Remembers a valid credential."""
         self.valid[name] = True
+        self.failures.pop(name, None)
 
     async def is_exhausted(self, network: str) -> bool:
         """Whether a network has no failure left."""

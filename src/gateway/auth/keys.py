@@ -19,7 +19,7 @@ from db.core.error_facts import summary
 from db.core.errors import Unavailable
 from db.core.reads import Reads
 from db.users import lowest
-from gateway.auth.recent import Clock, Recent
+from gateway.auth.recent import READ_PATIENCE, Clock, Recent
 from gateway.auth.refusal import NotValid
 from graph.core.permission import Principal
 
@@ -35,7 +35,7 @@ class Keys:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
-        self.reads = Reads(database)
+        self.reads = Reads(database, READ_PATIENCE)
         self.recent = Recent(self._read, RECENT_SECONDS, REMEMBERED, clock)
         self.used: set[UUID] = set()
 

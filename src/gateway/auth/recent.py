@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
+READ_PATIENCE = 0.5  # seconds: a connection that hangs must not hold up all who sign in
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Clock = Callable[[], float]

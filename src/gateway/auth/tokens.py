@@ -19,7 +19,7 @@ from db.core.email import is_address, normalised
 from db.core.reads import Reads
 from db.users import RANKS, SUBJECT, Role
 from gateway.auth.issuer import Issuer
-from gateway.auth.recent import Clock, Recent
+from gateway.auth.recent import READ_PATIENCE, Clock, Recent
 from gateway.auth.refusal import NotValid
 from gateway.settings import Settings
 from graph.core.permission import Principal
@@ -62,7 +62,7 @@ class Tokens:
         self.settings = settings
         self.database = database
         self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
-        self.reads = Reads(database)
+        self.reads = Reads(database, READ_PATIENCE)
         self.known = Recent(self._users, RECENT_SECONDS, REMEMBERED, clock)
         self.newcomers = Recent(self._sign_in_first, RECENT_SECONDS, REMEMBERED, clock)
         self.proven: dict[bytes, Proven] = {}
