@@ -18,12 +18,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from gateway.allowance import Allowance
 from gateway.pace import Pace
 
 EXTENSION = "dreamnet.frames"
 CLOSING_SECONDS = 5.0  # until a closing handshake is broken off
 MAX_MESSAGE = 128 * 1024  # bytes of an incoming message
 PING_SECONDS = 10.0
+FRAMES_PER_SECOND, FRAMES_AT_ONCE = 200, 1_000  # of clients: fragments, pings and pongs too
+SLICE = 4 * 1024  # bytes that are read at once
+TRY_AGAIN = 1013
 NOT_TEXT = 1007  # a message that is not what its frame says it is
 
 _WHOLE_TEXT = 0x81  # FIN and the opcode of text
@@ -55,6 +59,7 @@ class Frames(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **named)
         self.close_timeout = CLOSING_SECONDS
         self.deadline: asyncio.TimerHandle | None = None
+        self.allowance = Allowance(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         self.is_writable = False
 
     # A Wire; it is asked for each message to each client whether it is writable:
@@ -83,12 +88,22 @@ class Frames(WebSocketsSansIOProtocol):
         self.pace = Pace(transport, self._abort)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        """In slices, because all frames of what it is given are read before any is counted."""
+        for start in range(0, len(data), SLICE):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + SLICE])
         if self.handshake_initiated or self.transport.is_closing():
             return
         if refusal := b"".join(self.conn.data_to_send()):  # of a head, which uvicorn leaves unsent
             self.transport.write(refusal)
             self.transport.close()
+
+    def handle_events(self) -> None:
+        if self.allowance.take(len(self.conn.events)):
+            super().handle_events()
+        elif self.conn.state is State.OPEN:
+            self.conn.send_close(TRY_AGAIN, "Too many messages")
+            self.handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

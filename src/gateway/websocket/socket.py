@@ -1,7 +1,6 @@
 """Socket: one WebSocket from its first message to its last, in graphql-transport-ws."""
 
 import asyncio
-import time
 from contextlib import closing
 from functools import partial
 from http import HTTPStatus
@@ -14,6 +13,7 @@ from starlette.types import Receive, Send
 
 from db.core.errors import Unavailable
 from gateway import callers, frames, parameters, telemetry
+from gateway.allowance import Allowance
 from gateway.errors import Refused
 from gateway.refusals import are_refusals
 from gateway.requests import Asked, hashed
@@ -51,7 +51,6 @@ class Socket:
 
     __slots__ = (
         "_allowance",
-        "_at",
         "_closing",
         "_connection",
         "_receive",
@@ -77,7 +76,7 @@ class Socket:
         self._running: set[asyncio.Task[None]] = set()
         self._started = 0
         self._closing: asyncio.Task[None] | None = None
-        self._allowance, self._at = float(BURST), time.monotonic()
+        self._allowance = Allowance(MESSAGES_PER_SECOND, BURST)
 
     async def run(self, stream: Stream) -> None:
         """Speaks until either side closes; returns when no operation runs any more."""
@@ -170,18 +169,11 @@ class Socket:
         event = await self._receive()
         if event["type"] == "websocket.disconnect" or self._closing:
             return None
-        self._count()
+        if not self._allowance.take():
+            raise Closed(Code.TRY_AGAIN, "Too many messages")
         if (text := event.get("text")) is None:
             raise Closed(Code.BAD_REQUEST, "Invalid message: it must be text")
         return parsed(text)
-
-    def _count(self) -> None:
-        """Takes one message from the allowance, which grows with time. Raises Closed."""
-        now = time.monotonic()
-        grown = self._allowance + (now - self._at) * MESSAGES_PER_SECOND
-        self._allowance, self._at = min(BURST, grown) - 1, now
-        if self._allowance < 0:
-            raise Closed(Code.TRY_AGAIN, "Too many messages")
 
     # The end:
 
