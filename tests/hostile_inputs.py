@@ -1,6 +1,6 @@
 """Hostile inputs: values that are small to send and much work to read, compare or search by.
 
-bench/hostile.py says how much work each of them is, without a credential and for a member.
+bench/hostile.py says how much work each of them is, without a credential and for an operator.
 """
 
 from decimal import Decimal
@@ -216,6 +216,35 @@ INPUTS = {
     "1,000 actions of 19 values": HostileInput(
         ACTIONS,
         {"a": [{"action": "a", "metadata": {f"k{n}": n for n in range(15)}}] * 1_000},
+    ),
+    "1,000 reports of 18 values": HostileInput(
+        "mutation ($r: [AgentStatusItem!]!) "
+        "{ reportAgentStatuses(input: {reports: $r}) { __typename } }",
+        {
+            "r": [
+                {
+                    "agentKey": f"agent-{number}",
+                    "status": "RUNNING",
+                    "performanceMetrics": {f"k{n}": n for n in range(13)},
+                }
+                for number in range(1_000)
+            ]
+        },
+    ),
+    "1,000 events of 19 values": HostileInput(
+        "mutation ($e: [EventItem!]!) { logEvents(input: {events: $e}) { __typename } }",
+        {
+            "e": [{"eventType": "a", "source": "b", "payload": {f"k{n}": n for n in range(15)}}]
+            * 1_000
+        },
+    ),
+    "1,000 metrics of 18 values": HostileInput(
+        "mutation ($m: [RecordMetricInput!]!) "
+        "{ recordMetrics(input: {metrics: $m}) { __typename } }",
+        {
+            "m": [{"metricName": "m", "value": 1.5, "tags": {f"k{n}": "v" for n in range(14)}}]
+            * 1_000
+        },
     ),
     "1,000 actions of exact numbers": HostileInput(
         ACTIONS,
