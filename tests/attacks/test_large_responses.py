@@ -19,6 +19,7 @@ from counting import statements
 from db import Database, audit
 from db.dreams import Dream
 from factories import make_ai_test, make_dream
+from graph.core.executor import Counting
 from listening import listening
 from served import serving
 
@@ -76,6 +77,28 @@ async def test_the_names_of_aliases_count(small: Target) -> None:
     assert await small.refusal(text % LONG_NAME) == REFUSED
     assert await small.refusal(text.replace("id }", "tags }") % LONG_NAME) == REFUSED
     assert len((await small.ask(text % "a"))["dreams"]["nodes"]) == 100
+
+
+async def test_many_small_values_are_refused(database: Database) -> None:
+    """And none of them is completed after the one that is too much."""
+    for number in range(100):
+        await make_dream(database, title=f"dream {number} ".ljust(60, "x"), is_public=True)
+    titles = " ".join(f"a{number}: title" for number in range(25))
+    completed: list[Any] = []
+    inner = Counting.complete_leaf_value
+
+    def noting(self: Any, return_type: Any, result: Any) -> Any:
+        value = inner(self, return_type, result)
+        completed.append(value)
+        return value
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Counting, "complete_leaf_value", noting)
+        async with attacked(database, max_response_bytes=64 * 1024) as target:
+            shown = f"{{ dreams(first: 100) {{ nodes {{ {titles} }} }} }}"
+            message, code = await target.refusal(shown)
+    assert (message[:27], code) == (MESSAGE[:27], REFUSED[1])
+    assert 500 < len(completed) < 64 * 1024 / 60  # of 2,500
 
 
 async def test_documents_and_escapes_count(small: Target) -> None:

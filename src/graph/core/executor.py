@@ -18,6 +18,9 @@ from graph.core import introspection
 
 TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
 Fields = dict[str, Any]  # what selects a field, by its name in the response
+SHORT = 64  # characters of a text whose quotes and escapes are not looked at
+NUMBER_BYTES = 8
+COUNTED_AT_ONCE = 16 * 1024
 FIELD_BYTES = 8  # around the name of a field: quotes, colon, comma, and braces or null
 
 
@@ -29,6 +32,7 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
         super().__init__(*args, **kwargs)
         context = self.context_value
         self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
+        self.uncounted = 0
 
     def execute_fields(
         self,
@@ -38,21 +42,28 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
         grouped_field_set: Fields,
         position_context: Any,
     ) -> Any:
-        self.count(sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set))
+        self.uncounted += sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set)
+        if self.uncounted > COUNTED_AT_ONCE:
+            self.count(0)
         return super().execute_fields(
             parent_type, source_value, path, grouped_field_set, position_context
         )
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # static there
         completed = super().complete_leaf_value(return_type, result)
-        self.count(_size(completed))
+        if isinstance(completed, str) and len(completed) < SHORT and completed.isascii():
+            self.uncounted += len(completed)
+        else:
+            self.uncounted += _size(completed)
+        if self.uncounted > COUNTED_AT_ONCE:
+            self.count(0)
         return completed
 
     def count(self, size: int) -> None:
         """Raises TooLarge or Crowded."""
-        self.meter.add(size)
-        if self.meter.is_over:
-            self.meter.check()
+        self.meter.add(size + self.uncounted)
+        self.uncounted = COUNTED_AT_ONCE if self.meter.is_over else 0  # so that all others fail
+        self.meter.check()
 
 
 class Executor(Counting):
@@ -111,6 +122,7 @@ class Executor(Counting):
         apart = copy(self)
         apart.collected_errors = CollectedErrors()
         apart._relevant_sub_fields = {}
+        apart.uncounted = 0
         apart.meter = Meter(self.meter.most, TOO_LARGE)  # another thread claims nothing
         return apart
 
@@ -143,8 +155,8 @@ def too_large(most: int) -> TooLarge:
 
 def _size(value: Any) -> int:
     """The bytes of a value in JSON; 0 for what JSON does not have, which is refused as a whole."""
-    if isinstance(value, str) and len(value) < 100 and value.isalnum() and value.isascii():
-        return len(value) + 2
+    if isinstance(value, int | float):
+        return NUMBER_BYTES
     try:
         return len(orjson.dumps(value) if isinstance(value, str) else json.dumps(value))
     except TypeError:
