@@ -74,7 +74,8 @@ async def test_the_greeting_goes_before_the_handshake(database: Database, produc
 
 
 @pytest.mark.parametrize(
-    "given", ["", "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer " + "x" * 9000]
+    "given",
+    ["", "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer " + "x" * 9000, "Bearer a\0b"],
 )
 async def test_a_bad_credential_is_refused(produced: str, given: str) -> None:
     assert await refused(produced, {"authorization": given}) == (4403, INVALID)
@@ -84,6 +85,28 @@ async def test_a_bad_credential_does_not_fall_back(database: Database, produced:
     key = await make_key(database, production())
     headers = {"Authorization": f"Bearer {key.text}"}
     assert await refused(produced, {"authorization": "Bearer x"}, **headers) == (4403, INVALID)
+
+
+async def test_a_bad_credential_in_the_handshake_is_refused_unless_the_greeting_has_another(
+    database: Database, produced: str
+) -> None:
+    key = await make_key(database, production())
+    headers = {"Authorization": "Bearer nonsense"}
+    assert await refused(produced, {}, **headers) == (4403, INVALID)
+    async with dialled(produced, additional_headers=headers) as client:
+        await client.greet(authorization=f"Bearer {key.text}")
+        assert await client.answer("1", WHO) == MEMBER
+
+
+async def test_no_credential_is_tried_where_too_many_failed(database: Database) -> None:
+    settings = production(failed_sign_ins_per_minute=1)
+    async with serving(settings, database) as address:
+        assert (await refused(address, {"authorization": "Bearer a"}))[0] == 4403
+        assert (await refused(address, {"authorization": "Bearer b"}))[0] == 1013
+        headers = {"Authorization": "Bearer c"}
+        status, code, retry = await denied(address, headers)
+        assert (status, code) == (429, "RATE_LIMITED")
+        assert int(retry or 0) > 0
 
 
 async def test_nobody_is_let_in_without_a_credential(produced: str) -> None:
