@@ -8,7 +8,7 @@ Whatever is odd about a request is refused here with a status of 4xx, in JSON.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -89,7 +89,7 @@ class Endpoint:
         )
         if operation.kind == "subscription":
             open = partial(self.service.live.open, operation, asked.variables, context())
-            return self._delivery(request, open, media_type)
+            return self._delivery(request, operation, open, media_type)
         claim = self.service.rooms.claim(who)
         with ExitStack() as held:
             held.callback(claim.close)
@@ -97,7 +97,9 @@ class Endpoint:
             response = _respond(answer, request=request, media_type=media_type)
             return answers.Claimed(response, held.pop_all())
 
-    def _delivery(self, request: Request, open: Open, media_type: str) -> Response:
+    def _delivery(
+        self, request: Request, operation: Operation, open: Open, media_type: str
+    ) -> Response:
         """A stream; in case it is refused, the answer is in the other media type."""
         stream_type = preferred(request.headers.get("accept", ""), STREAMS)
         if stream_type is None:
@@ -107,16 +109,20 @@ class Endpoint:
         return Delivery(
             answers.FORMS[stream_type],
             partial(open, after=None if last_event == "" else last_event),
-            partial(self._place, request),
+            partial(self._place, request, operation),
             partial(_respond, request=request, media_type=media_type),
         )
 
     @contextmanager
-    def _place(self, request: Request, leave: Callable[[], None]) -> Iterator[None]:
+    def _place(
+        self, request: Request, operation: Operation, leave: Callable[[], None]
+    ) -> Iterator[None]:
         """A place among the streams, as long as the process and the credential last."""
         principal = request.state.principal
+        who = caller(request, principal)
         with (
-            self.streams.admit(caller(request, principal), leave),
+            self.streams.admit(who, leave),
+            closing(self.service.standing(who, operation)),
             self.service.auth.watched(request, principal, leave),
         ):
             yield

@@ -11,7 +11,7 @@ from db.core.turns import Turns
 from gateway.auth import Auth
 from gateway.auth.minting import mint
 from gateway.callers import DEVELOPERS, Caller, Callers
-from gateway.errors import Refused
+from gateway.errors import RETRY, Refused
 from gateway.parameters import Parameters
 from gateway.requests import Recorder
 from gateway.room import Claim, Rooms
@@ -23,6 +23,9 @@ from graph.core.operation import Operation, RequestFailed, prepare, prepared
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.rate_limit import charge_fault, read, unread
 from graph.core.values import BATCH
+
+SMALL_DOCUMENT = 64 * 1024  # bytes that a parsed document takes up
+STANDING = "Your subscriptions take up all the room that you have: end one, or ask for less."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,14 @@ class Service:
         except RequestFailed:
             await charge_fault(account)
             raise
+
+    def standing(self, caller: Caller | None, operation: Operation) -> Claim:
+        """Room for the document of a subscription, which is kept as long as that lasts. Raises
+        Refused."""
+        claim = self.rooms.claim(caller)
+        if (more := operation.size - SMALL_DOCUMENT) > 0 and not claim.take(more):
+            raise Refused(STANDING, 429, "RATE_LIMITED", RETRY)
+        return claim
 
     def context(
         self,

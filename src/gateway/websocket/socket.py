@@ -1,7 +1,7 @@
 """Socket: one WebSocket from its first message to its last, in graphql-transport-ws."""
 
 import asyncio
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -247,12 +247,15 @@ class Socket:
                 subscriber.answer(answer)
                 await self._wire.room()
             return
-        opened = await service.live.open(operation, given.variables, context(), subscriber)
-        if isinstance(opened, Answer):
-            asked.refused = are_refusals(opened.errors)
-            subscriber.end(opened.errors)
-        else:
-            subscriber.follow(opened)
+        with ExitStack() as held:
+            held.enter_context(closing(service.standing(caller, operation)))
+            opened = await service.live.open(operation, given.variables, context(), subscriber)
+            if isinstance(opened, Answer):
+                asked.refused = are_refusals(opened.errors)
+                subscriber.end(opened.errors)
+            else:
+                held.callback(opened.close)
+                subscriber.follow(held.pop_all())
 
 
 def _told(asked: Asked, *errors: GraphQLError) -> list[dict[str, Any]]:

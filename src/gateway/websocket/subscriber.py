@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
+from gateway.delivery import Opened
 from gateway.frames import Wire
-from graph.core.live import Subscription
 from graph.core.operation import Answer
 from graph.core.outlet import Message
 
@@ -26,7 +26,7 @@ class Subscriber:
         self._wire = wire
         self._over = False
         self.closed = closed
-        self.subscription: Subscription | None = None
+        self.subscription: Opened | None = None
 
     # An Outlet:
 
@@ -58,8 +58,8 @@ class Subscriber:
         self.send(Message(answer.body, None))
         self.end()
 
-    def follow(self, subscription: Subscription) -> None:
-        """Takes the subscription that was opened for it, unless nobody wants it any more."""
+    def follow(self, subscription: Opened) -> None:
+        """Takes what was opened for it, unless nobody wants it any more."""
         self.subscription = subscription
         if self._over:
             subscription.close()

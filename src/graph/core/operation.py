@@ -78,6 +78,11 @@ class Operation:
         return self.node.name.value if self.node.name else None
 
     @property
+    def size(self) -> int:
+        """About how many bytes it takes up."""
+        return FIXED_BYTES + TOKEN_BYTES * self.tokens + len(self.text.encode())
+
+    @property
     def short_name(self) -> str | None:
         """The name as it is logged and recorded."""
         return self.name and self.name[:MAX_NAME]
@@ -163,7 +168,7 @@ def _prepared(
 
 
 def _size(operation: Operation) -> int:
-    return FIXED_BYTES + TOKEN_BYTES * operation.tokens + len(operation.text.encode())
+    return operation.size
 
 
 _operations: Cache[tuple[Schema, str, str | None, Limits], Operation] = Cache(CACHED_BYTES, _size)
