@@ -8,9 +8,10 @@ from issuer import AUDIENCE, Issuer
 from target import Target, attacked
 
 from counting import statements
-from db import Database, users
+from db import Database, identity, users
 from db.users import Role, User, UserIdentity
 from factories import make_dream, make_user
+from gateway.auth.minting import mint
 from graph.core.node import global_id
 
 ADDRESS = "ada@example.org"
@@ -118,6 +119,17 @@ async def test_a_disabled_user_made_beforehand_is_not_replaced(
         await users.disable(session, user, set())
     assert (await trusting.post(WHO, issuer.token())).status_code == 401
     assert len(await stored(trusting.database, User)) == 1
+
+
+@pytest.mark.parametrize("address", ["admin@localhost", " Admin@LOCALHOST"])
+async def test_no_token_becomes_the_first_administrator(
+    trusting: Target, issuer: Issuer, address: str
+) -> None:
+    """Which every database has, under an address that everybody knows."""
+    async with trusting.database.write() as session:
+        await identity.first_admin(session, mint(trusting.settings), "admin@localhost")
+    assert (await trusting.post(WHO, issuer.token(email=address))).status_code == 401
+    assert await stored(trusting.database, UserIdentity) == []
 
 
 async def test_a_known_subject_costs_one_statement(trusting: Target, issuer: Issuer) -> None:

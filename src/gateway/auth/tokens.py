@@ -27,6 +27,7 @@ from graph.core.permission import Principal
 LEEWAY_SECONDS = 60
 RECENT_SECONDS = 5
 REMEMBERED = 10_000
+LOCAL = "@localhost"  # the first administrator's, which no issuer can have verified
 TYPES = {"jwt", "at+jwt", "application/at+jwt"}  # RFC 9068 §2.1 for the latter two
 USED = {"sub", "exp", "email", "email_verified"}
 REQUIRED = ["sub", "exp", "iss", "aud"]
@@ -186,4 +187,5 @@ def _email(claims: dict[str, Any]) -> str | None:
     email, verified = claims.get("email"), claims.get("email_verified")
     if not isinstance(email, str) or verified not in (True, "true"):
         return None
-    return address if is_address(address := normalised(email)) else None
+    address = normalised(email)
+    return address if is_address(address) and not address.endswith(LOCAL) else None
