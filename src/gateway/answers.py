@@ -8,6 +8,7 @@ reached or takes no writes, 503, and more work than can be done, 429, so that pr
 try again; they are in JSON whatever the form.
 """
 
+import asyncio
 import math
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,6 +21,8 @@ from gateway import errors, multipart, sse
 from gateway.auth.refusal import CHALLENGE
 from gateway.errors import JSON, RETRY, STATUSES
 from gateway.negotiation import EVENT_STREAM, GRAPHQL_JSON, MULTIPART
+from gateway.pace import Pace
+from gateway.protocol import transport
 from graph.core.operation import Answer
 
 FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
@@ -38,15 +41,24 @@ class Claimed(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self.held:
-            await self.inner(scope, receive, partial(_send_and_wait, send))
+            await self.inner(scope, receive, partial(_send_and_wait, send, transport(scope)))
 
 
-async def _send_and_wait(send: Send, message: Message) -> None:
-    """Sends a message; returns when a large body is on its way, and not only in a buffer."""
-    if len(message.get("body", b"")) > LARGE and not message.get("more_body"):
-        await send({**message, "more_body": True})
-        message = {"type": "http.response.body", "body": b""}
-    await send(message)
+async def _send_and_wait(
+    send: Send, connection: asyncio.Transport | None, message: Message
+) -> None:
+    """Sends a message; returns when a large body is on its way, and not only in a buffer. A client
+    that takes next to nothing of it is cut off."""
+    if len(message.get("body", b"")) <= LARGE or message.get("more_body"):
+        await send(message)
+        return
+    pace = Pace(connection, connection.abort if connection else lambda: None)
+    await send({**message, "more_body": True})
+    pace.begin()
+    try:
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        pace.end()
 
 
 def respond(answer: Answer, media_type: str) -> Response:

@@ -14,6 +14,7 @@ from target import RICH
 
 from db import Database
 from factories import make_dream
+from gateway import pace
 from gateway.app import RESULTS
 from listening import request
 from served import Served, serving
@@ -71,6 +72,20 @@ async def test_unread_responses_leave_room_for_others(database: Database, is_kno
         assert await ask(served, mallory if is_known else None) == 200
         await until(lambda: room.free == SIZE)
         assert not room.held
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "STALLED_SECONDS", 0.2)
+    async with gateway(database) as (served, _):
+        room = rooms(served).anonymous
+        with narrow(served.port) as client:
+            sent = request({"query": QUERY}, "application/json")
+            await asyncio.get_running_loop().sock_sendall(client, sent)
+            assert await head(client) == b"200"
+            await until(lambda: room.free == SIZE)
+            await until(lambda: not served.server.server_state.connections)
 
 
 async def head(client: socket.socket) -> bytes:
