@@ -18,16 +18,17 @@ import httpx2
 
 import db
 from db import Database, api_keys, users
-from db.core import json, migrate, partition
 from db.core.embedded import Embedded
-from db.core.page import MAX_SIZE
+from db.core.query.keyset import MAX_SIZE
+from db.core.schema import migrate, partition
+from db.core.values import json
 from db.users import Role
-from gateway import telemetry
 from gateway.app import create_app
-from gateway.auth.minting import mint
+from gateway.auth.pepper import api_key_codec
+from gateway.middleware import request_log
 from gateway.settings import Settings
-from hostile_documents import DOCUMENTS
-from hostile_inputs import INPUTS
+from support.hostile_documents import DOCUMENTS
+from support.hostile_inputs import INPUTS
 
 TIMES = 4
 WORST = 10
@@ -73,9 +74,9 @@ async def main(url: str) -> int:
         budget_points_per_minute_anonymous=10**9,
         log_level="error",
     )
-    telemetry.configure(settings)
+    request_log.configure(settings)
     database = Database(url)
-    await partition.ahead(database, MONTHS)
+    await partition.ensure_ahead(database, MONTHS)
     key = await operator_key(database, settings)
     await dreams(database)
     app = create_app(settings, database)
@@ -103,7 +104,9 @@ async def operator_key(database: Database, settings: Settings) -> str:
     async with database.write() as session:
         user = await users.create(session, email="operator@example.org")
         user = await users.assign(session, user, Role.OPERATOR, set())
-        made = await api_keys.create(session, mint(settings), user_id=user.id, service="bench")
+        made = await api_keys.create(
+            session, api_key_codec(settings), user_id=user.id, service="bench"
+        )
     return str(made.text)
 
 

@@ -22,8 +22,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from db.core import migrate
 from db.core.embedded import Embedded
+from db.core.schema import migrate
 
 TICKS = os.sysconf("SC_CLK_TCK")
 JSON = {"content-type": "application/json"}

@@ -1,11 +1,13 @@
-"""What alembic runs for each command of `db.core.migrate`: it hands over an open connection, or
-none where only the text of the statements is asked for."""
+"""The environment of alembic, run by `db.core.schema.migrate`.
+
+It uses the open connection of the command, or none to print statements as text.
+"""
 
 from alembic import context
 from sqlalchemy import MetaData
 
 import db as db  # registers every table on the metadata
-from db.core.revision import VERSIONS
+from db.core.schema.revision import VERSIONS
 from db.core.table import Table
 
 

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from db import Database
-from db.core import migrate, partition
 from db.core.embedded import Embedded
+from db.core.schema import migrate, partition
 from db.importer import import_files
-from ground import REAL_FILES, REAL_FOLDER, create_database, drop_database
+from support.databases import REAL_FILES, REAL_FOLDER, create_database, drop_database
 
 # Where requests are recorded, tests that count rows and statements would count those as well.
 os.environ["DREAMNET_REQUEST_LOG"] = "off"
@@ -107,7 +107,7 @@ async def _template(server_url: str) -> str:
     url = await create_database(server_url)
     await migrate.upgrade(url)
     database = Database(url)
-    await partition.ahead(database)
+    await partition.ensure_ahead(database)
     await database.close()
     return url
 

@@ -76,7 +76,7 @@ def test_sql_lives_in_db(noun: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_the_time_is_that_of_the_database(file: Path) -> None:
     """The clock of the machine may be wrong; it is good enough to count down a budget."""
-    if layer_of(file) != "gateway" and file.name != "budget.py":
+    if layer_of(file) != "gateway" and file.name != "quota.py":
         assert not re.search(
             r"datetime\.(now|utcnow|today)\(|date\.today\(|time\.time\(", file.read_text()
         )
@@ -103,11 +103,11 @@ def ends_in_none(file: Path) -> Iterator[ast.expr]:
 
 FALSY_IS_NONE = {
     "db/importer/legacy.py": "an empty cell of a CSV file holds nothing",
-    "graph/core/operation.py": "the setting 0 is no limit",
+    "graph/core/execution/operation.py": "the setting 0 is no limit",
 }
 READS_THE_ENVIRONMENT = {
     "db/core/embedded/programs.py": "hands its environment on to PostgreSQL",
-    "gateway/doctor.py": "names variables that look like settings and are none",
+    "gateway/cli/doctor.py": "names variables that look like settings and are none",
     "graph/config/types.py": "says whether the variable that a secret reference names is set",
     "graph/config/operations.py": "stores variables that somebody names",
 }

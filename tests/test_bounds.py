@@ -17,7 +17,7 @@ from strawberry.types.lazy_type import LazyType
 
 import db as db
 from db.core.table import Table
-from graph.core.filter import Comparator
+from graph.core.types.filter import Comparator
 from graph.schema import schema
 
 TYPES = schema._schema.type_map
@@ -27,7 +27,7 @@ TABLES = sorted(
 UNBOUNDED = {"String", "ID", "JSON"}
 INDEX_BYTES = 2_600  # of an entry, which has less than 2,704, with an id and what is its own
 CHARACTER_BYTES = 4  # at most, in UTF-8
-# Within an item, which is bounded as a whole (db.core.item), or within their list, as ids are.
+# Within a row that is bounded as a whole (db.core.ingest.rows), or within their list, as ids are.
 BOUNDED_AS_A_WHOLE = {"payload", "metadata", "tags", "currentTask", "performanceMetrics", "ids"}
 # What the gateway itself writes, or an import with bounds of its own.
 OWN = {
@@ -46,7 +46,7 @@ MADE = {
     *("progress_logs.active_models", "progress_logs.snapshot_data"),  # see db.progress.MAX_MODELS
     "dreams.import_key",
 }
-# JSON that is bounded with the item or the line that it comes in (db.core.item, db.importer.parse).
+# JSON that is bounded as part of a row or a line (db.core.ingest.rows, db.importer.parse).
 IN_ITEMS = {"payload", "metadata", "tags", "current_task", "performance_metrics"}
 
 

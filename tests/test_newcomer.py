@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from waiting import until
+from support.wait import until
 
 ROOT = Path(__file__).parents[1]
 PATH = ("README.md", "docs/first-steps.md", "docs/importing.md")

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
-from callers import gateway, make_key, production
 from graphql import (
     GraphQLEnumType,
     GraphQLField,
@@ -25,19 +24,20 @@ from graphql import (
     is_composite_type,
     is_leaf_type,
 )
-from issuer import AUDIENCE, serving
 
 from db import Database, users
 from db.users import RANKS, Role
-from factories import make_user
 from gateway.auth import Auth
 from graph.core.context import Context
-from graph.core.inputs import NEUTRAL
-from graph.core.needs import inputs
-from graph.core.operation import Answer, execute, open_stream, prepare
+from graph.core.execution.input_access import NEUTRAL
+from graph.core.execution.operation import OperationResult, execute, open_stream, prepare
+from graph.core.execution.required_access import inputs
 from graph.core.permission import ANONYMOUS, Access, Principal, access_of_field
 from graph.schema import schema
-from ground import create_database, drop_database
+from support.databases import create_database, drop_database
+from support.factories import make_user
+from support.gateways import gateway, make_key, production
+from support.oidc_issuer import AUDIENCE, serving
 
 HERE = Path(__file__).parent
 TYPES = schema._schema.type_map
@@ -255,7 +255,7 @@ async def test_a_field_answers_those_it_declares(
         context = Context(unreachable, callers.principals[name], "test-request")
         answer = await begin(operation, None, context)
 
-        errors = answer.errors if isinstance(answer, Answer) else []  # or it is a stream
+        errors = answer.errors if isinstance(answer, OperationResult) else []  # or it is a stream
         codes = {error["extensions"]["code"] for error in errors}
         may = all(map(who.may, needed))
         assert bool(codes & REFUSALS) is not may, f"{name} asks for {type_name}.{field_name}"
@@ -305,7 +305,7 @@ async def test_subscriptions_judge_their_arguments(callers: Callers) -> None:
             for name, who in WHO.items():
                 context = Context(unreachable, callers.principals[name], "test-request")
                 answer = await open_stream(operation, None, context)
-                errors = answer.errors if isinstance(answer, Answer) else []
+                errors = answer.errors if isinstance(answer, OperationResult) else []
                 codes = {error["extensions"]["code"] for error in errors}
                 may = all(map(who.may, needed))
                 assert bool(codes & REFUSALS) is not may, f"{name} uses {place}"

@@ -16,7 +16,7 @@ from graphql import (
     validate_schema,
 )
 
-from graph.core.needs import undeclared
+from graph.core.execution.required_access import undeclared_inputs
 from graph.schema import schema
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +55,7 @@ def test_everything_is_described() -> None:
 
 
 def test_every_field_declares_who_may_read_it() -> None:
-    assert list(undeclared(schema._schema)) == []
+    assert list(undeclared_inputs(schema._schema)) == []
 
 
 def test_lists_are_pages_or_bounded() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from db.core import migrate
+from db.core.schema import migrate
 
 ROOT = Path(__file__).parents[1]
 SUPPORTED = (11, 12, 13, 14)

@@ -14,15 +14,14 @@ from db import (
     feeds as feeds,
     metrics as metrics,
     notifications as notifications,
-    offline as offline,
     progress as progress,
-    reports as reports,
     scopes as scopes,
     usage as usage,
     users as users,
 )
+from db.agents import offline as offline, reports as reports
 from db.core import idempotency as idempotency
-from db.core.database import (
+from db.core.session.database import (
     Database as Database,
     ReadSession as ReadSession,
     WriteSession as WriteSession,

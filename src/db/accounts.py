@@ -14,7 +14,7 @@ from db.ai_tests import AiTest
 from db.api_keys import ApiKey
 from db.audit import Change, ChangeKind
 from db.config import ConfigEntry
-from db.core.database import WriteSession
+from db.core.session.database import WriteSession
 from db.dreams import Dream
 from db.users import User
 
@@ -25,7 +25,7 @@ async def remove(session: WriteSession, user: Any, admins: set[UUID]) -> int:
     """Removes a user; returns the number of dreams kept. Raises Conflict for the last
     administrator."""
     users.check_left(user, admins)
-    whole = session.unlimited()
+    whole = session.unrestricted()
     await _delete_keys(whole, user.id)
     await audit.clear(whole, ConfigEntry, ConfigEntry.updated_by, user.id)
     await _disown_tests(whole, user.id)

@@ -7,14 +7,14 @@ from sqlalchemy import Index, Numeric, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped
 
 from db import audit
-from db.core import check
-from db.core.database import ReadSession, WriteSession
-from db.core.listing import Listing, by_name
 from db.core.numeric import mean
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.session.database import ReadSession, WriteSession
 from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, checked
+from db.core.values import validation
 
 MAX_TOKENS = 10**12
-PRICE = check.within(0, 9_999)
+PRICE = validation.within(0, 9_999)
 
 
 class AiModel(Table):
@@ -28,22 +28,22 @@ class AiModel(Table):
     )
 
     id: Mapped[Id]
-    provider: Mapped[str] = checked(check.PROVIDER)
-    name: Mapped[str] = checked(check.string())
-    display_name: Mapped[str] = checked(check.string())
-    max_tokens: Mapped[Count | None] = checked(check.within(0, MAX_TOKENS))
+    provider: Mapped[str] = checked(validation.PROVIDER)
+    name: Mapped[str] = checked(validation.string())
+    display_name: Mapped[str] = checked(validation.string())
+    max_tokens: Mapped[Count | None] = checked(validation.within(0, MAX_TOKENS))
     cost_per_1k_tokens: Mapped[Money | None] = checked(PRICE)
     input_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
     output_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
     is_active: Mapped[bool | None]
-    capabilities: Mapped[Texts] = checked(check.each(50, check.string()))
+    capabilities: Mapped[Texts] = checked(validation.each(50, validation.string()))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
-LISTING = Listing(
+LISTING = ListSpec(
     AiModel,
-    filters=by_name(
+    filters=columns_by_name(
         AiModel.provider,
         AiModel.name,
         AiModel.display_name,

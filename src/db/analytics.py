@@ -8,12 +8,12 @@ from sqlalchemy import Executable, Index, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core import check
-from db.core.ingest import Intake
-from db.core.item import insertion, plain, recordset, rules
-from db.core.listing import Listing, by_name
-from db.core.span import Span
+from db.core.ingest.rows import core_table, insert_from, recordset, row_validator
+from db.core.ingest.writer import IngestTarget
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.query.time_range import TimeRange
 from db.core.table import Id, Json, Table, checked
+from db.core.values import validation
 from db.events import Event
 
 
@@ -29,18 +29,18 @@ class UserAction(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID | None] = mapped_column(info={"refers": "users"})
-    action: Mapped[str] = checked(check.string())
-    page: Mapped[str | None] = checked(check.string(2_000, 0))
-    session_id: Mapped[str | None] = checked(check.string(200, 0))
+    action: Mapped[str] = checked(validation.string())
+    page: Mapped[str | None] = checked(validation.string(2_000, 0))
+    session_id: Mapped[str | None] = checked(validation.string(200, 0))
     timestamp: Mapped[datetime]
     metadata_: Mapped[Json] = mapped_column("metadata")
 
 
 COUNTED = timedelta(hours=24)
 
-LISTING = Listing(
+LISTING = ListSpec(
     UserAction,
-    filters=by_name(
+    filters=columns_by_name(
         UserAction.user_id,
         UserAction.action,
         UserAction.page,
@@ -52,7 +52,7 @@ LISTING = Listing(
 )
 
 
-def counts(span: Span) -> Executable:
+def counts(span: TimeRange) -> Executable:
     """How often each action was done on each page, and by how many users, most often first; the
     last 24 hours by default."""
     count = func.count().label("count")
@@ -68,7 +68,9 @@ def counts(span: Span) -> Executable:
 def _tracking() -> Insert:
     """Stores a batch of actions, and for each new one the event that tells of it."""
     items = select(recordset(*UserAction.columns())).cte("items")
-    action = insertion(UserAction, dict(items.c.items()), items).returning(plain(UserAction).c.id)
+    action = insert_from(UserAction, dict(items.c.items()), items).returning(
+        core_table(UserAction).c.id
+    )
     new = action.cte("action")
     facts = [(name, items.c[name]) for name in ("user_id", "action", "page", "metadata")]
     event = {
@@ -79,12 +81,12 @@ def _tracking() -> Insert:
         "timestamp": items.c.timestamp,
         "user_id": items.c.user_id,
     }
-    return insertion(Event, event, items.join(new, new.c.id == items.c.id))
+    return insert_from(Event, event, items.join(new, new.c.id == items.c.id))
 
 
-TRACKED = Intake(
+TRACKED = IngestTarget(
     "actions",
     (UserAction, Event),
-    rules(UserAction),
+    row_validator(UserAction),
     _tracking(),
 )

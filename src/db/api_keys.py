@@ -25,13 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
-from db.core import check
-from db.core.credential import Mint
-from db.core.database import ReadSession, WriteSession
+from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict, Forbidden, Invalid, NotFound
-from db.core.listing import Listing, by_name
-from db.core.sight import Sight, owned
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.session.database import ReadSession, WriteSession
+from db.core.session.row_rules import Visibility, owned_by
 from db.core.table import CreatedAt, Id, Table, Texts, checked, choice
+from db.core.values import validation
 from db.scopes import SCOPES, beyond
 from db.users import Role, User, lowest
 
@@ -45,7 +45,7 @@ def _unknown(name: str) -> str | None:
     return None if name in SCOPES else f"There is no scope '{name[:MAX_SHOWN]}'."
 
 
-SCOPE = replace(check.single("", _unknown), most=max(map(len, SCOPES)))
+SCOPE = replace(validation.single("", _unknown), most=max(map(len, SCOPES)))
 
 
 class ApiKey(Table):
@@ -56,10 +56,10 @@ class ApiKey(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    service: Mapped[str] = checked(check.string(blank=False))
+    service: Mapped[str] = checked(validation.string(blank=False))
     prefix: Mapped[str] = mapped_column(unique=True)
     hashed_key: Mapped[str] = mapped_column(info={"secret": True})
-    scopes: Mapped[Texts] = checked(check.each(50, SCOPE))
+    scopes: Mapped[Texts] = checked(validation.each(50, SCOPE))
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -70,14 +70,14 @@ class ApiKey(Table):
     )
 
     @classmethod
-    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
         """One's own; all of them for administrators."""
-        return true() if sight.keys else sight.owns(cls.user_id)
+        return true() if visibility.keys else visibility.owns(cls.user_id)
 
 
-LISTING = Listing(
+LISTING = ListSpec(
     ApiKey,
-    filters=by_name(
+    filters=columns_by_name(
         ApiKey.user_id,
         ApiKey.service,
         ApiKey.prefix,
@@ -121,7 +121,7 @@ def overview() -> Select[Any]:
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
     """The condition that a key is of that user; it holds for none when there is none."""
-    return [owned(ApiKey.user_id, user_id)]
+    return [owned_by(ApiKey.user_id, user_id)]
 
 
 # Reads
@@ -142,7 +142,7 @@ async def everyone(session: ReadSession) -> Sequence[Any]:
 
 async def create(
     session: WriteSession,
-    mint: Mint,
+    api_key_codec: ApiKeyCodec,
     *,
     user_id: UUID,
     service: str,
@@ -161,7 +161,7 @@ async def create(
     _check_use(lowest(user.role, max_role), scopes)
     return await _make(
         session,
-        mint,
+        api_key_codec,
         user_id=user_id,
         service=service,
         scopes=sorted(set(scopes)),
@@ -172,7 +172,7 @@ async def create(
 
 async def rotate(
     session: WriteSession,
-    mint: Mint,
+    api_key_codec: ApiKeyCodec,
     prefix: str,
     overlap: timedelta = OVERLAP,
     max_role: Role | None = None,
@@ -191,7 +191,7 @@ async def rotate(
     await _owner(session, old.user_id)
     return await _make(
         session,
-        mint,
+        api_key_codec,
         user_id=old.user_id,
         service=old.service,
         scopes=old.scopes,
@@ -202,7 +202,7 @@ async def rotate(
 
 async def revoke(session: WriteSession, prefix: str) -> Any:
     """Revokes a key and all keys made with it, directly or not. Idempotent. Raises NotFound."""
-    key, whole = await _locked(session, prefix), session.unlimited()
+    key, whole = await _locked(session, prefix), session.unrestricted()
     for made in await _made_with(whole, key.id):
         await _end(whole, made)
     return await _end(session, key)
@@ -224,9 +224,9 @@ def earliest(*times: datetime | None) -> datetime | None:
     return min(filter(None, times), default=None)
 
 
-async def _make(session: WriteSession, mint: Mint, **values: Any) -> NewKey:
-    credential = mint.new()
-    stored = {"prefix": credential.prefix, "hashed_key": mint.hashed(credential)}
+async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: Any) -> NewKey:
+    credential = api_key_codec.new()
+    stored = {"prefix": credential.prefix, "hashed_key": api_key_codec.hashed(credential)}
     made_with = {"created_by_key_id": session.act.key_id}
     record = await audit.create(session, ApiKey, **values, **stored, **made_with)
     return NewKey(record, credential.text)

@@ -25,12 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core import json
-from db.core.act import Act
-from db.core.database import WriteSession
 from db.core.ids import uuid7
 from db.core.numeric import fitted
+from db.core.session.audit_context import AuditContext
+from db.core.session.database import WriteSession
 from db.core.table import CreatedAt, Id, Table, choice
+from db.core.values import json
 
 
 class ChangeKind(StrEnum):
@@ -172,7 +172,7 @@ async def _create(session: WriteSession, table: type[Table], statement: Insert) 
 
 
 def _entry(
-    act: Act, table: type[Table], id: UUID, now: datetime, before: Any, after: Any
+    act: AuditContext, table: type[Table], id: UUID, now: datetime, before: Any, after: Any
 ) -> dict[str, Any]:
     return {
         "id": uuid7(now),

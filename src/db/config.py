@@ -27,16 +27,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.audit import AuditEntry, Change
-from db.core import check, json, secrecy
-from db.core.batch import by_key
-from db.core.check import Check
-from db.core.database import ReadSession, WriteSession
+from db.core import secret_detection
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
-from db.core.listing import Listing, by_name
-from db.core.sight import about_server
+from db.core.query.batch import rows_by_key
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.session.database import ReadSession, WriteSession
+from db.core.session.row_rules import without_row_rules
 from db.core.table import CreatedAt, Id, Table, UpdatedAt, checked, choice
+from db.core.values import json, validation
+from db.core.values.validation import Check
 
-KEY = check.pattern(
+KEY = validation.pattern(
     "[a-z0-9_.-]+",
     100,
     "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
@@ -49,14 +50,14 @@ def _without_secret(of: Check) -> Check:
 
     def faults(value: str) -> Iterator[FieldError]:
         yield from of.faults(value)
-        if secrecy.holds_credential(value):
+        if secret_detection.holds_credential(value):
             yield FieldError("This looks like a secret, and those are not stored.")
 
     return replace(of, faults=faults)
 
 
-DESCRIPTION = _without_secret(check.string(2_000, 0))
-CATEGORY = _without_secret(check.string(100))
+DESCRIPTION = _without_secret(validation.string(2_000, 0))
+CATEGORY = _without_secret(validation.string(100))
 
 
 class ConfigKind(StrEnum):
@@ -78,7 +79,7 @@ class ConfigEntry(Table):
 
     id: Mapped[Id]
     key: Mapped[str] = checked(KEY, unique=True)
-    value: Mapped[Any] = checked(check.DOCUMENT, JSONB)
+    value: Mapped[Any] = checked(validation.DOCUMENT, JSONB)
     description: Mapped[str | None] = checked(DESCRIPTION)
     category: Mapped[str | None] = checked(CATEGORY, index=True)
     kind: Mapped[str] = choice(ConfigKind, "kind", server_default=ConfigKind.PLAIN)
@@ -97,15 +98,15 @@ class FeatureFlag(Table):
     id: Mapped[Id]
     key: Mapped[str] = checked(KEY, unique=True)
     enabled: Mapped[bool] = mapped_column(server_default=text("false"))
-    rollout_percent: Mapped[int] = checked(check.within(0, 100), server_default=text("100"))
+    rollout_percent: Mapped[int] = checked(validation.within(0, 100), server_default=text("100"))
     description: Mapped[str | None] = checked(DESCRIPTION)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
-LISTING = Listing(
+LISTING = ListSpec(
     ConfigEntry,
-    filters=by_name(
+    filters=columns_by_name(
         ConfigEntry.key,
         ConfigEntry.category,
         ConfigEntry.kind,
@@ -120,9 +121,9 @@ LISTING = Listing(
     },
 )
 
-FLAGS = Listing(
+FLAGS = ListSpec(
     FeatureFlag,
-    filters=by_name(
+    filters=columns_by_name(
         FeatureFlag.key,
         FeatureFlag.enabled,
         FeatureFlag.rollout_percent,
@@ -194,7 +195,7 @@ STALE_AFTER = "agents.stale_after_seconds"
 OFFLINE_AFTER = "agents.offline_after_seconds"
 NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER: (300, 2, 604_800)}
 
-VARIABLE = check.pattern(
+VARIABLE = validation.pattern(
     "[A-Za-z_][A-Za-z0-9_]*",
     100,
     "An environment variable is called like `OPENAI_API_KEY`.",
@@ -215,7 +216,7 @@ async def number(session: ReadSession, key: str) -> Decimal:
 
 async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, Decimal]:
     """Several settings that are numbers."""
-    found = await by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
+    found = await rows_by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
     set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
     return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}
 
@@ -281,17 +282,19 @@ async def remove(session: WriteSession, key: str, expected_version: int | None) 
 def plain(key: str, value: Any) -> dict[str, Any]:
     """The columns of a value. Raises Invalid for one that may hold a secret, or does not fit."""
     ConfigEntry.cleaned({"value": value})
-    if secrecy.holds_secret(key, value):
+    if secret_detection.holds_secret(key, value):
         raise Invalid(REFUSED, "value")
     if key in NUMBERS:
-        bounds = {"value": check.number(*NUMBERS[key][1:])}
-        check.refuse(check.found(bounds, {"value": value}))
+        bounds = {"value": validation.number(*NUMBERS[key][1:])}
+        validation.raise_if_invalid(validation.field_errors(bounds, {"value": value}))
     return {"kind": ConfigKind.PLAIN, "value": value}
 
 
 def reference(variable: str) -> dict[str, Any]:
     """The columns that say in which environment variable a secret is. Raises Invalid."""
-    check.refuse(check.found({"reference": VARIABLE}, {"reference": variable}))
+    validation.raise_if_invalid(
+        validation.field_errors({"reference": VARIABLE}, {"reference": variable})
+    )
     return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
 
 
@@ -300,7 +303,9 @@ async def store_variable(session: WriteSession, name: str, text: str, storable: 
     like a secret, else only its name. Raises Invalid."""
     key = f"{ENVIRONMENT}.{name.lower()}"
     columns = (
-        plain(key, text) if storable and not secrecy.is_secret(name, text) else reference(name)
+        plain(key, text)
+        if storable and not secret_detection.is_secret(name, text)
+        else reference(name)
     )
     entry = await locked(session, ConfigEntry, key)
     return await put(session, key, entry, category=ENVIRONMENT, **columns)
@@ -309,7 +314,7 @@ async def store_variable(session: WriteSession, name: str, text: str, storable: 
 async def lock_environment(session: WriteSession) -> None:
     """Lets one transaction at a time store several variables: two that name the same ones in
     another order would deadlock."""
-    await session.execute(about_server(select(func.pg_advisory_xact_lock(LOCK))))
+    await session.execute(without_row_rules(select(func.pg_advisory_xact_lock(LOCK))))
 
 
 async def put_flag(session: WriteSession, key: str, **values: Any) -> Any:

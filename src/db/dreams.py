@@ -28,14 +28,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit
 from db.audit import AuditEntry, Change, ChangeKind
-from db.core import check
-from db.core.database import ReadSession, WriteSession
 from db.core.errors import Conflict
-from db.core.filter import Condition, Relation, columns
-from db.core.listing import Listing, by_name
-from db.core.reads import Reads
-from db.core.sight import Sight
+from db.core.query.filter import Condition, Relation, columns
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.session.coalescing import ReadCoalescer
+from db.core.session.database import ReadSession, WriteSession
+from db.core.session.row_rules import Visibility
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, checked, choice
+from db.core.values import validation
 
 
 class DreamCategory(StrEnum):
@@ -82,11 +82,11 @@ class Dream(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    title: Mapped[str] = checked(check.string())
-    description: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
-    original_prompt: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
+    title: Mapped[str] = checked(validation.string())
+    description: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
+    original_prompt: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
     category: Mapped[str] = choice(DreamCategory, "category", server_default="OTHER", index=True)
-    tags: Mapped[Texts] = checked(check.each(50, check.string()))
+    tags: Mapped[Texts] = checked(validation.each(50, validation.string()))
     is_public: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = choice(DreamStatus, "status", server_default=DreamStatus.ACTIVE)
     remixed_from_id: Mapped[UUID | None] = mapped_column(
@@ -101,14 +101,14 @@ class Dream(Table):
     updated_at: Mapped[UpdatedAt]
 
     @classmethod
-    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
         """Public dreams and one's own; all of them for operators."""
-        return true() if sight.shared else or_(cls.is_public, sight.owns(cls.user_id))
+        return true() if visibility.shared else or_(cls.is_public, visibility.owns(cls.user_id))
 
 
-LISTING: Listing = Listing(
+LISTING: ListSpec = ListSpec(
     Dream,
-    filters=by_name(
+    filters=columns_by_name(
         Dream.id,
         Dream.user_id,
         Dream.title,
@@ -147,12 +147,12 @@ class Traces:
     """What changes of dreams have left in the audit log, by its ids: whether the dream was public
     or the viewer's own until then, and which columns changed."""
 
-    sight: Sight
+    visibility: Visibility
 
     async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, Any]:
         was = AuditEntry.before
         public = was["is_public"].astext == "true"
-        own = self.sight.owns(cast(was["user_id"].astext, Uuid))
+        own = self.visibility.owns(cast(was["user_id"].astext, Uuid))
         noted = case((func.jsonb_typeof(was) == "object", was), else_=literal({}, JSONB))
         keys = select(func.jsonb_object_keys(noted)).correlate(AuditEntry)
         names = func.array(keys.scalar_subquery())
@@ -163,8 +163,8 @@ class Traces:
 
 
 async def left(
-    reads: Reads,
-    sight: Sight,
+    reads: ReadCoalescer,
+    visibility: Visibility,
     where: Condition | None,
     present: Collection[UUID],
     changes: Sequence[Change],
@@ -174,7 +174,7 @@ async def left(
     the filter asks for. `present` are those that are seen."""
     touched = [change for change in changes if change.kind != ChangeKind.CREATED]
     noted = {change.audit_id: change.entity_id for change in touched if change.audit_id}
-    traces = await reads.of(Traces(sight), noted, sight)
+    traces = await reads.of(Traces(visibility), noted, visibility)
     names = None if where is None else columns(where)
     seen = {noted[id] for id, trace in traces.items() if trace.seen}
     moved = {
@@ -182,16 +182,16 @@ async def left(
         for id, trace in traces.items()
         if names is None or not names.isdisjoint(trace.changed)
     }
-    gone = {change.entity_id for change in touched} if sight.shared else seen
+    gone = {change.entity_id for change in touched} if visibility.shared else seen
     return gone.difference(present) | moved.intersection(present)
 
 
-STARTING = check.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))
+STARTING = validation.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))
 
 
 async def create(session: WriteSession, owner_id: UUID | None, **values: Any) -> Any:
     """Writes a dream, DRAFT or ACTIVE. Raises Invalid."""
-    check.refuse(check.found({"status": STARTING}, values))
+    validation.raise_if_invalid(validation.field_errors({"status": STARTING}, values))
     return await audit.create(session, Dream, user_id=owner_id, **values)
 
 

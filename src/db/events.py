@@ -9,15 +9,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, Select, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core import check
-from db.core.database import ReadSession
-from db.core.filter import Condition
 from db.core.ids import floor
-from db.core.ingest import Intake
-from db.core.item import rules, stored
-from db.core.listing import Listing, by_name
-from db.core.span import Bucket, Span, bucket_of
+from db.core.ingest.rows import insert_batch, row_validator
+from db.core.ingest.writer import IngestTarget
+from db.core.query.filter import Condition
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.query.time_range import Bucket, TimeRange, bucket_start
+from db.core.session.database import ReadSession
 from db.core.table import Id, Json, Table, checked, choice, sequence
+from db.core.values import validation
 
 
 class EventSeverity(StrEnum):
@@ -50,8 +50,8 @@ class Event(Table):
 
     id: Mapped[Id]
     seq: Mapped[int] = sequence("system_events_seq")
-    event_type: Mapped[str] = checked(check.string())
-    source: Mapped[str] = checked(check.string())
+    event_type: Mapped[str] = checked(validation.string())
+    source: Mapped[str] = checked(validation.string())
     severity: Mapped[str] = choice(EventSeverity, "severity", server_default=EventSeverity.INFO)
     payload: Mapped[Json]
     timestamp: Mapped[datetime]
@@ -62,9 +62,11 @@ class Event(Table):
 API_SERVER = "api-server"  # the source of the gateway's own request log
 COUNTED = timedelta(hours=24)
 
-LISTING = Listing(
+LISTING = ListSpec(
     Event,
-    filters=by_name(Event.event_type, Event.source, Event.severity, Event.user_id, Event.timestamp),
+    filters=columns_by_name(
+        Event.event_type, Event.source, Event.severity, Event.user_id, Event.timestamp
+    ),
     orders={"TIMESTAMP": Event.id},
     time=Event.timestamp,
 )
@@ -97,12 +99,12 @@ async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequenc
     return at, await session.rows(counted)
 
 
-def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:
+def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:
     """Events per bucket and group, oldest first; the columns not grouped by are null. The last 24
     hours by default."""
     chosen = [GROUPS[group] for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
-    keys = [bucket_of(Event.timestamp, bucket), *chosen]
+    keys = [bucket_start(Event.timestamp, bucket), *chosen]
     return (
         select(*keys, *others, func.count().label("count"))
         .where(*span.or_last(COUNTED).of(Event.id))
@@ -111,4 +113,6 @@ def counts(span: Span, bucket: Bucket, groups: Collection[EventGroup]) -> Select
     )
 
 
-LOGGED = Intake("events", (Event,), rules(Event), stored(Event), feeds=("events",))
+LOGGED = IngestTarget(
+    "events", (Event,), row_validator(Event), insert_batch(Event), feeds=("events",)
+)

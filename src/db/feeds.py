@@ -10,11 +10,11 @@ from sqlalchemy import func, update
 
 from db.agents import AgentReport
 from db.audit import Change
-from db.core.database import Database, WriteSession
-from db.core.feed import Feed, History, Reader, retention
-from db.core.feed.feed import by_id
+from db.core.feed import Feed, FeedState, Reader, retention
+from db.core.feed.feed import checksum_of_id
 from db.core.feed.listener import Listener
 from db.core.feed.reader import CATCHING_UP
+from db.core.session.database import Database, WriteSession
 from db.events import Event
 
 
@@ -24,8 +24,8 @@ def _by_content(change: Change) -> int:
 
 
 # In the order in which a transaction takes their locks, which migration 0004 decides.
-AGENTS = Feed("agents", AgentReport, by_id)
-EVENTS = Feed("events", Event, by_id)
+AGENTS = Feed("agents", AgentReport, checksum_of_id)
+EVENTS = Feed("events", Event, checksum_of_id)
 CHANGES = Feed("changes", Change, _by_content)
 FEEDS = AGENTS, EVENTS, CHANGES
 
@@ -41,7 +41,7 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str,
 
 async def begin_anew(session: WriteSession, feed: Feed) -> None:
     """Makes everybody who follows a feed begin anew: what was stored is not all in its rows."""
-    changed = update(History).where(History.name == feed.name)
+    changed = update(FeedState).where(FeedState.name == feed.name)
     await session.execute(changed.values(epoch=func.gen_random_uuid()))
     session.feeds.add(feed.name)
 
@@ -62,14 +62,14 @@ class Feeds:
     async def running(self) -> AsyncIterator[None]:
         """Gives and takes hints as long as the context lasts, then stops every reader. Without it
         the readers look without being told to."""
-        hearers = self.database.hints.hearers
-        hearers += [self._look, self._listener.tell]
+        listeners = self.database.wakeups.listeners
+        listeners += [self._look, self._listener.tell]
         listening = asyncio.create_task(self._listener.run())
         try:
             yield
         finally:
-            hearers.remove(self._look)
-            hearers.remove(self._listener.tell)
+            listeners.remove(self._look)
+            listeners.remove(self._listener.tell)
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             for reader in self.readers.values():

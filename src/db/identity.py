@@ -13,15 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from db import audit
 from db.api_keys import NewKey, create
 from db.audit import ChangeKind
-from db.core.act import Act
-from db.core.credential import Mint
-from db.core.database import Database, ReadSession, WriteSession
-from db.core.email import normalised
+from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict
 from db.core.ids import uuid7
+from db.core.session.audit_context import AuditContext
+from db.core.session.database import Database, ReadSession, WriteSession
+from db.core.values.email import normalised
 from db.users import ADDRESS, Role, User, UserIdentity
 
-SIGNING_IN = Act("signIn")
+SIGNING_IN = AuditContext("signIn")
 LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
 
 
@@ -84,7 +84,7 @@ async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, 
     return {normalised(user.email): user for user in await session.records(User, statement)}
 
 
-async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
+async def find_or_create(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
     """The user with that address, made with that role where there was none. Raises Invalid."""
     now = session.now()
     row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
@@ -97,13 +97,15 @@ async def admit(session: WriteSession, email: str, role: Role = Role.MEMBER) -> 
     return made
 
 
-async def admit_for(database: Database, email: str, role: Role = Role.MEMBER) -> Any:
+async def find_or_create_in(database: Database, email: str, role: Role = Role.MEMBER) -> Any:
     """As `admit`, in a transaction of its own."""
     async with database.write(SIGNING_IN) as session:
-        return await admit(session, email, role)
+        return await find_or_create(session, email, role)
 
 
-async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey | None:
+async def create_first_admin(
+    session: WriteSession, api_key_codec: ApiKeyCodec, email: str
+) -> NewKey | None:
     """An administrator and a key of theirs; None where there is an administrator already. Raises
     Conflict where the address belongs to somebody else.
 
@@ -113,7 +115,7 @@ async def first_admin(session: WriteSession, mint: Mint, email: str) -> NewKey |
     admins = select(func.count()).select_from(User).where(User.role == Role.ADMIN)
     if await session.scalar(admins):
         return None
-    user = await admit(session, email, Role.ADMIN)
+    user = await find_or_create(session, email, Role.ADMIN)
     if user.role != Role.ADMIN:
         raise Conflict(f"{email} is there already and no administrator: make somebody one.")
-    return await create(session, mint, user_id=user.id, service="first start")
+    return await create(session, api_key_codec, user_id=user.id, service="first start")

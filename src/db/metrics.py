@@ -22,12 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core import check
-from db.core.ingest import Intake
-from db.core.item import rules, stored
-from db.core.listing import Listing, by_name
-from db.core.span import Bucket, Span, bucket_of
+from db.core.ingest.rows import insert_batch, row_validator
+from db.core.ingest.writer import IngestTarget
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.query.time_range import Bucket, TimeRange, bucket_start
 from db.core.table import Id, Json, Table, checked
+from db.core.values import validation
 
 
 class Metric(Table):
@@ -40,9 +40,11 @@ class Metric(Table):
     )
 
     id: Mapped[Id]
-    metric_name: Mapped[str] = checked(check.string(300))  # may hold the key of an agent, and more
+    metric_name: Mapped[str] = checked(
+        validation.string(300)
+    )  # may hold the key of an agent, and more
     value: Mapped[Decimal] = mapped_column(Numeric(15, 6))
-    unit: Mapped[str | None] = checked(check.string(100, 0))
+    unit: Mapped[str | None] = checked(validation.string(100, 0))
     tags: Mapped[Json]
     timestamp: Mapped[datetime]
 
@@ -51,9 +53,9 @@ MAX_VALUE = Decimal("999999999.999999")  # the most that the column holds
 
 MEASURED = timedelta(hours=24)
 
-LISTING = Listing(
+LISTING = ListSpec(
     Metric,
-    filters=by_name(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
+    filters=columns_by_name(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
     orders={"TIMESTAMP": Metric.id},
     time=Metric.timestamp,
 )
@@ -73,7 +75,7 @@ ENDS = (
 )
 
 
-def summary(span: Span, names: Sequence[str] | None) -> Executable:
+def summary(span: TimeRange, names: Sequence[str] | None) -> Executable:
     """What is known of each series, or of those named, by name; the last 24 hours by default."""
     named = [] if names is None else [Metric.metric_name == any_(literal(names, ARRAY(Text)))]
     return (
@@ -84,9 +86,9 @@ def summary(span: Span, names: Sequence[str] | None) -> Executable:
     )
 
 
-def series(name: str, span: Span, bucket: Bucket) -> Select[Any]:
+def series(name: str, span: TimeRange, bucket: Bucket) -> Select[Any]:
     """One series per bucket that has any value, oldest first; the last 24 hours by default."""
-    start = bucket_of(Metric.timestamp, bucket)
+    start = bucket_start(Metric.timestamp, bucket)
     return (
         select(start, *STATISTICS)
         .where(Metric.metric_name == name, *span.or_last(MEASURED).of(Metric.id))
@@ -95,4 +97,4 @@ def series(name: str, span: Span, bucket: Bucket) -> Select[Any]:
     )
 
 
-RECORDED = Intake("metrics", (Metric,), rules(Metric), stored(Metric))
+RECORDED = IngestTarget("metrics", (Metric,), row_validator(Metric), insert_batch(Metric))

@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
-from db.core import check
-from db.core.database import ReadSession, WriteSession
 from db.core.errors import NotFound
-from db.core.listing import Listing, Slice, by_name
-from db.core.sight import Sight, owned
+from db.core.query.listing import ListArgs, ListSpec, columns_by_name
+from db.core.session.database import ReadSession, WriteSession
+from db.core.session.row_rules import Visibility, owned_by
 from db.core.table import CreatedAt, Id, Json, Table, checked
+from db.core.values import validation
 
 MAX_TITLE = 300  # characters: the title of a dream, and what happened to it
 
@@ -30,37 +30,37 @@ class Notification(Table):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    kind: Mapped[str] = checked(check.string())
-    title: Mapped[str] = checked(check.string(MAX_TITLE))
-    body: Mapped[str | None] = checked(check.string(2_000, 0))
-    payload: Mapped[Json] = checked(check.OBJECT)
+    kind: Mapped[str] = checked(validation.string())
+    title: Mapped[str] = checked(validation.string(MAX_TITLE))
+    body: Mapped[str | None] = checked(validation.string(2_000, 0))
+    payload: Mapped[Json] = checked(validation.OBJECT)
     read_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     @classmethod
-    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
         """One's own, for operators too."""
-        return sight.owns(cls.user_id)
+        return visibility.owns(cls.user_id)
 
 
 MOST = 100
 
-LISTING = Listing(
+LISTING = ListSpec(
     Notification,
-    filters=by_name(Notification.kind, Notification.read_at, Notification.created_at),
+    filters=columns_by_name(Notification.kind, Notification.read_at, Notification.created_at),
     orders={"CREATED_AT": Notification.id},
 )
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
     """The condition that a notification is for that user; it holds for none when there is none."""
-    return [owned(Notification.user_id, user_id)]
+    return [owned_by(Notification.user_id, user_id)]
 
 
 async def unread(session: ReadSession, user_id: UUID | None) -> int:
     """How many notifications for that user have not been read."""
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
-    return await LISTING.count(session, Slice(), *conditions)
+    return await LISTING.count(session, ListArgs(), *conditions)
 
 
 async def newest_unread(session: ReadSession, user_id: UUID) -> list[Any]:

@@ -18,8 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-from db.core.database import ReadSession
-from db.core.sight import about_server
+from db.core.session.database import ReadSession
+from db.core.session.row_rules import without_row_rules
 from db.core.table import Table
 
 MOST_STATEMENTS = 20
@@ -119,7 +119,7 @@ def indexes() -> Executable:
 
 def replication() -> Executable:
     """The standbys of this server; their state is null for a role that may not see it."""
-    return about_server(text(_REPLICATION))
+    return without_row_rules(text(_REPLICATION))
 
 
 def slowest(schema: str) -> Executable:
@@ -129,7 +129,7 @@ def slowest(schema: str) -> Executable:
     seen = table("pg_stat_statements", *map(column, columns), schema=schema).c
     here: Any = literal_column("(select oid from pg_database where datname = current_database())")
     total, mean = seen.total_exec_time, seen.mean_exec_time
-    return about_server(
+    return without_row_rules(
         select(seen.query, seen.calls, total.label("total_ms"), mean.label("mean_ms"), seen.rows)
         .where(seen.queryid.is_not(None), seen.dbid == here)
         .order_by(total.desc(), seen.queryid)
@@ -140,10 +140,10 @@ def slowest(schema: str) -> Executable:
 async def figures(session: ReadSession, names: Sequence[Any]) -> dict[Any, Any]:
     """The figures of those names, in one statement that computes no others."""
     wanted: Executable = select(*(literal_column(FIGURES[name]) for name in names))
-    (row,) = await session.rows(about_server(wanted))
+    (row,) = await session.rows(without_row_rules(wanted))
     return dict(zip(names, row, strict=True))
 
 
 def _of_our_tables(statement: str) -> Executable:
     names = [table.name for table in Table.metadata.sorted_tables]
-    return about_server(text(statement).bindparams(bindparam("names", names, ARRAY(Text))))
+    return without_row_rules(text(statement).bindparams(bindparam("names", names, ARRAY(Text))))

@@ -10,13 +10,13 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
-from db.core import check
-from db.core.database import WriteSession
-from db.core.email import EMAIL
 from db.core.errors import Conflict, FieldError
-from db.core.listing import Listing, by_name
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.session.database import WriteSession
 from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, spelled
-from db.core.wallet import WALLET
+from db.core.values import validation
+from db.core.values.email import EMAIL
+from db.core.values.wallet import WALLET
 
 
 class Role(StrEnum):
@@ -28,8 +28,8 @@ class Role(StrEnum):
 
 
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
-ISSUER = check.string(255)
-SUBJECT = check.string(255)  # OpenID Connect Core 1.0 §2
+ISSUER = validation.string(255)
+SUBJECT = validation.string(255)  # OpenID Connect Core 1.0 §2
 TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  # lowest first
 
 
@@ -52,10 +52,10 @@ class User(Table):
     id: Mapped[Id]
     email: Mapped[str | None] = checked(EMAIL, index=True)
     wallet_address: Mapped[str | None] = checked(WALLET)
-    passport_tier: Mapped[str] = checked(check.one_of(TIERS), server_default="visitor")
+    passport_tier: Mapped[str] = checked(validation.one_of(TIERS), server_default="visitor")
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)
-    metadata_: Mapped[Json] = checked(check.REQUIRED_OBJECT, "metadata")
-    preferences: Mapped[Json] = checked(check.REQUIRED_OBJECT)
+    metadata_: Mapped[Json] = checked(validation.REQUIRED_OBJECT, "metadata")
+    preferences: Mapped[Json] = checked(validation.REQUIRED_OBJECT)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     disabled_at: Mapped[datetime | None]
@@ -82,9 +82,9 @@ class UserIdentity(Table):
     created_at: Mapped[CreatedAt]
 
 
-LISTING = Listing(
+LISTING = ListSpec(
     User,
-    filters=by_name(
+    filters=columns_by_name(
         User.email,
         User.wallet_address,
         User.passport_tier,
@@ -100,7 +100,7 @@ ADDRESSES = ("email", "wallet_address")
 
 async def create(session: WriteSession, **values: Any) -> Any:
     """Stores a MEMBER. Raises Invalid, and Conflict for an e-mail address that somebody has."""
-    check.refuse(identified(values))
+    validation.raise_if_invalid(identified(values))
     return await audit.create(session, User, **values)
 
 
@@ -109,7 +109,7 @@ async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
     before = {name: getattr(user, name) for name in ADDRESSES}
     after = {name: values.get(name, address) for name, address in before.items()}
     if after != before:
-        check.refuse(identified(after))
+        validation.raise_if_invalid(identified(after))
     copy = {"email_copy": 0} if after["email"] != before["email"] else {}
     return await audit.change(session, User, user, **values, **copy)
 

@@ -10,29 +10,29 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from db import Database
-from db.core.health import Probe
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
+from db.core.schema.health import Probe
 from gateway import console, errors
-from gateway.admission import Admission
 from gateway.auth import Auth
-from gateway.callers import Callers
+from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
-from gateway.http import CONSOLE, Endpoint
-from gateway.idle_connections import IdleConnections
-from gateway.loopback import LoopbackOnly
-from gateway.proxies import BehindProxies, link
-from gateway.requests import Recorder, RequestEvents
-from gateway.room import Rooms
-from gateway.service import Service
+from gateway.maintenance import run_maintenance
+from gateway.middleware.forwarded import ForwardedHeaders, link
+from gateway.middleware.loopback_only import LoopbackOnly
+from gateway.middleware.request_events import RequestEvents, RequestRecorder
+from gateway.middleware.request_log import RequestLog
+from gateway.protocols.idle_connections import IdleConnections
+from gateway.protocols.waiting_room import WaitingRoom
 from gateway.settings import Settings
-from gateway.streams import Streams
-from gateway.telemetry import RequestLog
-from gateway.upkeep import upkeep
-from gateway.waiting_room import WaitingRoom
-from gateway.websocket import WebSockets
-from graph.core.budget import MEMORY, Budget
-from graph.core.limits import Limits
-from graph.core.live import Live
+from gateway.transport.admission import Admission
+from gateway.transport.connections import OpenStreams
+from gateway.transport.executor import Executor
+from gateway.transport.http import CONSOLE, Endpoint
+from gateway.transport.memory_shares import Rooms
+from gateway.transport.websocket import WebSockets
+from graph.core.execution.limits import Limits
+from graph.core.quota import MEMORY, Budget
+from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema
 
 RESULTS = 16  # as many of the largest responses find room at once
@@ -41,10 +41,10 @@ RESULTS = 16  # as many of the largest responses find room at once
 def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
     """The gateway over an open database, whose connections it closes when it stops."""
     auth = auth or Auth(settings, database)
-    ingestion, live = Ingestion(database), Live(database)
-    recorder = Recorder(ingestion, settings.recorded_share)
-    endpoint = _endpoint(settings, database, ingestion, auth, live, recorder)
-    health = Health(Probe(database), live.feeds, endpoint.streams)
+    ingestion, broker = Ingestion(database), SubscriptionBroker(database)
+    recorder = RequestRecorder(ingestion, settings.recorded_share)
+    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder)
+    health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     routes = [
         *_routes(endpoint, health),
@@ -54,7 +54,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     named = [route for route in routes if isinstance(route, Route) and route.path != "/"]
     routes += map(_with_slash, named)
     around = [
-        Middleware(BehindProxies, trusted=settings.proxies, prefix=settings.root_path),
+        Middleware(ForwardedHeaders, trusted=settings.proxies, prefix=settings.root_path),
         Middleware(RequestLog, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
         *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
@@ -63,11 +63,11 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         routes=routes,
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(settings, database, health, ingestion, auth, live, recorder),
+        lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder),
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
-    app.state.admission, app.state.rooms = endpoint.admission, endpoint.service.rooms
+    app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
     app.state.connections = IdleConnections(settings)
     return app
 
@@ -77,23 +77,23 @@ def _endpoint(
     database: Database,
     ingestion: Ingestion,
     auth: Auth,
-    live: Live,
-    recorder: Recorder,
+    broker: SubscriptionBroker,
+    recorder: RequestRecorder,
 ) -> Endpoint:
-    service = Service(
+    executor = Executor(
         schema=schema,
         database=database,
         ingestion=ingestion,
-        live=live,
+        broker=broker,
         auth=auth,
         max_document_bytes=settings.max_document_bytes,
         limits=_limits(settings),
-        callers=_callers(settings),
+        accounts=_accounts(settings),
         recorder=recorder,
         rooms=Rooms(RESULTS * settings.max_response_bytes),
     )
-    admission = Admission(settings.max_body_bytes, service.turns)
-    return Endpoint(service, settings.max_body_bytes, _streams(settings), admission)
+    admission = Admission(settings.max_body_bytes, executor.turns)
+    return Endpoint(executor, settings.max_body_bytes, _streams(settings), admission)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -112,17 +112,17 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _callers(settings: Settings) -> Callers:
+def _accounts(settings: Settings) -> ClientAccounts:
     storage = settings.budget_storage
-    return Callers(
+    return ClientAccounts(
         Budget(storage.get_secret_value() if storage else MEMORY),
         signed_in=settings.budget_points_per_minute,
         anonymous=settings.budget_points_per_minute_anonymous,
     )
 
 
-def _streams(settings: Settings) -> Streams:
-    return Streams(
+def _streams(settings: Settings) -> OpenStreams:
+    return OpenStreams(
         settings.max_streams,
         settings.max_streams_per_caller,
         settings.max_streams_per_network,
@@ -136,7 +136,7 @@ def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
     return [
         Route("/", _home),
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
-        WebSocketRoute("/graphql", WebSockets(endpoint.service, endpoint.streams)),
+        WebSocketRoute("/graphql", WebSockets(endpoint.executor, endpoint.streams)),
         Route("/schema.graphql", endpoint.sdl),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),
@@ -150,13 +150,13 @@ def _lifespan(
     health: Health,
     ingestion: Ingestion,
     auth: Auth,
-    live: Live,
-    recorder: Recorder,
+    broker: SubscriptionBroker,
+    recorder: RequestRecorder,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        maintained = database.lent_to("maintenance")
-        async with upkeep(maintained, settings.keep), auth.running(), live.running():
+        maintained = database.borrowed_by("maintenance")
+        async with run_maintenance(maintained, settings.keep), auth.running(), broker.running():
             yield
             health.stopping = True
             recorder.flush()

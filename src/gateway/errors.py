@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.core.errors import Unavailable
-from graph.core.errors import CODES as DOMAIN_CODES, shortened
+from graph.core.types.errors import CODES as DOMAIN_CODES, shortened
 
 JSON = "application/json"
 RETRY = {"retry-after": "1"}
@@ -26,7 +26,7 @@ CODES = {
 STATUSES = {code: status for status, code in CODES.items()}
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """A request that does not get as far as an answer; the message is for whoever sent it."""
 
     def __init__(
@@ -60,7 +60,7 @@ def encoded(
     return Response(body, status, headers={**kept, **(headers or {})})
 
 
-def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Response:
+def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Response:
     """What the caller of a refused request gets."""
     extensions: dict[str, Any] = {"code": refused.code, "requestId": request_id}
     if seconds := (refused.headers or {}).get("retry-after"):
@@ -72,10 +72,10 @@ def refusal(refused: Refused, request_id: str, media_type: str = JSON) -> Respon
 
 def masked(request_id: str) -> Response:
     """What the caller gets when we failed: nothing of our insides, but the request id."""
-    return refusal(Refused(MASKED, 500), request_id)
+    return refusal(HttpError(MASKED, 500), request_id)
 
 
-async def handle_refused(request: Request, refused: Refused) -> Response:
+async def handle_refused(request: Request, refused: HttpError) -> Response:
     """Starlette's handler of `Refused`."""
     media_type = getattr(request.state, "media_type", JSON)
     return refusal(refused, request.state.request_id, media_type)
@@ -84,19 +84,19 @@ async def handle_refused(request: Request, refused: Refused) -> Response:
 async def handle_http(request: Request, error: HTTPException) -> Response:
     """Starlette's handler of its own errors: no such path, no such method."""
     message = f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}"
-    refused = Refused(shortened(message), error.status_code, headers=error.headers)
+    refused = HttpError(shortened(message), error.status_code, headers=error.headers)
     return refusal(refused, request.state.request_id)
 
 
 async def handle_unavailable(request: Request, error: Unavailable) -> Response:
     """Starlette's handler of a database that cannot be reached or takes no writes, where nothing
     else answers."""
-    refused = Refused(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
+    refused = HttpError(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
     return refusal(refused, request.state.request_id)
 
 
 handlers: dict[Any, Any] = {
-    Refused: handle_refused,
+    HttpError: handle_refused,
     HTTPException: handle_http,
     Unavailable: handle_unavailable,
 }

@@ -8,12 +8,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.core import migrate
 from db.core.feed import Reader
-from db.core.health import ANSWER_SECONDS, Probe, State
+from db.core.schema import migrate
+from db.core.schema.health import ANSWER_SECONDS, DatabaseState, Probe
 from db.feeds import Feeds
 from gateway.errors import respond
-from gateway.streams import Streams
+from gateway.transport.connections import OpenStreams
 
 SERVICE = "dreamnet-gateway"
 
@@ -24,7 +24,7 @@ class Health:
 
     probe: Probe
     feeds: Feeds
-    streams: Streams
+    streams: OpenStreams
     started: float = field(default_factory=time.monotonic)
     stopping: bool = False
 
@@ -61,7 +61,7 @@ class Health:
         return _report({"ok": True})
 
 
-def _database(state: State | None) -> dict[str, Any]:
+def _database(state: DatabaseState | None) -> dict[str, Any]:
     if state is None:
         return {"ok": False, "error": f"no answer within {ANSWER_SECONDS:g} s"}
     latency = round(state.latency * 1000, 2)

@@ -7,12 +7,12 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.core.database import LOCK_SECONDS, STATEMENT_SECONDS, TIMEOUTS
-from db.core.parameters import NAMES_A_SERVER, InvalidParameter
+from db.core.connections.libpq_parameters import NAMES_A_SERVER, InvalidParameter
+from db.core.connections.url import ConnectionInfo, connection_info
+from db.core.session.database import LOCK_SECONDS, STATEMENT_SECONDS, TIMEOUTS
 from db.core.timeouts import Timeouts
-from db.core.url import ConnectionInfo, connection_info
-from gateway.libpq import libpq_variables
-from gateway.values import (
+from gateway.libpq_variables import libpq_variables
+from gateway.setting_types import (
     Algorithms,
     Folder,
     Network,

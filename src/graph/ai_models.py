@@ -10,26 +10,34 @@ from strawberry import UNSET, Maybe
 
 import db
 from db import ReadSession
-from db.core.batch import Key
+from db.core.query.batch import Key
 from db.users import Role
-from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
-from graph.core.errors import Conflict, Invalid, NotFound
-from graph.core.field import checked, field, value
-from graph.core.filter import filters, orders
 from graph.core.loader import Loader, One, Pages
-from graph.core.mutation import Given, given, idempotency_key, once, result, values, writing
-from graph.core.node import IdOf, Node, key_of, load, node
 from graph.core.permission import PUBLIC, scope
-from graph.core.scalars import BigInt
-from graph.core.span import From, To, span, times
+from graph.core.types.connection import Connection, connected, listed
+from graph.core.types.errors import Conflict, Invalid, NotFound
+from graph.core.types.field import checked, field, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.mutation import (
+    Input,
+    create_idempotently,
+    idempotency_key,
+    input_type,
+    locked_row,
+    provided_fields,
+    result,
+)
+from graph.core.types.node import IdOf, Node, key_of, load, node
+from graph.core.types.scalars import BigInt
+from graph.core.types.time_range import From, To, reveals_time, time_range
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest
 
 WRITE = scope("models:write")
 TESTS = scope("tests:read", role=Role.MEMBER)
-TIMES = times(db.ai_tests.AiTest.created_at)
+TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 
 # Values
 
@@ -110,7 +118,7 @@ class AiModel(Node):
 
     @field("How it did in its completed tests; all time by default.", cost=10, reveals=TIMES)
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
-        loader = StatisticsByModel.of(info, await span(info, from_, to))
+        loader = StatisticsByModel.of(info, await time_range(info, from_, to))
         return await loader.load((self.provider, self.name))
 
 
@@ -130,7 +138,7 @@ class AiModelOrder:
 
 
 @checked(db.ai_models.AiModel)
-@given
+@input_type
 class RegisterAiModelInput:
     """A model that can be called from now on. Prices are in US dollars per 1,000 tokens."""
 
@@ -153,7 +161,7 @@ class RegisterAiModelInput:
 
 
 @checked(db.ai_models.AiModel)
-@given
+@input_type
 class RepriceAiModelInput:
     """New prices of a model in US dollars per 1,000 tokens; what is left out stays as it is."""
 
@@ -170,7 +178,7 @@ class RepriceAiModelInput:
     )
 
 
-@given
+@input_type
 class AiModelInput:
     """A registered model."""
 
@@ -201,8 +209,8 @@ class Queries:
 def activating(description: str, is_active: bool) -> Any:
     """A mutation that says whether a model can be called."""
 
-    async def resolve(info: Info, input: Given[AiModelInput]) -> Any:
-        async with writing(info, db.ai_models.AiModel, input.id) as (session, model):
+    async def resolve(info: Info, input: Input[AiModelInput]) -> Any:
+        async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
             return await db.ai_models.activate(session, model, is_active)
 
     return field(description, WRITE, resolve, graphql_type=ChangeAiModelResult)
@@ -214,9 +222,9 @@ class Mutations:
     revive_ai_model = activating("Say that a model can be called again.", True)
 
     @field("Add a model that can be called.", WRITE, graphql_type=RegisterAiModelResult)
-    async def register_ai_model(self, info: Info, input: Given[RegisterAiModelInput]) -> Any:
-        model = values(input)
-        return await once(
+    async def register_ai_model(self, info: Info, input: Input[RegisterAiModelInput]) -> Any:
+        model = provided_fields(input)
+        return await create_idempotently(
             info, db.ai_models.AiModel, input, lambda s: db.ai_models.register(s, **model)
         )
 
@@ -225,6 +233,6 @@ class Mutations:
         WRITE,
         graphql_type=RepriceAiModelResult,
     )
-    async def reprice_ai_model(self, info: Info, input: Given[RepriceAiModelInput]) -> Any:
-        async with writing(info, db.ai_models.AiModel, input.id) as (session, model):
-            return await db.ai_models.reprice(session, model, **values(input))
+    async def reprice_ai_model(self, info: Info, input: Input[RepriceAiModelInput]) -> Any:
+        async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
+            return await db.ai_models.reprice(session, model, **provided_fields(input))

@@ -10,28 +10,28 @@ from strawberry.scalars import JSON
 
 import db
 from db.core.errors import Forbidden as NotAllowed
-from db.core.item import Item
+from db.core.ingest.rows import IngestRow
 from db.users import Role
-from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
-from graph.core.errors import Forbidden, Invalid
-from graph.core.field import checked, field, names_of, related, value
-from graph.core.filter import filters, orders
-from graph.core.mutation import Given, result
-from graph.core.node import IdOf, Node, load, node, parse_id
 from graph.core.permission import scope
-from graph.core.reporting import (
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Forbidden, Invalid
+from graph.core.types.field import checked, field, names_of, related, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.ingestion import (
     TIME,
-    Reporting,
+    IngestMutation,
     Stored,
     batch,
     batch_key,
+    batch_result,
+    ingest_input,
     key,
-    many_result,
-    reported,
 )
-from graph.core.scalars import BigInt
-from graph.core.span import From, To, span, times
+from graph.core.types.mutation import Input, result
+from graph.core.types.node import IdOf, Node, load, node, parse_id
+from graph.core.types.scalars import BigInt
+from graph.core.types.time_range import From, To, reveals_time, time_range
 from graph.users import USER, User, UserById
 
 FOR_OTHERS = scope("events:write")
@@ -79,7 +79,7 @@ class UserActionOrder:
 
 
 @checked(db.analytics.UserAction)
-@reported
+@ingest_input
 class TrackUserActionInput:
     """Something a user did in a front end."""
 
@@ -97,7 +97,7 @@ class TrackUserActionInput:
     idempotency_key: str | None = key()
 
 
-@reported
+@ingest_input
 class TrackUserActionsInput:
     """What users did, stored as far as each action is acceptable."""
 
@@ -108,10 +108,10 @@ class TrackUserActionsInput:
 # Results
 
 TrackUserActionResult = result("TrackUserActionResult", Stored, Invalid, Forbidden)
-TrackUserActionsResult = many_result("TrackUserActionsResult")
+TrackUserActionsResult = batch_result("TrackUserActionsResult")
 
 
-def _action(info: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     metadata = given.get("metadata")
     row = {
         "user_id": _who(info, given),
@@ -136,7 +136,7 @@ def _who(info: Info, given: Any) -> UUID | None:
     return user
 
 
-ACTIONS = Reporting(
+ACTIONS = IngestMutation(
     db.analytics.TRACKED, db.analytics.UserAction.Record, _action, names_of(TrackUserActionInput)
 )
 
@@ -157,12 +157,12 @@ class Queries:
         "Actions by page, those done most often first; the last 24 hours by default.",
         READ,
         cost=100,
-        reveals=times(db.analytics.UserAction.timestamp),
+        reveals=reveals_time(db.analytics.UserAction.timestamp),
     )
     async def user_action_counts(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[UserActionCount]:
-        return await rows(info, db.analytics.counts(await span(info, from_, to)))
+        return await rows(info, db.analytics.counts(await time_range(info, from_, to)))
 
 
 @strawberry.type
@@ -172,9 +172,9 @@ class Mutations:
         WRITE,
         graphql_type=TrackUserActionResult,
     )
-    async def track_user_action(self, info: Info, input: Given[TrackUserActionInput]) -> Any:
+    async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Any:
         return await ACTIONS.one(info, input)
 
     @field("Tell what users did, many actions at once.", WRITE, graphql_type=TrackUserActionsResult)
-    async def track_user_actions(self, info: Info, input: Given[TrackUserActionsInput]) -> Any:
+    async def track_user_actions(self, info: Info, input: Input[TrackUserActionsInput]) -> Any:
         return await ACTIONS.many(info, input, "actions")

@@ -9,19 +9,27 @@ from strawberry import UNSET
 
 import db
 from db.api_keys import NewKey
-from db.core import check, errors
-from db.core.credential import Mint
+from db.core import errors
+from db.core.api_key_format import ApiKeyCodec
+from db.core.values import validation
 from db.users import Role
-from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
-from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import checked, field, related, value
-from graph.core.filter import filters, orders
 from graph.core.loader import One
-from graph.core.mutation import Given, act, existing, given, id_in, result
-from graph.core.node import Node, key_of, node
 from graph.core.permission import ADMIN, MEMBER, VALUE
-from graph.core.unset import or_none
+from graph.core.types.connection import Argument, Connection, listed
+from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.types.field import checked, field, related, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.mutation import (
+    Input,
+    audit_context,
+    get_for_update,
+    id_of_table,
+    input_type,
+    result,
+)
+from graph.core.types.node import Node, key_of, node
+from graph.core.types.unset import or_none
 from graph.users import USER, User, UserById
 
 # Loaders
@@ -78,7 +86,7 @@ class ApiKeyOrder:
 
 
 @checked(db.api_keys.ApiKey)
-@given
+@input_type
 class CreateApiKeyInput:
     """A new key."""
 
@@ -100,19 +108,19 @@ class CreateApiKeyInput:
     )
 
 
-@given
+@input_type
 class RotateApiKeyInput:
     """A key to be replaced."""
 
     id: strawberry.ID = field("The key.", check=KEY)
     overlap_hours: int = field(
         f"How many hours it stays valid, 0 to {MAX_OVERLAP}.",
-        check=check.within(0, MAX_OVERLAP),
+        check=validation.within(0, MAX_OVERLAP),
         default=24,
     )
 
 
-@given
+@input_type
 class RevokeApiKeyInput:
     """A key to be ended for good."""
 
@@ -163,17 +171,17 @@ def user_of(info: Info, user_id: str | None) -> Any:
         raise errors.Forbidden("Only an administrator makes keys of others.")
     if user_id is None and who.user_id is None:
         raise errors.Invalid("Say whom the key acts as.", "userId")
-    return who.user_id if user_id is None else id_in(user_id, db.users.User)
+    return who.user_id if user_id is None else id_of_table(user_id, db.users.User)
 
 
-def minted(info: Info) -> Mint:
+def minted(info: Info) -> ApiKeyCodec:
     """What keys are made with. Raises Unavailable where nothing is set up for it."""
-    if info.context.mint is None:
+    if info.context.api_key_codec is None:
         raise errors.Unavailable("This gateway makes no keys.")
-    return info.context.mint()
+    return info.context.api_key_codec()
 
 
-def shown(made: NewKey) -> ApiKeyCreated:
+def visible(made: NewKey) -> ApiKeyCreated:
     """The answer that holds the secret."""
     return ApiKeyCreated(api_key=made.record, secret=made.text)
 
@@ -196,13 +204,13 @@ class Mutations:
         MEMBER,
         graphql_type=CreateApiKeyResult,
     )
-    async def create_api_key(self, info: Info, input: Given[CreateApiKeyInput]) -> Any:
+    async def create_api_key(self, info: Info, input: Input[CreateApiKeyInput]) -> Any:
         user_id, until = user_of(info, or_none(input.user_id)), or_none(input.expires_at)
         may_give(info, input.scopes)
         of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
         of["max_role"] = info.context.principal.role
-        async with info.context.db.write(act(info)) as session:
-            return shown(await db.api_keys.create(session, minted(info), expires_at=until, **of))
+        async with info.context.db.write(audit_context(info)) as session:
+            return visible(await db.api_keys.create(session, minted(info), expires_at=until, **of))
 
     @field(
         "Make a key in place of another, which stays valid for a while. Keys made with that one "
@@ -210,21 +218,25 @@ class Mutations:
         MEMBER,
         graphql_type=RotateApiKeyResult,
     )
-    async def rotate_api_key(self, info: Info, input: Given[RotateApiKeyInput]) -> Any:
+    async def rotate_api_key(self, info: Info, input: Input[RotateApiKeyInput]) -> Any:
         overlap = timedelta(hours=input.overlap_hours)
-        async with info.context.db.write(act(info)) as session:
-            key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))
+        async with info.context.db.write(audit_context(info)) as session:
+            key = await get_for_update(
+                session, db.api_keys.ApiKey, id_of_table(input.id, db.api_keys.ApiKey)
+            )
             may_give(info, key.scopes)
             role = info.context.principal.role
             made = await db.api_keys.rotate(session, minted(info), key.prefix, overlap, role)
-            return shown(made)
+            return visible(made)
 
     @field(
         "Revoke a key and all keys made with it: every gateway refuses them within five seconds.",
         MEMBER,
         graphql_type=RevokeApiKeyResult,
     )
-    async def revoke_api_key(self, info: Info, input: Given[RevokeApiKeyInput]) -> Any:
-        async with info.context.db.write(act(info)) as session:
-            key = await existing(session, db.api_keys.ApiKey, id_in(input.id, db.api_keys.ApiKey))
+    async def revoke_api_key(self, info: Info, input: Input[RevokeApiKeyInput]) -> Any:
+        async with info.context.db.write(audit_context(info)) as session:
+            key = await get_for_update(
+                session, db.api_keys.ApiKey, id_of_table(input.id, db.api_keys.ApiKey)
+            )
             return await db.api_keys.revoke(session, key.prefix)

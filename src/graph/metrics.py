@@ -8,31 +8,31 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db.core import check
-from db.core.item import Item
-from db.core.span import points
-from graph.core.connection import Connection, listed
+from db.core.ingest.rows import IngestRow
+from db.core.query.time_range import series_points
+from db.core.values import validation
 from graph.core.context import Info, rows
-from graph.core.field import argument, checked, field, names_of, value
-from graph.core.filter import filters, orders
-from graph.core.mutation import Given
-from graph.core.node import IdOf, Node, load, node
 from graph.core.permission import scope
-from graph.core.reporting import (
+from graph.core.types.connection import Connection, listed
+from graph.core.types.field import argument, checked, field, names_of, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.ingestion import (
     TIME,
-    Reporting,
+    IngestMutation,
     batch,
     batch_key,
+    batch_result,
+    ingest_input,
+    item_result,
     key,
-    many_result,
-    one_result,
-    reported,
 )
-from graph.core.scalars import BigInt, Number
-from graph.core.span import Bucket, From, To, Width, span, times
+from graph.core.types.mutation import Input
+from graph.core.types.node import IdOf, Node, load, node
+from graph.core.types.scalars import BigInt, Number
+from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 
 READ, WRITE = scope("metrics:read"), scope("metrics:write")
-TIMES = times(db.metrics.Metric.timestamp)
+TIMES = reveals_time(db.metrics.Metric.timestamp)
 
 # Types
 
@@ -76,11 +76,11 @@ class MetricPoint:
 
 # Inputs
 
-NAME = check.string(300, 0)
+NAME = validation.string(300, 0)
 Name = Annotated[str, argument("Name of the series.", NAME)]
 Names = Annotated[
     list[str] | None,
-    argument("Only series of these names; otherwise all.", check.each(1_000, NAME)),
+    argument("Only series of these names; otherwise all.", validation.each(1_000, NAME)),
 ]
 
 
@@ -95,7 +95,7 @@ class MetricOrder:
 
 
 @checked(db.metrics.Metric)
-@reported
+@ingest_input
 class RecordMetricInput:
     """One measured value of one series."""
 
@@ -109,7 +109,7 @@ class RecordMetricInput:
     idempotency_key: str | None = key()
 
 
-@reported
+@ingest_input
 class RecordMetricsInput:
     """Measured values, stored as far as each is acceptable."""
 
@@ -119,11 +119,11 @@ class RecordMetricsInput:
 
 # Results
 
-RecordMetricResult = one_result("RecordMetricResult")
-RecordMetricsResult = many_result("RecordMetricsResult")
+RecordMetricResult = item_result("RecordMetricResult")
+RecordMetricsResult = batch_result("RecordMetricsResult")
 
 
-def _metric(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _metric(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     tags = given.get("tags")
     row = {
         "metric_name": given["metricName"],
@@ -135,7 +135,7 @@ def _metric(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     return db.metrics.RECORDED.rules.item(row, at, key)
 
 
-METRICS = Reporting(
+METRICS = IngestMutation(
     db.metrics.RECORDED, db.metrics.Metric.Record, _metric, names_of(RecordMetricInput)
 )
 
@@ -159,7 +159,7 @@ class Queries:
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
     ) -> list[MetricSummary]:
-        return await rows(info, db.metrics.summary(await span(info, from_, to), names))
+        return await rows(info, db.metrics.summary(await time_range(info, from_, to), names))
 
     @field(
         "One series over time, oldest first; where nothing was measured, there is no point. At "
@@ -176,17 +176,17 @@ class Queries:
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
     ) -> list[MetricPoint]:
-        series = db.metrics.series(name, await span(info, from_, to), bucket)
+        series = db.metrics.series(name, await time_range(info, from_, to), bucket)
         async with info.context.db.read() as session:
-            return await points(session, series)
+            return await series_points(session, series)
 
 
 @strawberry.type
 class Mutations:
     @field("Record a measured value.", WRITE, graphql_type=RecordMetricResult)
-    async def record_metric(self, info: Info, input: Given[RecordMetricInput]) -> Any:
+    async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Any:
         return await METRICS.one(info, input)
 
     @field("Record measured values, many at once.", WRITE, graphql_type=RecordMetricsResult)
-    async def record_metrics(self, info: Info, input: Given[RecordMetricsInput]) -> Any:
+    async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> Any:
         return await METRICS.many(info, input, "metrics")

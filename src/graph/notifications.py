@@ -13,17 +13,17 @@ from strawberry.scalars import JSON
 import db
 from db import Database
 from db.users import Role
-from graph.core.changed import Belonging
-from graph.core.connection import Connection, listed
 from graph.core.context import Info
-from graph.core.errors import Invalid, NotFound
-from graph.core.field import field, value
-from graph.core.filter import filters, orders
-from graph.core.mutation import Given, act, given, id_in, result
-from graph.core.node import Node, key_of, node, with_ids
 from graph.core.permission import scope
-from graph.core.stream import Source, Update, message, rows, stream
-from graph.core.unset import or_none
+from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.table_source import ChildTableSource
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Invalid, NotFound
+from graph.core.types.field import field, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.mutation import Input, audit_context, id_of_table, input_type, result
+from graph.core.types.node import Node, key_of, node, with_ids
+from graph.core.types.unset import or_none
 
 READ = scope("notifications:read", role=Role.MEMBER)
 WRITE = scope("notifications:write", role=Role.MEMBER)
@@ -73,14 +73,14 @@ class NotificationOrder:
     """Order of notifications."""
 
 
-@given
+@input_type
 class MarkNotificationReadInput:
     """A notification of the viewer."""
 
     id: strawberry.ID = field("The notification.", check=NOTIFICATION)
 
 
-@given
+@input_type
 class MarkAllNotificationsReadInput:
     """Notifications of the viewer."""
 
@@ -127,18 +127,18 @@ class Mutations:
         "Note that the viewer read a notification.", WRITE, graphql_type=MarkNotificationReadResult
     )
     async def mark_notification_read(
-        self, info: Info, input: Given[MarkNotificationReadInput]
+        self, info: Info, input: Input[MarkNotificationReadInput]
     ) -> Any:
-        id = id_in(input.id, db.notifications.Notification)
-        async with info.context.db.write(act(info)) as session:
+        id = id_of_table(input.id, db.notifications.Notification)
+        async with info.context.db.write(audit_context(info)) as session:
             return await db.notifications.mark_read(session, info.context.principal.user_id, id)
 
     @field("Note that the viewer read all notifications.", WRITE)
     async def mark_all_notifications_read(
-        self, info: Info, input: Given[MarkAllNotificationsReadInput]
+        self, info: Info, input: Input[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:
         viewer, until = info.context.principal.user_id, or_none(input.until)
-        async with info.context.db.write(act(info)) as session:
+        async with info.context.db.write(audit_context(info)) as session:
             until = session.now() if until is None else until
             count = await db.notifications.mark_all_read(session, viewer, until)
         return NotificationsRead(read_count=count)
@@ -150,7 +150,7 @@ NOBODY = UUID(int=0)  # to whom nothing is ever sent
 
 
 @dataclass(frozen=True, slots=True)
-class Inbox(Belonging):
+class Inbox(ChildTableSource):
     """The notifications of one user."""
 
     table = db.notifications.Notification

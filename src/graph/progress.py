@@ -10,14 +10,14 @@ from strawberry.scalars import JSON
 
 import db
 from db import Database
-from graph.core.changed import Belonging
-from graph.core.connection import Connection, listed
 from graph.core.context import Info
-from graph.core.field import field, related
-from graph.core.filter import filters, orders, relation
-from graph.core.node import IdOf, Node, load, node, with_ids
 from graph.core.permission import PUBLIC
-from graph.core.stream import Source, Update, message, rows, stream
+from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.table_source import ChildTableSource
+from graph.core.types.connection import Connection, listed
+from graph.core.types.field import field, related
+from graph.core.types.filter import filters, orders, relation
+from graph.core.types.node import IdOf, Node, load, node, with_ids
 from graph.dreams import Dream, DreamById, DreamId, followed
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Queries:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(Belonging):
+class Progress(ChildTableSource):
     """The progress of one dream, as long as it is seen."""
 
     table = db.progress.ProgressLog

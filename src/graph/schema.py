@@ -21,9 +21,10 @@ from graph import (
     usage,
     users,
 )
-from graph.core import errors, lazy, node, quoting, rate_limit, validation
-from graph.core.executor import Executor
-from graph.core.scalars import scalars
+from graph.core.execution import error_values, input_validation, rate_limit
+from graph.core.execution.execution_context import ExecutionContext
+from graph.core.types import errors, lazy_types, node
+from graph.core.types.scalars import scalars
 
 NOUNS = (
     node,
@@ -58,9 +59,9 @@ schema = strawberry.Schema(
     mutation=root("Mutation", "Mutations", "Everything that can be changed."),
     types=errors.types,
     exception_handlers=errors.handlers,
-    execution_context_class=Executor,
+    execution_context_class=ExecutionContext,
     config=StrawberryConfig(scalar_map=scalars),
 )
-lazy.install(schema._schema)
-validation.install(schema._schema)
-quoting.install()
+lazy_types.install(schema._schema)
+input_validation.install(schema._schema)
+error_values.install()

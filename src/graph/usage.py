@@ -9,14 +9,14 @@ import strawberry
 
 import db
 from db import ReadSession
-from db.core.batch import Key
+from db.core.query.batch import Key
 from graph.core.context import Info, rows
-from graph.core.field import field, value
 from graph.core.loader import Loader
 from graph.core.permission import scope
-from graph.core.scalars import BigInt
-from graph.core.series import Series
-from graph.core.stream import stream
+from graph.core.subscriptions.polled import PolledSource
+from graph.core.subscriptions.source import stream
+from graph.core.types.field import field, value
+from graph.core.types.scalars import BigInt
 
 READ = scope("usage:read")
 
@@ -195,7 +195,7 @@ LIVE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Load(Series):
+class Load(PolledSource):
     """The figures that change from one moment to the next."""
 
     seconds = 5.0
@@ -207,5 +207,5 @@ class Load(Series):
 @strawberry.type
 class Subscriptions:
     @stream(LiveUsage, "How busy the database is, every 5 seconds.", READ, 10, resumes=False)
-    async def usage(self, _info: Info) -> Series:
+    async def usage(self, _info: Info) -> PolledSource:
         return Load()

@@ -14,26 +14,26 @@ import db
 from db import WriteSession
 from db.core import errors
 from db.users import Role
-from graph.core.connection import Connection, connected, listed
 from graph.core.context import Info
-from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import checked, enum, field, names_of, value
-from graph.core.filter import filters, orders
 from graph.core.loader import One, Pages
-from graph.core.mutation import (
-    Given,
-    act,
-    existing,
-    given,
-    id_in,
-    idempotency_key,
-    once,
-    result,
-    values,
-    writing,
-)
-from graph.core.node import IdOf, Node, key_of, load, node
 from graph.core.permission import ADMIN, PUBLIC, scope
+from graph.core.types.connection import Connection, connected, listed
+from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.types.field import checked, enum, field, names_of, value
+from graph.core.types.filter import filters, orders
+from graph.core.types.mutation import (
+    Input,
+    audit_context,
+    create_idempotently,
+    get_for_update,
+    id_of_table,
+    idempotency_key,
+    input_type,
+    locked_row,
+    provided_fields,
+    result,
+)
+from graph.core.types.node import IdOf, Node, key_of, load, node
 
 if TYPE_CHECKING:
     from graph.api_keys import ApiKey
@@ -151,7 +151,7 @@ class UserOrder:
 
 
 @checked(db.users.User, db.users.identified)
-@given
+@input_type
 class CreateUserInput:
     """A new user, a MEMBER at first."""
 
@@ -168,7 +168,7 @@ class CreateUserInput:
 
 
 @checked(db.users.User)
-@given
+@input_type
 class EditUserInput:
     """Changes to a user; what is left out stays as it is."""
 
@@ -188,14 +188,14 @@ class EditUserInput:
 
 
 @checked(db.users.User)
-@given
+@input_type
 class SetPreferencesInput:
     """What the viewer prefers, in place of all before."""
 
     preferences: JSON = field("What front ends need.")
 
 
-@given
+@input_type
 class SetRoleInput:
     """What a user may do from now on."""
 
@@ -203,7 +203,7 @@ class SetRoleInput:
     role: Role = field("The role.")
 
 
-@given
+@input_type
 class UserInput:
     """A user."""
 
@@ -260,45 +260,47 @@ def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
         raise errors.Forbidden("Only the user, or an operator of no lower rank, may do this.")
     if not who.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         names = names_of(EditUserInput)
-        shown = ", ".join(sorted(names[column] for column in refused))
-        raise errors.Forbidden(f"Only an operator may change {shown}.")
+        visible = ", ".join(sorted(names[column] for column in refused))
+        raise errors.Forbidden(f"Only an operator may change {visible}.")
 
 
 @asynccontextmanager
 async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
     """A transaction with a user and the ids of all administrators, locked, for changes that may
     remove an administrator. Raises NotFound and Invalid."""
-    key = id_in(id, db.users.User)
-    async with info.context.db.write(act(info)) as session:
+    key = id_of_table(id, db.users.User)
+    async with info.context.db.write(audit_context(info)) as session:
         admins = await db.users.administrators(session)
-        yield session, await existing(session, db.users.User, key), admins
+        yield session, await get_for_update(session, db.users.User, key), admins
 
 
 @strawberry.type
 class Mutations:
     @field("Add a user.", WRITE_ALL, graphql_type=CreateUserResult)
-    async def create_user(self, info: Info, input: Given[CreateUserInput]) -> Any:
-        user = values(input)
-        return await once(info, db.users.User, input, lambda s: db.users.create(s, **user))
+    async def create_user(self, info: Info, input: Input[CreateUserInput]) -> Any:
+        user = provided_fields(input)
+        return await create_idempotently(
+            info, db.users.User, input, lambda s: db.users.create(s, **user)
+        )
 
     @field("Change a user: oneself, or any for operators.", WRITE, graphql_type=EditUserResult)
-    async def edit_user(self, info: Info, input: Given[EditUserInput]) -> Any:
-        changes = values(input)
-        async with writing(info, db.users.User, input.id) as (session, user):
+    async def edit_user(self, info: Info, input: Input[EditUserInput]) -> Any:
+        changes = provided_fields(input)
+        async with locked_row(info, db.users.User, input.id) as (session, user):
             may_edit(info, user, changes)
             return await db.users.edit(session, user, **changes)
 
     @field("Store what the viewer prefers.", WRITE, graphql_type=SetPreferencesResult)
-    async def set_preferences(self, info: Info, input: Given[SetPreferencesInput]) -> Any:
+    async def set_preferences(self, info: Info, input: Input[SetPreferencesInput]) -> Any:
         viewer = info.context.principal.user_id
         if viewer is None:
             raise errors.Forbidden("Sign in as a user; a key that belongs to nobody has none.")
-        async with info.context.db.write(act(info)) as session:
-            user = await existing(session, db.users.User, viewer)
+        async with info.context.db.write(audit_context(info)) as session:
+            user = await get_for_update(session, db.users.User, viewer)
             return await db.users.edit(session, user, preferences=input.preferences)
 
     @field("Give a user a role; there is always an ADMIN left.", ADMIN, graphql_type=SetRoleResult)
-    async def set_role(self, info: Info, input: Given[SetRoleInput]) -> Any:
+    async def set_role(self, info: Info, input: Input[SetRoleInput]) -> Any:
         async with leaving(info, input.id) as (session, user, admins):
             return await db.users.assign(session, user, input.role, admins)
 
@@ -308,7 +310,7 @@ class Mutations:
         ADMIN,
         graphql_type=DisableUserResult,
     )
-    async def disable_user(self, info: Info, input: Given[UserInput]) -> Any:
+    async def disable_user(self, info: Info, input: Input[UserInput]) -> Any:
         async with leaving(info, input.id) as (session, user, admins):
             return await db.users.disable(session, user, admins)
 
@@ -317,8 +319,8 @@ class Mutations:
         ADMIN,
         graphql_type=EnableUserResult,
     )
-    async def enable_user(self, info: Info, input: Given[UserInput]) -> Any:
-        async with writing(info, db.users.User, input.id) as (session, user):
+    async def enable_user(self, info: Info, input: Input[UserInput]) -> Any:
+        async with locked_row(info, db.users.User, input.id) as (session, user):
             return await db.users.enable(session, user)
 
     @field(
@@ -328,7 +330,7 @@ class Mutations:
         ADMIN,
         graphql_type=DeleteUserResult,
     )
-    async def delete_user(self, info: Info, input: Given[UserInput]) -> Any:
+    async def delete_user(self, info: Info, input: Input[UserInput]) -> Any:
         async with leaving(info, input.id) as (session, user, admins):
             kept = await db.accounts.remove(session, user, admins)
         return UserDeleted(deleted_user_id=input.id, kept_dream_count=kept)

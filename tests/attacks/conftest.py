@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from issuer import AUDIENCE, Issuer, serving
-from target import Target, attacked
 
 from db import Database
+from support.attack_target import Target, attacked
+from support.oidc_issuer import AUDIENCE, Issuer, serving
 
 
 @pytest.fixture

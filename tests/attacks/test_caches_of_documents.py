@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from posting import post
-from target import Target, attacked
 
 from db import Database
-from db.core import connect
 from db.core.cache import Cache
-from graph.core import operation
+from db.core.connections import connect
+from graph.core.execution import operation
+from support.attack_target import Target, attacked
+from support.http_client import post
 
 MIB = 1024 * 1024
 KEPT = 2 * MIB

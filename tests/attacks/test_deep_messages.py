@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from callers import production
-from sockets import dialled, serving
 from structlog.testing import capture_logs
-from target import RICH
 
 from db import Database
+from support.attack_target import RICH
+from support.gateways import production
+from support.websocket_client import dialled, serving
 
 DEPTHS = (40, 300, 5_000, 20_000)
 INIT = {"type": "connection_init"}

@@ -10,17 +10,17 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import ask, gateway, make_key, production
 from sqlalchemy import text
 from starlette.applications import Starlette
-from target import RICH, Target
 
-from counting import statements
 from db import Database
-from db.core import limiter
+from db.core.session import connection_shares
 from db.core.timeouts import Timeouts
-from factories import make_ai_test, make_dream, make_progress_log
-from waiting import until
+from support.attack_target import RICH, Target
+from support.factories import make_ai_test, make_dream, make_progress_log
+from support.gateways import ask, gateway, make_key, production
+from support.query_count import statements
+from support.wait import until
 
 FILTER = "query ($f: DreamFilter) { dreams(first: 1, filter: $f) { totalCount } }"
 COST = "query ($f: DreamFilter) { dreams(first: 1, filter: $f) { totalCount } rateLimit { cost } }"
@@ -116,7 +116,7 @@ async def small(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody waits long for a connection."""
-    monkeypatch.setattr(limiter, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(connection_shares, "WAIT_SECONDS", 0.1)
     return
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import production
-from sockets import greeted, serving
-from target import RICH, Target, attacked
 
-from counting import statements
 from db import Database
-from factories import make_ai_test, make_dream, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.attack_target import RICH, Target, attacked
+from support.factories import make_ai_test, make_dream, make_user
+from support.gateways import production
+from support.query_count import statements
+from support.websocket_client import greeted, serving
 
 NEEDED = "needs the role MEMBER, and of a key with scopes tests:read or tests:write."
 REFUSED = (f"AiTestFilter.cost {NEEDED}", f"DreamFilter.tests {NEEDED}")

@@ -2,13 +2,13 @@
 
 import httpx2
 import pytest
-from callers import gateway, make_key
-from sockets import dialled, serving
 from starlette.datastructures import Headers
 
 from db import Database
-from gateway.proxies import is_from_elsewhere
+from gateway.middleware.forwarded import is_from_elsewhere
 from gateway.settings import Settings
+from support.gateways import gateway, make_key
+from support.websocket_client import dialled, serving
 
 WHO = {"query": "{ viewer { role } }"}
 

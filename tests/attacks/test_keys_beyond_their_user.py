@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from issuer import Issuer
-from target import Target
 
 from db import users
 from db.scopes import SCOPES, WHOLE
 from db.users import RANKS, Role, lowest
-from factories import make_dream, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.attack_target import Target
+from support.factories import make_dream, make_user
+from support.oidc_issuer import Issuer
 
 CREATE = """mutation ($input: CreateApiKeyInput!) {
   createApiKey(input: $input) {

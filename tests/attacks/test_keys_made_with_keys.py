@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from callers import make_key
-from target import Target
 
 from db import Database, api_keys
 from db.api_keys import MAX_VALID, ApiKey
-from db.core.credential import Mint
-from factories import make_api_key, make_user
-from graph.core.node import global_id
+from db.core.api_key_format import ApiKeyCodec
+from graph.core.types.node import global_id
+from support.attack_target import Target
+from support.factories import make_api_key, make_user
+from support.gateways import make_key
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -123,7 +123,7 @@ async def test_a_key_replaced_by_its_user_leaves_the_new_one(target: Target) -> 
     own = await target.key(user_id=user.id)
     old = await make_key(target.database, target.settings, user_id=user.id)
     async with target.database.write() as session:
-        new = await api_keys.rotate(session, Mint("prod", b"p" * 32), old.record.prefix)
+        new = await api_keys.rotate(session, ApiKeyCodec("prod", b"p" * 32), old.record.prefix)
 
     await target.ask(REVOKE, own, id=global_id(old.record))
 

@@ -10,16 +10,16 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from callers import production
-from sockets import greeted, serving
-from target import RICH, Target
 
-from counting import statements
 from db import Database
-from db.core import json
-from graph.core.values import BATCH
-from hostile_documents import times
-from hostile_inputs import INPUTS
+from db.core.values import json
+from graph.core.types.input_values import BATCH
+from support.attack_target import RICH, Target
+from support.gateways import production
+from support.hostile_documents import times
+from support.hostile_inputs import INPUTS
+from support.query_count import statements
+from support.websocket_client import greeted, serving
 
 ANONYMOUS, KNOWN = 1_000, 2_000  # values
 MOST_CPU = 250  # times that of a plain query; the attacks took some thousand times as much

@@ -11,17 +11,17 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import make_key, production
-from sockets import dialled
-from target import RICH, Target, attacked
 
-from counting import statements
 from db import Database, audit
 from db.dreams import Dream
-from factories import make_ai_test, make_dream
-from graph.core.executor import Counting
-from listening import listening
-from served import serving
+from graph.core.execution.execution_context import Counting
+from support.attack_target import RICH, Target, attacked
+from support.factories import make_ai_test, make_dream
+from support.gateways import make_key, production
+from support.query_count import statements
+from support.running_gateway import serving
+from support.stream_client import listening
+from support.websocket_client import dialled
 
 MOST = 1024 * 1024
 TEXT = "é" * 100_000  # 200 KB in UTF-8

@@ -6,10 +6,10 @@ So has what the gateway makes of them.
 from typing import Any
 
 import pytest
-from target import Target
 
 from db import progress
-from factories import make_dream
+from support.attack_target import Target
+from support.factories import make_dream
 
 DREAM = {"title": "t", "category": "OTHER"}
 CREATE = "mutation ($input: CreateDreamInput!) { createDream(input: $input) %s }"

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from callers import make_key, production
-from sockets import dialled
-from target import RICH
 
 from db import Database
-from gateway import service
-from listening import listening
-from served import Served, serving
-from waiting import until
+from gateway.transport import executor
+from support.attack_target import RICH
+from support.gateways import make_key, production
+from support.running_gateway import Served, serving
+from support.stream_client import listening
+from support.wait import until
+from support.websocket_client import dialled
 
 FOLLOW = "subscription S%d { dreams { kind dreams { id } } }"
 SIZE = 16 * 64 * 1024
@@ -21,7 +21,7 @@ SIZE = 16 * 64 * 1024
 @pytest.fixture
 async def served(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     """A gateway with room for few documents."""
-    monkeypatch.setattr(service, "SMALL_DOCUMENT", -200_000)  # as if each were that much larger
+    monkeypatch.setattr(executor, "SMALL_DOCUMENT", -200_000)  # as if each were that much larger
     settings = production(
         public_read=True, drain_seconds=0, spread_seconds=0, max_response_bytes=64 * 1024, **RICH
     )
@@ -59,7 +59,7 @@ async def test_a_caller_has_room_for_so_many_documents(database: Database, serve
 async def test_ordinary_documents_take_no_room(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "SMALL_DOCUMENT", 64 * 1024)
+    monkeypatch.setattr(executor, "SMALL_DOCUMENT", 64 * 1024)
     async with listening(served.address, FOLLOW % 0) as stream:
         assert stream.status == 200
         assert rooms(served).anonymous.free == SIZE

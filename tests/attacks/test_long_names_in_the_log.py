@@ -7,19 +7,19 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 import pytest
-from callers import make_key, production
-from posting import JSON
-from sockets import dialled
 from sqlalchemy import text
-from target import RICH
 from websockets.exceptions import InvalidStatus
 
 from db import Database
-from gateway import telemetry
-from gateway.requests import LONGEST_AGENT
-from graph.core.operation import MAX_NAME
-from served import Served, serving
-from waiting import until
+from gateway.middleware import request_log
+from gateway.middleware.request_events import LONGEST_AGENT
+from graph.core.execution.operation import MAX_NAME
+from support.attack_target import RICH
+from support.gateways import make_key, production
+from support.http_client import JSON
+from support.running_gateway import Served, serving
+from support.wait import until
+from support.websocket_client import dialled
 
 LONG = "x" * 19_000
 NAMED = f"query {LONG} {{ __typename }}"
@@ -36,7 +36,7 @@ async def served(database: Database) -> AsyncIterator[Served]:
 
 @pytest.fixture
 def log() -> io.StringIO:
-    telemetry.configure(production())
+    request_log.configure(production())
     written = io.StringIO()
     (handler,) = logging.root.handlers
     handler.setStream(written)  # type: ignore[attr-defined]  # it is a StreamHandler

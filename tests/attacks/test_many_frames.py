@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from callers import production
-from sockets import dialled, raw, serving
-from target import RICH
 from websockets.frames import Frame, Opcode
 
 from db import Database
-from gateway.frames import FRAMES_AT_ONCE, SLICE
-from waiting import patience
+from gateway.protocols.websocket import FRAMES_AT_ONCE, SLICE
+from support.attack_target import RICH
+from support.gateways import production
+from support.wait import patience
+from support.websocket_client import dialled, raw, serving
 
 COUNT = 40_000
 BEGUN = Frame(Opcode.TEXT, b"{", fin=False).serialize(mask=True)

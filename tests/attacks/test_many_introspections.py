@@ -10,16 +10,16 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from callers import make_key, production
 from graphql import execute_sync, get_introspection_query, parse
-from sockets import dialled
-from target import RICH, Target
 
 from db import Database
-from graph.core import introspection
-from graph.core.executor import Counting
+from graph.core.execution import introspection
+from graph.core.execution.execution_context import Counting
 from graph.schema import schema
-from served import serving
+from support.attack_target import RICH, Target
+from support.gateways import make_key, production
+from support.running_gateway import serving
+from support.websocket_client import dialled
 
 WHOLE = get_introspection_query()
 EXPECTED = execute_sync(schema._schema, parse(WHOLE)).data

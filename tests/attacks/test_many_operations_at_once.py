@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import production
-from sockets import greeted, serving
 from sqlalchemy import event
-from target import RICH
 
 from db import Database
+from support.attack_target import RICH
+from support.gateways import production
+from support.websocket_client import greeted, serving
 
 SOCKET = 20  # operations at once
 MOST = 3  # statements that begin in a turn; without turns it was every connection of the caller

@@ -14,19 +14,19 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
-from callers import gateway, make_key, production
 from graphql import GraphQLError
-from sockets import greeted, serving
 from sqlalchemy import literal_column, make_url, select, text
 
 from db import Database
-from db.core import ingest
+from db.core.ingest import writer
 from db.core.table import Table
 from db.users import Role
-from factories import make_user
-from gateway import telemetry
+from gateway.middleware import request_log
 from gateway.settings import Settings
 from graph.schema import schema
+from support.factories import make_user
+from support.gateways import gateway, make_key, production
+from support.websocket_client import greeted, serving
 
 CANARY = "c4n4ryC0alM1ne"
 SENT = "s3ntC0alM1ne"
@@ -103,7 +103,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     """What is logged as in production, at the level that logs most."""
     text, handlers, level = StringIO(), logging.root.handlers, logging.root.level
     monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)
-    telemetry.configure(production(log_level="debug"))
+    request_log.configure(production(log_level="debug"))
     monkeypatch.setattr(logging.root.handlers[0], "stream", text)
     yield text
     logging.root.handlers = handlers
@@ -199,7 +199,7 @@ async def test_a_write_that_fails_logs_no_value(
 async def test_ingestion_that_fails_logs_no_value(
     database: Database, log: StringIO, monkeypatch: pytest.MonkeyPatch, sqlstate: str
 ) -> None:
-    monkeypatch.setattr(ingest, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(writer, "DEADLINE_SECONDS", 0.3)
     await fail_inserts(database, "system_events", sqlstate)
 
     results = await asked_both_ways(database, LOG, input=EVENT)

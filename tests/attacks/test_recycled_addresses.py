@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from issuer import AUDIENCE, Issuer
-from target import Target, attacked
 
-from counting import statements
 from db import Database, identity, users
 from db.users import Role, User, UserIdentity
-from factories import make_dream, make_user
-from gateway.auth.minting import mint
-from graph.core.node import global_id
+from gateway.auth.pepper import api_key_codec
+from graph.core.types.node import global_id
+from support.attack_target import Target, attacked
+from support.factories import make_dream, make_user
+from support.oidc_issuer import AUDIENCE, Issuer
+from support.query_count import statements
 
 ADDRESS = "ada@example.org"
 WALLET = "0x" + "ad" * 20
@@ -127,7 +127,9 @@ async def test_no_token_becomes_the_first_administrator(
 ) -> None:
     """Which every database has, under an address that everybody knows."""
     async with trusting.database.write() as session:
-        await identity.first_admin(session, mint(trusting.settings), "admin@localhost")
+        await identity.create_first_admin(
+            session, api_key_codec(trusting.settings), "admin@localhost"
+        )
     assert (await trusting.post(WHO, issuer.token(email=address))).status_code == 401
     assert await stored(trusting.database, UserIdentity) == []
 

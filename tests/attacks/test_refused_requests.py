@@ -6,18 +6,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import gateway, make_key, production
-from issuer import AUDIENCE, FOREIGN, Issuer
-from sockets import dialled, serving
-from target import Target, attacked
 
-from counting import statements
 from db import Database, api_keys
-from db.core.credential import Credential
+from db.core.api_key_format import ApiKeyText
 from db.events import Event
-from factories import make_user
-from gateway.auth.minting import mint
-from listening import listening
+from gateway.auth.pepper import api_key_codec
+from support.attack_target import Target, attacked
+from support.factories import make_user
+from support.gateways import gateway, make_key, production
+from support.oidc_issuer import AUDIENCE, FOREIGN, Issuer
+from support.query_count import statements
+from support.stream_client import listening
+from support.websocket_client import dialled, serving
 
 MANY = 114
 MOST = 50  # failed sign-ins a minute
@@ -26,7 +26,7 @@ WHO = "{ viewer { role } }"
 
 def bogus(number: int) -> str:
     """A key that nobody has, without a typo."""
-    return Credential("prod", f"{number:08}", "0" * 43).text
+    return ApiKeyText("prod", f"{number:08}", "0" * 43).text
 
 
 @pytest.fixture
@@ -94,15 +94,15 @@ async def test_one_outdated_key_is_charged_once_a_minute(target: Target) -> None
 async def test_a_key_is_valid_as_soon_as_it_is_stored(target: Target) -> None:
     """Even if somebody has tried it before, which takes knowing a random number beforehand."""
     database, settings = target.database, target.settings
-    user, credential = await make_user(database), mint(settings).new()
+    user, credential = await make_user(database), api_key_codec(settings).new()
     assert await statuses(target, credential.text, credential.text) == [401, 401]
 
     class Known:
         """A mint whose next key is known."""
 
-        hashed = mint(settings).hashed
+        hashed = api_key_codec(settings).hashed
 
-        def new(self) -> Credential:
+        def new(self) -> ApiKeyText:
             return credential
 
     made: Any = Known()

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
-from callers import production
-from sockets import HANDSHAKE
 
 from db import Database
-from gateway.protocol import LARGE, MAX_HEAD, ONE_HOST
-from listening import port
-from served import serving
-from waiting import patience
+from gateway.protocols.http11 import LARGE, MAX_HEAD, ONE_HOST
+from support.gateways import production
+from support.running_gateway import serving
+from support.stream_client import port
+from support.wait import patience
+from support.websocket_client import HANDSHAKE
 
 BODY = b'{"query": "{ __typename }"}'
 FIELDS = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(BODY)

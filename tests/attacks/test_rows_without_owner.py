@@ -11,38 +11,40 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from callers import production
 from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, get_named_type
-from hidden import TABLES, may_have_no_owner, rows
 from sqlalchemy import delete, func, select
-from target import Target
 
 from db import Database, audit
-from db.core.batch import by_key, grouped
-from db.core.sight import EVERYTHING, Sight
+from db.core.query.batch import grouped, rows_by_key
+from db.core.session.row_rules import UNRESTRICTED, Visibility
 from db.dreams import Dream
 from db.importer import import_files
 from db.users import User
-from factories import make_ai_test, make_dream, make_progress_log, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
 from graph.schema import schema
-from listening import listening
-from served import serving
+from support.attack_target import Target
+from support.factories import make_ai_test, make_dream, make_progress_log, make_user
+from support.gateways import production
+from support.hidden_rows import TABLES, may_have_no_owner, rows
+from support.running_gateway import serving
+from support.stream_client import listening
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 OWNABLE = [name for name, table in TABLES.items() if may_have_no_owner(table)]
 VIEWERS = {
-    "nobody": Sight(),
-    "a user": Sight(user_id=uuid4()),
-    "an operator": Sight(shared=True, user_id=uuid4()),
-    "an operator without a user": Sight(shared=True),
+    "nobody": Visibility(),
+    "a user": Visibility(user_id=uuid4()),
+    "an operator": Visibility(shared=True, user_id=uuid4()),
+    "an operator without a user": Visibility(shared=True),
 }
 
 
-async def seen(database: Database, table: Any, sight: Sight, ids: Sequence[Any]) -> list[set[Any]]:
+async def seen(
+    database: Database, table: Any, visibility: Visibility, ids: Sequence[Any]
+) -> list[set[Any]]:
     """Which of some rows are seen, by every kind of statement that there is for rows."""
     among = table.id.in_(ids)
-    async with database.seen_by(sight).read() as session:
+    async with database.scoped_to(visibility).read() as session:
         whole = await session.records(table, table.select().where(among))
         inner = select(table.id).where(table.id.in_(select(table.id).where(among)))
         counts = select(table.id, func.count()).where(among).group_by(table.id)
@@ -50,14 +52,16 @@ async def seen(database: Database, table: Any, sight: Sight, ids: Sequence[Any])
             {record.id for record in whole},
             {id for (id,) in await session.rows(inner)},
             {id for id, _ in await session.rows(counts)},
-            set(await by_key(session, table, (table.id,), ids)),
+            set(await rows_by_key(session, table, (table.id,), ids)),
             set(await grouped(session, (table.id,), ids, func.count())),
         ]
 
 
-async def agreed(database: Database, table: Any, sight: Sight, ids: Sequence[Any]) -> list[bool]:
+async def agreed(
+    database: Database, table: Any, visibility: Visibility, ids: Sequence[Any]
+) -> list[bool]:
     """Whether each row is seen, by all kinds of statements alike."""
-    first, *others = await seen(database, table, sight, ids)
+    first, *others = await seen(database, table, visibility, ids)
     assert all(other == first for other in others)
     return [id in first for id in ids]
 
@@ -75,7 +79,7 @@ async def test_a_row_without_owner_is_seen_like_one_of_a_stranger(
     of_stranger = await agreed(database, table, VIEWERS[viewer], strangers)
 
     assert of_nobody == of_stranger
-    assert await agreed(database, table, EVERYTHING, nobodys) == [True] * len(nobodys)
+    assert await agreed(database, table, UNRESTRICTED, nobodys) == [True] * len(nobodys)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -85,8 +89,8 @@ async def test_a_viewer_without_user_sees_less_than_any_owner(
     table, owner = TABLES[name], (await make_user(database)).id
     ids = [row.id async for row in rows(database, table, owner)]
 
-    nobody = await agreed(database, table, Sight(), ids)
-    own = await agreed(database, table, Sight(user_id=owner), ids)
+    nobody = await agreed(database, table, Visibility(), ids)
+    own = await agreed(database, table, Visibility(user_id=owner), ids)
 
     assert not all(nobody)
     assert all(own)
@@ -150,7 +154,7 @@ async def test_the_endpoint_shows_hidden_rows_to_nobody_else(target: Target, nam
     made = [row async for row in rows(database, table, owner.id)]
     if may_have_no_owner(table):
         made += [row async for row in rows(database, table, None)]
-    visible = await agreed(database, table, Sight(user_id=uuid4()), [row.id for row in made])
+    visible = await agreed(database, table, Visibility(user_id=uuid4()), [row.id for row in made])
     hidden = [row for row, is_visible in zip(made, visible, strict=True) if not is_visible]
     own = await target.key(user_id=owner.id)
 

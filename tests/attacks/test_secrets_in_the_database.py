@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import literal_column, select
-from target import Target, attacked
 
 from db import Database
-from db.core.secrecy import MASKED
+from db.core.secret_detection import MASKED
 from db.core.table import Table
 from db.importer import import_files
+from support.attack_target import Target, attacked
 
 PASSWORD = "hunter2plain"  # noqa: S105  not one of anything
 HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
-from callers import WHO, make_key, production
-from sockets import dialled, greeted, raw, serving
 
 from db import Database
-from gateway.idle_connections import IdleConnections
-from gateway.websocket import socket
-from listening import listening
-from served import serving as served
-from waiting import until
+from gateway.protocols.idle_connections import IdleConnections
+from gateway.transport.websocket import connection
+from support.gateways import WHO, make_key, production
+from support.running_gateway import serving as served
+from support.stream_client import listening
+from support.wait import until
+from support.websocket_client import dialled, greeted, raw, serving
 
 MANY = 200
 ANSWER = {"data": {"viewer": {"role": "MEMBER", "scopes": []}}}
@@ -73,7 +73,7 @@ async def test_silent_sockets_are_few_and_no_streams_of_callers(
 async def test_half_a_frame_is_no_connection_init(
     monkeypatch: pytest.MonkeyPatch, address: str, key: str, identified: bool, half: bytes
 ) -> None:
-    monkeypatch.setattr(socket, "INIT_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "INIT_SECONDS", 0.2)
     headers = {"Authorization": f"Bearer {key}"} if identified else {}
     async with dialled(address, additional_headers=headers) as client:
         client.connection.transport.write(half)
@@ -95,9 +95,9 @@ async def test_idle_connections_give_way_to_requests(database: Database, key: st
         async with httpx2.AsyncClient() as client:
             for _ in range(2):
                 assert (await client.get(f"{gateway.address}/livez")).status_code == 200
-        connections = gateway.server.server_state.connections
+        connections = gateway.process.server.server_state.connections
         await until(lambda: len(connections) <= 3)
-        idle = gateway.server.config.app.state.connections  # type: ignore[union-attr]
+        idle = gateway.process.server.config.app.state.connections  # type: ignore[union-attr]
         assert 0 < len(idle.all) <= 3
         async with greeted(gateway.address, authorization=f"Bearer {key}") as client:
             assert await client.is_alive()

@@ -11,13 +11,13 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from callers import make_key, production
 
 from db import Database
-from gateway import protocol
-from listening import port
-from served import Served, serving
-from waiting import patience, until
+from gateway.protocols import http11
+from support.gateways import make_key, production
+from support.running_gateway import Served, serving
+from support.stream_client import port
+from support.wait import patience, until
 
 QUERY = "{ __typename }"
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -112,12 +112,12 @@ async def test_networks_of_strangers_leave_room_for_others(database: Database) -
 
 
 async def test_a_slow_body_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(http11, "BODY_SECONDS", 0.2)
     async with gateway(database) as (served, (mallory, _)):
         async with patience(), begun(served, mallory, DECLARED, b"x" * 10_000) as reader:
             head = await reader.readuntil(b"\r\n\r\n")
             error = orjson.loads(await reader.read())["errors"][0]
-        assert (head[9:12], error["message"]) == (b"408", protocol.LATE)
+        assert (head[9:12], error["message"]) == (b"408", http11.LATE)
         await until(lambda: not admission(served).rooms.known.held)
 
 
@@ -128,5 +128,5 @@ async def test_what_arrives_of_a_body_gives_it_time(database: Database) -> None:
             await reader.readuntil(b"100 Continue\r\n\r\n")
             (connection,) = served.server.server_state.connections
             before: Any = connection.until  # type: ignore[union-attr]  # it is a Protocol
-            connection.data_received(b"x" * 2 * protocol.BODY_RATE)
+            connection.data_received(b"x" * 2 * http11.BODY_RATE)
             assert connection.until == before + 2  # type: ignore[union-attr]

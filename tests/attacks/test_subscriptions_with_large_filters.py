@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import production
-from sockets import greeted, serving
-from target import RICH
 
 import db
-from counting import statements
 from db import Database
-from factories import make_dream
+from support.attack_target import RICH
+from support.factories import make_dream
+from support.gateways import production
+from support.query_count import statements
+from support.websocket_client import greeted, serving
 
 SUBSCRIPTION = "subscription ($f: DreamFilter) { dreams(filter: $f) { kind dreams { title } } }"
 SOCKET = 20  # operations at once

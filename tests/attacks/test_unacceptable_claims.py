@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
-from issuer import RSA, Issuer
 from structlog.testing import capture_logs
-from target import Target
+
+from support.attack_target import Target
+from support.oidc_issuer import RSA, Issuer
 
 VALUES: dict[str, Any] = {
     "NUL": "ada\0@example.org",

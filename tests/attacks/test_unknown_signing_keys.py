@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from issuer import AUDIENCE, FOREIGN, KEYS, Issuer, published
 from starlette.responses import JSONResponse, PlainTextResponse
-from target import Target, attacked
 
 from db import Database
+from support.attack_target import Target, attacked
+from support.oidc_issuer import AUDIENCE, FOREIGN, KEYS, Issuer, published
 
 WHO = "{ viewer { role } }"
 FLOOD = 20  # tokens a second

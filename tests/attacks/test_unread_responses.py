@@ -8,18 +8,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import make_key, production
-from sockets import dialled
-from target import RICH
 
 from db import Database
-from factories import make_dream
-from gateway import pace
 from gateway.app import RESULTS
-from listening import request
-from served import Served, serving
-from stalling import narrow
-from waiting import until
+from gateway.protocols import slow_clients
+from support.attack_target import RICH
+from support.factories import make_dream
+from support.gateways import make_key, production
+from support.running_gateway import Served, serving
+from support.stalled_clients import narrow
+from support.stream_client import request
+from support.wait import until
+from support.websocket_client import dialled
 
 MOST = 1024 * 1024
 SIZE = RESULTS * MOST
@@ -77,7 +77,7 @@ async def test_unread_responses_leave_room_for_others(database: Database, is_kno
 async def test_a_client_that_takes_nothing_is_cut_off(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 0.2)
     async with gateway(database) as (served, _):
         room = rooms(served).anonymous
         with narrow(served.port) as client:

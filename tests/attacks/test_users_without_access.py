@@ -4,11 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from callers import make_key, production
-from issuer import AUDIENCE, Issuer
-from sockets import greeted, serving
 from sqlalchemy import func, select
-from target import Target
 
 from db import Database, users
 from db.ai_tests import AiTest
@@ -16,7 +12,9 @@ from db.audit import AuditEntry, Change
 from db.core.table import Table
 from db.dreams import Dream
 from db.users import User
-from factories import (
+from graph.core.types.node import global_id
+from support.attack_target import Target
+from support.factories import (
     make_ai_test,
     make_api_key,
     make_config_entry,
@@ -26,8 +24,10 @@ from factories import (
     make_user,
     make_user_action,
 )
-from graph.core.node import global_id
-from listening import listening
+from support.gateways import make_key, production
+from support.oidc_issuer import AUDIENCE, Issuer
+from support.stream_client import listening
+from support.websocket_client import greeted, serving
 
 WHO = "{ viewer { user { id } } }"
 SHOWN = "__typename ... on User { disabledAt } ... on Error { message code }"

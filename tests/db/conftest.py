@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from importing import Ground
 
 from db import Database
 from db.core.feed import Reader
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
 from db.feeds import EVENTS
+from support.imports import Ground
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from sqlalchemy import select
 
 from db import Database, accounts
 from db.audit import Change
-from db.core.feed import History
-from factories import make_ai_test, make_user
+from db.core.feed import FeedState
+from support.factories import make_ai_test, make_user
 
 
 async def epoch(database: Database) -> Any:
     async with database.read() as session:
-        return await session.scalar(select(History.epoch).where(History.name == "changes"))
+        return await session.scalar(select(FeedState.epoch).where(FeedState.name == "changes"))
 
 
 async def delete(database: Database, user: Any) -> list[Any]:

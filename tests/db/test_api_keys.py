@@ -9,13 +9,13 @@ from hypothesis import given, strategies as st
 from db import Database, api_keys, identity
 from db.api_keys import NewKey
 from db.audit import AuditEntry
-from db.core.act import Act
-from db.core.credential import ALPHABET, Credential, Mint
+from db.core.api_key_format import ALPHABET, ApiKeyCodec, ApiKeyText
 from db.core.errors import Conflict, Invalid, NotFound
+from db.core.session.audit_context import AuditContext
 from db.users import Role
-from factories import make_user
+from support.factories import make_user
 
-MINT = Mint("dev", b"pepper")
+MINT = ApiKeyCodec("dev", b"pepper")
 DAY = timedelta(days=1)
 LETTERS = st.text(ALPHABET, min_size=43, max_size=43)
 
@@ -34,14 +34,14 @@ async def read(database: Database, key: NewKey) -> object:
 
 @given(LETTERS)
 def test_a_text_is_read_as_it_was_written(secret: str) -> None:
-    credential = Credential("dev", "12345678", secret)
+    credential = ApiKeyText("dev", "12345678", secret)
     assert MINT.read(credential.text) == credential
     assert len(credential.text) == len("dev") + 62
 
 
 @given(st.integers(0, 64), st.sampled_from(ALPHABET))
 def test_every_typo_is_noticed(place: int, letter: str) -> None:
-    text = Credential("dev", "12345678", "a" * 43).text
+    text = ApiKeyText("dev", "12345678", "a" * 43).text
     wrong = text[:place] + letter + text[place + 1 :]
     assert wrong == text or MINT.read(wrong) is None
 
@@ -57,7 +57,7 @@ def test_a_key_proves_itself_and_nothing_else() -> None:
     assert MINT.proves(key, MINT.hashed(key))
     assert not MINT.proves(other, MINT.hashed(key))
     assert not MINT.proves(key, None)
-    assert not Mint("dev", b"other").proves(key, MINT.hashed(key))
+    assert not ApiKeyCodec("dev", b"other").proves(key, MINT.hashed(key))
 
 
 async def test_only_a_hash_is_stored(database: Database) -> None:
@@ -106,7 +106,7 @@ async def test_revoking_twice_keeps_the_first_time(database: Database) -> None:
 
 async def test_every_change_leaves_a_trace_without_the_secret(database: Database) -> None:
     key = await make(database)
-    async with database.write(Act("trying")) as session:
+    async with database.write(AuditContext("trying")) as session:
         newer = await api_keys.rotate(session, MINT, key.record.prefix)
         await api_keys.revoke(session, newer.record.prefix)
         of_keys = AuditEntry.select().where(AuditEntry.entity == "api_keys")
@@ -166,7 +166,7 @@ async def test_the_first_administrator_is_made_once(database: Database) -> None:
     made = []
     for _ in range(2):
         async with database.write() as session:
-            made.append(await identity.first_admin(session, MINT, "admin@localhost"))
+            made.append(await identity.create_first_admin(session, MINT, "admin@localhost"))
     assert made[0] is not None
     assert made[1] is None
     row = await read(database, made[0])
@@ -176,17 +176,17 @@ async def test_the_first_administrator_is_made_once(database: Database) -> None:
 async def test_an_administrator_there_already_is_enough(database: Database) -> None:
     await make_user(database, role="ADMIN")
     async with database.write() as session:
-        assert await identity.first_admin(session, MINT, "admin@localhost") is None
+        assert await identity.create_first_admin(session, MINT, "admin@localhost") is None
 
 
 async def test_a_member_does_not_become_the_administrator(database: Database) -> None:
     await make_user(database, email="admin@localhost")
     with pytest.raises(Conflict):
         async with database.write() as session:
-            await identity.first_admin(session, MINT, "admin@localhost")
+            await identity.create_first_admin(session, MINT, "admin@localhost")
 
 
 async def test_admission_is_idempotent(database: Database) -> None:
-    users = [await identity.admit_for(database, "a@example.org") for _ in range(2)]
+    users = [await identity.find_or_create_in(database, "a@example.org") for _ in range(2)]
     assert users[0] == users[1]
     assert users[0].role == Role.MEMBER

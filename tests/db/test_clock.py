@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db import Database
-from db.core.clock import Clock, check_time
 from db.core.errors import Invalid, Unavailable
+from db.core.session.clock import Clock, check_time
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

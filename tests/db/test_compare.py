@@ -9,14 +9,14 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-import ground
 from db import Database
 from db.ai_tests import AiTest
-from db.core.filter import All, Compare, Condition, Either, Not, Some
-from db.core.listing import Listing, by_name
+from db.core.query.filter import And, Compare, Condition, Exists, Not, Or
+from db.core.query.listing import ListSpec, columns_by_name
 from db.dreams import LISTING as DREAMS
 from db.events import LISTING as EVENTS
-from factories import make_dream, make_event
+from support import databases
+from support.factories import make_dream, make_event
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 TEXTS = [
@@ -73,8 +73,8 @@ def conditions(columns: dict[str, Any]) -> st.SearchStrategy[Condition]:
     return st.recursive(
         compares(columns),
         lambda part: st.one_of(
-            st.lists(part, max_size=3).map(lambda parts: All(tuple(parts))),
-            st.lists(part, max_size=3).map(lambda parts: Either(tuple(parts))),
+            st.lists(part, max_size=3).map(lambda parts: And(tuple(parts))),
+            st.lists(part, max_size=3).map(lambda parts: Or(tuple(parts))),
             part.map(Not),
         ),
         max_leaves=5,
@@ -105,7 +105,7 @@ class World:
             ]
         return events, dreams
 
-    def matching(self, listing: Listing, condition: Condition, rows: list[Any]) -> frozenset[UUID]:
+    def matching(self, listing: ListSpec, condition: Condition, rows: list[Any]) -> frozenset[UUID]:
         async def ask() -> frozenset[UUID]:
             async with self.database.read() as session:
                 return await listing.matching(session, condition, [row.id for row in rows])
@@ -119,11 +119,11 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(server_url: str, template_url: str) -> Iterator[World]:
-    url = asyncio.run(ground.create_database(server_url, template_url))
+    url = asyncio.run(databases.create_database(server_url, template_url))
     world = World(url)
     yield world
     world.close()
-    asyncio.run(ground.drop_database(server_url, url))
+    asyncio.run(databases.drop_database(server_url, url))
 
 
 unhurried = settings(
@@ -135,7 +135,7 @@ unhurried = settings(
 )
 
 
-def agrees(world: World, listing: Listing, condition: Condition, rows: list[Any]) -> None:
+def agrees(world: World, listing: ListSpec, condition: Condition, rows: list[Any]) -> None:
     matching = world.matching(listing, condition, rows)
     for row in rows:
         told = listing.filterable.holds(condition, row)
@@ -173,13 +173,13 @@ def test_what_is_unknown_decides_only_where_it_matters() -> None:
     row = row._replace(event_type="y")
     holds = EVENTS.filterable.holds
 
-    assert holds(All((unknown, no)), row) is False
-    assert holds(Either((unknown, yes)), row) is True
-    assert [holds(c, row) for c in (All((unknown, yes)), Either((unknown, no)), Not(unknown))] == [
+    assert holds(And((unknown, no)), row) is False
+    assert holds(Or((unknown, yes)), row) is True
+    assert [holds(c, row) for c in (And((unknown, yes)), Or((unknown, no)), Not(unknown))] == [
         None
     ] * 3
 
 
 def test_related_rows_are_not_known() -> None:
-    listing = Listing(AiTest, filters=by_name(AiTest.model))
-    assert listing.filterable.holds(Some("dream", All(())), None) is None
+    listing = ListSpec(AiTest, filters=columns_by_name(AiTest.model))
+    assert listing.filterable.holds(Exists("dream", And(())), None) is None

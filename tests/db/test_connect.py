@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from db import Database
-from db.core.connect import connect
+from db.core.connections.connect import connect
+from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
 from db.core.errors import Unavailable
-from db.core.url import connection_info
-from proxies import Authority, proxy
+from support.postgres_proxies import Authority, proxy
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from counting import statements
 from db import Database
-from db.core import limiter
 from db.core.errors import TookTooLong, Unavailable
 from db.core.ids import uuid7
+from db.core.session import connection_shares
 from db.core.timeouts import Kind, Timeouts, of_kind
 from db.users import User
-from factories import START, make_user
-from waiting import until
+from support.factories import START, make_user
+from support.query_count import statements
+from support.wait import until
 
 WHO = text("select pg_backend_pid()")
 NOW = text("select now()")
@@ -235,7 +235,7 @@ async def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
 async def test_a_pool_that_is_used_up_is_unavailable(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limiter, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(connection_shares, "WAIT_SECONDS", 0.01)
     database = Database(database_url, pool_size=1)
 
     async with database.read() as session:

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from db import Database, audit
-from db.core import migrate, partition
-from db.core.embedded.account import hand_over
+from db.core.connections.url import connection_info
+from db.core.embedded.os_account import hand_over
 from db.core.embedded.programs import run
-from db.core.url import connection_info
+from db.core.schema import migrate, partition
 from db.users import User
-from factories import START, make_agent_report, make_ai_test, make_event
-from ground import create_database, drop_database
+from support.databases import create_database, drop_database
+from support.factories import START, make_agent_report, make_ai_test, make_event
 
 ROWS = """
     select (select count(*) from users), (select count(*) from dreams),
@@ -76,7 +76,7 @@ async def test_rows_are_restored_into_tables_that_are_there(
 ) -> None:
     await migrate.upgrade(target)
     database = Database(target)
-    await partition.ahead(database)
+    await partition.ensure_ahead(database)
     async with database.write() as session:
         for table in partition.partitioned():
             await partition.ensure(session, table, [START])

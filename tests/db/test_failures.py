@@ -18,10 +18,10 @@ from db.core.errors import (
     ReadOnly,
     Unavailable,
 )
-from db.core.failures import is_rolled_back
 from db.core.ids import uuid7
+from db.core.session.pg_errors import is_rolled_back
 from db.metrics import Metric
-from factories import START, make_ai_test, make_dream, make_user
+from support.factories import START, make_ai_test, make_dream, make_user
 
 LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
 

@@ -9,13 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from db import Database, audit, reports
+from db import Database, audit
+from db.agents import reports
 from db.core.feed.listener import CHANNEL
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
 from db.feeds import Feeds
 from db.users import User
-from factories import make_agent, make_event
-from waiting import patience, until
+from support.factories import make_agent, make_event
+from support.wait import patience, until
 
 
 class Ear:
@@ -51,7 +52,7 @@ def report() -> Any:
 
 async def test_every_way_of_writing_says_which_feeds_got_something(database: Database) -> None:
     ear, ingestion = Ear(), Ingestion(database)
-    database.hints.hearers.append(ear.local)
+    database.wakeups.listeners.append(ear.local)
     await ingestion.take(reports.REPORTED, [report()])
     assert await ear.next() == "agents events"
     async with database.write() as session:
@@ -69,7 +70,7 @@ async def test_every_way_of_writing_says_which_feeds_got_something(database: Dat
 
 async def test_nothing_is_said_of_what_was_rolled_back(database: Database) -> None:
     ear = Ear()
-    database.hints.hearers.append(ear.local)
+    database.wakeups.listeners.append(ear.local)
     with pytest.raises(RuntimeError):  # noqa: PT012  it is raised where it rolls back
         async with database.write() as session:
             await audit.create(session, User, email="somebody@example.org")
@@ -81,10 +82,10 @@ async def test_others_are_told(database: Database, database_url: str) -> None:
     feeds = Feeds(database)
     async with listening(database_url) as ear, feeds.running():
         await _until_connected(feeds)
-        database.hints.say("events")
+        database.wakeups.notify("events")
         assert await ear.next() == "events"
         for name in ("events", "agents", "events"):
-            database.hints.say(name)
+            database.wakeups.notify(name)
         assert await ear.next() == "agents events"
 
 
@@ -112,7 +113,7 @@ async def test_a_listener_that_loses_its_connection_listens_again(
         await _until_connected(feeds, False)
         await _until_connected(feeds)
         async with listening(database_url) as ear:
-            database.hints.say("events")
+            database.wakeups.notify("events")
             assert await ear.next() == "events"
 
 
@@ -129,8 +130,8 @@ async def test_without_hints_everything_is_read_all_the_same(database: Database)
 async def test_where_nobody_can_listen_feeds_run_all_the_same(database_url: str) -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
     async with Feeds(nowhere).running():
-        nowhere.hints.say("events")
-    assert nowhere.hints.hearers == []
+        nowhere.wakeups.notify("events")
+    assert nowhere.wakeups.listeners == []
     await nowhere.close()
 
 

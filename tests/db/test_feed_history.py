@@ -8,18 +8,18 @@ from typing import Any
 
 import asyncpg
 import pytest
-from feeding import positions, read_up_to
 from sqlalchemy import delete, make_url, text, update
-from stored import execute
 
-import ground
-from counting import statements
 from db import Database
-from db.core.feed import Discontinued, History, Reader, Reason
+from db.core.feed import FeedState, InvalidReason, PositionInvalid, Reader
 from db.events import Event
 from db.feeds import Feeds
-from factories import make_event
-from waiting import until
+from support import databases
+from support.factories import make_event
+from support.feeds import positions, read_up_to
+from support.query_count import statements
+from support.stored_rows import execute
+from support.wait import until
 
 # Judging: once from the ring, once from the table
 
@@ -42,27 +42,27 @@ async def test_one_can_continue_from_every_row(
 ) -> None:
     reader, made = judging
     for position in await positions(database, *made):
-        assert await reader.judge(position) is None
-    assert await reader.judge(replace(position, seq=0, check=0)) is None
+        assert await reader.check_position(position) is None
+    assert await reader.check_position(replace(position, seq=0, check=0)) is None
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"epoch": 7}, Reason.EPOCH),
-        ({"check": 7}, Reason.DIVERGED),
-        ({"seq": 1_000}, Reason.AHEAD),
+        ({"epoch": 7}, InvalidReason.EPOCH),
+        ({"check": 7}, InvalidReason.DIVERGED),
+        ({"seq": 1_000}, InvalidReason.AHEAD),
     ],
 )
 async def test_one_cannot_continue_from_what_is_not_there(
     database: Database,
     judging: tuple[Reader, list[Any]],
     change: dict[str, int],
-    reason: Reason,
+    reason: InvalidReason,
 ) -> None:
     reader, made = judging
     [position] = await positions(database, made[1])
-    assert await reader.judge(replace(position, **change)) == reason
+    assert await reader.check_position(replace(position, **change)) == reason
 
 
 async def test_many_positions_are_judged_together(database: Database, reader: Reader) -> None:
@@ -70,12 +70,12 @@ async def test_many_positions_are_judged_together(database: Database, reader: Re
     good = await positions(database, *made)
     asked = {
         **dict.fromkeys(good, None),
-        **{replace(each, check=7): Reason.DIVERGED for each in good},
-        **{replace(each, seq=each.seq + 100): Reason.AHEAD for each in good},
-        **{replace(each, epoch=7): Reason.EPOCH for each in good},
+        **{replace(each, check=7): InvalidReason.DIVERGED for each in good},
+        **{replace(each, seq=each.seq + 100): InvalidReason.AHEAD for each in good},
+        **{replace(each, epoch=7): InvalidReason.EPOCH for each in good},
     }
     await execute(database, delete(Event).where(Event.id == made[4].id))
-    asked[good[4]] = Reason.DIVERGED
+    asked[good[4]] = InvalidReason.DIVERGED
     with statements(database, at_most=2):
         judged = await asyncio.gather(*map(reader.judge, asked))
     assert dict(zip(asked, judged, strict=True)) == asked
@@ -87,7 +87,7 @@ async def test_a_row_that_is_missing_between_others_is_another_history(
     made = [await make_event(database) for _ in range(3)]
     [position] = await positions(database, made[1])
     await execute(database, delete(Event).where(Event.id == made[1].id))
-    assert await reader.judge(position) == Reason.DIVERGED
+    assert await reader.check_position(position) == InvalidReason.DIVERGED
 
 
 async def test_one_can_continue_from_the_last_row_that_went_but_not_before_it(
@@ -96,27 +96,27 @@ async def test_one_can_continue_from_the_last_row_that_went_but_not_before_it(
     made = [await make_event(database) for _ in range(3)]
     before, at, after = await positions(database, *made)
     await execute(database, delete(Event).where(Event.seq <= at.seq))
-    await execute(database, update(History).values(min_seq=at.seq + 1))
-    assert await reader.judge(before) == Reason.EXPIRED
-    assert await reader.judge(at) is None
-    assert await reader.judge(after) is None
+    await execute(database, update(FeedState).values(min_seq=at.seq + 1))
+    assert await reader.check_position(before) == InvalidReason.EXPIRED
+    assert await reader.check_position(at) is None
+    assert await reader.check_position(after) is None
     async with reader.following():
         found, whole = await reader.rows(at.seq, after.seq, 9)
         assert ([event.seq for event in found], whole) == ([after.seq], True)
-        with pytest.raises(Discontinued) as discontinued:
+        with pytest.raises(PositionInvalid) as discontinued:
             await reader.rows(before.seq, after.seq, 9)
-        assert discontinued.value.reason == Reason.EXPIRED
+        assert discontinued.value.reason == InvalidReason.EXPIRED
 
 
 async def test_the_beginning_of_an_empty_feed_can_be_continued(
     database: Database, reader: Reader
 ) -> None:
     async with reader.following():
-        assert await reader.judge(reader.position) is None
+        assert await reader.check_position(reader.position) is None
         beginning = reader.position
         assert (beginning.seq, beginning.check) == (0, 0)
         [first, *_] = await read_up_to(database, reader)
-        assert await reader.judge(beginning) is None
+        assert await reader.check_position(beginning) is None
         assert (reader.since(0) or [])[0] == first
         assert (reader.generation, reader.late_rows) == (0, 0)
 
@@ -127,19 +127,19 @@ async def test_the_beginning_of_an_empty_feed_can_be_continued(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (["delete from system_events where seq = 3"], Reason.AHEAD),
-        (["update system_events set id = gen_random_uuid() where seq = 3"], Reason.DIVERGED),
+        (["delete from system_events where seq = 3"], InvalidReason.AHEAD),
+        (["update system_events set id = gen_random_uuid() where seq = 3"], InvalidReason.DIVERGED),
         (["delete from system_events where seq = 3", "select nextval('system_events_seq')"], None),
-        (["update feeds set epoch = gen_random_uuid()"], Reason.EPOCH),
+        (["update feeds set epoch = gen_random_uuid()"], InvalidReason.EPOCH),
         (
             ["select setval('system_events_seq', 99)", "update feeds set min_seq = 100"],
-            Reason.EXPIRED,
+            InvalidReason.EXPIRED,
         ),
     ],
     ids=["behind", "another row", "behind, then on", "another epoch", "expired"],
 )
 async def test_a_reader_notices_another_history(
-    database: Database, reader: Reader, changes: list[str], reason: Reason | None
+    database: Database, reader: Reader, changes: list[str], reason: InvalidReason | None
 ) -> None:
     async with reader.following():
         await read_up_to(database, reader)
@@ -150,10 +150,10 @@ async def test_a_reader_notices_another_history(
             if reason is None:
                 await make_event(session)
         await until(lambda: reader.generation == 1)
-        assert reader.reason == (reason or Reason.DIVERGED)
+        assert reader.reason == (reason or InvalidReason.DIVERGED)
         assert reader.resets == {reader.reason: 1}
         head = reader.position
-        assert await reader.judge(head) is None
+        assert await reader.check_position(head) is None
         assert reader.since(head.seq) == []
         made = await make_event(database)
         await until(lambda: reader.position.seq == made.seq)
@@ -173,7 +173,7 @@ async def test_retention_of_all_that_was_read_is_no_other_history(
     async with reader.following():
         made = await read_up_to(database, reader)
         async with database.write() as session:
-            await session.execute(update(History).values(min_seq=made[-1].seq + 1))
+            await session.execute(update(FeedState).values(min_seq=made[-1].seq + 1))
             await session.execute(delete(Event))
         [more] = await read_up_to(database, reader, 1)
         assert reader.since(made[-1].seq) == [more]
@@ -186,7 +186,7 @@ async def test_followers_of_a_database_that_is_restored_are_told(
     """A copy is made, more is stored and followed, and the copy takes the place of the original."""
     async with _opened(database_url) as database:
         kept = [await make_event(database) for _ in range(3)]
-    copy_url = await ground.create_database(server_url, database_url)
+    copy_url = await databases.create_database(server_url, database_url)
     async with _opened(database_url) as database:
         following = Feeds(database)
         reader = following["events"]
@@ -194,14 +194,18 @@ async def test_followers_of_a_database_that_is_restored_are_told(
             lost = await read_up_to(database, reader)
             await _replace(server_url, database_url, copy_url)
             await until(lambda: reader.generation == 1)
-            assert reader.reason == Reason.AHEAD
+            assert reader.reason == InvalidReason.AHEAD
             assert reader.position.seq == kept[-1].seq
             survivors, victims = await positions(database, *kept), await positions(database, *lost)
-            assert [await reader.judge(each) for each in survivors] == [None] * 3
-            assert [await reader.judge(each) for each in victims] == [Reason.AHEAD] * 3
+            assert [await reader.check_position(each) for each in survivors] == [None] * 3
+            assert [await reader.check_position(each) for each in victims] == [
+                InvalidReason.AHEAD
+            ] * 3
             other = await read_up_to(database, reader)
             assert [event.seq for event in other] == [event.seq for event in lost]
-            assert [await reader.judge(each) for each in victims] == [Reason.DIVERGED] * 3
+            assert [await reader.check_position(each) for each in victims] == [
+                InvalidReason.DIVERGED
+            ] * 3
             assert reader.since(kept[-1].seq) == other
 
 
@@ -215,7 +219,7 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 async def _replace(server_url: str, url: str, copy_url: str) -> None:
     """Throws everybody out and gives the copy the name of the original."""
     name, copy = make_url(url).database, make_url(copy_url).database
-    await ground.drop_database(server_url, url)
+    await databases.drop_database(server_url, url)
     connection = await asyncpg.connect(server_url)
     await connection.execute(f'alter database "{copy}" rename to "{name}"')
     await connection.close()

@@ -6,19 +6,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from feeding import happen, make_user_with_trace
-from importing import EVERYTHING
-from sending import NOW, report
 from sqlalchemy import func, insert, select, text
-from stored import rows
 
-from db import Database, audit, reports
+from db import Database, audit
+from db.agents import reports
 from db.audit import AuditEntry, Change
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
 from db.importer import import_files
 from db.users import User
-from factories import make_agent
-from waiting import patience
+from support.factories import make_agent
+from support.feeds import happen, make_user_with_trace
+from support.imports import EVERYTHING
+from support.ingest_rows import NOW, report
+from support.stored_rows import rows
+from support.wait import patience
 
 NUMBERS = {"agents": 1, "events": 2, "changes": 3}
 LOCK = 0x66656564

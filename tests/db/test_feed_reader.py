@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from feeding import happen, make_user_with_trace, read_up_to
 from sqlalchemy import insert, text
 
-from counting import statements
 from db import Database
 from db.core.errors import Unavailable
 from db.core.feed import Reader
 from db.core.ids import uuid7
 from db.events import Event
 from db.feeds import EVENTS, Feeds
-from factories import make_agent_report, make_event
-from waiting import patience, until
+from support.factories import make_agent_report, make_event
+from support.feeds import happen, make_user_with_trace, read_up_to
+from support.query_count import statements
+from support.wait import patience, until
 
 
 async def test_a_reader_gives_what_is_stored_after_it_began(

@@ -4,18 +4,18 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from feeding import positions
 from sqlalchemy import func, insert, select, text, update
-from stored import execute, seqs
 
 from db import Database, feeds
 from db.agents import AgentReport
 from db.audit import Change
-from db.core.feed import History, Position, Reader, Reason, retention
+from db.core.feed import FeedState, InvalidReason, Position, Reader, retention
 from db.events import Event
 from db.feeds import AGENTS, EVENTS
-from factories import make_agent_report, make_event
-from waiting import until
+from support.factories import make_agent_report, make_event
+from support.feeds import positions
+from support.stored_rows import execute, seqs
+from support.wait import until
 
 LONG_AGO = datetime(2020, 5, 17, tzinfo=UTC)
 
@@ -28,8 +28,8 @@ async def test_old_months_go_and_who_is_behind_is_told(database: Database) -> No
         last = reader.position
         before = Position("agents", last.epoch, old[0].seq, AGENTS.check(old[0]))
         assert await feeds.expire(database, {"agents": timedelta(days=365)}) == {"agents": 1}
-        assert await reader.judge(before) == Reason.EXPIRED
-        assert await reader.judge(last) is None
+        assert await reader.check_position(before) == InvalidReason.EXPIRED
+        assert await reader.check_position(last) is None
         assert await seqs(database, AgentReport) == [new.seq]
         assert await feeds.expire(database, {"agents": timedelta(days=365)}) == {"agents": 0}
         again = await make_agent_report(database, reported_at=LONG_AGO)
@@ -67,12 +67,12 @@ async def test_rows_that_came_while_their_month_went_make_another_history(
     seen = await make_event(database, timestamp=LONG_AGO)
     [position] = await positions(database, seen)
     month = "system_events_y2020m05"
-    await execute(database, update(History).values(min_seq=seen.seq + 1))
+    await execute(database, update(FeedState).values(min_seq=seen.seq + 1))
     await execute(database, text(f"comment on table {month} is '{retention.EXPIRED}'"))
     await make_event(database, timestamp=LONG_AGO)
     await execute(database, text(f"alter table system_events detach partition {month}"))
     assert await feeds.expire(database, {"events": timedelta(days=365)}) == {"events": 1}
-    assert await Reader(EVENTS, database).judge(position) == Reason.EPOCH
+    assert await Reader(EVENTS, database).check_position(position) == InvalidReason.EPOCH
 
 
 async def test_old_changes_go_in_batches(
@@ -87,7 +87,7 @@ async def test_old_changes_go_in_batches(
     assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {"changes": 7}
     assert await seqs(database, Change) == before[7:]
     async with database.read() as session:
-        min_seq = select(History.min_seq).where(History.name == "changes")
+        min_seq = select(FeedState.min_seq).where(FeedState.name == "changes")
         assert await session.scalar(min_seq) == before[6] + 1
     assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {"changes": 0}
 

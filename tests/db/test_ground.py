@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, literal, select
 
-import factories
-from counting import statements
 from db import Database
 from db.users import User
+from support import factories
+from support.query_count import statements
 
 MAKERS = [make for name, make in inspect.getmembers(factories) if name.startswith("make_")]
 

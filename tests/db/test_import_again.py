@@ -5,7 +5,6 @@ import json
 from decimal import Decimal
 
 import pytest
-from importing import EVERYTHING, START, Ground, ai_test, dream, metric
 from sqlalchemy import text
 
 from db.ai_models import AiModel
@@ -15,6 +14,7 @@ from db.importer import Counts, Report
 from db.metrics import Metric
 from db.progress import ProgressLog
 from db.users import User
+from support.imports import EVERYTHING, START, Ground, ai_test, dream, metric
 
 
 async def test_a_second_import_changes_nothing_and_says_so(ground: Ground) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from db import Database
-from db.core import migrate
 from db.core.embedded import Embedded
+from db.core.schema import migrate
 from db.importer import import_files
 
 LINES = 80_000

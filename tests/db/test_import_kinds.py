@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from importing import EVERYTHING, Ground, dream, report_of
 from sqlalchemy import text
 
 from db.agents import Agent, AgentReport
@@ -15,7 +14,8 @@ from db.dreams import Dream
 from db.importer import Counts
 from db.metrics import Metric
 from db.users import User
-from factories import make_user
+from support.factories import make_user
+from support.imports import EVERYTHING, Ground, dream, report_of
 
 
 async def test_every_kind_arrives(ground: Ground) -> None:

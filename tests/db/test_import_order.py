@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from importing import Ground, Line, at
 from sqlalchemy import insert, select
 
-from db.core import partition
 from db.core.ids import uuid7
+from db.core.schema import partition
 from db.events import Event
 from db.importer import Counts
+from support.imports import Ground, Line, at
 
 
 def event(key: str, day: float = 0) -> Line:

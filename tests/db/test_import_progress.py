@@ -7,12 +7,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from importing import EVERYTHING, Ground, ai_test, dream
 from sqlalchemy import select
 
 from db.ai_tests import AiTest
 from db.importer import Counts, Progress
 from db.progress import ProgressLog
+from support.imports import EVERYTHING, Ground, ai_test, dream
 
 
 async def test_the_progress_of_a_dream_follows_its_tests(ground: Ground) -> None:

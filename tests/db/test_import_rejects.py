@@ -6,13 +6,13 @@ import random
 from datetime import timedelta
 
 import pytest
-from importing import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, report_of, written
 
 from db.ai_tests import AiTest
 from db.dreams import Dream
 from db.importer import Counts, parse
 from db.metrics import Metric
 from db.progress import ProgressLog
+from support.imports import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, report_of, written
 
 TOO_LONG = "PostgreSQL refuses it: asyncpg.exceptions.ProgramLimitExceededError (SQLSTATE 54000"
 NOVEL = " ".join(f"word{n}" for n in range(200_000))

@@ -9,26 +9,27 @@ from typing import Any
 
 import orjson
 import pytest
-from sending import NOW, event
 from sqlalchemy import func, select, text
-from stored import rows
 
 import db
-from counting import statements
 from db import Database
-from db.core import ingest, migrate
 from db.core.embedded import Embedded
 from db.core.errors import Invalid, OutcomeUnknown, RateLimited, Unavailable
-from db.core.ingest import Ingestion
-from db.core.item import Item
+from db.core.ingest import writer
+from db.core.ingest.rows import IngestRow
+from db.core.ingest.writer import Ingestion
+from db.core.schema import migrate
 from db.events import LOGGED, Event
-from waiting import until
+from support.ingest_rows import NOW, event
+from support.query_count import statements
+from support.stored_rows import rows
+from support.wait import until
 
 
-def unchecked(number: int, **row: Any) -> Item:
+def unchecked(number: int, **row: Any) -> IngestRow:
     """An item that nobody looked at before PostgreSQL does."""
     item = event(number)
-    return Item(item.id, item.at, orjson.dumps({**orjson.loads(item.text), **row}))
+    return IngestRow(item.id, item.at, orjson.dumps({**orjson.loads(item.text), **row}))
 
 
 async def count(database: Database) -> int:
@@ -72,7 +73,7 @@ async def test_a_month_that_was_dropped_is_made_again(
     at = NOW - timedelta(days=400)
     await ingestion.take(LOGGED, [event(1, at)])
     async with database.write() as session:
-        await session.execute(text(f"drop table {db.core.partition.name(Event, at)}"))
+        await session.execute(text(f"drop table {db.core.schema.partition.name(Event, at)}"))
     assert await ingestion.take(LOGGED, [event(2, at)]) == {}
     assert await rows(database, select(Event.event_type)) == [("e2",)]
 
@@ -80,7 +81,7 @@ async def test_a_month_that_was_dropped_is_made_again(
 async def test_poison_that_only_postgresql_sees_refuses_itself_alone(
     database: Database, ingestion: Ingestion
 ) -> None:
-    items: list[Item] = [event(n) for n in range(200)]
+    items: list[IngestRow] = [event(n) for n in range(200)]
     bad = {
         3: unchecked(3, severity="BAD"),
         77: unchecked(77, payload={"a": "\0"}),
@@ -156,7 +157,7 @@ async def test_stopping_stores_what_was_taken_and_takes_nothing_more(database: D
 async def test_what_nobody_waits_for_is_stored_together(
     database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "LINGER_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "LINGER_SECONDS", 0.05)
     ingestion.offer(LOGGED, [event(0)])
     await asyncio.sleep(0)
     with statements(database, exactly=1):
@@ -201,7 +202,7 @@ async def test_without_a_server_nothing_is_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never sent: not stored. Sent, and then silence: nobody knows."""
-    monkeypatch.setattr(ingest, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "DEADLINE_SECONDS", 0.5)
     embedded = Embedded(tmp_path / "postgres")
     with embedded as url:
         await migrate.upgrade(url)

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from sending import NOW, event
 
 import db
 from db.core.errors import Invalid
-from db.core.item import MAX_BYTES, rules
+from db.core.ingest.rows import MAX_BYTES, row_validator
 from db.events import LOGGED
+from support.ingest_rows import NOW, event
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_numbers_out_of_range_are_refused(value: float) -> None:
 
 
 def test_rules_come_from_the_table() -> None:
-    made = rules(db.metrics.Metric)
+    made = row_validator(db.metrics.Metric)
     assert (list(made.checks), dict(made.limits)) == (
         ["metric_name", "unit"],
         {"value": db.metrics.MAX_VALUE},

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import text
 
 from db import Database
-from db.core import json
+from db.core.values import json
 
 NUMBERS = {
     "0": "0",

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from db import Database
-from db.core.url import connection_info
+from db.core.connections.url import connection_info
 from db.dreams import Dream
 from db.importer import Counts, FileReport, import_files
 from db.importer.legacy import Generations, NotLegacy, write_lines

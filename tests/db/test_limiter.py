@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from db.core import limiter as subject
 from db.core.errors import Throttled, Unavailable
-from db.core.limiter import Borrower, Limiter
+from db.core.session import connection_shares as subject
+from db.core.session.connection_shares import Borrower, Limiter
 
 GATEWAY = Borrower("auth")
 

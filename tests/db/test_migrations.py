@@ -10,20 +10,20 @@ import pytest
 from sqlalchemy import TextClause, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-import ground
 from db import Database, identity
 from db.agents import Agent, AgentReport
-from db.core import migrate, partition
-from db.core.connect import engine
+from db.core.connections.connect import engine
+from db.core.connections.url import connection_info
 from db.core.errors import Conflict
 from db.core.ids import uuid7
-from db.core.revision import VERSIONS
+from db.core.schema import migrate, partition
+from db.core.schema.revision import VERSIONS
 from db.core.table import Table
-from db.core.url import connection_info
 from db.events import Event
 from db.users import User
-from factories import make_ai_test, make_metric, make_user
-from waiting import patience
+from support import databases
+from support.factories import make_ai_test, make_metric, make_user
+from support.wait import patience
 
 STRUCTURE = text("""
     select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -42,9 +42,9 @@ RELATIONS = text("select count(*) from pg_class where relnamespace = 'public'::r
 @pytest.fixture
 async def empty_url(server_url: str) -> AsyncIterator[str]:
     """The URL of a database in which no migration ever ran."""
-    url = await ground.create_database(server_url)
+    url = await databases.create_database(server_url)
     yield url
-    await ground.drop_database(server_url, url)
+    await databases.drop_database(server_url, url)
 
 
 async def test_up_to_head_down_to_base_and_up_again(empty_url: str) -> None:
@@ -105,14 +105,14 @@ async def test_check_of_an_empty_database_says_that_it_is_behind(empty_url: str)
 
 async def test_migrations_make_what_the_tables_declare(empty_url: str, server_url: str) -> None:
     """More than `check` sees: check constraints, index definitions, sequences."""
-    declared_url = await ground.create_database(server_url)
+    declared_url = await databases.create_database(server_url)
     declared = engine(connection_info(declared_url))
     async with declared.begin() as connection:
         await connection.run_sync(Table.metadata.create_all)
     await declared.dispose()
     await migrate.upgrade(empty_url)
     expected, migrated = await _structure(declared_url), await _structure(empty_url)
-    await ground.drop_database(server_url, declared_url)
+    await databases.drop_database(server_url, declared_url)
     assert migrated == expected
 
 

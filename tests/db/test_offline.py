@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import Executable, select, text
 
 import db
-from counting import statements
 from db import Database
 from db.agents import Agent, AgentReport
-from db.core.ingest import Ingestion
-from db.core.item import Item
+from db.core.ingest.rows import IngestRow
+from db.core.ingest.writer import Ingestion
 from db.events import Event
-from factories import make_agent, make_config_entry
-from waiting import until
+from support.factories import make_agent, make_config_entry
+from support.query_count import statements
+from support.wait import until
 
 WAITING = text(
     "select pid from pg_locks join pg_database on pg_database.oid = database"
@@ -43,9 +43,9 @@ async def lines(database: Database) -> list[Any]:
     return await rows(database, select(*LINE).order_by(AgentReport.seq))
 
 
-def report(key: str, status: str = "RUNNING", at: datetime | None = None) -> Item:
+def report(key: str, status: str = "RUNNING", at: datetime | None = None) -> IngestRow:
     row = {"agent_key": key, "status": status, "current_task": None, "error": None}
-    return db.reports.report(row, at or datetime.now(UTC), None)
+    return db.agents.reports.report(row, at or datetime.now(UTC), None)
 
 
 async def make_silent(database: Database, key: str, seconds: float = 301, **more: Any) -> Any:
@@ -58,7 +58,7 @@ async def test_who_is_silent_for_long_is_offline(database: Database) -> None:
     await make_silent(database, "b", seconds=290)
     await make_silent(database, "c", status="OFFLINE")
 
-    assert await db.reports.sign_off(database) == 1
+    assert await db.agents.reports.mark_offline(database) == 1
     assert await lines(database) == [("a", "OFFLINE", "RUNNING")]
     state = Agent.status, Agent.last_active, Agent.current_task, Agent.last_seq
     [(status, last_active, task, seq)] = await rows(
@@ -69,26 +69,26 @@ async def test_who_is_silent_for_long_is_offline(database: Database) -> None:
     happened = select(Event.event_type, Event.source, Event.payload)
     facts = {"agent_key": "a", "status": "OFFLINE", "task": None, "error": None}
     assert await rows(database, happened) == [("agent_status_update", "agent-manager", facts)]
-    assert await db.reports.sign_off(database) == 0
+    assert await db.agents.reports.mark_offline(database) == 0
 
 
 async def test_how_long_is_a_setting(database: Database) -> None:
     await make_config_entry(database, key=db.config.OFFLINE_AFTER, value=20)
     await make_silent(database, "a", seconds=21)
     await make_silent(database, "b", seconds=15)
-    assert await db.reports.sign_off(database) == 1
+    assert await db.agents.reports.mark_offline(database) == 1
 
 
 async def test_nothing_is_locked_where_all_are_well(database: Database) -> None:
     await make_silent(database, "a", seconds=10)
     with statements(database, exactly=2):
-        assert await db.reports.sign_off(database) == 0
+        assert await db.agents.reports.mark_offline(database) == 0
 
 
 async def test_a_report_brings_an_agent_back(database: Database) -> None:
     await make_silent(database, "a")
-    await db.reports.sign_off(database)
-    await Ingestion(database).take(db.reports.REPORTED, [report("a")])
+    await db.agents.reports.mark_offline(database)
+    await Ingestion(database).take(db.agents.reports.REPORTED, [report("a")])
     assert await rows(database, select(Agent.status)) == [("RUNNING",)]
     assert await lines(database) == [("a", "OFFLINE", "IDLE"), ("a", "RUNNING", "OFFLINE")]
 
@@ -101,13 +101,13 @@ async def test_many_processes_write_it_once(database: Database, others: list[Dat
     reporting = keys[::2]
 
     async def sign_off(other: Database) -> int:
-        return sum([await db.reports.sign_off(other) for _ in range(5)])
+        return sum([await db.agents.reports.mark_offline(other) for _ in range(5)])
 
     async def come_back() -> None:
         ingestion = Ingestion(database)
         for start in range(0, len(reporting), 4):
             items = [report(key) for key in reversed(reporting[start : start + 4])]
-            assert not await ingestion.take(db.reports.REPORTED, items)
+            assert not await ingestion.take(db.agents.reports.REPORTED, items)
 
     *signed, _ = await asyncio.gather(*map(sign_off, others), come_back())
     offline = [key for key, status, _ in await lines(database) if status == "OFFLINE"]
@@ -121,10 +121,10 @@ async def test_a_report_that_comes_first_wins(database: Database, others: list[D
     """It is under way, with the locks of the feeds, when the silence is noticed."""
     await make_silent(database, "a")
     async with others[0].write() as session:
-        statement = db.reports.REPORTED.statement
+        statement = db.agents.reports.REPORTED.statement
         items = b"[" + report("a").text + b"]"
         await session.execute(statement, {"items": items.decode()})
-        signing_off = asyncio.create_task(db.reports.sign_off(database))
+        signing_off = asyncio.create_task(db.agents.reports.mark_offline(database))
         await until_somebody_waits(others[1])
     assert await signing_off == 0
     assert await lines(database) == [("a", "RUNNING", "IDLE")]
@@ -144,14 +144,16 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
     async def report_all(other: Database, order: list[str]) -> None:
         ingestion = Ingestion(other)
         for _ in range(10):
-            assert not await ingestion.take(db.reports.REPORTED, [report(key) for key in order])
+            assert not await ingestion.take(
+                db.agents.reports.REPORTED, [report(key) for key in order]
+            )
 
     async def forget_all(other: Database) -> int:
         forgotten = 0
         for key in keys * 3:
             try:
                 async with other.write() as session:
-                    await db.reports.forget(session, key)
+                    await db.agents.reports.forget(session, key)
                 forgotten += 1
             except db.core.errors.NotFound:
                 pass
@@ -159,7 +161,7 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
 
     async def sign_off(other: Database) -> None:
         for _ in range(10):
-            await db.reports.sign_off(other)
+            await db.agents.reports.mark_offline(other)
 
     *_, forgotten = await asyncio.gather(
         report_all(others[0], keys),
@@ -176,5 +178,5 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
 async def test_nobody_is_forgotten_who_is_not_known(database: Database) -> None:
     with pytest.raises(db.core.errors.NotFound):
         async with database.write() as session:
-            await db.reports.forget(session, "nobody")
+            await db.agents.reports.forget(session, "nobody")
     assert await lines(database) == []

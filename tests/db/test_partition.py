@@ -8,16 +8,17 @@ import pytest
 from sqlalchemy import Select, text
 from sqlalchemy.exc import IntegrityError
 
-from counting import statements
 from db import Database
 from db.agents import AgentReport
 from db.ai_tests import AiTest
 from db.analytics import UserAction
-from db.core import ids, partition
+from db.core import ids
+from db.core.schema import partition
 from db.events import Event
 from db.metrics import Metric
-from factories import make_ai_test, make_event
-from waiting import patience
+from support.factories import make_ai_test, make_event
+from support.query_count import statements
+from support.wait import patience
 
 MARCH = datetime(2019, 3, 14, 15, 9, 26, tzinfo=UTC)
 LAST_INSTANT = datetime(2019, 3, 31, 23, 59, 59, 999999, tzinfo=UTC)
@@ -29,7 +30,7 @@ APRIL = datetime(2019, 4, 1, tzinfo=UTC)
     [(0, (2019, 3)), (1, (2019, 4)), (9, (2019, 12)), (10, (2020, 1)), (-3, (2018, 12))],
 )
 def test_following_counts_months_over_the_years(months: int, expected: tuple[int, int]) -> None:
-    assert partition.following(MARCH, months) == datetime(*expected, 1, tzinfo=UTC)
+    assert partition.next_month(MARCH, months) == datetime(*expected, 1, tzinfo=UTC)
 
 
 def test_partitioned_are_the_tables_that_grow_for_ever() -> None:
@@ -63,8 +64,8 @@ async def test_many_may_ensure_the_same_month_at_once(database: Database) -> Non
 
 
 async def test_ahead_covers_the_previous_month_to_three_ahead(database: Database) -> None:
-    assert await partition.ahead(database) == []  # the template has had it
-    made = await partition.ahead(database, months=4)
+    assert await partition.ensure_ahead(database) == []  # the template has had it
+    made = await partition.ensure_ahead(database, months=4)
     assert len(made) == len(partition.partitioned())
     async with database.read() as session:
         assert len(await partition.partitions(session, Metric)) == 6

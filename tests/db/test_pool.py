@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import literal, make_url, select, text
 
 from db import Database
+from db.core.connections.pooler import Pooler
+from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.embedded import Embedded
 from db.core.errors import Locked, ReadOnly, Unavailable
-from db.core.pooler import Pooler
-from db.core.url import ConnectionInfo, connection_info
-from factories import make_user
+from support.factories import make_user
 
 ONE = select(literal(1))
 FEW = {"fsync": "off", "max_connections": "8"}

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import literal, select, text
 from sqlalchemy.exc import NotSupportedError
-from stored import seqs
 
 from db import Database, feeds
 from db.agents import AgentReport
-from db.core import health
+from db.core.connections.pooler import Pooler
+from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.errors import Unavailable
-from db.core.pooler import Pooler
-from db.core.url import ConnectionInfo, connection_info
+from db.core.schema import health
 from db.feeds import Feeds
-from factories import START, make_agent_report, make_user
-from pgbouncer import Program, needed, pgbouncer, programs
-from waiting import until
+from support.factories import START, make_agent_report, make_user
+from support.pgbouncer import Program, needed, pgbouncer, programs
+from support.stored_rows import seqs
+from support.wait import until
 
 Through = Callable[..., AbstractAsyncContextManager[ConnectionInfo]]
 INSTALLED = programs()
@@ -58,7 +58,7 @@ def through(program: Program, database_url: str, tmp_path: Path) -> Through:
 
 async def found(info: ConnectionInfo) -> ConnectionInfo:
     """The same, behind the pooler that is found there."""
-    return info.behind((await health.examine(info.behind(Pooler.UNKNOWN))).pooler)
+    return info.behind((await health.inspect(info.behind(Pooler.UNKNOWN))).pooler)
 
 
 async def test_no_pooler_is_found_where_there_is_none(database_url: str) -> None:
@@ -197,7 +197,7 @@ async def test_hints_are_heard_where_sessions_are_said_to_be_kept(through: Throu
         async with here.running(), there.running():
             await until(lambda: here._listener._connected and there._listener._connected)
             heard = there["events"]._hinted
-            ours.hints.say("events")
+            ours.wakeups.notify("events")
             await until(heard.is_set)
         for database in (ours, others):
             await database.close()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from db import Database, ReadSession
-from db.core.reads import Reads
-from waiting import until
+from db.core.session.coalescing import ReadCoalescer
+from support.wait import until
 
 
 class Shelf:
@@ -33,14 +33,14 @@ def shelf() -> Shelf:
 
 
 async def test_those_who_ask_at_once_are_answered_by_one(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database)
+    shared = ReadCoalescer(database)
     found = await asyncio.gather(*(shared.of(shelf.find, [key, "all"]) for key in "abc"))
     assert found == [{key: f"{key} 1", "all": "all 1"} for key in "abc"]
     assert shelf.asked == [{"a", "b", "c", "all"}]
 
 
 async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database)
+    shared = ReadCoalescer(database)
     shelf.open.clear()
     first = asyncio.create_task(shared.of(shelf.find, ["a"]))
     await until(lambda: shelf.asked)
@@ -52,7 +52,7 @@ async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: 
 
 
 async def test_a_slow_statement_does_not_hold_up_the_next(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database, patience=0.01)
+    shared = ReadCoalescer(database, patience=0.01)
     shelf.open.clear()
     asking = [asyncio.create_task(shared.of(shelf.find, ["a"]))]
     await until(lambda: len(shelf.asked) == 1)
@@ -64,14 +64,14 @@ async def test_a_slow_statement_does_not_hold_up_the_next(database: Database, sh
 
 
 async def test_what_is_not_there_is_left_out(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database)
+    shared = ReadCoalescer(database)
     assert await shared.of(shelf.find, ["none", "a"]) == {"a": "a 1"}
     assert await shared.of(shelf.find, []) == {}
     assert len(shelf.asked) == 1
 
 
 async def test_a_failure_is_everybodys_and_passes(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database)
+    shared = ReadCoalescer(database)
     results = await asyncio.gather(
         *(shared.of(shelf.find, [key]) for key in ("a", "bad")), return_exceptions=True
     )
@@ -80,7 +80,7 @@ async def test_a_failure_is_everybodys_and_passes(database: Database, shelf: She
 
 
 async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: Shelf) -> None:
-    shared = Reads(database)
+    shared = ReadCoalescer(database)
     shelf.open.clear()
     leaving, staying = [asyncio.create_task(shared.of(shelf.find, [key])) for key in "ab"]
     await until(lambda: shelf.asked)
@@ -92,7 +92,7 @@ async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: S
 
 
 async def test_work_under_way_is_shared_by_its_key(database: Database) -> None:
-    reads, begun, open = Reads(database), list[str](), asyncio.Event()
+    reads, begun, open = ReadCoalescer(database), list[str](), asyncio.Event()
 
     def work(name: str) -> Any:
         async def run() -> str:

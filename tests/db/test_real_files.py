@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-import ground
 from db import Database
 from db.importer import Counts, import_files
+from support import databases
 
 # file: kind: records, as the README of the data says
 RECORDS = {
@@ -136,7 +136,7 @@ async def test_agents(imported: Database) -> None:
 
 
 async def test_reports_of_one_time_are_in_the_order_of_the_file(imported: Database) -> None:
-    with gzip.open(ground.REAL_FOLDER / "autogpt.jsonl.gz", "rt") as file:
+    with gzip.open(databases.REAL_FOLDER / "autogpt.jsonl.gz", "rt") as file:
         lines = [line for line in map(json.loads, file) if line["kind"] == "agentReport"]
     agents = {line["agentKey"]: [] for line in lines}
     for line in sorted(lines, key=lambda line: line["at"]):  # stable
@@ -163,11 +163,11 @@ async def test_nothing_from_the_files_is_outside_its_month(imported: Database) -
 async def test_a_second_import_changes_nothing(
     server_url: str, imported_template_url: str, tmp_path: Path
 ) -> None:
-    url = await ground.create_database(server_url, imported_template_url)
+    url = await databases.create_database(server_url, imported_template_url)
     database = Database(url)
-    report = await import_files(database, ground.REAL_FILES, rejects_dir=tmp_path)
+    report = await import_files(database, databases.REAL_FILES, rejects_dir=tmp_path)
     await database.close()
-    await ground.drop_database(server_url, url)
+    await databases.drop_database(server_url, url)
     assert not report.changed
     assert {file.path.name: dict(file.kinds) for file in report.files} == {
         name: {kind: Counts(unchanged=count) for kind, count in kinds.items()}

@@ -7,15 +7,15 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from stored import seqs
 
 from db import Database, feeds
-from db.core import migrate, partition
-from db.core.revision import LAST_EARLIER, MARK
-from db.core.turn import MigrationFailed
+from db.core.schema import migrate, partition
+from db.core.schema.migration_lock import MigrationFailed
+from db.core.schema.revision import LAST_EARLIER, MARK
 from db.events import Event
-from factories import START, make_agent_report, make_ai_test, make_event
-from ground import create_database, drop_database
+from support.databases import create_database, drop_database
+from support.factories import START, make_agent_report, make_ai_test, make_event
+from support.stored_rows import seqs
 
 # As earlier releases leave a database: the revision in `alembic_version` alone.
 EARLIER = """
@@ -186,7 +186,7 @@ async def test_tables_live_in_the_schema_of_the_search_path(
     assert await migrate.check(schema_url) == []
     assert await migrate.current(empty_url) is None
     database = Database(schema_url)
-    await partition.ahead(database)
+    await partition.ensure_ahead(database)
     await make_ai_test(database)
     assert (await make_agent_report(database)).seq
     await database.close()
@@ -214,7 +214,7 @@ async def test_months_of_another_gateway_in_the_search_path_are_not_ours(empty_u
     await migrate.upgrade(url)
     outer, inner = Database(empty_url), Database(f"{url},public")
     for database in (outer, inner):
-        assert await partition.ahead(database) != []
+        assert await partition.ensure_ahead(database) != []
         await make_event(database, timestamp=START)
     kept = {"events": timedelta(days=1)}
     assert (await feeds.expire(inner, kept))["events"]

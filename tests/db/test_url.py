@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from db.core.parameters import PARAMETERS, VARIABLES, InvalidParameter
-from db.core.pooler import Pooler
-from db.core.url import DEFAULT_HOSTS, ConnectionInfo, connection_info
+from db.core.connections.libpq_parameters import PARAMETERS, VARIABLES, InvalidParameter
+from db.core.connections.pooler import Pooler
+from db.core.connections.url import DEFAULT_HOSTS, ConnectionInfo, connection_info
 
 LOST = "Xq7"  # in every password below, before or after the character in question
 

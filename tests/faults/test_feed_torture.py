@@ -19,16 +19,17 @@ import asyncpg
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-import ground
-from db import Database, audit, reports
-from db.core.database import WriteSession
+from db import Database, audit
+from db.agents import reports
 from db.core.feed import Feed, Position, Reader
 from db.core.idempotency import IdempotencyKey
-from db.core.item import Item
+from db.core.ingest.rows import IngestRow
+from db.core.session.database import WriteSession
 from db.events import LOGGED
 from db.feeds import FEEDS, Feeds
 from db.users import User
-from waiting import patience
+from support import databases
+from support.wait import patience
 
 SECONDS = 30.0 if "FAULT_CYCLES" in os.environ else 3.0
 ROWS = 150  # of each feed, or more
@@ -100,7 +101,7 @@ async def _log(session: WriteSession) -> None:
     await _store(session, LOGGED, LOGGED.rules.item({**row, **others}, now, None))
 
 
-async def _store(session: WriteSession, intake: Any, item: Item) -> None:
+async def _store(session: WriteSession, intake: Any, item: IngestRow) -> None:
     items = f"[{item.text.decode()}]"
     await session.connection.execute(intake.statement, {"items": items})
 
@@ -128,13 +129,13 @@ async def torture(url: str, *, deadlocks: bool = False) -> AsyncIterator[None]:
 @asynccontextmanager
 async def foreign_transaction(server_url: str) -> AsyncIterator[None]:
     """A transaction that has written in another database of the server, and stays open."""
-    url = await ground.create_database(server_url)
+    url = await databases.create_database(server_url)
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         await connection.execute("create table held (n int)")
         yield
     await connection.close()
-    await ground.drop_database(server_url, url)
+    await databases.drop_database(server_url, url)
 
 
 async def stored(database: Database) -> Collected:
@@ -163,7 +164,7 @@ async def come_and_go(reader: Reader, seen: list[int]) -> None:
         async with reader.following():
             if cursor:
                 position = Position.parse(cursor, reader.feed.name)
-                assert await reader.judge(position) is None
+                assert await reader.check_position(position) is None
                 assert position.seq == (seen[-1] if seen else 0)
             cursor = str(await _take(reader, seen))
         await asyncio.sleep(0.03)

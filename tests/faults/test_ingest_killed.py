@@ -21,7 +21,7 @@ from sqlalchemy import select
 from db import Database
 from db.events import Event
 from faults.world import CYCLES, World
-from waiting import patience
+from support.wait import patience
 
 CONTROL_CYCLES = 20  # at most; one or two are enough
 CLIENTS = 12

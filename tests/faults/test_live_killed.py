@@ -24,7 +24,7 @@ from db.agents import Agent, AgentReport
 from db.events import Event
 from faults.followers import Dashboard, Follower, Listener, crowd, following
 from faults.world import CYCLES, World
-from waiting import patience
+from support.wait import patience
 
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "1")))
 WRITERS = 4

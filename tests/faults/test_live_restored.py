@@ -15,7 +15,7 @@ from sqlalchemy import make_url, select
 import db
 from db import Database
 from db.agents import AgentReport
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
 from faults.followers import (
     HISTORY,
     STATUS,
@@ -27,8 +27,8 @@ from faults.followers import (
     websocket,
 )
 from gateway.settings import Settings
-from ground import create_database, drop_database
-from served import serving
+from support.databases import create_database, drop_database
+from support.running_gateway import serving
 
 REASONS = {"AHEAD", "DIVERGED"}
 SHOWN = {"a1": "ERROR", "a2": "IDLE", "new": "ERROR"}
@@ -40,8 +40,8 @@ async def report(url: str, status: str, keys: Collection[str]) -> None:
     rows = [
         {"agent_key": key, "status": status, "current_task": None, "error": None} for key in keys
     ]
-    items = [db.reports.report(row, datetime.now(UTC), None) for row in rows]
-    assert not await Ingestion(database).take(db.reports.REPORTED, items)
+    items = [db.agents.reports.report(row, datetime.now(UTC), None) for row in rows]
+    assert not await Ingestion(database).take(db.agents.reports.REPORTED, items)
     await database.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from faults.test_ingest_killed import History, check, load, stored
 from faults.world import World
-from stalling import load as fill, stalled
+from support.stalled_clients import load as fill, stalled
 
 MOST_SECONDS = 25
 SOCKETS, STREAMS = 20, 20

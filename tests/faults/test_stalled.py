@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx2
 
 from faults.world import World
-from listening import Listener, listening
-from stalling import FOLLOW, load, stalled
+from support.stalled_clients import FOLLOW, load, stalled
+from support.stream_client import Listener, listening
 
 SOCKETS, STREAMS = map(int, os.environ.get("FAULT_STALLED", "20,10").split(","))
 SECONDS = 35

@@ -8,8 +8,8 @@ import socket
 import sys
 from pathlib import Path
 
-from db.core import migrate
 from db.core.embedded import Embedded
+from db.core.schema import migrate
 
 CYCLES = int(os.environ.get("FAULT_CYCLES", "3"))
 

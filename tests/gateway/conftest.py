@@ -12,18 +12,18 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
-from callers import Clock, gateway, production
-from endpoint import Endpoint, endpoint as serving_endpoint
-from issuer import AUDIENCE, Issuer, serving as serving_issuer
 from starlette.applications import Starlette
 from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from db import Database
 from gateway.app import create_app
-from gateway.cli import main
-from gateway.serving import configuration, listening
+from gateway.cli.main import main
+from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings
+from support.gateways import Clock, gateway, production
+from support.graphql_client import Endpoint, endpoint as serving_endpoint
+from support.oidc_issuer import AUDIENCE, Issuer, serving as serving_issuer
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
 async def address(settings: Settings, database: Database) -> AsyncIterator[str]:
     """The address of the gateway on a socket, served as `dreamnet serve` does."""
     with listening("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(configuration(settings, database))
+        server = uvicorn.Server(uvicorn_config(settings, database))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True

@@ -3,18 +3,18 @@
 from typing import Any
 
 import pytest
-from callers import ask, viewer
-from endpoint import Endpoint
-from issuer import Issuer
 from starlette.applications import Starlette
 
 from db import Database, identity
 from db.core.errors import Conflict
 from db.users import TIERS, Role, User
-from factories import make_user
-from gateway.auth.minting import mint
+from gateway.auth.pepper import api_key_codec
 from gateway.settings import Settings
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.factories import make_user
+from support.gateways import ask, viewer
+from support.graphql_client import Endpoint
+from support.oidc_issuer import Issuer
 
 SPELLINGS = ["ada@example.org", "ADA@Example.ORG", "  ada@example.org", "ada@example.org\t\n"]
 NO_ADDRESSES = [
@@ -156,7 +156,9 @@ async def test_the_first_administrator_is_nobody_else_in_another_spelling(
 
     async with database.write() as session:
         with pytest.raises(Conflict):
-            await identity.first_admin(session, mint(issuer_settings), "ADMIN@localhost")
+            await identity.create_first_admin(
+                session, api_key_codec(issuer_settings), "ADMIN@localhost"
+            )
 
 
 @pytest.mark.parametrize("wallet", WALLETS)

@@ -6,12 +6,12 @@ from itertools import count, pairwise
 import pytest
 
 from db.core.turns import Turns
-from gateway.admission import LARGE, Admission, Body
-from gateway.callers import Caller
-from gateway.errors import Refused
+from gateway.auth.clients import Client
+from gateway.errors import HttpError
+from gateway.transport.admission import LARGE, Admission, Body
 
-ONE, OTHER = Caller("one", known=True), Caller("other", known=True)
-NETWORK = Caller("203.0.113.0/24", known=False)
+ONE, OTHER = Client("one", known=True), Client("other", known=True)
+NETWORK = Client("203.0.113.0/24", known=False)
 SIZE = 2 * LARGE
 MOST = 4 * SIZE  # that all callers hold
 
@@ -19,7 +19,7 @@ MOST = 4 * SIZE  # that all callers hold
 def is_taken(body: Body, size: int) -> bool:
     try:
         body.add(b"x" * size)
-    except Refused as refused:
+    except HttpError as refused:
         return refused.status != 429
     return True
 
@@ -49,7 +49,7 @@ def test_parts_are_counted_as_they_arrive(admission: Admission) -> None:
 
 
 def test_anonymous_clients_take_no_room_from_others(admission: Admission) -> None:
-    networks = [Caller(f"203.0.{number}.0/24", known=False) for number in range(50)]
+    networks = [Client(f"203.0.{number}.0/24", known=False) for number in range(50)]
     bodies = [admission.body(network) for network in networks]
     taken = [is_taken(body.__enter__(), LARGE) for body in bodies]
     with admission.body(ONE) as body:

@@ -9,18 +9,18 @@ from typing import Any
 
 import orjson
 import pytest
-from callers import ask, gateway, make_key, production
-from sockets import greeted
 from sqlalchemy import text, update
 from starlette.applications import Starlette
 
 import db
 from db import Database
 from db.agents import Agent
-from db.core.clock import Clock
+from db.core.session.clock import Clock
 from db.importer import Report, import_files
-from gateway import upkeep
-from served import serving
+from gateway import maintenance
+from support.gateways import ask, gateway, make_key, production
+from support.running_gateway import serving
+from support.websocket_client import greeted
 
 SCOPES = ["agents:read", "agents:write", "events:read"]
 REPORT = """mutation {{ reportAgentStatus(input: {{
@@ -71,7 +71,7 @@ class Gateway:
 
     async def sweep(self) -> None:
         """Looks after silent agents, as it does every few seconds while it serves."""
-        await upkeep.sign_off(self.database)
+        await maintenance.mark_agents_offline(self.database)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The audits of the GraphQL over HTTP specification, as npm's `graphql-http` has them."""
 
-from node import node
+from support.nodejs import node
 
 
 async def test_every_audit_is_ok(address: str) -> None:

@@ -4,15 +4,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import Clock, ask, gateway, handshake, is_refused, production, viewer
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from db import Database
 from gateway.app import create_app
 from gateway.auth import Auth
-from gateway.errors import Refused
+from gateway.errors import HttpError
 from gateway.settings import Settings
+from support.gateways import Clock, ask, gateway, handshake, is_refused, production, viewer
 
 ANONYMOUS = {"role": None, "scopes": []}
 DEVELOPER = {"role": "ADMIN", "scopes": []}
@@ -117,7 +117,7 @@ async def test_sockets_of_other_sites_are_not_the_developers(
     database: Database, headers: dict[str, str]
 ) -> None:
     auth = Auth(Settings(_env_file=None), database)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpError) as refused:
         await auth.principal(HTTPConnection(handshake(**headers)))
     assert refused.value.status == 403
 

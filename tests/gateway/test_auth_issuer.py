@@ -3,8 +3,6 @@
 import asyncio
 
 import pytest
-from callers import MEMBER, Clock, ask, gateway, is_refused, production, status, viewer
-from issuer import AUDIENCE, KEYS, WEAK, Issuer
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from structlog.testing import capture_logs
@@ -13,6 +11,8 @@ from db import Database
 from gateway.auth import Auth
 from gateway.auth.issuer import INTERVAL_SECONDS
 from gateway.settings import Settings, SettingsRefused, load
+from support.gateways import MEMBER, Clock, ask, gateway, is_refused, production, status, viewer
+from support.oidc_issuer import AUDIENCE, KEYS, WEAK, Issuer
 
 
 async def test_the_keys_are_fetched_at_the_start(

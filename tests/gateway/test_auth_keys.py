@@ -8,16 +8,16 @@ from threading import Barrier
 from uuid import uuid4
 
 import pytest
-from callers import Clock, ask, gateway, is_refused, make_key, production, status, viewer
 from structlog.testing import capture_logs
 
-from counting import statements
 from db import Database, api_keys, users
-from db.core.credential import Credential
-from factories import make_user
-from gateway.auth import Auth, minting, private
-from gateway.auth.recent import Recent
+from db.core.api_key_format import ApiKeyText
+from gateway.auth import Auth, pepper, private_files
+from gateway.auth.credential_cache import TTLCache
 from gateway.settings import Settings, SettingsRefused
+from support.factories import make_user
+from support.gateways import Clock, ask, gateway, is_refused, make_key, production, status, viewer
+from support.query_count import statements
 
 
 async def revoke(database: Database, prefix: str) -> None:
@@ -77,7 +77,7 @@ async def test_the_scope_admin_is_the_role_of_the_user(database: Database) -> No
 async def test_the_principal_knows_its_key(database: Database) -> None:
     key = await make_key(database, production())
     auth = Auth(production(), database)
-    principal = await auth.keys.principal(minting.mint(production()), key.text)
+    principal = await auth.keys.principal(pepper.api_key_codec(production()), key.text)
     assert (principal.key_id, principal.user_id) == (key.record.id, key.record.user_id)
 
 
@@ -111,13 +111,13 @@ async def test_control_what_is_known_of_a_key_is_not_read_again(database: Databa
 async def test_a_key_made_late_is_accepted_soon(database: Database) -> None:
     clock = Clock()
     app = gateway(production(), database, clock)
-    mint = minting.mint(production())
+    api_key_codec = pepper.api_key_codec(production())
     known = await make_key(database, production())
-    unknown = Credential("prod", "AAAAAAAA", "0" * 43)
+    unknown = ApiKeyText("prod", "AAAAAAAA", "0" * 43)
     assert is_refused(await ask(app, unknown.text))
     with statements(database, exactly=0):
         assert is_refused(await ask(app, unknown.text))
-    assert mint.read(known.text) is not None
+    assert api_key_codec.read(known.text) is not None
     assert await status(app, known.text) == 200
 
 
@@ -128,7 +128,9 @@ async def test_expired_keys(database: Database) -> None:
     app = gateway(production(), database)
     assert await status(app, key.text) == 200
     async with database.write() as session:
-        await api_keys.rotate(session, minting.mint(production()), key.record.prefix, timedelta(0))
+        await api_keys.rotate(
+            session, pepper.api_key_codec(production()), key.record.prefix, timedelta(0)
+        )
     assert is_refused(await ask(gateway(production(), database), key.text))
 
 
@@ -163,7 +165,7 @@ async def test_an_unknown_id_and_a_wrong_secret_look_and_work_alike(database: Da
     answers = []
     for prefix in (key.record.prefix, "AAAAAAAA"):
         with statements(database, exactly=1) as sent:
-            response = await ask(app, Credential("prod", prefix, "0" * 43).text, x_request_id="a")
+            response = await ask(app, ApiKeyText("prod", prefix, "0" * 43).text, x_request_id="a")
         assert is_refused(response)
         answers.append((response.text, sent[0]))
     assert answers[0] == answers[1]
@@ -178,7 +180,7 @@ async def test_another_pepper_is_another_deployment(database: Database) -> None:
 async def test_secrets_are_in_no_log_and_no_answer(database: Database) -> None:
     key = await make_key(database, production())
     secret = key.text[17:60]
-    wrong = Credential("prod", key.record.prefix, secret[::-1])
+    wrong = ApiKeyText("prod", key.record.prefix, secret[::-1])
     app = gateway(production(), database)
     with capture_logs() as logs:
         answers = [await ask(app, text) for text in (key.text, wrong.text, key.text[:-1])]
@@ -192,7 +194,7 @@ async def test_secrets_are_in_no_log_and_no_answer(database: Database) -> None:
     assert secret not in told
     assert wrong.secret not in told
     assert key.record.hashed_key not in told
-    assert secret not in repr((key, wrong, minting.mint(production())))
+    assert secret not in repr((key, wrong, pepper.api_key_codec(production())))
 
 
 async def test_use_is_noted(database: Database) -> None:
@@ -201,7 +203,7 @@ async def test_use_is_noted(database: Database) -> None:
     with statements(database, exactly=2):
         async with auth.running():
             for _ in range(3):
-                await auth.keys.principal(minting.mint(production()), key.text)
+                await auth.keys.principal(pepper.api_key_codec(production()), key.text)
     async with database.read() as session:
         (noted,) = await api_keys.everyone(session)
     assert noted.last_used_at is not None
@@ -224,11 +226,11 @@ async def test_only_so_many_keys_are_remembered() -> None:
         read.extend(keys)
         return {key: key for key in keys}
 
-    recent = Recent(reading, 5, 2, Clock())
+    recent = TTLCache(reading, 5, 2, Clock())
     for key in (1, 2, 1, 3, 1, 2):
         assert await recent.get(key) == key
     assert read == [1, 2, 3, 2]
-    await recent.renew([3, 4, 5])
+    await recent.refresh([3, 4, 5])
     assert (await recent.get(4), await recent.get(5)) == (4, 5)
     assert read == [1, 2, 3, 2, 3, 4, 5]
 
@@ -243,12 +245,13 @@ async def test_a_database_that_is_away_is_not_the_fault_of_the_key(database: Dat
 
 def test_production_needs_a_pepper() -> None:
     with pytest.raises(SettingsRefused, match="needs DREAMNET_KEY_PEPPER"):
-        minting.mint(production(key_pepper=None))
+        pepper.api_key_codec(production(key_pepper=None))
 
 
 def test_development_makes_a_pepper_once(tmp_path: Path) -> None:
     first, again = (
-        minting.mint(Settings(_env_file=None, data_dir=tmp_path, port=port)) for port in (1, 2)
+        pepper.api_key_codec(Settings(_env_file=None, data_dir=tmp_path, port=port))
+        for port in (1, 2)
     )
     file = tmp_path / "key.pepper"
     assert first == again
@@ -262,7 +265,7 @@ def test_all_who_make_a_pepper_at_once_have_the_same(tmp_path: Path) -> None:
 
     def make(_: int) -> str:
         together.wait()
-        return private.secret(tmp_path / "key.pepper")
+        return private_files.secret(tmp_path / "key.pepper")
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(make, range(8)))) == 1

@@ -15,18 +15,18 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
-from node import node
 from playwright.async_api import Page, async_playwright
 
 import db
 from db import Database, audit, identity, users
-from factories import make_user
-from gateway import serving
-from gateway.auth import Auth, first
-from gateway.cli import main
-from gateway.exits import Stopped
-from gateway.serving import configuration, listening
+from gateway.auth import Auth, first_admin
+from gateway.cli.main import main
+from gateway.exit_codes import CommandFailed
+from gateway.process import serve
+from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings, SettingsRefused, load
+from support.factories import make_user
+from support.nodejs import node
 
 Dreamnet = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
@@ -101,7 +101,7 @@ class Served:
 async def test_there_is_one_first_start(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "secrets" / "first.key"
     settings = Settings(_env_file=None, key_pepper="p" * 32, admin_key_file=file)
-    starts = [first.admin_key(database_url, settings) for _ in range(4)]
+    starts = [first_admin.admin_key(database_url, settings) for _ in range(4)]
     assert sorted(map(str, await asyncio.gather(*starts))) == [str(file), "None", "None", "None"]
     assert list(file.parent.iterdir()) == [file]
     assert file.parent.stat().st_mode & 0o777 == 0o700
@@ -111,8 +111,8 @@ async def test_no_file_no_administrator(database: Database, database_url: str) -
     settings = Settings(
         _env_file=None, key_pepper="p" * 32, admin_key_file=Path("/proc/nothing/admin.key")
     )
-    with pytest.raises(Stopped, match=r"cannot be written to /proc/nothing/admin\.key"):
-        await first.admin_key(database_url, settings)
+    with pytest.raises(CommandFailed, match=r"cannot be written to /proc/nothing/admin\.key"):
+        await first_admin.admin_key(database_url, settings)
     async with database.read() as session:
         assert await session.rows(db.users.User.select()) == []
 
@@ -124,7 +124,7 @@ async def page(database: Database) -> AsyncIterator[Page]:
     auth = Auth(settings, database)
     chromium = await node("browser", "chromium.mjs")
     with listening("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(configuration(settings, database, auth))
+        server = uvicorn.Server(uvicorn_config(settings, database, auth))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
@@ -277,7 +277,7 @@ def test_production_needs_a_pepper(
     assert dreamnet("create", "--user", email, "--service", "ci") == 2
     assert capsys.readouterr().err.startswith("DREAMNET_ENV=production needs DREAMNET_KEY_PEPPER")
     with pytest.raises(SettingsRefused, match="needs DREAMNET_KEY_PEPPER"):
-        serving.serve(load())
+        serve.serve(load())
 
 
 @pytest.mark.parametrize("command", ["", "create", "list", "rotate", "revoke"])

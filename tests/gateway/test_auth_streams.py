@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from callers import Clock, handshake, make_key, production
-from issuer import AUDIENCE, KEYS, Issuer
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from structlog.testing import capture_logs
 
-from counting import statements
 from db import Database, api_keys, users
 from db.users import Role
-from factories import make_user
-from gateway.auth import Auth, watch
-from gateway.auth.refusal import NotValid
+from gateway.auth import Auth, revalidation
+from gateway.auth.challenges import InvalidCredential
 from gateway.auth.tokens import LEEWAY_SECONDS
 from graph.core.permission import ANONYMOUS, Principal
-from waiting import patience, until
+from support.factories import make_user
+from support.gateways import Clock, handshake, make_key, production
+from support.oidc_issuer import AUDIENCE, KEYS, Issuer
+from support.query_count import statements
+from support.wait import patience, until
 
 
 class Connection:
@@ -125,7 +125,7 @@ async def test_a_credential_is_looked_up_once_for_all_its_connections(
 async def test_credentials_are_looked_up_many_together(
     database: Database, auth: Auth, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "STEPS", 2)
+    monkeypatch.setattr(revalidation, "STEPS", 2)
     keys = [await make_key(database, production()) for _ in range(10)]
     connections = [Connection(auth, key.text) for key in keys]
     for connection in connections:
@@ -237,7 +237,7 @@ async def test_a_token_that_was_verified_expires_all_the_same(
     async def refused() -> bool:
         try:
             await by_token.holder(token)
-        except NotValid:
+        except InvalidCredential:
             return True
         return False
 
@@ -251,7 +251,7 @@ async def test_users_of_tokens_are_looked_up_many_together(
     stack: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watch, "STEPS", 1)
+    monkeypatch.setattr(revalidation, "STEPS", 1)
     emails = [f"{name}@example.org" for name in ("ada", "ben", "cleo")]
     found = [await make_user(database, role="OPERATOR", email=email) for email in emails]
     tokens = [issuer.token(sub=email, email=email) for email in emails]

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from callers import MEMBER, Clock, ask, gateway, is_refused, production, viewer
-from issuer import AUDIENCE, EC, ED, FOREIGN, RSA, Issuer, by_hand, deep, public_pem
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from counting import statements
 from db import Database, identity
-from factories import make_user
 from gateway.settings import Settings
+from support.factories import make_user
+from support.gateways import MEMBER, Clock, ask, gateway, is_refused, production, viewer
+from support.oidc_issuer import AUDIENCE, EC, ED, FOREIGN, RSA, Issuer, by_hand, deep, public_pem
+from support.query_count import statements
 
 Make = Callable[[Issuer], str]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import production
 
-from db.core.url import connection_info
-from gateway.doctor import examination
-from listening import listening
-from pgbouncer import Program, needed, pgbouncer, programs
+from db.core.connections.url import connection_info
+from gateway.cli.doctor import examination
+from support.gateways import production
+from support.pgbouncer import Program, needed, pgbouncer, programs
+from support.stream_client import listening
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 CLIENTS = 6

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from db import Database
-from db.core import migrate
-from ground import create_database, drop_database
+from db.core.schema import migrate
+from support.databases import create_database, drop_database
 
 Dreamnet = Callable[..., int]
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"

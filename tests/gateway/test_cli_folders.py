@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import Database
-from factories import make_user
+from support.factories import make_user
 
 Dreamnet = Callable[..., int]
 NOT_WRITABLE = "/proc"  # not even for root

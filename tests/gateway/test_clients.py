@@ -7,19 +7,29 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import make_key
-from driving import FOLDER, FOLLOWERS, PEPPER, TYPESCRIPT, Gateway, Told, curl, python, typescript
 from gql import gql
 from gql.transport.exceptions import TransportQueryError
-from node import installed, run
 from sqlalchemy import select
 
 from clients.follow import connect
 from db import Database
 from db.agents import Agent, AgentReport
-from factories import make_user
 from gateway.settings import Settings
-from graph.core.node import id_of
+from graph.core.types.node import id_of
+from support.client_processes import (
+    FOLDER,
+    FOLLOWERS,
+    PEPPER,
+    TYPESCRIPT,
+    Gateway,
+    Told,
+    curl,
+    python,
+    typescript,
+)
+from support.factories import make_user
+from support.gateways import make_key
+from support.nodejs import installed, run
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "clients.md").read_text()

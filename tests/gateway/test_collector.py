@@ -4,8 +4,8 @@ import asyncio
 import gc
 import weakref
 
-from gateway.collector import ENDED, NEVER, SECONDS, Collector
-from gateway.streams import Streams
+from gateway.process.garbage_collection import ENDED, NEVER, SECONDS, GarbageCollector
+from gateway.transport.connections import OpenStreams
 
 
 class Ring:
@@ -16,7 +16,7 @@ class Ring:
 
 
 async def test_old_things_are_left_alone_until_they_are_collected() -> None:
-    before, collector = gc.get_threshold(), Collector(Streams(0, 0, 0))
+    before, collector = gc.get_threshold(), GarbageCollector(OpenStreams(0, 0, 0))
     ring = Ring()
     left = weakref.ref(ring)
     running = asyncio.create_task(collector.run())
@@ -34,8 +34,8 @@ async def test_old_things_are_left_alone_until_they_are_collected() -> None:
 
 
 def test_it_is_due_when_many_streams_have_ended_or_much_time_has_passed() -> None:
-    streams = Streams(0, 0, 0)
-    collector = Collector(streams)
+    streams = OpenStreams(0, 0, 0)
+    collector = GarbageCollector(streams)
     assert not collector.is_due(collector.at)
     assert collector.is_due(collector.at + SECONDS + 1)  # more than rounding takes away
     for _ in range(ENDED):

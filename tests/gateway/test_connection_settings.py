@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from db.core.migrate import head
-from db.core.url import connection_info
-from gateway.cli import main
+from db.core.connections.url import connection_info
+from db.core.schema.migrate import head
+from gateway.cli.main import main
 from gateway.settings import Settings, SettingsRefused, load
-from proxies import proxy
+from support.postgres_proxies import proxy
 
 Dreamnet = Callable[..., int]
 Capture = pytest.CaptureFixture[str]

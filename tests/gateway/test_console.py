@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from node import node
 from playwright.async_api import Page, async_playwright
 
 from db import Database
-from factories import make_agent, make_ai_test
+from support.factories import make_agent, make_ai_test
+from support.nodejs import node
 
 REFUSED = "the server responded with a status of 400"  # Chromium's remark on a wrong query
 

@@ -6,10 +6,17 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from endpoint import Endpoint, codes
 
 from db import Database
-from factories import START, make_agent, make_ai_model, make_ai_test, make_config_entry, make_dream
+from support.factories import (
+    START,
+    make_agent,
+    make_ai_model,
+    make_ai_test,
+    make_config_entry,
+    make_dream,
+)
+from support.graphql_client import Endpoint, codes
 
 REFUSED = "This cursor does not belong to a list in this order."
 TOO_LONG = "This text must have 0 to 4,096 characters."

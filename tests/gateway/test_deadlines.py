@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from db import Database
-from gateway import protocol
+from gateway.protocols import http11
 from gateway.settings import Settings
-from listening import port
-from served import serving
-from waiting import patience
+from support.running_gateway import serving
+from support.stream_client import port
+from support.wait import patience
 
 BODY = b'{"query": "{ __typename }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -29,8 +29,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that a test can wait for."""
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http11, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(http11, "BODY_SECONDS", 0.3)
 
 
 @asynccontextmanager

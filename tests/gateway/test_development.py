@@ -6,20 +6,20 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from callers import Clock, ask, gateway, production, viewer
-from sockets import greeted, serving
 from sqlalchemy import text
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from db import Database
-from factories import make_dream, make_notification, make_user
-from gateway import serving as process
-from gateway.auth import Auth, first
-from gateway.exits import Stopped
+from gateway.auth import Auth, first_admin
+from gateway.exit_codes import CommandFailed
+from gateway.process import serve as process
 from gateway.settings import Settings
-from listening import listening
-from waiting import patience
+from support.factories import make_dream, make_notification, make_user
+from support.gateways import Clock, ask, gateway, production, viewer
+from support.stream_client import listening
+from support.wait import patience
+from support.websocket_client import greeted, serving
 
 WHO = "{ viewer { role user { email } } }"
 ADMIN = {"role": "ADMIN", "user": {"email": "admin@localhost"}}
@@ -193,7 +193,7 @@ async def test_the_first_start_makes_it_beside_other_administrators(
     settings: Settings, database: Database, database_url: str
 ) -> None:
     await make_user(database, role="ADMIN", email="grace@example.org")
-    assert await first.admin_key(database_url, settings) is None
+    assert await first_admin.admin_key(database_url, settings) is None
     assert await rows(database, "select role from users where email = 'admin@localhost'") == [
         ("ADMIN",)
     ]
@@ -203,7 +203,7 @@ async def test_production_makes_no_second_administrator(
     database: Database, database_url: str
 ) -> None:
     await make_user(database, role="ADMIN", email="grace@example.org")
-    assert await first.admin_key(database_url, production()) is None
+    assert await first_admin.admin_key(database_url, production()) is None
     assert await rows(database, "select email from users") == [("grace@example.org",)]
 
 
@@ -212,10 +212,10 @@ def test_development_starts_where_nobody_is_an_administrator(
 ) -> None:
     asyncio.run(_make_member(database_url))
     with capture_logs() as logs:
-        process.admit_first(settings, database_url)
+        process.create_first_admin(settings, database_url)
     assert [line["event"] for line in logs] == ["nobody has the role ADMIN"]
-    with pytest.raises(Stopped, match="The first administrator cannot be made"):
-        process.admit_first(production(), database_url)
+    with pytest.raises(CommandFailed, match="The first administrator cannot be made"):
+        process.create_first_admin(production(), database_url)
 
 
 async def _make_member(url: str) -> None:

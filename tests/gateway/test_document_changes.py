@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from digits import data, read
-from endpoint import Endpoint
 
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.exact_numbers import data, read
+from support.graphql_client import Endpoint
 
 CHANGES = [
     ("0", "false"),

@@ -6,10 +6,6 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from callers import make_key, production
-from digits import ask, data, read
-from endpoint import Endpoint
-from sockets import greeted
 from sqlalchemy import text
 
 from db import Database
@@ -17,12 +13,16 @@ from db.agents import Agent
 from db.ai_tests import AiTest
 from db.analytics import UserAction
 from db.config import ConfigEntry
-from db.core.json import MAX_DIGITS
+from db.core.values.json import MAX_DIGITS
 from db.events import Event
 from db.metrics import Metric
-from factories import make_dream
-from graph.core.node import global_id
-from served import serving
+from graph.core.types.node import global_id
+from support.exact_numbers import ask, data, read
+from support.factories import make_dream
+from support.gateways import make_key, production
+from support.graphql_client import Endpoint
+from support.running_gateway import serving
+from support.websocket_client import greeted
 
 SENT = (
     "[0, 1, 1.0, 1.00, -0.10, 100.0, 1e2, -0, 1e-7, 2.675, 3.14159265358979323846, "

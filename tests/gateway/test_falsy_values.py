@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
 from graphql import get_named_type, get_nullable_type, is_enum_type, is_required_input_field
 from starlette.applications import Starlette
 
@@ -13,9 +12,10 @@ from db import Database
 from db.core.idempotency import IdempotencyKey
 from db.dreams import Dream
 from db.events import Event
-from factories import make_ai_model, make_config_entry, make_dream, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
 from graph.schema import schema
+from support.factories import make_ai_model, make_config_entry, make_dream, make_user
+from support.gateways import Send, gateway, make_key, production, signed_in
 
 EMPTY_KEY = ("This text must have 1 to 200 characters.", "idempotencyKey")
 ERROR = "__typename ... on Error { message }"

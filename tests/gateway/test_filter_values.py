@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from endpoint import Endpoint, codes
 from graphql import get_named_type
 from test_inputs import PYTHON, messages
 
-from graph.core.filter import Comparator
+from graph.core.types.filter import Comparator
 from graph.schema import schema
+from support.graphql_client import Endpoint, codes
 
 QUERIES = schema._schema.query_type.fields
 LISTS = {name: field for name, field in QUERIES.items() if "filter" in field.args}

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import text
 from starlette.applications import Starlette
 
-from counting import statements
 from db import Database
-from db.core import health, migrate
 from db.core.embedded import Embedded
+from db.core.schema import health, migrate
 from faults.followers import STATUS, Dashboard, following, websocket
 from gateway.app import create_app
 from gateway.settings import Settings
+from support.query_count import statements
 
 UNFOLLOWED = {"lagMs": None, "lateRows": 0, "resets": {}}
 GONE = {"ok": False, "error": "no answer within 1 s"}

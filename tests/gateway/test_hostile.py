@@ -11,10 +11,10 @@ import httpx2
 import pytest
 
 from db import Database
-from gateway import telemetry
 from gateway.app import create_app
+from gateway.middleware import request_log
 from gateway.settings import Settings
-from hostile_documents import DOCUMENTS, Hostile
+from support.hostile_documents import DOCUMENTS, Hostile
 
 MOST_BYTES = 2_000
 MOST_LOGGED = 1_000  # bytes
@@ -40,7 +40,7 @@ async def stranger(
     )
     handlers, level = logging.root.handlers, logging.root.level
     monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)
-    telemetry.configure(settings)
+    request_log.configure(settings)
     monkeypatch.setattr(logging.root.handlers[0], "stream", log)
     transport = httpx2.ASGITransport(create_app(settings, database))
     async with httpx2.AsyncClient(transport=transport, base_url="http://api.example") as client:

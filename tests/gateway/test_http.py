@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 import strawberry
-from callers import production
-from posting import GRAPHQL_JSON, ID, JSON, client_of, extensions, post, refused
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,22 +13,24 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from db import Database
-from db.core.ingest import Ingestion
+from db.core.ingest.writer import Ingestion
 from gateway import errors
-from gateway.admission import Admission
 from gateway.app import create_app
 from gateway.auth import Auth
-from gateway.callers import Callers
-from gateway.http import Endpoint
-from gateway.requests import Recorder
-from gateway.room import Rooms
-from gateway.service import Service
+from gateway.auth.clients import ClientAccounts
+from gateway.middleware.request_events import RequestRecorder
+from gateway.middleware.request_log import RequestLog
 from gateway.settings import Settings
-from gateway.streams import Streams
-from gateway.telemetry import RequestLog
-from graph.core.budget import Budget
-from graph.core.limits import Limits
-from graph.core.live import Live
+from gateway.transport.admission import Admission
+from gateway.transport.connections import OpenStreams
+from gateway.transport.executor import Executor
+from gateway.transport.http import Endpoint
+from gateway.transport.memory_shares import Rooms
+from graph.core.execution.limits import Limits
+from graph.core.quota import Budget
+from graph.core.subscriptions.broker import SubscriptionBroker
+from support.gateways import production
+from support.http_client import GRAPHQL_JSON, ID, JSON, client_of, extensions, post, refused
 
 UNAVAILABLE = "The database does not answer; try again in a moment."
 
@@ -119,14 +119,14 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an endpoint over a schema with mutations and subscriptions."""
     schema = strawberry.Schema(Query, Mutation, Subscription)
     auth = Auth(Settings(_env_file=None), database)
-    unlimited = Callers(Budget(), 0, 0)
-    ingestion, live = Ingestion(database), Live(database)
-    nobody = Recorder(ingestion, 0)
-    service = Service(
+    unrestricted = ClientAccounts(Budget(), 0, 0)
+    ingestion, live = Ingestion(database), SubscriptionBroker(database)
+    nobody = RequestRecorder(ingestion, 0)
+    service = Executor(
         *(schema, database, ingestion, live, auth, 1024),
-        *(Limits(), unlimited, nobody, Rooms(1024)),
+        *(Limits(), unrestricted, nobody, Rooms(1024)),
     )
-    endpoint = Endpoint(service, 1024, Streams(0, 0, 0), Admission(1024, service.turns))
+    endpoint = Endpoint(service, 1024, OpenStreams(0, 0, 0), Admission(1024, service.turns))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
         middleware=[Middleware(RequestLog)],

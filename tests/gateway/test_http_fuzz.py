@@ -7,7 +7,7 @@ import httpx2
 import orjson
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from listening import HISTORY
+from support.stream_client import HISTORY
 
 many_examples = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

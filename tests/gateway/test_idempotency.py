@@ -5,7 +5,6 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
 from sqlalchemy import func, insert, text, update
 
 from db import Database
@@ -14,10 +13,11 @@ from db.core import idempotency
 from db.core.idempotency import IdempotencyKey
 from db.dreams import Dream
 from db.events import Event
-from factories import make_dream, make_user
-from gateway import upkeep
-from graph.core.node import global_id
-from waiting import until
+from gateway import maintenance
+from graph.core.types.node import global_id
+from support.factories import make_dream, make_user
+from support.gateways import Send, gateway, make_key, production, signed_in
+from support.wait import until
 
 SHOWN = "__typename ... on Error { message } ... on Node { id }"
 CHANGED = "Something else was asked under this idempotency key."
@@ -268,7 +268,7 @@ async def test_the_gateway_removes_expired_keys(send: Send, database: Database) 
     async def is_removed() -> bool:
         return await count(database, IdempotencyKey) == 0
 
-    async with upkeep.upkeep(database):
+    async with maintenance.run_maintenance(database):
         await until(is_removed)
 
 

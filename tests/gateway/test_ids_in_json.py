@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
-from sockets import greeted, serving
 
 from db import Database
-from factories import (
+from graph.core.types.node import global_id
+from support.factories import (
     make_ai_test,
     make_dream,
     make_event,
@@ -17,7 +16,8 @@ from factories import (
     make_progress_log,
     make_user,
 )
-from graph.core.node import global_id
+from support.gateways import Send, gateway, make_key, production, signed_in
+from support.websocket_client import greeted, serving
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 EVENTS = "query { events { nodes { eventType source payload } } }"

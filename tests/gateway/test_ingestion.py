@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from db import Database
-from db.core import ingest
+from db.core.ingest import writer
 from db.events import Event
 from gateway.settings import Settings
 
@@ -59,7 +59,7 @@ async def ask(client: httpx2.AsyncClient, query: str, **variables: Any) -> httpx
 async def test_a_full_lane_is_429(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "MAX_ROWS", 0)
+    monkeypatch.setattr(writer, "MAX_ROWS", 0)
     answer = await ask(client, ONE)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     (error,) = answer.json()["errors"]

@@ -4,9 +4,6 @@ log records that caller."""
 from typing import Any, cast
 
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
-from issuer import AUDIENCE, Issuer
-from sockets import greeted, serving
 from sqlalchemy import text
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
@@ -14,13 +11,16 @@ from structlog.testing import capture_logs
 from db import Database
 from db.agents import AgentReport
 from db.analytics import UserAction
-from db.core import ingest
-from db.core.ingest import Ingestion
+from db.core.ingest import writer
+from db.core.ingest.writer import Ingestion
 from db.events import Event
 from db.metrics import Metric
-from factories import make_user
-from gateway.requests import Asked, Recorder
+from gateway.middleware.request_events import RequestRecord, RequestRecorder
 from gateway.settings import Settings
+from support.factories import make_user
+from support.gateways import Send, gateway, make_key, production, signed_in
+from support.oidc_issuer import AUDIENCE, Issuer
+from support.websocket_client import greeted, serving
 
 ONE = "__typename ... on Stored { id } ... on Invalid { message field }"
 MANY = "__typename ... on StoredItems { stored refused { index error { message } } }"
@@ -139,10 +139,10 @@ async def test_operations_of_a_key_over_a_websocket_are_logged(
 
 async def test_a_fault_of_the_request_log_is_an_error_with_a_count(database: Database) -> None:
     await database.now()
-    recorder, not_json = Recorder(Ingestion(database), 1), cast("Any", object())
+    recorder, not_json = RequestRecorder(Ingestion(database), 1), cast("Any", object())
     with capture_logs() as lines:
         for _ in range(3):
-            recorder.record({"type": "http", "headers": []}, Asked(request_id=not_json))
+            recorder.record({"type": "http", "headers": []}, RequestRecord(request_id=not_json))
         recorder.close()
     assert [(line["log_level"], line["count"]) for line in lines] == [("error", 1), ("error", 2)]
     assert {line["event"] for line in lines} == {"requests not recorded because of a fault"}
@@ -166,7 +166,7 @@ async def test_an_entry_that_the_database_refuses_is_an_error_with_a_count(
 async def test_a_full_lane_is_a_warning_with_a_count(
     app: Starlette, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "MAX_ROWS", 0)
+    monkeypatch.setattr(writer, "MAX_ROWS", 0)
     key = await make_key(database, settings)
     with capture_logs() as lines:
         async with signed_in(app, key.text) as send:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from endpoint import Endpoint
 from graphql import GraphQLInputObjectType, get_named_type
 
 from db import Database
 from graph.schema import schema
-from samples import samples
+from support.graphql_client import Endpoint
+from support.sample_inputs import samples
 
 SCHEMA: Any = schema._schema
 MUTATIONS = SCHEMA.mutation_type.fields

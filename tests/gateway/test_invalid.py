@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from endpoint import Endpoint, codes
 from graphql import get_named_type
 from test_inputs import MUTATIONS, input_of, places, put
 
 from db import Database
-from factories import make_ai_model, make_dream, make_user
-from graph.core.node import global_id
-from samples import samples
+from graph.core.types.node import global_id
+from support.factories import make_ai_model, make_dream, make_user
+from support.graphql_client import Endpoint, codes
+from support.sample_inputs import samples
 
 SHOWN = "... on Invalid { errors { message field } }"
 NULL = "This cannot be null: leave it out, and it stays as it is."

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from callers import ask, gateway, make_key, production
 from starlette.applications import Starlette
 
 from db import Database
-from db.importer.progress import recompute
-from factories import make_dream, make_user
-from graph.core.node import global_id
+from db.progress.replay import recompute
+from graph.core.types.node import global_id
+from support.factories import make_dream, make_user
+from support.gateways import ask, gateway, make_key, production
 
 AT = "2026-01-15T12:00:00.000001Z"
 RECORD = """mutation {{ recordAiTest(input: {{

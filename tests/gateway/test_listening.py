@@ -9,9 +9,9 @@ import pytest
 import uvicorn
 
 from db import Database
-from gateway.exits import Stopped
-from gateway.greeting import base
-from gateway.serving import configuration, listening
+from gateway.exit_codes import CommandFailed
+from gateway.process.serve import listening, uvicorn_config
+from gateway.process.startup_message import base
 from gateway.settings import Settings
 
 needs_both = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
@@ -21,7 +21,7 @@ needs_both = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6
 async def everywhere(settings: Settings, database: Database) -> AsyncIterator[int]:
     """The port of a gateway that listens on `::`."""
     with listening("::", 0) as listener:
-        server = uvicorn.Server(configuration(settings, database))
+        server = uvicorn.Server(uvicorn_config(settings, database))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         yield listener.getsockname()[1]
         server.should_exit = True
@@ -50,7 +50,7 @@ def test_an_address_of_ipv6_is_not_one_of_ipv4() -> None:
 def test_a_port_that_is_taken_in_one_family_is_taken() -> None:
     with listening("0.0.0.0", 0) as listener:  # noqa: S104  for as long as the test lasts
         port = listener.getsockname()[1]
-        with pytest.raises(Stopped, match="another program listens there"):
+        with pytest.raises(CommandFailed, match="another program listens there"):
             listening("::", port)
 
 

@@ -15,16 +15,16 @@ import pytest
 from sqlalchemy import func, select, text
 
 from db import Database
-from db.core import migrate
+from db.core.connections.pooler import Pooler
+from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
-from db.core.pooler import Pooler
-from db.core.turn import LOCK
-from db.core.url import connection_info
-from gateway.cli import main
+from db.core.schema import migrate
+from db.core.schema.migration_lock import LOCK
+from gateway.cli.main import main
 from gateway.settings import Settings
-from ground import create_database, drop_database
-from pgbouncer import needed, pgbouncer
-from waiting import patience, until
+from support.databases import create_database, drop_database
+from support.pgbouncer import needed, pgbouncer
+from support.wait import patience, until
 
 Capture = pytest.CaptureFixture[str]
 HEAD = migrate.head()

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import orjson
 
-from listening import listening, report
+from support.stream_client import listening, report
 
 MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
 
 from db import Database
-from factories import make_ai_model, make_ai_test, make_dream, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.factories import make_ai_model, make_ai_test, make_dream, make_user
+from support.gateways import Send, gateway, make_key, production, signed_in
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from posting import GRAPHQL_JSON, JSON, extensions, post, refused
+
+from support.http_client import GRAPHQL_JSON, JSON, extensions, post, refused
 
 
 @pytest.mark.parametrize(

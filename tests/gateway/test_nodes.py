@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from endpoint import Endpoint, endpoint as serving_endpoint
 
 from db import Database
 from db.users import Role
-from factories import make_dream
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.factories import make_dream
+from support.graphql_client import Endpoint, endpoint as serving_endpoint
 
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
 

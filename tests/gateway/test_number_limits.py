@@ -4,15 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from callers import make_key, production
-from endpoint import Endpoint
-from sockets import greeted
 from sqlalchemy import text
 
 from db import Database
-from factories import make_ai_model, make_ai_test, make_dream, make_metric, make_user
-from graph.core.node import global_id
-from served import serving
+from graph.core.types.node import global_id
+from support.factories import make_ai_model, make_ai_test, make_dream, make_metric, make_user
+from support.gateways import make_key, production
+from support.graphql_client import Endpoint
+from support.running_gateway import serving
+from support.websocket_client import greeted
 
 LARGEST = 2**63 - 1
 MASKED = "Something went wrong on our side. Quote the request id when you report it."

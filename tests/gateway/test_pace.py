@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from gateway.pace import LEAST, Pace
+from gateway.protocols.slow_clients import LEAST, SlowClientDetector
 
 
 class Buffer(asyncio.Transport):
@@ -33,7 +33,7 @@ class Buffer(asyncio.Transport):
 async def test_what_is_taken(sizes: list[int], stays: bool) -> None:
     gone: list[str] = []
     buffer = Buffer()
-    pace = Pace(buffer, lambda: gone.append("gone"))
+    pace = SlowClientDetector(buffer, lambda: gone.append("gone"))
     pace.begin()
     for buffer.size in sizes:
         pace.look()
@@ -43,7 +43,7 @@ async def test_what_is_taken(sizes: list[int], stays: bool) -> None:
 
 async def test_without_a_transport_time_alone_counts() -> None:
     gone: list[str] = []
-    Pace(None, lambda: gone.append("gone")).look()
+    SlowClientDetector(None, lambda: gone.append("gone")).look()
     assert gone == ["gone"]
 
 
@@ -54,7 +54,7 @@ async def test_a_connection_that_was_closed_holds_nothing() -> None:
     with theirs:
         writer.close()
         await writer.wait_closed()
-    pace = Pace(writer.transport, lambda: gone.append("gone"))
+    pace = SlowClientDetector(writer.transport, lambda: gone.append("gone"))
     pace.begin()
     pace.look()
     pace.end()

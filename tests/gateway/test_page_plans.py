@@ -4,17 +4,17 @@ rows the other parents have."""
 from datetime import UTC, datetime
 
 import pytest
-from callers import ask, gateway, make_key, production
 from sqlalchemy import text
 
 from db import Database
 from db.agents import AgentReport
 from db.ai_tests import AiTest
-from db.core import partition
+from db.core.schema import partition
 from db.users import Role
-from factories import make_user
-from ground import create_database, drop_database
-from plans import Plan, explained
+from support.databases import create_database, drop_database
+from support.factories import make_user
+from support.gateways import ask, gateway, make_key, production
+from support.query_plans import Plan, explained
 
 PARENTS, ROWS = 60, 12 * 400
 FILL = """

@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from posting import GRAPHQL_JSON, ID, JSON, extensions, post, refused
+
+from support.http_client import GRAPHQL_JSON, ID, JSON, extensions, post, refused
 
 NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
 SHAPE = "The body must be a JSON object with the key `query`."

@@ -9,18 +9,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from node import node
 from playwright.async_api import Page, async_playwright
-from sockets import PROTOCOL, serving
 from websockets.asyncio.client import connect
 
 from db import Database
-from factories import make_dream
 from gateway.auth import Auth
 from gateway.settings import Settings
-from listening import port
-from proxying import proxied
-from waiting import until
+from support.factories import make_dream
+from support.nodejs import node
+from support.reverse_proxy import proxied
+from support.stream_client import port
+from support.wait import until
+from support.websocket_client import PROTOCOL, serving
 
 PREFIX = "/dreamnet"
 TOLD = {"X-Forwarded-Prefix": PREFIX, "X-Forwarded-For": "127.0.0.1"}

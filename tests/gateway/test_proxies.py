@@ -2,22 +2,22 @@
 
 import httpx2
 import pytest
-from callers import gateway, production
-from sockets import dialled, serving
 from starlette.applications import Starlette
 
 from db import Database
-from gateway.proxies import BehindProxies
+from gateway.middleware.forwarded import ForwardedHeaders
 from gateway.settings import Settings, SettingsRefused, load
+from support.gateways import gateway, production
+from support.websocket_client import dialled, serving
 
 LOOPBACK = "127.0.0.0/8,::1"
 LIMIT = {"query": "{ rateLimit { remaining } }"}
 EXPENSIVE = {"query": "{ dreams(first: 100) { nodes { id } } }"}
 
 
-def behind(trusted: str = LOOPBACK) -> BehindProxies:
+def behind(trusted: str = LOOPBACK) -> ForwardedHeaders:
     settings = Settings(_env_file=None, trusted_proxies=trusted)
-    return BehindProxies(Starlette(), settings.proxies)
+    return ForwardedHeaders(Starlette(), settings.proxies)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from db import Database
 from db.users import Role
 from gateway.app import create_app
-from gateway.callers import Callers, network
+from gateway.auth.clients import ClientAccounts, network
 from gateway.settings import Settings
-from graph.core.budget import Account, Budget
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.quota import Account, Budget
 
 SPENDING = "{ modelComparison { model } }"  # 100 points
 RATE_LIMIT = "{ rateLimit { cost limit remaining resetAt } }"
@@ -187,10 +187,10 @@ def test_an_account_is_of_a_user_a_key_or_a_network(
     principal: Principal, account: tuple[str, int] | None
 ) -> None:
     request = Request({"type": "http", "client": ("198.51.100.7", 1)})
-    found = Callers(Budget(), 9, 5).account(request, principal)
+    found = ClientAccounts(Budget(), 9, 5).account(request, principal)
 
     assert account == (found and (found.caller, found.limit))
-    assert Callers(Budget(), 0, 0).account(request, principal) is None
+    assert ClientAccounts(Budget(), 0, 0).account(request, principal) is None
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,18 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-from callers import ask, gateway, make_key, production
 from sqlalchemy import make_url
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from db import Database
-from db.core import health, ingest
+from db.core.ingest import writer
+from db.core.schema import health
 from db.users import Role
-from factories import make_user
+from gateway.maintenance import mark_agents_offline, partition_ahead
 from gateway.settings import Settings
-from gateway.upkeep import partition_ahead, sign_off
+from support.factories import make_user
+from support.gateways import ask, gateway, make_key, production
 
 CREATE = """mutation {
   createDream(input: {title: "Fly", description: "Far", category: OTHER}) { __typename }
@@ -50,7 +51,7 @@ async def app(settings: Settings, database: Database) -> AsyncIterator[Starlette
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "FRESH_SECONDS", 0)
-    monkeypatch.setattr(ingest, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "DEADLINE_SECONDS", 0.5)
 
 
 async def set_read_only(url: str, to: str) -> None:
@@ -113,12 +114,12 @@ async def test_a_failover_to_a_standby_and_back(
 async def test_maintenance_says_why_it_fails(database: Database, database_url: str) -> None:
     await set_read_only(database_url, "on")
     with capture_logs() as logs:
-        await sign_off(database)
+        await mark_agents_offline(database)
         await partition_ahead(database)
     assert {line.get("error") for line in logs} == {MESSAGE}
     assert {line["log_level"] for line in logs} == {"warning"}
     await set_read_only(database_url, "off")
     with capture_logs() as logs:
-        await sign_off(database)
+        await mark_agents_offline(database)
         await partition_ahead(database)
     assert logs == []

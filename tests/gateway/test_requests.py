@@ -4,17 +4,17 @@ from typing import Any
 
 import httpx2
 import pytest
-from callers import production
-from sockets import greeted, running
 
 from db import Database
-from db.core import ingest
+from db.core.ingest import writer
 from db.events import Event
 from gateway.app import create_app
-from gateway.refusals import MAX_KINDS, Kind, Refusals
-from gateway.requests import truncated
-from gateway.serving import configuration
+from gateway.middleware.refusals import MAX_KINDS, Kind, Refusals
+from gateway.middleware.request_events import truncated
+from gateway.process.serve import uvicorn_config
 from gateway.settings import Settings
+from support.gateways import production
+from support.websocket_client import greeted, running
 
 QUERY = "query Whoami($secret: String!) { agent(key: $secret) { key } }"
 SECRET = "hunter2"  # noqa: S105  looked for in what is stored
@@ -107,7 +107,7 @@ async def test_refusals_of_very_many_networks_are_few_events() -> None:
 
 async def test_operations_that_are_refused_over_a_websocket_are_counted(database_url: str) -> None:
     settings = production(request_log="on", public_read=True)
-    config = configuration(settings, Database(database_url))
+    config = uvicorn_config(settings, Database(database_url))
     async with running(config) as address, greeted(address) as client:
         for number in range(5):
             await client.refusal(f"{number}", "{ users { totalCount } }")
@@ -119,7 +119,7 @@ async def test_operations_that_are_refused_over_a_websocket_are_counted(database
 async def test_operations_over_a_websocket_are_recorded_once_they_are_over(
     settings: Settings, database_url: str
 ) -> None:
-    config = configuration(settings, Database(database_url))
+    config = uvicorn_config(settings, Database(database_url))
     async with running(config) as address, greeted(address) as client:
         assert "errors" not in await client.answer("1", QUERY, variables={"secret": SECRET})
         await client.refusal("2", "{")
@@ -158,7 +158,7 @@ async def test_a_sample_of_nothing_is_nothing(recorded: Any) -> None:
 
 
 async def test_a_full_lane_fails_no_request(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "MAX_ROWS", 0)
+    monkeypatch.setattr(writer, "MAX_ROWS", 0)
     (answer,), found = await recorded(asking())
     assert (answer.status_code, found) == (200, [])
 

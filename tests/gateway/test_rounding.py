@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from digits import data
-from endpoint import Endpoint
 
 from db import Database
 from db.ai_models import AiModel
@@ -16,8 +14,10 @@ from db.ai_tests import AiTest
 from db.dreams import Dream
 from db.importer import import_files
 from db.metrics import Metric
-from factories import make_ai_test, make_dream
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.exact_numbers import data
+from support.factories import make_ai_test, make_dream
+from support.graphql_client import Endpoint
 
 SCORES = {
     "2.675": "2.68",

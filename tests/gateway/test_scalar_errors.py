@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from endpoint import Endpoint
+from support.graphql_client import Endpoint
 
 DATES = "aiTests(filter: {createdAt: {gt: %s}}) { totalCount }"
 MONEY = "aiTests(filter: {cost: {gt: %s}}) { totalCount }"

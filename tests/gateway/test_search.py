@@ -1,10 +1,10 @@
 """Search: by words and their stems; without any, no condition; and of a bounded length."""
 
 import pytest
-from endpoint import Endpoint, codes
 
 from db import Database
-from factories import make_dream
+from support.factories import make_dream
+from support.graphql_client import Endpoint, codes
 
 SEARCH = "query ($words: String) { dreams(search: $words) { nodes { title } totalCount } }"
 TITLES = ["Folding proteins", "Fold a letter", "The protein of the sea"]

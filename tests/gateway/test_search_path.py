@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from endpoint import endpoint
 from sqlalchemy import text
 
 from db import Database
-from gateway.cli import main
+from gateway.cli.main import main
 from gateway.settings import Settings
-from ground import create_database, drop_database
+from support.databases import create_database, drop_database
+from support.graphql_client import endpoint
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 ELSEWHERE = """

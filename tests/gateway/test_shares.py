@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 import httpx2
 import pytest
-from callers import ask, gateway, make_key, production
 from sqlalchemy import text
 from starlette.applications import Starlette
 
 from db import Database
-from db.core import limiter
+from db.core.session import connection_shares
 from gateway.settings import Settings
-from waiting import until
+from support.gateways import ask, gateway, make_key, production
+from support.wait import until
 
 DREAMS = "{ dreams { nodes { id } } }"
 USER = "{ viewer { user { id } } }"
@@ -106,7 +106,7 @@ async def test_a_caller_with_too_much_at_once_is_told_so_and_others_are_served(
     holder: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limiter, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(connection_shares, "WAIT_SECONDS", 0.1)
     key, other = (await make_key(holder, settings)).text, (await make_key(holder, settings)).text
     queries = [f"query Q{n} {{ dreams {{ nodes {{ id }} }} }}" for n in range(12)]
     assert (await ask(app, key, USER)).status_code == 200

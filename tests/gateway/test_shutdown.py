@@ -8,10 +8,10 @@ import pytest
 
 from db import Database
 from gateway.settings import Settings
-from listening import HISTORY, listening
-from served import serving
-from stalling import load, stalled
-from waiting import patience, until
+from support.running_gateway import serving
+from support.stalled_clients import load, stalled
+from support.stream_client import HISTORY, listening
+from support.wait import patience, until
 
 READY = "/api/health/ready"
 ID = {"x-request-id": "test"}

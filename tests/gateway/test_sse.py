@@ -6,16 +6,16 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from callers import make_key, production
 
 from db import Database, api_keys
-from gateway import admission
-from gateway.admission import LARGE
 from gateway.auth import Auth
 from gateway.settings import Settings
-from listening import HISTORY, listening, report
-from served import serving
-from waiting import until
+from gateway.transport import admission
+from gateway.transport.admission import LARGE
+from support.gateways import make_key, production
+from support.running_gateway import serving
+from support.stream_client import HISTORY, listening, report
+from support.wait import until
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"

@@ -11,13 +11,13 @@ import orjson
 import pytest
 
 from db import Database
-from gateway import pace
+from gateway.protocols import slow_clients
 from gateway.settings import Settings
-from graph.core.group import Member
-from listening import listening, request
-from served import Served, serving
-from stalling import FOLLOW, load, narrow, stalled
-from waiting import patience, until
+from graph.core.subscriptions.group import Subscriber
+from support.running_gateway import Served, serving
+from support.stalled_clients import FOLLOW, load, narrow, stalled
+from support.stream_client import listening, request
+from support.wait import patience, until
 
 SOCKETS, STREAMS = 20, 10
 PATH = "/graphql"
@@ -33,13 +33,13 @@ async def served(database: Database) -> AsyncIterator[Served]:
 def members() -> int:
     """How many subscriptions there are in this process."""
     gc.collect()
-    return sum(isinstance(each, Member) for each in gc.get_objects())
+    return sum(isinstance(each, Subscriber) for each in gc.get_objects())
 
 
 async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
     served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
-    monkeypatch.setattr(pace, "STALLED_SECONDS", 1.0)
+    monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 1.0)
     url = served.address + PATH
     stored: list[str] = []
     heard: list[str] = []
@@ -65,8 +65,8 @@ async def test_who_reads_slowly_is_told_everything(
     served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
     """Each message takes longer than one is left alone without taking anything."""
-    monkeypatch.setattr(pace, "STALLED_SECONDS", 3.0)
-    monkeypatch.setattr(pace, "LEAST", 1)
+    monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 3.0)
+    monkeypatch.setattr(slow_clients, "LEAST", 1)
     reader, writer = await asyncio.open_connection(sock=narrow(served.port), limit=2**15)
     writer.write(request({"query": FOLLOW}, "text/event-stream"))
     await until(lambda: members() == 1)

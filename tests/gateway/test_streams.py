@@ -3,14 +3,14 @@
 import pytest
 from starlette.requests import Request
 
-from gateway.callers import Caller, caller
-from gateway.errors import Refused
-from gateway.streams import Stream, Streams
-from gateway.waiting_room import WaitingRoom
+from gateway.auth.clients import Client, client_of
+from gateway.errors import HttpError
+from gateway.protocols.waiting_room import WaitingRoom
+from gateway.transport.connections import OpenStream, OpenStreams
 from graph.core.permission import ANONYMOUS, DEVELOPER
 
-ADA, EVE = Caller("ada", known=True), Caller("eve", known=True)
-NETWORK = Caller("192.0.2.0/24", known=False)
+ADA, EVE = Client("ada", known=True), Client("eve", known=True)
+NETWORK = Client("192.0.2.0/24", known=False)
 
 
 def stay() -> None:
@@ -18,15 +18,15 @@ def stay() -> None:
     raise AssertionError("nobody asked to leave")
 
 
-def refused(streams: Streams, who: Caller | None) -> tuple[int, str, str | None]:
-    with pytest.raises(Refused) as refusal:
+def refused(streams: OpenStreams, who: Client | None) -> tuple[int, str, str | None]:
+    with pytest.raises(HttpError) as refusal:
         streams.admit(who, stay)
     headers = refusal.value.headers or {}
     return refusal.value.status, refusal.value.code, headers.get("retry-after")
 
 
 def test_a_caller_has_so_many_streams_and_others_have_theirs() -> None:
-    streams = Streams(most=0, most_per_caller=2, most_per_network=1)
+    streams = OpenStreams(most=0, most_per_caller=2, most_per_network=1)
     with streams.admit(ADA, stay), streams.admit(EVE, stay), streams.admit(NETWORK, stay):
         with streams.admit(ADA, stay):
             assert refused(streams, ADA) == (429, "RATE_LIMITED", "1")
@@ -36,7 +36,7 @@ def test_a_caller_has_so_many_streams_and_others_have_theirs() -> None:
 
 
 def test_a_process_has_so_many_streams() -> None:
-    streams = Streams(most=2, most_per_caller=0, most_per_network=0)
+    streams = OpenStreams(most=2, most_per_caller=0, most_per_network=0)
     with streams.admit(ADA, stay), streams.admit(None, stay):
         assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
         assert refused(streams, None) == (503, "SERVICE_UNAVAILABLE", "1")
@@ -45,13 +45,13 @@ def test_a_process_has_so_many_streams() -> None:
 
 
 def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
-    streams = Streams(most=0, most_per_caller=1, most_per_network=1)
+    streams = OpenStreams(most=0, most_per_caller=1, most_per_network=1)
     with streams.admit(NETWORK, stay) as first:
         first.belongs_to(ADA)
         first.belongs_to(ADA)
         assert streams.held == {"ada": 1}
         with streams.admit(NETWORK, stay) as second:
-            with pytest.raises(Refused):
+            with pytest.raises(HttpError):
                 second.belongs_to(ADA)
             assert streams.held == {"ada": 1, NETWORK.name: 1}
         first.belongs_to(None)
@@ -61,9 +61,9 @@ def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
 
 def test_unidentified_streams_take_no_place_of_others() -> None:
     gone: list[str] = []
-    streams = Streams(1, 0, 1, WaitingRoom(most=3, most_per_network=2))
+    streams = OpenStreams(1, 0, 1, WaitingRoom(most=3, most_per_network=2))
 
-    def wait(name: str, network: str = "a") -> Stream:
+    def wait(name: str, network: str = "a") -> OpenStream:
         return streams.admit_unidentified(network, stay, lambda: gone.append(name))
 
     with streams.admit(ADA, stay), wait("1") as first, wait("2") as second:
@@ -71,9 +71,9 @@ def test_unidentified_streams_take_no_place_of_others() -> None:
             assert gone == ["1"]
             with wait("4", "b"), wait("5", "b"):
                 assert gone == ["1", "2"]
-        with pytest.raises(Refused):
+        with pytest.raises(HttpError):
             second.belongs_to(EVE)
-        with pytest.raises(Refused):
+        with pytest.raises(HttpError):
             first.belongs_to(EVE)
     assert streams.unidentified.all == streams.unidentified.by_network == {}
     assert (streams.open, streams.identified) == ({}, 0)
@@ -85,9 +85,9 @@ def test_unidentified_streams_take_no_place_of_others() -> None:
 
 
 async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:
-    streams, told = Streams(0, 0, 0), []
+    streams, told = OpenStreams(0, 0, 0), []
 
-    def enter(number: int) -> Stream:
+    def enter(number: int) -> OpenStream:
         def leave() -> None:
             told.append(number)
             stream.__exit__(None, None, None)
@@ -104,7 +104,7 @@ async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:
 
 
 async def test_who_does_not_go_is_told_once_and_not_waited_for() -> None:
-    streams, told = Streams(0, 0, 0), []
+    streams, told = OpenStreams(0, 0, 0), []
     for number in range(3):
         streams.admit(ADA, lambda number=number: told.append(number))
     await streams.drain(0.1)
@@ -113,10 +113,10 @@ async def test_who_does_not_go_is_told_once_and_not_waited_for() -> None:
 
 
 async def test_draining_ends_at_once_when_nobody_is_there() -> None:
-    await Streams(0, 0, 0).drain(3600)
+    await OpenStreams(0, 0, 0).drain(3600)
 
 
 def test_strangers_count_as_their_network_and_the_developer_not_at_all() -> None:
     scope = {"type": "http", "client": ("192.0.2.77", 1), "headers": []}
-    assert caller(Request(scope), ANONYMOUS) == NETWORK
-    assert caller(Request(scope), DEVELOPER) is None
+    assert client_of(Request(scope), ANONYMOUS) == NETWORK
+    assert client_of(Request(scope), DEVELOPER) is None

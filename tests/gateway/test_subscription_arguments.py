@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from endpoint import Endpoint
+
+from support.graphql_client import Endpoint
 
 DIGITS = "0" * 32
 USER = f"user_{DIGITS}"

@@ -15,7 +15,8 @@ import structlog
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from gateway import log_format, telemetry
+from gateway import log_format
+from gateway.middleware import request_log
 from gateway.settings import Settings
 
 SECRET = "hunter2plain"  # noqa: S105  not one of anything
@@ -98,7 +99,7 @@ async def test_a_caller_who_hangs_up(app: Starlette, lines: list[Any]) -> None:
 
 @pytest.mark.usefixtures("_logging")
 def test_lines_of_libraries_have_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(Settings(_env_file=None, log_format="json"))
+    request_log.configure(Settings(_env_file=None, log_format="json"))
     structlog.get_logger().info("ours", answer=42)
     logging.getLogger("library").warning("theirs: %s", "news")
     logging.getLogger("uvicorn.error").info("chatter")
@@ -111,7 +112,7 @@ def test_lines_of_libraries_have_the_same_form(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.usefixtures("_logging")
 def test_a_traceback_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(Settings(_env_file=None, log_format="json"))
+    request_log.configure(Settings(_env_file=None, log_format="json"))
     try:
         raise ValueError("hunter2")
     except ValueError:
@@ -221,6 +222,6 @@ log_format.guard_process()
 
 @pytest.mark.usefixtures("_logging")
 def test_people_get_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(Settings(_env_file=None))
+    request_log.configure(Settings(_env_file=None))
     structlog.get_logger().info("ours", answer=42)
     assert capsys.readouterr().err.split()[1:] == ["[info", "]", "ours", "answer=42"]

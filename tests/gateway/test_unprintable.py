@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from callers import make_key, production
-from endpoint import Endpoint
-from sockets import greeted
 from sqlalchemy import text
 
 from db import Database
-from served import serving
+from support.gateways import make_key, production
+from support.graphql_client import Endpoint
+from support.running_gateway import serving
+from support.websocket_client import greeted
 
 QUERY = '{ config(key: "deep") { value } }'
 CHANGES = "subscription { configChanges { entries { value } } }"

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from callers import ask, gateway, make_key, production
-
 from db import Database
-from factories import make_ai_model, make_ai_test, make_dream, make_user
+from support.factories import make_ai_model, make_ai_test, make_dream, make_user
+from support.gateways import ask, gateway, make_key, production
 
 UNSCORED = {"impossibility_score": None, "confidence": None}
 QUERY = """{

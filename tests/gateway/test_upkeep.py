@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from db import Database
 from db.agents import Agent
-from factories import make_agent
-from gateway import upkeep
-from waiting import until
+from gateway import maintenance
+from support.factories import make_agent
+from support.wait import until
 
 
 async def is_offline(database: Database) -> bool:
@@ -21,8 +21,8 @@ async def is_offline(database: Database) -> bool:
 async def test_silent_agents_are_signed_off(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.05)
-    async with upkeep.upkeep(database):
+    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.05)
+    async with maintenance.run_maintenance(database):
         await make_agent(database, last_active=datetime.now(UTC) - timedelta(hours=1))
         await until(lambda: is_offline(database))
 
@@ -30,7 +30,7 @@ async def test_silent_agents_are_signed_off(
 async def test_agents_have_time_to_report_after_a_start(database: Database) -> None:
     """Nobody took their reports before."""
     await make_agent(database, last_active=datetime.now(UTC) - timedelta(hours=1))
-    async with upkeep.upkeep(database):
+    async with maintenance.run_maintenance(database):
         assert not await is_offline(database)
     assert not await is_offline(database)
 
@@ -41,10 +41,10 @@ async def test_it_goes_on_after_a_failure(server_url: str, reachable: bool, leve
     tables is."""
     database = Database(server_url if reachable else "postgresql://nobody@127.0.0.1:1/nothing")
     with capture_logs() as lines:
-        assert not await upkeep.partition_ahead(database)
-        assert not await upkeep.expire(database, {"changes": timedelta(days=1)})
-        assert not await upkeep.forget_keys(database)
-        await upkeep.sign_off(database)
+        assert not await maintenance.partition_ahead(database)
+        assert not await maintenance.expire(database, {"changes": timedelta(days=1)})
+        assert not await maintenance.remove_expired_keys(database)
+        await maintenance.mark_agents_offline(database)
     assert {line["event"]: line["log_level"] for line in lines} == {
         "partitions could not be made ahead": level,
         "what is too old could not be taken away": level,

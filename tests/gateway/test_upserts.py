@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from callers import Send, gateway, make_key, production, signed_in
-from issuer import AUDIENCE, Issuer
 
 from db import Database
 from db.audit import AuditEntry, Change
 from db.config import ConfigEntry, FeatureFlag
 from db.users import User
-from factories import make_user
+from support.factories import make_user
+from support.gateways import Send, gateway, make_key, production, signed_in
+from support.oidc_issuer import AUDIENCE, Issuer
 
 CALLERS = 40
 

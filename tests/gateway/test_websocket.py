@@ -4,14 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from callers import WHO
-from sockets import PROTOCOL, dialled, greeted, kinds
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from gateway.websocket import socket
-from listening import HISTORY, REPORT, report
-from waiting import until
+from gateway.transport.websocket import connection
+from support.gateways import WHO
+from support.stream_client import HISTORY, REPORT, report
+from support.wait import until
+from support.websocket_client import PROTOCOL, dialled, greeted, kinds
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -182,7 +182,7 @@ async def test_an_operation_that_is_wrong_leaves_the_others_alone(
 
 async def test_too_many_operations_at_once(address: str) -> None:
     async with greeted(address) as client:
-        for number in range(socket.MAX_OPERATIONS):
+        for number in range(connection.MAX_OPERATIONS):
             await client.follow(str(number))
         (error,) = await client.refusal("more", HISTORY)
         assert error["extensions"]["code"] == "RATE_LIMITED"

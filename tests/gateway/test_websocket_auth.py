@@ -6,19 +6,19 @@ from typing import Any
 
 import orjson
 import pytest
-from callers import WHO, make_key, production
-from issuer import AUDIENCE, Issuer
-from sockets import dialled, greeted, serving
 from websockets.exceptions import InvalidStatus
 
 from db import Database, api_keys, users
 from db.users import Role
-from factories import make_user
 from gateway.auth import Auth
 from gateway.settings import Settings
-from gateway.websocket.socket import UNIDENTIFIED
-from listening import HISTORY, port
-from waiting import until
+from gateway.transport.websocket.connection import UNIDENTIFIED
+from support.factories import make_user
+from support.gateways import WHO, make_key, production
+from support.oidc_issuer import AUDIENCE, Issuer
+from support.stream_client import HISTORY, port
+from support.wait import until
+from support.websocket_client import dialled, greeted, serving
 
 pytestmark = pytest.mark.usefixtures("log")
 

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from callers import WHO
-from sockets import dialled, greeted, kinds
 
-from gateway.websocket import socket
-from listening import HISTORY, report
+from gateway.transport.websocket import connection
+from support.gateways import WHO
+from support.stream_client import HISTORY, report
+from support.websocket_client import dialled, greeted, kinds
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -122,7 +122,7 @@ async def test_asking_before_the_greeting(address: str) -> None:
 
 
 async def test_no_greeting_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "INIT_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "INIT_SECONDS", 0.1)
     async with dialled(address) as client:
         await client.say({"type": "ping"})
         expected = (4408, "Connection initialisation timeout")
@@ -158,6 +158,6 @@ async def test_a_message_of_a_megabyte(address: str) -> None:
 
 async def test_too_many_messages_at_once(address: str) -> None:
     async with greeted(address) as client:
-        for _ in range(socket.BURST + 60):
+        for _ in range(connection.BURST + 60):
             await client.say({"type": "pong"})
         assert await client.close_code() == (1013, "Too many messages")

@@ -5,17 +5,17 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sockets import Client, dialled, greeted, raw, running
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from db import Database
-from gateway import frames, pace
-from gateway.serving import configuration
+from gateway.process.serve import uvicorn_config
+from gateway.protocols import slow_clients, websocket
 from gateway.settings import Settings
-from listening import port, report
-from stalling import narrow
-from waiting import patience, until
+from support.stalled_clients import narrow
+from support.stream_client import port, report
+from support.wait import patience, until
+from support.websocket_client import Client, dialled, greeted, raw, running
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -41,7 +41,7 @@ async def news(client: Client) -> str:
 def test_headers_are_those_of_the_standard(length: int) -> None:
     content = b"x" * length
     whole = Frame(Opcode.TEXT, content).serialize(mask=False)
-    assert frames.header(length) + content == whole
+    assert websocket.header(length) + content == whole
 
 
 @pytest.mark.parametrize("length", [1, 60, 61, 62, 63, 64, 256])
@@ -110,9 +110,9 @@ async def test_a_client_that_hangs_up_without_a_word(address: str, log: list[Any
 async def test_a_client_that_answers_no_pings_is_cut_off(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(websocket, "PING_SECONDS", 0.2)
     async with (
-        running(configuration(settings, database)) as address,
+        running(uvicorn_config(settings, database)) as address,
         greeted(address) as healthy,
         raw(address) as (reader, _),
     ):
@@ -125,7 +125,7 @@ async def test_a_client_that_answers_no_pings_is_cut_off(
 async def test_a_client_that_does_not_read_is_cut_off(
     address: str, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 0.5)
     async with greeted(address) as healthy:
         await healthy.follow("s")
         async with dialled(
@@ -143,9 +143,9 @@ async def test_a_client_that_reads_slowly_gets_everything(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In much more time than it is left alone without taking anything, pings included."""
-    monkeypatch.setattr(pace, "STALLED_SECONDS", 4.0)
-    monkeypatch.setattr(pace, "LEAST", 1)
-    monkeypatch.setattr(frames, "PING_SECONDS", 4.0)
+    monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 4.0)
+    monkeypatch.setattr(slow_clients, "LEAST", 1)
+    monkeypatch.setattr(websocket, "PING_SECONDS", 4.0)
     async with dialled(address, sock=narrow(port(address)), max_queue=1, max_size=None) as client:
         await client.greet()
         for number in range(12):
@@ -158,7 +158,7 @@ async def test_a_client_that_reads_slowly_gets_everything(
 
 
 async def test_all_are_sent_elsewhere(database: Database, settings: Settings) -> None:
-    config = configuration(settings, database)
+    config = uvicorn_config(settings, database)
     async with running(config) as address, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(greeted(address)) for _ in range(5)]
         clients.append(await stack.enter_async_context(dialled(address)))
@@ -178,7 +178,7 @@ async def test_all_are_sent_elsewhere(database: Database, settings: Settings) ->
 
 async def test_uvicorn_ends_sockets_that_are_left(database: Database, settings: Settings) -> None:
     async with AsyncExitStack() as stack:
-        async with running(configuration(settings, database)) as address:
+        async with running(uvicorn_config(settings, database)) as address:
             client = await stack.enter_async_context(greeted(address))
             await client.follow("s")
         assert (await client.close_code())[0] == 1012

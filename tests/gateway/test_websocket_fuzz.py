@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings, strategies as st
-from sockets import Client, greeted, raw
 from websockets.frames import Frame, Opcode
 
-from listening import HISTORY, report
-from waiting import patience
+from support.stream_client import HISTORY, report
+from support.wait import patience
+from support.websocket_client import Client, greeted, raw
 
 pytestmark = pytest.mark.usefixtures("log")
 

@@ -8,8 +8,8 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from listening import HISTORY
-from waiting import patience
+from support.stream_client import HISTORY
+from support.wait import patience
 
 pytestmark = pytest.mark.usefixtures("log")
 

@@ -7,12 +7,12 @@ import httpx2
 import pytest
 
 from db import Database
-from gateway import upkeep
+from gateway import maintenance
 from gateway.app import create_app
 from gateway.auth import Auth
 from gateway.settings import Settings
 from golden import world
-from ground import drop_database
+from support.databases import drop_database
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ async def client(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway over the world, whose agents have been silent for years and stay as
     they are however long a test takes. The gateway knows already whom it acts as."""
-    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 3600)
     settings = Settings(_env_file=None)
     auth = Auth(settings, database, clock=lambda: 0.0)
     await auth.developer.principal()

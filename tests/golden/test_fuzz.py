@@ -13,7 +13,7 @@ from schemathesis.graphql import nodes
 
 from golden import world
 from golden.serving import served
-from ground import drop_database
+from support.databases import drop_database
 
 CASES_PER_FIELD = int(os.environ.get("FUZZ_CASES", "15"))
 SDL = Path(__file__).parent.parent.parent / "schema.graphql"

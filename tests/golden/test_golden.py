@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from counting import statements
 from db import Database
+from support.query_count import statements
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.rglob("*.graphql"))

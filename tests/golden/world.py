@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import factories as make
 from db import Database
 from db.core.ids import uuid7
-from ground import create_database
+from support import factories as make
+from support.databases import create_database
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 

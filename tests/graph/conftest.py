@@ -5,19 +5,19 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ai_testing import Write, write
-from reporting import Send, reporting
-from writing import Run, result
 
 from db import Database
 from db.users import Role
-from factories import make_dream, make_user
-from following import Follow, following
 from graph.core.context import Context
-from graph.core.live import Live
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.permission import DEVELOPER, Principal
+from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema
+from support.ai_tests import Write, write
+from support.factories import make_dream, make_user
+from support.ingestion import Send, reporting
+from support.mutations import Run, result
+from support.subscriptions import Follow, following
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def run(database: Database) -> Run:
 
     async def run(
         text: str, variables: dict[str, Any] | None = None, who: Principal = DEVELOPER
-    ) -> Answer:
+    ) -> OperationResult:
         context = Context(database, who, "test-request")
         return await execute(prepare(schema, text), variables, context)
 
@@ -87,12 +87,12 @@ def done(send: Send) -> Callable[..., Awaitable[Any]]:
 
 
 @pytest.fixture
-def live(database: Database) -> Live:
-    return Live(database)
+def live(database: Database) -> SubscriptionBroker:
+    return SubscriptionBroker(database)
 
 
 @pytest.fixture
-async def follow(live: Live) -> AsyncIterator[Follow]:
+async def follow(live: SubscriptionBroker) -> AsyncIterator[Follow]:
     """`await follow(text, variables, who, after)`: a follower of a subscription."""
     async with following(live) as follow:
         yield follow

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from reporting import at
-
 from db.users import Role
 from graph.core.permission import Principal
+from support.ingestion import at
 
 
 def now() -> str:

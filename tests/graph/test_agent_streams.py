@@ -9,16 +9,16 @@ import pytest
 import db
 from db import Database
 from db.core.feed import Position
-from db.core.ingest import Ingestion
-from factories import make_agent
-from following import Follow, Follower, following
+from db.core.ingest.writer import Ingestion
 from graph.core.context import Context
-from graph.core.live import Live, Subscription
-from graph.core.operation import prepare
-from graph.core.outlet import Message
+from graph.core.execution.operation import prepare
 from graph.core.permission import DEVELOPER
+from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
+from graph.core.subscriptions.sink import Message
 from graph.schema import schema
-from waiting import until
+from support.factories import make_agent
+from support.subscriptions import Follow, Follower, following
+from support.wait import until
 
 STATUS = """subscription ($keys: [String!], $statuses: [AgentStatus!], $after: String) {
   agentStatus(keys: $keys, statuses: $statuses, after: $after) {
@@ -28,12 +28,12 @@ STATUS = """subscription ($keys: [String!], $statuses: [AgentStatus!], $after: S
 
 
 @pytest.fixture
-def live(database: Database) -> Live:
-    return Live(database)
+def live(database: Database) -> SubscriptionBroker:
+    return SubscriptionBroker(database)
 
 
 @pytest.fixture
-async def follow(live: Live) -> AsyncIterator[Follow]:
+async def follow(live: SubscriptionBroker) -> AsyncIterator[Follow]:
     async with following(live) as follow:
         yield follow
 
@@ -41,8 +41,8 @@ async def follow(live: Live) -> AsyncIterator[Follow]:
 async def report(database: Database, key: str, status: str, at: datetime | None = None) -> None:
     """As an agent does it."""
     row = {"agent_key": key, "status": status, "current_task": None, "error": None}
-    item = db.reports.report(row, at or datetime.now(UTC), None)
-    assert not await Ingestion(database).take(db.reports.REPORTED, [item])
+    item = db.agents.reports.report(row, at or datetime.now(UTC), None)
+    assert not await Ingestion(database).take(db.agents.reports.REPORTED, [item])
 
 
 def told(message: Any) -> Any:
@@ -136,7 +136,9 @@ async def test_equal_subscriptions_share_their_bytes(database: Database, follow:
     assert len({id(follower.payloads[1]) for follower in followers}) == 1
 
 
-async def test_who_comes_as_the_last_one_leaves_is_told(database: Database, live: Live) -> None:
+async def test_who_comes_as_the_last_one_leaves_is_told(
+    database: Database, live: SubscriptionBroker
+) -> None:
     """At the very moment at which the feed is no longer followed."""
     reader = live.feeds["agents"]
     async with live.running():
@@ -157,7 +159,7 @@ async def test_a_forgotten_agent_is_not_skipped(database: Database, follow: Foll
     follower = await follow(STATUS)
     await follower.number(1)
     async with database.write() as session:
-        await db.reports.forget(session, "a1")
+        await db.agents.reports.forget(session, "a1")
     assert told(await follower.number(2)) == update(removedKeys=["a1"])
 
 
@@ -169,7 +171,7 @@ class Broken(Follower):
 
 
 async def test_a_fault_of_ours_ends_a_subscription_and_says_nothing_of_itself(
-    database: Database, live: Live
+    database: Database, live: SubscriptionBroker
 ) -> None:
     broken = Broken()
     async with live.running():

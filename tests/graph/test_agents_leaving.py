@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from counting import statements
-from db import Database, config, reports
-from db.core.ingest import Ingestion
-from factories import make_agent, make_config_entry
-from following import Follow, Follower, level
-from graph.core.live import Live
-from waiting import until
+from db import Database, config
+from db.agents import reports
+from db.core.ingest.writer import Ingestion
+from graph.core.subscriptions.broker import SubscriptionBroker
+from support.factories import make_agent, make_config_entry
+from support.query_count import statements
+from support.subscriptions import Follow, Follower, level
+from support.wait import until
 
 STATUS = """subscription ($keys: [String!]) { agentStatus(keys: $keys) {
   kind removedKeys agents { key status isStale }
@@ -36,7 +37,7 @@ async def test_an_agent_falls_silent_and_is_offline(database: Database, follow: 
     await follower.number(1)
     await report(database, "a")
     await follower.number(3)
-    await until(lambda: reports.sign_off(database))
+    await until(lambda: reports.mark_offline(database))
     await follower.number(4)
 
     told = [(agent["status"], agent["isStale"]) for agent in agents(follower)]
@@ -79,7 +80,7 @@ async def test_who_comes_back_after_that_is_told_again(database: Database, follo
 
 
 async def test_many_dashboards_read_together(
-    database: Database, live: Live, follow: Follow
+    database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     """Each of them another agent, and all of those report at once."""
     keys = [f"agent-{number}" for number in range(100)]

@@ -6,19 +6,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ai_testing import Write, as_imported, logs, recorded, score, started, traces
-from writing import stored
 
-from counting import statements
 from db import Database
 from db.core.ids import time_of
 from db.dreams import Dream
 from db.notifications import Notification
 from db.progress import ProgressLog
 from db.users import Role
-from factories import make_ai_model, make_config_entry, make_dream
-from graph.core.node import global_id
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.ai_tests import Write, as_imported, logs, recorded, score, started, traces
+from support.factories import make_ai_model, make_config_entry, make_dream
+from support.mutations import stored
+from support.query_count import statements
 
 
 async def test_a_score_counts_for_the_dream(

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 import db
-from counting import statements
 from db import Database
 from db.ai_tests import AiTestStatus, writes
 from db.users import Role
-from factories import make_dream, make_progress_log, make_user
-from following import Follow, Follower, Refused, level
-from graph.core.live import Live
-from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.subscriptions.broker import SubscriptionBroker
+from graph.core.types.node import global_id
+from support.factories import make_dream, make_progress_log, make_user
+from support.query_count import statements
+from support.subscriptions import Follow, Follower, Refused, level
 
 TESTS = """subscription ($id: ID!, $after: String) {
   aiTests(dreamId: $id, after: $after) { kind cursor tests { model status dream { title } } }
@@ -98,7 +98,7 @@ async def test_progress_begins_with_the_newest_log(database: Database, follow: F
 
 
 async def test_a_dream_that_goes_out_of_sight_is_not_told_of(
-    database: Database, live: Live, follow: Follow
+    database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
     dream = await make_dream(database, user_id=ada.id)

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from counting import statements
 from db import Database
 from db.users import Role
-from factories import START, make_user, make_user_action
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.factories import START, make_user, make_user_action
+from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 
 @pytest.mark.parametrize("actions", [1, 5])

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from counting import statements
 from db import Database
 from db.users import Role
-from factories import START, make_config_entry, make_feature_flag, make_user
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.types.node import global_id
+from support.factories import START, make_config_entry, make_feature_flag, make_user
+from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
 MEMBER = Principal(role=Role.MEMBER)
@@ -75,7 +75,7 @@ async def test_of_a_secret_only_its_place_is_shown(
     answer = await run("{ configs { nodes { key kind value reference isPresent } } }")
 
     shown = {"value": None, "reference": "DREAM_SECRET", "isPresent": present}
-    assert answer == Answer(
+    assert answer == OperationResult(
         {"configs": {"nodes": [{"key": "openai", "kind": "SECRET_REFERENCE", **shown}]}}, []
     )
 

@@ -3,20 +3,20 @@
 from typing import Any
 
 import pytest
-from configuring import OPERATOR, configure
-from writing import Run, stored
 
 from db import Database
 from db.audit import AuditEntry
 from db.config import ConfigEntry
-from db.core.credential import Mint
+from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Invalid
-from db.core.secrecy import entropy, fingerprint, holds_secret, is_secret
-from factories import make_config_entry
+from db.core.secret_detection import entropy, fingerprint, holds_secret, is_secret
 from graph.core.context import Context
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.permission import Principal
 from graph.schema import schema
+from support.config import OPERATOR, configure
+from support.factories import make_config_entry
+from support.mutations import Run, stored
 
 RANDOM = "q8Zt3LrW0xKfB7vNcY2m"
 CANARY = "swordfish-canary"
@@ -31,7 +31,7 @@ STORABLE = frozenset(
 def run(database: Database) -> Run:
     """Of a gateway whose operator lets some variables be stored."""
 
-    async def run(text: str, variables: dict[str, Any], who: Principal) -> Answer:
+    async def run(text: str, variables: dict[str, Any], who: Principal) -> OperationResult:
         context = Context(database, who, "test-request", storable_variables=STORABLE)
         return await execute(prepare(schema, text), variables, context)
 
@@ -80,7 +80,9 @@ async def test_a_fingerprint_tells_secrets_apart(
 
     async def shown(secret: str, pepper: bytes) -> Any:
         monkeypatch.setenv("DREAM_SECRET", secret)
-        context = Context(database, OPERATOR, "request", mint=lambda: Mint("test", pepper))
+        context = Context(
+            database, OPERATOR, "request", api_key_codec=lambda: ApiKeyCodec("test", pepper)
+        )
         text = "{ configs(orderBy: [{field: KEY}]) { nodes { key fingerprint } } }"
         answer: Any = await execute(prepare(schema, text), None, context)
         return [node["fingerprint"] for node in answer.data["configs"]["nodes"]]

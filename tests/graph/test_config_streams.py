@@ -7,10 +7,10 @@ import pytest
 import db
 from db import Database
 from db.users import Role
-from factories import make_config_entry, make_feature_flag, make_user
-from following import Follow, Refused
-from graph.core.node import global_id
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.factories import make_config_entry, make_feature_flag, make_user
+from support.subscriptions import Follow, Refused
 
 CONFIG = """subscription ($keys: [String!], $categories: [String!], $after: String) {
   configChanges(keys: $keys, categories: $categories, after: $after) {

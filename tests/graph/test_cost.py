@@ -14,14 +14,14 @@ from graphql import (
 )
 
 from db import Database
-from factories import make_dream, make_user
 from graph.core.context import Context
-from graph.core.cost import declared_cost
-from graph.core.limits import Limits
-from graph.core.node import global_id
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.cost import declared_cost
+from graph.core.execution.limits import Limits
+from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.permission import DEVELOPER
+from graph.core.types.node import global_id
 from graph.schema import schema
+from support.factories import make_dream, make_user
 
 Data = Callable[..., Awaitable[Any]]
 
@@ -171,8 +171,10 @@ async def test_what_costs_too_much_is_not_executed(database: Database) -> None:
 
     message = "The operation costs 1601 points; at most 1000 are allowed. Ask for smaller pages."
     details = {"code": "QUERY_TOO_COMPLEX", "cost": 1601, "maximum": 1000, "requestId": "request-7"}
-    assert refused == Answer(None, [{"message": message, "extensions": details}], executed=False)
-    assert allowed == Answer({"dreams": {"nodes": []}}, [])
+    assert refused == OperationResult(
+        None, [{"message": message, "extensions": details}], executed=False
+    )
+    assert allowed == OperationResult({"dreams": {"nodes": []}}, [])
 
 
 async def test_the_default_of_a_variable_counts(database: Database) -> None:

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from writing import Run, outcome, stored
 
 from db import Database
 from db.audit import AuditEntry
 from db.dreams import Dream
-from factories import make_ai_test, make_dream, make_progress_log
-from graph.core.node import global_id
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.factories import make_ai_test, make_dream, make_progress_log
+from support.mutations import Run, outcome, stored
 
 DELETE = """mutation ($input: DreamInput!) {
   deleteDream(input: $input) {

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 import db
-from counting import statements
 from db import Database
 from db.importer import import_files
 from db.users import Role
-from factories import make_dream, make_user
-from following import Follow, Follower, Refused
-from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.types.node import global_id
+from support.factories import make_dream, make_user
+from support.query_count import statements
+from support.subscriptions import Follow, Follower, Refused
 
 SAMPLE = Path(__file__).parents[1] / "samples/everything.jsonl"
 DREAMS = """subscription ($filter: DreamFilter, $after: String) {

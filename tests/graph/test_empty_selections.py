@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.core.operation import RequestFailed, prepare
+from graph.core.execution.operation import InvalidOperation, prepare
 from graph.schema import schema
 
 EMPTY = [
@@ -22,7 +22,7 @@ EMPTY = [
 
 @pytest.mark.parametrize("text", EMPTY)
 def test_an_empty_selection_set_is_a_syntax_error(text: str) -> None:
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(schema, text)
 
     [error] = failed.value.errors

@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 from db import Database
 from db.core import errors
 from graph.core.context import Context
-from graph.core.errors import (
+from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.permission import ANONYMOUS, PUBLIC
+from graph.core.types.errors import (
     MASKED,
     TIMEOUT,
     Conflict,
@@ -21,9 +23,7 @@ from graph.core.errors import (
     handlers,
     types,
 )
-from graph.core.field import field, value
-from graph.core.operation import Answer, execute, prepare
-from graph.core.permission import ANONYMOUS, PUBLIC
+from graph.core.types.field import field, value
 
 FAILURES = {
     "missing": errors.NotFound(),
@@ -90,7 +90,7 @@ SAVE = """mutation ($how: String!) { result: %s(how: $how) {
 BARE = "mutation ($how: String!) { result: bare(how: $how) { __typename title } }"
 
 
-async def ask(database: Database, document: str, how: str) -> Answer:
+async def ask(database: Database, document: str, how: str) -> OperationResult:
     context = Context(database, ANONYMOUS, "request-7")
     return await execute(prepare(schema, document), {"how": how}, context)
 
@@ -150,7 +150,7 @@ async def test_an_expected_failure_is_a_member_of_the_union(
     database: Database, how: str, result: dict[str, Any]
 ) -> None:
     with capture_logs() as logs:
-        assert await ask(database, SAVE % "save", how) == Answer({"result": result}, [])
+        assert await ask(database, SAVE % "save", how) == OperationResult({"result": result}, [])
 
     assert logs == []
 
@@ -185,7 +185,7 @@ async def test_a_failure_outside_the_union_is_a_coded_error(
     with capture_logs() as logs:
         answer = await ask(database, document, how)
 
-    assert answer == Answer({"result": None}, [error(message, code)])
+    assert answer == OperationResult({"result": None}, [error(message, code)])
     assert logs == []
 
 
@@ -194,14 +194,14 @@ async def test_a_wrong_value_without_a_union_is_bad_user_input(database: Databas
 
     wrong = error("The title is empty.", "BAD_USER_INPUT")
     wrong["extensions"]["errors"] = [{"message": "The title is empty.", "field": "title"}]
-    assert answer == Answer({"result": None}, [wrong])
+    assert answer == OperationResult({"result": None}, [wrong])
 
 
 async def test_what_cannot_be_null_takes_the_data_with_it(database: Database) -> None:
     answer = await ask(database, SAVE % "save", "down")
 
     message = "The database does not answer; try again in a moment."
-    assert answer == Answer(None, [error(message, "SERVICE_UNAVAILABLE")])
+    assert answer == OperationResult(None, [error(message, "SERVICE_UNAVAILABLE")])
 
 
 @pytest.mark.parametrize("how", ["plain", "bug", "sql", "own"])
@@ -212,7 +212,7 @@ async def test_everything_else_is_masked_and_logged_once(
     with capture_logs() as logs:
         answer = await ask(database, document, how)
 
-    assert answer == Answer({"result": None}, [error(MASKED, "INTERNAL_SERVER_ERROR")])
+    assert answer == OperationResult({"result": None}, [error(MASKED, "INTERNAL_SERVER_ERROR")])
     assert logs == [
         {
             "event": "resolver failed",

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from counting import statements
 from db import Database, audit
 from db.users import Role, User
-from factories import make_event, make_user
-from following import Follow, Refused
-from graph.core.live import Live
 from graph.core.permission import Principal
+from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.events.streams import Rates
+from support.factories import make_event, make_user
+from support.query_count import statements
+from support.subscriptions import Follow, Refused
 
 EVENTS = """subscription ($filter: EventFilter, $after: String) {
   events(filter: $filter, after: $after) { kind cursor events { eventType } }
@@ -58,7 +58,7 @@ async def test_a_cursor_goes_on_after_it(database: Database, follow: Follow) -> 
     ],
 )
 async def test_a_filter_costs_a_statement_only_where_it_must(
-    database: Database, live: Live, follow: Follow, filter: Any, sent: int
+    database: Database, live: SubscriptionBroker, follow: Follow, filter: Any, sent: int
 ) -> None:
     follower = await follow(EVENTS, {"filter": filter})
     await follower.number(1)

@@ -4,16 +4,15 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from configuring import configure
-from writing import Run, stored
-
-from counting import statements
 from db import Database
 from db.audit import Change
 from db.config import FeatureFlag, is_on
 from db.users import Role
-from factories import make_feature_flag
 from graph.core.permission import ANONYMOUS, Principal
+from support.config import configure
+from support.factories import make_feature_flag
+from support.mutations import Run, stored
+from support.query_count import statements
 
 
 async def test_a_flag_is_created_and_changed(database: Database, run: Run) -> None:

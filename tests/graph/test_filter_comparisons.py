@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from finding import DREAMS, LOGS, TESTS, Data, found
 
 from db import Database
 from db.users import User
-from factories import make_ai_test, make_dream, make_progress_log, make_user
-from graph.core.node import id_of
+from graph.core.types.node import id_of
+from support.factories import make_ai_test, make_dream, make_progress_log, make_user
+from support.filtering import DREAMS, LOGS, TESTS, Data, found
 
 UPDATED = {
     "old": datetime(2026, 1, 1, tzinfo=UTC),

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from db import Database, ai_tests, dreams
-from db.core.filter import All, Compare, Condition, Either, Not, Some, id_bounds
-from db.core.listing import Slice
-from factories import make_ai_test, make_dream
+from db.core.query.filter import And, Compare, Condition, Exists, Not, Or, id_bounds
+from db.core.query.listing import ListArgs
+from support.factories import make_ai_test, make_dream
 
 MARCH = datetime(2019, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 APRIL = datetime(2019, 4, 1, tzinfo=UTC)
@@ -26,9 +26,9 @@ def created(operator: str, at: datetime) -> Compare:
         (created("eq", MARCH), ["03"]),
         (created("lt", APRIL), ["03"]),
         (created("lte", APRIL), ["03", "04"]),
-        (All((created("gt", MARCH), created("lt", APRIL))), ["03"]),
-        (All((created("gte", APRIL), created("lt", MAY))), ["04"]),
-        (Either((created("eq", MARCH), created("eq", MAY))), ["03", "05"]),
+        (And((created("gt", MARCH), created("lt", APRIL))), ["03"]),
+        (And((created("gte", APRIL), created("lt", MAY))), ["04"]),
+        (Or((created("eq", MARCH), created("eq", MAY))), ["03", "05"]),
         (created("ne", MARCH), ["03", "04", "05"]),
         (Not(created("lt", APRIL)), ["03", "04", "05"]),
     ],
@@ -40,7 +40,7 @@ async def test_a_time_reads_only_the_partitions_it_meets(
     for at in (MARCH, APRIL, MAY):
         await make_ai_test(database, dream_id=dream, created_at=at)
 
-    where = ai_tests.LISTING.conditions(Slice(condition))
+    where = ai_tests.LISTING.conditions(ListArgs(condition))
     plan = await _plan(database, ai_tests.AiTest.select().where(*where))
 
     read = [month for month in ("03", "04", "05") if f"ai_tests_y2019m{month}" in plan]
@@ -60,9 +60,9 @@ def test_several_times_bound_the_id_by_the_first_and_the_last() -> None:
 async def test_a_time_of_related_tests_reads_one_partition(database: Database) -> None:
     for at in (MARCH, APRIL):
         await make_ai_test(database, created_at=at)
-    march = Some("tests", created("eq", MARCH))
-    for condition in (march, All((march, Not(Some("tests", created("lt", MARCH)))))):
-        where = dreams.LISTING.conditions(Slice(condition))
+    march = Exists("tests", created("eq", MARCH))
+    for condition in (march, And((march, Not(Exists("tests", created("lt", MARCH)))))):
+        where = dreams.LISTING.conditions(ListArgs(condition))
         plan = await _plan(database, dreams.Dream.select().where(*where))
 
         assert "ai_tests_y2019m03" in plan

@@ -4,17 +4,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from finding import DREAMS, Data, found
 
-from counting import statements
 from db import Database
-from factories import make_ai_test, make_dream, make_user
-from graph.core.filter import MAX_CONDITIONS, MAX_LEVELS, MAX_VALUES
-from graph.core.node import global_id
-from graph.core.operation import Answer, RequestFailed, prepare
+from graph.core.execution.operation import InvalidOperation, OperationResult, prepare
+from graph.core.types.filter import MAX_CONDITIONS, MAX_LEVELS, MAX_VALUES
+from graph.core.types.node import global_id
 from graph.schema import schema
+from support.factories import make_ai_test, make_dream, make_user
+from support.filtering import DREAMS, Data, found
+from support.query_count import statements
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ async def test_a_filter_that_makes_no_sense_is_refused(
     ],
 )
 def test_a_filter_the_schema_does_not_have_is_no_valid_document(filter: str) -> None:
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(schema, f"{{ dreams(filter: {filter}) {{ totalCount }} }}")
 
     codes = {error.extensions["code"] for error in failed.value.errors}

@@ -11,7 +11,7 @@ from graphql import (
     print_schema,
 )
 
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.schema import schema
 
 WHOLE = get_introspection_query(
@@ -22,7 +22,7 @@ WHOLE = get_introspection_query(
 )
 
 
-async def test_tools_learn_the_whole_schema(run: Callable[..., Awaitable[Answer]]) -> None:
+async def test_tools_learn_the_whole_schema(run: Callable[..., Awaitable[OperationResult]]) -> None:
     answer = orjson.loads((await run(WHOLE)).body)
     learnt = build_client_schema(answer["data"])
 

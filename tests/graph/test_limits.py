@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, parse
 
-from graph.core import limits
-from graph.core.limits import INTROSPECTION_DEPTH, Limits
-from graph.core.operation import RequestFailed, prepare
+from graph.core.execution import limits
+from graph.core.execution.limits import INTROSPECTION_DEPTH, Limits
+from graph.core.execution.operation import InvalidOperation, prepare
 from graph.schema import schema
 
 LIMITS = Limits()
@@ -31,7 +31,7 @@ MOST_CALLS = 2_000_000
 
 def refused(text: str) -> list[tuple[str, str]]:
     """The messages and codes that a document is refused with."""
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(schema, text)
     return [(error.message, error.extensions["code"]) for error in failed.value.errors]
 
@@ -165,7 +165,7 @@ def test_every_limit_can_be_another_or_none() -> None:
     text = "{ a: viewer { role @skip(if: true) } node(id: 1) { id } }"
     strict = Limits(depth=1, aliases=0, directives=0, root_fields=1, selections=3)
 
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(schema, text, limits=strict)
 
     assert [error.message for error in failed.value.errors] == [
@@ -174,7 +174,7 @@ def test_every_limit_can_be_another_or_none() -> None:
         SAID.format(3, "fields"),
     ]
     assert prepare(schema, text, limits=Limits(tokens=0, cost=0)).kind == "query"
-    with pytest.raises(RequestFailed, match="more than 5 tokens"):
+    with pytest.raises(InvalidOperation, match="more than 5 tokens"):
         prepare(schema, text, limits=Limits(tokens=5))
 
 
@@ -294,6 +294,6 @@ def _try(text: str) -> set[str]:
     """Prepares a document; the codes it is refused with, if it is."""
     try:
         prepare(schema, text)
-    except RequestFailed as failed:
+    except InvalidOperation as failed:
         return {error.extensions["code"] for error in failed.errors}
     return set()

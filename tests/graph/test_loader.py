@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import strawberry
 
-from counting import statements
 from db import Database
 from db.ai_models import AiModel
 from db.dreams import Dream
-from factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
 from graph.core.context import Context, Info
-from graph.core.field import field
+from graph.core.execution.operation import execute, prepare
 from graph.core.loader import Many, One
-from graph.core.node import global_id
-from graph.core.operation import execute, prepare
 from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
+from graph.core.types.field import field
+from graph.core.types.node import global_id
 from graph.users import UserById
+from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
+from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
 

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from counting import statements
 from db import Database
-from db.core import partition
 from db.core.ids import uuid7
+from db.core.schema import partition
 from db.metrics import Metric
 from db.users import Role
-from factories import START, make_metric
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.types.node import global_id
+from support.factories import START, make_metric
+from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"metrics:read"}))
 MEMBER = Principal(role=Role.MEMBER)
@@ -182,7 +182,7 @@ async def test_a_series_has_no_more_than_10_000_points(database: Database, run: 
         enough = await run(document, {"from": "2026-01-15T12:01:00Z"})
         refused = await run(document, {"from": "2026-01-15T12:00:00Z"})
 
-    assert enough == Answer({"metricSeries": [{"count": "1"}] * 10_000}, [])
+    assert enough == OperationResult({"metricSeries": [{"count": "1"}] * 10_000}, [])
     assert [(error["message"], error["extensions"]["code"]) for error in refused.errors] == [
         ("More than 10000 points; take a wider bucket or a shorter span.", "BAD_USER_INPUT")
     ]

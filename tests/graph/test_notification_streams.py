@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 import db
-from counting import statements
 from db import Database
 from db.users import Role
-from factories import make_notification, make_user
-from following import Follow, Refused, level
-from graph.core.live import Live
-from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.subscriptions.broker import SubscriptionBroker
+from graph.core.types.node import global_id
 from graph.usage import Load
+from support.factories import make_notification, make_user
+from support.query_count import statements
+from support.subscriptions import Follow, Refused, level
 
 NOTIFICATIONS = """subscription ($after: String) {
   notifications(after: $after) { kind cursor notifications { id title readAt } }
@@ -90,7 +90,9 @@ async def test_a_notification_costs_others_nothing(database: Database, follow: F
     assert [len(follower.messages) for follower in followers] == [2, 1, 1, 2, *[1] * 6]
 
 
-async def test_who_is_nobody_has_none(database: Database, live: Live, follow: Follow) -> None:
+async def test_who_is_nobody_has_none(
+    database: Database, live: SubscriptionBroker, follow: Follow
+) -> None:
     operator = await follow(NOTIFICATIONS, who=Principal(role=Role.OPERATOR))
     user = await make_user(database)
     member_ = await follow(NOTIFICATIONS, who=member(user))

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from counting import statements
 from db import Database
 from db.users import Role
-from factories import START, make_notification, make_user
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.types.node import global_id
+from support.factories import START, make_notification, make_user
+from support.query_count import statements
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 NOBODY = Principal(role=Role.MEMBER)
 
@@ -49,7 +49,7 @@ async def test_the_viewer_reads_his_own(database: Database, run: Run, others: in
     with statements(database, exactly=5):
         answer = await run(document, who=who)
 
-    assert answer == Answer(
+    assert answer == OperationResult(
         {
             "notifications": {
                 "totalCount": 2,
@@ -83,7 +83,7 @@ async def test_no_filter_reaches_those_of_others(database: Database, run: Run, r
     }"""
     answer = await run(document, who=await viewer(database, role))
 
-    assert answer == Answer({"notifications": {"totalCount": 0, "nodes": []}}, [])
+    assert answer == OperationResult({"notifications": {"totalCount": 0, "nodes": []}}, [])
 
 
 async def test_an_id_finds_only_ones_own(database: Database, run: Run) -> None:
@@ -98,7 +98,7 @@ async def test_an_id_finds_only_ones_own(database: Database, run: Run) -> None:
     with statements(database, exactly=1):
         answer = await run(document, {"own": own, "foreign": foreign}, who=who)
 
-    assert answer == Answer(
+    assert answer == OperationResult(
         {"own": {"id": own}, "foreign": None, "nodes": [None, {"id": own, "title": "Tested"}]}, []
     )
 
@@ -114,7 +114,7 @@ async def test_whoever_is_no_user_has_none(database: Database, run: Run, who: Pr
     answer = await run(document, {"id": id}, who=who)
 
     nothing: dict[str, Any] = {"totalCount": 0, "nodes": []}
-    assert answer == Answer(
+    assert answer == OperationResult(
         {"node": None, "notifications": nothing, "unreadNotificationCount": 0}, []
     )
 

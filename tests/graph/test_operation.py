@@ -8,15 +8,21 @@ import pytest
 import strawberry
 from structlog.testing import capture_logs
 
-from counting import statements
 from db import Database
-from graph.core import operation
 from graph.core.context import Context
-from graph.core.errors import MASKED, TIMEOUT
-from graph.core.field import field
-from graph.core.operation import MAX_ERRORS, Answer, RequestFailed, execute, prepare
+from graph.core.execution import operation
+from graph.core.execution.operation import (
+    MAX_ERRORS,
+    InvalidOperation,
+    OperationResult,
+    execute,
+    prepare,
+)
 from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
+from graph.core.types.errors import MASKED, TIMEOUT
+from graph.core.types.field import field
 from graph.schema import schema
+from support.query_count import statements
 
 
 def never() -> Awaitable[int]:
@@ -46,13 +52,13 @@ extra = strawberry.Schema(query=Query)
 
 def failure(text: str, name: str | None = None) -> list[tuple[str, dict[str, Any]]]:
     """Why a document cannot be executed: messages and extensions."""
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(schema, text, name)
     assert str(failed.value) == "; ".join(error.message for error in failed.value.errors)
     return [(error.message, error.extensions) for error in failed.value.errors]
 
 
-async def ask(database: Database, text: str, name: str | None = None) -> Answer:
+async def ask(database: Database, text: str, name: str | None = None) -> OperationResult:
     """The answer of the extra schema."""
     return await execute(
         prepare(extra, text, name), None, Context(database, ANONYMOUS, "request-7")
@@ -130,8 +136,8 @@ def test_one_of_several_operations_must_be_named() -> None:
 async def test_the_operation_named_is_the_one_that_runs(database: Database) -> None:
     text = "query A { a: fine } query B { ...Fields } fragment Fields on Query { b: fine }"
 
-    assert await ask(database, text, "A") == Answer({"a": 1}, [])
-    assert await ask(database, text, "B") == Answer({"b": 1}, [])
+    assert await ask(database, text, "A") == OperationResult({"a": 1}, [])
+    assert await ask(database, text, "B") == OperationResult({"b": 1}, [])
     assert (prepare(extra, text, "B").name, prepare(extra, text, "B").kind) == ("B", "query")
     assert prepare(extra, "{ fine }").name is None
 
@@ -230,7 +236,7 @@ async def test_a_failed_resolver_is_masked_and_logged_once(database: Database) -
     with capture_logs() as logs:
         answer = await ask(database, "{ fine broken }")
 
-    assert answer == Answer({"fine": 1, "broken": None}, [masked(1, 8, "broken")])
+    assert answer == OperationResult({"fine": 1, "broken": None}, [masked(1, 8, "broken")])
     (line,) = logs
     assert isinstance(line.pop("exc_info"), ZeroDivisionError)
     assert line == {
@@ -246,7 +252,7 @@ async def test_every_failed_resolver_is_told_by_its_path(database: Database) -> 
         answer = await ask(database, "{ things { fine broken } }")
 
     assert [line["path"] for line in logs] == [[0, "broken"], [1, "broken"]]
-    assert answer == Answer(
+    assert answer == OperationResult(
         {"things": [{"fine": 1, "broken": None}, {"fine": 1, "broken": None}]},
         [masked(1, 17, "things", 0, "broken"), masked(1, 17, "things", 1, "broken")],
     )
@@ -261,5 +267,5 @@ async def test_an_operation_that_takes_too_long_is_given_up(
         answer = await ask(database, "{ fine things { never } }")
 
     extensions = {"code": "TIMEOUT", "requestId": "request-7"}
-    assert answer == Answer(None, [{"message": TIMEOUT, "extensions": extensions}])
+    assert answer == OperationResult(None, [{"message": TIMEOUT, "extensions": extensions}])
     assert logs == []

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from paging import DREAMS, Data
 
-from counting import statements
 from db import Database
-from factories import make_ai_test, make_dream, make_user
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
+from support.factories import make_ai_test, make_dream, make_user
+from support.paging import DREAMS, Data
+from support.query_count import statements
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 EDGES_OF_TESTS = """query ($orderBy: [AiTestOrder!], $after: String, $before: String) {
     aiTests(orderBy: $orderBy, after: $after, before: $before) { edges { cursor } } }"""
@@ -22,7 +22,7 @@ TERMS = [[]] + [
 ]
 
 
-def refusal(answer: Answer) -> str | None:
+def refusal(answer: OperationResult) -> str | None:
     """What a refused list says, or None when it was not refused."""
     if not answer.errors:
         return None

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from paging import DREAMS, TESTS, TESTS_OF_DREAMS, Data, check_walks, cursors_of, page
-from plain_model import DREAM_ORDERS, TEST_ORDERS, model
-from random_queries import filters, orders, sent
-from random_rows import Row, World, hold, printed
 
-from counting import statements
 from db import Database
-from factories import START, make_dream, make_user
-from graph.core.node import global_id
+from graph.core.types.node import global_id
+from support.factories import START, make_dream, make_user
+from support.paging import DREAMS, TESTS, TESTS_OF_DREAMS, Data, check_walks, cursors_of, page
+from support.plain_model import DREAM_ORDERS, TEST_ORDERS, model
+from support.query_count import statements
+from support.random_queries import filters, orders, sent
+from support.random_rows import Row, World, hold, printed
 
 many_examples = settings(
     max_examples=40,

@@ -7,15 +7,11 @@ from uuid import UUID
 import pytest
 import strawberry
 
-from counting import statements
 from db import Database
 from db.users import Role
-from factories import make_ai_model, make_ai_test, make_dream, make_user
 from graph.core.context import Context
-from graph.core.field import field
-from graph.core.needs import undeclared
-from graph.core.node import global_id
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.required_access import undeclared_inputs
 from graph.core.permission import (
     ADMIN,
     ANONYMOUS,
@@ -28,7 +24,11 @@ from graph.core.permission import (
     Principal,
     scope,
 )
+from graph.core.types.field import field
+from graph.core.types.node import global_id
 from graph.schema import schema
+from support.factories import make_ai_model, make_ai_test, make_dream, make_user
+from support.query_count import statements
 
 MEMBERS = Principal(role=Role.MEMBER)
 SCHEMA_KEY = Principal(role=Role.MEMBER, scopes=frozenset({"schema:read"}))
@@ -46,7 +46,7 @@ EVERYBODY = {
     "admin": ADMINS,
 }
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 
 @strawberry.type
@@ -98,11 +98,11 @@ async def ask(
 
 
 def test_every_field_of_the_schema_declares_its_access() -> None:
-    assert list(undeclared(schema._schema)) == []
+    assert list(undeclared_inputs(schema._schema)) == []
 
 
 def test_fields_that_declare_nothing_are_reported() -> None:
-    assert list(undeclared(extra._schema)) == [
+    assert list(undeclared_inputs(extra._schema)) == [
         "Query.forgotten",
         "Vault.gold",
         "Query.guess(more:)",
@@ -217,7 +217,7 @@ async def test_one_field_too_many_refuses_the_whole_operation(database: Database
     with statements(database, exactly=0):
         answer = await run("{ dreams { nodes { title } } users { totalCount } }", who=MEMBERS)
 
-    assert answer == Answer(
+    assert answer == OperationResult(
         data=None,
         errors=[
             {
@@ -289,8 +289,8 @@ async def test_a_node_of_a_type_one_may_not_read_is_null(database: Database, run
     with statements(database, exactly=1):
         found = await run(document, variables, who=MEMBERS)
 
-    assert refused == Answer({"node": None, "nodes": [None]}, [])
-    assert found == Answer(
+    assert refused == OperationResult({"node": None, "nodes": [None]}, [])
+    assert found == OperationResult(
         {"node": {"__typename": "AiTest", **variables}, "nodes": [variables]}, []
     )
 
@@ -308,7 +308,7 @@ async def test_a_field_of_a_node_is_guarded_behind_its_interface(
     assert [error["message"] for error in refused.errors] == [
         "AiModel.tests needs the role MEMBER, and of a key with scopes tests:read."
     ]
-    assert found == Answer({"node": {"tests": {"totalCount": 0}}}, [])
+    assert found == OperationResult({"node": {"tests": {"totalCount": 0}}}, [])
 
 
 async def test_the_viewer_is_whoever_asks(database: Database, run: Run) -> None:
@@ -320,8 +320,8 @@ async def test_the_viewer_is_whoever_asks(database: Database, run: Run) -> None:
     somebody = await run("{ viewer { user { id } role scopes } }", who=who)
     limited = await run("{ viewer { user { id } role scopes } }", who=key)
 
-    assert nobody == Answer({"viewer": {"user": None, "role": None, "scopes": []}}, [])
+    assert nobody == OperationResult({"viewer": {"user": None, "role": None, "scopes": []}}, [])
     shown = {"user": {"id": global_id(user)}, "role": "MEMBER", "scopes": []}
-    assert somebody == Answer({"viewer": shown}, [])
+    assert somebody == OperationResult({"viewer": shown}, [])
     scopes = ["tests:read", "users:read"]
-    assert limited == Answer({"viewer": {**shown, "role": None, "scopes": scopes}}, [])
+    assert limited == OperationResult({"viewer": {**shown, "role": None, "scopes": scopes}}, [])

@@ -17,10 +17,10 @@ from sqlalchemy import text
 
 from db import Database
 from graph.core.context import Context
-from graph.core.operation import execute, prepare
+from graph.core.execution.operation import execute, prepare
 from graph.core.permission import DEVELOPER
 from graph.schema import schema
-from ground import REAL_FILES
+from support.databases import REAL_FILES
 
 FROM, TO = "2024-01-01T00:00:00.000000Z", "2025-01-01T00:00:00.000000Z"
 GUIDE = """

@@ -4,17 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from ai_testing import Write, logs, recorded, score
-from writing import ERRORS, Run, stored
 
 from db import Database
 from db.ai_tests import AiTest
 from db.audit import AuditEntry
 from db.progress import ProgressLog
 from db.users import Role
-from factories import make_dream, make_user
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, Principal
+from support.ai_tests import Write, logs, recorded, score
+from support.factories import make_dream, make_user
+from support.mutations import ERRORS, Run, stored
 
 BULK = f"""mutation ($input: RecordAiTestsInput!) {{
   answer: recordAiTests(input: $input) {{
@@ -146,7 +146,7 @@ async def test_one_bad_test_keeps_no_other_out(
     ]
     answer = await run(BULK, {"input": {"tests": tests}}, ada)
 
-    assert answer == Answer(
+    assert answer == OperationResult(
         {
             "answer": {
                 "__typename": "RecordedAiTests",

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from reporting import NOW, ONE, Send, at
-from writing import Run, mutation
 
-from db.core import ingest
 from db.core.ids import uuid7
+from db.core.ingest import writer
 from db.users import Role
 from graph.core.permission import ANONYMOUS, Principal
+from support.ingestion import NOW, ONE, Send, at
+from support.mutations import Run, mutation
 
 EVENT = {"eventType": "deployed", "source": "ci"}
 EVENTS = "{ events { nodes { id eventType source severity payload metadata timestamp } } }"
@@ -153,7 +153,7 @@ async def test_too_many_items_at_once(done: Any) -> None:
 async def test_a_full_lane_says_when_to_come_back(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "MAX_ROWS", 1)
+    monkeypatch.setattr(writer, "MAX_ROWS", 1)
     answer = await send("logEvents", {"events": [EVENT] * 2})
     (error,) = answer.errors
     assert error["extensions"]["code"] == "RATE_LIMITED"

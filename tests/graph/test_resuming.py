@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 import db
-from counting import statements
 from db import Database
 from db.ai_tests import writes
 from db.users import Role
-from factories import make_agent, make_agent_report, make_dream, make_event, make_user
-from following import following
-from graph.core.live import Live
-from graph.core.node import global_id
 from graph.core.permission import DEVELOPER, Principal
-from graph.core.steps import MAX_ROWS
+from graph.core.subscriptions.broker import SubscriptionBroker
+from graph.core.subscriptions.updates import MAX_ROWS
+from graph.core.types.node import global_id
+from support.factories import make_agent, make_agent_report, make_dream, make_event, make_user
+from support.query_count import statements
+from support.subscriptions import following
 
 Change = Callable[[Database, Any, int], Awaitable[Any]]
 
@@ -78,7 +78,7 @@ async def test_what_came_while_nobody_followed_is_told(database: Database, name:
     change, field = STREAMS[name]
     field = field.replace("$dream", global_id(world.dream))
 
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         first = await (await follow(after(field, "null"), who=who)).number(1)
     for number in range(3):
         for other in (event, dream, tried, setting):
@@ -86,7 +86,7 @@ async def test_what_came_while_nobody_followed_is_told(database: Database, name:
                 await other(database, world, -1 - number)
         await make_event(database)
         await change(database, world, number)
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         follower = await follow(after(field, f'"{first["cursor"]}"'), who=who)
         messages = await follower.until(lambda messages: "told 2" in str(messages))
 
@@ -106,11 +106,11 @@ def values(message: dict[str, Any]) -> list[Any]:
 async def test_more_than_one_message_holds(database: Database) -> None:
     """Every event is told, and each message begins where the one before ended."""
     text = "subscription ($after: String) { events(after: $after) { cursor events { seq } } }"
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         first = await (await follow(text)).number(1)
     async with database.write() as session:
         stored = [str((await make_event(session)).seq) for _ in range(2 * MAX_ROWS + 1)]
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         follower = await follow(text, {"after": first["cursor"]})
         messages = await follower.until(lambda m: sum(len(u["events"]) for u in m) >= len(stored))
 
@@ -124,10 +124,10 @@ async def test_many_come_back_at_once(database: Database) -> None:
     """As after a restart, to a process that has read nothing yet."""
     await make_agent(database, agent_key="a", last_active=datetime.now(UTC))
     text = "subscription { agentStatus { kind cursor agents { key isStale } } }"
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         cursor = (await (await follow(text)).number(1))["cursor"]
     await make_agent_report(database, agent_key="a")
-    async with following(Live(database)) as follow:
+    async with following(SubscriptionBroker(database)) as follow:
         with statements(database, at_most=20):
             back = [follow(text, after=cursor) for _ in range(500)]
             told = [await follower.number(1) for follower in await asyncio.gather(*back)]

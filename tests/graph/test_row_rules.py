@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import Executable, select, text
 
 from db import Database
-from db.core.listing import Slice
-from db.core.page import Window
+from db.core.query.keyset import PageArgs
+from db.core.query.listing import ListArgs
 from db.dreams import LISTING, Dream
 from db.users import Role
-from factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.types.node import global_id
+from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
 
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 EVER = 'from: "1970-01-01T00:00:00Z"'
 
 
@@ -128,11 +128,11 @@ async def test_aggregates(run: Run, world: dict[str, Any]) -> None:
 
 
 async def test_pages_per_parent(database: Database, world: dict[str, Any]) -> None:
-    seen = database.seen_by(member(world["bob"]).sight)
+    seen = database.scoped_to(member(world["bob"]).visibility)
 
     async with seen.read() as session:
         pages = await LISTING.pages(
-            session, (Dream.user_id,), [world["ada"].id], Slice(window=Window(first=5))
+            session, (Dream.user_id,), [world["ada"].id], ListArgs(window=PageArgs(first=5))
         )
 
     assert [dream.title for dream in pages[world["ada"].id].records] == ["public dream"]
@@ -144,7 +144,7 @@ async def test_pages_per_parent(database: Database, world: dict[str, Any]) -> No
 async def test_a_statement_that_no_rule_can_limit_is_not_sent(
     database: Database, statement: Executable
 ) -> None:
-    seen = database.seen_by(ANONYMOUS.sight)
+    seen = database.scoped_to(ANONYMOUS.visibility)
 
     with pytest.raises(RuntimeError, match="No rule on rows"):
         async with seen.read() as session:

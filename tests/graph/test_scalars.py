@@ -11,10 +11,10 @@ from hypothesis import given, strategies as st
 
 from db import Database
 from graph.core.context import Context
-from graph.core.field import field
-from graph.core.operation import Answer, RequestFailed, execute, prepare
+from graph.core.execution.operation import InvalidOperation, OperationResult, execute, prepare
 from graph.core.permission import ANONYMOUS, PUBLIC
-from graph.core.scalars import LARGEST, BigInt
+from graph.core.types.field import field
+from graph.core.types.scalars import LARGEST, BigInt
 from graph.schema import schema
 
 MOMENT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -177,7 +177,9 @@ async def test_values_in_the_text_and_in_variables_are_read_alike(database: Data
         "json": {"a": [1, None, "b"]},
     }
 
-    said = Answer({"echo": ["2026-11-20 09:30:00+00:00", "0.5", 2**32, {"a": [1, None, "b"]}]}, [])
+    said = OperationResult(
+        {"echo": ["2026-11-20 09:30:00+00:00", "0.5", 2**32, {"a": [1, None, "b"]}]}, []
+    )
     assert await execute(prepare(echo, inline), None, context) == said
     assert await execute(prepare(echo, document), variables, context) == said
 
@@ -185,7 +187,7 @@ async def test_values_in_the_text_and_in_variables_are_read_alike(database: Data
 def test_a_wrong_value_in_the_text_is_a_fault_of_the_document() -> None:
     document = '{ echo(time: "noon", money: "1", number: 1, json: 1) }'
 
-    with pytest.raises(RequestFailed) as failed:
+    with pytest.raises(InvalidOperation) as failed:
         prepare(echo, document)
 
     (error,) = failed.value.errors

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 
 from db import Database
-from factories import make_agent_report
-from following import Follow, Follower
-from graph.core.errors import MASKED
-from graph.core.live import Live
-from waiting import until
+from graph.core.subscriptions.broker import SubscriptionBroker
+from graph.core.types.errors import MASKED
+from support.factories import make_agent_report
+from support.subscriptions import Follow, Follower
+from support.wait import until
 
 STATUS = "subscription { agentStatus { kind agents { key isStale } } }"
 HISTORY = "subscription { agentHistory { kind } }"
@@ -35,7 +35,7 @@ def told(follower: Follower) -> tuple[str, str]:
 
 
 async def test_who_cannot_be_told_who_is_silent_is_sent_away(
-    database: Database, live: Live, follow: Follow
+    database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     """Of that there is no row in the feed; who follows the rows alone goes on."""
     status, history = await follow(STATUS), await follow(HISTORY)
@@ -55,7 +55,7 @@ async def test_who_cannot_be_told_who_is_silent_is_sent_away(
 
 
 async def test_who_is_being_told_something_is_sent_away_after_it(
-    database: Database, live: Live, follow: Follow
+    database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     follower = await follow("subscription { agentStatus { kind } }")
     await follower.number(1)

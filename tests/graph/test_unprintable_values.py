@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from db import Database
 from graph.core.context import Context
-from graph.core.errors import MASKED
-from graph.core.field import field
-from graph.core.operation import execute, prepare
+from graph.core.execution.operation import execute, prepare
 from graph.core.permission import ANONYMOUS, PUBLIC
-from graph.core.scalars import BigInt, scalars
+from graph.core.types.errors import MASKED
+from graph.core.types.field import field
+from graph.core.types.scalars import BigInt, scalars
 
 
 @strawberry.type

@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import text
 
 import db
-from counting import statements
 from db import Database
-from db.core import partition
+from db.core.schema import partition
 from db.core.table import Table
 from db.users import Role
-from factories import make_dream, make_event
 from graph.core.context import Context
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.permission import DEVELOPER, Principal
 from graph.schema import schema
+from support.factories import make_dream, make_event
+from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
-Run = Callable[..., Awaitable[Answer]]
+Run = Callable[..., Awaitable[OperationResult]]
 
 USAGE = "{ usage { name rows totalBytes tableBytes indexBytes partitions } }"
 HEALTH = """{
@@ -224,7 +224,7 @@ async def test_an_ordinary_role_sees_only_its_own_connections_at_work(ordinary: 
     document = "{ databaseHealth { connections { active } } }"
     answer = await execute(prepare(schema, document), None, Context(ordinary, DEVELOPER, "request"))
 
-    assert answer == Answer({"databaseHealth": {"connections": {"active": 1}}}, [])
+    assert answer == OperationResult({"databaseHealth": {"connections": {"active": 1}}}, [])
 
 
 @pytest.mark.parametrize(("role", "codes"), [(Role.MEMBER, ["FORBIDDEN"]), (Role.OPERATOR, [])])

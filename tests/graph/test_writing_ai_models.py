@@ -4,16 +4,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from writing import ERRORS, Run, outcome, stored
 
-from counting import statements
 from db import Database
 from db.ai_models import AiModel
 from db.audit import AuditEntry, Change
 from db.users import Role
-from factories import make_ai_model
-from graph.core.node import global_id
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.factories import make_ai_model
+from support.mutations import ERRORS, Run, outcome, stored
+from support.query_count import statements
 
 TOKENS = "This must be a number from 0 to 1,000,000,000,000."
 KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"models:write"}))

@@ -4,19 +4,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ai_testing import Write, logs, recorded, score, started, traces
-from writing import Run, stored
 
-from counting import statements
 from db import Database
 from db.ai_tests import AiTest
 from db.ai_tests.writes import cost_of
 from db.audit import AuditEntry
 from db.users import Role
-from factories import make_dream
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.ai_tests import Write, logs, recorded, score, started, traces
+from support.factories import make_dream
+from support.mutations import Run, stored
+from support.query_count import statements
 
 
 def test_costs_are_rounded_half_up() -> None:
@@ -106,7 +106,7 @@ async def test_a_key_for_tests_runs_them(database: Database, run: Run, dream: An
     done = await run(complete, {"input": {**test, **score(30)}}, key)
 
     ended = {**test, "status": "COMPLETED", "impossibilityScore": 30.0}
-    assert done == Answer({"completeAiTest": ended}, [])
+    assert done == OperationResult({"completeAiTest": ended}, [])
 
 
 @pytest.mark.parametrize(("public", "typename"), [(True, "Forbidden"), (False, "NotFound")])

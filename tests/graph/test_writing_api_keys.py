@@ -4,21 +4,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from writing import ERRORS, Run, outcome, stored
 
 from db import Database
 from db.api_keys import ApiKey
 from db.audit import AuditEntry, Change
-from db.core.credential import Mint
+from db.core.api_key_format import ApiKeyCodec
 from db.users import Role
-from factories import make_user
 from graph.core.context import Context
-from graph.core.node import global_id
-from graph.core.operation import Answer, execute, prepare
+from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.types.node import global_id
 from graph.schema import schema
+from support.factories import make_user
+from support.mutations import ERRORS, Run, outcome, stored
 
-MINT = Mint("test", b"pepper")
+MINT = ApiKeyCodec("test", b"pepper")
 CREATED = f"""__typename
   ... on ApiKeyCreated {{ secret apiKey {{ id service prefix scopes expiresAt user {{ id }} }} }}
   {ERRORS}"""
@@ -30,8 +30,8 @@ LIST = "query ($all: Boolean) { apiKeys(everybodys: $all) { totalCount nodes { p
 def run(database: Database) -> Run:
     """As everywhere, with a mint."""
 
-    async def run(text: str, variables: Any = None, who: Principal = DEVELOPER) -> Answer:
-        context = Context(database, who, "test-request", mint=lambda: MINT)
+    async def run(text: str, variables: Any = None, who: Principal = DEVELOPER) -> OperationResult:
+        context = Context(database, who, "test-request", api_key_codec=lambda: MINT)
         return await execute(prepare(schema, text), variables, context)
 
     return run

@@ -4,17 +4,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from configuring import configure
-from writing import Run, stored
 
-from counting import statements
 from db import Database
 from db.audit import AuditEntry, Change
 from db.config import ConfigEntry
 from db.users import Role
-from factories import make_config_entry, make_user
-from graph.core.node import global_id
 from graph.core.permission import Principal
+from graph.core.types.node import global_id
+from support.config import configure
+from support.factories import make_config_entry, make_user
+from support.mutations import Run, stored
+from support.query_count import statements
 
 
 async def test_a_setting_is_created_and_changed(database: Database, run: Run) -> None:

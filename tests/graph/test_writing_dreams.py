@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from writing import Run, stored
 
 from db import Database
 from db.audit import AuditEntry, Change
 from db.dreams import Dream
-from factories import make_dream
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, Principal
+from graph.core.types.node import global_id
+from support.factories import make_dream
+from support.mutations import Run, stored
 
 CREATE = """mutation ($input: CreateDreamInput!) {
   createDream(input: $input) {
@@ -109,7 +109,7 @@ async def test_the_same_key_fifty_times_at_once_makes_one_dream(
     """Whoever is told to try again, because too many wait for the database, does so."""
     input = {"title": "Fly", "idempotencyKey": "one"}
 
-    async def create() -> Answer:
+    async def create() -> OperationResult:
         while errors := (answer := await run(CREATE, {"input": input}, ada)).errors:
             assert [error["extensions"]["code"] for error in errors] == ["SERVICE_UNAVAILABLE"]
         return answer

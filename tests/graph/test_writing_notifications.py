@@ -1,17 +1,17 @@
 """Notifications are marked as read by those they are for, and by nobody else."""
 
 import pytest
-from writing import Run, stored
 
-from counting import statements
 from db import Database
 from db.audit import AuditEntry, Change
 from db.notifications import Notification
 from db.users import Role
-from factories import START, make_notification, make_user
-from graph.core.node import global_id
-from graph.core.operation import Answer
+from graph.core.execution.operation import OperationResult
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.types.node import global_id
+from support.factories import START, make_notification, make_user
+from support.mutations import Run, stored
+from support.query_count import statements
 
 READ = """mutation ($input: MarkNotificationReadInput!) {
   markNotificationRead(input: $input) {
@@ -39,7 +39,7 @@ async def test_a_notification_is_read_once(database: Database, run: Run, ada: Pr
     [change] = await stored(database, Change)
     read_at = notification.read_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     shown = {"__typename": "Notification", "title": "Tested", "readAt": read_at}
-    assert first == again == Answer({"markNotificationRead": shown}, [])
+    assert first == again == OperationResult({"markNotificationRead": shown}, [])
     assert (entry.actor, entry.operation) == (ada.user_id, "markNotificationRead")
     assert (change.noun, change.entity_id, change.kind) == (
         "notifications",
@@ -89,7 +89,7 @@ async def test_all_are_read_up_to_a_time(database: Database, run: Run, ada: Prin
 
     changed = [change.entity_id for change in await stored(database, Change)]
     unread = [each.id for each in await stored(database, Notification) if each.read_at is None]
-    assert some == rest == Answer({"markAllNotificationsRead": {"readCount": 1}}, [])
+    assert some == rest == OperationResult({"markAllNotificationsRead": {"readCount": 1}}, [])
     assert changed == [old.id, new.id]
     assert unread == [foreign.id]
 

@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from writing import ERRORS, Run, outcome, stored
 
-from counting import statements
 from db import Database
 from db.audit import AuditEntry, Change
 from db.users import Role, User
-from factories import make_dream, make_user
-from graph.core.node import global_id
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.types.node import global_id
+from support.factories import make_dream, make_user
+from support.mutations import ERRORS, Run, outcome, stored
+from support.query_count import statements
 
 WALLET = "0x" + "ad" * 20
 OPERATOR = Principal(role=Role.OPERATOR)

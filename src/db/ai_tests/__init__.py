@@ -12,13 +12,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
 from db.ai_models import MAX_TOKENS
-from db.core import check
-from db.core.batch import Key, grouped
-from db.core.database import ReadSession
-from db.core.filter import Relation
-from db.core.listing import Listing, by_name
-from db.core.sight import Sight
-from db.core.span import Bucket, Span, bucket_of
+from db.core.query.batch import Key, grouped
+from db.core.query.filter import Relation
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.query.time_range import Bucket, TimeRange, bucket_start
+from db.core.session.database import ReadSession
+from db.core.session.row_rules import Visibility
 from db.core.table import (
     Count,
     CreatedAt,
@@ -31,6 +30,7 @@ from db.core.table import (
     choice,
     percent,
 )
+from db.core.values import validation
 
 
 class AiTestStatus(StrEnum):
@@ -64,33 +64,33 @@ class AiTest(Table):
     id: Mapped[Id]
     dream_id: Mapped[UUID] = mapped_column(ForeignKey("dreams.id", ondelete="CASCADE"))
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    provider: Mapped[str] = checked(check.PROVIDER)
-    model: Mapped[str] = checked(check.string())
+    provider: Mapped[str] = checked(validation.PROVIDER)
+    model: Mapped[str] = checked(validation.string())
     impossibility_score: Mapped[Score | None] = mapped_column(index=True)
     confidence: Mapped[Score | None]
-    reasoning: Mapped[str | None] = checked(check.string(check.MAX_TEXT, 0))
-    duration: Mapped[Count | None] = checked(check.within(0, MAX_DURATION))
-    tokens_used: Mapped[Count | None] = checked(check.within(0, MAX_TOKENS))
-    cost: Mapped[Money | None] = checked(check.within(0, MAX_COST))
+    reasoning: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
+    duration: Mapped[Count | None] = checked(validation.within(0, MAX_DURATION))
+    tokens_used: Mapped[Count | None] = checked(validation.within(0, MAX_TOKENS))
+    cost: Mapped[Money | None] = checked(validation.within(0, MAX_COST))
     status: Mapped[str] = choice(AiTestStatus, "status", server_default=AiTestStatus.PENDING)
-    test_parameters: Mapped[Json] = checked(check.OBJECT)
+    test_parameters: Mapped[Json] = checked(validation.OBJECT)
     completed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     cost_derived: Mapped[bool] = mapped_column(server_default=text("false"))
 
     @classmethod
-    def visible(cls, sight: Sight) -> ColumnElement[bool]:
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
         """Those of visible dreams: the rule of dreams applies inside."""
-        return true() if sight.shared else cls.dream_id.in_(select(dreams.Dream.id))
+        return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
 COMPARED = timedelta(days=7)
 DECAYED = timedelta(days=30)
 SPENT = timedelta(days=30)
 
-LISTING: Listing = Listing(
+LISTING: ListSpec = ListSpec(
     AiTest,
-    filters=by_name(
+    filters=columns_by_name(
         AiTest.dream_id,
         AiTest.user_id,
         AiTest.provider,
@@ -141,7 +141,7 @@ DREAM = (AiTest.dream_id,)
 MODEL = (AiTest.provider, AiTest.model)
 
 
-def compared(span: Span) -> Executable:
+def compared(span: TimeRange) -> Executable:
     """Completed tests per provider and model, lowest average first and models without a score last;
     the last 7 days by default."""
     return (
@@ -152,7 +152,7 @@ def compared(span: Span) -> Executable:
     )
 
 
-def by_category(span: Span) -> Executable:
+def by_category(span: TimeRange) -> Executable:
     """Completed tests of ACTIVE dreams per category, lowest average first and categories without a
     score last."""
     category = dreams.Dream.category
@@ -166,7 +166,7 @@ def by_category(span: Span) -> Executable:
     )
 
 
-def spent(span: Span) -> Executable:
+def spent(span: TimeRange) -> Executable:
     """Tokens and cost per user, provider and model, highest cost first; the last 30 days by
     default."""
     statement = select(AiTest.user_id, *MODEL, *USED)
@@ -178,11 +178,11 @@ def spent(span: Span) -> Executable:
 
 
 async def decays(
-    session: ReadSession, dream_ids: Sequence[Key], span: Span, bucket: Bucket
+    session: ReadSession, dream_ids: Sequence[Key], span: TimeRange, bucket: Bucket
 ) -> dict[Key, list[Any]]:
     """Per dream the average and the lowest score and the numbers of its completed tests, in each
     bucket that has any; the last 30 days by default."""
-    start = bucket_of(AiTest.created_at, bucket)
+    start = bucket_start(AiTest.created_at, bucket)
     where = (*COMPLETED, *span.or_last(DECAYED).of(AiTest.id))
     return await grouped(session, DREAM, dream_ids, start, *DECAY, where=where, by=(start,))
 
@@ -193,7 +193,9 @@ async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, An
     return {key: rows[0] for key, rows in found.items()}
 
 
-async def statistics(session: ReadSession, models: Sequence[Key], span: Span) -> dict[Key, Any]:
+async def statistics(
+    session: ReadSession, models: Sequence[Key], span: TimeRange
+) -> dict[Key, Any]:
     """Per provider and model the same as `compared`, over the whole span."""
     where = (*COMPLETED, *span.of(AiTest.id))
     found = await grouped(session, MODEL, models, *AVERAGES, where=where)

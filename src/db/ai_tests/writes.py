@@ -12,16 +12,17 @@ from uuid import UUID
 
 from db import ai_models, audit, config, dreams, progress
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus
-from db.core import check, partition
-from db.core.clock import check_time
-from db.core.database import Database, WriteSession
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.ids import uuid7
 from db.core.numeric import rounded
-from db.core.sight import EVERYTHING
+from db.core.schema import partition
+from db.core.session.clock import check_time
+from db.core.session.database import Database, WriteSession
+from db.core.session.row_rules import UNRESTRICTED
+from db.core.values import validation
 from db.dreams import Dream, DreamStatus
-from db.importer.progress import recompute
 from db.notifications import Notification
+from db.progress.replay import recompute
 
 OPEN = (AiTestStatus.PENDING, AiTestStatus.RUNNING)
 DREAM_ACHIEVED = "DREAM_ACHIEVED"
@@ -65,7 +66,7 @@ async def record(
     **values: Any,
 ) -> Any:
     """Stores a test of a dream that has ended elsewhere. Raises Invalid."""
-    check.refuse(ended({"status": status, **values}))
+    validation.raise_if_invalid(ended({"status": status, **values}))
     at = session.now() if at is None else at
     values |= await _derived(session, values["provider"], values["model"], values)
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
@@ -78,7 +79,7 @@ async def make_room(database: Database, at: datetime) -> None:
     """Makes the partition of a test of that time, if it is missing. Raises Invalid for a time at
     which it cannot have been run."""
     check_time(at, await database.now(), "at")
-    async with database.seen_by(EVERYTHING).write() as session:
+    async with database.scoped_to(UNRESTRICTED).write() as session:
         await partition.ensure(session, AiTest, [at])
 
 

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core import check
-from db.core.database import Database, WriteSession
 from db.core.errors import Conflict
+from db.core.session.database import Database, WriteSession
 from db.core.table import CreatedAt, Table, checked
+from db.core.values import validation
 
 KEPT = timedelta(hours=48)
-KEY = check.string()
+KEY = validation.string()
 BATCH_ROWS = 5_000
 
 
@@ -48,7 +48,9 @@ class Claim:
 
 def check_key(key: str) -> None:
     """Raises Invalid for a text that is too short or too long to be a key."""
-    check.refuse(check.found({"idempotency_key": KEY}, {"idempotency_key": key}))
+    validation.raise_if_invalid(
+        validation.field_errors({"idempotency_key": KEY}, {"idempotency_key": key})
+    )
 
 
 async def claim(session: WriteSession, wanted: Claim) -> UUID | None:

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
 
-from db.core import check
-from db.core.check import Check
+from db.core.values import validation
+from db.core.values.validation import Check
 
 type_map = {
     str: Text,
@@ -52,7 +52,7 @@ Id = Annotated[UUID, mapped_column(primary_key=True)]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 Count = Annotated[int, mapped_column(BigInteger)]
-Score = Annotated[Decimal, mapped_column(Numeric(5, 2), info={"check": check.PERCENT})]
+Score = Annotated[Decimal, mapped_column(Numeric(5, 2), info={"check": validation.PERCENT})]
 Money = Annotated[Decimal, mapped_column(Numeric(10, 6), info={"money": True})]
 Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
 Json = Annotated[dict[str, Any], mapped_column(server_default=text("'{}'"))]
@@ -77,7 +77,7 @@ class Table(DeclarativeBase):
     @classmethod
     def cleaned(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of columns as they are stored. Raises Invalid with all that is wrong."""
-        check.refuse(check.found(cls.checks, values))
+        validation.raise_if_invalid(validation.field_errors(cls.checks, values))
         sent = [name for name in cls.checks if values.get(name) is not None]
         return {**values, **{name: cls.checks[name].clean(values[name]) for name in sent}}
 
@@ -102,7 +102,7 @@ def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[A
     """A text column that holds one of the names of an enumeration, as GraphQL prints it."""
     names = ", ".join(f"'{value}'" for value in values)
     constraint = CheckConstraint(f"{column} in ({names})", name=column)
-    info = {"choices": values, "check": check.one_of(tuple(values), said="")}
+    info = {"choices": values, "check": validation.one_of(tuple(values), said="")}
     return mapped_column(Text, constraint, info=info, **options)
 
 

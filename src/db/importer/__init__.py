@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from db.core.database import Database
+from db.core.session.database import Database
 from db.importer.lines import Source as Source
 from db.importer.load import Import
 from db.importer.report import (

@@ -29,14 +29,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import aliased
 
 from db.agents import MADE_AT, Agent, AgentReport, of_same_agent
+from db.agents.reports import ERRORS_KEPT, newer
 from db.core import ids
-from db.core.database import WriteSession
-from db.core.rfc3339 import print_time
+from db.core.session.database import WriteSession
+from db.core.values.rfc3339 import print_time
 from db.importer.kinds import Row
 from db.importer.places import place
 from db.importer.recordset import insertion, plain, recordset
 from db.importer.report import Counts
-from db.reports import ERRORS_KEPT, newer
 
 REPORT = (
     *("id", "agent_key", "status", "current_task", "performance_metrics", "error"),

@@ -26,10 +26,10 @@ from pydantic_core import PydanticCustomError
 from db.agents import AgentStatus
 from db.ai_models import MAX_TOKENS
 from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
-from db.core import json
-from db.core.email import is_address, normalised
 from db.core.ids import EPOCH, uuid7
-from db.core.rfc3339 import read_time
+from db.core.values import json
+from db.core.values.email import is_address, normalised
+from db.core.values.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
 from db.events import EventSeverity
 from db.metrics import MAX_VALUE

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 import orjson
 
-from db.core.connect import connect
-from db.core.url import ConnectionInfo
+from db.core.connections.connect import connect
+from db.core.connections.url import ConnectionInfo
 from db.importer.csv_rows import CsvReader, CsvRow
 from db.importer.lines import DAMAGE, Line, Source
 

@@ -17,17 +17,17 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from db import feeds
-from db.core.clock import AHEAD, Clock
-from db.core.database import Database, WriteSession
 from db.core.error_facts import summary
+from db.core.session.clock import MAX_AHEAD, Clock
+from db.core.session.database import Database, WriteSession
 from db.importer.kinds import BadLine, Repeats
 from db.importer.lines import Line, Source
-from db.importer.months import Months
+from db.importer.months import PartitionCreator
 from db.importer.parse import parse
-from db.importer.progress import recompute
 from db.importer.rejects import NotWritten, Rejects
 from db.importer.report import FileReport, OnProgress, Progress, Reject, Report
-from db.importer.store import Entry, Stored, store
+from db.importer.store import ImportRow, StoreResult, store
+from db.progress.replay import recompute
 
 BATCH_LINES = 2_000
 BATCH_BYTES = 2 * 2**20
@@ -41,15 +41,15 @@ NOT_TOLD = {"dream", "test"}  # kinds of lines that leave no row in a feed
 _REFUSED = ("22", "23", "54")
 
 
-class Stopped(Exception):
+class ImportStopped(Exception):
     """A line is bad, and the import is to stop at the first of these."""
 
 
 @dataclass(slots=True)
-class Batch:
+class LineBatch:
     """Lines that are stored together; `position` is how far the file was read for them."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ImportRow] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     size: int = 0
     position: int = 0
@@ -60,7 +60,9 @@ class Batch:
         try:
             if line.problem:
                 raise BadLine(line.problem)
-            self.entries.append(Entry(line.number, line.text, *parse(line.record, repeats, latest)))
+            self.entries.append(
+                ImportRow(line.number, line.text, *parse(line.record, repeats, latest))
+            )
         except BadLine as bad:
             self.rejects.append(Reject(line.number, line.renamed(str(bad)), line.text))
 
@@ -71,22 +73,22 @@ class Batch:
         return lines >= BATCH_LINES or self.size >= BATCH_BYTES
 
 
-async def batches(source: Source, clock: Clock) -> AsyncGenerator[Batch, None]:
+async def batches(source: Source, clock: Clock) -> AsyncGenerator[LineBatch, None]:
     """All lines of a file in batches. Steps aside every few lines for whoever else has work."""
-    batch, repeats = Batch(), Repeats()
+    batch, repeats = LineBatch(), Repeats()
     for line in source:
-        batch.add(line, repeats, clock.now() + AHEAD)
+        batch.add(line, repeats, clock.now() + MAX_AHEAD)
         if line.number % LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
         if batch.full:
             batch.position = source.position
             yield batch
-            batch = Batch()
+            batch = LineBatch()
     batch.position = source.size
     yield batch
 
 
-async def prefetched(source: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
+async def prefetched(source: AsyncGenerator[LineBatch, None]) -> AsyncGenerator[LineBatch, None]:
     """Batches, each read while the one before it is being stored."""
     async with aclosing(source):
         upcoming = asyncio.ensure_future(anext(source, None))
@@ -110,7 +112,7 @@ class Import:
         self.strict = strict
         self.on_progress = on_progress
         self.report = Report()
-        self._months = Months(database)
+        self._months = PartitionCreator(database)
         self._tested: set[UUID] = set()
 
     async def run(self, sources: Sequence[Source]) -> Report:
@@ -120,7 +122,7 @@ class Import:
         try:
             for source in sources:
                 await self._file(source)
-        except Stopped:
+        except ImportStopped:
             self.report.stopped = True
         except NotWritten as error:
             self.report.unwritten = str(error)
@@ -155,11 +157,11 @@ class Import:
         number = f".{same}" if same > 1 else ""
         return self.rejects_dir / f"{path.name}{number}.rejects.jsonl"
 
-    async def _store(self, batch: Batch, rejects: Rejects) -> Stored:
+    async def _store(self, batch: LineBatch, rejects: Rejects) -> StoreResult:
         """Raises Stopped, with nothing of the batch stored, when strict and a line is bad, and
         NotWritten."""
         entries = sorted(batch.entries, key=lambda entry: entry.rank)
-        stored = Stored(rejects=batch.rejects)
+        stored = StoreResult(rejects=batch.rejects)
         try:
             self._check(stored)
             await self._months.ensure(entries)
@@ -171,12 +173,12 @@ class Import:
             rejects.add(bad[:1] if self.strict else bad)
         return stored
 
-    def _check(self, stored: Stored) -> None:
+    def _check(self, stored: StoreResult) -> None:
         if self.strict and stored.rejects:
-            raise Stopped
+            raise ImportStopped
 
     async def _attempt(
-        self, session: WriteSession, entries: Sequence[Entry], stored: Stored
+        self, session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
     ) -> None:
         """Stores entries; where PostgreSQL refuses one of them, all but that one."""
         try:
@@ -192,7 +194,7 @@ class Import:
             await self._attempt(session, entries[:middle], stored)
             await self._attempt(session, entries[middle:], stored)
 
-    def _note(self, stored: Stored, report: FileReport) -> None:
+    def _note(self, stored: StoreResult, report: FileReport) -> None:
         for kind, counts in stored.kinds.items():
             report.kinds[kind].add(counts)
         self.report.users_created += stored.users_created

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from db.core import partition
-from db.core.database import Database
-from db.importer.store import TABLES, Entry
+from db.core.schema import partition
+from db.core.session.database import Database
+from db.importer.store import TABLES, ImportRow
 
 TIMES = {
     "test": "created_at",
@@ -15,14 +15,14 @@ TIMES = {
 }
 
 
-class Months:
+class PartitionCreator:
     """Makes partitions on demand and remembers which are there."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: set[tuple[str, datetime]] = set()
 
-    async def ensure(self, entries: Iterable[Entry]) -> None:
+    async def ensure(self, entries: Iterable[ImportRow]) -> None:
         """Makes those that are missing, in a transaction of their own: it holds up writers."""
         wanted = {
             (entry.kind, partition.month(entry.row[TIMES[entry.kind]]))

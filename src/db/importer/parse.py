@@ -11,10 +11,11 @@ from pydantic.alias_generators import to_camel
 from db.agents import AgentReport
 from db.ai_models import AiModel
 from db.ai_tests import AiTest
-from db.core import json, secrecy
-from db.core.check import DOCUMENT, found
+from db.core import secret_detection
 from db.core.errors import FieldError
 from db.core.table import Table
+from db.core.values import json
+from db.core.values.validation import DOCUMENT, field_errors
 from db.dreams import Dream
 from db.events import Event
 from db.importer.kinds import (
@@ -87,15 +88,17 @@ def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tupl
     if faults := [_said(fault) for fault in _faults(TABLES[line.kind], row)]:
         raise BadLine("; ".join(faults))
     if not isinstance(line, DreamLine | AiModelLine):
-        row = secrecy.masked_row(row)
+        row = secret_detection.masked_row(row)
     return line.kind, row
 
 
 def _faults(table: type[Table], row: Row) -> Iterator[FieldError]:
     """What the columns of a table refuse of a row; JSON is bounded in all of them."""
-    yield from found(table.checks, row)
+    yield from field_errors(table.checks, row)
     documents = {name: value for name, value in row.items() if isinstance(value, dict)}
-    yield from found(dict.fromkeys(documents.keys() - table.checks.keys(), DOCUMENT), documents)
+    yield from field_errors(
+        dict.fromkeys(documents.keys() - table.checks.keys(), DOCUMENT), documents
+    )
 
 
 def _said(fault: FieldError) -> str:

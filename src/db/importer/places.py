@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from db.core import ids
-from db.core.batch import wanted
-from db.core.database import WriteSession
+from db.core.query.batch import requested_keys
+from db.core.session.database import WriteSession
 from db.core.table import Table
 from db.importer.kinds import Row
 from db.importer.recordset import insertion
@@ -34,7 +34,7 @@ async def _stored(
 ) -> list[UUID]:
     """The ids of all rows of these times."""
     id = table.columns()[0]
-    asked = wanted((id, id), [(ids.floor(at), ids.ceiling(at)) for at in times])
+    asked = requested_keys((id, id), [(ids.floor(at), ids.ceiling(at)) for at in times])
     found = select(id).where(id >= asked.c.k0, id <= asked.c.k1)
     return [id for (id,) in await session.rows(found)]
 

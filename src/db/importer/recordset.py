@@ -25,8 +25,8 @@ from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from db.core import json
 from db.core.table import Table
+from db.core.values import json
 from db.importer.kinds import Row
 from db.importer.report import Counts
 

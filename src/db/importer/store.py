@@ -13,8 +13,8 @@ from db import identity
 from db.agents import AgentReport
 from db.ai_models import AiModel
 from db.ai_tests import AiTest
-from db.core.database import WriteSession
 from db.core.ids import uuid7
+from db.core.session.database import WriteSession
 from db.core.table import Table
 from db.dreams import Dream
 from db.events import Event
@@ -55,7 +55,7 @@ METRIC = ("id", "metric_name", "value", "unit", "tags", "timestamp")
 
 
 @dataclass(slots=True, frozen=True)
-class Entry:
+class ImportRow:
     """One good line: its number, its text, its kind, and the row it becomes."""
 
     line: int
@@ -74,7 +74,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Stored:
+class StoreResult:
     """What became of a batch; `tested` are the dreams that its tests belong to."""
 
     kinds: dict[str, Counts] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Stored:
     tested: set[UUID] = field(default_factory=set)
     users_created: int = 0
 
-    def add(self, other: "Stored") -> None:
+    def add(self, other: "StoreResult") -> None:
         """Adds what became of another part of the batch."""
         for kind, more in other.kinds.items():
             self.kinds.setdefault(kind, Counts()).add(more)
@@ -91,16 +91,16 @@ class Stored:
         self.users_created += other.users_created
 
 
-async def store(session: WriteSession, entries: Sequence[Entry]) -> Stored:
+async def store(session: WriteSession, entries: Sequence[ImportRow]) -> StoreResult:
     """Stores entries, sorted by rank, and says what became of them."""
-    stored = Stored()
+    stored = StoreResult()
     for kind, same in groupby(entries, key=lambda entry: entry.kind):
         stored.kinds[kind] = await _store_kind(session, kind, list(same), stored)
     return stored
 
 
 async def _store_kind(
-    session: WriteSession, kind: str, entries: list[Entry], stored: Stored
+    session: WriteSession, kind: str, entries: list[ImportRow], stored: StoreResult
 ) -> Counts:
     rows = [entry.row for entry in entries]
     match kind:
@@ -141,7 +141,7 @@ async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
     return counts(len(rows), await session.rows(statement))
 
 
-async def _dreams(session: WriteSession, rows: Sequence[Row], stored: Stored) -> Counts:
+async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResult) -> Counts:
     """A dream that is there stays as it is, and so does its owner: it may have been edited."""
     known = await _ids(session, Dream.import_key, {row["import_key"] for row in rows})
     new = [row for row in rows if row["import_key"] not in known]
@@ -163,7 +163,7 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
 
 
 async def _of_known_dreams(
-    session: WriteSession, entries: Sequence[Entry], stored: Stored
+    session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
 ) -> list[Row]:
     """The rows of tests whose dream is there; the others are rejected."""
     dreams = await _ids(session, Dream.import_key, {entry.row["dream_key"] for entry in entries})

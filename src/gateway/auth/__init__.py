@@ -14,23 +14,23 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from db import Database
-from db.core.credential import PREFIX
+from db.core.api_key_format import PREFIX
 from db.feeds import CHANGES
+from gateway.auth.api_keys import ApiKeys
+from gateway.auth.browser_session import COOKIE, BrowserSession
+from gateway.auth.challenges import InvalidCredential, invalid_credential, unauthenticated
+from gateway.auth.clients import network_of
+from gateway.auth.credential_cache import Clock
 from gateway.auth.developer import Developer
 from gateway.auth.failed_sign_ins import FailedSignIns, name_of
-from gateway.auth.keys import Keys
-from gateway.auth.minting import mint
-from gateway.auth.recent import Clock
-from gateway.auth.refusal import NotValid, invalid, unauthenticated
-from gateway.auth.session import COOKIE, Session
+from gateway.auth.pepper import api_key_codec
+from gateway.auth.revalidation import CredentialRevalidator
 from gateway.auth.tokens import Tokens
-from gateway.auth.watch import Watch
-from gateway.callers import network_of
-from gateway.errors import Refused
-from gateway.proxies import is_from_elsewhere
+from gateway.errors import HttpError
+from gateway.middleware.forwarded import is_from_elsewhere
 from gateway.settings import Settings
-from graph.core.budget import MEMORY, Budget
 from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
+from graph.core.quota import MEMORY, Budget
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
 DEVELOPMENT = ""  # stands for the credential that development does without; no credential is empty
@@ -51,14 +51,14 @@ class Auth:
         self, settings: Settings, database: Database, clock: Clock = time.monotonic
     ) -> None:
         self.settings = settings
-        database = database.lent_to("auth")
-        self.keys = Keys(database, clock)
+        database = database.borrowed_by("auth")
+        self.keys = ApiKeys(database, clock)
         self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
         self.developer = Developer(database, clock)
         self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
-        database.hints.hearers.append(self._forget_absent)
-        self.session = Session(clock)
-        self.watch = Watch(self)
+        database.wakeups.listeners.append(self._forget_absent)
+        self.session = BrowserSession(clock)
+        self.watch = CredentialRevalidator(self)
 
     async def principal(
         self, connection: HTTPConnection, authorization: str | None = None
@@ -70,9 +70,9 @@ class Auth:
             return await self._without_credential(connection)
         try:
             return await self._signed_in(given, network_of(connection))
-        except NotValid as reason:
+        except InvalidCredential as reason:
             log.info("credential refused", reason=str(reason))
-            raise invalid() from None
+            raise invalid_credential() from None
 
     async def _signed_in(self, given: list[str], network: str) -> Principal:
         """The principal of a credential, unless its network has failed too often. Raises NotValid,
@@ -84,8 +84,8 @@ class Auth:
         generation = failed.generation
         try:
             principal = await self.holder(_bearer(given))
-        except NotValid as invalid:
-            await failed.failed(network, name, invalid, generation)
+        except InvalidCredential as invalid_credential:
+            await failed.failed(network, name, invalid_credential, generation)
             raise
         failed.succeeded(name)
         return principal
@@ -96,7 +96,7 @@ class Auth:
             if self.tokens:
                 await self.tokens.claims(_bearer(given))
                 return
-        except NotValid:
+        except InvalidCredential:
             pass
         raise await self.failed.refusal(network)
 
@@ -125,7 +125,7 @@ class Auth:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What goes on beside the requests: the issuer's keys come in, the use of keys goes out."""
-        work = [self.keys.flushing(), self.watch.going_on()]
+        work = [self.keys.flushing(), self.watch.run_forever()]
         work += [self.tokens.issuer.refresh()] if self.tokens else []
         tasks = [asyncio.create_task(each) for each in work]
         try:
@@ -143,20 +143,20 @@ class Auth:
         if text == DEVELOPMENT:
             return await self.developer.principal()
         if text.startswith(PREFIX):
-            return await self.keys.principal(mint(self.settings), text)
+            return await self.keys.principal(api_key_codec(self.settings), text)
         if self.tokens is None:
-            raise NotValid("not a key, and no issuer of tokens is set")
+            raise InvalidCredential("not a key, and no issuer of tokens is set")
         return await self.tokens.principal(text)
 
-    async def renew(self, texts: Collection[str]) -> None:
+    async def refresh(self, texts: Collection[str]) -> None:
         """Reads who holds credentials that were found valid, all together. Raises Unavailable."""
         keys = {text for text in texts if text.startswith(PREFIX)}
         if keys:
-            await self.keys.renew(mint(self.settings), keys)
+            await self.keys.refresh(api_key_codec(self.settings), keys)
         if DEVELOPMENT in texts:
-            await self.developer.renew()
+            await self.developer.refresh()
         if self.tokens:
-            await self.tokens.renew(set(texts) - keys - {DEVELOPMENT})
+            await self.tokens.refresh(set(texts) - keys - {DEVELOPMENT})
 
     async def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
@@ -189,7 +189,7 @@ def _given(connection: HTTPConnection, authorization: str | None) -> list[str]:
 def _bearer(given: list[str]) -> str:
     scheme, _, text = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not 0 < len(text) <= MAX_CREDENTIAL:
-        raise NotValid("not one bearer credential of an acceptable size")
+        raise InvalidCredential("not one bearer credential of an acceptable size")
     return text
 
 
@@ -201,4 +201,4 @@ def _check_same_origin(connection: HTTPConnection) -> None:
     site = connection.headers.get("sec-fetch-site", "none")
     if connection.headers.get("origin", own) != own or site not in ("same-origin", "none"):
         message = "In development, pages of other sites need a key: send `Authorization: Bearer`."
-        raise Refused(message, 403)
+        raise HttpError(message, 403)

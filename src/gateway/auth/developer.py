@@ -6,8 +6,8 @@ from typing import Any
 from db import Database, identity
 from db.core.errors import Unavailable
 from db.users import Role
-from gateway.auth.first import EMAIL
-from gateway.auth.recent import Clock, Recent
+from gateway.auth.credential_cache import Clock, TTLCache
+from gateway.auth.first_admin import EMAIL
 from graph.core.permission import Principal
 
 RECENT_SECONDS = 5
@@ -18,7 +18,7 @@ class Developer:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
-        self.recent = Recent(self._users, RECENT_SECONDS, 1, clock)
+        self.recent = TTLCache(self._users, RECENT_SECONDS, 1, clock)
 
     async def principal(self) -> Principal:
         """Always an administrator, so that developers cannot lock themselves out by changing the
@@ -27,13 +27,13 @@ class Developer:
             raise Unavailable(f"{EMAIL} was removed just now.")
         return Principal(user.id, Role.ADMIN, is_unlimited=True)
 
-    async def renew(self) -> None:
+    async def refresh(self) -> None:
         """Reads the user again. Raises Unavailable."""
-        await self.recent.renew([EMAIL])
+        await self.recent.refresh([EMAIL])
 
     async def _users(self, emails: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:
             users = await identity.by_emails(session, emails)
         for email in set(emails).difference(users):
-            users[email] = await identity.admit_for(self.database, email, Role.ADMIN)
+            users[email] = await identity.find_or_create_in(self.database, email, Role.ADMIN)
         return users

@@ -12,10 +12,10 @@ from hashlib import sha256
 
 from cachetools import LRUCache
 
-from gateway.auth.recent import Clock
-from gateway.auth.refusal import NotValid
-from gateway.errors import Refused
-from graph.core.budget import MINUTE, Account, Budget
+from gateway.auth.challenges import InvalidCredential
+from gateway.auth.credential_cache import Clock
+from gateway.errors import HttpError
+from graph.core.quota import MINUTE, Account, Budget
 
 REFUSED_SECONDS = 5.0  # for which a refusal is repeated without looking at the credential again
 REMEMBERED = 10_000  # credentials, of some 300 bytes each
@@ -59,7 +59,7 @@ class FailedSignIns:
             return
         self._check_count(failure)
         if self.clock() < failure.at + REFUSED_SECONDS:
-            raise NotValid(failure.reason)
+            raise InvalidCredential(failure.reason)
 
     def was_valid(self, name: bytes) -> bool:
         """Whether a credential was valid when it was last looked at."""
@@ -75,11 +75,13 @@ class FailedSignIns:
         """Whether a network has no failure left."""
         return bool(self.limit) and not await self._account(network).has(1)
 
-    async def refusal(self, network: str) -> Refused:
+    async def refusal(self, network: str) -> HttpError:
         """The refusal for a network without any left."""
         return too_many(await self._account(network).wait(1))
 
-    async def failed(self, network: str, name: bytes, invalid: NotValid, generation: int) -> None:
+    async def failed(
+        self, network: str, name: bytes, invalid: InvalidCredential, generation: int
+    ) -> None:
         """Counts a failure, of a credential read at a `generation`. Raises Refused where the
         network has none left."""
         self.valid.pop(name, None)
@@ -104,10 +106,10 @@ class FailedSignIns:
         return Account(self.budget, f"failed sign-ins of {network}", self.limit)
 
 
-def too_many(seconds: float) -> Refused:
+def too_many(seconds: float) -> HttpError:
     """The refusal for that long."""
     whole = max(1, math.ceil(seconds))
-    return Refused(TOO_MANY.format(whole), 429, "RATE_LIMITED", {"retry-after": str(whole)})
+    return HttpError(TOO_MANY.format(whole), 429, "RATE_LIMITED", {"retry-after": str(whole)})
 
 
 def name_of(given: Sequence[str]) -> bytes:

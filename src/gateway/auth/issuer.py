@@ -18,8 +18,8 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from db.core.errors import Unavailable
-from gateway.auth.recent import Clock
-from gateway.values import is_secure
+from gateway.auth.credential_cache import Clock
+from gateway.setting_types import is_secure
 
 FRESH_SECONDS = 10 * 60
 INTERVAL_SECONDS = 3.0  # between fetches for unknown keys: a new key is accepted after this time

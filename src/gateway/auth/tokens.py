@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import jwt
 
 from db import Database, ReadSession, identity
-from db.core.email import is_address, normalised
-from db.core.reads import Reads
+from db.core.session.coalescing import ReadCoalescer
+from db.core.values.email import is_address, normalised
 from db.users import RANKS, SUBJECT, Role
+from gateway.auth.challenges import InvalidCredential
+from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
 from gateway.auth.issuer import Issuer
-from gateway.auth.recent import READ_PATIENCE, Clock, Recent
-from gateway.auth.refusal import NotValid
 from gateway.settings import Settings
 from graph.core.permission import Principal
 
@@ -42,7 +42,7 @@ class Person(NamedTuple):
     email: str | None
 
 
-class Proven(NamedTuple):
+class VerifiedToken(NamedTuple):
     """A token whose signature a key has verified."""
 
     kid: str | None
@@ -63,13 +63,13 @@ class Tokens:
         self.settings = settings
         self.database = database
         self.issuer = Issuer(settings.oidc_issuer or "", settings.oidc_jwks_url, clock)
-        self.reads = Reads(database, READ_PATIENCE)
-        self.known = Recent(self._users, RECENT_SECONDS, REMEMBERED, clock)
-        self.newcomers = Recent(self._sign_in_first, RECENT_SECONDS, REMEMBERED, clock)
-        self.proven: dict[bytes, Proven] = {}
+        self.reads = ReadCoalescer(database, READ_PATIENCE)
+        self.known = TTLCache(self._users, RECENT_SECONDS, REMEMBERED, clock)
+        self.newcomers = TTLCache(self._sign_in_first, RECENT_SECONDS, REMEMBERED, clock)
+        self.proven: dict[bytes, VerifiedToken] = {}
 
     @property
-    def recents(self) -> tuple[Recent[Any, Any], ...]:
+    def recents(self) -> tuple[TTLCache[Any, Any], ...]:
         """What is remembered of users."""
         return self.known, self.newcomers
 
@@ -80,16 +80,16 @@ class Tokens:
         person = _person(claims)
         user = await self.known.get(person.subject)
         if user is None and person.email is None:
-            raise NotValid("no verified address", lasts=False)
+            raise InvalidCredential("no verified address", lasts=False)
         if user is None and (user := await self.newcomers.get(person)) is None:
-            raise NotValid("no such user", lasts=False)
+            raise InvalidCredential("no such user", lasts=False)
         if user.disabled_at:
-            raise NotValid("user disabled", lasts=False)
+            raise InvalidCredential("user disabled", lasts=False)
         return Principal(user.id, self._role(user, claims))
 
-    async def renew(self, texts: Iterable[str]) -> None:
+    async def refresh(self, texts: Iterable[str]) -> None:
         """Reads the users of tokens that were found valid, all together. Raises Unavailable."""
-        await self.known.renew({_person(_said(text)).subject for text in texts})
+        await self.known.refresh({_person(_said(text)).subject for text in texts})
 
     async def claims(self, text: str) -> dict[str, Any]:
         """What a token says; its signature, once verified, is so as long as the key is in use.
@@ -102,27 +102,27 @@ class Tokens:
                 del self.proven[next(iter(self.proven))]
         return proven.claims
 
-    async def _prove(self, text: str) -> "Proven":
+    async def _prove(self, text: str) -> "VerifiedToken":
         try:
             header = jwt.get_unverified_header(text)
             self._check(header)
             kid = header.get("kid")
             key = await self.issuer.key(kid)
             if key is None or key.algorithm_name != header["alg"]:
-                raise NotValid("no such key", lasts=False)
+                raise InvalidCredential("no such key", lasts=False)
             claims = self._verified(text, key)
             used = {*USED, self.settings.oidc_role_claim}
             kept = {name: claims[name] for name in claims if name in used}
-            return Proven(kid, key, kept, float(claims["exp"]))
+            return VerifiedToken(kid, key, kept, float(claims["exp"]))
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError) as error:
             lasts = not isinstance(error, jwt.ImmatureSignatureError)
-            raise NotValid(type(error).__name__, lasts=lasts) from error
+            raise InvalidCredential(type(error).__name__, lasts=lasts) from error
 
     def _check(self, header: dict[str, Any]) -> None:
         if header.get("alg") not in self.settings.algorithms:
-            raise NotValid("algorithm not allowed")
+            raise InvalidCredential("algorithm not allowed")
         if str(header.get("typ", "JWT")).lower() not in TYPES:
-            raise NotValid("not an access token")
+            raise InvalidCredential("not an access token")
 
     def _verified(self, text: str, key: jwt.PyJWK) -> dict[str, Any]:
         return _verifier.decode(
@@ -178,7 +178,7 @@ def _said(text: str) -> dict[str, Any]:
 def _person(claims: dict[str, Any]) -> Person:
     subject: str = claims["sub"]
     if any(SUBJECT.faults(subject)):
-        raise NotValid("no acceptable subject")
+        raise InvalidCredential("no acceptable subject")
     return Person(subject, _email(claims))
 
 

@@ -7,13 +7,13 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db.core import check
+from db.core.values import validation
 from graph.agents.types import AgentStatus
-from graph.core.field import checked, field
-from graph.core.filter import filters, orders
-from graph.core.mutation import given
-from graph.core.reporting import TIME, batch, batch_key, key, reported
-from graph.core.scalars import Number
+from graph.core.types.field import checked, field
+from graph.core.types.filter import filters, orders
+from graph.core.types.ingestion import TIME, batch, batch_key, ingest_input, key
+from graph.core.types.mutation import input_type
+from graph.core.types.scalars import Number
 
 
 @filters(db.agents.LISTING)
@@ -37,7 +37,7 @@ class AgentReportOrder:
 
 
 @checked(db.agents.AgentReport)
-@reported
+@ingest_input
 class ReportFields:
     """What every report of an agent has."""
 
@@ -47,7 +47,7 @@ class ReportFields:
     idempotency_key: str | None = key()
 
 
-@reported
+@ingest_input
 class ReportAgentStatusInput(ReportFields):
     """What one agent does now."""
 
@@ -59,7 +59,7 @@ class ReportAgentStatusInput(ReportFields):
 
 
 @checked(db.agents.AgentReport)
-@reported
+@ingest_input
 class AgentStatusItem(ReportFields):
     """One report of a batch."""
 
@@ -72,7 +72,7 @@ class AgentStatusItem(ReportFields):
     )
 
 
-@reported
+@ingest_input
 class ReportAgentStatusesInput:
     """What agents do now, stored as far as each report is acceptable."""
 
@@ -80,7 +80,7 @@ class ReportAgentStatusesInput:
     idempotency_key: str | None = batch_key()
 
 
-@reported
+@ingest_input
 class ReportAgentPerformanceInput(ReportFields):
     """How well one agent works. It becomes its state and two metrics named after it,
     `agent_<key>_response_time` and `agent_<key>_success_rate`."""
@@ -88,22 +88,22 @@ class ReportAgentPerformanceInput(ReportFields):
     status: AgentStatus = field("What it is doing.")
     response_time: Number = field(
         "How long it takes to respond, in milliseconds, below 10^9.",
-        check=db.reports.PERFORMANCE["response_time"],
+        check=db.agents.reports.PERFORMANCE["response_time"],
     )
     success_rate: Number = field(
         "How often it succeeds, in percent, 0 to 100.",
-        check=db.reports.PERFORMANCE["success_rate"],
+        check=db.agents.reports.PERFORMANCE["success_rate"],
     )
     task_count: int | None = field(
-        "Number of tasks it has done.", check=check.within(0, GRAPHQL_MAX_INT), default=UNSET
+        "Number of tasks it has done.", check=validation.within(0, GRAPHQL_MAX_INT), default=UNSET
     )
     task_type: str | None = field(
-        "What kind of task it was measured at.", check=check.string(200, 0), default=UNSET
+        "What kind of task it was measured at.", check=validation.string(200, 0), default=UNSET
     )
 
 
 @checked(db.agents.AgentReport)
-@reported
+@ingest_input
 class ReportAgentErrorInput(ReportFields):
     """What went wrong for one agent."""
 
@@ -116,7 +116,7 @@ class ReportAgentErrorInput(ReportFields):
 
 
 @checked(db.agents.AgentReport)
-@given
+@input_type
 class ForgetAgentInput:
     """An agent that is gone for good."""
 

@@ -7,8 +7,8 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db.core import check
-from db.core.item import Item
+from db.core.ingest.rows import IngestRow
+from db.core.values import validation
 from graph.agents.inputs import (
     ForgetAgentInput,
     ReportAgentErrorInput,
@@ -25,16 +25,16 @@ from graph.agents.types import (
     AgentReport,
     AgentStatusCount,
 )
-from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
-from graph.core.errors import Invalid, NotFound
-from graph.core.field import argument, field, names_of, value
-from graph.core.mutation import Given, act, result
-from graph.core.node import id_of
-from graph.core.reporting import Reporting, many_result, one_result
-from graph.core.span import From, To, span, times
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Invalid, NotFound
+from graph.core.types.field import argument, field, names_of, value
+from graph.core.types.ingestion import IngestMutation, batch_result, item_result
+from graph.core.types.mutation import Input, audit_context, result
+from graph.core.types.node import id_of
+from graph.core.types.time_range import From, To, reveals_time, time_range
 
-Key = Annotated[str, argument("The `key` of an agent.", check.string(200, 0))]
+Key = Annotated[str, argument("The `key` of an agent.", validation.string(200, 0))]
 
 # Results
 
@@ -47,14 +47,14 @@ class AgentForgotten:
     event_id: strawberry.ID = field("Id of the event that tells of it.")
 
 
-ReportAgentStatusResult = one_result("ReportAgentStatusResult")
-ReportAgentStatusesResult = many_result("ReportAgentStatusesResult")
-ReportAgentPerformanceResult = one_result("ReportAgentPerformanceResult")
-ReportAgentErrorResult = one_result("ReportAgentErrorResult")
+ReportAgentStatusResult = item_result("ReportAgentStatusResult")
+ReportAgentStatusesResult = batch_result("ReportAgentStatusesResult")
+ReportAgentPerformanceResult = item_result("ReportAgentPerformanceResult")
+ReportAgentErrorResult = item_result("ReportAgentErrorResult")
 ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound, Invalid)
 
 
-def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:
+def _report(given: Any, at: datetime, key: str | None, **more: Any) -> IngestRow:
     metrics = given.get("performanceMetrics")
     row = {
         "agent_key": given["agentKey"],
@@ -63,23 +63,25 @@ def _report(given: Any, at: datetime, key: str | None, **more: Any) -> Item:
         "performance_metrics": {} if metrics is None else metrics,
         "error": given.get("message"),
     }
-    return db.reports.report(row, at, key, **more)
+    return db.agents.reports.report(row, at, key, **more)
 
 
-def _error(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _error(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key, keeps_task="currentTask" not in given)
 
 
-def _status(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _status(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key)
 
 
-def _performance(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _performance(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
     tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}
-    measured = db.reports.performance(at, figures["responseTime"], figures["successRate"], tags)
+    measured = db.agents.reports.performance(
+        at, figures["responseTime"], figures["successRate"], tags
+    )
     return _report({**given, "performanceMetrics": figures}, at, key, measured=measured)
 
 
@@ -90,13 +92,13 @@ NAMES = {
 }
 
 
-def _reporting(make: Any) -> Reporting:
+def _reporting(make: Any) -> IngestMutation:
     record = db.agents.AgentReport.Record
-    return Reporting(db.reports.REPORTED, record, make, NAMES, time="reportedAt")
+    return IngestMutation(db.agents.reports.REPORTED, record, make, NAMES, time="reportedAt")
 
 
 BY_KEY = {"key": db.agents.Agent.agent_key}
-TIMES = times(db.agents.AgentReport.reported_at)
+TIMES = reveals_time(db.agents.AgentReport.reported_at)
 STATUS, PERFORMANCE, ERROR = map(_reporting, (_status, _performance, _error))
 
 
@@ -126,7 +128,7 @@ class Queries:
     async def agent_activity(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:
-        return await rows(info, db.agents.activity(await span(info, from_, to)))
+        return await rows(info, db.agents.activity(await time_range(info, from_, to)))
 
 
 @strawberry.type
@@ -138,18 +140,18 @@ class Mutations:
         WRITE,
         graphql_type=ReportAgentStatusResult,
     )
-    async def report_agent_status(self, info: Info, input: Given[ReportAgentStatusInput]) -> Any:
+    async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Any:
         return await STATUS.one(info, input)
 
     @field("Report what agents do, many at once.", WRITE, graphql_type=ReportAgentStatusesResult)
     async def report_agent_statuses(
-        self, info: Info, input: Given[ReportAgentStatusesInput]
+        self, info: Info, input: Input[ReportAgentStatusesInput]
     ) -> Any:
         return await STATUS.many(info, input, "reports")
 
     @field("Report how well an agent works.", WRITE, graphql_type=ReportAgentPerformanceResult)
     async def report_agent_performance(
-        self, info: Info, input: Given[ReportAgentPerformanceInput]
+        self, info: Info, input: Input[ReportAgentPerformanceInput]
     ) -> Any:
         return await PERFORMANCE.one(info, input)
 
@@ -158,12 +160,12 @@ class Mutations:
         WRITE,
         graphql_type=ReportAgentErrorResult,
     )
-    async def report_agent_error(self, info: Info, input: Given[ReportAgentErrorInput]) -> Any:
+    async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Any:
         return await ERROR.one(info, input)
 
     @field("Remove the present state of an agent.", WRITE, graphql_type=ForgetAgentResult)
-    async def forget_agent(self, info: Info, input: Given[ForgetAgentInput]) -> Any:
-        async with info.context.db.write(act(info)) as session:
-            event = await db.reports.forget(session, input.agent_key)
+    async def forget_agent(self, info: Info, input: Input[ForgetAgentInput]) -> Any:
+        async with info.context.db.write(audit_context(info)) as session:
+            event = await db.agents.reports.forget(session, input.agent_key)
         event_id = strawberry.ID(id_of(db.events.Event.Record, event))
         return AgentForgotten(agent_key=input.agent_key, event_id=event_id)

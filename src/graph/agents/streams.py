@@ -10,30 +10,30 @@ from strawberry import UNSET
 import db
 from db import Database, ReadSession
 from db.agents import AgentStatus
-from db.core import check
-from db.core.reads import Reads
+from db.core.session.coalescing import ReadCoalescer
+from db.core.values import validation
 from graph.agents.types import READ, Agent, AgentReport
 from graph.core.context import Info
-from graph.core.field import argument, field
-from graph.core.stream import (
+from graph.core.subscriptions.source import (
     Conditions,
-    Nudges,
-    Shown,
+    Invalidations,
     Source,
     Update,
+    VisibleRows,
     among,
     message,
     removed,
     rows,
     stream,
 )
+from graph.core.types.field import argument, field
 
 ALL = "all"  # of whom something is read, whoever asks
 Keys = Annotated[
     list[str] | None,
     argument(
         "Only agents with one of these keys; all if left out.",
-        check.each(200, check.string(200, 0)),
+        validation.each(200, validation.string(200, 0)),
     ),
 ]
 Statuses = Annotated[
@@ -41,12 +41,12 @@ Statuses = Annotated[
     argument(
         "Only agents in one of these statuses; one that leaves them is told once more, with the "
         "status it has then.",
-        check.items(20),
+        validation.items(20),
     ),
 ]
 
 
-@message(alike=True)
+@message(viewer_independent=True)
 class AgentStatusUpdate(Update):
     """What agents do now. Who reads slowly is told the newest state of each agent only."""
 
@@ -55,7 +55,7 @@ class AgentStatusUpdate(Update):
     skipped: int = field("How many reports are told only by what came after them.")
 
 
-@message(alike=True)
+@message(viewer_independent=True)
 class AgentHistoryUpdate(Update):
     """What agents reported, every report in the order of storing."""
 
@@ -96,22 +96,26 @@ class States(Source):
         async with database.read() as session:
             return await db.agents.states(session, self.keys, self.statuses)
 
-    async def shown(self, _database: Database, reports: Sequence[Any], reads: Reads) -> Shown:
+    async def visible(
+        self, _database: Database, reports: Sequence[Any], coalescer: ReadCoalescer
+    ) -> VisibleRows:
         keys = {report.agent_key for report in reports}
-        found = await reads.of(db.agents.by_keys, sorted(keys))
-        return Shown(list(found.values()), sorted(keys - found.keys()))
+        found = await coalescer.of(db.agents.by_keys, sorted(keys))
+        return VisibleRows(list(found.values()), sorted(keys - found.keys()))
 
-    def nudges(self) -> Nudges:
+    def invalidations(self) -> Invalidations:
         return db.agents.turning_stale
 
-    async def named(self, _database: Database, keys: Collection[str], reads: Reads) -> Shown:
+    async def named(
+        self, _database: Database, keys: Collection[str], coalescer: ReadCoalescer
+    ) -> VisibleRows:
         wanted = keys if self.keys is None else self.keys.intersection(keys)
-        found = await reads.of(db.agents.by_keys, sorted(wanted))
+        found = await coalescer.of(db.agents.by_keys, sorted(wanted))
         among = self.statuses
-        return Shown([a for a in found.values() if among is None or a.status in among])
+        return VisibleRows([a for a in found.values() if among is None or a.status in among])
 
-    async def owed(self, reads: Reads) -> Collection[str]:
-        return (await reads.of(_stale, [ALL]))[ALL]
+    async def pending_keys(self, coalescer: ReadCoalescer) -> Collection[str]:
+        return (await coalescer.of(_stale, [ALL]))[ALL]
 
 
 async def _stale(session: ReadSession, _all: Collection[str]) -> dict[str, Collection[str]]:

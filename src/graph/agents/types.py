@@ -9,13 +9,13 @@ from strawberry.scalars import JSON
 import db
 from db.agents import AgentStatus as AgentStatus
 from graph.config import NumberByKey
-from graph.core.connection import Connection, connected
 from graph.core.context import Info
-from graph.core.field import column, enum, field, related, value
 from graph.core.loader import One, Pages
-from graph.core.node import Node, node
 from graph.core.permission import scope
-from graph.core.scalars import BigInt
+from graph.core.types.connection import Connection, connected
+from graph.core.types.field import column, enum, field, related, value
+from graph.core.types.node import Node, node
+from graph.core.types.scalars import BigInt
 
 READ, WRITE = scope("agents:read"), scope("agents:write")
 
@@ -71,7 +71,7 @@ enum(
 )
 
 
-@node(db.agents.Agent, access=READ, alike=True)
+@node(db.agents.Agent, access=READ, viewer_independent=True)
 class Agent(Node):
     """One of the fleet that does the work, in the state that it last reported."""
 
@@ -105,7 +105,7 @@ class Agent(Node):
     )
 
 
-@node(db.agents.AgentReport, access=READ, alike=True)
+@node(db.agents.AgentReport, access=READ, viewer_independent=True)
 class AgentReport(Node):
     """One report of one agent, as it came in."""
 

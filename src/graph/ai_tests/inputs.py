@@ -11,12 +11,12 @@ from strawberry.scalars import JSON
 import db
 from db.ai_tests import writes
 from graph.ai_tests.types import AiTestStatus
-from graph.core.field import checked, field
-from graph.core.filter import filters, orders, relation
-from graph.core.mutation import given, idempotency_key, values
-from graph.core.node import key_of
-from graph.core.reporting import TIME, batch
-from graph.core.scalars import BigInt, Number
+from graph.core.types.field import checked, field
+from graph.core.types.filter import filters, orders, relation
+from graph.core.types.ingestion import TIME, batch
+from graph.core.types.mutation import idempotency_key, input_type, provided_fields
+from graph.core.types.node import key_of
+from graph.core.types.scalars import BigInt, Number
 
 if TYPE_CHECKING:
     from graph.dreams import DreamFilter
@@ -26,7 +26,7 @@ DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 def columns(input: Any, *but: str) -> dict[str, Any]:
     """The columns that an input gives; a null gives nothing."""
-    return {name: sent for name, sent in values(input, *but).items() if sent is not None}
+    return {name: sent for name, sent in provided_fields(input, *but).items() if sent is not None}
 
 
 @filters(db.ai_tests.LISTING)
@@ -44,7 +44,7 @@ class AiTestOrder:
 
 
 @checked(db.ai_tests.AiTest)
-@given
+@input_type
 class StartAiTestInput:
     """A test that begins now."""
 
@@ -58,7 +58,7 @@ class StartAiTestInput:
 
 
 @checked(db.ai_tests.AiTest)
-@given
+@input_type
 class CompleteAiTestInput:
     """How a test under way went."""
 
@@ -89,7 +89,7 @@ class CompleteAiTestInput:
 
 
 @checked(db.ai_tests.AiTest)
-@given
+@input_type
 class FailAiTestInput:
     """How a test under way came to nothing."""
 
@@ -110,7 +110,7 @@ class FailAiTestInput:
     )
 
 
-@given
+@input_type
 class CancelAiTestInput:
     """A test that will not be carried out."""
 
@@ -118,7 +118,7 @@ class CancelAiTestInput:
 
 
 @checked(db.ai_tests.AiTest, writes.ended)
-@given
+@input_type
 class RecordAiTestInput:
     """A test that was carried out elsewhere."""
 
@@ -161,7 +161,7 @@ class RecordAiTestInput:
     idempotency_key: str | None = idempotency_key()
 
 
-@given
+@input_type
 class RecordAiTestsInput:
     """Tests that were carried out elsewhere."""
 

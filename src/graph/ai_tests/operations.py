@@ -10,7 +10,7 @@ import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, writes
 from db.core import errors
-from db.core.check import refuse
+from db.core.values.validation import raise_if_invalid
 from db.users import Role
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
@@ -22,16 +22,23 @@ from graph.ai_tests.inputs import (
     columns,
 )
 from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
-from graph.core.connection import Connection, listed
 from graph.core.context import Info, rows
-from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import field, names_of, value
-from graph.core.mutation import Given, act, existing, id_in, once, result
-from graph.core.node import IdOf, load
+from graph.core.execution.input_validation import faults_in
 from graph.core.permission import PUBLIC, scope
-from graph.core.span import From, To, span, times
-from graph.core.unset import or_none
-from graph.core.validation import faults_in
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.types.field import field, names_of, value
+from graph.core.types.mutation import (
+    Input,
+    audit_context,
+    create_idempotently,
+    get_for_update,
+    id_of_table,
+    result,
+)
+from graph.core.types.node import IdOf, load
+from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.core.types.unset import or_none
 
 # Results
 
@@ -83,7 +90,7 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 # Operations
 
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
-TIMES = times(db.ai_tests.AiTest.created_at)
+TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 
 
@@ -105,7 +112,7 @@ class Queries:
     async def model_comparison(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[ModelComparison]:
-        return await rows(info, db.ai_tests.compared(await span(info, from_, to)))
+        return await rows(info, db.ai_tests.compared(await time_range(info, from_, to)))
 
     @field(
         "Categories side by side by the completed tests of their ACTIVE dreams, lowest average "
@@ -117,7 +124,7 @@ class Queries:
     async def category_performance(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[CategoryPerformance]:
-        return await rows(info, db.ai_tests.by_category(await span(info, from_, to)))
+        return await rows(info, db.ai_tests.by_category(await time_range(info, from_, to)))
 
     @field(
         "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
@@ -126,7 +133,7 @@ class Queries:
         reveals=TIMES,
     )
     async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
-        return await rows(info, db.ai_tests.spent(await span(info, from_, to)))
+        return await rows(info, db.ai_tests.spent(await time_range(info, from_, to)))
 
 
 def may_test(info: Info, dream: Any) -> Any:
@@ -140,16 +147,16 @@ def may_test(info: Info, dream: Any) -> Any:
 async def tried(info: Info, session: WriteSession, id: str) -> Any:
     """The dream with that printed id, locked. Raises Invalid, NotFound, Forbidden."""
     dreams = db.dreams.Dream
-    return may_test(info, await existing(session, dreams, id_in(id, dreams)))
+    return may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
 
 
 async def ended(info: Info, input: Any, status: AiTestStatus) -> Any:
     """The test as it is when it has ended so. Raises Invalid, NotFound, Forbidden, Conflict."""
     tests = db.ai_tests.AiTest
-    id = id_in(input.id, tests)
-    async with info.context.db.write(act(info)) as session:
+    id = id_of_table(input.id, tests)
+    async with info.context.db.write(audit_context(info)) as session:
         dream = may_test(info, await writes.dream_of(session, id))
-        test = await existing(session, tests, id)
+        test = await get_for_update(session, tests, id)
         return await writes.end(session, dream, test, status, **columns(input))
 
 
@@ -163,13 +170,13 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
 
     if (at := or_none(input.at)) is not None:
         await writes.make_room(info.context.db, at)
-    return await once(info, db.ai_tests.AiTest, input, record)
+    return await create_idempotently(info, db.ai_tests.AiTest, input, record)
 
 
 async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
     """What becomes of one of several tests."""
     try:
-        refuse(faults_in(input))
+        raise_if_invalid(faults_in(input))
         return Outcome(index, await recorded(info, input))
     except EXPECTED as error:
         return Outcome(index, error.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}"))
@@ -178,13 +185,13 @@ async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
 @strawberry.type
 class Mutations:
     @field("Begin a test of a dream.", WRITE, graphql_type=StartAiTestResult)
-    async def start_ai_test(self, info: Info, input: Given[StartAiTestInput]) -> Any:
+    async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> Any:
         async def start(session: WriteSession) -> Any:
             dream = await tried(info, session, input.dream_id)
             user_id = info.context.principal.user_id
             return await writes.start(session, dream, user_id, **columns(input, "dream_id"))
 
-        return await once(info, db.ai_tests.AiTest, input, start)
+        return await create_idempotently(info, db.ai_tests.AiTest, input, start)
 
     @field(
         "Say how a test went. A score adds to the progress of its dream, which is ACHIEVED when "
@@ -193,15 +200,15 @@ class Mutations:
         WRITE,
         graphql_type=EndAiTestResult,
     )
-    async def complete_ai_test(self, info: Info, input: Given[CompleteAiTestInput]) -> Any:
+    async def complete_ai_test(self, info: Info, input: Input[CompleteAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.COMPLETED)
 
     @field("Say that a test came to nothing.", WRITE, graphql_type=EndAiTestResult)
-    async def fail_ai_test(self, info: Info, input: Given[FailAiTestInput]) -> Any:
+    async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.FAILED)
 
     @field("Give a test up.", WRITE, graphql_type=EndAiTestResult)
-    async def cancel_ai_test(self, info: Info, input: Given[CancelAiTestInput]) -> Any:
+    async def cancel_ai_test(self, info: Info, input: Input[CancelAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.CANCELLED)
 
     @field(
@@ -210,7 +217,7 @@ class Mutations:
         WRITE,
         graphql_type=RecordAiTestResult,
     )
-    async def record_ai_test(self, info: Info, input: Given[RecordAiTestInput]) -> Any:
+    async def record_ai_test(self, info: Info, input: Input[RecordAiTestInput]) -> Any:
         return await recorded(info, input)
 
     @field(
@@ -219,7 +226,7 @@ class Mutations:
         WRITE,
         graphql_type=RecordAiTestsResult,
     )
-    async def record_ai_tests(self, info: Info, input: Given[RecordAiTestsInput]) -> Any:
+    async def record_ai_tests(self, info: Info, input: Input[RecordAiTestsInput]) -> Any:
         results = [await outcome(info, index, test) for index, test in enumerate(input.tests)]
         stored = sum(not isinstance(each.result, errors.DomainError) for each in results)
         return RecordedAiTests(recorded_count=stored, results=results)

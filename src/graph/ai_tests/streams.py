@@ -6,9 +6,9 @@ import strawberry
 
 import db
 from graph.ai_tests.types import READ, AiTest
-from graph.core.changed import Belonging
 from graph.core.context import Info
-from graph.core.stream import Source, Update, message, rows, stream
+from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.table_source import ChildTableSource
 from graph.dreams import DreamId, followed
 
 
@@ -22,7 +22,7 @@ class AiTestsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class AiTests(Belonging):
+class AiTests(ChildTableSource):
     """The tests of one dream, as long as it is seen."""
 
     table = db.ai_tests.AiTest

@@ -19,11 +19,11 @@ from graph.ai_models import (
     AiModel,
     AiModelByName,
 )
-from graph.core.field import column, enum, field, related, value
 from graph.core.loader import One
-from graph.core.node import Node, node
 from graph.core.permission import scope
-from graph.core.scalars import BigInt
+from graph.core.types.field import column, enum, field, related, value
+from graph.core.types.node import Node, node
+from graph.core.types.scalars import BigInt
 from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
 

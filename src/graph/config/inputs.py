@@ -4,11 +4,11 @@ from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
-from db.core import check
+from db.core.values import validation
 from graph.config.types import ConfigKind as ConfigKind  # described before a filter names it
-from graph.core.field import checked, field
-from graph.core.filter import filters, orders
-from graph.core.mutation import given
+from graph.core.types.field import checked, field
+from graph.core.types.filter import filters, orders
+from graph.core.types.mutation import input_type
 
 
 @filters(db.config.LISTING)
@@ -32,7 +32,7 @@ class FeatureFlagOrder:
 
 
 @checked(db.config.ConfigEntry)
-@given
+@input_type
 class SetConfigInput:
     """A setting: either its value, or where its secret is kept."""
 
@@ -51,7 +51,7 @@ class SetConfigInput:
 
 
 @checked(db.config.ConfigEntry)
-@given
+@input_type
 class RemoveConfigInput:
     """A setting that is no longer needed."""
 
@@ -59,17 +59,18 @@ class RemoveConfigInput:
     expected_version: int | None = field("Its version when it was read.", default=UNSET)
 
 
-@given
+@input_type
 class SyncEnvironmentInput:
     """Environment variables of the gateway that answers."""
 
     names: list[str] = field(
-        "Their names; no others are looked at.", check=check.each(100, check.string(200, 0))
+        "Their names; no others are looked at.",
+        check=validation.each(100, validation.string(200, 0)),
     )
 
 
 @checked(db.config.FeatureFlag)
-@given
+@input_type
 class SetFeatureFlagInput:
     """A feature flag; it is made if there is none of that key."""
 

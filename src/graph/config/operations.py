@@ -9,7 +9,8 @@ from strawberry import Some
 
 import db
 from db import WriteSession
-from db.core import check, errors
+from db.core import errors
+from db.core.values import validation
 from graph.config.inputs import (
     RemoveConfigInput,
     SetConfigInput,
@@ -25,16 +26,16 @@ from graph.config.types import (
     FeatureFlag,
     FlagByKey,
 )
-from graph.core.connection import Argument, Connection, listed
 from graph.core.context import Info
-from graph.core.errors import Conflict, Invalid, NotFound
-from graph.core.field import argument, field, value
-from graph.core.mutation import Given, act, result, values
-from graph.core.node import global_id
 from graph.core.permission import PUBLIC, VALUE
-from graph.core.unset import or_none
+from graph.core.types.connection import Argument, Connection, listed
+from graph.core.types.errors import Conflict, Invalid, NotFound
+from graph.core.types.field import argument, field, value
+from graph.core.types.mutation import Input, audit_context, provided_fields, result
+from graph.core.types.node import global_id
+from graph.core.types.unset import or_none
 
-NAME = check.string(200, 0)
+NAME = validation.string(200, 0)
 FlagKey = Annotated[str, argument("The `key` of a feature flag.", NAME)]
 Key = Annotated[str, argument("The `key` of a setting.", NAME)]
 CATEGORY = Argument(
@@ -131,16 +132,16 @@ async def synced(
 @strawberry.type
 class Mutations:
     @field("Create a setting or change it.", WRITE, graphql_type=SetConfigResult)
-    async def set_config(self, info: Info, input: Given[SetConfigInput]) -> Any:
-        more = content(input) | values(input, "key", "value", "reference")
+    async def set_config(self, info: Info, input: Input[SetConfigInput]) -> Any:
+        more = content(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
-        async with info.context.db.write(act(info)) as session:
+        async with info.context.db.write(audit_context(info)) as session:
             before = await db.config.before(session, input.key, version)
             return await db.config.put(session, input.key, before, **more)
 
     @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
-    async def remove_config(self, info: Info, input: Given[RemoveConfigInput]) -> Any:
-        async with info.context.db.write(act(info)) as session:
+    async def remove_config(self, info: Info, input: Input[RemoveConfigInput]) -> Any:
+        async with info.context.db.write(audit_context(info)) as session:
             version = or_none(input.expected_version)
             entry = await db.config.remove(session, input.key, version)
         return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
@@ -151,11 +152,11 @@ class Mutations:
         WRITE,
         graphql_type=SyncEnvironmentResult,
     )
-    async def sync_environment(self, info: Info, input: Given[SyncEnvironmentInput]) -> Any:
-        async with info.context.db.write(act(info)) as session:
+    async def sync_environment(self, info: Info, input: Input[SyncEnvironmentInput]) -> Any:
+        async with info.context.db.write(audit_context(info)) as session:
             return await synced(session, input.names, info.context.storable_variables)
 
     @field("Create a feature flag or change it.", WRITE, graphql_type=SetFeatureFlagResult)
-    async def set_feature_flag(self, info: Info, input: Given[SetFeatureFlagInput]) -> Any:
-        async with info.context.db.write(act(info)) as session:
-            return await db.config.put_flag(session, input.key, **values(input, "key"))
+    async def set_feature_flag(self, info: Info, input: Input[SetFeatureFlagInput]) -> Any:
+        async with info.context.db.write(audit_context(info)) as session:
+            return await db.config.put_flag(session, input.key, **provided_fields(input, "key"))

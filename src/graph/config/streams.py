@@ -10,15 +10,15 @@ from strawberry import UNSET
 
 import db
 from db import Database
-from db.core import check
-from db.core.reads import Reads
+from db.core.session.coalescing import ReadCoalescer
+from db.core.values import validation
 from graph.config.types import READ, ConfigEntry, FeatureFlag
-from graph.core.changed import Changed
 from graph.core.context import Info
-from graph.core.field import argument
-from graph.core.stream import Source, Update, among, message, removed, rows, stream
+from graph.core.subscriptions.source import Source, Update, among, message, removed, rows, stream
+from graph.core.subscriptions.table_source import TableSource
+from graph.core.types.field import argument
 
-NAMES = check.each(100, check.string(200, 0))
+NAMES = validation.each(100, validation.string(200, 0))
 Keys = Annotated[
     list[str] | None,
     argument("Only settings with one of these keys; all if left out.", NAMES),
@@ -29,7 +29,7 @@ Categories = Annotated[
 ]
 
 
-@message(alike=True)
+@message(viewer_independent=True)
 class ConfigUpdate(Update):
     """What settings are now."""
 
@@ -39,7 +39,7 @@ class ConfigUpdate(Update):
     )
 
 
-@message(alike=True)
+@message(viewer_independent=True)
 class FeatureFlagsUpdate(Update):
     """What feature flags are now."""
 
@@ -48,7 +48,7 @@ class FeatureFlagsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(Changed):
+class Settings(TableSource):
     """Settings with some keys, or any, of some categories, or all."""
 
     table = db.config.ConfigEntry
@@ -64,14 +64,18 @@ class Settings(Changed):
             return await db.config.entries(session, self.keys, self.categories)
 
     async def left(
-        self, database: Database, _reads: Reads, _present: Collection[UUID], changes: Sequence[Any]
+        self,
+        database: Database,
+        _coalescer: ReadCoalescer,
+        _present: Collection[UUID],
+        changes: Sequence[Any],
     ) -> Collection[UUID]:
         async with database.read() as session:
             return await db.config.left(session, self.keys, self.categories, changes)
 
 
 @dataclass(frozen=True, slots=True)
-class Flags(Changed):
+class Flags(TableSource):
     """All feature flags."""
 
     table = db.config.FeatureFlag
@@ -81,7 +85,11 @@ class Flags(Changed):
             return await db.config.flags(session)
 
     async def left(
-        self, _database: Database, _reads: Reads, _present: Collection[UUID], changes: Sequence[Any]
+        self,
+        _database: Database,
+        _coalescer: ReadCoalescer,
+        _present: Collection[UUID],
+        changes: Sequence[Any],
     ) -> Collection[UUID]:
         return {change.entity_id for change in changes}
 

@@ -10,12 +10,12 @@ from strawberry.scalars import JSON
 import db
 from db import ReadSession
 from db.config import ConfigKind as ConfigKind
-from db.core.secrecy import fingerprint
+from db.core.secret_detection import fingerprint
 from graph.core.context import Info
-from graph.core.field import enum, field, related
 from graph.core.loader import Loader, One
-from graph.core.node import Node, node
 from graph.core.permission import scope
+from graph.core.types.field import enum, field, related
+from graph.core.types.node import Node, node
 from graph.users import User, UserById
 
 READ = scope("config:read")
@@ -39,7 +39,11 @@ def _is_present(root: Any) -> bool | None:
 
 def _fingerprint(root: Any, info: Info) -> str | None:
     text = os.environ.get(_reference(root) or "")
-    return fingerprint(info.context.mint().pepper, text) if text and info.context.mint else None
+    return (
+        fingerprint(info.context.api_key_codec().pepper, text)
+        if text and info.context.api_key_codec
+        else None
+    )
 
 
 # Loaders
@@ -51,13 +55,13 @@ class NumberByKey(Loader):
 
     @classmethod
     def of(cls, info: Info, *_: Any) -> Self:
-        return super().of(info, info.context.reads)
+        return super().of(info, info.context.coalescer)
 
     async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
-        (reads,) = self.arguments
-        if reads is None:
+        (coalescer,) = self.arguments
+        if coalescer is None:
             return await super().batch_load_fn(keys)
-        found = await reads.of(db.config.numbers, keys)
+        found = await coalescer.of(db.config.numbers, keys)
         return [found[key] for key in keys]
 
     async def found(self, session: ReadSession, keys: Sequence[Any]) -> Mapping[Any, Any]:
@@ -83,7 +87,7 @@ enum(
 )
 
 
-@node(db.config.ConfigEntry, access=READ, alike=True)
+@node(db.config.ConfigEntry, access=READ, viewer_independent=True)
 class ConfigEntry(Node):
     """One setting. A secret is never stored or shown: its entry only says where it is kept."""
 
@@ -113,7 +117,7 @@ class ConfigEntry(Node):
     )
 
 
-@node(db.config.FeatureFlag, access=READ, alike=True)
+@node(db.config.FeatureFlag, access=READ, viewer_independent=True)
 class FeatureFlag(Node):
     """A feature that is on for a share of the users."""
 

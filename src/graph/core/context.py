@@ -8,13 +8,13 @@ import strawberry
 from sqlalchemy import Executable
 
 from db import Database
-from db.core.credential import Mint
-from db.core.ingest import Ingestion
-from db.core.meter import Claim, Meter
-from db.core.reads import Reads
+from db.core.api_key_format import ApiKeyCodec
+from db.core.connections.meter import Claim, Meter
+from db.core.ingest.writer import Ingestion
+from db.core.session.coalescing import ReadCoalescer
 from db.core.timeouts import Kind, of_kind
-from graph.core.budget import Account
 from graph.core.permission import Principal
+from graph.core.quota import Account
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are shown
@@ -38,15 +38,15 @@ class Context:
     account: Account | None = None
     cost: int = 0
     shows_cost: bool = False
-    mint: Callable[[], Mint] | None = None
-    reads: Reads | None = None
+    api_key_codec: Callable[[], ApiKeyCodec] | None = None
+    coalescer: ReadCoalescer | None = None
     storable_variables: frozenset[str] = frozenset()
     max_response_bytes: int = MAX_RESPONSE_BYTES
     claim: Claim | None = None
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
-        self.db = self.db.seen_by(self.principal.sight).metered(meter)
+        self.db = self.db.scoped_to(self.principal.visibility).metered(meter)
 
 
 Info = strawberry.Info[Context, None]

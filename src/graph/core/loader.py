@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 from aiodataloader import DataLoader
 
 from db import Database, ReadSession
-from db.core import batch
-from db.core.batch import Column, Columns, Key
-from db.core.listing import Listing, Slice
-from db.core.page import Window
+from db.core.query import batch
+from db.core.query.batch import Column, Columns, Key
+from db.core.query.keyset import PageArgs
+from db.core.query.listing import ListArgs, ListSpec
 from db.core.table import Table
 from graph.core.context import Info
 
@@ -55,7 +55,7 @@ class One(Loader):
     columns: ClassVar[Columns]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        return await batch.by_key(session, self.table, self.columns, keys)
+        return await batch.rows_by_key(session, self.table, self.columns, keys)
 
 
 class Many(Loader):
@@ -67,13 +67,13 @@ class Many(Loader):
     order: ClassVar[tuple[Column, ...]]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        return await batch.by_parent(session, self.table, self.columns, keys, *self.order)
+        return await batch.rows_by_parent(session, self.table, self.columns, keys, *self.order)
 
 
 class Pages(Loader):
     """One page of records per parent; its argument is the slice wanted."""
 
-    listing: ClassVar[Listing]
+    listing: ClassVar[ListSpec]
     columns: ClassVar[Columns]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
@@ -98,4 +98,4 @@ class Latest(Pages):
         return {key: page.records[0] for key, page in pages.items() if page.records}
 
 
-NEWEST_ONE = Slice(window=Window(first=1))
+NEWEST_ONE = ListArgs(window=PageArgs(first=1))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from graphql import GraphQLField
 
-from db.core.sight import Sight
+from db.core.session.row_rules import Visibility
 from db.scopes import SCOPES, limits
 from db.users import RANKS, Role
 
@@ -78,10 +78,10 @@ class Principal:
         return bool(self.role or self.user_id or self.key_id)
 
     @property
-    def sight(self) -> Sight:
+    def visibility(self) -> Visibility:
         """The rows this principal sees: operators all but personal ones, others public ones and
         their own."""
-        return Sight(shared=self.may(ALL_DREAMS), keys=self.may(ADMIN), user_id=self.user_id)
+        return Visibility(shared=self.may(ALL_DREAMS), keys=self.may(ADMIN), user_id=self.user_id)
 
     @property
     def is_limited(self) -> bool:

@@ -6,10 +6,10 @@ import strawberry
 from strawberry import UNSET, Maybe
 
 import db
-from graph.core.field import checked, field
-from graph.core.filter import filters, orders, relation
-from graph.core.mutation import given, idempotency_key
-from graph.core.node import key_of
+from graph.core.types.field import checked, field
+from graph.core.types.filter import filters, orders, relation
+from graph.core.types.mutation import idempotency_key, input_type
+from graph.core.types.node import key_of
 from graph.dreams.types import DreamCategory, DreamStatus
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DreamOrder:
 
 
 @checked(db.dreams.Dream)
-@given
+@input_type
 class CreateDreamInput:
     """A new dream of the viewer."""
 
@@ -50,7 +50,7 @@ class CreateDreamInput:
 
 
 @checked(db.dreams.Dream)
-@given
+@input_type
 class EditDreamInput:
     """Changes to a dream; what is left out stays as it is."""
 
@@ -63,7 +63,7 @@ class EditDreamInput:
     tags: Maybe[list[str]] = field("Free labels.")
 
 
-@given
+@input_type
 class DreamInput:
     """A dream of the viewer."""
 
@@ -71,7 +71,7 @@ class DreamInput:
 
 
 @checked(db.dreams.Dream)
-@given
+@input_type
 class RemixDreamInput:
     """A dream that varies another; what is left out is taken from that one."""
 

@@ -9,14 +9,22 @@ import db
 from db import WriteSession
 from db.core import errors
 from db.users import Role
-from graph.core.connection import Connection, listed
 from graph.core.context import Info
-from graph.core.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.field import field, value
-from graph.core.mutation import Given, existing, id_in, once, result, values, writing
-from graph.core.node import IdOf, load
 from graph.core.permission import PUBLIC, scope
-from graph.core.unset import or_none
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.types.field import field, value
+from graph.core.types.mutation import (
+    Input,
+    create_idempotently,
+    get_for_update,
+    id_of_table,
+    locked_row,
+    provided_fields,
+    result,
+)
+from graph.core.types.node import IdOf, load
+from graph.core.types.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.types import Dream, DreamStatus
 
@@ -64,8 +72,8 @@ def may_change(info: Info, dream: Any) -> None:
 def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[Any]]) -> Any:
     """A mutation that takes a dream and changes it in one way."""
 
-    async def resolve(info: Info, input: Given[DreamInput]) -> Any:
-        async with writing(info, db.dreams.Dream, input.id) as (session, dream):
+    async def resolve(info: Info, input: Input[DreamInput]) -> Any:
+        async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             may_change(info, dream)
             return await change(session, dream)
 
@@ -95,31 +103,33 @@ class Mutations:
     )
 
     @field("Write a dream.", WRITE, graphql_type=CreateDreamResult)
-    async def create_dream(self, info: Info, input: Given[CreateDreamInput]) -> Any:
-        owner, dream = info.context.principal.user_id, values(input)
-        return await once(
+    async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> Any:
+        owner, dream = info.context.principal.user_id, provided_fields(input)
+        return await create_idempotently(
             info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
         )
 
     @field("Change the words of a dream.", WRITE, graphql_type=EditDreamResult)
-    async def edit_dream(self, info: Info, input: Given[EditDreamInput]) -> Any:
+    async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> Any:
         version = or_none(input.expected_version)
-        async with writing(info, db.dreams.Dream, input.id, version) as (session, dream):
+        async with locked_row(info, db.dreams.Dream, input.id, version) as (session, dream):
             may_change(info, dream)
-            return await db.dreams.edit(session, dream, **values(input))
+            return await db.dreams.edit(session, dream, **provided_fields(input))
 
     @field("Write a private draft that varies a dream.", WRITE, graphql_type=RemixDreamResult)
-    async def remix_dream(self, info: Info, input: Given[RemixDreamInput]) -> Any:
+    async def remix_dream(self, info: Info, input: Input[RemixDreamInput]) -> Any:
         async def remix(session: WriteSession) -> Any:
-            source = await existing(session, db.dreams.Dream, id_in(input.id, db.dreams.Dream))
+            source = await get_for_update(
+                session, db.dreams.Dream, id_of_table(input.id, db.dreams.Dream)
+            )
             owner = info.context.principal.user_id
-            return await db.dreams.remix(session, source, owner, **values(input))
+            return await db.dreams.remix(session, source, owner, **provided_fields(input))
 
-        return await once(info, db.dreams.Dream, input, remix)
+        return await create_idempotently(info, db.dreams.Dream, input, remix)
 
     @field("Remove a dream with its tests.", WRITE, graphql_type=DeleteDreamResult)
-    async def delete_dream(self, info: Info, input: Given[DreamInput]) -> Any:
-        async with writing(info, db.dreams.Dream, input.id) as (session, dream):
+    async def delete_dream(self, info: Info, input: Input[DreamInput]) -> Any:
+        async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             may_change(info, dream)
             tests = await db.dreams.remove(session, dream)
         return DreamDeleted(deleted_dream_id=input.id, deleted_test_count=tests)

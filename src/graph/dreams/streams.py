@@ -11,16 +11,16 @@ from strawberry import UNSET
 import db
 from db import Database
 from db.core.errors import NotFound
-from db.core.filter import Condition
-from db.core.reads import Reads
-from db.core.sight import Sight
-from graph.core.changed import Changed
+from db.core.query.filter import Condition
+from db.core.session.coalescing import ReadCoalescer
+from db.core.session.row_rules import Visibility
 from graph.core.context import Info
-from graph.core.field import argument
-from graph.core.filter import SUBSCRIPTION_BOUNDS, condition
-from graph.core.mutation import id_in
 from graph.core.permission import PUBLIC
-from graph.core.stream import Source, Update, message, removed, rows, stream
+from graph.core.subscriptions.source import Source, Update, message, removed, rows, stream
+from graph.core.subscriptions.table_source import TableSource
+from graph.core.types.field import argument
+from graph.core.types.filter import SUBSCRIPTION_BOUNDS, condition
+from graph.core.types.mutation import id_of_table
 from graph.dreams.inputs import DREAM, DreamFilter
 from graph.dreams.types import Dream, DreamById
 
@@ -42,25 +42,31 @@ class DreamsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Dreams(Changed):
+class Dreams(TableSource):
     """Dreams that fulfil a filter."""
 
     table = db.dreams.Dream
     filter: Condition | None
 
-    async def matching(self, rows: Sequence[Any], reads: Reads, sight: Sight) -> Sequence[Any]:
-        return await db.dreams.LISTING.matching_rows(self.filter, rows, reads, sight)
+    async def matching(
+        self, rows: Sequence[Any], coalescer: ReadCoalescer, visibility: Visibility
+    ) -> Sequence[Any]:
+        return await db.dreams.LISTING.matching_rows(self.filter, rows, coalescer, visibility)
 
     async def left(
-        self, database: Database, reads: Reads, present: Collection[UUID], changes: Sequence[Any]
+        self,
+        database: Database,
+        coalescer: ReadCoalescer,
+        present: Collection[UUID],
+        changes: Sequence[Any],
     ) -> Collection[UUID]:
-        return await db.dreams.left(reads, database.sight, self.filter, present, changes)
+        return await db.dreams.left(coalescer, database.visibility, self.filter, present, changes)
 
 
 async def followed(info: Info, id: str) -> UUID:
     """The key of a dream whose rows are to be followed. Raises Invalid, and NotFound for a dream
     that is not there or not seen."""
-    key = id_in(id, db.dreams.Dream)
+    key = id_of_table(id, db.dreams.Dream)
     if await DreamById.of(info).load(key) is None:
         raise NotFound
     return key

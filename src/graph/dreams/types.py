@@ -10,16 +10,16 @@ from strawberry import UNSET
 
 import db
 from db import ReadSession
-from db.core.batch import Key
+from db.core.query.batch import Key
 from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
-from graph.core.connection import Connection, connected
 from graph.core.context import Info
-from graph.core.field import enum, field, related, value
 from graph.core.loader import Latest, Loader, One, Pages
-from graph.core.node import Node, node
 from graph.core.permission import PUBLIC
-from graph.core.scalars import BigInt
-from graph.core.span import Bucket, From, To, Width, span, times
+from graph.core.types.connection import Connection, connected
+from graph.core.types.field import enum, field, related, value
+from graph.core.types.node import Node, node
+from graph.core.types.scalars import BigInt
+from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -171,9 +171,9 @@ class Dream(Node):
         "Its completed tests over time, oldest first; where none was completed, there is no point. "
         "The last 30 days by default.",
         cost=10,
-        reveals=times(db.ai_tests.AiTest.created_at),
+        reveals=reveals_time(db.ai_tests.AiTest.created_at),
     )
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
     ) -> list[DecayPoint]:
-        return await DecayByDream.of(info, await span(info, from_, to), bucket).load(self.id)
+        return await DecayByDream.of(info, await time_range(info, from_, to), bucket).load(self.id)

@@ -7,14 +7,14 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db.core import check
-from graph.core.field import checked, field
-from graph.core.filter import filters, orders
-from graph.core.reporting import TIME, batch, batch_key, key, reported
+from db.core.values import validation
+from graph.core.types.field import checked, field
+from graph.core.types.filter import filters, orders
+from graph.core.types.ingestion import TIME, batch, batch_key, ingest_input, key
 from graph.events.types import EventSeverity
 from graph.users import USER
 
-LONG = check.string(check.MAX_TEXT, 0)
+LONG = validation.string(validation.MAX_TEXT, 0)
 
 
 @filters(db.events.LISTING)
@@ -28,7 +28,7 @@ class EventOrder:
 
 
 @checked(db.events.Event)
-@reported
+@ingest_input
 class EventFields:
     """What every event has."""
 
@@ -43,7 +43,7 @@ class EventFields:
     idempotency_key: str | None = key()
 
 
-@reported
+@ingest_input
 class LogEventInput(EventFields):
     """Something that happened in the system."""
 
@@ -51,7 +51,7 @@ class LogEventInput(EventFields):
 
 
 @checked(db.events.Event)
-@reported
+@ingest_input
 class EventItem(EventFields):
     """One event of a batch."""
 
@@ -61,7 +61,7 @@ class EventItem(EventFields):
     )
 
 
-@reported
+@ingest_input
 class LogEventsInput:
     """Events, stored as far as each is acceptable."""
 
@@ -70,7 +70,7 @@ class LogEventsInput:
 
 
 @checked(db.events.Event)
-@reported
+@ingest_input
 class LogErrorInput:
     """An error of a program, logged as an event of the type `system_error`."""
 
@@ -78,7 +78,7 @@ class LogErrorInput:
     stack: str | None = field(
         "Where it went wrong, as the program prints it.", check=LONG, default=UNSET
     )
-    context: JSON | None = field("What else is known.", check=check.PART, default=UNSET)
+    context: JSON | None = field("What else is known.", check=validation.PART, default=UNSET)
     source: str = field("Who reports it.", default="system")
     timestamp: datetime | None = field(f"When it went wrong. {TIME}", default=UNSET)
     idempotency_key: str | None = key()

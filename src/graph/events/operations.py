@@ -7,31 +7,31 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db.core import check
-from db.core.item import Item
-from db.core.span import points
-from graph.core.connection import Connection, listed
+from db.core.ingest.rows import IngestRow
+from db.core.query.time_range import series_points
+from db.core.values import validation
 from graph.core.context import Info
-from graph.core.field import argument, field, names_of
-from graph.core.mutation import Given
-from graph.core.node import IdOf, load, parse_id
-from graph.core.reporting import Reporting, many_result, one_result
-from graph.core.span import Bucket, From, To, Width, span, times
+from graph.core.types.connection import Connection, listed
+from graph.core.types.field import argument, field, names_of
+from graph.core.types.ingestion import IngestMutation, batch_result, item_result
+from graph.core.types.mutation import Input
+from graph.core.types.node import IdOf, load, parse_id
+from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 from graph.events.inputs import LogErrorInput, LogEventInput, LogEventsInput
 from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
 
 GroupBy = Annotated[
     list[EventGroup],
-    argument("What to count by beside time; with nothing, all together.", check.items(10)),
+    argument("What to count by beside time; with nothing, all together.", validation.items(10)),
 ]
 BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
 
-LogEventResult = one_result("LogEventResult")
-LogEventsResult = many_result("LogEventsResult")
-LogErrorResult = one_result("LogErrorResult")
+LogEventResult = item_result("LogEventResult")
+LogEventsResult = batch_result("LogEventsResult")
+LogErrorResult = item_result("LogErrorResult")
 
 
-def _event(_: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _event(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     user = given.get("userId")
     row = {
         "event_type": given["eventType"],
@@ -45,7 +45,7 @@ def _event(_: Info, given: Any, at: datetime, key: str | None) -> Item:
     return db.events.LOGGED.rules.item(row, at, key)
 
 
-def _error(info: Info, given: Any, at: datetime, key: str | None) -> Item:
+def _error(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     facts = {name: given.get(name) for name in ("message", "stack", "context")}
     event = {"eventType": "system_error", "severity": EventSeverity.ERROR, "payload": facts}
     return _event(info, {**event, "source": given["source"]}, at, key)
@@ -55,8 +55,8 @@ def _known(value: Any) -> Any:
     return {} if value is None else value
 
 
-EVENTS = Reporting(db.events.LOGGED, db.events.Event.Record, _event, names_of(LogEventInput))
-ERRORS = Reporting(db.events.LOGGED, db.events.Event.Record, _error, names_of(LogErrorInput))
+EVENTS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _event, names_of(LogEventInput))
+ERRORS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _error, names_of(LogErrorInput))
 
 
 @strawberry.type
@@ -72,7 +72,8 @@ class Queries:
         "there is no point. At most 10,000 points; the last 24 hours by default.",
         READ,
         cost=100,
-        reveals=times(db.events.Event.timestamp) | {"groupBy": tuple(db.events.GROUPS.values())},
+        reveals=reveals_time(db.events.Event.timestamp)
+        | {"groupBy": tuple(db.events.GROUPS.values())},
     )
     async def event_counts(
         self,
@@ -82,21 +83,21 @@ class Queries:
         bucket: Width = Bucket.HOUR,
         group_by: GroupBy = BY_TYPE_AND_SOURCE,
     ) -> list[EventCount]:
-        counts = db.events.counts(await span(info, from_, to), bucket, group_by)
+        counts = db.events.counts(await time_range(info, from_, to), bucket, group_by)
         async with info.context.db.read() as session:
-            return await points(session, counts)
+            return await series_points(session, counts)
 
 
 @strawberry.type
 class Mutations:
     @field("Log something that happened.", WRITE, graphql_type=LogEventResult)
-    async def log_event(self, info: Info, input: Given[LogEventInput]) -> Any:
+    async def log_event(self, info: Info, input: Input[LogEventInput]) -> Any:
         return await EVENTS.one(info, input)
 
     @field("Log what happened, many events at once.", WRITE, graphql_type=LogEventsResult)
-    async def log_events(self, info: Info, input: Given[LogEventsInput]) -> Any:
+    async def log_events(self, info: Info, input: Input[LogEventsInput]) -> Any:
         return await EVENTS.many(info, input, "events")
 
     @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult)
-    async def log_error(self, info: Info, input: Given[LogErrorInput]) -> Any:
+    async def log_error(self, info: Info, input: Input[LogErrorInput]) -> Any:
         return await ERRORS.one(info, input)

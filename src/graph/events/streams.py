@@ -9,13 +9,21 @@ from strawberry import UNSET
 
 import db
 from db import Database, ReadSession
-from db.core.filter import Condition
-from db.core.reads import Reads
+from db.core.query.filter import Condition
+from db.core.session.coalescing import ReadCoalescer
 from graph.core.context import Info
-from graph.core.field import argument
-from graph.core.filter import SUBSCRIPTION_BOUNDS, condition
-from graph.core.series import Series
-from graph.core.stream import Conditions, Shown, Source, Update, message, rows, stream
+from graph.core.subscriptions.polled import PolledSource
+from graph.core.subscriptions.source import (
+    Conditions,
+    Source,
+    Update,
+    VisibleRows,
+    message,
+    rows,
+    stream,
+)
+from graph.core.types.field import argument
+from graph.core.types.filter import SUBSCRIPTION_BOUNDS, condition
 from graph.events.inputs import EventFilter
 from graph.events.types import RATED_SECONDS, READ, Event, EventRates
 
@@ -25,7 +33,7 @@ Filter = Annotated[
 ]
 
 
-@message(alike=True)
+@message(viewer_independent=True)
 class EventsUpdate(Update):
     """What happened, every event in the order of storing."""
 
@@ -45,14 +53,18 @@ class Happening(Source):
     def concerns(self, event: Any) -> bool:
         return db.events.matches(self.where, event) is not False
 
-    async def shown(self, database: Database, events: Sequence[Any], reads: Reads) -> Shown:
-        return Shown(
-            await db.events.LISTING.matching_rows(self.where, events, reads, database.sight)
+    async def visible(
+        self, database: Database, events: Sequence[Any], coalescer: ReadCoalescer
+    ) -> VisibleRows:
+        return VisibleRows(
+            await db.events.LISTING.matching_rows(
+                self.where, events, coalescer, database.visibility
+            )
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Rates(Series):
+class Rates(PolledSource):
     """The events of the last minute, counted."""
 
     seconds = 5.0
@@ -77,5 +89,5 @@ class Subscriptions:
         cost=100,
         resumes=False,
     )
-    async def event_rates(self, _info: Info) -> Series:
+    async def event_rates(self, _info: Info) -> PolledSource:
         return Rates()

@@ -7,10 +7,10 @@ from strawberry.scalars import JSON
 
 import db
 from db.events import EventGroup as EventGroup, EventSeverity as EventSeverity
-from graph.core.field import enum, field, related, value
-from graph.core.node import Node, node, with_ids
 from graph.core.permission import scope
-from graph.core.scalars import BigInt
+from graph.core.types.field import enum, field, related, value
+from graph.core.types.node import Node, node, with_ids
+from graph.core.types.scalars import BigInt
 from graph.users import User, UserById
 
 READ, WRITE = scope("events:read"), scope("events:write")
@@ -44,7 +44,7 @@ def _payload(root: Any) -> Any:
     return payload
 
 
-@node(db.events.Event, access=READ, alike=True)
+@node(db.events.Event, access=READ, viewer_independent=True)
 class Event(Node):
     """Something that happened in the system."""
 

@@ -5,8 +5,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from db.core.embedded.account import identity
 from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.os_account import identity
 
 
 def _binaries() -> Path:

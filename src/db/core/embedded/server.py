@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from db.core.embedded.account import hand_over, identity
 from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.os_account import hand_over, identity
 from db.core.embedded.programs import BINARIES, environment, run
 
 START_SECONDS = 60  # recovery after a crash in the middle of a large import takes a while

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-from db.core.embedded.account import hand_over, make_reachable
 from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.os_account import hand_over, make_reachable
 from db.core.embedded.programs import BINARIES, run
 from db.core.embedded.server import Server
 

@@ -7,6 +7,6 @@ when either is not what it was, because a database was replaced, restored or emp
 told so, and never continues in silence.
 """
 
-from db.core.feed.feed import Feed as Feed, History as History
-from db.core.feed.position import Position as Position, Reason as Reason
-from db.core.feed.reader import Discontinued as Discontinued, Reader as Reader
+from db.core.feed.feed import Feed as Feed, FeedState as FeedState
+from db.core.feed.position import InvalidReason as InvalidReason, Position as Position
+from db.core.feed.reader import PositionInvalid as PositionInvalid, Reader as Reader

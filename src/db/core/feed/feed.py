@@ -13,7 +13,7 @@ from db.core.table import Table
 LOW_BITS = 0xFFFF_FFFF
 
 
-class History(Table):
+class FeedState(Table):
     """The history of one feed: another database has another epoch; rows below `min_seq` may be
     gone, all others are there."""
 
@@ -34,7 +34,7 @@ class Feed:
     check: Callable[[Any], int]
 
 
-def by_id(record: Any) -> int:
+def checksum_of_id(record: Any) -> int:
     """The check of a row that has an id: its random end."""
     low: int = record.id.int & LOW_BITS
     return low

@@ -13,9 +13,9 @@ from typing import Any
 import structlog
 from sqlalchemy import func, select
 
-from db.core.database import Database
+from db.core.connections.pooler import Pooler
 from db.core.error_facts import summary
-from db.core.pooler import Pooler
+from db.core.session.database import Database
 
 CHANNEL = "dreamnet_feeds"
 TELL_SECONDS = 0.05  # between two messages

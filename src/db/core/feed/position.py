@@ -14,7 +14,7 @@ _LAYOUT = struct.Struct(">BBIQI")  # version, feed, epoch, seq, check: 18 bytes,
 _MAX_SEQ = 2**63 - 1
 
 
-class Reason(StrEnum):
+class InvalidReason(StrEnum):
     """Why nobody can continue from a position."""
 
     EPOCH = "EPOCH"

@@ -15,14 +15,14 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement
 
-from db.core.database import Database, ReadSession
 from db.core.error_facts import summary
 from db.core.feed.auditor import Auditor
 from db.core.feed.feed import Feed
-from db.core.feed.page import Page, Pages
-from db.core.feed.position import Position, Reason
+from db.core.feed.pages import FeedPage, FeedQueries
+from db.core.feed.position import InvalidReason, Position
 from db.core.feed.ring import Ring, fitting
-from db.core.reads import Reads
+from db.core.session.coalescing import ReadCoalescer
+from db.core.session.database import Database, ReadSession
 
 PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
@@ -33,10 +33,10 @@ CATCHING_UP = 4  # statements at once, of all readers of a process together
 log = structlog.get_logger()
 
 
-class Discontinued(Exception):
+class PositionInvalid(Exception):
     """Nobody can continue from that position; `reason` says why."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: InvalidReason) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -56,13 +56,13 @@ class Reader:
         self.database = database
         self.position = Position(feed.name, 0, 0, 0)
         self.generation = 0
-        self.reason: Reason | None = None
-        self.resets: Counter[Reason] = Counter()
+        self.reason: InvalidReason | None = None
+        self.resets: Counter[InvalidReason] = Counter()
         self.auditor = Auditor(self)
-        self.pages = Pages(feed)
+        self.pages = FeedQueries(feed)
         self._ring = Ring(0)
         self._catching_up = catching_up or asyncio.Semaphore(CATCHING_UP)
-        self._judging = Reads(database)
+        self._checks = ReadCoalescer(database)
         self._followers = 0
         self._turning = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
@@ -144,22 +144,24 @@ class Reader:
         async with self._catching_up, self.database.read() as session:
             page = await self.pages.between(session, after, until, limit, conditions)
         if page.epoch != epoch:
-            raise Discontinued(Reason.EPOCH)
+            raise PositionInvalid(InvalidReason.EPOCH)
         if after < page.min_seq - 1:
-            raise Discontinued(Reason.EXPIRED)
+            raise PositionInvalid(InvalidReason.EXPIRED)
         fits = len(page.records)
         if most_bytes is not None:
             fits = min(fits, fitting(page.sizes, most_bytes))
         return page.records[:fits], fits == len(page.records) < limit
 
-    async def judge(self, position: Position) -> Reason | None:
+    async def check_position(self, position: Position) -> InvalidReason | None:
         """Why nobody can continue from a position, None if one can. Raises Unavailable."""
         if position == self.position and self._reading:
             return None
         known = self._ring.at(position.seq)
         if known and position.epoch == self.position.epoch:
-            return None if self.feed.check(known) == position.check else Reason.DIVERGED
-        reason: Reason | None = (await self._judging.of(self._judge, [position]))[position]
+            return None if self.feed.check(known) == position.check else InvalidReason.DIVERGED
+        reason: InvalidReason | None = (await self._checks.of(self._check_positions, [position]))[
+            position
+        ]
         return reason
 
     def look(self) -> None:
@@ -173,9 +175,9 @@ class Reader:
 
     # Reading
 
-    async def _judge(
+    async def _check_positions(
         self, session: ReadSession, positions: Collection[Position]
-    ) -> dict[Position, Reason | None]:
+    ) -> dict[Position, InvalidReason | None]:
         page = await self.pages.at(session, {position.seq for position in positions})
         return {position: page.discontinues(self.feed, position) for position in positions}
 
@@ -192,7 +194,7 @@ class Reader:
             await asyncio.gather(reading, return_exceptions=True)
             self._ring = Ring(self.position.seq)
 
-    def _begin(self, head: Page, began: float) -> None:
+    def _begin(self, head: FeedPage, began: float) -> None:
         """From here on it reads."""
         self.position = head.position(self.feed)
         self._ring = Ring(self.position.seq)
@@ -248,7 +250,7 @@ class Reader:
         self._looked = began
         return len(page.records) == PAGE_ROWS
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: FeedPage) -> None:
         known = bool(page.records) and page.records[0].seq == self.position.seq
         records, sizes = page.records[known:], page.sizes[known:]
         if records:
@@ -258,7 +260,7 @@ class Reader:
             self.auditor.note(last.seq, len(records))
             self._wake_all()
 
-    def _reset(self, reason: Reason, head: Page, began: float) -> None:
+    def _reset(self, reason: InvalidReason, head: FeedPage, began: float) -> None:
         former = self.position
         self._begin(head, began)
         self.generation += 1

@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.schema import ExecutableDDLElement
 
-from db.core import partition
-from db.core.database import Database, ReadSession, WriteSession
-from db.core.feed.feed import Feed, History
+from db.core.feed.feed import Feed, FeedState
+from db.core.schema import partition
+from db.core.session.database import Database, ReadSession, WriteSession
 from db.core.table import Table
 
 LOCK = 0x72657461696E  # "retain", so that it meets no lock of anybody else
@@ -58,7 +58,7 @@ class Month(NamedTuple):
     def end(self) -> datetime:
         """Its last instant, exclusively."""
         year, month = int(self.name[-7:-3]), int(self.name[-2:])
-        return partition.following(datetime(year, month, 1, tzinfo=UTC))
+        return partition.next_month(datetime(year, month, 1, tzinfo=UTC))
 
 
 async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
@@ -142,16 +142,16 @@ async def _alone(database: Database, statement: str, names: dict[str, str]) -> N
 
 async def _raise(session: WriteSession, feed: Feed, newest: int | None) -> None:
     """From now on rows up to that one may be gone."""
-    raised = func.greatest(History.min_seq, (newest or 0) + 1)
-    mine = History.name == feed.name
-    await session.execute(update(History).where(mine).values(min_seq=raised))
+    raised = func.greatest(FeedState.min_seq, (newest or 0) + 1)
+    mine = FeedState.name == feed.name
+    await session.execute(update(FeedState).where(mine).values(min_seq=raised))
 
 
 async def _seal(session: WriteSession, feed: Feed, newest: int | None) -> None:
     """Rows that came into the month while it was taken out are seen by nobody: then the history is
     another one, and every follower is told so."""
-    unseen = History.name == feed.name, History.min_seq <= (newest or 0)
-    await session.execute(update(History).where(*unseen).values(epoch=func.gen_random_uuid()))
+    unseen = FeedState.name == feed.name, FeedState.min_seq <= (newest or 0)
+    await session.execute(update(FeedState).where(*unseen).values(epoch=func.gen_random_uuid()))
     await _raise(session, feed, newest)
 
 

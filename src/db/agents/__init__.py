@@ -1,0 +1,248 @@
+"""Agents: the fleet that does the work; its present state, and every report it made."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Index,
+    Subquery,
+    Text,
+    any_,
+    case,
+    extract,
+    func,
+    literal,
+    null,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from db import config
+from db.core.errors import Unavailable
+from db.core.ids import floor
+from db.core.query.batch import requested_keys
+from db.core.query.listing import ListSpec, columns_by_name
+from db.core.query.time_range import TimeRange
+from db.core.session.database import Database, ReadSession
+from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, sequence
+from db.core.values import validation
+
+LOOK_SECONDS = 1.0
+FORMERLY = timedelta(seconds=5)
+WATCHED = timedelta(hours=24)
+
+
+class AgentStatus(StrEnum):
+    """What an agent last said it was doing."""
+
+    IDLE = "IDLE"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    PAUSED = "PAUSED"
+    ERROR = "ERROR"
+    OFFLINE = "OFFLINE"
+
+
+class Agent(Table):
+    """The present state of one agent.
+
+    `status` is that of its newest report, which was made at `reported_at` and numbered `last_seq`;
+    an agent that is signed off has no such time. `received_at` is when a report of it last came in,
+    by the clock of the database, and null where its status was imported. `last_active` is the
+    latter, or else the former.
+    """
+
+    __tablename__ = "agent_states"
+
+    id: Mapped[Id]
+    agent_key: Mapped[str] = checked(validation.string(), unique=True)
+    status: Mapped[str] = choice(AgentStatus, "status", server_default=AgentStatus.IDLE, index=True)
+    last_active: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    received_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    current_task: Mapped[dict[str, Any] | None]
+    performance_metrics: Mapped[Json]
+    error_log: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class AgentReport(Table):
+    """One report of one agent, as it came in. `reported_at` is by the clock of the agent and
+    `received_at` by that of the database; the latter is null for imported reports."""
+
+    __tablename__ = "agent_history"
+    __table_args__ = (
+        Index(None, "agent_key", "id"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[Id]
+    seq: Mapped[int] = sequence("agent_history_seq")
+    agent_key: Mapped[str] = checked(validation.string())
+    status: Mapped[str] = choice(AgentStatus, "status")
+    previous_status: Mapped[str | None] = choice(AgentStatus, "previous_status")
+    current_task: Mapped[dict[str, Any] | None]
+    performance_metrics: Mapped[Json]
+    error: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
+    reported_at: Mapped[datetime]
+    received_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+
+
+LISTING = ListSpec(
+    Agent,
+    filters=columns_by_name(
+        Agent.status, Agent.last_active, Agent.created_at, Agent.updated_at, key=Agent.agent_key
+    ),
+    orders={
+        "CREATED_AT": Agent.id,
+        "KEY": Agent.agent_key,
+        "STATUS": Agent.status,
+        "LAST_ACTIVE": Agent.last_active,
+    },
+)
+
+HISTORY = ListSpec(
+    AgentReport,
+    filters=columns_by_name(
+        AgentReport.agent_key,
+        AgentReport.status,
+        AgentReport.previous_status,
+        AgentReport.error,
+        AgentReport.reported_at,
+        AgentReport.received_at,
+    ),
+    orders={"REPORTED_AT": AgentReport.id},
+    time=AgentReport.reported_at,
+)
+
+
+def is_silent(last_active: datetime, now: datetime, seconds: Decimal) -> bool:
+    """Whether an agent that was last active then has been silent for longer than that."""
+    return now - last_active > timedelta(seconds=float(seconds))
+
+
+# When a report counts as made: a clock that is ahead must not put it before later ones. PostgreSQL
+# ignores the null of imported reports here.
+MADE_AT = func.least(AgentReport.reported_at, AgentReport.received_at)
+
+
+async def states(
+    session: ReadSession, keys: Collection[str] | None, statuses: Collection[str] | None = None
+) -> list[Any]:
+    """The agents with those keys, or all, that are in one of those statuses, or in any; by key."""
+    among = [(Agent.agent_key, keys), (Agent.status, statuses)]
+    chosen = [column == any_(literal(list(v), ARRAY(Text))) for column, v in among if v is not None]
+    return await session.records(Agent, Agent.select().where(*chosen).order_by(Agent.agent_key))
+
+
+async def by_keys(session: ReadSession, keys: Collection[str]) -> dict[str, Any]:
+    """The agents with those keys, by key."""
+    return {agent.agent_key: agent for agent in await states(session, keys)}
+
+
+def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a report is of one of those agents; none for all."""
+    among = literal(list(keys or ()), ARRAY(Text))
+    return () if keys is None else (AgentReport.agent_key == any_(among),)
+
+
+async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
+    """The keys of the agents that are silent for too long, or were some time ago."""
+    seconds = await config.number(session, config.STALE_AFTER)
+    since = session.now() - ago - timedelta(seconds=float(seconds))
+    rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
+    return frozenset(key for (key,) in rows)
+
+
+async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
+    """The keys of agents that become silent for too long, or no longer are, as it happens: there is
+    no report of it. It begins with those who became so in the last seconds."""
+    before: frozenset[str] | None = None
+    while True:
+        with suppress(Unavailable):
+            async with database.read() as session:
+                before = await stale(session, FORMERLY) if before is None else before
+                now = await stale(session)
+            if now != before:
+                yield now ^ before
+            before = now
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def of_same_agent(reports: Any, other: Any) -> tuple[ColumnElement[bool], ...]:
+    """That reports are of the same agent as another, for statements that take the first of them by
+    agent and id. It is a range because of the index: see `batch.within`."""
+    return reports.agent_key >= other.agent_key, reports.agent_key <= other.agent_key
+
+
+def by_status() -> Executable:
+    """The number of agents in each status, in the order of the enumeration."""
+    statuses = requested_keys((Agent.status,), list(AgentStatus))
+    status = statuses.c.k0
+    return (
+        select(status.label("status"), func.count(Agent.id).label("count"))
+        .join_from(statuses, Agent, Agent.status == status, isouter=True)
+        .group_by(status, statuses.c.position)
+        .order_by(statuses.c.position)
+    )
+
+
+def activity(span: TimeRange) -> Executable:
+    """Per agent and status the reports that changed to it, and the mean time until the agent's next
+    report, in seconds; the last 24 hours by default."""
+    steps = _steps(span.or_last(WATCHED))
+    key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
+    until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
+    seconds = extract("epoch", until - steps.c.since)
+    return (
+        select(
+            *(key, status, func.count().filter(changed).label("changes")),
+            func.avg(seconds).label("average_seconds"),
+        )
+        .group_by(key, status)
+        .order_by(key, status)
+    )
+
+
+def _steps(span: TimeRange) -> Subquery:
+    """The reports of a span, each until its agent's next one, which may lie beyond the span."""
+    within = func.lead(MADE_AT).over(
+        partition_by=AgentReport.agent_key, order_by=(MADE_AT, AgentReport.seq)
+    )
+    until = func.coalesce(within, _beyond(span))  # looks beyond for the last of each agent
+    steps = select(
+        AgentReport.agent_key,
+        AgentReport.status,
+        AgentReport.status.is_distinct_from(AgentReport.previous_status).label("changed"),
+        MADE_AT.label("since"),
+        until.label("until"),
+    )
+    return steps.where(*span.of(AgentReport.id)).subquery("steps")
+
+
+def _beyond(span: TimeRange) -> ColumnElement[Any]:
+    """When the agent made its first report after a span."""
+    if span.until is None:
+        return null()
+    later = aliased(AgentReport)
+    return (
+        select(func.least(later.reported_at, later.received_at))
+        .where(*of_same_agent(later, AgentReport), later.id >= floor(span.until))
+        .order_by(later.agent_key, later.id)
+        .limit(1)
+        .scalar_subquery()
+    )

@@ -1,0 +1,1 @@
+"""Ingestion: rows that are stored in batches."""

@@ -1,0 +1,1 @@
+"""Queries: lists, filters, keyset pages and batches, compiled to SQL."""

@@ -1,0 +1,113 @@
+"""Batches: the statements behind loaders, one for any number of keys.
+
+A key is a value where one column identifies, a tuple where several do. Keys travel as one array
+per column, so the text of a statement does not depend on how many there are.
+"""
+
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    TableValuedAlias,
+    column,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.core.session.database import ReadSession
+from db.core.table import Table
+from db.core.timeouts import Kind, of_kind
+
+Column = InstrumentedAttribute[Any]
+Columns = tuple[Column, ...]
+Key = Hashable
+
+
+def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
+    """The keys as a table: a column k0, k1 … for each key column, and their `position` from 1."""
+    rows = [key if isinstance(key, tuple) else (key,) for key in keys]
+    arrays = [
+        literal([row[index] for row in rows], ARRAY(key_column.type))
+        for index, key_column in enumerate(columns)
+    ]
+    names = [column(f"k{index}", key_column.type) for index, key_column in enumerate(columns)]
+    table = func.unnest(*arrays).table_valued(*names, with_ordinality="position", name="wanted")
+    return table.render_derived()
+
+
+def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
+    """The conditions that tie the rows of a table to the table of keys."""
+    return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
+
+
+def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
+    """The same conditions as ranges, for statements sorted by these columns: a column that equals
+    something is constant to PostgreSQL, which drops it from the sort order."""
+    row = tuple_(*columns)
+    key = tuple_(*(keys.c[f"k{index}"] for index in range(len(columns))))
+    return [row >= key, row <= key]
+
+
+async def rows_by_key(
+    session: ReadSession,
+    table: type[Table],
+    columns: Columns,
+    keys: Sequence[Key],
+    *where: ColumnElement[bool],
+) -> dict[Key, Any]:
+    """The record of each key; keys without one that fulfils the conditions are left out."""
+    asked = requested_keys(columns, keys)
+    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
+    rows = await session.rows(statement)
+    return {keys[row[0] - 1]: table.Record._make(row[1:]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """The rows of a table by id, to be read for several who ask (db.core.session.coalescing)."""
+
+    table: type[Table]
+
+    async def __call__(self, session: ReadSession, ids: Collection[Key]) -> dict[Key, Any]:
+        return await rows_by_key(session, self.table, (self.table.id,), list(ids))  # type: ignore[attr-defined]  # every noun has one
+
+
+async def rows_by_parent(
+    session: ReadSession, table: type[Table], columns: Columns, keys: Sequence[Key], *order: Any
+) -> dict[Key, list[Any]]:
+    """All records of each key, in order; keys without any are left out."""
+    asked = requested_keys(columns, keys)
+    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
+    found: dict[Key, list[Any]] = {}
+    for row in await session.rows(statement.order_by(*order)):
+        found.setdefault(keys[row[0] - 1], []).append(table.Record._make(row[1:]))
+    return found
+
+
+async def grouped(
+    session: ReadSession,
+    columns: Columns,
+    keys: Sequence[Key],
+    *selected: Any,
+    where: Sequence[ColumnElement[bool]] = (),
+    by: Sequence[ColumnElement[Any]] = (),
+) -> dict[Key, list[Any]]:
+    """What is selected of the rows of each key, grouped and ordered by the key and then `by`; keys
+    without rows are left out."""
+    asked = requested_keys(columns, keys)
+    statement = (
+        select(asked.c.position, *selected)
+        .where(*matches(columns, asked), *where)
+        .group_by(asked.c.position, *by)
+        .order_by(asked.c.position, *by)
+    )
+    found: dict[Key, list[Any]] = {}
+    for row in await session.rows(of_kind(Kind.AGGREGATE, statement)):
+        found.setdefault(keys[row[0] - 1], []).append(row)
+    return found

@@ -1,0 +1,214 @@
+"""Pages: any order that ends in the id, walked forward and backward by keyset, never by offset.
+
+Nulls sort last forward (and so first backward). A cursor holds the order's values of one row; it
+is opaque, and only good for the order it was made in.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, false, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.core.errors import Invalid
+from db.core.ids import EPOCH
+from db.core.values.rfc3339 import read_time
+
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One column of an order."""
+
+    column: InstrumentedAttribute[Any]
+    descending: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.column.name)
+
+    @property
+    def nullable(self) -> bool:
+        return bool(self.column.nullable)
+
+    def sql(self, backward: bool) -> ColumnElement[Any]:
+        """The ORDER BY term in that direction."""
+        return self.term(self.column, backward)
+
+    def term(self, column: Any, backward: bool) -> ColumnElement[Any]:
+        """The same for a column of that name in a subquery."""
+        term: ColumnElement[Any] = column.desc() if self.descending != backward else column.asc()
+        if not self.nullable:
+            return term
+        return term.nulls_first() if backward else term.nulls_last()
+
+    def beyond(self, value: Any, backward: bool) -> ColumnElement[bool]:
+        """Rows that come strictly after the value in that direction."""
+        if value is None:
+            return self.column.is_not(None) if backward else false()
+        further = self.column < value if self.descending != backward else self.column > value
+        return or_(further, self.column.is_(None)) if self.nullable and not backward else further
+
+    def same(self, value: Any) -> ColumnElement[bool]:
+        """Rows that tie with the value."""
+        return self.column.is_(None) if value is None else self.column == value
+
+
+Order = tuple[SortKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageArgs:
+    """Which part of a list: `first` after a cursor, or `last` before one."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    @property
+    def backward(self) -> bool:
+        return self.last is not None
+
+    @property
+    def size(self) -> int:
+        """Rows wanted. Raises Invalid outside 0 to MAX_SIZE, or with both first and last."""
+        if self.first is not None and self.last is not None:
+            raise Invalid("Give first or last, not both.", "last")
+        name, size = ("last", self.last) if self.backward else ("first", self.first)
+        if size is None:
+            return DEFAULT_SIZE
+        if not 0 <= size <= MAX_SIZE:
+            raise Invalid(f"{name} must be between 0 and {MAX_SIZE}.", name)
+        return size
+
+    def conditions(self, order: Order) -> list[ColumnElement[bool]]:
+        """The keyset conditions of the cursors given."""
+        cursors = (("after", self.after, False), ("before", self.before, True))
+        return [
+            _beyond(order, decode(order, text, name), backward)
+            for name, text, backward in cursors
+            if text is not None
+        ]
+
+    def apply(self, statement: Select[Any], order: Order) -> Select[Any]:
+        """The statement limited to the window, and one row more to see whether the list goes on."""
+        terms = [by.sql(self.backward) for by in order]
+        return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
+
+    def page(self, rows: Sequence[Any], order: Order) -> "Page":
+        """The page out of the rows of an applied statement."""
+        records = list(rows[: self.size])
+        more = len(rows) > self.size
+        if self.backward:
+            records.reverse()
+            return Page(records, order, has_next=self.before is not None, has_previous=more)
+        return Page(records, order, has_next=more, has_previous=self.after is not None)
+
+
+@dataclass(slots=True)
+class Page:
+    """Some records of a list, and whether the list goes on at either end."""
+
+    records: list[Any]
+    order: Order
+    has_next: bool
+    has_previous: bool
+
+    def cursor(self, record: Any) -> str:
+        return encode(self.order, record)
+
+
+def _beyond(order: Order, values: Sequence[Any], backward: bool) -> ColumnElement[bool]:
+    """Rows after a position: the first column is beyond, or it ties and the next one is."""
+    return or_(
+        *(
+            and_(
+                *(tie.same(value) for tie, value in zip(order[:depth], values, strict=False)),
+                by.beyond(values[depth], backward),
+            )
+            for depth, by in enumerate(order)
+        )
+    )
+
+
+def _fingerprint(order: Order) -> int:
+    return zlib.crc32(repr([(by.name, by.descending) for by in order]).encode())
+
+
+def encode(order: Order, record: Any) -> str:
+    """The cursor of a record in that order."""
+    values = [getattr(record, by.name) for by in order]
+    text = orjson.dumps([_fingerprint(order), *values], default=str)
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def decode(order: Order, cursor: str, name: str = "after") -> list[Any]:
+    """The values in a cursor, which was given as the argument of that name. Raises Invalid for
+    everything that `encode` does not write for this order."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        fingerprint, *values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if fingerprint == _fingerprint(order):
+            return [_parse(by, value) for by, value in zip(order, values, strict=True)]
+    except (ValueError, TypeError, ArithmeticError, binascii.Error):
+        pass
+    raise Invalid("This cursor does not belong to a list in this order.", name)
+
+
+def _parse(by: SortKey, value: Any) -> Any:
+    if value is None and by.nullable:
+        return None
+    written, read = READERS[by.column.type.python_type]
+    if type(value) is not written:  # true and 1.0 are no whole numbers
+        raise TypeError
+    return read(value)
+
+
+def _time(text: str) -> datetime:
+    at = read_time(text)
+    if not EPOCH <= at < END:
+        raise ValueError
+    return at
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+        raise ValueError
+    return number
+
+
+def _whole(number: int) -> int:
+    if abs(number) >= 2**63:
+        raise ValueError
+    return number
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError
+    return text
+
+
+END = datetime(9999, 1, 1, tzinfo=UTC)
+MAX_EXPONENT = 308
+
+# By the type of a column: the type of JSON that `encode` writes for it, and how it is read.
+READERS: Mapping[type, tuple[type, Callable[[Any], Any]]] = {
+    UUID: (str, UUID),
+    datetime: (str, _time),
+    Decimal: (str, _decimal),
+    int: (int, _whole),
+    str: (str, _text),
+}

@@ -1,0 +1,70 @@
+"""Spans: half-open stretches of time [since, until), and the buckets that series divide them into.
+
+Ids are made from the time of their row, so a span is a range of ids: that is what prunes
+partitions and uses the primary key.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal_column
+
+from db.core import ids
+from db.core.errors import Invalid
+from db.core.query.batch import Column
+from db.core.session.database import ReadSession
+from db.core.timeouts import Kind, of_kind
+
+MOST_POINTS = 10_000
+
+
+class Bucket(StrEnum):
+    """The width of one step of a series."""
+
+    MINUTE = "MINUTE"
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A stretch of time; a bound that is None is open. Raises Invalid if it ends too early."""
+
+    since: datetime | None
+    until: datetime | None
+    now: datetime = field(compare=False)
+
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.until < self.since:
+            raise Invalid("The span ends before it starts.", "to")
+
+    def or_last(self, time: timedelta) -> "TimeRange":
+        """This span, or the last so much time when neither bound is given."""
+        return self if self.since or self.until else replace(self, since=self.now - time)
+
+    def of(self, id: Column) -> list[ColumnElement[bool]]:
+        """The conditions that an id lies in the span."""
+        lower = [id >= ids.floor(self.since)] if self.since else []
+        upper = [id < ids.floor(self.until)] if self.until else []
+        return [*lower, *upper]
+
+
+def bucket_start(time: Column, bucket: Bucket) -> ColumnElement[Any]:
+    """The start of the bucket that a time lies in, in UTC; weeks start on Monday."""
+    unit: Any = literal_column(f"'{bucket.lower()}'")
+    utc: Any = literal_column("'UTC'")
+    return func.date_trunc(unit, time, utc).label("bucket")
+
+
+async def series_points(session: ReadSession, series: Select[Any]) -> list[Any]:
+    """The rows of a series. Raises Invalid when there are more than MOST_POINTS."""
+    statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
+    rows = list(await session.rows(statement))
+    if len(rows) > MOST_POINTS:
+        message = f"More than {MOST_POINTS} points; take a wider bucket or a shorter span."
+        raise Invalid(message, "bucket")
+    return rows

@@ -1,0 +1,1 @@
+"""Schema: migrations, partitions and the state of a database."""

@@ -1,0 +1,43 @@
+"""Draft: a new migration, written from how the tables in the code differ from the newest one."""
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from db.core.connections.url import connection_info
+from db.core.embedded import Embedded
+from db.core.schema import migrate
+from db.core.schema.migration_lock import lock_session
+
+
+class NoCheckout(Exception):
+    """This is an installed copy of the project, where migrations are not written."""
+
+
+def new_migration(name: str) -> None:
+    """Writes the next migration, to be read and corrected, and prints where.
+
+    It compares with a database made for the purpose, so that a developer's own, which may hold
+    anything, has no say. Raises NoCheckout, EmbeddedFailed.
+    """
+    if migrate.PACKAGED.is_dir():
+        raise NoCheckout
+    number = f"{int(migrate.head()) + 1:04}"
+    with TemporaryDirectory() as folder, Embedded(Path(folder) / "postgres") as url:
+        asyncio.run(_write(url, name, number))
+
+
+async def _write(url: str, name: str, number: str) -> None:
+    await migrate.upgrade(url)
+    async with lock_session(connection_info(url)) as connection:
+        await connection.run_sync(_compare, name, number)
+
+
+def _compare(connection: Connection, name: str, number: str) -> None:
+    attributes = {"connection": connection, "is_alone": True}
+    config = Config(toml_file=migrate.CHECKOUT / "pyproject.toml", attributes=attributes)
+    command.revision(config, name, autogenerate=True, rev_id=number)

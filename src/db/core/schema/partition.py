@@ -1,0 +1,141 @@
+"""Partitions: one per month of the tables that grow for ever.
+
+The tables are those declared with `postgresql_partition_by="RANGE (id)"`. Ids follow time, so the
+bounds of a month are the ids at its first and last instant, and a window of time reads only the
+partitions it meets. A row of a month without a partition is refused by PostgreSQL: `ahead` makes
+the months to come, `ensure` those of rows that come from the past.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+from typing import cast
+
+import sqlalchemy
+from sqlalchemy import DDL, Text, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, OID
+from sqlalchemy.schema import ExecutableDDLElement
+
+from db.core.ids import floor
+from db.core.session.database import Database, ReadSession, WriteSession
+from db.core.table import Table
+
+LOCK = 0x706172746974696F  # "partitio", so that it meets no lock of anybody else
+
+# A utility statement takes no parameters; what goes in are names of ours and ids in hexadecimal.
+# Attaching an empty table lets readers of the parent go on, `create table … partition of` does not.
+_CREATE = "create table %(child)s (like %(parent)s including all)"
+_ATTACH = (
+    "alter table %(parent)s attach partition %(child)s"
+    " for values from ('%(since)s') to ('%(until)s')"
+)
+_relations = sqlalchemy.table(
+    "pg_class",
+    *map(sqlalchemy.column, ("oid", "relname")),
+    sqlalchemy.column("relnamespace", OID),
+)
+_inherits = sqlalchemy.table(
+    "pg_inherits", sqlalchemy.column("inhrelid"), sqlalchemy.column("inhparent", OID)
+)
+_utility: Callable[..., ExecutableDDLElement] = DDL
+
+
+def month(at: datetime) -> datetime:
+    """The first instant of the month, in UTC, of an aware time."""
+    return at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_month(at: datetime, months: int = 1) -> datetime:
+    """The first instant of the month that many months later, or earlier when negative."""
+    years, index = divmod(at.month - 1 + months, 12)
+    return month(at).replace(year=at.year + years, month=index + 1)
+
+
+def name(table: type[Table] | sqlalchemy.Table, at: datetime) -> str:
+    """What the partition of a month is called: `ai_tests_y2024m01`."""
+    return f"{_plain(table).name}_y{at.year:04}m{at.month:02}"
+
+
+def partitioned() -> list[sqlalchemy.Table]:
+    """Every table that has partitions."""
+    tables = Table.metadata.sorted_tables
+    return [table for table in tables if table.dialect_options["postgresql"]["partition_by"]]
+
+
+async def partitions(session: ReadSession, table: type[Table]) -> list[str]:
+    """The names of a table's partitions, oldest first."""
+    tree = func.pg_partition_tree(table.__tablename__).table_valued("relid", "isleaf")
+    named = sqlalchemy.cast(tree.c.relid, Text)
+    statement = select(named).where(tree.c.isleaf).order_by(named)
+    return [row[0] for row in await session.rows(statement)]
+
+
+async def ensure(
+    session: WriteSession, table: type[Table] | sqlalchemy.Table, times: Iterable[datetime]
+) -> list[str]:
+    """Makes the partitions those times fall in; returns the names of those that were missing.
+
+    One look-up when all are there. Where one is made, writers of the tables it refers to wait until
+    the transaction ends: give it a transaction of its own.
+    """
+    months = {name(table, first): first for first in sorted(set(map(month, times)))}
+    if not await _missing(session, _plain(table), months):
+        return []
+    await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    # again: another may have made them while we waited
+    missing = await _missing(session, _plain(table), months)
+    for child in missing:
+        await _make(session, _plain(table), child, months[child])
+    return missing
+
+
+async def ensure_ahead(database: Database, months: int = 3) -> list[str]:
+    """Makes the partitions of all tables from the previous month to some months ahead; returns the
+    names of those that were missing. Called when the gateway starts, and once a day."""
+    now = await database.now()
+    times = [next_month(now, distance) for distance in range(-1, months + 1)]
+    made: list[str] = []
+    for table in partitioned():
+        async with database.write() as session:
+            made += await ensure(session, table, times)
+    return made
+
+
+async def _missing(
+    session: ReadSession, parent: sqlalchemy.Table, names: Collection[str]
+) -> list[str]:
+    """Those that are no partition of this very table, and no other table where one would be made:
+    the search path may find tables of the same names that belong to another gateway.
+
+    It reads pg_class itself: to_regclass() may answer from a cache older than the lock we hold.
+    """
+    ours = func.to_regclass(parent.name) == _inherits.c.inhparent
+    here = _relations.c.relnamespace == func.to_regnamespace(
+        func.quote_ident(func.current_schema())
+    )
+    statement = (
+        select(_relations.c.relname)
+        .outerjoin_from(_relations, _inherits, _inherits.c.inhrelid == _relations.c.oid)
+        .where(_relations.c.relname == func.any(sqlalchemy.cast(list(names), ARRAY(Text))))
+        .where(ours | here)
+    )
+    present = {row[0] for row in await session.rows(statement)}
+    return [name for name in names if name not in present]
+
+
+async def _make(
+    session: WriteSession, parent: sqlalchemy.Table, child: str, first: datetime
+) -> None:
+    context = {
+        "parent": parent.name,
+        "child": child,
+        "since": floor(first),
+        "until": floor(next_month(first)),
+    }
+    for statement in (_CREATE, _ATTACH):
+        await session.execute(_utility(statement, context=context))
+
+
+def _plain(table: type[Table] | sqlalchemy.Table) -> sqlalchemy.Table:
+    return (
+        table if isinstance(table, sqlalchemy.Table) else cast("sqlalchemy.Table", table.__table__)
+    )

@@ -1,0 +1,1 @@
+"""Sessions: the database, what a session may see, and what it reports."""

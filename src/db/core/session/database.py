@@ -1,0 +1,301 @@
+"""Database: the engines, and the two kinds of session borrowed from them.
+
+A session is borrowed for one batch or one operation and never shared: one connection carries one
+statement at a time. Nobody commits: leaving `write()` does, and an exception rolls back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from copy import copy
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, event, func, select
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.core.connections.connect import engine
+from db.core.connections.meter import METERED, Meter, Metered
+from db.core.connections.pool import Pool, driver, is_read_only, replacing_read_only
+from db.core.connections.url import ConnectionInfo, connection_info
+from db.core.errors import DomainError, ReadOnly
+from db.core.session.audit_context import SYSTEM, AuditContext
+from db.core.session.clock import CLOCK, Clock
+from db.core.session.connection_shares import Borrower, Limiter
+from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
+from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
+from db.core.session.wakeups import Wakeups
+from db.core.table import Table
+from db.core.timeouts import Timeouts
+from db.core.values import json
+
+STATEMENT_SECONDS = 10.0
+LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
+TIMEOUTS = Timeouts(other=STATEMENT_SECONDS)
+READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+
+
+class ReadSession:
+    """A borrowed connection that reads what its sight allows; each statement is one round trip.
+    `reopen` gives another connection in place of one that broke."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        visibility: Visibility = UNRESTRICTED,
+        reopen: Callable[[], Awaitable[AsyncConnection]] | None = None,
+        timeouts: Timeouts = TIMEOUTS,
+    ) -> None:
+        self.connection = connection
+        self.rules = row_rules(visibility)
+        self.reopen = reopen
+        self.timeouts = timeouts
+
+    async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
+        """All rows of a statement."""
+        return (await self._execute(statement, parameters)).all()
+
+    async def records(
+        self, table: type[Table], statement: Executable, parameters: Any | None = None
+    ) -> list[Any]:
+        """All rows of a statement built on `table.select()`, as that table's records."""
+        return table.records(await self.rows(statement, parameters))
+
+    async def record(self, table: type[Table], statement: Executable) -> Any | None:
+        """The first record, or None."""
+        return next(iter(await self.records(table, statement)), None)
+
+    async def scalar(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        return (await self._execute(statement)).scalar()
+
+    def now(self) -> datetime:
+        """The time of the database."""
+        clock: Clock = self.connection.info[CLOCK]
+        return clock.now()
+
+    async def _execute(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> CursorResult[Any]:
+        """A read that meets a dead connection is repeated once on a live one. Raises
+        TookTooLong."""
+        statement = with_row_rules(statement, self.rules)
+        async with self.timeouts.limiting(statement):
+            try:
+                return await self.connection.execute(statement, parameters)
+            except DBAPIError as error:
+                if not error.connection_invalidated or self.reopen is None:
+                    raise
+                self.connection = await self.reopen()
+                return await self.connection.execute(statement, parameters)
+
+
+class WriteSession(ReadSession):
+    """A borrowed connection inside one transaction; reads in it see what it wrote. `act` says what
+    is being done and by whom; `feeds` names those that get something of it."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        visibility: Visibility = UNRESTRICTED,
+        act: AuditContext = SYSTEM,
+    ) -> None:
+        super().__init__(connection, visibility)
+        self.act = act
+        self.feeds: set[str] = set()
+
+    def unrestricted(self) -> "WriteSession":
+        """The same transaction without rules on rows, for side effects on rows of other users."""
+        whole = WriteSession(self.connection, act=self.act)
+        whole.feeds = self.feeds
+        return whole
+
+    async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
+        """Runs a statement that writes; returns the number of rows it touched."""
+        return (await self._execute(statement, parameters)).rowcount
+
+    async def _execute(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> CursorResult[Any]:
+        """Never repeated: the transaction it belonged to is gone with its connection."""
+        return await self.connection.execute(with_row_rules(statement, self.rules), parameters)
+
+
+class Database:
+    """One PostgreSQL: `read()` in autocommit, `write()` in a transaction.
+
+    Statements wait `lock_seconds` for a lock, None is without limit, and take as long as `timeouts`
+    say.
+    """
+
+    def __init__(
+        self,
+        url: str | ConnectionInfo,
+        pool_size: int = 10,
+        lock_seconds: float | None = LOCK_SECONDS,
+        clock: Clock | None = None,
+        timeouts: Timeouts = TIMEOUTS,
+    ) -> None:
+        """Raises InvalidParameter."""
+        self.url = connection_info(url)
+        self.timeouts = timeouts
+        self.engine: AsyncEngine = engine(
+            self.url,
+            command_timeout=timeouts.other,
+            lock_timeout=lock_seconds,
+            poolclass=Pool,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_recycle=1800,
+            pool_use_lifo=True,
+            json_serializer=lambda value: json.dumps(value).decode(),
+            json_deserializer=json.loads,
+        )
+        event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
+        self.clock = clock or Clock()
+        self.clock.follow(self.engine)
+        self.reading = self.engine.execution_options(**READING)
+        self.limiter = Limiter(pool_size)
+        self.borrower = Borrower("gateway")
+        self.meter: Meter | None = None
+        self.visibility = UNRESTRICTED
+        self.wakeups = Wakeups()
+        self.refused_writes = asyncio.Event()  # set when a write met a read-only database
+
+    def scoped_to(self, visibility: Visibility) -> "Database":
+        """The same database, whose sessions see no more than that."""
+        seen = copy(self)
+        seen.visibility = visibility
+        return seen
+
+    def borrowed_by(
+        self, name: str, operation: str | None = None, known: bool = True
+    ) -> "Database":
+        """The same database, whose connections count for that borrower."""
+        lent = copy(self)
+        lent.borrower = Borrower(name, operation, known)
+        return lent
+
+    def metered(self, meter: Meter | None) -> "Database":
+        """The same database, whose rows are counted on a meter."""
+        metered = copy(self)
+        metered.meter = meter
+        return metered
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Raises the domain errors of `failures`, Unavailable when nobody answers in time, and
+        TooLarge or Crowded."""
+
+        async def reopen() -> AsyncConnection:
+            await stack.aclose()
+            return await self._open(stack, self.reading)
+
+        with self._measuring(), domain_errors():
+            async with AsyncExitStack() as stack:
+                connection = await self._open(stack, self.reading)
+                yield ReadSession(connection, self.visibility, reopen, self.timeouts)
+
+    @asynccontextmanager
+    async def write(self, act: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
+        """Commits on leaving, rolls back on an exception. Raises as `read` does, and ReadOnly."""
+        with self._noting_refusals(), self._measuring(), domain_errors():
+            async with self._writable(self.engine) as connection, connection.begin():
+                session = WriteSession(connection, self.visibility, act)
+                yield session
+        self.wakeups.notify(*session.feeds)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for statements that write, each in a transaction of its own. Raises what the
+        driver raises, Unavailable, and ReadOnly before anything was sent."""
+        with self._noting_refusals():
+            async with self._writable(self.reading) as connection:
+                yield connection
+
+    async def now(self) -> datetime:
+        """The time of the database, which is asked for it only if it was never connected to. Raises
+        Unavailable."""
+        if not self.clock.is_set:
+            async with self.read():
+                pass
+        return self.clock.now()
+
+    async def read_clock(self) -> None:
+        """Takes the time of the database anew. Raises as `read` does."""
+        async with self.read() as session:
+            asked = self.clock.ticks()
+            at = await session.scalar(select(func.clock_timestamp()))
+            self.clock.set(at, asked, self.clock.ticks())
+
+    async def close(self) -> None:
+        """Closes every pooled connection."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _writable(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            with replacing_read_only():
+                connection = await self._open(stack, engine)
+            if is_read_only(await driver(connection)):
+                raise ReadOnly
+            yield connection
+
+    async def _open(
+        self, stack: AsyncExitStack, engine: AsyncEngine, attempts: int = 3
+    ) -> AsyncConnection:
+        """A connection for as long as the stack lasts. When the server has none left, it waits for
+        one of those that are open already."""
+        if self.meter:
+            self.meter.check()
+        await self.limiter.acquire(self.borrower)
+        stack.callback(self.limiter.release, self.borrower)
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+            stack.enter_context(self._metering(connection))
+            return connection
+        except DBAPIError as error:
+            if sqlstate(error) != TOO_MANY_CONNECTIONS or not attempts or not self._has_others():
+                raise
+        await stack.aclose()
+        return await self._open(stack, engine, attempts - 1)
+
+    @contextmanager
+    def _metering(self, connection: AsyncConnection) -> Iterator[None]:
+        metered: Metered = connection.info[METERED]
+        metered.meter = self.meter
+        try:
+            yield
+        finally:
+            metered.meter = None
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Raises TooLarge in place of what a connection raises that was broken off for it."""
+        try:
+            yield
+        except (DomainError, DBAPIError):
+            if self.meter:
+                self.meter.check()
+            raise
+
+    def _has_others(self) -> bool:
+        pool: Any = self.engine.pool  # a Pool
+        return pool.checkedin() > 0 or self.limiter.narrow()
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except ReadOnly:
+            self.refused_writes.set()
+            raise
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    """A session in which a write failed because it is read-only is not lent again."""
+    if sqlstate(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False

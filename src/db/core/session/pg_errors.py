@@ -1,0 +1,122 @@
+"""Failures: what the driver reports, as the domain errors it means.
+
+PostgreSQL names the constraint that a row broke and the columns it is about, and our constraints
+are named by convention after table and columns; so the caller can be told what was wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asyncpg import DataError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+from db.core.errors import (
+    Conflict,
+    DomainError,
+    Invalid,
+    Locked,
+    NotFound,
+    ReadOnly,
+    Unavailable,
+)
+
+# SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
+READ_ONLY = "25006"
+DISK_FULL = "53100"
+TOO_MANY_CONNECTIONS = "53300"
+LOCK_NOT_AVAILABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
+# 28 and 3D: the password or the name of the database was changed, or it is being restored.
+UNAVAILABLE = ("08", "28", "3D000", "53", "57")
+TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
+NORMALIZED_SUFFIX = "_spelled"  # ends the name of a unique index on the spelling of a column
+Meaning = Callable[[Any], DomainError | None]
+
+
+@contextmanager
+def domain_errors() -> Iterator[None]:
+    """Raises the domain error that a driver's error means; what means none stays what it is."""
+    try:
+        yield
+    except (OSError, PoolTimeout, DBAPIError) as error:
+        meant = domain_error_of(error)
+        if meant is None:
+            raise
+        raise meant from error
+
+
+def domain_error_of(error: Exception) -> DomainError | None:
+    """The domain error that an error of the driver or the pool means, or None if it is a fault of
+    ours."""
+    if isinstance(error, DomainError):
+        return error
+    if not isinstance(error, DBAPIError):
+        return Unavailable() if isinstance(error, OSError | PoolTimeout) else None
+    cause, state = error.orig.__cause__ if error.orig else None, sqlstate(error)
+    if state == READ_ONLY:
+        return ReadOnly()
+    if state in LOCK_NOT_AVAILABLE:
+        return Locked()
+    if state == DISK_FULL:
+        return Unavailable("The disk of the database is full; nothing was stored, try again later.")
+    if error.connection_invalidated or state.startswith(UNAVAILABLE):
+        return Unavailable()
+    if state in _BROKEN:
+        return _BROKEN[state](cause)
+    if state.startswith(TOO_LARGE):
+        return Invalid("A value is too large for PostgreSQL to store, index or search.")
+    if state.startswith("22") or isinstance(cause, DataError):
+        return Invalid("A value is out of range, or holds characters that cannot be stored.")
+    return None
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE that PostgreSQL gave an error, or nothing."""
+    reported = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(reported, "sqlstate", None) or ""
+
+
+def is_rolled_back(error: BaseException) -> bool:
+    """Whether PostgreSQL itself has reported that a statement failed, so that it stored nothing. A
+    connection that broke, or a session that was ended, leaves it open."""
+    state = sqlstate(error)
+    return bool(state) and not state.startswith(("08", "57P"))
+
+
+def _unique(cause: Any) -> DomainError:
+    return Conflict("There is already one with this {}.", *_columns(cause))
+
+
+def _foreign(cause: Any) -> DomainError:
+    return NotFound("What {} refers to does not exist.", *_columns(cause))
+
+
+def _check(cause: Any) -> DomainError | None:
+    """None where a month has no partition: that has the same SQLSTATE, and is a fault of ours."""
+    if cause.constraint_name is None:
+        return None
+    column = cause.constraint_name.removeprefix(f"ck_{cause.table_name}_")
+    return Invalid("This value is not allowed.", column)
+
+
+def _null(cause: Any) -> DomainError:
+    return Invalid("This must be given.", cause.column_name)
+
+
+def _columns(cause: Any) -> list[str]:
+    """The columns of the key in question, without its values: those may be somebody's secret. An
+    index on the spelling of a column is named after that column."""
+    name = str(cause.constraint_name)
+    if name.endswith(NORMALIZED_SUFFIX):
+        return [name.removeprefix(f"uq_{cause.table_name}_").removesuffix(NORMALIZED_SUFFIX)]
+    found = re.search(r"\((.+?)\)=", cause.detail or "")
+    return found[1].split(", ") if found else [name]
+
+
+_BROKEN: dict[str, Meaning] = {
+    "23502": _null,
+    "23503": _foreign,
+    "23505": _unique,
+    "23514": _check,
+}

@@ -1,0 +1,1 @@
+"""Values: how they are validated, read and printed."""

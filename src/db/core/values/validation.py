@@ -1,0 +1,213 @@
+"""Check: what a value must be, declared with the column that stores it.
+
+A check finds all that is wrong with a value, and says for the schema what is right.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from db.core.errors import FieldError, Invalid
+from db.core.values import json
+from db.core.values.json import Number
+
+MAX_NAME = 200  # characters of a text that is indexed: an index entry has less than 2,704 bytes
+MAX_TEXT = 100_000  # characters of any other
+MAX_JSON = 64_000  # bytes of a document
+MAX_DEPTH = 32  # of JSON; our own encoder gives up at 254
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`said` describes acceptable values, and `faults` finds what is wrong with one.
+
+    Where several spellings mean the same value, `clean` makes the one that is stored, and `spelled`
+    does so for a column, which may hold others from earlier versions. `null` says why null is
+    refused; else that is for the column itself to do. `most` are the characters of the longest
+    text, or of each in a list.
+    """
+
+    said: str
+    faults: Callable[[Any], Iterable[FieldError]]
+    clean: Callable[[Any], Any] = lambda value: value
+    spelled: Callable[[Any], Any] | None = None
+    null: str | None = None
+    most: int | None = None
+
+
+def single(said: str, wrong: Callable[[Any], str | None]) -> Check:
+    """A check that finds one thing at most: `wrong` says it, or None."""
+
+    def faults(value: Any) -> tuple[FieldError, ...]:
+        message = wrong(value)
+        return (FieldError(message),) if message else ()
+
+    return Check(said, faults)
+
+
+def field_errors(checks: Mapping[str, Check], values: Mapping[str, Any]) -> Iterator[FieldError]:
+    """All that is wrong with some values, in the order of their checks."""
+    for name, check in checks.items():
+        value = values.get(name)
+        if value is not None:
+            for fault in check.faults(value):
+                yield fault.under(name)
+        elif check.null and name in values:
+            yield FieldError(check.null, name)
+
+
+def raise_if_invalid(faults: Iterable[FieldError]) -> None:
+    """Raises Invalid with all faults, if there are any."""
+    if all_faults := tuple(faults):
+        raise Invalid.of(all_faults)
+
+
+# Texts and lists of them
+
+
+def string(most: int = MAX_NAME, least: int = 1, blank: bool = True) -> Check:
+    """A text of so many characters, which may all be blank or not."""
+    said = f"{least} to {most:,} characters." if least else f"At most {most:,} characters."
+
+    def wrong(value: str) -> str | None:
+        if not least <= len(value) <= most:
+            return f"This text must have {least} to {most:,} characters."
+        if not blank and not value.strip():
+            return "This text must not be blank."
+        return None if is_storable(value) else "This text holds a character that cannot be stored."
+
+    return replace(single(said, wrong), most=most)
+
+
+def pattern(regex: str, most: int, message: str, said: str = "") -> Check:
+    """A text of at most so many characters that a regular expression matches."""
+    matches = re.compile(regex, re.ASCII).fullmatch
+
+    def wrong(value: str) -> str | None:
+        return None if len(value) <= most and matches(value) else message
+
+    return replace(single(said, wrong), most=most)
+
+
+PROVIDER = pattern(
+    "[a-z0-9][a-z0-9_.-]*",
+    100,
+    "A provider is written in small letters, like `openai`.",
+    "1 to 100 small letters, digits, `_`, `.` and `-`, like `openai`.",
+)
+
+
+def one_of(names: Collection[str], said: str | None = None) -> Check:
+    """One of some texts, in the order given."""
+    shown = ", ".join(f"`{name}`" for name in names)
+    message = f"This must be one of {', '.join(names)}."
+    told = f"One of {shown}." if said is None else said
+    accepted = single(told, lambda value: None if value in names else message)
+    return replace(accepted, most=max(map(len, names)))
+
+
+def items(most: int) -> Check:
+    """A list of so many items, whatever they are."""
+    message = f"At most {most:,} of these."
+    return single(f"At most {most:,}.", lambda value: message if len(value) > most else None)
+
+
+def each(most: int, of: Check) -> Check:
+    """A list of so many items, each of which a check accepts."""
+    long = items(most)
+
+    def faults(values: Collection[Any]) -> Iterator[FieldError]:
+        yield from long.faults(values)
+        if len(values) <= most:
+            for index, value in enumerate(values):
+                yield from (fault.under(str(index)) for fault in of.faults(value))
+
+    said = f"At most {most:,}, each of {of.said[0].lower()}{of.said[1:]}" if of.said else long.said
+    return Check(said, faults, lambda values: [of.clean(value) for value in values], most=of.most)
+
+
+def is_storable(value: str) -> bool:
+    """Whether PostgreSQL can store a text: it has no U+0000 and no half of a surrogate pair."""
+    if value.isascii():
+        return "\0" not in value
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+# Numbers
+
+
+def within(least: int, most: Number) -> Check:
+    """A number between bounds."""
+    message = f"This must be a number from {least:,} to {most:,}."
+    return single("", lambda value: None if least <= value <= most else message)
+
+
+def number(least: int, most: Number) -> Check:
+    """A value of a document that is a number between bounds."""
+    message = f"This must be a number from {least:,} to {most:,}."
+
+    def wrong(value: Any) -> str | None:
+        return None if json.is_number(value) and least <= value <= most else message
+
+    return replace(single("", wrong), null=message)
+
+
+PERCENT = within(0, 100)
+
+# JSON
+
+NESTING = (dict, list)
+NUL = b"\\u0000"  # as it is written in JSON; after a backslash the same letters are harmless
+NO_OBJECT = "This must be a JSON object."
+NUL_IN_JSON = "This JSON holds the character U+0000, which cannot be stored."
+
+
+def _part(value: Any) -> str | None:
+    if is_deep(value):
+        return f"This JSON is nested more than {MAX_DEPTH} levels deep."
+    return NUL_IN_JSON if holds_nul(value) else None
+
+
+def _document(value: Any) -> str | None:
+    if message := _part(value):
+        return message
+    try:
+        size = len(json.dumps(value))
+    except TypeError:
+        return "This JSON holds what cannot be stored."
+    return f"This JSON may have at most {MAX_JSON:,} bytes." if size > MAX_JSON else None
+
+
+def _object(value: Any) -> str | None:
+    return _document(value) if isinstance(value, dict) else NO_OBJECT
+
+
+BOUNDS = f"of at most {MAX_JSON:,} bytes, nested at most {MAX_DEPTH} levels deep."
+PART = single("", _part)  # of what is bounded as a whole
+DOCUMENT = single(f"JSON {BOUNDS}", _document)
+OBJECT = single(f"A JSON object {BOUNDS}", _object)
+REQUIRED_OBJECT = replace(OBJECT, null=NO_OBJECT)
+
+
+def holds_nul(value: Any) -> bool:
+    """Whether a text in JSON holds U+0000."""
+    if isinstance(value, str):
+        return "\0" in value
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return isinstance(parts, list) and any(map(holds_nul, parts))
+
+
+def is_deep(value: Any, depth: int = 1) -> bool:
+    """Whether JSON is nested more than MAX_DEPTH levels deep."""
+    if not isinstance(value, NESTING):
+        return False
+    if depth > MAX_DEPTH:
+        return True
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, NESTING) and is_deep(part, depth + 1):  # as seldom as can be
+            return True
+    return False

@@ -1,0 +1,87 @@
+"""Keys: signing in with an API key.
+
+What is known of a key counts for five seconds, so that a revoked one is refused everywhere within
+five, at one indexed read per key, process and five seconds; keys that are needed at the same time
+are read together. An unknown key and a wrong secret take the same way to the same answer.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from db import Database, api_keys
+from db.core.api_key_format import ApiKeyCodec
+from db.core.error_facts import summary
+from db.core.errors import Unavailable
+from db.core.session.coalescing import ReadCoalescer
+from db.users import lowest
+from gateway.auth.challenges import InvalidCredential
+from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
+from graph.core.permission import Principal
+
+RECENT_SECONDS = 5
+REMEMBERED = 10_000
+FLUSH_SECONDS = 60
+
+log = structlog.get_logger()
+
+
+class ApiKeys:
+    """The API keys of a database; `used` are those not yet noted there as used."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.reads = ReadCoalescer(database, READ_PATIENCE)
+        self.recent = TTLCache(self._read, RECENT_SECONDS, REMEMBERED, clock)
+        self.used: set[UUID] = set()
+
+    async def principal(self, api_key_codec: ApiKeyCodec, text: str) -> Principal:
+        """Who holds a key. Raises NotValid, and Unavailable where the database is away."""
+        if (credential := api_key_codec.read(text)) is None:
+            raise InvalidCredential("malformed key")
+        held = await self.recent.get(credential.prefix)
+        if not api_key_codec.proves(credential, held and held.hashed_key) or held is None:
+            raise InvalidCredential("unknown key")
+        if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
+            raise InvalidCredential("key revoked or expired")
+        if held.disabled_at:
+            raise InvalidCredential("user disabled", lasts=False)
+        self.used.add(held.id)
+        return _principal(held)
+
+    async def refresh(self, api_key_codec: ApiKeyCodec, texts: Iterable[str]) -> None:
+        """Reads what is known of keys, all together. Raises Unavailable."""
+        credentials = map(api_key_codec.read, texts)
+        await self.recent.refresh({each.prefix for each in credentials if each})
+
+    async def flushing(self) -> None:
+        """Notes every minute which keys were used, for as long as it is not cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Notes which keys were used since the last time; where it fails, the next one does."""
+        used, self.used = self.used, set()
+        if not used:
+            return
+        try:
+            async with self.database.write() as session:
+                await api_keys.touch(session, used)
+        except Exception as error:
+            self.used |= used
+            traced = None if isinstance(error, Unavailable) else error
+            log.warning("the use of keys could not be noted", error=summary(error), exc_info=traced)
+
+    async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
+        return await self.reads.of(api_keys.by_prefixes, prefixes)
+
+
+def _principal(held: Any) -> Principal:
+    """A key may do what its user may do now, as far as its scopes and its highest role allow it."""
+    role = lowest(held.role, held.max_role)
+    return Principal(held.user_id, role, frozenset(held.scopes), held.id)

@@ -1,0 +1,76 @@
+"""Session: how a browser on this machine becomes the development administrator, as in Jupyter.
+
+`dreamnet serve` prints an address with a token; the console sends the token once, by POST, and gets
+a cookie for it. Both count in this process only, and the token for ten minutes.
+"""
+
+import hmac
+import secrets
+import time
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.auth.credential_cache import Clock
+from gateway.errors import HttpError
+
+TOKEN_SECONDS = 10 * 60
+MAX_BYTES = 1024
+COOKIE = "dreamnet_session"
+
+
+class BrowserSession:
+    """One token, and the cookie that it was exchanged for."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.clock = clock
+        self.until = clock() + TOKEN_SECONDS
+        self.token: str | None = secrets.token_urlsafe(32)
+        self.cookie: str | None = None
+
+    def opened_by(self, cookie: str | None) -> bool:
+        """Whether a request with that cookie belongs to it."""
+        return _same(cookie, self.cookie)
+
+    def exchange(self, token: str | None) -> str:
+        """The cookie for the token, which works once. Raises Refused."""
+        if not _same(token, self.token) or self.clock() >= self.until:
+            raise HttpError("This token was used, or is too old: start the gateway again.", 403)
+        self.token, self.cookie = None, secrets.token_urlsafe(32)
+        return self.cookie
+
+    async def open(self, request: Request) -> Response:
+        """POST /session with `{"token": …}`: 204 and the cookie. Raises Refused."""
+        cookie = self.exchange(await _token(request))
+        response = Response(status_code=204, headers={"cache-control": "no-store"})
+        path, secure = request.state.prefix or "/", request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, cookie, path=path, secure=secure, httponly=True, samesite="strict"
+        )
+        return response
+
+
+def _same(given: str | None, kept: str | None) -> bool:
+    if given is None or kept is None:
+        return False
+    return hmac.compare_digest(given.encode(), kept.encode())
+
+
+async def _token(request: Request) -> str | None:
+    """JSON alone is read: a form of another site cannot send it."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HttpError("Send application/json.", 415)
+    content: Any = None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HttpError(f"The body is larger than {MAX_BYTES} bytes.", 413)
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise HttpError("The body is not JSON.") from error
+    token = content.get("token") if isinstance(content, dict) else None
+    return token if isinstance(token, str) else None

@@ -1,0 +1,69 @@
+"""Recent: what was read of late, so that it is not read again for each request."""
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from typing import Any, Generic, TypeVar
+
+READ_PATIENCE = 0.5  # seconds: a connection that hangs must not hold up all who sign in
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Clock = Callable[[], float]
+Read = Callable[[Collection[K]], Awaitable[Mapping[K, V]]]
+
+
+class TTLCache(Generic[K, V]):
+    """At most `size` values by key, the least recently used forgotten first; each counts for some
+    seconds from the moment its reading began. `read` finds those of some keys that there are.
+    Absent ones are kept apart, so that no number of them displaces a value."""
+
+    def __init__(
+        self, read: Read[K, V], seconds: float, size: int, clock: Clock = time.monotonic
+    ) -> None:
+        self.read = read
+        self.seconds = seconds
+        self.size = size
+        self.clock = clock
+        self.entries: dict[K, tuple[V, float]] = {}
+        self.absent: dict[K, float] = {}
+        self.generation = 0
+
+    async def get(self, key: K) -> V | None:
+        """The value of a key, read unless it is recent. Raises what `read` raises."""
+        now = self.clock()
+        if self.absent.get(key, -math.inf) > now:
+            return None
+        kept = self.entries.pop(key, None)
+        if kept is None or kept[1] <= now:
+            return (await self._read([key]))[key]
+        self.entries[key] = kept
+        return kept[0]
+
+    async def refresh(self, keys: Collection[K]) -> None:
+        """Reads the values of all these together, recent or not. Raises what `read` raises."""
+        if keys:
+            await self._read(keys)
+
+    def forget_absent(self) -> None:
+        """Has absent keys read again, those too that are being read."""
+        self.absent.clear()
+        self.generation += 1
+
+    async def _read(self, keys: Collection[K]) -> dict[K, V | None]:
+        until, generation = self.clock() + self.seconds, self.generation
+        found = await self.read(keys)
+        for key in keys:
+            self.entries.pop(key, None)
+            self.absent.pop(key, None)
+            if (value := found.get(key)) is not None:
+                self.entries[key] = value, until
+            elif generation == self.generation:
+                self.absent[key] = until
+        self._shrink(self.entries)
+        self._shrink(self.absent)
+        return {key: found.get(key) for key in keys}
+
+    def _shrink(self, kept: dict[K, Any]) -> None:
+        while len(kept) > self.size:
+            del kept[next(iter(kept))]

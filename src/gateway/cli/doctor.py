@@ -1,0 +1,146 @@
+"""Doctor: what the gateway has to work with, what is wrong, and how to mend it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from db.core.connections.libpq_parameters import VARIABLES
+from db.core.connections.pooler import Pooler
+from db.core.embedded import EmbeddedFailed
+from db.core.schema import migrate
+from db.core.schema.health import Inspection
+from gateway.exit_codes import CommandFailed, ExitCode
+from gateway.libpq_variables import libpq_variables
+from gateway.process.database import database_url, direct_url, examine, is_missing, why_not_ready
+from gateway.settings import Settings
+
+LEAST_FREE_BYTES = 1024**3
+POOLERS = {
+    Pooler.NONE: "none",
+    Pooler.SESSION: "in session mode",
+    Pooler.PREPARING: "in transaction mode; it knows prepared statements",
+    Pooler.TRANSACTION: "in transaction mode, or unknown; statements are not prepared by name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `remedy` says what is wrong and how to mend it, None if all is well."""
+
+    subject: str
+    state: str
+    remedy: str | None = None
+
+
+def report(settings: Settings) -> ExitCode:
+    """Prints a table of findings; PROBLEMS when any of them needs mending."""
+    findings = list(examination(settings))
+    table = Table("", "Subject", "State", "What to do", title="DreamNet gateway")
+    for finding in findings:
+        table.add_row(*_row(finding))
+    Console().print(table)
+    return ExitCode.PROBLEMS if any(finding.remedy for finding in findings) else ExitCode.OK
+
+
+def examination(settings: Settings) -> Iterator[Finding]:
+    """Everything there is to look at, the database last."""
+    yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
+    yield from _settings(settings)
+    yield _disk(settings)
+    try:
+        yield from _database(settings)
+    except (CommandFailed, EmbeddedFailed) as stopped:
+        yield Finding("database", "not usable", str(stopped))
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for name in type(settings).model_fields:
+        yield Finding(settings.variable(name), _shown(settings, name))
+    if names := sorted(VARIABLES[keyword] for keyword in libpq_variables()):
+        yield Finding("libpq", f"{', '.join(names)} set")
+    for name in _unknown_variables():
+        yield Finding(name, "unknown", "There is no such setting; check its spelling.")
+
+
+def _shown(settings: Settings, name: str) -> str:
+    """The value of a setting, without the passwords that URLs hold."""
+    if name == "database_url" and settings.database_url is None:
+        return f"not set: {settings.connection or 'embedded'}"
+    places = {"database_url": settings.connection, "direct_url": settings.direct_connection}
+    return str(places[name] if name in places else getattr(settings, name))
+
+
+def _unknown_variables() -> list[str]:
+    """Variables that look like settings and are none: likely misspelt."""
+    known = {Settings.variable(name) for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir.resolve()
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    remedy = "Free at least 1 GB." if free < LEAST_FREE_BYTES else None
+    if settings.development and not _is_writable(existing):
+        remedy = "Set DREAMNET_DATA_DIR to a folder that can be written to."
+    return Finding("disk", f"{free / 1024**3:.1f} GB free at {existing}", remedy)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if is_missing(settings):
+        yield Finding("database", "not made yet: `dreamnet serve` makes it")
+        return
+    with database_url(settings) as url:
+        found = examine(url)
+        problem = why_not_ready(found)
+        remedy = f"The database {problem}" if problem else None
+        yield Finding("database", f"PostgreSQL {found.version} {url}", remedy)
+        yield Finding("pooler", POOLERS[found.pooler])
+        yield from _direct(settings, found)
+        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
+        if not problem:
+            yield _tables(asyncio.run(migrate.check(url)))
+
+
+def _direct(settings: Settings, through: Inspection) -> Iterator[Finding]:
+    """The other way to the database, which migrations take."""
+    if settings.direct_connection is None:
+        if not through.pooler.keeps_sessions:
+            yield Finding("direct", "not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL")
+        return
+    with direct_url(settings) as url:
+        found = examine(url)
+    remedy = None
+    if found.identity != through.identity:
+        remedy = "DREAMNET_DIRECT_URL leads to another database than DATABASE_URL."
+    elif not found.pooler.keeps_sessions:
+        remedy = "DREAMNET_DIRECT_URL leads to a connection pooler."
+    yield Finding("direct", f"PostgreSQL {found.version} {url}", remedy)
+
+
+def _tables(differences: list[str]) -> Finding:
+    if not differences:
+        return Finding("tables", "as the code declares them")
+    return Finding("tables", f"{len(differences)} differences", "Run `dreamnet migrate check`.")
+
+
+def _row(finding: Finding) -> tuple[Text, ...]:
+    mark = Text("!", "bold red") if finding.remedy else Text("✓", "green")
+    return mark, Text(finding.subject), Text(finding.state), Text(finding.remedy or "")

@@ -1,0 +1,143 @@
+"""Migrating: `dreamnet migrate` at work."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from db.core.connections.url import ConnectionInfo
+from db.core.schema import migrate
+from db.core.schema.health import Inspection
+from db.core.schema.migrate import Loss
+from db.core.schema.migration_lock import WAIT_SECONDS
+from gateway.exit_codes import CommandFailed, ExitCode
+from gateway.process.database import direct_url, examine, migrating, why_not_ready
+from gateway.settings import Settings
+
+BASE = "base"
+HEAD = "head"
+Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[Any, Any, None]]
+
+
+def up(settings: Settings, revision: str) -> None:
+    """Migrates up and prints where the database is. Raises Stopped."""
+    if revision != HEAD:
+        _check_is_known(revision)
+    with _opened(settings) as (url, found):
+        _check_can_be_migrated(settings, url, found)
+        _move(url, migrate.upgrade, revision)
+
+
+def down(settings: Settings, revision: str, *, sure: bool) -> None:
+    """Migrates down and prints where the database is. Raises Stopped, and Abort on a "no"."""
+    if revision != BASE:
+        _check_is_known(revision)
+    with _opened(settings) as (url, found):
+        _check_can_be_migrated(settings, url, found)
+        if _is_below(revision, found.revision):
+            _confirm(url, migrate.loss(str(found.revision), revision), sure=sure)
+            _move(url, migrate.downgrade, revision)
+            return
+    at = found.revision or "none"
+    raise CommandFailed(
+        f"The database {url} is at revision {at}, not above {revision}.", ExitCode.USAGE
+    )
+
+
+def current(settings: Settings) -> ExitCode:
+    """Prints the revision of the database. Raises Stopped where it is unknown."""
+    with _opened(settings, prints=True) as (_, found):
+        return ExitCode.OK if migrate.supported(found.revision) else ExitCode.PROBLEMS
+
+
+def check(settings: Settings) -> ExitCode:
+    """Prints how the tables differ. Raises Stopped."""
+    with _opened(settings) as (url, _), migrating(url):
+        differences = asyncio.run(migrate.check(url))
+    typer.echo("\n".join(differences) or "The tables are as the code declares them.")
+    return ExitCode.PROBLEMS if differences else ExitCode.OK
+
+
+@contextmanager
+def _opened(
+    settings: Settings, *, prints: bool = False
+) -> Iterator[tuple[ConnectionInfo, Inspection]]:
+    """A database that can be reached, and is at no revision of another version."""
+    with direct_url(settings) as url:
+        found = examine(url)
+        if prints:
+            typer.echo(found.revision or "none")
+        if found.revision not in (None, *migrate.revisions()):
+            raise CommandFailed(
+                f"The database {url} {migrate.unknown(str(found.revision))}", ExitCode.DATABASE
+            )
+        yield url.behind(found.pooler), found
+
+
+def _check_is_known(revision: str) -> None:
+    known = migrate.revisions()
+    if revision not in known:
+        message = f"There is no revision {revision}: there are {known[0]} to {known[-1]}."
+        raise CommandFailed(message, ExitCode.USAGE)
+
+
+def _check_can_be_migrated(settings: Settings, url: ConnectionInfo, found: Inspection) -> None:
+    if found.too_old or found.read_only:
+        raise CommandFailed(f"The database {url} {why_not_ready(found)}", ExitCode.DATABASE)
+    if found.pooler.keeps_sessions:
+        return
+    remedy = (
+        "let DREAMNET_DIRECT_URL lead to PostgreSQL itself"
+        if settings.direct_url
+        else "set DREAMNET_DIRECT_URL to the URL of PostgreSQL itself"
+    )
+    raise CommandFailed(
+        f"The database {url} is behind a connection pooler, and is not migrated through it: "
+        f"{remedy}.",
+        ExitCode.DATABASE,
+    )
+
+
+def _is_below(revision: str, at: str | None) -> bool:
+    known = (BASE, *migrate.revisions())
+    return known.index(revision) < known.index(at or BASE)
+
+
+def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
+    """Shows what is lost and asks, unless it is sure. Raises Stopped, Abort."""
+    if not sure and not sys.stdin.isatty():
+        raise CommandFailed(
+            "Going down drops tables and columns with their rows: confirm it with --yes.",
+            ExitCode.USAGE,
+        )
+    typer.echo("\n".join(_warning(url, loss)), err=True)
+    if not sure:
+        typer.confirm("Continue?", abort=True, err=True)
+
+
+def _warning(url: ConnectionInfo, loss: Loss) -> Iterator[str]:
+    yield f"The database {url} loses these migrations:"
+    yield from (f"  {title}" for title in loss.migrations)
+    dropped = {"tables": loss.tables, "columns": loss.columns}
+    if any(dropped.values()):
+        yield "and with them, with all that is stored there:"
+    for kind, names in dropped.items():
+        if names:
+            yield f"  {kind} {', '.join(names)}"
+
+
+def _move(url: ConnectionInfo, way: Way, revision: str) -> None:
+    async def moved() -> str | None:
+        await way(url, revision, _waiting)
+        return await migrate.current(url)
+
+    with migrating(url):
+        typer.echo(f"The database is at revision {asyncio.run(moved()) or 'none'}.")
+
+
+def _waiting() -> None:
+    message = f"Another process migrates this database; waiting for up to {WAIT_SECONDS} s."
+    typer.echo(message, err=True)

@@ -1,0 +1,131 @@
+"""Upkeep: what the gateway does for its database while it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from db import Database, feeds
+from db.agents import reports
+from db.core import idempotency
+from db.core.errors import Unavailable
+from db.core.schema import partition
+
+DAY_SECONDS = 24 * 60 * 60
+HOUR_SECONDS = 60 * 60
+AGAIN_SECONDS = 60  # after a failure
+LOOK_SECONDS = 5  # between two looks after silent agents
+GRACE_SECONDS = 3  # for work that is under way when we stop
+FOR_EVER: Mapping[str, timedelta] = {}
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def run_maintenance(
+    database: Database, keep: Mapping[str, timedelta] = FOR_EVER
+) -> AsyncIterator[None]:
+    """Keeps the months ahead partitioned, on entering and daily as long as the context lasts, and
+    daily lets go of what is older than `keep` says, by the names of feeds. Removes expired
+    idempotency keys every hour, and signs off agents that are silent for long."""
+    worked = await partition_ahead(database)
+    stopping = asyncio.Event()
+    works = (
+        _daily(database, keep, worked, stopping),
+        _hourly(database, stopping),
+        _look(database, stopping),
+    )
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _daily(
+    database: Database, keep: Mapping[str, timedelta], worked: bool, stopping: asyncio.Event
+) -> None:
+    while not stopping.is_set():
+        worked = await expire(database, keep) and worked
+        await _rest(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
+        worked = stopping.is_set() or await partition_ahead(database)
+
+
+async def _hourly(database: Database, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        worked = await remove_expired_keys(database)
+        await _rest(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
+
+
+async def _look(database: Database, stopping: asyncio.Event) -> None:
+    """Looks after silent agents; not at once, since no agent could report while nobody served."""
+    await _rest(stopping, LOOK_SECONDS)
+    while not stopping.is_set():
+        await mark_agents_offline(database)
+        await _rest(stopping, LOOK_SECONDS)
+
+
+async def _rest(stopping: asyncio.Event, seconds: float) -> None:
+    """Returns after so many seconds, or when it is time to stop."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+
+
+async def mark_agents_offline(database: Database) -> None:
+    """Notes which agents are silent for so long that they are OFFLINE."""
+    if gone := await _tried(_sign_off(database), "agents could not be signed off"):
+        log.info("agents signed off", count=gone)
+
+
+async def _sign_off(database: Database) -> int:
+    await database.read_clock()
+    return await reports.mark_offline(database)
+
+
+async def partition_ahead(database: Database) -> bool:
+    """Whether it worked."""
+    made = await _tried(partition.ensure_ahead(database), "partitions could not be made ahead")
+    if made:
+        log.info("partitions made ahead", count=len(made))
+    return made is not None
+
+
+async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
+    """Whether it worked."""
+    gone = await _tried(feeds.expire(database, keep), "what is too old could not be taken away")
+    if gone and any(gone.values()):
+        log.info("what is too old was taken away", **gone)
+    return gone is not None
+
+
+async def remove_expired_keys(database: Database) -> bool:
+    """Whether it worked."""
+    removed = await _tried(
+        idempotency.remove_expired(database), "expired idempotency keys could not be removed"
+    )
+    if removed:
+        log.info("expired idempotency keys removed", count=removed)
+    return removed is not None
+
+
+async def _tried(work: Awaitable[T], failure: str) -> T | None:
+    """What came of it; None where it failed, which is logged: what goes wrong today must not end
+    the upkeep of tomorrow."""
+    try:
+        return await work
+    except Unavailable as error:
+        log.warning(failure, error=str(error))
+    except Exception:
+        log.exception(failure)
+    return None

@@ -1,0 +1,132 @@
+"""Proxies: the client behind a proxy, as far as the proxy is trusted.
+
+Proxies append the address they were called from to `X-Forwarded-For`, so the last address that no
+trusted proxy has is that of the client; those before it are the client's own words. `Forwarded`
+(RFC 7239) is not read: a proxy that sets the one header passes the other on as the client sent it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.setting_types import PATH, Network, is_loopback
+
+MAX_PREFIX = 200  # characters
+
+# What proxies say of where a request came from and of the host it was sent to.
+ADDRESSES = (
+    *("x-forwarded-for", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"),
+    *("cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "x-original-forwarded-for"),
+)
+HOSTS = "x-forwarded-host", "x-original-host"
+_TOLD = b"x-forwarded-"
+_FORWARDED = re.compile(r'\b(?:for|host)\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
+
+Address = IPv4Address | IPv6Address
+
+
+class ForwardedHeaders:
+    """Puts the client, the scheme and the path into the scope of a request or a WebSocket, as they
+    were before the proxies; `prefix` is the path that the gateway has on them."""
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[Network], prefix: str | None = None) -> None:
+        self.app = app
+        self.trusted = trusted
+        self.prefix = prefix or ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            self.resolve(scope)
+        await self.app(scope, receive, send)
+
+    def resolve(self, scope: Scope) -> None:
+        """Replaces what the nearest proxy has put there."""
+        host, port = scope.get("client") or ("", 0)
+        peer, prefix = address(host), self.prefix
+        if self.trusts(peer):
+            told = Headers(raw=[pair for pair in scope["headers"] if pair[0].startswith(_TOLD)])
+            peer = self.client(peer, told.getlist("x-forwarded-for"))
+            scope["scheme"] = _scheme(told.get("x-forwarded-proto", ""), scope["scheme"])
+            prefix = _prefix(told.get("x-forwarded-prefix", "")) or prefix
+        if peer:
+            scope["client"] = str(peer), port
+        scope.setdefault("state", {})["prefix"] = prefix
+        scope["path"] = _without(prefix, scope["path"])
+
+    def trusts(self, peer: Address | None) -> bool:
+        """Whether that is the address of a trusted proxy."""
+        return peer is not None and any(peer in network for network in self.trusted)
+
+    def client(self, peer: Address | None, forwarded: Sequence[str]) -> Address | None:
+        """The address of the client; what a proxy names instead of an address is as far as one can
+        see, so then it is that proxy's."""
+        for named in reversed(",".join(forwarded).split(",")):
+            if not self.trusts(peer) or (found := address(named)) is None:
+                break
+            peer = found
+        return peer
+
+
+def address(text: str) -> Address | None:
+    """An address as proxies write it, with or without a port; None for anything else. An IPv4 one
+    is the same in the notation of IPv6, as sockets for both families have it."""
+    host = text.strip().strip('"')
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def link(connection: HTTPConnection, path: str) -> str:
+    """The address of a path of the gateway, for a client. Where nobody has said under which path a
+    proxy shows the gateway, it is relative to the path of the request."""
+    prefix: str = connection.state.prefix
+    depth: int = connection.scope["path"].count("/") - 1
+    return prefix + path if prefix else "../" * depth + path.removeprefix("/")
+
+
+def is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a proxy says that a request came from another machine or was sent to another one. All
+    that it says counts, whoever may have said it: this is for refusing, not for letting in."""
+    clients = [part for name in ADDRESSES for part in _parts(headers.getlist(name))]
+    hosts = [part for name in HOSTS for part in _parts(headers.getlist(name))]
+    for forwarded in headers.getlist("forwarded"):
+        hosts += _FORWARDED.findall(forwarded) or [""]
+    return not (all(map(_is_here, clients)) and all(map(_is_here, hosts)))
+
+
+def _parts(values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in value.split(",")]
+
+
+def _is_here(named: str) -> bool:
+    if found := address(named):
+        return found.is_loopback
+    return is_loopback(named.strip().strip('"').partition(":")[0].lower())
+
+
+def _scheme(said: str, known: str) -> str:
+    if said.lower() not in ("http", "https"):
+        return known
+    return said.lower().replace("http", "ws") if known.startswith("ws") else said.lower()
+
+
+def _prefix(said: str) -> str:
+    prefix = said.strip().rstrip("/")
+    return prefix if len(prefix) <= MAX_PREFIX and PATH.fullmatch(prefix) else ""
+
+
+def _without(prefix: str, path: str) -> str:
+    """The path within the gateway, whether the proxy has removed the prefix or not."""
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+        return path[len(prefix) :] or "/"
+    return path

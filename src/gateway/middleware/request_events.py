@@ -1,0 +1,258 @@
+"""Requests: each API request, and each operation over a WebSocket, as an event `api_request`, for
+whoever asks later what was asked.
+
+Refused ones are counted instead, as events `api_requests_refused` (gateway/refusals).
+
+It holds what was done, by whom and how it went; never headers, variables or the text of a query. It
+goes through the lane of events and nobody waits for it. A request must not fail for its own record,
+so an entry that cannot be stored is dropped, and the log says how many were: as a warning where the
+lane is full or the database away, as an error where the fault is ours.
+"""
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache, partial
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.core.error_facts import summary
+from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
+from db.core.ingest.writer import Ingestion, PendingBatch
+from db.events import API_SERVER, LOGGED, EventSeverity
+from gateway.middleware.refusals import Kind, Refusals, is_refusal
+from graph.core.permission import ANONYMOUS, Principal
+
+PATH = "/graphql"
+REPORT_SECONDS = 60  # between two lines of the log about entries that were dropped
+NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
+LONGEST_AGENT = 200  # characters of a user agent
+NETWORKS = {4: 24, 6: 48}  # bits of an address that are kept: enough for a region, not for a person
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What was asked for, by whom, and how it went. Over a WebSocket there is no status, and what
+    is sent is not measured."""
+
+    request_id: str
+    principal: Principal = ANONYMOUS
+    operation: str | None = None
+    kind: str | None = None
+    document: str | None = None  # what stands for it
+    status: int | None = None
+    failed: bool = False
+    refused: bool = False
+    request_bytes: int = 0
+    response_bytes: int | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+
+class RequestRecorder:
+    """Records a share of what is asked, `sample` from 0 to 1, once it is over."""
+
+    def __init__(self, ingestion: Ingestion, sample: float) -> None:
+        self.ingestion = ingestion
+        self.sample = sample
+        self.refusals = Refusals(self._store_refusals)
+        self.dropped = DropCounter("requests not recorded", log.warning)
+        self.failed = DropCounter("requests not recorded because of a fault", log.error)
+
+    def is_sampled(self) -> bool:
+        """Whether the next is to be recorded."""
+        return random.random() < self.sample  # noqa: S311  no secret
+
+    def record(self, scope: Scope, record: RequestRecord) -> None:
+        """Records what was asked over a connection. Raises nothing."""
+        if record.refused:
+            principal = record.principal
+            kind = Kind(record.status, _network(scope), principal.user_id, principal.key_id)
+            self.refusals.add(kind, record.request_bytes)
+        else:
+            self._store(partial(_row, scope, record))
+
+    def flush(self) -> None:
+        """Records the refusals so far."""
+        self.refusals.flush()
+
+    def close(self) -> None:
+        """Logs the losses that no line has reported yet."""
+        self.dropped.close()
+        self.failed.close()
+
+    def _store(self, row: Callable[[datetime], dict[str, Any]]) -> None:
+        try:
+            at = self.ingestion.now()
+            item = LOGGED.rules.item(row(at), at)
+            pending = self.ingestion.offer(LOGGED, [item])
+        except Exception as error:
+            self._lost(error)
+        else:
+            pending.done.add_done_callback(partial(self._settled, pending))
+
+    def _store_refusals(self, kind: Kind, payload: dict[str, Any]) -> None:
+        row = {
+            "event_type": "api_requests_refused",
+            "source": API_SERVER,
+            "severity": EventSeverity.INFO,
+            "payload": payload,
+            "metadata": {},
+            "user_id": kind.user_id,
+        }
+        self._store(lambda at: {**row, "timestamp": at})
+
+    def _settled(self, pending: PendingBatch, _: object) -> None:
+        for error in pending.errors.values():
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        losses = self.dropped if isinstance(error, NOT_NOW) else self.failed
+        losses.add(error)
+
+
+class DropCounter:
+    """Counts entries that were dropped. The first is logged at once, those after it together, in
+    one line a minute."""
+
+    def __init__(self, event: str, write: Callable[..., Any]) -> None:
+        self.event = event
+        self.write = write
+        self.count = 0  # since the last line
+        self.latest: Exception | None = None
+        self.timer: asyncio.TimerHandle | None = None  # until the next line may be written
+
+    def add(self, error: Exception) -> None:
+        """Counts one entry, and why it was dropped."""
+        self.count += 1
+        self.latest = error
+        if self.timer is None:
+            self._report()
+
+    def close(self) -> None:
+        """Logs what is not logged yet, and nothing later."""
+        if self.timer:
+            self.timer.cancel()
+        self._log()
+
+    def _report(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.timer = loop.call_later(REPORT_SECONDS, self._report) if self.count else None
+        self._log()
+
+    def _log(self) -> None:
+        if not self.count:
+            return
+        count, self.count = self.count, 0
+        traced = None if isinstance(self.latest, DomainError) else self.latest
+        reason = summary(self.latest) if self.latest else None
+        self.write(self.event, count=count, reason=reason, exc_info=traced)
+
+
+class RequestEvents:
+    """Has the requests of the API recorded; operations over WebSockets are by their sockets."""
+
+    def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
+        self.app = app
+        self.recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or not self.recorder.is_sampled():
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(receive, send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        finally:
+            self.recorder.record(scope, exchange.over(scope.get("state", {})))
+
+
+class _Exchange:
+    """One request and its answer on their way, measured."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self.began = time.perf_counter()
+        self.status = 500  # unless an answer begins
+        self.request_bytes = self.response_bytes = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.request_bytes += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        self.response_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def over(self, state: Mapping[str, Any]) -> RequestRecord:
+        """What was noted of it on its way."""
+        said, document = structlog.contextvars.get_contextvars(), state.get("document")
+        return RequestRecord(
+            state["request_id"],
+            state.get("principal", ANONYMOUS),
+            operation=said.get("operation"),
+            kind=said.get("kind"),
+            document=hashed(document) if document else None,
+            status=self.status,
+            failed=self.status >= 500,
+            refused=state.get("refused", False) or is_refusal(self.status, document),
+            request_bytes=self.request_bytes,
+            response_bytes=self.response_bytes,
+            began=self.began,
+        )
+
+
+def _row(scope: Scope, record: RequestRecord, at: datetime) -> dict[str, Any]:
+    payload = {
+        "operation": record.operation,
+        "kind": record.kind,
+        "document": record.document,
+        "status": record.status,
+        "duration_ms": round((time.perf_counter() - record.began) * 1000, 2),
+        "request_bytes": record.request_bytes,
+        "response_bytes": record.response_bytes,
+        "key_id": record.principal.key_id,
+        "user_agent": Headers(scope=scope).get("user-agent", "")[:LONGEST_AGENT],
+        "ip": _network(scope),
+    }
+    return {
+        "event_type": "api_request",
+        "source": API_SERVER,
+        "severity": EventSeverity.ERROR if record.failed else EventSeverity.INFO,
+        "payload": payload,
+        "timestamp": at,
+        "metadata": {"request_id": record.request_id},
+        "user_id": record.principal.user_id,
+    }
+
+
+def _network(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return truncated(client[0]) if client else None
+
+
+def hashed(document: str) -> str:
+    """What stands for a document."""
+    return hashlib.sha256(document.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1_000)
+def truncated(host: str) -> str | None:
+    """The network of an address; None for what is no address."""
+    try:
+        size = NETWORKS[ip_address(host).version]
+        return str(ip_network(f"{host}/{size}", strict=False))
+    except ValueError:
+        return None

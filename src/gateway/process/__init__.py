@@ -1,0 +1,1 @@
+"""Process: starting, serving and stopping."""

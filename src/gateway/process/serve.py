@@ -1,0 +1,146 @@
+"""Serving: the gateway as a process, from its first look at the database to its last answer."""
+
+import asyncio
+import errno
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+
+import structlog
+import uvicorn
+
+from db import Database
+from db.core.connections.url import ConnectionInfo
+from db.core.embedded import Embedded, Supervisor
+from db.core.errors import DomainError
+from gateway.app import create_app
+from gateway.auth import Auth, first_admin
+from gateway.auth.browser_session import BrowserSession
+from gateway.auth.pepper import api_key_codec
+from gateway.exit_codes import CommandFailed, ExitCode
+from gateway.middleware import request_log
+from gateway.process.database import describe_database, migrated_url
+from gateway.process.server import Server
+from gateway.process.startup_message import StartupMessage, base, is_unspecified
+from gateway.protocols import slow_clients, websocket
+from gateway.protocols.http11 import KEEP_ALIVE_SECONDS, Http11Protocol
+from gateway.settings import Settings
+
+BACKLOG = 2048
+UNACKNOWLEDGED_MS = 30_000  # until the system gives up a client that takes nothing any more
+
+log = structlog.get_logger()
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused, EmbeddedFailed."""
+    if not settings.development:
+        api_key_codec(settings)  # without its pepper nothing is even started
+    allow_open_files()
+    with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
+        request_log.configure(settings)
+        create_first_admin(settings, url)
+        database = Database(
+            url, settings.pool_size, settings.lock_timeout_seconds, timeouts=settings.timeouts
+        )
+        auth = Auth(settings, database)
+        greeting = _greeting(settings, url, auth.session)
+        server = Server(uvicorn_config(settings, database, auth), settings, greeting)
+        with _supervised(settings, server.leave):
+            server.run(sockets=[listener])
+
+
+def allow_open_files() -> None:
+    """Takes as many descriptors as the system grants this process: each connection needs one, and
+    many systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # some systems grant less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def create_first_admin(settings: Settings, url: ConnectionInfo) -> None:
+    """Makes the first administrator; tells where the key is, never what it is. Raises Stopped,
+    except in development, which acts as an administrator all the same."""
+    try:
+        path = asyncio.run(first_admin.admin_key(url, settings))
+    except DomainError as error:
+        message = f"The first administrator cannot be made: {error}"
+        if not settings.development:
+            raise CommandFailed(message, ExitCode.PROBLEMS) from error
+        log.warning("nobody has the role ADMIN", reason=str(error))
+        return
+    if path is not None:
+        log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; `::` is every address of both families. Raises Stopped."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and is_unspecified(host) and socket.has_dualstack_ipv6()
+    try:
+        listener = socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+        )
+    except OSError as error:
+        reason = (
+            "another program listens there: stop it, or set DREAMNET_PORT"
+            if error.errno == errno.EADDRINUSE
+            else error.strerror
+        )
+        raise CommandFailed(
+            f"Cannot listen on {host} port {port}: {reason}.", ExitCode.PORT
+        ) from error
+    if sys.platform == "linux":  # connections inherit these
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, slow_clients.UNSENT)
+    return listener
+
+
+def uvicorn_config(
+    settings: Settings, database: Database, auth: Auth | None = None
+) -> uvicorn.Config:
+    """uvicorn around the gateway; the request log is ours, not uvicorn's."""
+    return uvicorn.Config(
+        create_app(settings, database, auth),
+        loop="uvloop",
+        http=Http11Protocol,
+        ws=websocket.WebSocketProtocol,
+        ws_max_size=websocket.MAX_MESSAGE,
+        ws_ping_interval=websocket.PING_SECONDS,
+        ws_ping_timeout=websocket.PING_SECONDS,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # BehindProxies heeds them
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+def _greeting(settings: Settings, url: ConnectionInfo, session: BrowserSession) -> StartupMessage:
+    return StartupMessage(
+        version("dreamnet-gateway"),
+        settings.env,
+        base(settings.host, settings.port, settings.root_path),
+        describe_database(settings, url),
+        session.token if settings.opened_by_token else None,
+    )
+
+
+@contextmanager
+def _supervised(settings: Settings, give_up: Callable[[], None]) -> Iterator[None]:
+    """A context in which the embedded server is kept up. Raises EmbeddedFailed on leaving when that
+    was no use."""
+    if settings.connection is not None:
+        yield
+        return
+    with Supervisor(Embedded(settings.data_dir), give_up) as supervisor:
+        yield
+    if supervisor.failure:
+        raise supervisor.failure

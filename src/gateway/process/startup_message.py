@@ -1,0 +1,80 @@
+"""Greeting: what `dreamnet serve` prints when it answers, and when it has stopped.
+
+It goes to standard output: lines for people, or one line of JSON where the log is JSON.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class StartupMessage:
+    """Where everything is; `token` opens the console once."""
+
+    version: str
+    env: str
+    base: str
+    data: str
+    token: str | None = None
+
+    @property
+    def console(self) -> str:
+        """The address of the console."""
+        return f"{self.base}/graphiql" + (f"?token={self.token}" if self.token else "")
+
+    def show(self, as_json: bool) -> None:
+        """Prints it."""
+        if as_json:
+            print_event("serving", **self._fields())
+        else:
+            Console(highlight=False, soft_wrap=True).print(self._text())
+
+    def _fields(self) -> dict[str, str]:
+        return {
+            "version": self.version,
+            "env": self.env,
+            "graphql": f"{self.base}/graphql",
+            "console": self.console,
+            "health": f"{self.base}/health",
+            "data": self.data,
+        }
+
+    def _text(self) -> str:
+        return "\n".join(
+            [
+                f"[bold]DreamNet gateway {self.version}[/bold] ({self.env})",
+                f"  GraphQL  {self.base}/graphql",
+                f"  Console  {self.console}",
+                f"  Health   {self.base}/health",
+                f"  Data     {self.data}",
+                "Ctrl-C stops it.",
+            ]
+        )
+
+
+def base(host: str, port: int, root_path: str | None = None) -> str:
+    """The address of a gateway that listens on that host: every address of this machine is called
+    localhost."""
+    named = "localhost" if is_unspecified(host) else f"[{host}]" if ":" in host else host
+    return f"http://{named}:{port}{root_path or ''}"
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether that stands for all addresses of this machine, `0.0.0.0` or `::`."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def print_event(event: str, **fields: Any) -> None:
+    """Prints one line of JSON, in the form of the log."""
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    line = {"event": event, **fields, "level": "info", "timestamp": at}
+    typer.echo(orjson.dumps(line))

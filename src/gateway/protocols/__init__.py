@@ -1,0 +1,1 @@
+"""Protocols: extensions of the protocols of uvicorn."""

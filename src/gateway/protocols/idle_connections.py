@@ -1,0 +1,52 @@
+"""Idle connections: those of HTTP without a whole request in hand, of which there is a bound.
+
+Without a bound, connections that send nothing use up the descriptors of the process.
+"""
+
+from collections.abc import Callable
+
+from gateway.auth.clients import network
+from gateway.middleware.forwarded import address
+from gateway.protocols.waiting_room import Waiting, WaitingRoom
+from gateway.settings import Settings
+
+
+class IdleConnections(WaitingRoom):
+    """The idle connections of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.max_idle_connections, settings.max_idle_connections_per_network)
+        self.proxies = settings.proxies
+
+    def network_of(self, host: str) -> str | None:
+        """The network that the connections of a host are counted for; None for a trusted proxy,
+        which keeps connections for many clients."""
+        peer = address(host)
+        if peer is not None and any(peer in proxies for proxies in self.proxies):
+            return None
+        return network(host)
+
+
+class Idleness:
+    """Whether one connection is idle. Both methods are idempotent."""
+
+    __slots__ = ("_connections", "_give_up", "_network", "_waiting")
+
+    def __init__(
+        self, connections: IdleConnections, host: str, give_up: Callable[[], None]
+    ) -> None:
+        self._connections = connections
+        self._network = connections.network_of(host)
+        self._give_up = give_up
+        self._waiting: Waiting | None = None
+
+    def begin(self) -> None:
+        """Nothing is to be done for it until its next request is there."""
+        if self._waiting is None:
+            self._waiting = self._connections.add(self._network, self._give_up)
+
+    def end(self) -> None:
+        """A request is there, or the connection is over."""
+        if self._waiting is not None:
+            self._connections.remove(self._waiting)
+            self._waiting = None

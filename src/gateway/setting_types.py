@@ -1,0 +1,108 @@
+"""Values: the kinds of values that settings hold, and what makes one acceptable."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from limits.errors import ConfigurationError
+from pydantic import AfterValidator, SecretStr
+
+from db.config import VARIABLE
+from db.core.connections.url import connection_info
+from graph.core.quota import Budget
+
+Network = IPv4Network | IPv6Network
+
+PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+")
+NOBODY = "none"
+FAMILIES = ("RS", "PS", "ES")
+ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that host, by name or address, is this machine and nobody else."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody on the way can read or change what is at that address: https, or here."""
+    parts = urlsplit(url)
+    here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return bool(parts.hostname) and (parts.scheme == "https" or here)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks with commas between. Raises ValueError."""
+    if text.strip() == NOBODY:
+        return ()
+    return tuple(ip_network(each.strip(), strict=False) for each in text.split(","))
+
+
+def _names_networks(text: str) -> str:
+    try:
+        networks(text)
+    except ValueError:
+        message = f"must be addresses or networks such as 10.0.0.0/8, or {NOBODY}"
+        raise ValueError(message) from None
+    return text
+
+
+def _is_path(text: str) -> str:
+    if not PATH.fullmatch(path := text.rstrip("/")):
+        raise ValueError("must be a path such as /dreamnet")
+    return path
+
+
+def _is_postgresql(url: SecretStr) -> SecretStr:
+    connection_info(url.get_secret_value())  # a ValueError says what is wrong
+    return url
+
+
+def _cannot_be_listened_in_on(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("must hold no user name and no password: it is shown and logged")
+    if not is_secure(url):
+        raise ValueError("must start with https://")
+    return url
+
+
+def _signs_with_private_keys(names: str) -> str:
+    if unknown := {name.strip() for name in names.split(",")} - ALGORITHMS:
+        known = ", ".join(sorted(ALGORITHMS))
+        raise ValueError(f"{min(unknown) or 'nothing'} is none of {known}")
+    return names
+
+
+def _can_be_counted_in(uri: SecretStr) -> SecretStr:
+    text = uri.get_secret_value()
+    try:
+        Budget(text)
+    except (ConfigurationError, NotImplementedError) as error:
+        raise ValueError("is no storage of the library limits that is installed") from error
+    if not text.startswith("async+"):
+        raise ValueError("must start with async+")
+    return uri
+
+
+def _are_variables(names: str) -> str:
+    for name in filter(None, map(str.strip, names.split(","))):
+        if any(VARIABLE.faults(name)):
+            raise ValueError("must be names of environment variables with commas between")
+    return names
+
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
+PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
+SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
+Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
+Storage = Annotated[SecretStr, AfterValidator(_can_be_counted_in)]
+Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
+UrlPath = Annotated[str, AfterValidator(_is_path)]
+Variables = Annotated[str, AfterValidator(_are_variables)]  # with commas between

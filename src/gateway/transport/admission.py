@@ -1,0 +1,68 @@
+"""Admission: room for request bodies, and turns for all but short requests.
+
+A body is counted for its caller as it arrives, and until it is answered.
+
+Making sense of a request holds the only thread for milliseconds. So all but short ones begin one
+per turn of the event loop, and callers alternate.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from db.core.turns import Turns
+from gateway.auth.clients import Client
+from gateway.errors import RETRY, HttpError
+from gateway.transport.memory_shares import Claim, Rooms
+
+LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
+SHORT = 512  # bytes of a request that is too little work to wait for a turn
+LARGEST = 4  # as many of the largest bodies find room at once
+
+FULL = "You send more at once than there is room for; try again later."
+
+
+class Admission:
+    """The room for bodies of at most `max_body_bytes`, and the turns of all requests."""
+
+    def __init__(self, max_body_bytes: int, turns: Turns) -> None:
+        self.rooms = Rooms(LARGEST * max_body_bytes)
+        self.turns = turns
+
+    @contextmanager
+    def body(self, caller: Client | None) -> Iterator["Body"]:
+        """The body of one request, which is counted within the context."""
+        body = Body(self.rooms.claim(caller), self.turns)
+        try:
+            yield body
+        finally:
+            body.release()
+
+
+class Body:
+    """A request body that arrives."""
+
+    def __init__(self, claim: Claim, turns: Turns) -> None:
+        self.claim = claim
+        self.turns = turns
+        self.content = bytearray()
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def add(self, chunk: bytes) -> None:
+        """Takes a part that has arrived. Raises Refused where there is no room."""
+        self.content += chunk
+        more = len(self.content) - self.claim.count
+        if len(self.content) >= LARGE and not self.claim.take(more):
+            raise HttpError(FULL, 429, "RATE_LIMITED", RETRY)
+
+    async def whole(self) -> bytes:
+        """The content, in its turn unless it is short."""
+        if len(self.content) > SHORT:
+            await self.turns.next(self.claim.caller)
+        return bytes(self.content)
+
+    def release(self) -> None:
+        """Gives up its room."""
+        self.content.clear()
+        self.claim.close()

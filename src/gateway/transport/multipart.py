@@ -1,0 +1,34 @@
+"""Multipart: subscriptions in parts of one response, as Apollo's clients read them.
+
+A part ends where the boundary of the next one begins, and clients wait for it; so each part is sent
+with the boundary that follows it.
+"""
+
+from gateway.transport.negotiation import MULTIPART
+from gateway.transport.streaming import StreamFormat
+
+BOUNDARY = b"\r\n--graphql"
+
+
+def _part(content: bytes) -> bytes:
+    return b"\r\ncontent-type: application/json\r\n\r\n%b%b" % (content, BOUNDARY)
+
+
+def _message(payload: bytes, _cursor: str | None) -> bytes:
+    return _part(b'{"payload":%b}' % payload)
+
+
+_LAST = b"--\r\n"
+_BROKEN_OFF = (
+    b'{"payload":null,"errors":[{"message":"The stream was broken off; subscribe again.",'
+    b'"extensions":{"code":"SERVICE_UNAVAILABLE"}}]}'
+)
+
+FORM = StreamFormat(
+    content_type=f"{MULTIPART};boundary=graphql;subscriptionSpec=1.0",
+    opening=lambda: BOUNDARY,
+    message=_message,
+    silence=_part(b"{}"),
+    completed=_LAST,
+    interrupted=_part(_BROKEN_OFF) + _LAST,
+)

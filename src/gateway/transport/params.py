@@ -1,0 +1,95 @@
+"""Parameters: what a GraphQL request asks for, taken from its body, its address or a message.
+
+Everything a client may send instead is refused here, in a sentence, so that nothing behind the
+door meets a value of a shape it does not expect.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from db.core.values import json
+from gateway.errors import HttpError
+from graph.core.types.literals import NUL
+
+FIXED = 10  # values of a request without those of its variables
+MAX_DEPTH = 32  # of variables; our own encoder gives up at 254
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLParams:
+    """One operation to run."""
+
+    query: str
+    operation_name: str | None
+    variables: dict[str, Any] | None
+
+
+def from_body(body: bytes, most: int) -> GraphQLParams:
+    """The parameters in a request's body, of at most so many values. Raises Refused."""
+    content = _decoded(body, "The body", most)
+    if isinstance(content, list):
+        raise HttpError("Batching is not supported: send one operation as a JSON object.")
+    if not isinstance(content, dict):
+        raise HttpError("The body must be a JSON object with the key `query`.")
+    return _checked(content)
+
+
+def from_message(text: str, most: int) -> GraphQLParams:
+    """The parameters in the payload, an object, of a WebSocket message of at most so many values.
+    Raises Refused."""
+    return _checked(_decoded(text, "The message", most)["payload"])
+
+
+def from_query_string(query_parameters: Mapping[str, str], most: int) -> GraphQLParams:
+    """The parameters in a request's address, maps being JSON text of at most so many values. Raises
+    Refused.
+
+    An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
+    """
+    content: dict[str, Any] = dict(query_parameters)
+    if content.get("operationName") == "":
+        del content["operationName"]
+    for name in ("variables", "extensions"):
+        if name in content:
+            content[name] = _decoded(content[name], f"`{name}`", most)
+    return _checked(content)
+
+
+def _checked(content: dict[str, Any]) -> GraphQLParams:
+    query = content.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise HttpError("`query` must be a string with a GraphQL document.")
+    if "\0" in query:
+        raise HttpError(NUL)
+    variables = _optional(content, "variables", dict, "an object")
+    _optional(content, "extensions", dict, "an object")
+    _check_depth(variables)
+    return GraphQLParams(query, _optional(content, "operationName", str, "a string"), variables)
+
+
+def _decoded(text: str | bytes, what: str, most: int) -> Any:
+    try:
+        return json.received(text, most + FIXED)
+    except json.TooManyValues as error:
+        message = f"{what} holds more than {most:,} values; send less at once."
+        raise HttpError(message, code="QUERY_TOO_COMPLEX") from error
+    except json.TooManyDigits as error:
+        raise HttpError(f"{error} Send it as a string.") from error
+    except json.JSONDecodeError as error:
+        raise HttpError(f"{what} is not JSON: {error.args[0]}.") from error
+
+
+def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> Any:
+    value = content.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise HttpError(f"`{name}` must be {called}.")
+    return value
+
+
+def _check_depth(value: Any, depth: int = 0) -> None:
+    if isinstance(value, list | dict):
+        if depth > MAX_DEPTH:
+            raise HttpError(f"The variables are nested more than {MAX_DEPTH} levels deep.")
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_depth(part, depth + 1)

@@ -1,0 +1,96 @@
+"""Answers: what came of an operation as a response, in the form the caller wants.
+
+It follows the GraphQL over HTTP specification with the statuses in use today: 200 for an operation
+that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
+where the caller accepts application/graphql-response+json, and 200 in any other form, whose clients
+take another status for a failure of the network. The exceptions are a database that cannot be
+reached or takes no writes, 503, and more work than can be done, 429, so that proxies and clients
+try again; they are in JSON whatever the form.
+"""
+
+import asyncio
+import math
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway import errors
+from gateway.auth.challenges import CHALLENGE
+from gateway.errors import JSON, RETRY, STATUSES
+from gateway.protocols.http11 import transport
+from gateway.protocols.slow_clients import SlowClientDetector
+from gateway.transport import multipart, sse
+from gateway.transport.negotiation import EVENT_STREAM, GRAPHQL_JSON, MULTIPART
+from graph.core.execution.operation import OperationResult
+
+FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
+VARY = {"vary": "Accept"}
+LARGE = 64 * 1024  # bytes of a body that may have to wait for its client
+TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "DATABASE_READ_ONLY": 503, "RATE_LIMITED": 429}
+
+
+class Claimed(Response):
+    """A response that holds room until its client has taken it, but for what is buffered."""
+
+    def __init__(self, inner: Response, held: ExitStack) -> None:
+        super().__init__(status_code=inner.status_code)
+        self.inner = inner
+        self.held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.held:
+            await self.inner(scope, receive, partial(_send_and_wait, send, transport(scope)))
+
+
+async def _send_and_wait(
+    send: Send, connection: asyncio.Transport | None, message: Message
+) -> None:
+    """Sends a message; returns when a large body is on its way, and not only in a buffer. A client
+    that takes next to nothing of it is cut off."""
+    if len(message.get("body", b"")) <= LARGE or message.get("more_body"):
+        await send(message)
+        return
+    pace = SlowClientDetector(connection, connection.abort if connection else lambda: None)
+    await send({**message, "more_body": True})
+    pace.begin()
+    try:
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        pace.end()
+
+
+def respond(answer: OperationResult, media_type: str) -> Response:
+    """The response to an operation that is over, or was never begun."""
+    status = _status(answer, media_type)
+    if status in TRY_AGAIN.values():
+        answer = replace(answer, executed=False)  # without data
+    if form := FORMS.get(media_type):
+        if status == 200:
+            return form.whole(answer.body)
+        media_type = JSON
+    return errors.encoded(answer.body, status, _headers(status, answer), media_type)
+
+
+def _headers(status: int, answer: OperationResult) -> dict[str, str]:
+    if status == 401:
+        return VARY | CHALLENGE
+    return VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
+
+
+def _status(answer: OperationResult, media_type: str) -> int:
+    codes = {error["extensions"]["code"] for error in answer.errors}
+    nothing = all(value is None for value in (answer.data or {}).values())
+    if nothing and len(codes) == 1 and codes <= TRY_AGAIN.keys():
+        return TRY_AGAIN[codes.pop()]
+    if answer.executed or media_type != GRAPHQL_JSON:
+        return 200
+    return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+
+
+def _retry(answer: OperationResult) -> dict[str, str]:
+    """When to try again, in whole seconds: after the longest time that any error names."""
+    times = [error["extensions"].get("retryAfterMs", 0) for error in answer.errors]
+    return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

@@ -1,0 +1,85 @@
+"""WebSocket: operations over one connection, in the protocol graphql-transport-ws.
+
+Its predecessor, whose clients ask for the subprotocol graphql-ws, is not spoken.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+
+from db.core.errors import Unavailable
+from gateway.auth import clients
+from gateway.errors import HttpError, refusal
+from gateway.transport.connections import OpenStream, OpenStreams
+from gateway.transport.executor import Executor
+from gateway.transport.websocket.close_codes import CloseCode
+from gateway.transport.websocket.connection import WebSocketConnection
+from gateway.transport.websocket.messages import SUBPROTOCOL
+from graph.core.permission import Principal
+
+__all__ = ["WebSockets"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebSockets:
+    """The endpoint of WebSockets, as an ASGI application."""
+
+    executor: Executor
+    streams: OpenStreams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        connection = HTTPConnection(scope)
+        socket = WebSocketConnection(connection, receive, send, self.executor)
+        try:
+            stream = await self._admitted(connection, socket)
+        except HttpError as refused:
+            await refusal(refused, scope["state"]["request_id"])(scope, receive, send)
+            return
+        with stream:
+            if SUBPROTOCOL in scope["subprotocols"]:
+                await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+                await socket.run(stream)
+            else:
+                await _decline(send)
+
+    async def _admitted(
+        self, connection: HTTPConnection, socket: WebSocketConnection
+    ) -> OpenStream:
+        """The place of a socket: among those of the caller whose credential is in the handshake, or
+        among the unidentified. Raises Refused."""
+        if principal := await self._principal(connection):
+            return self.streams.admit(clients.client_of(connection, principal), socket.leave)
+        if self.executor.auth.settings.development:
+            return self.streams.admit(None, socket.leave)
+        network = clients.network_of(connection)
+        return self.streams.admit_unidentified(network, socket.leave, socket.give_up)
+
+    async def _principal(self, connection: HTTPConnection) -> Principal | None:
+        """The principal of a valid credential in the handshake. None for any other: the first
+        message may hold one that is valid, and is answered if it does not. Raises Refused where
+        no credential is tried at the moment."""
+        if "authorization" not in connection.headers:
+            return None
+        try:
+            return await self.executor.auth.principal(connection)
+        except HttpError as refused:
+            if refused.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+        except Unavailable:
+            pass
+        return None
+
+
+async def _decline(send: Send) -> None:
+    """Clients hear a close code only on a connection that was accepted."""
+    await send({"type": "websocket.accept"})
+    reason = f"Subprotocol not acceptable: use {SUBPROTOCOL}"
+    close = {
+        "type": "websocket.close",
+        "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE,
+        "reason": reason,
+    }
+    await send(close)

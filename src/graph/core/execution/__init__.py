@@ -1,0 +1,1 @@
+"""Execution: from the text of an operation to its result."""

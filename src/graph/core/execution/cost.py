@@ -1,0 +1,206 @@
+"""Cost: what an operation asks for, in points, known before anything of it is executed.
+
+A field that shows a column is free and one that loads something costs a point, unless it declares
+a `cost`. A page costs its size times what one row costs; so does every other list, where the size
+is the number of `ids` or else that of a page by default. What is declared for a list is its whole
+cost. Inputs cost points by their values and as they declare (graph.core.types.input_values).
+The estimate is an upper bound: missing rows and skipped fields are not known before execution.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+    is_list_type,
+)
+from graphql.utilities import value_from_ast_untyped
+
+from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE
+from db.core.values import json
+from graph.core.types.input_values import NONE, PER_POINT, Inputs, RequestVariables, inputs_of
+
+ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
+SIZES = ("first", "last", "ids")
+INTROSPECTION = {"__schema": 500, "__type": 20}
+
+Variables = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCost:
+    """A field that costs something: its own points, its inputs, and what costs something below."""
+
+    own: int
+    many: bool
+    sizes: tuple[ValueNode, ...]
+    fields: tuple["FieldCost", ...]
+    inputs: Inputs = NONE
+
+    def points(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
+        """Its points without its inputs, where the lists of its parent have that many rows."""
+        return given.memoized(("points", id(self), page), lambda: self._points(given, page))
+
+    def input_points(self, given: RequestVariables) -> int:
+        """The points declared for its inputs and those below it, which are for a statement each."""
+        return given.memoized(("input_points", id(self)), lambda: self._input_points(given))
+
+    def values(self, given: RequestVariables) -> int:
+        """The values of its inputs and of those below it."""
+        return given.memoized(("values", id(self)), lambda: self._values(given))
+
+    def repeated(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
+        """The same, counted for each row that uses them."""
+        return given.memoized(("repeated", id(self), page), lambda: self._repeated(given, page))
+
+    def _points(self, given: RequestVariables, page: int) -> int:
+        rows, page = self._rows(given, page)
+        below = sum(field.points(given, page) for field in self.fields)
+        return rows * (self.own + below)
+
+    def _input_points(self, given: RequestVariables) -> int:
+        return self.inputs.points(given) + sum(field.input_points(given) for field in self.fields)
+
+    def _values(self, given: RequestVariables) -> int:
+        return self.inputs.values(given) + sum(field.values(given) for field in self.fields)
+
+    def _repeated(self, given: RequestVariables, page: int) -> int:
+        rows, page = self._rows(given, page)
+        below = sum(field.repeated(given, page) for field in self.fields)
+        return self.inputs.values(given) + rows * below
+
+    def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
+        """How many rows it has, and how many each list below it has."""
+        size = _size(self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE)
+        return (size, DEFAULT_SIZE) if self.many else (1, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an operation costs: a function of its variables, at least one point. `defaults` are
+    those of the variables, None where there is none; `most_values` are the most that one of its
+    inputs declares to hold, 0 if none does."""
+
+    fields: tuple[FieldCost, ...]
+    defaults: Variables = field(default_factory=dict)
+    most_values: int = 0
+    fixed: tuple[int, int] | None = None
+
+    def of(self, variables: Variables) -> int:
+        """The points of the operation with these variables, as they were sent."""
+        return self.measured(variables)[0]
+
+    def values(self, variables: Variables) -> int:
+        """The values of all inputs with these variables, counted for each use."""
+        return self.measured(variables)[1]
+
+    def measured(self, variables: Variables) -> tuple[int, int]:
+        """Its points, and the values of its inputs."""
+        if self.fixed is not None:
+            return self.fixed
+        given = RequestVariables(
+            {name: variables.get(name, value) for name, value in self.defaults.items()}
+        )
+        points = sum(field.points(given) + field.input_points(given) for field in self.fields)
+        uses = sum(field.values(given) for field in self.fields)
+        repeated = sum(field.repeated(given) for field in self.fields)
+        values = uses + (repeated - uses) // ROWS_PER_USE
+        return max(1, points + values // PER_POINT), values
+
+
+def compile_cost(
+    schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode
+) -> Cost:
+    """The cost of an operation of a valid document."""
+    pricing = _Pricing(schema, document)
+    fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
+    cost = Cost(fields, _defaults(node), pricing.most)
+    return cost if pricing.varies else replace(cost, fixed=cost.measured({}))
+
+
+def _defaults(node: OperationDefinitionNode) -> Variables:
+    defined = {d.variable.name.value: d.default_value for d in node.variable_definitions or ()}
+    return {name: value_from_ast_untyped(v) if v else None for name, v in defined.items()}
+
+
+class _Pricing:
+    """Finds what costs something in the operations of a document, each fragment once."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        nodes = document.definitions
+        self.types = schema.type_map
+        self.fragments = {n.name.value: n for n in nodes if isinstance(n, FragmentDefinitionNode)}
+        self.known: dict[str, tuple[FieldCost, ...]] = {}
+        self.varies = False
+        self.most = 0
+
+    def fields(self, selection: SelectionSetNode, parent: Any) -> Iterator[FieldCost]:
+        for node in selection.selections:
+            if isinstance(node, FragmentSpreadNode):
+                yield from self._fragment(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                inner = self.types[condition.name.value] if condition else parent
+                yield from self.fields(node.selection_set, inner)
+            elif isinstance(node, FieldNode):
+                yield from self._field(node, parent)
+
+    def _fragment(self, name: str) -> tuple[FieldCost, ...]:
+        if name not in self.known:
+            fragment = self.fragments[name]
+            parent = self.types[fragment.type_condition.name.value]
+            self.known[name] = tuple(self.fields(fragment.selection_set, parent))
+        return self.known[name]
+
+    def _field(self, node: FieldNode, parent: Any) -> Iterator[FieldCost]:
+        name = node.name.value
+        if name.startswith("__"):
+            yield FieldCost(INTROSPECTION.get(name, 0), False, (), ())
+            return
+        field, inner = parent.fields[name], get_named_type(parent.fields[name].type)
+        below = tuple(self.fields(node.selection_set, inner)) if node.selection_set else ()
+        declared, loads = declared_cost(field), is_composite_type(inner)
+        many = loads and declared is None and is_list_type(get_nullable_type(field.type))
+        own = int(loads) if declared is None else declared
+        inputs = inputs_of(node, field)
+        self.varies = self.varies or bool(inputs.uses)
+        self.most = max(self.most, inputs.most)
+        if own or below or node.arguments:
+            yield FieldCost(own, many, _sizes(node), below, inputs)
+
+
+def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
+    return tuple(each.value for each in node.arguments or () if each.name.value in SIZES)
+
+
+def declared_cost(field: GraphQLField) -> int | None:
+    """What a field declares as its cost in points, if it does."""
+    definition = field.extensions.get("strawberry-definition")
+    cost: int | None = getattr(definition, "metadata", {}).get("cost")
+    return cost
+
+
+def _size(sizes: tuple[ValueNode, ...], variables: dict[str, Any], otherwise: int) -> int:
+    """How many rows arguments ask for, never more than a page may have."""
+    given = [value_from_ast_untyped(size, variables) for size in sizes]
+    asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
+    return max(0, min(max(asked, default=otherwise), MAX_SIZE))
+
+
+def _rows(value: json.Number | list[Any] | str) -> int:
+    if isinstance(value, json.Number):
+        return int(value)
+    return len(value) if isinstance(value, list) else 1  # one id may stand for a list of it

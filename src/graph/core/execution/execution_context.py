@@ -1,0 +1,163 @@
+"""Executor: how the fields of an operation are executed, where graphql-core leaves a choice."""
+
+from collections.abc import Sequence
+from copy import copy
+from inspect import isawaitable
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, GraphQLLeafType, GraphQLObjectType
+from graphql.execution.executor import CollectedErrors
+from graphql.pyutils import Path, gather_with_cancel
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from db.core.connections.meter import Meter
+from db.core.errors import Crowded, TooLarge
+from db.core.values import json
+from graph.core.execution import introspection
+
+TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
+Fields = dict[str, Any]  # what selects a field, by its name in the response
+SHORT = 64  # characters of a text whose quotes and escapes are not looked at
+NUMBER_BYTES = 8
+COUNTED_AT_ONCE = 16 * 1024
+FIELD_BYTES = 8  # around the name of a field: quotes, colon, comma, and braces or null
+
+
+class Counting(StrawberryGraphQLCoreExecutionContext):
+    """Counts the bytes of the response as its values are completed, so that a response that is too
+    large is given up before it is built."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        context = self.context_value
+        self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
+        self.uncounted = 0
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: Fields,
+        position_context: Any,
+    ) -> Any:
+        self.uncounted += sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set)
+        if self.uncounted > COUNTED_AT_ONCE:
+            self.count(0)
+        return super().execute_fields(
+            parent_type, source_value, path, grouped_field_set, position_context
+        )
+
+    def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # static there
+        completed = super().complete_leaf_value(return_type, result)
+        if isinstance(completed, str) and len(completed) < SHORT and completed.isascii():
+            self.uncounted += len(completed)
+        else:
+            self.uncounted += _size(completed)
+        if self.uncounted > COUNTED_AT_ONCE:
+            self.count(0)
+        return completed
+
+    def count(self, size: int) -> None:
+        """Raises TooLarge or Crowded."""
+        self.meter.add(size + self.uncounted)
+        self.uncounted = COUNTED_AT_ONCE if self.meter.is_over else 0  # so that all others fail
+        self.meter.check()
+
+
+class ExecutionContext(Counting):
+    """Answers about the schema beside the event loop, and executes each root field of a mutation
+    with loaders of its own: what a loader has read holds until the next root field writes."""
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: Fields,
+        position_context: Any,
+    ) -> Any:
+        if path is None and any(map(_introspects, grouped_field_set.values())):
+            return self._with_introspection(parent_type, source_value, grouped_field_set)
+        return super().execute_fields(
+            parent_type, source_value, path, grouped_field_set, position_context
+        )
+
+    async def _with_introspection(
+        self, parent_type: GraphQLObjectType, source_value: Any, fields: Fields
+    ) -> dict[str, Any]:
+        others = {name: nodes for name, nodes in fields.items() if not _introspects(nodes)}
+        asked = [name for name in fields if name not in others]
+        made = super().execute_fields(parent_type, source_value, None, others, None)
+        work = [self._introspected(parent_type, {name: fields[name]}) for name in asked]
+        if isawaitable(made):
+            *values, made = await gather_with_cancel(*work, made)
+        else:
+            values = await gather_with_cancel(*work)
+        results = {**made, **dict(zip(asked, values, strict=True))}
+        return {name: results[name] for name in fields}
+
+    async def _introspected(self, parent_type: GraphQLObjectType, fields: Fields) -> Any:
+        ((name, details),) = fields.items()
+        apart = self._apart()
+
+        def execute() -> Any:
+            value = Counting.execute_fields(apart, parent_type, None, None, fields, None)[name]
+            if errors := apart.collected_errors.errors:
+                raise errors[0]
+            return value
+
+        nodes = [each.node for each in details]
+        stands = introspection.named(self.schema, nodes, self.variable_values.coerced)
+        text = await introspection.answer(stands, execute)
+        try:
+            self.count(len(text))
+        except (TooLarge, Crowded) as refused:
+            raise GraphQLError("", original_error=refused) from refused
+        return orjson.Fragment(text)
+
+    def _apart(self) -> "ExecutionContext":
+        """The same execution, with results of its own."""
+        apart = copy(self)
+        apart.collected_errors = CollectedErrors()
+        apart._relevant_sub_fields = {}
+        apart.uncounted = 0
+        apart.meter = Meter(self.meter.most, TOO_LARGE)  # another thread claims nothing
+        return apart
+
+    async def execute_fields_serially(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: dict[str, Any],
+        position_context: Any,
+    ) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        for name, details in grouped_field_set.items():
+            self.context_value.loaders = {}
+            made = super().execute_fields_serially(
+                parent_type, source_value, path, {name: details}, position_context
+            )
+            results |= await made if isawaitable(made) else made
+        return results
+
+
+def _introspects(details: Sequence[Any]) -> bool:
+    return details[0].node.name.value in introspection.FIELDS
+
+
+def too_large(most: int) -> TooLarge:
+    """The refusal of a response of more than so many bytes."""
+    return TooLarge(TOO_LARGE.format(most))
+
+
+def _size(value: Any) -> int:
+    """The bytes of a value in JSON; 0 for what JSON does not have, which is refused as a whole."""
+    if isinstance(value, int | float):
+        return NUMBER_BYTES
+    try:
+        return len(orjson.dumps(value) if isinstance(value, str) else json.dumps(value))
+    except TypeError:
+        return 0

@@ -1,0 +1,242 @@
+"""Inputs: the columns that each input reveals, and the access needed to use it.
+
+Filtering or ordering by a column reveals its values bit by bit. So an input needs the access of the
+field that shows the column, and a filter through a relation also that of the type it leads to. The
+columns of a filter are declared by its listing, those of an argument by `reveals` of its field; an
+input that declares none is closed. An input of a mutation is as open as the mutation, except for
+fields that declare an access because the result tells whether somebody else has the value.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from graphql import (
+    EnumValueNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+)
+
+from graph.core.permission import CLOSED, VALUE, Access, access_of_field, access_of_type
+
+# Arguments that select among rows that their field shows to the same caller without them.
+NEUTRAL = {"first", "after", "last", "before", "id", "ids", "bucket"}
+COMBINING = {"and", "or", "not"}
+
+Accesses = tuple[Access, ...]
+
+
+class Requirement(NamedTuple):
+    """An access, and the input that needs it as messages name it."""
+
+    access: Access
+    place: str
+
+
+class VariableUse(NamedTuple):
+    """A variable in the place of an input of a type."""
+
+    variable: str
+    type_: Any
+
+
+@cache
+def input_access(schema: GraphQLSchema) -> "InputAccess":
+    """The inputs of a schema."""
+    return InputAccess(schema)
+
+
+class InputAccess:
+    """The accesses that the inputs of a schema need."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
+        self.shown_by = {_origin(t).table: t for t in objects if hasattr(_origin(t), "table")}
+        self.known: dict[tuple[str, ...], Accesses] = {}
+        self.reached: dict[str, frozenset[Access]] = {}
+
+    def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
+        """The accesses for an argument of a field, whatever its value."""
+        find = lambda: self._argument(field, argument)  # noqa: E731
+        return self._remembered((parent.name, name, argument), find)
+
+    def field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
+        """The accesses for a field of an input, whatever its value."""
+        return self._remembered((type_.name, name), lambda: self._field(type_, name))
+
+    def choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
+        """The accesses for a value of an enumeration, which may name a column to order by."""
+        return self._remembered((type_.name, value), lambda: self._choice(type_, value))
+
+    def literal(self, node: ValueNode, type_: Any) -> Iterator[Requirement | VariableUse]:
+        """The needs of a value in a document, and the variables in it."""
+        named = get_named_type(type_)
+        if isinstance(node, VariableNode):
+            if _is_judged(named):
+                yield VariableUse(node.name.value, type_)
+        elif isinstance(node, ListValueNode):
+            for part in node.values:
+                yield from self.literal(part, type_)
+        elif isinstance(node, ObjectValueNode) and isinstance(named, GraphQLInputObjectType):
+            for field in node.fields:
+                if (name := field.name.value) in named.fields:
+                    yield from _needs(self.field(named, name), f"{named.name}.{name}")
+                    yield from self.literal(field.value, named.fields[name].type)
+        elif isinstance(node, EnumValueNode) and isinstance(named, GraphQLEnumType):
+            yield from _needs(self.choice(named, node.value), f"{named.name}.{node.value}")
+
+    def value(self, given: Any, type_: Any) -> Iterator[Requirement]:
+        """The needs of the value of a variable, as the client sent it."""
+        named = get_named_type(type_)
+        if isinstance(given, list):
+            for part in given:
+                yield from self.value(part, type_)
+        elif isinstance(given, dict) and isinstance(named, GraphQLInputObjectType):
+            for name in filter(named.fields.__contains__, given):
+                yield from _needs(self.field(named, name), f"{named.name}.{name}")
+                yield from self.value(given[name], named.fields[name].type)
+        elif isinstance(given, str) and isinstance(named, GraphQLEnumType):
+            yield from _needs(self.choice(named, given), f"{named.name}.{given}")
+
+    def reachable(self, type_: Any) -> frozenset[Access]:
+        """Every access that a value of a type can need."""
+        named = get_named_type(type_)
+        if named.name not in self.reached:
+            self.reached[named.name] = frozenset(self._reachable(named, set()))
+        return self.reached[named.name]
+
+    def _reachable(self, type_: Any, seen: set[str]) -> Iterator[Access]:
+        if type_.name in seen:
+            return
+        seen.add(type_.name)
+        if isinstance(type_, GraphQLInputObjectType):
+            for name, field in type_.fields.items():
+                yield from self.field(type_, name)
+                yield from self._reachable(get_named_type(field.type), seen)
+        elif isinstance(type_, GraphQLEnumType):
+            for value in type_.values:
+                yield from self.choice(type_, value)
+
+    # Finding
+
+    def _remembered(self, key: tuple[str, ...], find: Callable[[], Accesses]) -> Accesses:
+        if key not in self.known:
+            self.known[key] = find()
+        return self.known[key]
+
+    def _argument(self, field: GraphQLField, argument: str) -> Accesses:
+        declared = _metadata(field)
+        listing, reveals = declared.get("listing"), declared.get("reveals", {})
+        type_ = get_named_type(field.args[argument].type)
+        if argument in reveals:
+            return self._revealed(reveals[argument])
+        if argument == "search" and listing is not None:
+            return self._revealed(listing.searched)
+        judged = isinstance(type_, GraphQLInputObjectType)  # by its fields
+        return () if argument in NEUTRAL or judged else (CLOSED,)
+
+    def _field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
+        origin = _origin(type_)
+        listing = getattr(origin, "filters", None)
+        if listing is None:
+            is_value = access_of_type(type_) == VALUE or hasattr(origin, "orders")
+            return _together(_declared(type_, name)) if is_value else (CLOSED,)
+        column = type_.fields[name].extensions["strawberry-definition"].python_name.rstrip("_")
+        if column in listing.filters:
+            return self._column(listing.filters[column])
+        if column in listing.relations:
+            return self._relation(listing, name)
+        return () if column in COMBINING else (CLOSED,)
+
+    def _choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
+        listing = _ordered(type_)
+        return () if listing is None else self._column(listing.orders[value])
+
+    def _relation(self, listing: Any, name: str) -> Accesses:
+        """The accesses of the field of a relation, and of the type it leads to."""
+        parent: Any = self.shown_by[listing.table]
+        if (field := parent.fields.get(name)) is None:
+            return (CLOSED,)
+        return _together(access_of_field(parent, field) or CLOSED, _access_of_target(field))
+
+    def _revealed(self, declared: Any) -> Accesses:
+        """The accesses for a column, for several, or a declared one."""
+        if isinstance(declared, Access):
+            return _together(declared)
+        columns: Sequence[Any] = declared if isinstance(declared, tuple) else (declared,)
+        found = {access: None for column in columns for access in self._column(column)}
+        return tuple(found) if columns else (CLOSED,)
+
+    def _column(self, column: Any) -> Accesses:
+        """The accesses of the field that shows a column."""
+        type_: Any = self.shown_by.get(column.class_)
+        for field in type_.fields.values() if type_ else ():
+            if columns_of(field) == (column.name,):
+                access = access_of_field(type_, field) or CLOSED
+                others = _metadata(field).get("others", VALUE)
+                return _together(access, _access_of_target(field), others)
+        return (CLOSED,)
+
+
+def columns_of(field: GraphQLField) -> tuple[str, ...]:
+    """The columns that a field shows, by their names in the table."""
+    definition = field.extensions["strawberry-definition"]
+    declared: tuple[str, ...] | None = definition.metadata.get("columns")
+    if declared is None:
+        return () if definition.base_resolver else (definition.python_name,)
+    return declared
+
+
+def _access_of_target(field: GraphQLField) -> Access:
+    """The access of the type that a field leads to, also as a list; open for plain values."""
+    target: Any = get_named_type(field.type)
+    if not isinstance(target, GraphQLObjectType):
+        return VALUE
+    if "nodes" in target.fields:
+        target = get_named_type(target.fields["nodes"].type)
+    return access_of_type(target) or CLOSED
+
+
+def _is_judged(type_: Any) -> bool:
+    """Whether the accesses for a value of that type depend on the value."""
+    if isinstance(type_, GraphQLInputObjectType):
+        declared = (_declared(type_, name) for name in type_.fields)
+        return access_of_type(type_) != VALUE or not all(access.public for access in declared)
+    return isinstance(type_, GraphQLEnumType) and _ordered(type_) is not None
+
+
+def _declared(type_: GraphQLInputObjectType, name: str) -> Access:
+    """The access that a field of an input declares; open without one."""
+    definition = type_.fields[name].extensions.get("strawberry-definition")
+    access: Access = getattr(definition, "metadata", {}).get("access", VALUE)
+    return access
+
+
+def _ordered(type_: GraphQLEnumType) -> Any:
+    """The listing whose orders an enumeration names, or None."""
+    return getattr(type_.extensions["strawberry-definition"].wrapped_cls, "listing", None)
+
+
+def _needs(accesses: Accesses, place: str) -> Iterator[Requirement]:
+    return (Requirement(access, place) for access in accesses)
+
+
+def _together(*accesses: Access) -> Accesses:
+    """All accesses but public ones."""
+    return tuple(dict.fromkeys(access for access in accesses if not access.public))
+
+
+def _origin(type_: Any) -> Any:
+    return getattr(type_.extensions.get("strawberry-definition"), "origin", None)
+
+
+def _metadata(field: GraphQLField) -> Mapping[str, Any]:
+    return getattr(field.extensions.get("strawberry-definition"), "metadata", {})

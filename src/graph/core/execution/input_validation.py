@@ -1,0 +1,140 @@
+"""Validation: what a client sends is checked as declared, before any resolver sees it.
+
+Checks stand on arguments and on the fields of inputs. All that is wrong with the arguments of one
+field is reported at once, by the names that the client sent.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from itertools import islice
+from typing import Any
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    get_nullable_type,
+)
+from strawberry import UNSET
+from strawberry.types.base import StrawberryMaybe, StrawberryOptional
+
+from db.core.errors import FieldError, Invalid
+from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, shown
+from graph.core.types.field import column_of, names_of
+
+NOT_NULL = "This cannot be null: leave it out, and it stays as it is."
+
+Faults = Iterator[FieldError]
+
+# Finding
+
+
+def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]) -> Faults:
+    """All that is wrong with the values given for some arguments."""
+    for name, argument in arguments.items():
+        if name in given:
+            faults = _faults(argument, given[name])
+            yield from faults if name == INPUT else (fault.under(name) for fault in faults)
+
+
+def faults_in(input: Any) -> Faults:
+    """All that is wrong with an input without inputs inside, which is judged apart from others."""
+    cls, columns = type(input), {}
+    for field in cls.__strawberry_definition__.fields:
+        value = getattr(input, field.python_name)
+        if value is not UNSET and value is not None:
+            columns[column_of(field)] = value
+            if check := field.metadata.get("check"):
+                yield from (fault.under(column_of(field)) for fault in check.faults(value))
+    for find in getattr(cls, "together", ()):
+        yield from find(columns)
+
+
+def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
+    declared = item.extensions["strawberry-definition"]
+    check = declared.metadata.get("check")
+    if value is None:
+        refused = declared.metadata.get("not_null") or (check and check.null)
+        if message := refused or _not_null(declared.type):
+            yield FieldError(message)
+        return
+    faults = tuple(check.faults(value)) if check else ()
+    yield from faults
+    if not faults and not declared.metadata.get("apart"):  # what is too large is not looked into
+        yield from _within(get_nullable_type(item.type), value)
+
+
+def _within(type_: Any, value: Any) -> Faults:
+    """What is wrong inside a value: with the fields of an input, or of each input in a list."""
+    if isinstance(type_, GraphQLInputObjectType):
+        yield from _of_input(type_, value)
+    elif isinstance(type_, GraphQLList):
+        inner: Any = get_nullable_type(type_.of_type)
+        if isinstance(inner, GraphQLInputObjectType):
+            for index, part in enumerate(value):
+                if part is not None:
+                    yield from (f.under(str(index)) for f in _of_input(inner, part))
+
+
+def _of_input(type_: Any, given: Mapping[str, Any]) -> Faults:
+    for name, field in type_.fields.items():
+        if name in given:
+            yield from (fault.under(name) for fault in _faults(field, given[name]))
+    cls = type_.extensions["strawberry-definition"].origin
+    together = getattr(cls, "together", ())
+    if together:
+        names = names_of(cls)
+        columns = {column: given[name] for column, name in names.items() if name in given}
+        for find in together:
+            yield from (fault.renamed(names) for fault in find(columns))
+
+
+def _not_null(type_: Any) -> str | None:
+    """Why null is none of the values of a field that can be left out; None where it is one."""
+    is_value = isinstance(type_, StrawberryMaybe) and not isinstance(
+        type_.of_type, StrawberryOptional
+    )
+    return NOT_NULL if is_value else None
+
+
+# Refusing
+
+
+def install(schema: GraphQLSchema) -> None:
+    """Makes every field of a schema refuse arguments that its checks find fault with."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for field in type_.fields.values():
+                if field.args:
+                    _guard(field)
+
+
+def _guard(field: GraphQLField) -> None:
+    name = "subscribe" if field.subscribe else "resolve"
+    resolve: Any = getattr(field, name)
+    refuse = _refusal(field)
+
+    @wraps(resolve)
+    def guarded(source: Any, info: Any, **given: Any) -> Any:
+        faults = tuple(islice(faults_of(field.args, given), MAX_FAULTS))
+        return refuse(Invalid.of(faults)) if faults else resolve(source, info, **given)
+
+    setattr(field, name, guarded)
+
+
+def _refusal(field: GraphQLField) -> Callable[[Invalid], Any]:
+    """How a field refuses: by a member of its union where it has that, else by an error."""
+    named = get_named_type(field.type)
+    members = named.types if isinstance(named, GraphQLUnionType) else ()
+    is_member = any(m.name == InvalidResult.__name__ for m in members)
+    return shown if is_member else _raised
+
+
+def _raised(invalid: Invalid) -> Any:
+    raise invalid

@@ -1,0 +1,45 @@
+"""Introspection: answers about the schema, which are the same for everybody who may ask.
+
+They take tens of milliseconds of nothing but Python. So they are made in a thread, one after the
+other, and kept as JSON. Whether a caller may ask is decided before (`needs`).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from graphql import FieldNode, GraphQLSchema
+
+from db.core.cache import Cache
+from db.core.values import json
+
+FIELDS = ("__schema", "__type")
+CACHED_BYTES = 16 * 1024 * 1024
+
+_kept: Cache[bytes, bytes] = Cache(CACHED_BYTES, len)
+_running: dict[bytes, Future[bytes]] = {}
+_thread = ThreadPoolExecutor(1, "introspection")
+
+
+async def answer(name: bytes, execute: Callable[[], Any]) -> bytes:
+    """The value of a root field as JSON, executed unless it is kept under that name. Raises what
+    `execute` raises."""
+    if (known := _kept.get(name)) is not None:
+        return known
+    if (running := _running.get(name)) is None:
+        running = _running[name] = _thread.submit(lambda: json.dumps(execute()))
+        running.add_done_callback(lambda _: _running.pop(name, None))  # at once, if it is done
+    made = await asyncio.shield(asyncio.wrap_future(running))
+    _kept[name] = made
+    return made
+
+
+def named(schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, Any]) -> bytes:
+    """What stands for a root field that is selected by these nodes of a document."""
+    places = [(node.loc.start, node.loc.end) for node in nodes if node.loc]
+    text = nodes[0].loc.source.body if nodes[0].loc else ""
+    given = json.dumps(dict(variables), str)
+    head = f"{id(schema)} {places} {len(text)} {text} ".encode()
+    return hashlib.sha256(head + given).digest()

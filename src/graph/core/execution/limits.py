@@ -1,0 +1,151 @@
+"""Limits: how large an operation may be before anything of it is validated or executed.
+
+One pass that looks at every fragment once, however often it is spread, so that a short document
+cannot be long work.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+from graph.core.types.errors import coded
+
+INTROSPECTION = ("__schema", "__type")
+INTROSPECTION_DEPTH = 15  # what the introspection query of tools has
+MAX_REPEATED = 50  # validation compares each with each
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most there may be of everything in one operation; 0 is no limit. `tokens` are those of
+    the whole document, `definitions` its operations and fragments, `cost` is in points; values are
+    those of its inputs, for each use."""
+
+    tokens: int = 2_000
+    definitions: int = 100
+    depth: int = 10
+    aliases: int = 30
+    directives: int = 50
+    root_fields: int = 20
+    selections: int = 5_000
+    cost: int = 5_000
+    values: int = 2_000
+    values_anonymous: int = 1_000
+    values_subscription: int = 250
+
+    def values_of(self, kind: str, known: bool) -> int:
+        """The most values in the inputs of an operation of a kind; those of a subscription are
+        coerced for each message."""
+        most = self.values if known else self.values_anonymous
+        return min(most, self.values_subscription) if kind == "subscription" else most
+
+
+class Size(NamedTuple):
+    """What a selection adds up to once its fragments are expanded. `repeated` are fields whose name
+    is in their selection set already."""
+
+    depth: int = 0
+    introspection: int = 0
+    root_fields: int = 0
+    selections: int = 0
+    aliases: int = 0
+    directives: int = 0
+    repeated: int = 0
+
+    def below(self, node: FieldNode) -> "Size":
+        """This as the selection of a field, together with the field."""
+        depth, introspection, _, selections, aliases, directives, repeated = self
+        depth += 1
+        if node.name.value in INTROSPECTION:
+            depth, introspection = 1, depth
+        aliases += node.alias is not None
+        return Size(depth, introspection, 1, selections + 1, aliases, directives, repeated)
+
+
+NOTHING = Size()
+
+
+def together(sizes: list[Size]) -> Size:
+    """All of them in one selection set."""
+    if not sizes:
+        return NOTHING
+    depths, introspections, *counted = zip(*sizes, strict=True)
+    return Size(max(depths), max(introspections), *map(sum, counted))
+
+
+class Measure:
+    """Measures the operations of one document."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        nodes = document.definitions
+        self.fragments = {n.name.value: n for n in nodes if isinstance(n, FragmentDefinitionNode)}
+        self.known: dict[str, Size] = {}
+
+    def of(self, selection: SelectionSetNode | None) -> Size:
+        """The size of a selection set; a fragment that spreads itself counts as empty there."""
+        if selection is None:
+            return NOTHING
+        size = together([self._one(node) for node in selection.selections])
+        return size._replace(repeated=size.repeated + _repeated(selection))
+
+    def _one(self, node: SelectionNode) -> Size:
+        if isinstance(node, FragmentSpreadNode):
+            size = self._fragment(node.name.value)
+        else:
+            size = self.of(getattr(node, "selection_set", None))
+        if isinstance(node, FieldNode):
+            size = size.below(node)
+        if node.directives:
+            size = size._replace(directives=size.directives + len(node.directives))
+        return size
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self.known:
+            self.known[name] = NOTHING
+            fragment = self.fragments.get(name)
+            self.known[name] = self.of(fragment.selection_set if fragment else None)
+        return self.known[name]
+
+
+def _repeated(selection: SelectionSetNode) -> int:
+    names = [(n.alias or n.name).value for n in selection.selections if isinstance(n, FieldNode)]
+    return len(names) - len({*names})
+
+
+def check(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
+    """What is too much in the operations of a document."""
+    if len(document.definitions) > limits.definitions > 0:
+        return [_refusal(limits.definitions, "operations and fragments")]
+    measure = Measure(document)
+    operations = [n for n in document.definitions if isinstance(n, OperationDefinitionNode)]
+    return [
+        error for node in operations for error in _too_much(measure.of(node.selection_set), limits)
+    ]
+
+
+def _too_much(size: Size, limits: Limits) -> list[GraphQLError]:
+    counted = {
+        "levels": (size.depth, limits.depth),
+        "levels of introspection": (size.introspection, INTROSPECTION_DEPTH),
+        "root fields": (size.root_fields, limits.root_fields),
+        "fields": (size.selections, limits.selections),
+        "aliases": (size.aliases, limits.aliases),
+        "directives": (size.directives, limits.directives),
+        "repeated fields": (size.repeated, MAX_REPEATED),
+    }
+    return [_refusal(most, what) for what, (number, most) in counted.items() if number > most > 0]
+
+
+def _refusal(most: int, what: str) -> GraphQLError:
+    message = f"The operation is too large: at most {most} {what} are allowed."
+    return coded(message, "QUERY_TOO_COMPLEX")

@@ -1,0 +1,300 @@
+"""Operations: from text to answer. What depends on the text alone is done once and remembered.
+
+A query or a mutation is executed once. A subscription is opened once, which tells what it follows,
+and then executed for each of its messages, each of them as a root of its own.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import cached_property
+from inspect import isawaitable
+from typing import Any, Literal
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationDefinitionNode,
+    create_source_event_stream,
+    execute as graphql_execute,
+    parse,
+    separate_operations,
+    validate,
+)
+from graphql.validation.rules import overlapping_fields_can_be_merged as merging
+from strawberry import Schema
+
+from db.core.cache import Cache
+from db.core.errors import Crowded, TooLarge
+from db.core.values import json
+from graph.core.context import Context
+from graph.core.execution import cost, limits, shareable
+from graph.core.execution.cost import Cost
+from graph.core.execution.execution_context import too_large
+from graph.core.execution.limits import Limits
+from graph.core.execution.preconditions import refusals
+from graph.core.execution.rate_limit import cost_extension
+from graph.core.execution.required_access import RequiredAccess, required_access
+from graph.core.types.errors import coded, formatted
+from graph.core.types.literals import NUL, holding_nul
+
+CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
+TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
+FIXED_BYTES = 4 * 1024
+MAX_ERRORS = 5
+MAX_NAME = 200  # characters of the name of an operation that are logged
+LIMITS = Limits()
+SECONDS = 10.0
+STORED = "{} What the mutation changed is stored."
+merging.MAX_COMPLEXITY_BUDGET = 20_000  # comparing fields of one name is the slowest rule by far
+
+Kind = Literal["query", "mutation", "subscription"]
+
+
+class InvalidOperation(Exception):
+    """The document cannot be executed: syntax, validation, limits, no such operation."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = list(errors)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation of a valid document with the fragments it uses, and what running it needs."""
+
+    schema: Schema
+    text: str
+    document: DocumentNode
+    node: OperationDefinitionNode
+    required_access: RequiredAccess
+    cost: Cost
+    limits: Limits
+    tokens: int
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes up."""
+        return FIXED_BYTES + TOKEN_BYTES * self.tokens + len(self.text.encode())
+
+    @property
+    def short_name(self) -> str | None:
+        """The name as it is logged and recorded."""
+        return self.name and self.name[:MAX_NAME]
+
+    @property
+    def kind(self) -> Kind:
+        return self.node.operation.value
+
+    @cached_property
+    def variable_names(self) -> frozenset[str | None]:
+        """The variables that it declares."""
+        return frozenset(d.variable.name.value for d in self.node.variable_definitions or ())
+
+    @cached_property
+    def is_viewer_independent(self) -> bool:
+        """Whether a subscription tells everybody the same who may see it."""
+        return shareable.is_viewer_independent(self.schema._schema, self.document)
+
+    @cached_property
+    def cursor(self) -> str | None:
+        """The variable that says where a subscription goes on, and nothing else."""
+        return shareable.cursor_variable(self.document, self.node)
+
+
+@dataclass(frozen=True)
+class OperationResult:
+    """What came of an operation; `executed` is False when its variables were not acceptable."""
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+    executed: bool = True
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The response in the shape of GraphQL; without `data` when it was not executed."""
+        content: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            content["data"] = self.data
+        return content | ({"extensions": self.extensions} if self.extensions else {})
+
+    @cached_property
+    def body(self) -> bytes:
+        """The response as JSON. Raises TypeError for a value that JSON does not have."""
+        return json.dumps(self.content)
+
+
+def prepare(
+    schema: Schema,
+    text: str,
+    operation_name: str | None = None,
+    limits: Limits = LIMITS,
+    suggestions: bool = True,
+) -> Operation:
+    """The operation of that name in a document; whether errors may suggest names of the schema
+    depends on who asks. Raises RequestFailed."""
+    if (operation := cached_operation(schema, text, operation_name, limits)) is None:
+        operation = _prepare(schema, text, operation_name, limits, suggestions)
+        _operations[schema, text, operation_name, limits] = operation
+    return operation
+
+
+def cached_operation(
+    schema: Schema, text: str, operation_name: str | None = None, limits: Limits = LIMITS
+) -> Operation | None:
+    """The operation if it was prepared lately and is kept."""
+    return _operations.get((schema, text, operation_name, limits))
+
+
+def _prepare(
+    schema: Schema, text: str, operation_name: str | None, limits: Limits, suggestions: bool
+) -> Operation:
+    try:
+        whole = _document(schema, text, limits, suggestions)
+        node = _named(whole, operation_name)
+        alone = separate_operations(whole)[node.name.value if node.name else ""]
+        wanted = required_access(schema._schema, alone)
+        price = cost.compile_cost(schema._schema, alone, node)
+        return Operation(schema, text, alone, node, wanted, price, limits, whole.token_count)
+    except RecursionError as error:
+        message = "The document is nested too deeply."
+        raise InvalidOperation(coded(message, "QUERY_TOO_COMPLEX")) from error
+
+
+def _size(operation: Operation) -> int:
+    return operation.size
+
+
+_operations: Cache[tuple[Schema, str, str | None, Limits], Operation] = Cache(CACHED_BYTES, _size)
+
+
+def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> DocumentNode:
+    try:
+        document = parse(text, max_tokens=most.tokens or None, allow_empty_selection_sets=False)
+    except GraphQLError as error:
+        raise InvalidOperation(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
+    if too_much := limits.check(document, most):
+        raise InvalidOperation(*too_much[:MAX_ERRORS])
+    if nul := holding_nul(text, document):
+        raise InvalidOperation(GraphQLError(NUL, nul, extensions={"code": "BAD_USER_INPUT"}))
+    errors = validate(
+        schema._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not suggestions
+    )
+    if errors:
+        raise InvalidOperation(
+            *(_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors)
+        )
+    return document
+
+
+def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is None and len(nodes) > 1:
+        raise InvalidOperation(
+            coded("The document has several operations; name one.", "BAD_USER_INPUT")
+        )
+    found = [node for node in nodes if name is None or (node.name and node.name.value == name)]
+    if not found:
+        raise InvalidOperation(
+            coded("There is no such operation in the document.", "BAD_USER_INPUT")
+        )
+    return found[0]
+
+
+def _with_code(error: GraphQLError, code: str) -> GraphQLError:
+    """The same error without its cause, which is the caller's whatever it is."""
+    return GraphQLError(
+        error.message, error.nodes, error.source, error.positions, extensions={"code": code}
+    )
+
+
+async def execute(
+    operation: Operation, variables: dict[str, Any] | None, context: Context
+) -> OperationResult:
+    """Runs a query or a mutation. Never raises what a resolver raised: it is in the answer."""
+    if refused := await refusals(operation, variables, context):
+        return await _answer(None, refused, operation, context, executed=False)
+    return await run(operation, variables, context)
+
+
+async def open_stream(
+    operation: Operation, variables: dict[str, Any] | None, context: Context
+) -> Any:
+    """What a subscription follows, as its resolver says; an Answer where it is refused."""
+    if refused := await refusals(operation, variables, context):
+        return await _answer(None, refused, operation, context, executed=False)
+    executor = Executor.build(
+        operation.schema._schema,
+        operation.document,
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation.name,
+    )
+    made = executor if isinstance(executor, list) else create_source_event_stream(executor)
+    opened = await made if isawaitable(made) else made
+    errors = opened.errors if isinstance(opened, ExecutionResult) else opened
+    if isinstance(errors, list):
+        return await _answer(None, errors, operation, context, executed=False)
+    return opened
+
+
+async def run(
+    operation: Operation, variables: dict[str, Any] | None, context: Context, root: Any = None
+) -> OperationResult:
+    """Runs what was not refused; of a subscription one message, whose source is the root."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            result = graphql_execute(
+                operation.schema._schema,
+                operation.document,
+                root_value=root,
+                variable_values=variables,
+                operation_name=operation.name,
+                context_value=context,
+                executor_class=operation.schema.execution_context_class,
+            )
+            answer = await result if isawaitable(result) else result
+    except TimeoutError as error:
+        return await _answer(None, [GraphQLError("", original_error=error)], operation, context)
+    errors = answer.errors or []
+    for cause in (error.original_error for error in errors):
+        if isinstance(cause, TooLarge | Crowded):
+            return await _too_large(cause, operation, context)
+    return await _answer(answer.data, errors, operation, context)
+
+
+async def _answer(
+    data: dict[str, Any] | None,
+    errors: list[GraphQLError],
+    operation: Operation,
+    context: Context,
+    executed: bool = True,
+) -> OperationResult:
+    told = [formatted(error, context.request_id) for error in errors]
+    extensions = await cost_extension(context, operation.limits.cost) if context.shows_cost else {}
+    answer = OperationResult(data, told, executed, extensions)
+    try:
+        answer.body  # noqa: B018  made here, where a fault can still be told as an error
+    except TypeError as error:  # logged without its traceback, whose frames hold the whole answer
+        cause = TypeError(f"The response cannot be encoded: {error}")
+        failure = formatted(GraphQLError("", original_error=cause), context.request_id)
+        return OperationResult(None, [failure], executed, extensions)
+    if len(answer.body) > context.max_response_bytes and data is not None:
+        return await _too_large(too_large(context.max_response_bytes), operation, context)
+    return answer
+
+
+async def _too_large(
+    refused: TooLarge | Crowded, operation: Operation, context: Context
+) -> OperationResult:
+    """What a response is replaced by. A mutation was carried out, and must not be sent again."""
+    if operation.kind == "mutation":
+        refused = TooLarge(STORED.format(refused.message))
+    error = GraphQLError(refused.message, original_error=refused)
+    return await _answer(None, [error], operation, context)

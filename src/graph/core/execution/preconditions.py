@@ -1,0 +1,66 @@
+"""Refusal: what is looked at before an operation starts, the cheapest first.
+
+The number of values in its inputs, the access it needs, whether its variables are acceptable, and
+what it costs.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError
+from graphql.execution.values import get_variable_values
+
+from graph.core.context import Context
+from graph.core.execution.rate_limit import charge, charge_fault
+from graph.core.permission import INTROSPECTION, Principal
+from graph.core.types.errors import coded
+
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+
+MAX_ERRORS = 5
+
+
+async def refusals(
+    operation: "Operation", variables: dict[str, Any] | None, context: Context
+) -> list[GraphQLError]:
+    """The errors of an operation that may not start, which its caller pays for; none for others."""
+    given = variables or {}
+    context.cost, values = operation.cost.measured(given)
+    if too_many := _too_many(operation, values, context.principal):
+        await charge_fault(context.account)
+        return [too_many]
+    if forbidden := _forbidden(operation, given, context.principal):
+        await charge_fault(context.account)
+        return [forbidden]
+    declared = operation.node.variable_definitions or ()
+    coerced = get_variable_values(
+        operation.schema._schema,
+        declared,
+        given,
+        MAX_ERRORS,
+        hide_suggestions=not context.principal.may(INTROSPECTION),
+    )
+    if isinstance(coerced, list):
+        await charge_fault(context.account)
+        return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
+    return await charge(context, operation.limits.cost)
+
+
+def _too_many(operation: "Operation", values: int, principal: Principal) -> GraphQLError | None:
+    """Why the inputs hold too many values, counted before any is coerced."""
+    most = operation.limits.values_of(operation.kind, principal.is_known)
+    most = max(most, operation.cost.most_values) if most else 0
+    if not most or values <= most:
+        return None
+    message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
+    return coded(message, "QUERY_TOO_COMPLEX")
+
+
+def _forbidden(
+    operation: "Operation", variables: Mapping[str, Any], principal: Principal
+) -> GraphQLError | None:
+    if (need := operation.required_access.refused(principal, variables)) is None:
+        return None
+    code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
+    return coded(principal.refusal(*need), code)

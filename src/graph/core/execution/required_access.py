@@ -1,0 +1,138 @@
+"""Needs: every access that an operation needs, so that nothing is checked during execution.
+
+The needs of the text are collected once, those of the variables for each request.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    ValueNode,
+    VariableDefinitionNode,
+    Visitor,
+    visit,
+)
+
+from graph.core.execution.input_access import InputAccess, Requirement, VariableUse, input_access
+from graph.core.permission import CLOSED, INTROSPECTION, Access, Principal, access_of_field
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredAccess:
+    """The accesses for the text of an operation, each with the first place that needs it, and the
+    variables whose values may need more."""
+
+    inputs: InputAccess
+    fixed: Mapping[Access, str]
+    uses: tuple[VariableUse, ...]
+    defaults: Mapping[str, ValueNode]
+
+    def refused(self, principal: Principal, variables: Mapping[str, Any]) -> Requirement | None:
+        """The first need that a principal lacks the access for; None where it may do all."""
+        for access, place in self.fixed.items():
+            if not principal.may(access):
+                return Requirement(access, place)
+        return next(self._lacking(principal, variables), None)
+
+    def _lacking(self, principal: Principal, variables: Mapping[str, Any]) -> Iterator[Requirement]:
+        """Skips variables whose type holds nothing that the principal may not use."""
+        for use in self.uses:
+            if not all(map(principal.may, self.inputs.reachable(use.type_))):
+                for need in self._of_value(use, variables):
+                    if not principal.may(need.access):
+                        yield need
+
+    def _of_value(self, use: VariableUse, variables: Mapping[str, Any]) -> Iterator[Requirement]:
+        name, type_ = use
+        if name in variables:
+            yield from self.inputs.value(variables[name], type_)
+        elif name in self.defaults:
+            found = self.inputs.literal(self.defaults[name], type_)
+            yield from (need for need in found if isinstance(need, Requirement))
+
+
+def required_access(schema: GraphQLSchema, document: DocumentNode) -> RequiredAccess:
+    """The needs of a valid document of one operation."""
+    collector = _Collector(schema)
+    visit(document, TypeInfoVisitor(collector.types, collector))
+    found, uses = collector.found, tuple(collector.uses)
+    return RequiredAccess(collector.inputs, found, uses, collector.defaults)
+
+
+class _Collector(Visitor):
+    def __init__(self, schema: GraphQLSchema) -> None:
+        super().__init__()
+        self.types = TypeInfo(schema)
+        self.inputs = input_access(schema)
+        self.found: dict[Access, str] = {}
+        self.uses: dict[VariableUse, None] = {}
+        self.defaults: dict[str, ValueNode] = {}
+
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
+        if node.default_value is not None:
+            self.defaults[node.variable.name.value] = node.default_value
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        name, parent, field = (
+            node.name.value,
+            self.types.get_parent_type(),
+            self.types.get_field_def(),
+        )
+        if parent is None or field is None or name == "__typename" or parent.name.startswith("__"):
+            return
+        introspects = name.startswith("__")
+        access = INTROSPECTION if introspects else access_of_field(parent, field) or CLOSED
+        self.found.setdefault(access, f"{parent.name}.{name}")
+        if not introspects:
+            self._arguments(node, parent, field)
+
+    def _arguments(self, node: FieldNode, parent: Any, field: GraphQLField) -> None:
+        for argument in node.arguments or ():
+            name, place = argument.name.value, f"{parent.name}.{node.name.value}"
+            for access in self.inputs.argument(parent, node.name.value, field, name):
+                self.found.setdefault(access, f"{place}({name}:)")
+            for part in self.inputs.literal(argument.value, field.args[name].type):
+                if isinstance(part, VariableUse):
+                    self.uses[part] = None
+                else:
+                    self.found.setdefault(part.access, part.place)
+
+
+# Declarations of a schema
+
+
+def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
+    """Every input of a schema as messages name it, and the accesses for it."""
+    of = input_access(schema)
+    for name, type_ in schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        if isinstance(type_, GraphQLObjectType):
+            for field_name, item in type_.fields.items():
+                for argument in item.args:
+                    place = f"{name}.{field_name}({argument}:)"
+                    yield place, of.argument(type_, field_name, item, argument)
+        elif isinstance(type_, GraphQLInputObjectType):
+            yield from ((f"{name}.{n}", of.field(type_, n)) for n in type_.fields)
+        elif isinstance(type_, GraphQLEnumType):
+            yield from ((f"{name}.{n}", of.choice(type_, n)) for n in type_.values)
+
+
+def undeclared_inputs(schema: GraphQLSchema) -> Iterator[str]:
+    """The fields and inputs of a schema that declare no access: they are closed to everybody."""
+    for name, type_ in schema.type_map.items():
+        for field_name, item in getattr(type_, "fields", {}).items():
+            ours = isinstance(item, GraphQLField) and not name.startswith("__")
+            if ours and access_of_field(type_, item) is None:
+                yield f"{name}.{field_name}"
+    yield from (place for place, accesses in inputs(schema) if CLOSED in accesses)

@@ -1,0 +1,73 @@
+"""Sharing: which subscriptions are told the same, so that each message is made once for them."""
+
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    VariableNode,
+    Visitor,
+    visit,
+)
+
+AFTER = "after"
+
+
+def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool:
+    """Whether everybody who may see it sees the same: every type in it declares that it is `alike`
+    for all, whoever looks. What declares nothing is not."""
+    types = TypeInfo(schema)
+    seen = _Parents(types)
+    visit(document, TypeInfoVisitor(types, seen))
+    return all(map(_declares_it, seen.found - {schema.subscription_type}))
+
+
+def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
+    """The variable that says where to go on, and nothing else: subscriptions that differ in it
+    alone are told the same from there on."""
+    field = operation.selection_set.selections[0]
+    given = [a.value for a in getattr(field, "arguments", ()) or () if a.name.value == AFTER]
+    if not given or not isinstance(given[0], VariableNode):
+        return None
+    name = given[0].name.value
+    uses = _Uses(name)
+    visit(document, uses)
+    return name if uses.count == 1 else None
+
+
+def _declares_it(type_: Any) -> bool:
+    definition = type_.extensions.get("strawberry-definition")
+    return bool(getattr(getattr(definition, "origin", None), "viewer_independent", False))
+
+
+class _Parents(Visitor):
+    """Collects the types whose fields are selected."""
+
+    def __init__(self, types: TypeInfo) -> None:
+        super().__init__()
+        self.types = types
+        self.found: set[Any] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        parent = self.types.get_parent_type()
+        if parent is not None and not node.name.value.startswith("__"):
+            self.found.add(parent)
+
+
+class _Uses(Visitor):
+    """Counts where a variable is used, fragments included."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.count = 0
+
+    def enter_variable_definition(self, *_: Any) -> Any:
+        return self.SKIP
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.count += node.name.value == self.name

@@ -1,0 +1,159 @@
+"""Channels: the groups that follow one feed, and what wakes them."""
+
+import asyncio
+import time
+from collections.abc import Hashable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from db import Database
+from db.core.background import background
+from db.core.feed import Position, Reader
+from graph.core.subscriptions.group import SharedSubscription, Subscriber
+from graph.core.subscriptions.source import Invalidations, ResetReason
+from graph.core.subscriptions.updates import START, Offset
+from graph.core.types.errors import failure
+
+LOOK_SECONDS = 0.25  # after those who were not ready
+LONGEST_TURN = 0.01  # seconds
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False, slots=True)
+class Channel:
+    """All groups over one feed of this process. It follows the feed while there is one."""
+
+    reader: Reader
+    db: Database
+    groups: dict[Hashable, SharedSubscription] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    started: asyncio.Future[None] | None = None
+    joining: int = 0
+    watching: dict[Invalidations, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def join(
+        self,
+        key: Hashable,
+        group: SharedSubscription,
+        member: Subscriber,
+        position: Position | None,
+    ) -> SharedSubscription:
+        """Takes a subscriber who was told everything up to a position, or nothing yet, into the
+        group of that key; the group given, if there is none yet. Raises Unavailable."""
+        self.joining += 1
+        try:
+            await self._start()
+            offset = await self._place(group, position)
+            group = self.groups.setdefault(key, group)
+            self._listen(group.planner.source.invalidations())
+            group.join(member, offset)
+            return group
+        finally:
+            self.joining -= 1
+
+    async def stop(self) -> None:
+        """Ends the following; nobody is told anything more."""
+        for task in [*self.watching.values(), *filter(None, [self.task]), *self._serving()]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _start(self) -> None:
+        """Returns once the feed is followed. Raises Unavailable."""
+        if self.task is None:
+            self.started = asyncio.get_running_loop().create_future()
+            self.task = background(self._run(self.started))
+        if self.started:
+            await asyncio.shield(self.started)
+
+    async def _place(self, group: SharedSubscription, position: Position | None) -> Offset:
+        if position is None:
+            return START
+        pending_keys = frozenset(await group.planner.source.pending_keys(group.planner.coalescer))
+        generation, reason = -1, None
+        while generation != self.reader.generation:  # or the answer is about another history
+            generation = self.reader.generation
+            reason = await self.reader.check_position(position)
+        return (
+            Offset(None, ResetReason(reason))
+            if reason
+            else Offset(position, pending_keys=pending_keys)
+        )
+
+    def _listen(self, invalidations: Invalidations | None) -> None:
+        if invalidations and invalidations not in self.watching:
+            self.watching[invalidations] = background(self._watch(invalidations))
+
+    async def _run(self, started: asyncio.Future[None]) -> None:
+        try:
+            while self.groups or self.joining:  # somebody may join while the reader is stopping
+                async with self.reader.following():
+                    if not started.done():
+                        started.set_result(None)
+                    await self._follow()
+        except Exception as error:
+            if started.done():
+                self._fail(error, self.groups)
+            else:
+                started.set_exception(error)
+                started.exception()  # heard by whoever waits, if anybody does
+        finally:
+            self.task = None
+            for task in self.watching.values():
+                task.cancel()
+            self.watching = {}
+
+    def _fail(self, error: Exception, concerned: Iterable[Hashable]) -> None:
+        """Whoever followed in one of these groups may begin again, where he was."""
+        errors = failure(error)
+        for key in list(concerned):
+            self.groups.pop(key).end(errors)
+
+    async def _follow(self) -> None:
+        generation = self.reader.generation
+        while self.groups or self.joining:
+            seq = self.reader.position.seq
+            if generation != self.reader.generation:
+                generation = self.reader.generation
+                self._reset()
+            await self._advance()
+            await self.reader.changed(generation, seq, LOOK_SECONDS)
+
+    async def _advance(self) -> None:
+        """Looks at what is new for each group, and lets others have a turn in between."""
+        began = time.monotonic()
+        for key, group in list(self.groups.items()):
+            group.advance()
+            if group.is_empty and self.groups.get(key) is group:
+                del self.groups[key]
+            if time.monotonic() > began + LONGEST_TURN:
+                await asyncio.sleep(0)
+                began = time.monotonic()
+
+    def _reset(self) -> None:
+        reason = ResetReason(self.reader.reason or ResetReason.DIVERGED)
+        log.warning("subscribers begin anew", feed=self.reader.feed.name, reason=reason)
+        for group in self.groups.values():
+            group.reset(reason)
+
+    async def _watch(self, invalidations: Invalidations) -> None:
+        try:
+            async for keys in invalidations(self.db):
+                for key in self._invalidated_by(invalidations):
+                    self.groups[key].invalidate(keys)
+        except Exception as error:
+            del self.watching[invalidations]  # the next to join begins it anew
+            self._fail(error, self._invalidated_by(invalidations))
+
+    def _invalidated_by(self, invalidations: Invalidations) -> list[Hashable]:
+        return [
+            key
+            for key, group in self.groups.items()
+            if group.planner.source.invalidations() is invalidations
+        ]
+
+    def _serving(self) -> Iterable[asyncio.Task[None]]:
+        return [group.task for group in self.groups.values() if group.task]

@@ -1,0 +1,94 @@
+"""Series: figures that are read again and again, once for all who watch them.
+
+All groups read at the same moments, the multiples of their interval, and together: whatever they
+select of it, a series costs its statements once per interval.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from db import ReadSession
+from db.core.background import background
+from db.core.errors import Unavailable
+from db.core.session.coalescing import ReadCoalescer
+from graph.core.execution.operation import OperationResult
+from graph.core.subscriptions.group import Subscriber
+from graph.core.subscriptions.sink import Message
+from graph.core.types.errors import failure
+
+
+class PolledSource:
+    """What is read every `seconds`; each message shows the newest figures whole. Equal ones are one
+    series, and look the same to all who may follow them."""
+
+    seconds: ClassVar[float]
+
+    async def read(self, session: ReadSession) -> Any:
+        """The source of a message."""
+        raise NotImplementedError
+
+
+async def _all(session: ReadSession, wanted: Collection[PolledSource]) -> dict[PolledSource, Any]:
+    return {series: await series.read(session) for series in wanted}
+
+
+@dataclass(eq=False, slots=True)
+class PolledGroup:
+    """Those who watch one series."""
+
+    series: PolledSource
+    coalescer: ReadCoalescer
+    execute: Callable[[Any], Awaitable[OperationResult]]
+    members: set[Subscriber] = field(default_factory=set)
+    latest: Message | None = None
+    task: asyncio.Task[None] | None = None
+
+    def join(self, member: Subscriber) -> None:
+        """Takes a member, who is told what the others were told last."""
+        self.members.add(member)
+        if self.task is None or self.task.done():
+            self.task = background(self._run())
+        elif self.latest and member.sink.ready:
+            member.sink.send(self.latest)
+
+    def leave(self, member: Subscriber) -> None:
+        """Lets a member go; the last one ends the reading."""
+        self.members.discard(member)
+        if not self.members:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends the reading."""
+        if self.task:
+            self.task.cancel()
+            self.task = None
+
+    async def _run(self) -> None:
+        while self.members:
+            try:
+                await self._read()
+            except Exception as error:
+                self.latest = None
+                if not isinstance(error, Unavailable):  # that one may pass
+                    self._end(failure(error))
+            seconds = self.series.seconds
+            await asyncio.sleep(seconds - time.monotonic() % seconds)
+
+    async def _read(self) -> None:
+        found = await self.coalescer.of(_all, (self.series,))
+        answer = await self.execute(found[self.series])
+        if answer.data is None:
+            self._end(answer.errors)
+            return
+        self.latest = Message(answer.body, None)
+        for member in self.members:
+            if member.sink.ready:
+                member.sink.send(self.latest)
+
+    def _end(self, errors: list[dict[str, Any]]) -> None:
+        members, self.members = self.members, set()
+        for member in members:
+            member.sink.end(errors)

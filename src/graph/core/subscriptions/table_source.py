@@ -1,0 +1,93 @@
+"""Changed: streams of the rows of a table, which tell what those that changed are by now.
+
+The feed says which rows changed. They are read when a message is made, with the sight of who gets
+it: so several changes of a row that lie between two messages are told as one, and nobody is shown
+what may not be seen any more.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+import db
+from db import Database
+from db.core.query.batch import ById
+from db.core.session.coalescing import ReadCoalescer
+from db.core.session.row_rules import Visibility
+from db.core.table import Table
+from graph.core.subscriptions.source import Conditions, Source, VisibleRows
+from graph.core.types.node import id_of
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource(Source):
+    """The rows of a table that fulfil `where`."""
+
+    feed = "changes"
+    table: ClassVar[type[Table]]
+
+    def matches(self, _row: Any) -> bool:
+        """Whether a row is shown, beside being seen."""
+        return True
+
+    async def matching(
+        self, rows: Sequence[Any], _reads: ReadCoalescer, _sight: Visibility
+    ) -> Sequence[Any]:
+        """Those of some rows, which are seen, that are shown."""
+        return [row for row in rows if self.matches(row)]
+
+    def conditions(self) -> Conditions:
+        return db.audit.changes_of(self.table)
+
+    def concerns(self, change: Any) -> bool:
+        return bool(change.noun == self.table.__tablename__)
+
+    async def visible(
+        self, database: Database, changes: Sequence[Any], coalescer: ReadCoalescer
+    ) -> VisibleRows:
+        """The rows are read once for all subscriptions with the same visibility."""
+        ids, visibility = _by_last(changes), database.visibility
+        seen = await coalescer.of(ById(self.table), ids, visibility)
+        rows = [seen[id] for id in ids if id in seen]
+        found = {row.id: row for row in await self.matching(rows, coalescer, visibility)}
+        others = [change for change in changes if change.entity_id not in found]
+        left = await self.left(database, coalescer, seen, others) if others else ()
+        return VisibleRows(
+            list(found.values()), [id_of(self.table.Record, i) for i in ids if i in left]
+        )
+
+    async def left(
+        self,
+        _database: Database,
+        _reads: ReadCoalescer,
+        _present: Collection[UUID],
+        _changes: Sequence[Any],
+    ) -> Collection[UUID]:
+        """The ids of those rows, among changed ones that are not shown now, that may have been
+        shown before; never of those that could not be seen then. None where that is not told.
+        `present` are those that are seen now."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChildTableSource(TableSource):
+    """The rows of a table that belong to one parent."""
+
+    parent_id: UUID
+
+    def conditions(self) -> Conditions:
+        return db.audit.changes_of(self.table, self.parent_id)
+
+    def concerns(self, change: Any) -> bool:
+        mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
+        return mine and change.noun == self.table.__tablename__
+
+    def matches(self, row: Any) -> bool:
+        return bool(getattr(row, str(self.table.parent)) == self.parent_id)
+
+
+def _by_last(changes: Sequence[Any]) -> list[UUID]:
+    """The ids of rows in the order of the last change of each."""
+    last = {change.entity_id: change.seq for change in changes}
+    return sorted(last, key=last.__getitem__)

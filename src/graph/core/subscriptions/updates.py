@@ -1,0 +1,165 @@
+"""Steps: what those who follow a source are told next, by where they are."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from db import Database
+from db.core.feed import Position, PositionInvalid, Reader
+from db.core.session.coalescing import ReadCoalescer
+from graph.core.subscriptions.source import (
+    ResetReason,
+    Source,
+    UpdateKind,
+    UpdatePayload,
+    VisibleRows,
+)
+
+MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, as they are stored
+
+
+class Offset(NamedTuple):
+    """What a cohort was told: everything up to a position, or nothing yet. `owed` names what has
+    changed beside the feed; a reason is told before a snapshot."""
+
+    position: Position | None
+    reason: ResetReason | None = None
+    pending_keys: frozenset[Any] = frozenset()
+
+
+START = Offset(None)
+
+
+class SubscriptionFailed(Exception):
+    """Nothing of a message is left: its errors end the subscription, which may be resumed."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUpdate:
+    """What a cohort is told next, None for nothing, and where it is then."""
+
+    payload: UpdatePayload | None
+    offset: Offset
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlanner:
+    """What comes next in one source, which reads what it shows from the database."""
+
+    source: Source
+    reader: Reader
+    database: Database
+    coalescer: ReadCoalescer
+
+    def has_news(self, offset: Offset) -> bool:
+        """Whether there may be something to tell to those who are there."""
+        return offset.position is None or bool(offset.pending_keys) or self.is_behind(offset)
+
+    def is_behind(self, offset: Offset) -> bool:
+        """Whether the feed has rows after that place."""
+        return offset.position is not None and offset.position.seq < self.reader.position.seq
+
+    def skip_unrelated(self, offset: Offset) -> Offset | None:
+        """The place after rows none of which concerns the source; None when one may."""
+        rows = self.reader.since(offset.position.seq) if offset.position else None
+        if rows is None or any(map(self.source.concerns, rows)):
+            return None
+        return offset._replace(position=self.reader.position)
+
+    def heartbeat(self, offset: Offset, beats: bool) -> PlannedUpdate:
+        """That we are still here, when it is time."""
+        due = beats and offset.position
+        return PlannedUpdate(self._payload(UpdateKind.HEARTBEAT, due) if due else None, offset)
+
+    async def next(self, offset: Offset, beats: bool) -> PlannedUpdate:
+        """What to tell. Raises Unavailable."""
+        try:
+            return await self._following(offset, beats)
+        except PositionInvalid as discontinued:
+            return PlannedUpdate(None, Offset(None, ResetReason(discontinued.reason)))
+
+    async def _following(self, offset: Offset, beats: bool) -> PlannedUpdate:
+        if offset.reason:
+            # Whoever is interrupted before the snapshot, and resumes, is reset again.
+            nowhere = self.reader.position.nowhere
+            reset = self._payload(UpdateKind.RESET, nowhere, reason=offset.reason)
+            return PlannedUpdate(reset, Offset(None))
+        if offset.position is None:
+            return await self._snapshot()
+        if not self.has_news(offset):
+            return self.heartbeat(offset, beats)
+        return await self._update(offset, offset.position)
+
+    async def _snapshot(self) -> PlannedUpdate:
+        """The position is older than the rows, never newer: what lies between is told twice."""
+        position = self.reader.position
+        rows = await self.source.snapshot(self.database)
+        return PlannedUpdate(
+            self._payload(UpdateKind.SNAPSHOT, position, VisibleRows(rows)), Offset(position)
+        )
+
+    async def _update(self, offset: Offset, position: Position) -> PlannedUpdate:
+        if self.source.state:
+            rows, head = self.reader.since(position.seq), self.reader.position
+            if rows is None:
+                return await self._snapshot()
+        else:
+            rows, head = await self._in_order(position)
+        concerned = [row for row in rows if self.source.concerns(row)]
+        if not self.source.state and len(concerned) > MAX_ROWS:
+            concerned = concerned[:MAX_ROWS]
+            head = self._after(concerned[-1], position)
+        visible = await self._visible(concerned)
+        payload = len(visible.rows) + len(visible.removed)
+        skipped = len(concerned) - payload if self.source.state else 0
+        visible = await self._with_pending(visible, offset.pending_keys)
+        head = head if head.seq > position.seq else position
+        if not visible.rows and not visible.removed:
+            return PlannedUpdate(None, Offset(head))
+        return PlannedUpdate(
+            self._payload(UpdateKind.UPDATE, head, visible, skipped=skipped), Offset(head)
+        )
+
+    async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
+        """The next rows, as many as fit one message, and how far they reach; from the table for a
+        cohort that fell behind the ring."""
+        head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
+        if rows is not None:
+            return rows, self._after(rows[-1], position) if rows else head
+        conditions = self.source.conditions()
+        rows, whole = await self.reader.rows(
+            position.seq, head.seq, MAX_ROWS, *conditions, most_bytes=MAX_BYTES
+        )
+        return rows, head if whole else self._after(rows[-1], position)
+
+    def _after(self, row: Any, before: Position) -> Position:
+        """The position after a row of the same history."""
+        return replace(before, seq=row.seq, check=self.reader.feed.check(row))
+
+    async def _visible(self, rows: Sequence[Any]) -> VisibleRows:
+        return (
+            await self.source.visible(self.database, rows, self.coalescer)
+            if rows
+            else VisibleRows(())
+        )
+
+    async def _with_pending(
+        self, visible: VisibleRows, pending_keys: Collection[Any]
+    ) -> VisibleRows:
+        if not pending_keys:
+            return visible
+        more = await self.source.named(self.database, pending_keys, self.coalescer)
+        return VisibleRows([*visible.rows, *more.rows], [*visible.removed, *more.removed])
+
+    def _payload(
+        self, kind: UpdateKind, position: Position, visible: VisibleRows | None = None, **more: Any
+    ) -> UpdatePayload:
+        visible = visible or VisibleRows(())
+        facts = {"rows": visible.rows, "removed": visible.removed, **more}
+        return UpdatePayload(
+            kind, str(position), self.database.clock.now(), self.reader.lag, **facts
+        )

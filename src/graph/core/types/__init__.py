@@ -1,0 +1,1 @@
+"""Types: how nouns declare fields, filters, lists, mutations and errors."""

@@ -1,0 +1,210 @@
+"""Connections: lists as pages, in the shape of the Relay cursor connections specification.
+
+`listed` declares a list of a whole table, `connected` the list that belongs to a parent. Their
+arguments are made from the listing: a filter, an order, a search where it has one, and a window.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement
+from strawberry import UNSET
+
+from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE, Page, PageArgs
+from db.core.query.listing import ListArgs, ListSpec
+from db.core.values import validation
+from db.core.values.validation import Check
+from graph.core.context import Info
+from graph.core.loader import Counts, Pages
+from graph.core.permission import Access
+from graph.core.types.field import argument, field, value
+from graph.core.types.filter import Direction, condition, lazily, many
+
+T = TypeVar("T")
+
+SEARCH = (
+    "Full-text search in English: word endings do not count, so `folded` finds `folding`, nor do "
+    "upper and lower case. `protein folding` finds rows with both words, in any order; "
+    '`"protein folding"` those with the words side by side; `protein or folding` those with one of '
+    "them; `protein -folding` those without the second (websearch_to_tsquery of PostgreSQL). Words "
+    "such as `the` are ignored. A search without any other word, an empty one too, sets no "
+    "condition."
+)
+
+
+@value
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = field("Whether the list goes on after this page.")
+    has_previous_page: bool = field("Whether the list goes on before this page.")
+    start_cursor: str | None = field("Cursor of the first row of this page; null when it is empty.")
+    end_cursor: str | None = field("Cursor of the last row of this page; null when it is empty.")
+
+
+@value
+class Edge(Generic[T]):
+    """A row of a page, and its place in the list."""
+
+    cursor: str = field("The place of this row, for `after` and `before`.")
+    node: T = field("The row itself.", cost=0)  # its edge costs the point
+
+
+@dataclass(slots=True)
+class Listed:
+    """A page and how to count what it is a page of: the source of every connection."""
+
+    page: Page
+    count: Callable[[], Any]
+
+
+def _edges(root: Listed) -> list[Any]:
+    return [Edge(cursor=root.page.cursor(row), node=row) for row in root.page.records]
+
+
+def _page_info(root: Listed) -> PageInfo:
+    page, rows = root.page, root.page.records
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=page.cursor(rows[0]) if rows else None,
+        end_cursor=page.cursor(rows[-1]) if rows else None,
+    )
+
+
+@value
+class Connection(Generic[T]):
+    """A page of a list."""
+
+    nodes: list[T] = field("The rows of this page.", resolver=lambda root: root.page.records)
+    edges: list[Edge[T]] = field("The rows of this page with their cursors.", resolver=_edges)
+    page_info: PageInfo = field("Where this page lies in its list.", resolver=_page_info, cost=0)
+    total_count: int | None = field(
+        "Number of rows in all pages together; counted only when asked for.",
+        resolver=lambda root: root.count(),
+        cost=5,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An optional argument of a connection."""
+
+    name: str
+    kind: Any
+    description: str
+    reveals: Any = None
+    check: Check | None = None
+    cost: int = 0
+
+    @property
+    def parameter(self) -> Parameter:
+        kind: Any = self.kind | None
+        described = Annotated[kind, argument(self.description, self.check, cost=self.cost)]
+        return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
+
+
+MAX_TERMS = 10  # of an order
+MAX_SEARCH = 500  # characters
+SEARCHING = 10  # points of a search
+CURSOR = replace(validation.string(4_096, 0), said="")  # it holds a text of 500 characters at most
+
+WINDOW = (
+    Argument("first", int, f"How many rows, 0 to {MAX_SIZE}; {DEFAULT_SIZE} if nothing is said."),
+    Argument("after", str, "Only rows after this cursor.", check=CURSOR),
+    Argument("last", int, f"How many rows from the end, 0 to {MAX_SIZE}; walks backward."),
+    Argument("before", str, "Only rows before this cursor.", check=CURSOR),
+)
+
+
+def _arguments(listing: ListSpec) -> list[Argument]:
+    """The arguments that a listing allows; its types are found by the names of its noun."""
+    noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
+    kind = lazily(f"{noun}Filter", module)
+    made = [Argument("filter", kind, "Only rows that match.")]
+    if listing.orders:
+        orders = many(lazily(f"{noun}Order", module))
+        order = "The order; newest first if nothing is said."
+        made.append(Argument("order_by", orders, order, check=validation.items(MAX_TERMS)))
+    if listing.search is not None:
+        bound = validation.string(MAX_SEARCH, 0)
+        made.append(Argument("search", str, SEARCH, check=bound, cost=SEARCHING))
+    return [*made, *WINDOW]
+
+
+Where = Callable[..., list[ColumnElement[bool]]]
+
+
+def everything(_info: Info) -> list[ColumnElement[bool]]:
+    """No condition at all."""
+    return []
+
+
+def listed(
+    listing: ListSpec, description: str, access: Access, *more: Argument, where: Where = everything
+) -> Any:
+    """A list of all rows of a listing, or of those that fulfil the conditions of `where`, which is
+    called with the operation's info and the value of each argument added, None if left out."""
+
+    async def resolve(info: Info, **arguments: Any) -> Listed:
+        slice = _slice(listing, arguments)
+        conditions = where(info, *(arguments.get(argument.name) for argument in more))
+        db = info.context.db
+
+        async def count() -> int:
+            async with db.read() as session:
+                return await listing.count(session, slice, *conditions)
+
+        async with db.read() as session:
+            return Listed(await listing.page(session, slice, *conditions), count)
+
+    return _with_arguments(listing, resolve, description, access, *more)
+
+
+def connected(
+    pages: type[Pages], *keys: str, description: str, access: Access | None = None
+) -> Any:
+    """The list of rows that belong to a parent, whose columns named are the key."""
+
+    async def resolve(root: Any, info: Info, **arguments: Any) -> Listed:
+        slice = _slice(pages.listing, arguments)
+        values = tuple(getattr(root, name) for name in keys)
+        key = values if len(values) > 1 else values[0]
+        page = await pages.of(info, slice).load(key)
+        return Listed(page, lambda: Counts.of(info, pages, slice).load(key))
+
+    return _with_arguments(pages.listing, resolve, description, access)
+
+
+def _with_arguments(
+    listing: ListSpec,
+    resolve: Callable[..., Any],
+    description: str,
+    access: Access | None,
+    *more: Argument,
+) -> Any:
+    """The field of a resolver that takes what the listing allows, and more."""
+    given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
+    fixed = [
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
+    ]
+    taken = [argument.parameter for argument in (*more, *_arguments(listing))]
+    resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
+    reveals = {argument.name: argument.reveals for argument in more if argument.reveals}
+    return field(description, access, resolve, reveals=reveals, listing=listing)
+
+
+_FIXED = {"root": Any, "info": Info}
+
+
+def _slice(listing: ListSpec, arguments: dict[str, Any]) -> ListArgs:
+    """What the client asks for, as data."""
+    window = PageArgs(*(arguments.get(argument.name) for argument in WINDOW))
+    order = tuple(
+        (term.field.name, term.direction is Direction.DESC)
+        for term in arguments.get("order_by") or ()
+    )
+    where = condition(listing, arguments.get("filter"))
+    return ListArgs(where, arguments.get("search"), order, window)

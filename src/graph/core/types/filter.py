@@ -1,0 +1,325 @@
+"""Filters and orders: input types made from a listing, and what clients send turned into data.
+
+A filter stays the mapping that graphql-core made of it: making an object of each part takes ten
+times as long as all that is done with it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import strawberry
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text, Uuid
+from strawberry import UNSET
+
+from db.core.errors import FieldError, Invalid
+from db.core.query.batch import Column
+from db.core.query.filter import (
+    And,
+    Compare,
+    Condition,
+    Exists,
+    Filterable,
+    Not,
+    Or,
+    condition_count,
+    related,
+)
+from db.core.query.listing import ListSpec
+from db.core.table import referred
+from db.core.values.validation import Check, items, single, string
+from graph.core.permission import VALUE
+from graph.core.types.field import described, enum, field
+from graph.core.types.node import key_of, parse_id
+from graph.core.types.scalars import BigInt, Number
+
+T = TypeVar("T", bound=type)
+
+# Each operator: the shape of its value, and what it says.
+EQUAL = {
+    "eq": ("one", "Is this."),
+    "ne": ("one", "Is not this; null is not."),
+    "in": ("many", "Is one of these."),
+    "not_in": ("many", "Is none of these; null is none."),
+}
+ORDERED = {
+    "lt": ("one", "Is less than this."),
+    "lte": ("one", "Is this or less."),
+    "gt": ("one", "Is more than this."),
+    "gte": ("one", "Is this or more."),
+}
+TEXT = {
+    "contains": ("one", "Contains this; upper and lower case are the same."),
+    "starts_with": ("one", "Starts with this; upper and lower case are the same."),
+}
+LIST = {
+    "has_any": ("many", "Has at least one of these."),
+    "has_all": ("many", "Has all of these."),
+}
+NULL = {"is_null": ("flag", "True: is null. False: is not null.")}
+OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
+
+MAX_LEVELS = 6
+MAX_CONDITIONS = 100
+REACHING = 20  # points of a condition on related rows, which is planned for each partition
+MAX_VALUES = 1_000
+MAX_TEXT = 1_000  # characters
+MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
+NO_CONDITION = "Null is no condition; leave it out."
+
+
+def lazily(name: str, module: str) -> Any:
+    """A type named before it exists."""
+    return Annotated[name, strawberry.lazy(module)]
+
+
+def many(type_: Any) -> Any:
+    """A list of a type that is only known at run time."""
+    return list[type_]
+
+
+class Comparator:
+    """Base of the input types that compare one column with values."""
+
+    access = VALUE  # what is revealed is the column
+    read: Any = staticmethod(lambda value: value)
+
+    @classmethod
+    def conditions(cls, column: str, given: Mapping[str, Any]) -> Iterator[Condition]:
+        """One condition for each operator given."""
+        for name, value in given.items():
+            operator = OPERATOR_NAMES[name]
+            read = bool if operator == "is_null" else cls.read
+            values = tuple(map(read, value)) if isinstance(value, list) else read(value)
+            yield Compare(column, operator, values)
+
+
+@cache
+def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[Comparator]:
+    """The input type that compares a column with values of a kind."""
+    shapes = {"one": kind | None, "many": many(kind) | None, "flag": bool | None}
+    said = {operator: OPERATORS[operator] for operator in operators}
+    members: dict[str, Any] = {f"{o}_": _input(o, text) for o, (_, text) in said.items()}
+    members["__annotations__"] = {f"{o}_": shapes[shape] for o, (shape, _) in said.items()}
+    if read:
+        members["read"] = staticmethod(read)
+    made = type(f"{name}Filter", (Comparator,), members)
+    description = f"Conditions on a value of type {name}; all must hold."
+    if any(shape == "many" for shape, _ in said.values()):
+        description += f" A list has at most {MAX_VALUES:,} values."
+    if kind is str:
+        description += f" A text has at most {MAX_TEXT:,} characters."
+    return _mapping(strawberry.input(made, description=description))
+
+
+def _mapping(cls: T) -> T:
+    """Leaves values of an input type as they are, by the names of the schema."""
+    cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
+    return cls
+
+
+def _input(name: str, description: str, check: Check | None = None, **more: Any) -> Any:
+    """An optional field of an input type, under the name that GraphQL knows it by."""
+    options = {"name": camel(name), "default": UNSET, "not_null": NO_CONDITION}
+    return field(description, check=check, **options, **more)
+
+
+@cache
+def camel(name: str) -> str:
+    """A column's name as GraphQL spells it."""
+    head, *tail = name.split("_")
+    return head + "".join(map(str.capitalize, tail))
+
+
+OPERATOR_NAMES = {camel(operator): operator for operator in OPERATORS}
+
+
+@cache
+def _comparator_of(column: Column) -> type[Comparator]:
+    """What a column may be compared with, by its type."""
+    type_, choices = column.type, column.info.get("choices")
+    if choices:
+        return comparator(choices.__name__, choices, *EQUAL, read=lambda item: item.value)
+    if isinstance(type_, ARRAY):
+        return comparator("StringList", str, *LIST)
+    for sql, name, kind, operators, read in KINDS:
+        if isinstance(type_, sql) and (name != "Decimal" or "money" in column.info):
+            return comparator(name, kind, *operators, read=read)
+    return comparator("String", str, *EQUAL, *ORDERED, *TEXT, *NULL)
+
+
+KINDS: tuple[tuple[Any, str, Any, tuple[str, ...], Any], ...] = (
+    (Uuid, "ID", strawberry.ID, (*EQUAL, *NULL), lambda text: parse_id(text)[1]),
+    (Boolean, "Boolean", bool, ("eq", "ne", *NULL), None),
+    (BigInteger, "BigInt", BigInt, (*EQUAL, *ORDERED, *NULL), None),
+    (Integer, "Int", int, (*EQUAL, *ORDERED, *NULL), None),
+    (DateTime, "DateTime", datetime, (*EQUAL, *ORDERED, *NULL), None),
+    (Numeric, "Decimal", Decimal, (*EQUAL, *ORDERED, *NULL), None),
+    (Numeric, "Float", Number, (*EQUAL, *ORDERED, *NULL), None),
+)
+
+
+def comparison(column: Column) -> Check:
+    """What is wrong with the values that a column is compared with, by operator."""
+    wrong = _value(column)
+
+    def faults(given: Mapping[str, Any]) -> Iterator[FieldError]:
+        for operator, value in given.items():
+            values = value if isinstance(value, list) else [value]
+            if len(values) > MAX_VALUES:
+                message = f"At most {MAX_VALUES:,} values can be compared at once."
+                yield FieldError(message, operator)
+                continue
+            for index, part in enumerate(values):
+                place = f"{operator}.{index}" if isinstance(value, list) else operator
+                if part is None:
+                    yield FieldError("Null compares with nothing; use isNull.", place)
+                elif operator != "isNull":
+                    yield from (fault.under(place) for fault in wrong.faults(part))
+
+    return Check("", faults)
+
+
+def _value(column: Column) -> Check:
+    """The check of one value that a column is compared with."""
+    if isinstance(column.type, Uuid):
+        return key_of(referred(column))
+    if isinstance(column.type, Numeric):
+        return single("", _too_large)
+    if isinstance(column.type, Text | ARRAY) and "choices" not in column.info:
+        return string(MAX_TEXT, 0)
+    return single("", lambda _: None)
+
+
+def _too_large(number: Any) -> str | None:
+    is_held = not isinstance(number, Decimal) or abs(number.adjusted()) <= MAX_EXPONENT
+    return None if is_held else f"This number is beyond 10^{MAX_EXPONENT}."
+
+
+def filters(listing: ListSpec) -> Callable[[T], T]:
+    """Makes a class the filter type of a listing: a comparator for each column it lets be filtered,
+    `and`, `or` and `not`, beside the relations that the class declares itself."""
+
+    def make(cls: T) -> T:
+        for name, column in listing.filters.items():
+            said = f"Condition on `{camel(name)}`."
+            _declare(cls, name, _comparator_of(column), said, comparison(column), apart=True)
+        itself: Any = lazily(cls.__name__, cls.__module__)
+        _declare(cls, "and", many(itself), "All of these hold.", items(MAX_CONDITIONS))
+        _declare(cls, "or", many(itself), "At least one of these holds.", items(MAX_CONDITIONS))
+        _declare(cls, "not", itself, "This does not hold.")
+        cls.filters = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
+        return _mapping(strawberry.input(cls, description=described(cls)))
+
+    return make
+
+
+def _declare(
+    cls: type, name: str, type_: Any, description: str, *check: Check, **more: Any
+) -> None:
+    cls.__annotations__[_python(name)] = type_ | None
+    setattr(cls, _python(name), _input(name, description, *check, **more))
+
+
+def _python(name: str) -> str:
+    return f"{name}_"
+
+
+def relation(description: str) -> Any:
+    """A condition on related rows, declared in the class given to `filters`."""
+    return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
+
+
+class FilterBounds(NamedTuple):
+    """The most conditions that a filter may have, and how many of them on related rows."""
+
+    conditions: int = MAX_CONDITIONS
+    related: int = 10
+    of: str = "A filter"
+
+    @property
+    def description(self) -> str:
+        """The bounds, for the schema."""
+        return f"At most {self.conditions} conditions, {self.related} of them on related rows."
+
+
+LIST_BOUNDS = FilterBounds()
+# That of a subscription is evaluated again for each change.
+SUBSCRIPTION_BOUNDS = FilterBounds(20, 2, "The filter of a subscription")
+
+
+def condition(
+    listing: ListSpec, given: Any, bounds: FilterBounds = LIST_BOUNDS
+) -> Condition | None:
+    """A filter on a listing as data; None where none was sent. Raises Invalid for too much."""
+    if given is None or given is UNSET:
+        return None
+    made = _all(listing.filterable, given, 1)
+    if condition_count(made) > bounds.conditions:
+        raise Invalid(f"{bounds.of} has at most {bounds.conditions} conditions.", "filter")
+    if len(related(made)) > bounds.related:
+        message = f"{bounds.of} has at most {bounds.related} conditions on related rows."
+        raise Invalid(message, "filter")
+    return made
+
+
+def _all(of: Filterable, given: Mapping[str, Any], level: int, through: bool = False) -> Condition:
+    if level > MAX_LEVELS:
+        raise Invalid(f"Filters nest at most {MAX_LEVELS} deep.", "filter")
+    parts = (part for item in given.items() for part in _parts(of, *item, level, through))
+    return And(tuple(parts))
+
+
+def _parts(of: Filterable, name: str, sent: Any, level: int, through: bool) -> Iterator[Condition]:
+    """The conditions of one field of a filter; `through` is True below a relation."""
+    match name:
+        case "and":
+            yield And(tuple(_all(of, part, level + 1, through) for part in sent))
+        case "or":
+            yield Or(tuple(_all(of, part, level + 1, through) for part in sent))
+        case "not":
+            yield Not(_all(of, sent, level + 1, through))
+        case _ if column := _named(name, of.columns):
+            yield from _comparator_of(of.columns[column]).conditions(column, sent)
+        case _:
+            if through:
+                raise Invalid("Filters reach through one relation, not further.", "filter")
+            target = of.relations[name].target()
+            yield Exists(name, _all(target, sent, level + 1, through=True))
+
+
+def _named(name: str, columns: Mapping[str, Column]) -> str | None:
+    """The column that the schema knows by a name."""
+    return next((column for column in columns if camel(column) == name), None)
+
+
+class Direction(StrEnum):
+    """The direction of an order."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+enum(Direction, ASC="Smallest first; nulls last.", DESC="Largest first; nulls last.")
+
+
+def orders(listing: ListSpec) -> Callable[[T], T]:
+    """Makes a class the order type of a listing: a field to order by, and a direction."""
+
+    def make(cls: Any) -> Any:
+        noun = described(cls).removeprefix("Order of ").rstrip(".")
+        named = {name: name for name in listing.orders}
+        choices: Any = Enum(f"{cls.__name__}Field", named)  # type: ignore[misc]  # made from data
+        choices.listing = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
+        cls.orders = listing
+        choices.__doc__ = f"What {noun} may be ordered by."
+        said = {name: f"By `{camel(name.lower())}`." for name in listing.orders}
+        cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}
+        cls.field = strawberry.field(description="What to order by.")
+        cls.direction = strawberry.field(default=Direction.ASC, description="Which end is first.")
+        return strawberry.input(cls, description=described(cls))
+
+    return make

@@ -1,0 +1,103 @@
+"""Literals: the values that are written in a document, with every digit of their numbers."""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from graphql import (
+    ConstValueNode,
+    DocumentNode,
+    FloatValueNode,
+    GraphQLError,
+    IntValueNode,
+    ListValueNode,
+    NameNode,
+    NullValueNode,
+    ObjectFieldNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    Visitor,
+    visit,
+)
+from graphql.utilities.value_to_literal import default_scalar_value_to_literal
+
+from db.core.values import json
+
+NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
+_ESCAPED_NUL = re.compile(r"\\u(?:0000|\{0+\})")
+
+
+def value_of(node: ValueNode) -> Any:
+    """The value of a literal without variables; an enumeration's value is its name. Raises
+    GraphQLError."""
+    match node:
+        case NullValueNode():
+            return None
+        case IntValueNode() | FloatValueNode():
+            return _number_of(node)
+        case ListValueNode():
+            return [value_of(item) for item in node.values]
+        case ObjectValueNode():
+            return {field.name.value: value_of(field.value) for field in node.fields}
+    return cast("Any", node).value
+
+
+def _number_of(node: IntValueNode | FloatValueNode) -> json.Number:
+    try:
+        return json.number(node.value)
+    except json.TooManyDigits as error:
+        raise GraphQLError(str(error), node) from None
+
+
+def literal_of(value: Any) -> ConstValueNode:
+    """The literal of a value, as a client sent it in a variable."""
+    if json.is_number(value):
+        text = json.written(value)
+        return FloatValueNode(value=text) if "." in text else IntValueNode(value=text)
+    if isinstance(value, list):
+        return cast("ConstValueNode", ListValueNode(values=tuple(map(literal_of, value))))
+    if isinstance(value, dict):
+        fields = [
+            ObjectFieldNode(name=NameNode(value=name), value=literal_of(part))
+            for name, part in value.items()
+        ]
+        return cast("ConstValueNode", ObjectValueNode(fields=tuple(fields)))
+    return default_scalar_value_to_literal(value)
+
+
+def reader(read: Callable[[Any], Any]) -> Callable[[ConstValueNode], Any]:
+    """What reads a value, for literals: an error names its place in the document. That of a list
+    or an object is lost with its variables, but graphql-core knows it where no GraphQLError is
+    raised."""
+
+    def read_literal(node: ConstValueNode) -> Any:
+        value = value_of(node)
+        try:
+            return read(value)
+        except GraphQLError as error:
+            if node.loc is None:
+                raise ValueError(error.message) from None
+            raise GraphQLError(error.message, node) from None
+
+    return read_literal
+
+
+def holding_nul(text: str, document: DocumentNode) -> ValueNode | None:
+    """The first text of a document that holds the character U+0000 by an escape."""
+    if not _ESCAPED_NUL.search(text):
+        return None
+    found = _Texts()
+    visit(document, found)
+    return next((node for node in found.nodes if "\0" in node.value), None)
+
+
+class _Texts(Visitor):
+    """Collects the texts of a document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[StringValueNode] = []
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        self.nodes.append(node)

@@ -1,0 +1,1 @@
+"""Support: what tests share: databases, gateways, clients, and rows."""

@@ -1,0 +1,41 @@
+"""Digits: requests and answers whose numbers are compared digit by digit."""
+
+import json
+from typing import Any
+
+from support.graphql_client import Endpoint
+
+
+class Digits(str):
+    """A number as it was written; it equals no text."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Digits) and str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+    def __repr__(self) -> str:
+        return f"Digits({self})"
+
+
+def read(text: str | bytes) -> Any:
+    """The value of a text with the digits of its numbers."""
+    return json.loads(text, parse_float=Digits, parse_int=Digits)
+
+
+async def ask(endpoint: Endpoint, query: str, variables: str = "{}") -> Any:
+    """The answer to an operation whose variables are given as text."""
+    body = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
+    headers = {"content-type": "application/json"}
+    response = await endpoint.client.post("/graphql", content=body.encode(), headers=headers)
+    assert response.status_code < 500, response.text
+    return read(response.content)
+
+
+async def data(endpoint: Endpoint, query: str, variables: str = "{}") -> Any:
+    """The data of an answer without errors."""
+    answer = await ask(endpoint, query, variables)
+    assert "errors" not in answer, answer
+    return answer["data"]

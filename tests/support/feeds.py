@@ -1,0 +1,40 @@
+"""Feeding: rows that come into feeds, readers that have read them, the positions after them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from db import Database, audit
+from db.core.feed import FeedState, Position, Reader
+from db.core.session.database import WriteSession
+from db.feeds import EVENTS
+from db.users import User
+from support.factories import make_event
+from support.wait import until
+
+
+async def happen(target: Database | WriteSession, **columns: Any) -> Any:
+    """An event of now, whose partition is there."""
+    return await make_event(target, timestamp=datetime.now(UTC), **columns)
+
+
+async def make_user_with_trace(database: Database, email: str = "somebody@example.org") -> Any:
+    """A user who is in the audit log, and so in the feed of changes."""
+    async with database.write() as session:
+        return await audit.create(session, User, email=email)
+
+
+async def read_up_to(database: Database, reader: Reader, count: int = 3) -> list[Any]:
+    """Some events, and a reader that has read them."""
+    made = [await make_event(database) for _ in range(count)]
+    await until(lambda: reader.position.seq == made[-1].seq)
+    return made
+
+
+async def positions(database: Database, *records: Any) -> list[Position]:
+    """Those after each event."""
+    async with database.read() as session:
+        epoch = await session.scalar(select(FeedState.epoch).where(FeedState.name == "events"))
+    low = epoch.int & 0xFFFF_FFFF
+    return [Position("events", low, each.seq, EVENTS.check(each)) for each in records]

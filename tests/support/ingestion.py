@@ -1,0 +1,44 @@
+"""Reporting: mutations that go through a lane, and the times they tell of."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from db import Database
+from db.core.ingest.writer import Ingestion
+from graph.core.context import Context
+from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.permission import DEVELOPER, Principal
+from graph.schema import schema
+from support.mutations import mutation
+
+Send = Callable[..., Awaitable[OperationResult]]
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+INVALID = "... on Invalid { message code field }"
+ONE = f"__typename ... on Stored {{ id }} {INVALID}"
+BATCH = f"""__typename
+  ... on StoredItems {{ stored results {{ index id error {{ code field }} }} }}
+  {INVALID}"""
+BATCHES = ("logEvents", "recordMetrics", "reportAgentStatuses", "trackUserActions")
+SHOWN = dict.fromkeys(BATCHES, BATCH) | {"trackUserAction": ONE + " ... on Forbidden { code }"}
+
+
+@asynccontextmanager
+async def reporting(database: Database) -> AsyncIterator[Send]:
+    """`await send("logEvent", input, who)`: the answer to a mutation, until the lanes close."""
+    ingestion = Ingestion(database)
+
+    async def send(verb: str, input: dict[str, Any], who: Principal = DEVELOPER) -> OperationResult:
+        text = mutation(verb, SHOWN.get(verb, ONE))
+        context = Context(database, who, "test-request", ingestion)
+        return await execute(prepare(schema, text), {"input": input}, context)
+
+    yield send
+    await ingestion.close()
+
+
+def at(seconds: float = 0) -> str:
+    """So long after the tests were begun, as answers show it."""
+    return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,38 @@
+"""Writing: what a mutation comes to, and what it leaves in the database."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from db import Database
+from graph.core.execution.operation import OperationResult
+from graph.core.permission import Principal
+
+Run = Callable[..., Awaitable[OperationResult]]
+
+ERRORS = "... on Error { message code } ... on Invalid { field }"
+
+
+async def outcome(
+    run: Run, verb: str, input: dict[str, Any], who: Principal, shown: str, kind: str | None = None
+) -> dict[str, Any]:
+    """What a mutation comes to."""
+    return result(await run(mutation(verb, shown, kind), {"input": input}, who))
+
+
+def mutation(verb: str, shown: str, kind: str | None = None) -> str:
+    """The document of a mutation. `kind` is the type of its input if that has another name."""
+    kind = kind or f"{verb[0].upper()}{verb[1:]}Input"
+    return f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
+
+
+def result(answer: OperationResult) -> Any:
+    """What the mutation came to that has this answer, one without top-level errors."""
+    assert answer.errors == []
+    assert answer.data
+    return answer.data["answer"]
+
+
+async def stored(database: Database, table: Any) -> list[Any]:
+    """All rows of a table in the order of their ids; changes in that of their feed."""
+    async with database.read() as session:
+        return await session.records(table, table.select().order_by(next(iter(table.columns()))))
