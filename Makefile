@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live house
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -38,6 +38,9 @@ bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses what is too much
 
 bench-request-log: $(TOOLS)  ## Measure what the request log costs the caller
 	$(BIN)/python bench/request_log.py
+
+house: | .venv/bin/python  ## Measure the structure of the code: rooms, Any, docstrings, imports
+	@PYTHONPATH=tests $(BIN)/python bench/house.py
 
 check: $(TOOLS)  ## Everything that must hold before a commit
 	$(BIN)/ruff format --check
