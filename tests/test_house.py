@@ -22,10 +22,12 @@ FLOORS = """
     composition    gateway.app
     background     gateway.health  gateway.maintenance
     transport      gateway.transport
-    connection     gateway.auth  gateway.protocols
+    connection     gateway.protocols
+    identity       gateway.auth
     middleware     gateway.middleware
     settings       gateway.settings  gateway.errors  gateway.log_format  gateway.console
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
+                   gateway.allowance
 
     schema         graph.schema
     nouns          graph.nouns
@@ -46,11 +48,11 @@ FLOORS = """
     values         db.core.values  db.core.timeouts
     facts          db.core.errors  db.core.ids  db.core.error_facts  db.core.background
                    db.core.api_key_format  db.core.secret_detection  db.core.cache
+                   db.core.turns
 """
 
 # Imports that point up, each with what has to move before it can go.
 UPWARD = {
-    "graph.core.types -> graph.core.execution": "batches declare how many values they may hold",
     "db.nouns -> db.importer": "progress is recomputed with statements of the importer",
 }
 
