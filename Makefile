@@ -18,7 +18,7 @@ test: $(TOOLS)  ## Install what tests need and run them all
 pgbouncer:  ## Install PgBouncer on Debian as root, for the tests that need one
 	@command -v pgbouncer || { $(APT) update -qq && $(APT) install -qq --no-install-recommends pgbouncer; }
 
-# Nobody is asked, nothing is waited for long, and no service is started.
+# No questions, short timeouts, and no service is started.
 APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
@@ -27,44 +27,44 @@ faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in th
 bench-hostile: $(TOOLS)  ## Measure how long hostile documents and inputs hold the event loop, in ms of CPU
 	PYTHONPATH=tests $(BIN)/python bench/hostile.py
 
-bench-ingest: $(TOOLS)  ## Measure how much is ingested: make bench-ingest seconds=60
+bench-ingest: $(TOOLS)  ## Measure rows ingested per second: make bench-ingest seconds=60
 	$(BIN)/python bench/ingest.py --seconds $(or $(seconds),20)
 
-bench-live: $(TOOLS)  ## Measure how late watchers are told: make bench-live watchers="1000 5000"
+bench-live: $(TOOLS)  ## Measure the delay of updates to subscribers: make bench-live watchers="1000 5000"
 	$(BIN)/python bench/live.py --watchers $(or $(watchers),1000) $(options)
 
-bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses what is too much
+bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
 
-bench-request-log: $(TOOLS)  ## Measure what the request log costs the caller
+bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a request
 	$(BIN)/python bench/request_log.py
 
 house: | .venv/bin/python  ## Measure the structure of the code: rooms, Any, docstrings, imports
 	@PYTHONPATH=tests $(BIN)/python bench/house.py
 
-check: $(TOOLS)  ## Everything that must hold before a commit
+check: $(TOOLS)  ## Check format, lint, types, schema and tests, as CI does
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/dreamnet schema --check schema.graphql
 	$(BIN)/pytest -n auto --cov --cov-report=term-missing --cov-fail-under=90
 
-format: $(TOOLS)  ## Format the code and mend what can be mended
+format: $(TOOLS)  ## Format the code and apply the fixes of the linter
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-schema: $(RUNTIME)  ## Write schema.graphql anew
+schema: $(RUNTIME)  ## Write schema.graphql from the code
 	$(BIN)/dreamnet schema --write schema.graphql
 
 migration: $(TOOLS)  ## Write the next migration: make migration name="create prizes"
 	$(BIN)/dreamnet migrate new "$(name)"
-	$(BIN)/ruff check --quiet --fix migrations
 	$(BIN)/ruff format --quiet migrations
+	$(BIN)/ruff check --quiet --fix migrations
 
-golden: $(TOOLS)  ## Write the answers of the golden pairs anew; then read what changed
+golden: $(TOOLS)  ## Write the golden answers, permissions and scopes; then review the diff
 	WRITE_GOLDEN=1 $(BIN)/pytest --quiet tests/golden/test_golden.py tests/test_permission_matrix.py tests/test_scopes.py
 
-# A stamp is as new as the installation it stands for, so that nothing is installed twice.
+# A stamp has the time of its installation, so that nothing is installed twice.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .venv/bin/python:
