@@ -227,7 +227,7 @@ def earliest(*times: datetime | None) -> datetime | None:
 async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: Any) -> NewKey:
     credential = api_key_codec.new()
     stored = {"prefix": credential.prefix, "hashed_key": api_key_codec.hashed(credential)}
-    made_with = {"created_by_key_id": session.act.key_id}
+    made_with = {"created_by_key_id": session.audit_context.key_id}
     record = await audit.create(session, ApiKey, **values, **stored, **made_with)
     return NewKey(record, credential.text)
 
@@ -251,9 +251,11 @@ async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
 async def _acting(session: WriteSession) -> Any | None:
     """The key that authenticates this session, if any. Locked, so that it cannot be revoked before
     the keys made with it are stored. Raises Forbidden for a key no longer valid."""
-    if session.act.key_id is None:
+    if session.audit_context.key_id is None:
         return None
-    acting = ApiKey.select().where(ApiKey.id == session.act.key_id).with_for_update(read=True)
+    acting = (
+        ApiKey.select().where(ApiKey.id == session.audit_context.key_id).with_for_update(read=True)
+    )
     key = await session.record(ApiKey, acting)
     if key is None or not is_valid(key, session.now()):
         raise Forbidden("The key that you sign in with is no longer valid.")

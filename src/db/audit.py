@@ -1,14 +1,13 @@
-"""Audit: who changed what, and the feed that says that something changed.
+"""Audit: who changed what, and the `changes` feed.
 
-The writes of every noun go through `create`, `change` and `remove`, which leave both traces in the
-transaction of the change itself.
+Writes of every noun go through `create`, `change` and `remove`. Each stores the row, an entry in
+the audit log and a row of the feed in one transaction.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,11 +24,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.numeric import fitted
 from db.core.session.audit_context import AuditContext
 from db.core.session.database import WriteSession
-from db.core.table import CreatedAt, Id, Table, choice
+from db.core.table import Column, CreatedAt, Id, JsonObject, Row, Table, TableT, Values, choice
 from db.core.values import json
 
 
@@ -42,9 +42,11 @@ class ChangeKind(StrEnum):
 
 
 class Change(Table):
-    """One change of one row of a noun that has no feed of its own: what the row belongs to, if its
-    table has a `parent`, and the entry of the audit log that tells more. Its `seq` is given in the
-    commit: until then it has another."""
+    """One change of one row of a noun without a feed of its own.
+
+    `parent_id` is the value of the table's `parent` column, if it has one. `seq` is assigned during
+    the commit; until then the row has a provisional one.
+    """
 
     __tablename__ = "changes"
 
@@ -58,7 +60,7 @@ class Change(Table):
 
 
 class AuditEntry(Table):
-    """Who carried out which operation on what, with the difference it made."""
+    """One operation on one row: the actor, and the columns that differ, before and after."""
 
     __tablename__ = "audit_log"
     __table_args__ = (Index(None, "entity", "entity_id", "id"), Index(None, "actor", "id"))
@@ -69,61 +71,70 @@ class AuditEntry(Table):
     operation: Mapped[str]
     entity: Mapped[str]
     entity_id: Mapped[UUID]
-    before: Mapped[dict[str, Any] | None]
-    after: Mapped[dict[str, Any] | None]
+    before: Mapped[JsonObject | None]
+    after: Mapped[JsonObject | None]
     request_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
 
 
-async def create(session: WriteSession, table: type[Table], **values: Any) -> Any:
-    """Stores a row, its id and times made from now, with the trace of it; returns its record.
+async def create(session: WriteSession, table: type[TableT], **values: object) -> TableT:
+    """Insert a row with its audit entry; return the record. Its id and times are made from now.
 
-    Raises Invalid, Conflict or NotFound for what the constraints of the table refuse.
+    Raises Invalid, Conflict or NotFound where a constraint of the table refuses the row.
     """
-    return await _create(session, table, _insertion(session, table, values))
+    made = await _create(session, table, _insertion(session, table, values))
+    return cast("TableT", made)  # only ON CONFLICT can leave it out
 
 
-async def create_if_absent(session: WriteSession, table: type[Table], **values: Any) -> Any | None:
-    """As `create`, but None where a row with one of its unique values is there already. It waits
-    for a transaction that is about to store one."""
+async def create_if_absent(
+    session: WriteSession, table: type[TableT], **values: object
+) -> TableT | None:
+    """As `create`, but None if a row with one of its unique values exists. Waits for a concurrent
+    transaction that inserts one."""
     statement = _insertion(session, table, values).on_conflict_do_nothing()
     return await _create(session, table, statement)
 
 
-async def change(session: WriteSession, table: type[Table], before: Any, **values: Any) -> Any:
-    """Changes a row that was read for it, with the trace of it; returns the record it is now.
+async def change(
+    session: WriteSession, table: type[TableT], before: TableT, **values: object
+) -> TableT:
+    """Update a row read in this transaction, with its audit entry; return the new record.
 
-    Raises Invalid as `create` does, for values that differ from those stored.
+    Only values that differ are checked: a stored one may come from a version with other rules.
+    Raises as `create` does, and NotFound if the row is gone.
     """
     sent = table.cleaned(_differing(before, fitted(table, values)))
     changed = _differing(before, sent)
     if not changed:
         return before
     statement = (
-        update(table).where(_id(table) == before.id).values(**changed, **_touched(session, table))
+        update(table).where(table.id == before.id).values(**changed, **_touched(session, table))
     )
-    made = await session.record(table, statement.returning(*table.columns()))
-    await note(session, ChangeKind.UPDATED, table, before, made)
-    return made
+    after = await session.record(table, statement.returning(*table.columns()))
+    if after is None:
+        raise NotFound
+    await note(session, ChangeKind.UPDATED, table, before, after)
+    return after
 
 
-async def remove(session: WriteSession, table: type[Table], before: Any) -> None:
-    """Removes a row that was read for it, with the trace of it."""
-    await session.execute(delete(table).where(_id(table) == before.id))
+async def remove(session: WriteSession, table: type[TableT], before: TableT) -> None:
+    """Delete a row read in this transaction, with its audit entry."""
+    await session.execute(delete(table).where(table.id == before.id))
     await note(session, ChangeKind.DELETED, table, before, None)
 
 
-async def clear(session: WriteSession, table: type[Table], column: Any, value: Any) -> int:
-    """Sets a column to null in all rows where it has a value, each with a trace; returns the number
-    of rows."""
+async def clear(session: WriteSession, table: type[Table], column: Column, value: object) -> int:
+    """Set a column to null in all rows that hold `value`, with their audit entries; return the
+    number of rows."""
     statement = (
         update(table).where(column == value).values({column: None, **_touched(session, table)})
     )
-    ids = [id for (id,) in await session.rows(statement.returning(_id(table)))]
+    ids = [id for (id,) in await session.rows(statement.returning(table.id))]
     if ids:
         now, name = session.now(), column.name
         entries = [
-            _entry(session.act, table, id, now, {name: str(value)}, {name: None}) for id in ids
+            _entry(session.audit_context, table, id, now, {name: str(value)}, {name: None})
+            for id in ids
         ]
         changes = [
             _change(table, id, ChangeKind.UPDATED, entry["id"], None)
@@ -136,12 +147,16 @@ async def clear(session: WriteSession, table: type[Table], column: Any, value: A
 
 
 async def note(
-    session: WriteSession, kind: ChangeKind, table: type[Table], before: Any, after: Any
+    session: WriteSession,
+    kind: ChangeKind,
+    table: type[TableT],
+    before: TableT | None,
+    after: TableT | None,
 ) -> None:
-    """Leaves the trace of a change: who did it and what differs, and a row in the feed."""
-    row = after or before
+    """Store the audit entry and the feed row of a change. Either record may be None, not both."""
+    row: Any = after or before  # one of the two
     old, new = _difference(table, before, after)
-    entry = _entry(session.act, table, row.id, session.now(), old, new)
+    entry = _entry(session.audit_context, table, row.id, session.now(), old, new)
     parent_id = getattr(row, table.parent) if table.parent else None
     await session.execute(insert(AuditEntry).values(entry))
     change = _change(table, row.id, kind, entry["id"], parent_id)
@@ -152,19 +167,19 @@ async def note(
 def changes_of(
     table: type[Table], parent_id: UUID | None = None
 ) -> tuple[ColumnElement[bool], ...]:
-    """The conditions that a change is of that table, and of a row that belongs to a parent, or may
-    do so: earlier versions did not note that."""
+    """The conditions on changes of a table, and of rows of one parent if given. Changes without a
+    parent match too: earlier versions did not store it."""
     of_table = Change.noun == table.__tablename__
     mine = or_(Change.parent_id == parent_id, Change.parent_id.is_(None))
     return (of_table,) if parent_id is None else (of_table, mine)
 
 
-def _insertion(session: WriteSession, table: type[Table], values: Mapping[str, Any]) -> Insert:
+def _insertion(session: WriteSession, table: type[Table], values: Values) -> Insert:
     now = session.now()
     return insert(table).values({"id": uuid7(now), "created_at": now, **table.cleaned(values)})
 
 
-async def _create(session: WriteSession, table: type[Table], statement: Insert) -> Any | None:
+async def _create(session: WriteSession, table: type[TableT], statement: Insert) -> TableT | None:
     made = await session.record(table, statement.returning(*table.columns()))
     if made is not None:
         await note(session, ChangeKind.CREATED, table, None, made)
@@ -172,14 +187,19 @@ async def _create(session: WriteSession, table: type[Table], statement: Insert) 
 
 
 def _entry(
-    act: AuditContext, table: type[Table], id: UUID, now: datetime, before: Any, after: Any
-) -> dict[str, Any]:
+    context: AuditContext,
+    table: type[Table],
+    id: UUID,
+    now: datetime,
+    before: JsonObject | None,
+    after: JsonObject | None,
+) -> Row:
     return {
         "id": uuid7(now),
-        "actor": act.actor,
-        "key_id": act.key_id,
-        "operation": act.operation,
-        "request_id": act.request_id,
+        "actor": context.actor,
+        "key_id": context.key_id,
+        "operation": context.operation,
+        "request_id": context.request_id,
         "entity": table.__tablename__,
         "entity_id": id,
         "before": before,
@@ -190,27 +210,31 @@ def _entry(
 
 def _change(
     table: type[Table], id: UUID, kind: ChangeKind, audit_id: UUID, parent_id: UUID | None
-) -> dict[str, Any]:
+) -> Row:
     of_row = {"noun": table.__tablename__, "entity_id": id, "kind": kind}
     return {**of_row, "audit_id": audit_id, "parent_id": parent_id}
 
 
-def _difference(table: type[Table], before: Any, after: Any) -> tuple[Any, Any]:
-    """The columns that differ, before and after; secrets show only that they changed."""
+def _difference(
+    table: type[TableT], before: TableT | None, after: TableT | None
+) -> tuple[JsonObject | None, JsonObject | None]:
+    """The columns that differ, before and after. The value of a secret is not included."""
     names = [
         name
         for name in table.Record._fields
         if not json.same(getattr(before, name, None), getattr(after, name, None))
     ]
 
-    def shown(record: Any) -> dict[str, Any] | None:
-        return record and {name: _shown(table, name, getattr(record, name)) for name in names}
+    def shown(record: TableT | None) -> JsonObject | None:
+        if record is None:
+            return None
+        return {name: _shown(table, name, getattr(record, name)) for name in names}
 
     return shown(before), shown(after)
 
 
-def _shown(table: type[Table], name: str, value: Any) -> Any:
-    """A value of a column as a part of a JSON object, where exact numbers and ids are texts."""
+def _shown(table: type[Table], name: str, value: object) -> object:
+    """A column value in a JSON object; exact numbers and ids are strings."""
     column = table.__table__.columns[name]
     if column.info.get("secret"):
         return "(secret)"
@@ -221,20 +245,14 @@ def _shown(table: type[Table], name: str, value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _differing(record: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a record does not have already: those that it has need no check, because
-    they may come from a version that had others."""
+def _differing(record: Table, values: Values) -> Row:
     return {
         name: value for name, value in values.items() if not json.same(getattr(record, name), value)
     }
 
 
-def _touched(session: WriteSession, table: Any) -> dict[str, Any]:
-    """What every change of a row changes: when, and its version where it has one."""
-    columns = table.Record._fields
-    touched: dict[str, Any] = {"updated_at": session.now()} if "updated_at" in columns else {}
-    return touched | {"version": table.version + 1} if "version" in columns else touched
-
-
-def _id(table: Any) -> Any:
-    return table.id
+def _touched(session: WriteSession, table: type[Table]) -> Row:
+    """The columns that every update sets: `updated_at` and `version`, where the table has them."""
+    columns = table.__table__.columns
+    touched: Row = {"updated_at": session.now()} if "updated_at" in columns else {}
+    return touched | {"version": columns["version"] + 1} if "version" in columns else touched

@@ -254,7 +254,9 @@ async def before(session: WriteSession, key: str, expected_version: int | None) 
 
 async def put(session: WriteSession, key: str, entry: Any | None, **values: Any) -> Any:
     """Creates a setting, or changes the one that was there before. Raises Invalid."""
-    return await _put(session, ConfigEntry, key, entry, **values, updated_by=session.act.actor)
+    return await _put(
+        session, ConfigEntry, key, entry, **values, updated_by=session.audit_context.actor
+    )
 
 
 async def _put(

@@ -81,7 +81,8 @@ async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, 
     """The users with those addresses, by address; all of them normalised."""
     among = any_(literal(list(emails), ARRAY(Text))) == ADDRESS
     statement = User.select().where(among, User.email_copy == 0)
-    return {normalised(user.email): user for user in await session.records(User, statement)}
+    users = await session.records(User, statement)
+    return {normalised(user.email): user for user in users if user.email is not None}
 
 
 async def find_or_create(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:

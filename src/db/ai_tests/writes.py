@@ -125,7 +125,7 @@ async def _weigh(session: WriteSession, dream: Any, test: Any) -> None:
 async def _correct(session: WriteSession, test: Any) -> Any:
     """Writes the log of a test that is older than others, and corrects the logs after it; returns
     the newest."""
-    whole = WriteSession(session.connection, act=session.act)  # what it writes has no row rules
+    whole = session.unrestricted()
     await recompute(whole, [test.dream_id])
     return await progress.note_from(session, test)
 

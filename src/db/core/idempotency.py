@@ -64,8 +64,7 @@ async def claim(session: WriteSession, wanted: Claim) -> UUID | None:
     known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(wanted)))
     if known is None or known.request_hash not in (wanted.request_hash, wanted.earlier_hash):
         raise Conflict("Something else was asked under this idempotency key.")
-    made: UUID = known.entity_id
-    return made
+    return known.entity_id
 
 
 async def settle(session: WriteSession, taken: Claim, entity_id: UUID) -> None:

@@ -1,19 +1,19 @@
 """Numeric: numbers of columns that keep a fixed number of decimals, rounded half up."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import reduce
-from typing import Any
 
 from sqlalchemy import Numeric
+from sqlalchemy.types import TypeEngine
 
-from db.core.table import Table
+from db.core.table import Row, Table, Values
 
 _WIDE = Context(prec=1_000)  # digits: more than any number that is read has
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """A number with so many decimals. A half is rounded away from zero, as PostgreSQL does."""
+    """`value` with so many decimals; a half is rounded away from zero, as PostgreSQL does."""
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
 
 
@@ -23,12 +23,12 @@ def mean(values: Collection[Decimal]) -> Decimal:
     return _WIDE.divide(total, len(values))
 
 
-def fitted(table: type[Table], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of columns as they will be stored: those of a fixed scale are rounded to it."""
+def fitted(table: type[Table], values: Values) -> Row:
+    """Column values as they are stored: rounded to the scale of their column, if it has one."""
     return {name: _stored(table.__table__.columns[name].type, values[name]) for name in values}
 
 
-def _stored(type_: Any, value: Any) -> Any:
+def _stored(type_: TypeEngine[object], value: object) -> object:
     if isinstance(value, Decimal) and isinstance(type_, Numeric) and type_.scale is not None:
         return rounded(value, type_.scale)
     return value

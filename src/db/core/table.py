@@ -1,7 +1,8 @@
 """Tables: the base of every table, the vocabulary of its columns, and the records read from it.
 
 A table is a SQLAlchemy class that is never instantiated: statements name its columns, and what
-comes back is a `Record`, a plain tuple that answers by column name and knows its table.
+comes back is a `Record`, a plain tuple that answers by column name and knows its table. To mypy a
+record of `Dream` is a `Dream`: the class has the types of its columns, the tuple has their names.
 """
 
 from collections import namedtuple
@@ -9,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     MetaData,
     Numeric,
@@ -27,17 +29,25 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    MappedColumn,
+    mapped_column,
+)
 
 from db.core.values import validation
 from db.core.values.validation import Check
+
+JsonObject = dict[str, Any]
 
 type_map = {
     str: Text,
     UUID: Uuid,
     datetime: DateTime(timezone=True),
     list[str]: ARRAY(Text),
-    dict[str, Any]: JSONB,
+    JsonObject: JSONB,
 }
 
 convention = {
@@ -55,7 +65,15 @@ Count = Annotated[int, mapped_column(BigInteger)]
 Score = Annotated[Decimal, mapped_column(Numeric(5, 2), info={"check": validation.PERCENT})]
 Money = Annotated[Decimal, mapped_column(Numeric(10, 6), info={"money": True})]
 Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
-Json = Annotated[dict[str, Any], mapped_column(server_default=text("'{}'"))]
+Json = Annotated[JsonObject, mapped_column(server_default=text("'{}'"))]
+
+
+# Columns, expressions and statements whose types are known only at run time.
+Column = InstrumentedAttribute[Any]
+Expression = ColumnElement[Any]
+AnySelect = Select[Any]
+Row = dict[str, Any]  # the values of columns, by name
+Values = Mapping[str, Any]
 
 
 class Table(DeclarativeBase):
@@ -64,7 +82,10 @@ class Table(DeclarativeBase):
     metadata = MetaData(naming_convention=convention)
     type_annotation_map = type_map
 
-    Record: ClassVar[type[Any]]
+    if TYPE_CHECKING:
+        id: Mapped[UUID]  # of every table but `changes` and those without records of a noun
+
+    Record: ClassVar[type[Any]]  # Any, because its fields are made from the columns
     checks: ClassVar[Mapping[str, Check]]  # of the columns that declare one, by their names
     parent: ClassVar[str | None] = None  # the column of what a row belongs to, for who follows that
 
@@ -75,27 +96,30 @@ class Table(DeclarativeBase):
         cls.checks = {c.name: c.info["check"] for c in columns if "check" in c.info}
 
     @classmethod
-    def cleaned(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+    def cleaned(cls, values: Values) -> Row:
         """Values of columns as they are stored. Raises Invalid with all that is wrong."""
         validation.raise_if_invalid(validation.field_errors(cls.checks, values))
         sent = [name for name in cls.checks if values.get(name) is not None]
         return {**values, **{name: cls.checks[name].clean(values[name]) for name in sent}}
 
     @classmethod
-    def columns(cls) -> list[Any]:
+    def columns(cls) -> list[Column]:
         """The columns a record holds: all of the table but those that only serve a search."""
         shown = [column for column in cls.__table__.columns if not column.info.get("hidden")]
         return [cls.__mapper__.get_property_by_column(c).class_attribute for c in shown]
 
     @classmethod
-    def select(cls) -> Select[Any]:
+    def select(cls) -> AnySelect:
         """A statement that reads whole records; the caller adds conditions and order."""
         return select(*cls.columns())
 
     @classmethod
-    def records(cls, rows: Iterable[Any]) -> list[Any]:
+    def records(cls, rows: Iterable[Iterable[Any]]) -> list[Self]:
         """Rows of `select()` as records."""
         return list(map(cls.Record._make, rows))
+
+
+TableT = TypeVar("TableT", bound=Table)
 
 
 def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
@@ -111,7 +135,7 @@ def checked(check: Check, *arguments: Any, **options: Any) -> MappedColumn[Any]:
     return mapped_column(*arguments, info={"check": check}, **options)
 
 
-def referred(column: Any) -> type[Table]:
+def referred(column: Column) -> type[Table]:
     """The table whose ids a column holds: its own, that of a foreign key, or, where there can be no
     such key, the one that the column names."""
     keys = [key.column.table.name for key in column.property.columns[0].foreign_keys]
@@ -119,7 +143,7 @@ def referred(column: Any) -> type[Table]:
     return next(m.class_ for m in Table.registry.mappers if m.class_.__tablename__ == name)
 
 
-def spelled(column: Any) -> Any:
+def spelled(column: Column) -> Any:
     """A column in the one spelling in which its check stores values."""
     check = column.info.get("check")
     return check.spelled(column) if check and check.spelled else column

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import sqlalchemy
 from sqlalchemy import (
-    ColumnElement,
     FunctionElement,
     Numeric,
     TableValuedAlias,
@@ -29,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 from db.core import secret_detection
 from db.core.errors import FieldError, Invalid
 from db.core.ids import uuid7
-from db.core.table import Table
+from db.core.table import Column, Table
 from db.core.values import json
 from db.core.values.validation import (
     MAX_DEPTH,
@@ -129,7 +128,7 @@ def core_table(table: type[Table]) -> sqlalchemy.Table:
     return table.__table__
 
 
-def _limit(c: ColumnElement[Any]) -> Iterator[Decimal]:
+def _limit(c: Column) -> Iterator[Decimal]:
     """The largest number that a column holds."""
     if isinstance(c.type, Numeric) and c.type.precision and c.type.scale is not None:
         yield Decimal(10**c.type.precision - 1).scaleb(-c.type.scale)

@@ -6,7 +6,7 @@ per column, so the text of a statement does not depend on how many there are.
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from sqlalchemy import (
     ARRAY,
@@ -18,13 +18,11 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core.session.database import ReadSession
-from db.core.table import Table
+from db.core.table import Column as Column, TableT
 from db.core.timeouts import Kind, of_kind
 
-Column = InstrumentedAttribute[Any]
 Columns = tuple[Column, ...]
 Key = Hashable
 
@@ -56,11 +54,11 @@ def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]
 
 async def rows_by_key(
     session: ReadSession,
-    table: type[Table],
+    table: type[TableT],
     columns: Columns,
     keys: Sequence[Key],
     *where: ColumnElement[bool],
-) -> dict[Key, Any]:
+) -> dict[Key, TableT]:
     """The record of each key; keys without one that fulfils the conditions are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
@@ -69,22 +67,22 @@ async def rows_by_key(
 
 
 @dataclass(frozen=True, slots=True)
-class ById:
+class ById(Generic[TableT]):
     """The rows of a table by id, to be read for several who ask (db.core.session.coalescing)."""
 
-    table: type[Table]
+    table: type[TableT]
 
-    async def __call__(self, session: ReadSession, ids: Collection[Key]) -> dict[Key, Any]:
-        return await rows_by_key(session, self.table, (self.table.id,), list(ids))  # type: ignore[attr-defined]  # every noun has one
+    async def __call__(self, session: ReadSession, ids: Collection[Key]) -> dict[Key, TableT]:
+        return await rows_by_key(session, self.table, (self.table.id,), list(ids))
 
 
 async def rows_by_parent(
-    session: ReadSession, table: type[Table], columns: Columns, keys: Sequence[Key], *order: Any
-) -> dict[Key, list[Any]]:
+    session: ReadSession, table: type[TableT], columns: Columns, keys: Sequence[Key], *order: Column
+) -> dict[Key, list[TableT]]:
     """All records of each key, in order; keys without any are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
-    found: dict[Key, list[Any]] = {}
+    found: dict[Key, list[TableT]] = {}
     for row in await session.rows(statement.order_by(*order)):
         found.setdefault(keys[row[0] - 1], []).append(table.Record._make(row[1:]))
     return found

@@ -95,7 +95,7 @@ class ListSpec:
 
     @property
     def id(self) -> Column:
-        return self.table.id  # type: ignore[attr-defined, no-any-return]  # every listed table has an id
+        return self.table.id
 
     @property
     def filterable(self) -> Filterable:

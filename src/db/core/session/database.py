@@ -27,7 +27,7 @@ from db.core.session.connection_shares import Borrower, Limiter
 from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
 from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
 from db.core.session.wakeups import Wakeups
-from db.core.table import Table
+from db.core.table import TableT
 from db.core.timeouts import Timeouts
 from db.core.values import json
 
@@ -58,12 +58,12 @@ class ReadSession:
         return (await self._execute(statement, parameters)).all()
 
     async def records(
-        self, table: type[Table], statement: Executable, parameters: Any | None = None
-    ) -> list[Any]:
+        self, table: type[TableT], statement: Executable, parameters: Any | None = None
+    ) -> list[TableT]:
         """All rows of a statement built on `table.select()`, as that table's records."""
         return table.records(await self.rows(statement, parameters))
 
-    async def record(self, table: type[Table], statement: Executable) -> Any | None:
+    async def record(self, table: type[TableT], statement: Executable) -> TableT | None:
         """The first record, or None."""
         return next(iter(await self.records(table, statement)), None)
 
@@ -93,24 +93,24 @@ class ReadSession:
 
 
 class WriteSession(ReadSession):
-    """A borrowed connection inside one transaction; reads in it see what it wrote. `act` says what
-    is being done and by whom; `feeds` names those that get something of it."""
+    """A borrowed connection inside one transaction. `feeds` are the names of the feeds that it
+    writes to, to be notified after the commit."""
 
     def __init__(
         self,
         connection: AsyncConnection,
         visibility: Visibility = UNRESTRICTED,
-        act: AuditContext = SYSTEM,
+        audit_context: AuditContext = SYSTEM,
     ) -> None:
         super().__init__(connection, visibility)
-        self.act = act
+        self.audit_context = audit_context
         self.feeds: set[str] = set()
 
     def unrestricted(self) -> "WriteSession":
-        """The same transaction without rules on rows, for side effects on rows of other users."""
-        whole = WriteSession(self.connection, act=self.act)
-        whole.feeds = self.feeds
-        return whole
+        """The same transaction without row rules, for side effects on rows of other users."""
+        unrestricted = WriteSession(self.connection, audit_context=self.audit_context)
+        unrestricted.feeds = self.feeds
+        return unrestricted
 
     async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
         """Runs a statement that writes; returns the number of rows it touched."""
@@ -199,11 +199,11 @@ class Database:
                 yield ReadSession(connection, self.visibility, reopen, self.timeouts)
 
     @asynccontextmanager
-    async def write(self, act: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
+    async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
         """Commits on leaving, rolls back on an exception. Raises as `read` does, and ReadOnly."""
         with self._noting_refusals(), self._measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
-                session = WriteSession(connection, self.visibility, act)
+                session = WriteSession(connection, self.visibility, audit_context)
                 yield session
         self.wakeups.notify(*session.feeds)
 

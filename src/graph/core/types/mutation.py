@@ -15,7 +15,7 @@ from db.core import idempotency
 from db.core.errors import Conflict, NotFound
 from db.core.idempotency import Claim
 from db.core.session.audit_context import AuditContext
-from db.core.table import Table
+from db.core.table import Table, TableT
 from graph.core.context import Info
 from graph.core.fingerprint import fingerprint
 from graph.core.permission import VALUE
@@ -81,10 +81,10 @@ def _sent(input: Any, apart: set[str]) -> Iterator[tuple[str, Any]]:
 
 async def create_idempotently(
     info: Info,
-    table: type[Table],
+    table: type[TableT],
     input: Any,
-    make: Callable[[WriteSession], Awaitable[Any]],
-) -> Any:
+    make: Callable[[WriteSession], Awaitable[TableT]],
+) -> TableT:
     """Makes a record in a transaction of its own, or finds the one made before under the key.
 
     Raises NotFound where that was deleted since, Conflict for another input under the key.
@@ -102,20 +102,26 @@ async def create_idempotently(
 
 @asynccontextmanager
 async def locked_row(
-    info: Info, table: type[Table], id: str, expected_version: int | None = None
-) -> AsyncIterator[tuple[WriteSession, Any]]:
+    info: Info, table: type[TableT], id: str, expected_version: int | None = None
+) -> AsyncIterator[tuple[WriteSession, TableT]]:
     """A transaction on one row that nobody else can change meanwhile.
 
     Raises NotFound for a row that is not there or not seen, Conflict for another version of it.
     """
     async with info.context.db.write(audit_context(info)) as session:
         record = await get_for_update(session, table, id_of_table(id, table))
-        if expected_version is not None and record.version != expected_version:
-            raise Conflict(f"It is at version {record.version} now; read it again and decide.")
+        if expected_version is not None:
+            _check_version(record, expected_version)
         yield session, record
 
 
-async def get_for_update(session: WriteSession, table: Any, id: UUID) -> Any:
+def _check_version(record: Any, expected: int) -> None:
+    """`record` is of a table with a `version`. Raises Conflict."""
+    if record.version != expected:
+        raise Conflict(f"It is at version {record.version} now; read it again and decide.")
+
+
+async def get_for_update(session: WriteSession, table: type[TableT], id: UUID) -> TableT:
     """The row with that id, locked. Raises NotFound."""
     statement = table.select().where(table.id == id).with_for_update(of=table)
     record = await session.record(table, statement)
@@ -129,7 +135,7 @@ def id_of_table(text: str, table: type[Table]) -> UUID:
     return parse_id(text, table)[1]
 
 
-async def _made_before(session: WriteSession, table: Any, id: UUID) -> Any:
+async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> TableT:
     """The row that was made under an idempotency key. Raises NotFound."""
     record = await session.record(table, table.select().where(table.id == id))
     if record is None:

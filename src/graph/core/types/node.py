@@ -73,7 +73,7 @@ def node(table: type[Table], access: Access, viewer_independent: bool = False) -
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        members = {"table": table, "columns": (table.id,)}  # type: ignore[attr-defined]  # every node has one
+        members = {"table": table, "columns": (table.id,)}
         by_id = type(f"{cls.__name__}ById", (One,), members)
         registered = NodeType(prefix, by_id, access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
