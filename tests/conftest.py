@@ -6,6 +6,8 @@ Workers of pytest-xdist share one server, because they name the same folder; eac
 import asyncio
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -32,6 +34,19 @@ SETTINGS = {
     "synchronous_commit": "off",
     "autovacuum": "off",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Uses a temporary folder for this run alone. Each run of pytest closes the folder that all
+    runs share to other users, and under root the server runs as another user."""
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="dreamnet-tests-")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Removes the folder unless a test failed. Workers of pytest-xdist leave it to their parent."""
+    if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
+        shutil.rmtree(session.config.option.basetemp, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
