@@ -1,58 +1,57 @@
 /**
- * Subscriptions that go on where they were, whatever interrupts them.
+ * Subscriptions that resume after an interruption.
  *
- * `resuming` wraps what subscribes, of whatever client and transport; what it returns is used in its
- * place. It subscribes anew after every interruption, with the newest cursor as the variable `after`,
- * for as long as nobody cancels. So the client itself must not connect again: it would send the
- * variables of the beginning. Subscriptions must select `kind` and `cursor` and declare `$after`.
+ * `resuming` wraps the subscribe function of any client and transport. After every interruption it
+ * subscribes again, with the last cursor as the variable `after`, until it is cancelled. The client
+ * itself must not reconnect: it would send the variables of the start. Subscriptions must select
+ * `kind` and `cursor` and declare `$after`.
  */
 
-/** What is asked for, with its variables; `after` among them is where to begin. */
+/** An operation with its variables; `after` is the cursor to start at. */
 export interface Payload {
   variables?: Record<string, unknown> | null | undefined;
 }
 
-/** A message as GraphQL has it. */
+/** A result of GraphQL. */
 export interface Result {
   data?: unknown;
   errors?: readonly unknown[] | undefined;
 }
 
-/** Where messages go. An `error` or `complete` is the last one. */
+/** Receives messages. `error` or `complete` is the last call. */
 export interface Sink<R> {
   next(result: R): void;
   error(error: unknown): void;
   complete(): void;
 }
 
-/** Subscribes a sink; what it returns cancels. */
+/** Subscribes a sink; returns a function that cancels. */
 export type Subscribe<P, R> = (payload: P, sink: Sink<R>) => () => void;
 
 export interface Options {
-  /** Breaks off a silent connection that several subscriptions share; all of them resume. */
+  /** Closes a silent connection that several subscriptions share; all of them resume. */
   hangUp?: () => void;
-  /** Told of each interruption, and in how many milliseconds the next attempt begins. */
+  /** Called at each interruption; `wait` is the delay of the next attempt in milliseconds. */
   interrupted?: (reason: unknown, wait: number) => void;
 }
 
-const SILENCE = 30_000; // milliseconds; there is a HEARTBEAT every 10 seconds
-const FIRST_WAIT = 500;
-const LONGEST_WAIT = 30_000;
-const REMEMBERED = 1_000; // cursors
-const PASSING = [
+const SILENCE_MS = 30_000; // there is a HEARTBEAT every 10 seconds
+const FIRST_WAIT_MS = 500;
+const MAX_WAIT_MS = 30_000;
+const MAX_CURSORS = 1_000;
+const TEMPORARY = [
   "SERVICE_UNAVAILABLE",
   "DATABASE_READ_ONLY",
   "RATE_LIMITED",
   "TIMEOUT",
   "INTERNAL_SERVER_ERROR",
-  "UNAUTHENTICATED", // the next attempt may come with another credential
+  "UNAUTHENTICATED", // the next attempt may have another credential
 ];
 
 /**
- * Subscribes as the function given does, and goes on after interruptions. RESET and SNAPSHOT are
- * passed on like all messages; what was passed on before is not, should the client repeat it. The
- * sink gets an `error` only for what would be refused again however often one asks: an array of
- * GraphQL errors. It never gets a `complete`: these subscriptions have no end of their own.
+ * Wraps `subscribe` so that it resumes after interruptions. Repeated messages are dropped; RESET and
+ * SNAPSHOT are passed on like all others. The sink gets an `error`, an array of GraphQL errors, only
+ * if every further attempt would be refused too. It never gets a `complete`.
  */
 export function resuming<P extends Payload, R extends Result>(
   subscribe: Subscribe<P, R>,
@@ -60,26 +59,27 @@ export function resuming<P extends Payload, R extends Result>(
 ): Subscribe<P, R> {
   return (payload, sink) => {
     let after = payload.variables?.["after"];
-    let attempt = 0; // what comes of an earlier one is not heard
+    let attempt = 0; // callbacks of earlier attempts are ignored
     let failures = 0; // since the last message
     let timer: ReturnType<typeof setTimeout> | undefined;
     let unsubscribe = () => {};
-    const passed = new Set<unknown>();
+    const delivered = new Set<unknown>(); // cursors
 
     function connect() {
-      const mine = ++attempt;
-      const hear = <T>(act: (value: T) => void) => (value: T) => void (mine === attempt && act(value));
+      const current = ++attempt;
+      const ifCurrent = <T>(call: (value: T) => void) => (value: T) =>
+        void (current === attempt && call(value));
       expectMessage();
-      const leave = subscribe(asked(), {
-        next: hear(take),
-        error: hear(fail),
-        complete: hear<void>(() => retry(new Error("The stream broke off."))),
+      const cancel = subscribe(withCursor(), {
+        next: ifCurrent(receive),
+        error: ifCurrent(fail),
+        complete: ifCurrent<void>(() => retry(new Error("The stream was interrupted."))),
       });
-      if (mine === attempt) unsubscribe = leave;
-      else leave();
+      if (current === attempt) unsubscribe = cancel;
+      else cancel();
     }
 
-    function asked(): P {
+    function withCursor(): P {
       if (after === undefined) return payload;
       return { ...payload, variables: { ...payload.variables, after } };
     }
@@ -93,7 +93,7 @@ export function resuming<P extends Payload, R extends Result>(
 
     function retry(reason: unknown) {
       stop();
-      const wait = Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures++);
+      const wait = Math.random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures++);
       timer = setTimeout(connect, wait);
       interrupted?.(reason, wait);
     }
@@ -101,9 +101,9 @@ export function resuming<P extends Payload, R extends Result>(
     function expectMessage() {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        retry(new Error(`Nothing was heard for ${SILENCE / 1000} seconds.`));
+        retry(new Error(`No message for ${SILENCE_MS / 1000} seconds.`));
         hangUp?.();
-      }, SILENCE);
+      }, SILENCE_MS);
     }
 
     function fail(error: unknown) {
@@ -112,21 +112,21 @@ export function resuming<P extends Payload, R extends Result>(
       sink.error(error);
     }
 
-    function take(result: R) {
+    function receive(result: R) {
       if (!result.data) return fail(result.errors ?? result);
       failures = 0;
       expectMessage();
       const { kind, cursor } = envelope(result);
-      if (kind === "RESET" || kind === "SNAPSHOT") passed.clear();
-      if (cursor !== after && passed.has(cursor)) return;
+      if (kind === "RESET" || kind === "SNAPSHOT") delivered.clear();
+      if (cursor !== after && delivered.has(cursor)) return;
       sink.next(result);
       if (typeof cursor === "string") remember(cursor);
     }
 
     function remember(cursor: string) {
       after = cursor;
-      passed.add(cursor);
-      if (passed.size > REMEMBERED) passed.delete(passed.values().next().value);
+      delivered.add(cursor);
+      if (delivered.size > MAX_CURSORS) delivered.delete(delivered.values().next().value);
     }
 
     connect();
@@ -134,14 +134,14 @@ export function resuming<P extends Payload, R extends Result>(
   };
 }
 
-/** What every message of a subscription tells of itself, under its only root field. */
+/** `kind` and `cursor` of a message, under its only root field. */
 function envelope(result: Result): { kind?: unknown; cursor?: unknown } {
   const [update] = Object.values((result.data ?? {}) as Record<string, object | null>);
   return update ?? {};
 }
 
-/** Whether it is the operation that is at fault. */
+/** True if the operation itself is refused, so that a retry cannot help. */
 function isFinal(error: unknown): boolean {
   const codes = Array.isArray(error) ? error.map((each) => each?.extensions?.code) : [];
-  return codes.length > 0 && !codes.some((code) => PASSING.includes(code));
+  return codes.length > 0 && !codes.some((code) => TEMPORARY.includes(code));
 }

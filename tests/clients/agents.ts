@@ -1,4 +1,4 @@
-// The state of all agents, as the messages of `agentStatus` make it.
+// A copy of the state of all agents, from the messages of `agentStatus`.
 export const STATUS = `subscription Status($after: String) {
   agentStatus(after: $after) { kind cursor agents { key status } removedKeys skipped }
 }`;

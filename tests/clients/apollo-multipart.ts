@@ -11,7 +11,7 @@ import { Observable } from "rxjs";
 import { resuming } from "../../web/resume.ts";
 import { HISTORY, type History, type Show } from "./history.ts";
 
-/** Lets subscriptions over HTTP go on where they were. */
+/** Resumes subscriptions over HTTP. */
 const resumingLink = new ApolloLink((operation, forward) => {
   if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation);
   const subscribe = resuming<ApolloLink.Operation, ApolloLink.Result>(({ variables }, sink) => {

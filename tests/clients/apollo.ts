@@ -12,7 +12,7 @@ export function connect(host: string, key: () => string): ApolloClient {
     connectionParams: () => ({ authorization: authorization() }),
     connectionAckWaitTimeout: 10_000,
     keepAlive: 10_000,
-    retryAttempts: 0, // `resuming` connects again
+    retryAttempts: 0, // `resuming` reconnects
   });
   const subscribe = resuming(socket.subscribe, { hangUp: socket.terminate });
   const http = new HttpLink({ uri: `http://${host}/graphql`, headers: { authorization: authorization() } });

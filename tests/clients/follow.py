@@ -1,4 +1,4 @@
-"""Every report of agents, with nothing missing after an interruption: gql in Python."""
+"""All agent reports, resumed after interruptions: gql in Python."""
 
 import asyncio
 import random
@@ -25,14 +25,14 @@ def connect(host: str, key: str) -> Client:
     transport = WebsocketsTransport(
         url=f"ws://{host}/graphql",
         init_payload={"authorization": f"Bearer {key}"},
-        keep_alive_timeout=30,  # seconds of silence; a HEARTBEAT comes every 10
+        keep_alive_timeout=30,  # seconds without a message; a HEARTBEAT comes every 10
         close_timeout=1,
     )
     return Client(transport=transport)
 
 
 async def follow(host: str, key: str, after: str | None = None) -> AsyncIterator[Any]:
-    """The messages of the stream, for ever. Raises TransportQueryError where it is refused."""
+    """Yield messages without end. Raises TransportQueryError if the operation is refused."""
     failures = 0
     while True:
         request = gql(HISTORY)
@@ -47,7 +47,7 @@ async def follow(host: str, key: str, after: str | None = None) -> AsyncIterator
             if not PASSING & {error["extensions"]["code"] for error in refused.errors or []}:
                 raise
         except (TransportError, OSError, TimeoutError):
-            pass  # the gateway is away, or the connection broke
+            pass  # the gateway is down, or the connection broke
         wait = random.uniform(0, min(30, 0.5 * 2 ** min(failures, 6)))  # noqa: S311  no secret
         await asyncio.sleep(wait)
         failures += 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every report of agents, one message per line: sh follow.sh HOST:PORT, with a key in DREAMNET_KEY.
+# All agent reports, one message per line: sh follow.sh HOST:PORT, with a key in DREAMNET_KEY.
 query='subscription { agentHistory { kind cursor reports { id agentKey status } } }'
 last=$(mktemp)
 trap 'rm -f "$last"' EXIT

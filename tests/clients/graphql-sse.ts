@@ -6,7 +6,7 @@ export function connect(host: string, key: () => string): Client {
   return createClient({
     url: `http://${host}/graphql`,
     headers: () => ({ authorization: `Bearer ${key()}` }),
-    retryAttempts: 0, // `resuming` connects again
+    retryAttempts: 0, // `resuming` reconnects
   });
 }
 

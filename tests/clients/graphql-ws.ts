@@ -5,10 +5,10 @@ import { HISTORY, type History, type Show } from "./history.ts";
 export function connect(host: string, key: () => string): Client {
   return createClient({
     url: `ws://${host}/graphql`,
-    connectionParams: () => ({ authorization: `Bearer ${key()}` }), // asked for with every connection
+    connectionParams: () => ({ authorization: `Bearer ${key()}` }), // called for each connection
     connectionAckWaitTimeout: 10_000,
     keepAlive: 10_000,
-    retryAttempts: 0, // `resuming` connects again
+    retryAttempts: 0, // `resuming` reconnects
   });
 }
 

@@ -1,4 +1,4 @@
-// What the examples follow: every report of agents.
+// The subscription of the examples: all agent reports.
 export const HISTORY = `subscription History($after: String) {
   agentHistory(after: $after) { kind cursor reports { id agentKey status } }
 }`;
@@ -11,5 +11,5 @@ export interface History {
   };
 }
 
-/** Gets each message of the stream. */
+/** Called with each message. */
 export type Show = (update: History["agentHistory"]) => void;

@@ -18,7 +18,7 @@ export function follow(client: Client, show: Show): () => void {
       client.subscription<History>(HISTORY, variables ?? {}).subscribe((result) => {
         const { graphQLErrors = [] } = result.error ?? {};
         if (graphQLErrors.length) sink.error(graphQLErrors);
-        else if (result.error || !result.hasNext) sink.complete(); // it broke off
+        else if (result.error || !result.hasNext) sink.complete(); // interrupted
         else sink.next(result);
       }).unsubscribe,
   );

@@ -10,7 +10,7 @@ export function connect(host: string, key: () => string): Client {
     connectionParams: () => ({ authorization: authorization() }),
     connectionAckWaitTimeout: 10_000,
     keepAlive: 10_000,
-    retryAttempts: 0, // `resuming` connects again
+    retryAttempts: 0, // `resuming` reconnects
   });
   const subscribe = resuming(socket.subscribe, { hangUp: socket.terminate });
   return new Client({
