@@ -61,7 +61,7 @@ CATEGORY = _without_secret(validation.string(100))
 
 
 class ConfigKind(StrEnum):
-    """Whether an entry holds a value, or only the name of where a secret is kept."""
+    """Whether a setting holds a value or refers to a secret."""
 
     PLAIN = "PLAIN"
     SECRET_REFERENCE = "SECRET_REFERENCE"  # noqa: S105  the name of a kind, not a secret
@@ -248,7 +248,7 @@ async def before(session: WriteSession, key: str, expected_version: int | None) 
     if found is None:
         raise NotFound
     if found.version != expected_version:
-        raise Conflict(f"It is at version {found.version} now; read it again and decide.")
+        raise Conflict(f"The current version is {found.version}. Read it again before retrying.")
     return found
 
 

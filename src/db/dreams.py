@@ -39,7 +39,7 @@ from db.core.values import validation
 
 
 class DreamCategory(StrEnum):
-    """The kind of ability a dream asks for."""
+    """The ability that a dream asks for."""
 
     CODING = "CODING"
     REASONING = "REASONING"
@@ -53,7 +53,7 @@ class DreamCategory(StrEnum):
 
 
 class DreamStatus(StrEnum):
-    """Where a dream is in its life."""
+    """The status of a dream."""
 
     DRAFT = "DRAFT"
     ACTIVE = "ACTIVE"

@@ -21,7 +21,7 @@ from db.core.values import validation
 
 
 class EventSeverity(StrEnum):
-    """How much an event matters."""
+    """The severity of an event."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -31,7 +31,7 @@ class EventSeverity(StrEnum):
 
 
 class EventGroup(StrEnum):
-    """What events may be counted by."""
+    """Fields by which event counts can be grouped."""
 
     EVENT_TYPE = "EVENT_TYPE"
     SOURCE = "SOURCE"

@@ -20,7 +20,7 @@ from db.core.values.wallet import WALLET
 
 
 class Role(StrEnum):
-    """What a user may do."""
+    """Roles of users, each with the rights of those before it."""
 
     MEMBER = "MEMBER"
     OPERATOR = "OPERATOR"

@@ -1,4 +1,4 @@
-"""AI models: what tests are run against, what they cost, and how they do."""
+"""AI models: the models that tests run against, their prices and statistics."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -41,17 +41,19 @@ TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 
 # Values
 
-AVERAGE_SCORE = "Mean score of the scored tests, 0 to 100, lower is better; null without any."
-AVERAGE_CONFIDENCE = "Mean confidence of the judges, 0 to 100; null if no test has one."
-AVERAGE_DURATION = "Mean duration of the completed tests in milliseconds; null if none has one."
-TEST_COUNT = "Number of completed tests, scored or not."
-SCORED_TEST_COUNT = "Number of completed tests that have a score."
-TOTAL_COST = "Cost of the completed tests in US dollars; null if none has one."
+AVERAGE_SCORE = (
+    "Mean score of the scored tests, 0 to 100, lower is better. Null without scored tests."
+)
+AVERAGE_CONFIDENCE = "Mean confidence of the judges, 0 to 100. Null if no test has one."
+AVERAGE_DURATION = "Mean duration of the completed tests in milliseconds. Null if no test has one."
+TEST_COUNT = "Number of completed tests, with or without a score."
+SCORED_TEST_COUNT = "Number of completed tests with a score."
+TOTAL_COST = "Total cost in US dollars of the completed tests. Null if no test has one."
 
 
 @value
 class ModelStatistics:
-    """The completed tests of one model in a span of time, whether they were scored or not."""
+    """Statistics of the completed tests of one model within a time range."""
 
     average_impossibility: float | None = field(AVERAGE_SCORE)
     average_confidence: float | None = field(AVERAGE_CONFIDENCE)
@@ -93,30 +95,34 @@ class StatisticsByModel(Loader):
 
 @node(db.ai_models.AiModel, access=PUBLIC)
 class AiModel(Node):
-    """One AI model of one provider. Prices are in US dollars per 1,000 tokens."""
+    """An AI model of a provider. Prices are in US dollars per 1,000 tokens."""
 
-    provider: str = field("Who serves the model, in lower case; new ones may appear any time.")
-    name: str = field("Name of the model at its provider; unique there.")
-    display_name: str = field("Name of the model for people.")
-    max_tokens: BigInt | None = field("Longest answer in tokens; null when unknown.")
+    provider: str = field(
+        "Provider of the model, in lower case. New providers may appear at any time."
+    )
+    name: str = field("Name of the model, unique for its provider.")
+    display_name: str = field("Display name of the model.")
+    max_tokens: BigInt | None = field("Maximum length of a response in tokens. Null if unknown.")
     cost_per_1k_tokens: Decimal | None = field(
-        "Mean of input and output price; null when either is unknown.", name="costPer1kTokens"
+        "Mean of input and output price. Null if either is unknown.", name="costPer1kTokens"
     )
     input_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 tokens of prompt; null when unknown.", name="inputCostPer1kTokens"
+        "Price of 1,000 input tokens. Null if unknown.", name="inputCostPer1kTokens"
     )
     output_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 tokens of answer; null when unknown.", name="outputCostPer1kTokens"
+        "Price of 1,000 output tokens. Null if unknown.", name="outputCostPer1kTokens"
     )
-    is_active: bool | None = field("Whether it can still be called; null when nobody said.")
-    capabilities: list[str] = field("What it can do, for example `VISION`.")
-    created_at: datetime = field("When it was registered.")
-    updated_at: datetime = field("When it was last changed.")
+    is_active: bool | None = field("Whether the model can still be called. Null if unknown.")
+    capabilities: list[str] = field("Capabilities of the model, for example `VISION`.")
+    created_at: datetime = field("When the model was created.")
+    updated_at: datetime = field("When the model was last updated.")
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
-        AiTestsByModel, "provider", "name", description="Its tests.", access=TESTS
+        AiTestsByModel, "provider", "name", description="Tests of this model.", access=TESTS
     )
 
-    @field("How it did in its completed tests; all time by default.", cost=10, reveals=TIMES)
+    @field(
+        "Statistics of the model's completed tests. All time by default.", cost=10, reveals=TIMES
+    )
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, await time_range(info, from_, to))
         return await loader.load((self.provider, self.name))
@@ -129,60 +135,65 @@ MODEL = key_of(db.ai_models.AiModel)
 
 @filters(db.ai_models.LISTING)
 class AiModelFilter:
-    """Conditions on AI models; all given must hold."""
+    """Filter conditions on AI models. All given conditions must hold."""
 
 
 @orders(db.ai_models.LISTING)
 class AiModelOrder:
-    """Order of AI models."""
+    """Sort order for AI models."""
 
 
 @checked(db.ai_models.AiModel)
 @input_type
 class RegisterAiModelInput:
-    """A model that can be called from now on. Prices are in US dollars per 1,000 tokens."""
+    """The input fields to register an AI model. Prices are in US dollars per 1,000 tokens."""
 
-    provider: str = field("Who serves the model.")
+    provider: str = field("Provider of the model.")
     name: str = field("Name of the model at its provider.")
-    display_name: Maybe[str | None] = field("Name of the model for people; its name if left out.")
-    max_tokens: BigInt | None = field("Longest answer in tokens, at most 10^12.", default=UNSET)
+    display_name: Maybe[str | None] = field("Display name of the model; its name if omitted.")
+    max_tokens: BigInt | None = field(
+        "Maximum length of a response in tokens, at most 10^12.", default=UNSET
+    )
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
-        "Price by which costs are derived; the mean of the other two if left out.",
+        "Price from which costs are derived. The mean of input and output price if omitted.",
         name="costPer1kTokens",
     )
     input_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 tokens of prompt.", default=UNSET, name="inputCostPer1kTokens"
+        "Price of 1,000 input tokens.", default=UNSET, name="inputCostPer1kTokens"
     )
     output_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 tokens of answer.", default=UNSET, name="outputCostPer1kTokens"
+        "Price of 1,000 output tokens.", default=UNSET, name="outputCostPer1kTokens"
     )
-    capabilities: list[str] = field("What it can do, for example `VISION`.", default_factory=list)
+    capabilities: list[str] = field(
+        "Capabilities of the model, for example `VISION`.", default_factory=list
+    )
     idempotency_key: str | None = idempotency_key()
 
 
 @checked(db.ai_models.AiModel)
 @input_type
 class RepriceAiModelInput:
-    """New prices of a model in US dollars per 1,000 tokens; what is left out stays as it is."""
+    """The input fields to change the prices of an AI model, in US dollars per 1,000 tokens. Omitted
+    prices stay unchanged."""
 
-    id: strawberry.ID = field("The model.", check=MODEL)
+    id: strawberry.ID = field("ID of the model.", check=MODEL)
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
-        "Price by which costs are derived; the mean of the other two if left out.",
+        "Price from which costs are derived. The mean of input and output price if omitted.",
         name="costPer1kTokens",
     )
     input_cost_per_1k_tokens: Maybe[Decimal | None] = field(
-        "Price of 1,000 tokens of prompt.", name="inputCostPer1kTokens"
+        "Price of 1,000 input tokens.", name="inputCostPer1kTokens"
     )
     output_cost_per_1k_tokens: Maybe[Decimal | None] = field(
-        "Price of 1,000 tokens of answer.", name="outputCostPer1kTokens"
+        "Price of 1,000 output tokens.", name="outputCostPer1kTokens"
     )
 
 
 @input_type
 class AiModelInput:
-    """A registered model."""
+    """The input fields to identify an AI model."""
 
-    id: strawberry.ID = field("The model.", check=MODEL)
+    id: strawberry.ID = field("ID of the model.", check=MODEL)
 
 
 # Results
@@ -201,13 +212,13 @@ class Queries:
         db.ai_models.LISTING, "AI models, newest first.", PUBLIC
     )
 
-    @field("The AI model with that id; null if there is none.", PUBLIC)
+    @field("The AI model with this ID, or null if it does not exist.", PUBLIC)
     async def ai_model(self, info: Info, id: IdOf) -> AiModel | None:
         return await load(info, id, db.ai_models.AiModel)
 
 
 def activating(description: str, is_active: bool) -> Any:
-    """A mutation that says whether a model can be called."""
+    """A mutation that marks a model as active or retired."""
 
     async def resolve(info: Info, input: Input[AiModelInput]) -> Any:
         async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
@@ -218,10 +229,10 @@ def activating(description: str, is_active: bool) -> Any:
 
 @strawberry.type
 class Mutations:
-    retire_ai_model = activating("Say that a model can no longer be called.", False)
-    revive_ai_model = activating("Say that a model can be called again.", True)
+    retire_ai_model = activating("Mark a model as no longer available.", False)
+    revive_ai_model = activating("Mark a model as available again.", True)
 
-    @field("Add a model that can be called.", WRITE, graphql_type=RegisterAiModelResult)
+    @field("Register a model.", WRITE, graphql_type=RegisterAiModelResult)
     async def register_ai_model(self, info: Info, input: Input[RegisterAiModelInput]) -> Any:
         model = provided_fields(input)
         return await create_idempotently(
@@ -229,7 +240,7 @@ class Mutations:
         )
 
     @field(
-        "Change what a model costs; costs of tests so far stay as they are.",
+        "Change the prices of a model. Costs of existing tests stay unchanged.",
         WRITE,
         graphql_type=RepriceAiModelResult,
     )

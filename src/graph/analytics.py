@@ -1,4 +1,4 @@
-"""Analytics: what users did, one by one and counted."""
+"""Analytics: actions of users, listed and counted."""
 
 from datetime import datetime
 from typing import Any
@@ -43,26 +43,26 @@ READ = scope("actions:read")
 
 @node(db.analytics.UserAction, access=READ)
 class UserAction(Node):
-    """Something a user did in a front end."""
+    """An action of a user in a front end."""
 
-    action: str = field("What was done, for example `page_viewed`.")
-    page: str | None = field("Path of the page where it was done; null when on none.")
-    session_id: str | None = field("The visit it belongs to, as the front end names it.")
-    timestamp: datetime = field("When it was done.")
-    metadata: JSON = field("What else the front end knows of it.")
+    action: str = field("Name of the action, for example `page_viewed`.")
+    page: str | None = field("Path of the page. Null if the action was not on a page.")
+    session_id: str | None = field("Session of the action, as the front end names it.")
+    timestamp: datetime = field("When the action happened.")
+    metadata: JSON = field("Additional data of the front end.")
     user: User | None = related(
-        UserById, "user_id", description="Who did it; null for visitors that did not sign in."
+        UserById, "user_id", description="The user who acted. Null for anonymous visitors."
     )
 
 
 @value
 class UserActionCount:
-    """How often one action was done on one page in a span of time."""
+    """Number of times an action happened on a page within a time range."""
 
-    action: str = field("What was done.")
-    page: str | None = field("Path of the page; null when on none.")
-    count: BigInt = field("How often it was done.")
-    user_count: int = field("Number of users that did it, without visitors that did not sign in.")
+    action: str = field("Name of the action.")
+    page: str | None = field("Path of the page. Null for actions that were not on a page.")
+    count: BigInt = field("Number of times the action happened.")
+    user_count: int = field("Number of distinct users, without anonymous visitors.")
 
 
 # Inputs
@@ -70,36 +70,38 @@ class UserActionCount:
 
 @filters(db.analytics.LISTING)
 class UserActionFilter:
-    """Conditions on what users did; all given must hold."""
+    """Filter conditions on user actions. All given conditions must hold."""
 
 
 @orders(db.analytics.LISTING)
 class UserActionOrder:
-    """Order of what users did."""
+    """Sort order for user actions."""
 
 
 @checked(db.analytics.UserAction)
 @ingest_input
 class TrackUserActionInput:
-    """Something a user did in a front end."""
+    """An action of a user in a front end."""
 
-    action: str = field("What was done, for example `page_viewed`.")
-    page: str | None = field("Path of the page where it was done.", default=UNSET)
-    session_id: str | None = field("The visit it belongs to.", default=UNSET)
-    metadata: JSON | None = field("What else the front end knows of it.", default=UNSET)
+    action: str = field("Name of the action, for example `page_viewed`.")
+    page: str | None = field("Path of the page.", default=UNSET)
+    session_id: str | None = field(
+        "Session of the action, as the front end names it.", default=UNSET
+    )
+    metadata: JSON | None = field("Additional data of the front end.", default=UNSET)
     user_id: strawberry.ID | None = field(
-        "Id of the user who did it, you by default; null for a visitor that did not sign in. "
-        "Only operators may name others than themselves.",
+        "ID of the user who acted. The viewer if omitted, null for an anonymous visitor. Only "
+        "operators may set another user.",
         check=USER,
         default=UNSET,
     )
-    timestamp: datetime | None = field(f"When it was done. {TIME}", default=UNSET)
+    timestamp: datetime | None = field(f"When the action happened. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
 @ingest_input
 class TrackUserActionsInput:
-    """What users did, stored as far as each action is acceptable."""
+    """The input fields to track several user actions. Each is stored or rejected on its own."""
 
     actions: list[TrackUserActionInput] = batch("The actions.")
     idempotency_key: str | None = batch_key()
@@ -125,14 +127,15 @@ def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
 
 
 def _who(info: Info, given: Any) -> UUID | None:
-    """Who did it. Raises Forbidden for somebody else, unless one may speak for others."""
+    """The user of an action. Raises Forbidden for another user unless the caller may act for
+    others."""
     principal = info.context.principal
     if "userId" not in given:
         return principal.user_id
     id = given["userId"]
     user = None if id is None else parse_id(id, db.users.User, "user_id")[1]
     if user != principal.user_id and not principal.may(FOR_OTHERS):
-        raise NotAllowed("You may only tell what you did yourself.")
+        raise NotAllowed("You can only track your own actions; omit userId.")
     return user
 
 
@@ -146,15 +149,15 @@ ACTIONS = IngestMutation(
 @strawberry.type
 class Queries:
     user_actions: Connection[UserAction] = listed(
-        db.analytics.LISTING, "What users did, newest first.", READ
+        db.analytics.LISTING, "Actions of users, newest first.", READ
     )
 
-    @field("The action with that id; null if there is none.", READ)
+    @field("The user action with this ID, or null if it does not exist.", READ)
     async def user_action(self, info: Info, id: IdOf) -> UserAction | None:
         return await load(info, id, db.analytics.UserAction)
 
     @field(
-        "Actions by page, those done most often first; the last 24 hours by default.",
+        "Number of actions by page, most frequent first. The last 24 hours by default.",
         READ,
         cost=100,
         reveals=reveals_time(db.analytics.UserAction.timestamp),
@@ -168,13 +171,13 @@ class Queries:
 @strawberry.type
 class Mutations:
     @field(
-        "Tell what a user did; it becomes a `user_action` event as well.",
+        "Track an action of a user. Also logs a `user_action` event.",
         WRITE,
         graphql_type=TrackUserActionResult,
     )
     async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Any:
         return await ACTIONS.one(info, input)
 
-    @field("Tell what users did, many actions at once.", WRITE, graphql_type=TrackUserActionsResult)
+    @field("Track several actions of users.", WRITE, graphql_type=TrackUserActionsResult)
     async def track_user_actions(self, info: Info, input: Input[TrackUserActionsInput]) -> Any:
         return await ACTIONS.many(info, input, "actions")

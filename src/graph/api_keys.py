@@ -1,4 +1,4 @@
-"""API keys: what services sign in with. A secret is shown in the answer that makes it, only."""
+"""API keys: credentials of services. The secret is only in the response that creates it."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -45,26 +45,29 @@ class ApiKeyById(One):
 
 @node(db.api_keys.ApiKey, access=MEMBER)
 class ApiKey(Node):
-    """What a service signs in with, as its user. The secret itself is not stored."""
+    """A credential of a service, which acts as its user. The secret itself is not stored."""
 
-    service: str = field("What uses it.")
-    prefix: str = field("The eight characters that name it; they stand in the key itself.")
+    service: str = field("Name of the service that uses the key.")
+    prefix: str = field("Eight characters of the key that identify it.")
     scopes: list[str] = field(
-        "Limits to the rights of its user, like `agents:write`; empty for a key without limits."
+        "Scopes that limit the key, for example `agents:write`. Empty for a key without limits."
     )
     max_role: Role | None = field(
-        "The highest role it acts with, that of its maker; null for the role of its user."
+        "The highest role that the key acts with: the role of its creator. Null for the role of "
+        "its user."
     )
-    last_used_at: datetime | None = field("When it was used last, to the minute; null if never.")
-    expires_at: datetime | None = field("When it ends by itself; null if never.")
-    revoked_at: datetime | None = field("When it was ended for good; null while it was not.")
-    created_at: datetime = field("When it was made.")
-    user: User | None = related(UserById, "user_id", description="The user it acts as.")
+    last_used_at: datetime | None = field(
+        "When the key was last used, to the minute. Null if never."
+    )
+    expires_at: datetime | None = field("When the key expires. Null if never.")
+    revoked_at: datetime | None = field("When the key was revoked. Null if it was not.")
+    created_at: datetime = field("When the key was created.")
+    user: User | None = related(UserById, "user_id", description="The user that the key acts as.")
     created_by: Annotated["ApiKey", strawberry.lazy("graph.api_keys")] | None = related(
         ApiKeyById,
         "created_by_key_id",
-        description="The key it was made with, and is revoked with; null when it was not made with "
-        "a key, or with one of another user.",
+        description="The key that created this one. Revoking it revokes this key too. Null if the "
+        "key was not created with a key, or with one of another user.",
     )
 
 
@@ -72,37 +75,40 @@ class ApiKey(Node):
 
 KEY = key_of(db.api_keys.ApiKey)
 MAX_OVERLAP = 168  # hours
-EVERYBODYS = Argument("everybodys", bool, "Also those of other users; for administrators.", VALUE)
+EVERYBODYS = Argument(
+    "everybodys", bool, "Include the keys of other users. Requires the role ADMIN.", VALUE
+)
 
 
 @filters(db.api_keys.LISTING)
 class ApiKeyFilter:
-    """Conditions on API keys; all given must hold."""
+    """Filter conditions on API keys. All given conditions must hold."""
 
 
 @orders(db.api_keys.LISTING)
 class ApiKeyOrder:
-    """Order of API keys."""
+    """Sort order for API keys."""
 
 
 @checked(db.api_keys.ApiKey)
 @input_type
 class CreateApiKeyInput:
-    """A new key."""
+    """The input fields to create an API key."""
 
-    service: str = field("The program that uses it.")
+    service: str = field("Name of the service that uses the key.")
     scopes: list[str] = field(
-        "Limits to the rights of its user, like `agents:write`; without any it has all of them, up "
-        "to the role of the viewer.",
+        "Scopes that limit the key, for example `agents:write`. Without scopes, the key has all "
+        "rights of its user, up to the role of the viewer.",
         default_factory=list,
     )
     expires_at: datetime | None = field(
-        "When it expires; if left out never, or with the key it is made with. It cannot expire "
-        "later than that key.",
+        "When the key expires. If omitted, never, or together with the key that creates it. It "
+        "cannot be later than the expiry of that key.",
         default=UNSET,
     )
     user_id: strawberry.ID | None = field(
-        "Whom it acts as, for administrators; the viewer if left out.",
+        "ID of the user that the key acts as; the viewer if omitted. Other users require the role "
+        "ADMIN.",
         check=USER,
         default=UNSET,
     )
@@ -110,11 +116,11 @@ class CreateApiKeyInput:
 
 @input_type
 class RotateApiKeyInput:
-    """A key to be replaced."""
+    """The input fields to rotate an API key."""
 
-    id: strawberry.ID = field("The key.", check=KEY)
+    id: strawberry.ID = field("ID of the API key.", check=KEY)
     overlap_hours: int = field(
-        f"How many hours it stays valid, 0 to {MAX_OVERLAP}.",
+        f"Hours that the old key stays valid, 0 to {MAX_OVERLAP}.",
         check=validation.within(0, MAX_OVERLAP),
         default=24,
     )
@@ -122,9 +128,9 @@ class RotateApiKeyInput:
 
 @input_type
 class RevokeApiKeyInput:
-    """A key to be ended for good."""
+    """The input fields to revoke an API key."""
 
-    id: strawberry.ID = field("The key.", check=KEY)
+    id: strawberry.ID = field("ID of the API key.", check=KEY)
 
 
 # Results
@@ -132,10 +138,10 @@ class RevokeApiKeyInput:
 
 @value
 class ApiKeyCreated:
-    """A new key, to be written down now."""
+    """A new API key with its secret."""
 
-    api_key: ApiKey = field("What is stored of it.")
-    secret: str = field("The whole key: it is shown this once, and cannot be found out again.")
+    api_key: ApiKey = field("The stored API key.")
+    secret: str = field("The complete key. It is shown only once and cannot be retrieved later.")
 
 
 CREATED = (ApiKeyCreated, NotFound, Forbidden, Invalid, Conflict)
@@ -147,17 +153,18 @@ RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 
 
 def whose(info: Info, everybodys: bool | None) -> Any:
-    """The condition on the keys that are listed. Raises Forbidden."""
+    """The condition on the listed keys. Raises Forbidden."""
     who = info.context.principal
     if not everybodys:
         return db.api_keys.of_user(who.user_id)
     if not who.may(ADMIN):
-        raise errors.Forbidden("Only an administrator sees the keys of others.")
+        raise errors.Forbidden(
+            "Only an administrator can list the keys of other users; omit everybodys."
+        )
     return []
 
 
 def may_give(info: Info, scopes: Collection[str]) -> None:
-    """Raises Forbidden for scopes that need a higher role than the viewer's."""
     role = info.context.principal.role
     if role and (beyond := db.scopes.beyond(role, scopes)):
         needed = db.scopes.SCOPES[beyond[0]].role
@@ -165,24 +172,23 @@ def may_give(info: Info, scopes: Collection[str]) -> None:
 
 
 def user_of(info: Info, user_id: str | None) -> Any:
-    """Whom a new key acts as. Raises Forbidden, Invalid."""
+    """The user that a new key acts as. Raises Forbidden, Invalid."""
     who = info.context.principal
     if user_id is not None and not who.may(ADMIN):
-        raise errors.Forbidden("Only an administrator makes keys of others.")
+        raise errors.Forbidden("Only an administrator can create keys of other users; omit userId.")
     if user_id is None and who.user_id is None:
-        raise errors.Invalid("Say whom the key acts as.", "userId")
+        raise errors.Invalid("Set userId to the user that the key acts as.", "userId")
     return who.user_id if user_id is None else id_of_table(user_id, db.users.User)
 
 
 def minted(info: Info) -> ApiKeyCodec:
-    """What keys are made with. Raises Unavailable where nothing is set up for it."""
+    """Raises Unavailable if the gateway has no pepper for API keys."""
     if info.context.api_key_codec is None:
-        raise errors.Unavailable("This gateway makes no keys.")
+        raise errors.Unavailable("This gateway cannot create API keys: it has no pepper.")
     return info.context.api_key_codec()
 
 
 def visible(made: NewKey) -> ApiKeyCreated:
-    """The answer that holds the secret."""
     return ApiKeyCreated(api_key=made.record, secret=made.text)
 
 
@@ -200,7 +206,7 @@ class Queries:
 @strawberry.type
 class Mutations:
     @field(
-        "Make a key. It is not safe to send again: each time makes another.",
+        "Create an API key. Not safe to retry: each call creates another key.",
         MEMBER,
         graphql_type=CreateApiKeyResult,
     )
@@ -213,8 +219,8 @@ class Mutations:
             return visible(await db.api_keys.create(session, minted(info), expires_at=until, **of))
 
     @field(
-        "Make a key in place of another, which stays valid for a while. Keys made with that one "
-        "are not changed.",
+        "Replace an API key with a new one. The old key stays valid for some hours. Keys that "
+        "were created with it do not change.",
         MEMBER,
         graphql_type=RotateApiKeyResult,
     )
@@ -230,7 +236,8 @@ class Mutations:
             return visible(made)
 
     @field(
-        "Revoke a key and all keys made with it: every gateway refuses them within five seconds.",
+        "Revoke an API key and all keys that were created with it. Every gateway rejects them "
+        "within five seconds.",
         MEMBER,
         graphql_type=RevokeApiKeyResult,
     )

@@ -1,4 +1,4 @@
-"""Metrics: numbers measured over time, one by one and taken together."""
+"""Metrics: measured values over time, listed and summarised."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -39,35 +39,35 @@ TIMES = reveals_time(db.metrics.Metric.timestamp)
 
 @node(db.metrics.Metric, access=READ)
 class Metric(Node):
-    """One measured value of one series."""
+    """A measured value of a series."""
 
     metric_name: str = field("Name of the series.")
-    value: float = field("What was measured, in `unit`.")
-    unit: str | None = field("Unit of the value, for example `ms`; null when nobody said.")
-    tags: JSON = field("What else is known of the measurement, for example the host.")
-    timestamp: datetime = field("When it was measured.")
+    value: float = field("Measured value, in `unit`.")
+    unit: str | None = field("Unit of the value, for example `ms`. Null if unknown.")
+    tags: JSON = field("Tags of the measurement, for example the host.")
+    timestamp: datetime = field("When the value was measured.")
 
 
 @value
 class MetricSummary:
-    """The values of one series in a span of time, taken together."""
+    """Summary of a series within a time range."""
 
     metric_name: str = field("Name of the series.")
-    unit: str | None = field("Unit of those values that have one; null when they differ.")
+    unit: str | None = field("Unit of the values that have one. Null if they differ.")
     average: float = field("Mean value.")
     minimum: float = field("Lowest value.")
     maximum: float = field("Highest value.")
     count: BigInt = field("Number of values.")
-    p95: float = field("95th percentile, interpolated between the two values next to it.")
-    first_timestamp: datetime = field("When the first of them was measured.")
-    last_timestamp: datetime = field("When the last of them was measured.")
+    p95: float = field("95th percentile, interpolated between adjacent values.")
+    first_timestamp: datetime = field("When the first value was measured.")
+    last_timestamp: datetime = field("When the last value was measured.")
 
 
 @value
 class MetricPoint:
-    """The values of one series in one stretch of time, taken together."""
+    """Summary of a series within one bucket of time."""
 
-    bucket: datetime = field("Start of the stretch, in UTC.")
+    bucket: datetime = field("Start of the bucket, in UTC.")
     average: float = field("Mean value.")
     minimum: float = field("Lowest value.")
     maximum: float = field("Highest value.")
@@ -80,38 +80,40 @@ NAME = validation.string(300, 0)
 Name = Annotated[str, argument("Name of the series.", NAME)]
 Names = Annotated[
     list[str] | None,
-    argument("Only series of these names; otherwise all.", validation.each(1_000, NAME)),
+    argument(
+        "Return only series with these names; all series if omitted.", validation.each(1_000, NAME)
+    ),
 ]
 
 
 @filters(db.metrics.LISTING)
 class MetricFilter:
-    """Conditions on measured values; all given must hold."""
+    """Filter conditions on measured values. All given conditions must hold."""
 
 
 @orders(db.metrics.LISTING)
 class MetricOrder:
-    """Order of measured values."""
+    """Sort order for measured values."""
 
 
 @checked(db.metrics.Metric)
 @ingest_input
 class RecordMetricInput:
-    """One measured value of one series."""
+    """A measured value of a series."""
 
     metric_name: str = field("Name of the series.")
     value: Number = field(
-        "What was measured, in `unit`: less than 10^9 either way, rounded half up to six decimals."
+        "Measured value in `unit`, below 10^9 in magnitude, rounded half up to six decimals."
     )
     unit: str | None = field("Unit of the value, for example `ms`.", default=UNSET)
-    tags: JSON | None = field("What else is known of the measurement.", default=UNSET)
-    timestamp: datetime | None = field(f"When it was measured. {TIME}", default=UNSET)
+    tags: JSON | None = field("Tags of the measurement, for example the host.", default=UNSET)
+    timestamp: datetime | None = field(f"When the value was measured. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
 @ingest_input
 class RecordMetricsInput:
-    """Measured values, stored as far as each is acceptable."""
+    """The input fields to record several values. Each value is stored or rejected on its own."""
 
     metrics: list[RecordMetricInput] = batch("The values.")
     idempotency_key: str | None = batch_key()
@@ -146,12 +148,12 @@ METRICS = IngestMutation(
 class Queries:
     metrics: Connection[Metric] = listed(db.metrics.LISTING, "Measured values, newest first.", READ)
 
-    @field("The measured value with that id; null if there is none.", READ)
+    @field("The measured value with this ID, or null if it does not exist.", READ)
     async def metric(self, info: Info, id: IdOf) -> Metric | None:
         return await load(info, id, db.metrics.Metric)
 
     @field(
-        "Each series taken together, by name; the last 24 hours by default.",
+        "Summary of each series, sorted by name. The last 24 hours by default.",
         READ,
         cost=100,
         reveals=TIMES | {"names": db.metrics.Metric.metric_name},
@@ -162,8 +164,8 @@ class Queries:
         return await rows(info, db.metrics.summary(await time_range(info, from_, to), names))
 
     @field(
-        "One series over time, oldest first; where nothing was measured, there is no point. At "
-        "most 10,000 points; the last 24 hours by default.",
+        "A series over time, oldest first. Buckets without values are omitted. At most 10,000 "
+        "points; the last 24 hours by default.",
         READ,
         cost=100,
         reveals=TIMES | {"name": db.metrics.Metric.metric_name},
@@ -187,6 +189,6 @@ class Mutations:
     async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Any:
         return await METRICS.one(info, input)
 
-    @field("Record measured values, many at once.", WRITE, graphql_type=RecordMetricsResult)
+    @field("Record several measured values.", WRITE, graphql_type=RecordMetricsResult)
     async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> Any:
         return await METRICS.many(info, input, "metrics")

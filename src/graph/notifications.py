@@ -1,4 +1,4 @@
-"""Notifications: what the viewer should hear about, and nobody else."""
+"""Notifications: messages to one user, which no other user can read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,23 +37,24 @@ READ_OR_WRITE = scope("notifications:read", "notifications:write", role=Role.MEM
 class Notification(Node):
     """A message to one user, which only that user can read."""
 
-    kind: str = field("What it is about, for example `DREAM_TESTED`.")
-    title: str = field("The message in one line.")
-    body: str | None = field("The message at length.")
+    kind: str = field("Kind of the notification, for example `DREAM_TESTED`.")
+    title: str = field("Title of the notification.")
+    body: str | None = field("Text of the notification.")
     payload: JSON = field(
-        "The facts behind it, for programs; of a `DREAM_ACHIEVED` the `dreamId` and `bestScore`.",
+        "Data of the notification, as free-form JSON. A `DREAM_ACHIEVED` has the `dreamId` and "
+        "`bestScore`.",
         resolver=lambda root: with_ids(root.payload, dreamId=db.dreams.Dream),
     )
-    read_at: datetime | None = field("When the user read it; null while unread.")
-    created_at: datetime = field("When it was sent.")
+    read_at: datetime | None = field("When the user read the notification. Null if unread.")
+    created_at: datetime = field("When the notification was sent.")
 
 
 @message()
 class NotificationsUpdate(Update):
-    """What the viewer should hear about."""
+    """New and read notifications of the viewer."""
 
     notifications: list[Notification] = rows(
-        "The notifications that came in or were read; in a SNAPSHOT those that are not read, "
+        "The notifications that were sent or read. In a SNAPSHOT, the unread notifications, "
         "newest first, at most 100."
     )
 
@@ -65,28 +66,28 @@ NOTIFICATION = key_of(db.notifications.Notification)
 
 @filters(db.notifications.LISTING)
 class NotificationFilter:
-    """Conditions on notifications; all given must hold."""
+    """Filter conditions on notifications. All given conditions must hold."""
 
 
 @orders(db.notifications.LISTING)
 class NotificationOrder:
-    """Order of notifications."""
+    """Sort order for notifications."""
 
 
 @input_type
 class MarkNotificationReadInput:
-    """A notification of the viewer."""
+    """The input fields to mark a notification as read."""
 
-    id: strawberry.ID = field("The notification.", check=NOTIFICATION)
+    id: strawberry.ID = field("ID of the notification.", check=NOTIFICATION)
 
 
 @input_type
 class MarkAllNotificationsReadInput:
-    """Notifications of the viewer."""
+    """The input fields to mark all notifications as read."""
 
     until: datetime | None = field(
-        "Only those sent until then, so that none is missed that came in after the viewer looked; "
-        "now if left out.",
+        "Mark only notifications sent up to this time, so that later ones stay unread. Now if "
+        "omitted.",
         default=UNSET,
     )
 
@@ -96,9 +97,9 @@ class MarkAllNotificationsReadInput:
 
 @value
 class NotificationsRead:
-    """The viewer has nothing left to read, up to a time."""
+    """The result of marking all notifications as read."""
 
-    read_count: int = field("How many were unread.")
+    read_count: int = field("Number of notifications that were unread.")
 
 
 MarkNotificationReadResult = result("MarkNotificationReadResult", Notification, NotFound, Invalid)
@@ -110,12 +111,12 @@ MarkNotificationReadResult = result("MarkNotificationReadResult", Notification, 
 class Queries:
     notifications: Connection[Notification] = listed(
         db.notifications.LISTING,
-        "The notifications of the viewer, newest first; none for keys that belong to nobody.",
+        "Notifications of the viewer, newest first. Empty for keys without a user.",
         READ,
         where=lambda info: db.notifications.of_user(info.context.principal.user_id),
     )
 
-    @field("How many notifications the viewer has not read.", READ)
+    @field("Number of unread notifications of the viewer.", READ)
     async def unread_notification_count(self, info: Info) -> int:
         async with info.context.db.read() as session:
             return await db.notifications.unread(session, info.context.principal.user_id)
@@ -124,7 +125,7 @@ class Queries:
 @strawberry.type
 class Mutations:
     @field(
-        "Note that the viewer read a notification.", WRITE, graphql_type=MarkNotificationReadResult
+        "Mark a notification of the viewer as read.", WRITE, graphql_type=MarkNotificationReadResult
     )
     async def mark_notification_read(
         self, info: Info, input: Input[MarkNotificationReadInput]
@@ -133,7 +134,7 @@ class Mutations:
         async with info.context.db.write(audit_context(info)) as session:
             return await db.notifications.mark_read(session, info.context.principal.user_id, id)
 
-    @field("Note that the viewer read all notifications.", WRITE)
+    @field("Mark all notifications of the viewer as read.", WRITE)
     async def mark_all_notifications_read(
         self, info: Info, input: Input[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:
@@ -146,7 +147,7 @@ class Mutations:
 
 # Streams
 
-NOBODY = UUID(int=0)  # to whom nothing is ever sent
+NOBODY = UUID(int=0)  # has no notifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ class Inbox(ChildTableSource):
 class Subscriptions:
     @stream(
         NotificationsUpdate,
-        "The notifications of the viewer, as they come in and are read; none for keys that belong "
-        "to nobody.",
+        "Notifications of the viewer: an update whenever one is sent or read. Empty for keys "
+        "without a user.",
         READ,
     )
     async def notifications(self, info: Info) -> Source:

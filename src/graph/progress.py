@@ -1,4 +1,4 @@
-"""Progress: how impossible dreams were after each completed test."""
+"""Progress: the impossibility of dreams after each completed test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,37 +28,38 @@ if TYPE_CHECKING:
 
 @node(db.progress.ProgressLog, access=PUBLIC)
 class ProgressLog(Node):
-    """How impossible one dream was after one completed and scored test."""
+    """The impossibility of a dream after a completed and scored test."""
 
     average_impossibility: float = field(
-        "Mean over models of each model's latest completed score, 0 to 100: a model counts once. "
-        "The latest score is that of the test started last; of tests started at the same "
-        "microsecond, of the one with the highest id."
+        "Mean over models of each model's latest completed score, 0 to 100. The latest score is "
+        "that of the test started last; among tests started in the same microsecond, that of the "
+        "test with the highest ID."
     )
     best_score: float = field("Lowest score so far, 0 to 100.")
     test_count: int = field(
-        "Number of completed tests with a score so far; those without one leave no log."
+        "Number of completed tests with a score so far. Tests without a score have no log."
     )
-    active_models: list[str] = field("The models counted, as `provider/name`.")
+    active_models: list[str] = field("Models with a score, as `provider/name`.")
     improvement_trend: float | None = field(
-        "Percent by which averageImpossibility fell since the newest log at least 30 days older, "
-        "of logs of the same microsecond the one with the highest id; null when there is none."
+        "Percentage by which `averageImpossibility` decreased since the newest log that is at "
+        "least 30 days older; among logs of the same microsecond, the one with the highest ID. "
+        "Null if there is none."
     )
     snapshot_data: JSON = field(
-        "The test that caused this log: its `testId`, `provider`, `model` and `score`.",
+        "The test that created this log: its `testId`, `provider`, `model` and `score`.",
         resolver=lambda root: with_ids(root.snapshot_data, testId=db.ai_tests.AiTest),
     )
     created_at: datetime = field("When the test was started.")
-    dream: Dream = related(DreamById, "dream_id", description="The dream it is about.")
+    dream: Dream = related(DreamById, "dream_id", description="The dream of this log.")
 
 
 @message()
 class DreamProgressUpdate(Update):
-    """How impossible a dream is now."""
+    """Changes to the progress of a dream."""
 
     logs: list[ProgressLog] = rows(
-        "The progress logs that were written or corrected, as they are now; the newest one in a "
-        "SNAPSHOT, none before the first score."
+        "The logs that were created or corrected, in their current state. The newest log in a "
+        "SNAPSHOT; empty before the first score."
     )
 
 
@@ -67,16 +68,16 @@ class DreamProgressUpdate(Update):
 
 @filters(db.progress.LISTING)
 class ProgressLogFilter:
-    """Conditions on progress logs; all given must hold."""
+    """Filter conditions on progress logs. All given conditions must hold."""
 
     dream: Annotated["DreamFilter", strawberry.lazy("graph.dreams")] | None = relation(
-        "The dream fulfils this."
+        "The dream of the log matches this filter."
     )
 
 
 @orders(db.progress.LISTING)
 class ProgressLogOrder:
-    """Order of progress logs."""
+    """Sort order for progress logs."""
 
 
 # Operations
@@ -88,7 +89,7 @@ class Queries:
         db.progress.LISTING, "Progress logs, newest first.", PUBLIC
     )
 
-    @field("The progress log with that id; null if there is none.", PUBLIC)
+    @field("The progress log with this ID, or null if it does not exist.", PUBLIC)
     async def progress_log(self, info: Info, id: IdOf) -> ProgressLog | None:
         return await load(info, id, db.progress.ProgressLog)
 
@@ -98,7 +99,7 @@ class Queries:
 
 @dataclass(frozen=True, slots=True)
 class Progress(ChildTableSource):
-    """The progress of one dream, as long as it is seen."""
+    """The progress of one dream, while the subscriber can see it."""
 
     table = db.progress.ProgressLog
 
@@ -111,8 +112,8 @@ class Progress(ChildTableSource):
 class Subscriptions:
     @stream(
         DreamProgressUpdate,
-        "How impossible a dream is, and then after each score. A score that comes in late corrects "
-        "the logs after it, and all of them are told again.",
+        "Progress of a dream: the current log, then an update after each score. A score that "
+        "arrives late corrects later logs, which are all sent again.",
         PUBLIC,
         reveals={"dreamId": db.progress.ProgressLog.dream_id},
     )

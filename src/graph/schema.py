@@ -1,4 +1,4 @@
-"""The schema: every noun, and the roots made of them."""
+"""Schema: all nouns, and the root types made of them."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ NOUNS = (
 
 
 def root(name: str, part: str, description: str) -> Any:
-    """A root type, made of the parts of that name that the nouns have."""
+    """A root type, merged from the parts of this name in all nouns."""
     parts = tuple(getattr(noun, part) for noun in NOUNS if hasattr(noun, part))
     merged: Any = merge_types(name, parts)
     merged.__strawberry_definition__.description = description
@@ -54,9 +54,11 @@ def root(name: str, part: str, description: str) -> Any:
 
 
 schema = strawberry.Schema(
-    query=root("Query", "Queries", "Everything that can be read."),
-    subscription=root("Subscription", "Subscriptions", "Everything that can be followed."),
-    mutation=root("Mutation", "Mutations", "Everything that can be changed."),
+    query=root("Query", "Queries", "The query root: reads data."),
+    subscription=root(
+        "Subscription", "Subscriptions", "The subscription root: follows changes to data."
+    ),
+    mutation=root("Mutation", "Mutations", "The mutation root: changes data."),
     types=errors.types,
     exception_handlers=errors.handlers,
     execution_context_class=ExecutionContext,

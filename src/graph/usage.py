@@ -1,4 +1,4 @@
-"""Usage: how much the database holds, and how it is."""
+"""Usage: size, load and health of the database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,15 +24,13 @@ READ = scope("usage:read")
 
 
 class Figure(Loader):
-    """Single figures by their name: one statement for all that are selected."""
+    """Figures by name, all selected ones in one statement."""
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
         return await db.usage.figures(session, keys)
 
 
 def figure(name: str, description: str) -> Any:
-    """A field that shows a figure."""
-
     async def resolve(info: Info) -> Any:
         return await Figure.of(info).load(name)
 
@@ -48,99 +46,103 @@ class TableUsage:
 
     name: str = field("Name of the table.")
     rows: BigInt = field(
-        "About how many rows it has: the planner's estimate, because counting takes a scan."
+        "Approximate number of rows: the planner's estimate, because counting requires a scan."
     )
-    total_bytes: BigInt = field("Bytes on disk: of the rows and of the indexes.")
-    table_bytes: BigInt = field("Bytes of the rows, those of long values included.")
+    total_bytes: BigInt = field("Bytes on disk, of rows and indexes.")
+    table_bytes: BigInt = field("Bytes of the rows, including long values.")
     index_bytes: BigInt = field("Bytes of the indexes.")
-    partitions: int = field("Number of monthly partitions; 0 when it is not partitioned.")
+    partitions: int = field("Number of monthly partitions. 0 if the table is not partitioned.")
 
 
 @value
 class IndexUsage:
-    """How much one index is used, with all its partitions, since the statistics were last reset."""
+    """Use of one index with all its partitions, since the statistics were last reset."""
 
     table: str = field("Name of the table.")
     index: str = field("Name of the index.")
-    scans: BigInt = field("How often it was searched.")
-    rows_read: BigInt = field("Number of entries that those searches returned.")
+    scans: BigInt = field("Number of index scans.")
+    rows_read: BigInt = field("Number of index entries returned by scans.")
     bytes: BigInt = field("Bytes on disk.")
 
 
 @value
 class Standby:
-    """A server that follows this one."""
+    """A replica of the database server."""
 
-    application_name: str = field("The name that it gives itself.")
+    application_name: str = field("Application name of the replica.")
     state: str | None = field(
-        "For example `streaming`, or `catchup`; null when the gateway may not see it."
+        "State of replication, for example `streaming` or `catchup`. Null if the gateway lacks "
+        "permission."
     )
     sync_state: str | None = field(
-        "For example `async`, or `sync` when commits wait for it; null when the gateway may not "
-        "see it."
+        "Synchronous state, for example `async`, or `sync` if commits wait for it. Null if the "
+        "gateway lacks permission."
     )
     lag_bytes: BigInt | None = field(
-        "Bytes of the log that it has not replayed yet; null when it replays none, or the gateway "
-        "may not see it."
+        "Bytes of the write-ahead log that are not replayed yet. Null if it replays none or the "
+        "gateway lacks permission."
     )
     lag_seconds: float | None = field(
-        "Seconds until it last had replayed what was committed here; null when nothing was lately."
+        "Replay delay in seconds. Null if there was no recent activity."
     )
 
 
 @value
 class SlowStatement:
-    """An SQL statement that took much time, over all its calls."""
+    """An SQL statement with its total execution time."""
 
-    query: str = field("Its text, with placeholders instead of values.")
-    calls: BigInt = field("How often it ran.")
-    total_ms: float = field("Milliseconds of all calls together.")
-    mean_ms: float = field("Milliseconds of one call, on average.")
-    rows: BigInt = field("Number of rows that it returned or touched, over all calls.")
+    query: str = field("Text of the statement, with placeholders instead of values.")
+    calls: BigInt = field("Number of executions.")
+    total_ms: float = field("Total execution time in milliseconds.")
+    mean_ms: float = field("Mean execution time in milliseconds.")
+    rows: BigInt = field("Total number of rows returned or affected.")
 
 
 @value
 class DatabaseConnections:
     """Connections to the database server."""
 
-    open: int = figure("connections", "Open connections to all its databases.")
+    open: int = figure("connections", "Open connections to all databases of the server.")
     active: int = figure(
-        "active_connections", "Those of them that run a statement, as far as the gateway may see."
+        "active_connections",
+        "Connections that run a statement, as far as the gateway has permission to see.",
     )
     idle: int = figure(
         "idle_connections",
-        "Those of them that wait, also inside a transaction, as far as the gateway may see.",
+        "Connections that are idle, including idle in transaction, as far as the gateway has "
+        "permission to see.",
     )
-    max: int = figure("max_connections", "How many there may be at once.")
+    max: int = figure("max_connections", "Maximum number of connections.")
 
 
 @value
 class DatabaseHealth:
-    """How the database is, as PostgreSQL reports it."""
+    """Health of the database, as PostgreSQL reports it."""
 
     version: str = figure("version", "Version of PostgreSQL.")
     started_at: datetime = figure("started_at", "When the server started.")
     cache_hit_ratio: float | None = figure(
         "cache_hit_ratio",
-        "Share of this database's blocks that were found in memory, 0 to 1; null before the first.",
+        "Share of blocks of this database that were found in memory, 0 to 1. Null before the "
+        "first read.",
     )
     database_bytes: BigInt = figure("database_bytes", "Bytes of this database on disk.")
 
-    @field("Connections to the server.")
+    @field("Connections to the database server.")
     def connections(self) -> DatabaseConnections:
         return DatabaseConnections()
 
-    @field("The servers that follow this one; empty when there are none.", cost=10)
+    @field("Replicas of the database server. Empty if there are none.", cost=10)
     async def replication(self, info: Info) -> list[Standby]:
         return await rows(info, db.usage.replication())
 
-    @field("How much each index is used, most used first.", cost=10)
+    @field("Use of each index, most used first.", cost=10)
     async def index_usage(self, info: Info) -> list[IndexUsage]:
         return await rows(info, db.usage.indexes())
 
     @field(
-        f"The {db.usage.MOST_STATEMENTS} statements that took longest in total, as far as the "
-        "gateway may see; null when PostgreSQL does not record them.",
+        f"The {db.usage.MOST_STATEMENTS} statements with the highest total execution time, as far "
+        "as the gateway has permission to see. Null if PostgreSQL does not record them.",
         cost=10,
     )
     async def slow_statements(self, info: Info) -> list[SlowStatement] | None:
@@ -149,25 +151,27 @@ class DatabaseHealth:
         return None if reason else await rows(info, db.usage.slowest(schema))
 
     slow_statements_unavailable: str | None = figure(
-        "why_no_statements", "Why there are no `slowStatements`; null when there are."
+        "why_no_statements", "Why `slowStatements` is null. Null if they are available."
     )
 
 
 @value
 class LiveUsage:
-    """How busy the database is, at one moment."""
+    """Load of the database at one moment."""
 
-    at: datetime = field("The moment.")
+    at: datetime = field("When the figures were read.")
     connections: int = field("Open connections to all databases of the server.")
     active_connections: int = field(
-        "Those of them that run a statement, as far as the gateway may see."
+        "Connections that run a statement, as far as the gateway has permission to see."
     )
     idle_connections: int = field(
-        "Those of them that wait, also inside a transaction, as far as the gateway may see."
+        "Connections that are idle, including idle in transaction, as far as the gateway has "
+        "permission to see."
     )
-    max_connections: int = field("How many connections there may be at once.")
+    max_connections: int = field("Maximum number of connections.")
     cache_hit_ratio: float | None = field(
-        "Share of this database's blocks that were found in memory, 0 to 1; null before the first."
+        "Share of blocks of this database that were found in memory, 0 to 1. Null before the "
+        "first read."
     )
     database_bytes: BigInt = field("Bytes of this database on disk.")
 
@@ -177,11 +181,11 @@ class LiveUsage:
 
 @strawberry.type
 class Queries:
-    @field("The size of each table, largest first.", READ, cost=10)
+    @field("Size of each table, largest first.", READ, cost=10)
     async def usage(self, info: Info) -> list[TableUsage]:
         return await rows(info, db.usage.tables())
 
-    @field("How the database is.", READ, cost=10)
+    @field("Health of the database.", READ, cost=10)
     def database_health(self) -> DatabaseHealth:
         return DatabaseHealth()
 
@@ -196,7 +200,7 @@ LIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Load(PolledSource):
-    """The figures that change from one moment to the next."""
+    """The figures that change frequently."""
 
     seconds = 5.0
 
@@ -206,6 +210,6 @@ class Load(PolledSource):
 
 @strawberry.type
 class Subscriptions:
-    @stream(LiveUsage, "How busy the database is, every 5 seconds.", READ, 10, resumes=False)
+    @stream(LiveUsage, "Load of the database, every 5 seconds.", READ, 10, resumes=False)
     async def usage(self, _info: Info) -> PolledSource:
         return Load()

@@ -1,4 +1,4 @@
-"""Users: the people and services that sign in, and who is asking right now."""
+"""Users: people and services that sign in, and the current viewer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,21 +69,21 @@ TIERS = ", ".join(f"`{tier}`" for tier in db.users.TIERS)
 
 enum(
     Role,
-    MEMBER="Reads own and public dreams, writes own.",
-    OPERATOR="Also sees agents, events, metrics and config.",
-    ADMIN="May do everything.",
+    MEMBER="Can read public dreams, and read and write their own.",
+    OPERATOR="Can also read agents, events, metrics and settings.",
+    ADMIN="Can do everything.",
 )
 
 
 def own(name: str, description: str) -> Any:
-    """A field that only the user and operators read; it is null for others."""
+    """A field that is null for callers other than the user and operators."""
 
     def resolve(root: Any, info: Info) -> Any:
         who = info.context.principal
         return getattr(root, name) if who.user_id == root.id or who.may(READ_ALL) else None
 
     return field(
-        f"{description} Null for all but the user and operators.",
+        f"{description} Null unless the viewer is this user or an operator.",
         READ,
         resolve,
         columns=(name,),
@@ -97,42 +97,48 @@ class User(Node):
 
     email: str | None = own(
         "email",
-        "E-mail address; one user has it, unless the issuer gave it to somebody else since.",
+        "Email address. Unique, unless the token issuer has since reassigned it.",
     )
     wallet_address: str | None = own(
         "wallet_address",
-        "Address of a wallet, `0x` and 40 hexadecimal digits, as the user claims it: it is not "
-        "verified, and other users may claim it too.",
+        "Wallet address, `0x` and 40 hexadecimal digits, as the user claims it. Not verified and "
+        "not unique.",
     )
     passport_tier: str = field(
         f"Tier of the user's passport, lowest first: {TIERS}. Users of earlier versions may have "
         "another."
     )
-    role: Role | None = own("role", "What the user may do.")
-    metadata: JSON | None = own("metadata", "Facts that other systems keep with the user.")
-    preferences: JSON | None = own("preferences", "What the user prefers, as front ends stored it.")
+    role: Role | None = own("role", "Role of the user.")
+    metadata: JSON | None = own(
+        "metadata", "Data that other systems store with the user, as free-form JSON."
+    )
+    preferences: JSON | None = own(
+        "preferences", "Preferences of the user, as front ends stored them."
+    )
     created_at: datetime = field("When the user was created.")
-    updated_at: datetime = field("When the user was last changed.")
+    updated_at: datetime = field("When the user was last updated.")
     disabled_at: datetime | None = own(
-        "disabled_at", "When the user was disabled; null if the user can sign in."
+        "disabled_at", "When the user was disabled. Null if the user can sign in."
     )
     api_keys: Connection[Annotated["ApiKey", strawberry.lazy("graph.api_keys")]] = connected(
-        ApiKeysByUser, "id", description="The API keys of this user.", access=ADMIN
+        ApiKeysByUser, "id", description="API keys of this user.", access=ADMIN
     )
     dreams: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
-        DreamsByUser, "id", description="The dreams of this user."
+        DreamsByUser, "id", description="Dreams of this user."
     )
 
 
 @value
 class Viewer:
-    """Whoever is asking."""
+    """The caller of the current request."""
 
-    user: User | None = field("The user behind the request; null for keys that belong to nobody.")
-    role: Role | None = field(
-        "What the viewer may do; null for anonymous viewers and for keys with scopes."
+    user: User | None = field(
+        "The user of the request. Null for anonymous clients and keys without a user."
     )
-    scopes: list[str] = field("The scopes that limit the viewer's key; empty without a limit.")
+    role: Role | None = field(
+        "Role of the viewer. Null for anonymous clients and keys with scopes."
+    )
+    scopes: list[str] = field("Scopes that limit the viewer's key. Empty without a limit.")
 
 
 # Inputs
@@ -142,72 +148,75 @@ USER = key_of(db.users.User)
 
 @filters(db.users.LISTING)
 class UserFilter:
-    """Conditions on users; all given must hold."""
+    """Filter conditions on users. All given conditions must hold."""
 
 
 @orders(db.users.LISTING)
 class UserOrder:
-    """Order of users."""
+    """Sort order for users."""
 
 
 @checked(db.users.User, db.users.identified)
 @input_type
 class CreateUserInput:
-    """A new user, a MEMBER at first."""
+    """The input fields to create a user, with the role MEMBER."""
 
     email: str | None = field(
-        "E-mail address that nobody has; needed where there is no wallet.", READ_ALL, default=UNSET
+        "Unique email address. Required without a wallet address.", READ_ALL, default=UNSET
     )
     wallet_address: str | None = field(
-        "Address of a wallet, not verified; needed where there is no e-mail address.",
+        "Wallet address, not verified. Required without an email address.",
         default=UNSET,
     )
     passport_tier: str = field("Tier of the user's passport.", default="visitor")
-    metadata: JSON | None = field("Facts that other systems keep with the user.", default=UNSET)
+    metadata: JSON | None = field(
+        "Data that other systems store with the user, as free-form JSON.", default=UNSET
+    )
     idempotency_key: str | None = idempotency_key()
 
 
 @checked(db.users.User)
 @input_type
 class EditUserInput:
-    """Changes to a user; what is left out stays as it is."""
+    """The input fields to edit a user. Omitted fields stay unchanged."""
 
-    id: strawberry.ID = field("The user.", check=USER)
-    wallet_address: Maybe[str | None] = field("Address of a wallet, not verified.")
+    id: strawberry.ID = field("ID of the user.", check=USER)
+    wallet_address: Maybe[str | None] = field("Wallet address, not verified.")
     email: Maybe[str | None] = field(
-        "E-mail address that nobody else has. Only operators change it, because it leads the first "
-        "token of a user to the user.",
+        "Unique email address. Only operators can change it, because it links the user's first "
+        "token to the user.",
         READ_ALL,
     )
     passport_tier: Maybe[str | None] = field(
-        "Tier of the user's passport. Only operators change it."
+        "Tier of the user's passport. Only operators can change it."
     )
     metadata: Maybe[JSON | None] = field(
-        "Facts that other systems keep with the user. Only operators change it."
+        "Data that other systems store with the user, as free-form JSON. Only operators can "
+        "change it."
     )
 
 
 @checked(db.users.User)
 @input_type
 class SetPreferencesInput:
-    """What the viewer prefers, in place of all before."""
+    """The input fields to replace the preferences of the viewer."""
 
-    preferences: JSON = field("What front ends need.")
+    preferences: JSON = field("The new preferences, as free-form JSON.")
 
 
 @input_type
 class SetRoleInput:
-    """What a user may do from now on."""
+    """The input fields to set the role of a user."""
 
-    id: strawberry.ID = field("The user.", check=USER)
-    role: Role = field("The role.")
+    id: strawberry.ID = field("ID of the user.", check=USER)
+    role: Role = field("The new role.")
 
 
 @input_type
 class UserInput:
-    """A user."""
+    """The input fields to identify a user."""
 
-    id: strawberry.ID = field("The user.", check=USER)
+    id: strawberry.ID = field("ID of the user.", check=USER)
 
 
 # Results
@@ -215,10 +224,10 @@ class UserInput:
 
 @value
 class UserDeleted:
-    """A deleted user."""
+    """A user was deleted."""
 
-    deleted_user_id: strawberry.ID = field("The id of the user.")
-    kept_dream_count: int = field("Number of the user's dreams, kept without an owner.")
+    deleted_user_id: strawberry.ID = field("ID of the deleted user.")
+    kept_dream_count: int = field("Number of the user's dreams, which were kept without an owner.")
 
 
 CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
@@ -237,11 +246,11 @@ DeleteUserResult = result("DeleteUserResult", UserDeleted, NotFound, Invalid, Co
 class Queries:
     users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", READ_ALL)
 
-    @field("The user with that id; null if there is none.", READ_ALL)
+    @field("The user with this ID, or null if it does not exist.", READ_ALL)
     async def user(self, info: Info, id: IdOf) -> User | None:
         return await load(info, id, db.users.User)
 
-    @field("Whoever is asking.", PUBLIC)
+    @field("The caller of the current request.", PUBLIC)
     async def viewer(self, info: Info) -> Viewer:
         who = info.context.principal
         user = await UserById.of(info).load(who.user_id) if who.user_id else None
@@ -253,21 +262,22 @@ OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
 
 
 def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
-    """Raises Forbidden for who is neither that user nor an operator of no lower rank, and for
-    changes that users may not make to themselves."""
+    """Raises Forbidden unless the caller is that user or an operator of no lower rank, and for
+    changes that users cannot make to themselves."""
     who, mine = info.context.principal, info.context.principal.user_id == user.id
     if not mine and not (who.may(WRITE_ALL) and who.ranks(user.role)):
-        raise errors.Forbidden("Only the user, or an operator of no lower rank, may do this.")
+        raise errors.Forbidden("Only the user or an operator of no lower rank can do this.")
     if not who.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         names = names_of(EditUserInput)
         visible = ", ".join(sorted(names[column] for column in refused))
-        raise errors.Forbidden(f"Only an operator may change {visible}.")
+        raise errors.Forbidden(f"Only an operator can change {visible}.")
 
 
 @asynccontextmanager
 async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
-    """A transaction with a user and the ids of all administrators, locked, for changes that may
-    remove an administrator. Raises NotFound and Invalid."""
+    """Open a transaction that locks a user and all administrators, for changes that may remove an
+    administrator. Yields the session, the user and the IDs of the administrators. Raises NotFound,
+    Invalid."""
     key = id_of_table(id, db.users.User)
     async with info.context.db.write(audit_context(info)) as session:
         admins = await db.users.administrators(session)
@@ -276,37 +286,41 @@ async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any,
 
 @strawberry.type
 class Mutations:
-    @field("Add a user.", WRITE_ALL, graphql_type=CreateUserResult)
+    @field("Create a user.", WRITE_ALL, graphql_type=CreateUserResult)
     async def create_user(self, info: Info, input: Input[CreateUserInput]) -> Any:
         user = provided_fields(input)
         return await create_idempotently(
             info, db.users.User, input, lambda s: db.users.create(s, **user)
         )
 
-    @field("Change a user: oneself, or any for operators.", WRITE, graphql_type=EditUserResult)
+    @field("Edit a user. Members can edit only themselves.", WRITE, graphql_type=EditUserResult)
     async def edit_user(self, info: Info, input: Input[EditUserInput]) -> Any:
         changes = provided_fields(input)
         async with locked_row(info, db.users.User, input.id) as (session, user):
             may_edit(info, user, changes)
             return await db.users.edit(session, user, **changes)
 
-    @field("Store what the viewer prefers.", WRITE, graphql_type=SetPreferencesResult)
+    @field("Replace the preferences of the viewer.", WRITE, graphql_type=SetPreferencesResult)
     async def set_preferences(self, info: Info, input: Input[SetPreferencesInput]) -> Any:
         viewer = info.context.principal.user_id
         if viewer is None:
-            raise errors.Forbidden("Sign in as a user; a key that belongs to nobody has none.")
+            raise errors.Forbidden(
+                "This key has no user, and so no preferences; use a key of a user."
+            )
         async with info.context.db.write(audit_context(info)) as session:
             user = await get_for_update(session, db.users.User, viewer)
             return await db.users.edit(session, user, preferences=input.preferences)
 
-    @field("Give a user a role; there is always an ADMIN left.", ADMIN, graphql_type=SetRoleResult)
+    @field(
+        "Set the role of a user. The last ADMIN keeps the role.", ADMIN, graphql_type=SetRoleResult
+    )
     async def set_role(self, info: Info, input: Input[SetRoleInput]) -> Any:
         async with leaving(info, input.id) as (session, user, admins):
             return await db.users.assign(session, user, input.role, admins)
 
     @field(
-        "Disable a user: within five seconds no key or token of the user is accepted, and open "
-        "streams end. The last ADMIN cannot be disabled.",
+        "Disable a user. Their keys and tokens are rejected within five seconds, and open "
+        "subscriptions end. The last ADMIN cannot be disabled.",
         ADMIN,
         graphql_type=DisableUserResult,
     )
@@ -315,7 +329,7 @@ class Mutations:
             return await db.users.disable(session, user, admins)
 
     @field(
-        "Enable a disabled user, whose keys are accepted again.",
+        "Enable a disabled user. Their keys are accepted again.",
         ADMIN,
         graphql_type=EnableUserResult,
     )
@@ -324,9 +338,9 @@ class Mutations:
             return await db.users.enable(session, user)
 
     @field(
-        "Delete a user with their API keys and notifications. Dreams and tests are kept without an "
-        "owner: public dreams stay public, private ones are visible to operators alone. The last "
-        "ADMIN cannot be deleted.",
+        "Delete a user with their API keys and notifications. Dreams and tests are kept without "
+        "an owner: public dreams stay public, private ones are visible only to operators. The "
+        "last ADMIN cannot be deleted.",
         ADMIN,
         graphql_type=DeleteUserResult,
     )

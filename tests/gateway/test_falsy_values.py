@@ -62,7 +62,7 @@ async def test_version_zero_of_a_setting_is_a_version(
     input |= {"value": 2} if verb == "setConfig" else {}
     assert await outcome(send, verb, input, ERROR) == {
         "__typename": "Conflict",
-        "message": "It is at version 1 now; read it again and decide.",
+        "message": "The current version is 1. Read it again before retrying.",
     }
     answer = await outcome(send, verb, input | {"key": "none"}, ERROR)
     assert answer["__typename"] == "NotFound"
@@ -168,7 +168,7 @@ async def test_an_empty_id_is_invalid_in_every_mutation(
       next: createDream(input: {{title: "Fly"}}) {{ __typename }}
     }}"""
     assert await send(text, input=input) == {
-        "answer": {"__typename": "Invalid", "message": "This is not an id of this API."},
+        "answer": {"__typename": "Invalid", "message": "This is not an ID of this API."},
         "next": {"__typename": "Dream"},
     }
     assert await count(database, Event) == 0

@@ -78,13 +78,13 @@ async def test_an_id_is_compared_with_ids_of_its_own_type(endpoint: Endpoint, na
             else:
                 fault = await refused(endpoint, name, {"and": [{}, {"not": filter}]})
                 place = f"filter.and.1.not.{column}.{operator}{'.0' if is_list else ''}"
-                message = f"This is the id of another type: {type_}."
+                message = f"This is the ID of another type: {type_}."
                 assert fault == {"field": place, "message": message}
         assert len(taken) == 1, (column, operator, taken)
         for stray in ("", "x", DIGITS, f"{taken[0]}_{DIGITS[1:]}", f"{taken[0]}_{DIGITS.upper()}G"):
             filter = {column: {operator: [stray] if is_list else stray}}
             assert (await refused(endpoint, name, filter))["message"] == (
-                "This is not an id of this API."
+                "This is not an ID of this API."
             )
 
 
@@ -122,7 +122,7 @@ async def test_an_argument_takes_ids_of_its_own_type(
 
     assert codes(answer) == ["BAD_USER_INPUT"]
     [fault] = answer["errors"][0]["extensions"]["errors"]
-    assert fault == {"field": field, "message": f"This is the id of another type: {id}."}
+    assert fault == {"field": field, "message": f"This is the ID of another type: {id}."}
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -191,5 +191,5 @@ async def test_a_filter_does_not_reach_through_two_relations(endpoint: Endpoint)
 
     fault = await refused(endpoint, "dreams", filter)
 
-    message = "Filters reach through one relation, not further."
+    message = "A filter can follow only one relation."
     assert fault == {"field": "filter", "message": message}

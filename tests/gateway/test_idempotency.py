@@ -22,8 +22,8 @@ from support.wait import until
 SHOWN = "__typename ... on Error { message } ... on Node { id }"
 CHANGED = "Something else was asked under this idempotency key."
 GONE = (
-    "What was made under this idempotency key was deleted since, or you may not see it any more; "
-    "take another key to make it again."
+    "The object created with this idempotency key was deleted since or is no longer visible to "
+    "you. Use another key to create it again."
 )
 
 

@@ -13,7 +13,7 @@ from support.graphql_client import Endpoint, codes
 from support.sample_inputs import samples
 
 SHOWN = "... on Invalid { errors { message field } }"
-NULL = "This cannot be null: leave it out, and it stays as it is."
+NULL = "This cannot be null. Omit it to keep the current value."
 
 
 def field_at(type_: Any, path: tuple[Any, ...]) -> Any:
@@ -84,7 +84,7 @@ async def test_all_that_is_wrong_is_reported_at_once(
 
     short = "This text must have 1 to 200 characters."
     assert answer["errors"] == [
-        {"field": "dreamId", "message": "This is the id of another type: user."},
+        {"field": "dreamId", "message": "This is the ID of another type: user."},
         {
             "field": "provider",
             "message": "A provider is written in small letters, like `openai`.",

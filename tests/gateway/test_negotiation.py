@@ -59,7 +59,7 @@ async def test_nothing_acceptable(client: httpx2.AsyncClient, accept: str) -> No
         ),
         (
             {"query": "query A { __typename } query B { __typename }"},
-            "The document has several operations; name one.",
+            "The document has several operations; set operationName.",
             "BAD_USER_INPUT",
             {},
         ),

@@ -32,7 +32,7 @@ async def test_what_is_no_id_is_null_at_its_position_alone(
     assert answer["data"] == {"nodes": shown}
     assert [error["path"] for error in answer["errors"]] == [["nodes", n] for n in (0, 3, 4, 6)]
     for error in answer["errors"]:
-        assert error["message"] == "This is not an id of this API."
+        assert error["message"] == "This is not an ID of this API."
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert error["locations"] == [{"line": 1, "column": 24}]
 

@@ -82,7 +82,7 @@ async def test_an_empty_operation_name_in_an_address_is_none(
 
     parameters["query"] += " query B { __typename }"
     several = await client.get("/graphql", params=parameters, headers=ID)
-    message = "The document has several operations; name one."
+    message = "The document has several operations; set operationName."
     expected = {"data": {"__typename": "Query"}} if name else refused(message)
     assert several.json() == expected
 

@@ -62,7 +62,7 @@ async def test_points_are_spent_until_there_are_none(database: Database) -> None
     assert 0 < wait <= 120_000
     assert int(third.headers["retry-after"]) == -(-wait // 1000)
     assert error["message"] == (
-        f"You have spent your points: this costs 100. Try again in {-(-wait // 1000)} seconds."
+        f"You have too few points left: this costs 100. Retry in {-(-wait // 1000)} seconds."
     )
 
 

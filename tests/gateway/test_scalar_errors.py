@@ -8,9 +8,9 @@ DATES = "aiTests(filter: {createdAt: {gt: %s}}) { totalCount }"
 MONEY = "aiTests(filter: {cost: {gt: %s}}) { totalCount }"
 COUNTS = "aiTests(filter: {tokensUsed: {in: [1, %s]}}) { totalCount }"
 SCORES = "aiTests(filter: {impossibilityScore: {gt: %s}}) { totalCount }"
-TIME = "DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z."
-DECIMAL = 'Decimal is written as a text of digits, like "0.002500".'
-BIG_INT = "BigInt is a whole number of at most 63 bits, or a text of one."
+TIME = "DateTime must be written like 2026-11-20T09:30:00Z, with an offset or Z."
+DECIMAL = 'Decimal must be a string of digits, like "0.002500".'
+BIG_INT = "BigInt must be a whole number of at most 63 bits, or a string of one."
 WRONG: list[tuple[str, str, str, Any, str]] = [
     (DATES, "DateTime", '"noon"', "noon", TIME),
     (DATES, "DateTime", "5", 5, TIME),

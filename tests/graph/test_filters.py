@@ -107,15 +107,15 @@ async def test_filters_may_be_as_large_as_allowed(
 @pytest.mark.parametrize(
     ("filter", "message"),
     [
-        ({"title": None}, "Null is no condition; leave it out."),
-        ({"not": None}, "Null is no condition; leave it out."),
-        ({"and": None}, "Null is no condition; leave it out."),
-        ({"tests": None}, "Null is no condition; leave it out."),
-        ({"title": {"eq": None}}, "Null compares with nothing; use isNull."),
-        ({"title": {"isNull": None}}, "Null compares with nothing; use isNull."),
-        ({"tags": {"hasAny": None}}, "Null compares with nothing; use isNull."),
-        (nested(MAX_LEVELS + 1), "Filters nest at most 6 deep."),
-        ({"tests": nested(MAX_LEVELS, "model")}, "Filters nest at most 6 deep."),
+        ({"title": None}, "Null is not a condition. Omit this field."),
+        ({"not": None}, "Null is not a condition. Omit this field."),
+        ({"and": None}, "Null is not a condition. Omit this field."),
+        ({"tests": None}, "Null is not a condition. Omit this field."),
+        ({"title": {"eq": None}}, "Null cannot be compared. Use isNull."),
+        ({"title": {"isNull": None}}, "Null cannot be compared. Use isNull."),
+        ({"tags": {"hasAny": None}}, "Null cannot be compared. Use isNull."),
+        (nested(MAX_LEVELS + 1), "Filters can be nested at most 6 levels deep."),
+        ({"tests": nested(MAX_LEVELS, "model")}, "Filters can be nested at most 6 levels deep."),
         (conditions(MAX_CONDITIONS + 1), "At most 100 of these."),
         ({"and": [conditions(60), conditions(60)]}, "A filter has at most 100 conditions."),
         ({"or": [{"or": [{}] * 60}] * 2}, "A filter has at most 100 conditions."),
@@ -126,13 +126,13 @@ async def test_filters_may_be_as_large_as_allowed(
         ),
         (
             {"tests": {"dream": {"title": {"eq": "a"}}}},
-            "Filters reach through one relation, not further.",
+            "A filter can follow only one relation.",
         ),
-        ({"userId": {"eq": "ada"}}, "This is not an id of this API."),
-        ({"userId": {"in": ["ghost_" + "0" * 32]}}, "This is not an id of this API."),
-        ({"userId": {"eq": "user_" + "0" * 31}}, "This is not an id of this API."),
-        ({"userId": {"eq": "user_" + "0" * 31 + "G"}}, "This is not an id of this API."),
-        ({"userId": {"eq": "dream_" + "0" * 32}}, "This is the id of another type: dream."),
+        ({"userId": {"eq": "ada"}}, "This is not an ID of this API."),
+        ({"userId": {"in": ["ghost_" + "0" * 32]}}, "This is not an ID of this API."),
+        ({"userId": {"eq": "user_" + "0" * 31}}, "This is not an ID of this API."),
+        ({"userId": {"eq": "user_" + "0" * 31 + "G"}}, "This is not an ID of this API."),
+        ({"userId": {"eq": "dream_" + "0" * 32}}, "This is the ID of another type: dream."),
         ({"title": {"eq": "\x00"}}, "This text holds a character that cannot be stored."),
     ],
 )
@@ -175,7 +175,7 @@ async def test_an_id_of_another_type_is_refused_by_name(database: Database, run:
 
     (error,) = answer.errors
     assert answer.data == {"dream": None}
-    assert error["message"] == "This is the id of another type: user."
+    assert error["message"] == "This is the ID of another type: user."
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 

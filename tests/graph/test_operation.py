@@ -129,7 +129,7 @@ def test_fragments_alone_are_no_operation() -> None:
 
 def test_one_of_several_operations_must_be_named() -> None:
     assert failure("query A { viewer { role } } query B { viewer { scopes } }") == [
-        ("The document has several operations; name one.", {"code": "BAD_USER_INPUT"})
+        ("The document has several operations; set operationName.", {"code": "BAD_USER_INPUT"})
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_text_is_prepared_once() -> None:
             '$id: ID = "x", $from: DateTime',
             {"from": "noon"},
             "Variable '$from' has invalid value:"
-            " DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z.",
+            " DateTime must be written like 2026-11-20T09:30:00Z, with an offset or Z.",
         ),
         (
             '$id: ID = "x", $filter: AiTestFilter',

@@ -118,7 +118,10 @@ async def test_an_input_that_declares_nothing_is_closed(database: Database, who:
     assert await ask(database, "{ guess }", who) == ({"guess": 8}, [])
     for text in ("{ guess(more: 1) }", "{ guess(than: {gold: 1}) }"):
         [(message, _)] = (await ask(database, text, who))[1]
-        assert message in ("Query.guess(more:) needs nobody.", "Guess.gold needs nobody.")
+        assert message in (
+            "Query.guess(more:) is closed to all callers.",
+            "Guess.gold is closed to all callers.",
+        )
     for given, refused in (({}, False), ({"than": {}}, False), ({"than": {"gold": 1}}, True)):
         answer = await execute(document, given, Context(database, who, "request"))
         assert bool(answer.errors) is refused
@@ -132,14 +135,14 @@ async def test_a_field_that_declares_nothing_is_forbidden_to_everybody(
     path = {"forgotten": "Query.forgotten", "vault { gold }": "Vault.gold"}[field]
     assert await ask(database, f"{{ {field} }}", who) == (
         None,
-        [(f"{path} needs nobody.", "FORBIDDEN")],
+        [(f"{path} is closed to all callers.", "FORBIDDEN")],
     )
 
 
 async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
     assert await ask(database, "{ forgotten }", ANONYMOUS) == (
         None,
-        [("Query.forgotten needs nobody.", "UNAUTHENTICATED")],
+        [("Query.forgotten is closed to all callers.", "UNAUTHENTICATED")],
     )
     assert await ask(database, "{ scoped }", ANONYMOUS) == (
         None,

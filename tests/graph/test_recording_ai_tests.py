@@ -64,7 +64,7 @@ COST = "This must be a number from 0 to 9,999.999999."
             "The time must lie between ten years ago and five minutes from now.",
         ),
         ({"cost": "10000"}, "cost", COST),
-        ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the id of another type: user."),
+        ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the ID of another type: user."),
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_stored(

@@ -41,7 +41,7 @@ async def test_a_setting_is_created_and_changed(database: Database, run: Run) ->
     assert changed == made | {"value": None, "version": 2}
     assert late == {
         "__typename": "Conflict",
-        "message": "It is at version 2 now; read it again and decide.",
+        "message": "The current version is 2. Read it again before retrying.",
         "code": "CONFLICT",
     }
     first, second = await stored(database, AuditEntry)

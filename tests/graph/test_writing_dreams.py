@@ -176,5 +176,5 @@ async def test_of_two_editors_of_one_version_one_meets_a_conflict(
     assert set(found) == {"Dream", "Conflict"}
     assert found["Dream"].data["editDream"]["title"] == stored_dream.title
     assert found["Conflict"].data["editDream"]["message"] == (
-        "It is at version 2 now; read it again and decide."
+        "The current version is 2. Read it again before retrying."
     )

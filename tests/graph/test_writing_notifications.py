@@ -71,7 +71,7 @@ async def test_an_id_of_something_else(run: Run, ada: Principal) -> None:
     assert answer.data == {
         "markNotificationRead": {
             "__typename": "Invalid",
-            "message": "This is the id of another type: user.",
+            "message": "This is the ID of another type: user.",
             "code": "INVALID",
             "field": "id",
         }

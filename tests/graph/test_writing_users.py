@@ -124,7 +124,7 @@ async def test_a_user_edits_what_is_his(database: Database, run: Run) -> None:
     assert (wallet["walletAddress"], wallet["email"]) == (WALLET, user.email)
     assert tier == {
         "__typename": "Forbidden",
-        "message": "Only an operator may change passportTier.",
+        "message": "Only an operator can change passportTier.",
         "code": "FORBIDDEN",
     }
     assert by_operator["passportTier"] == "citizen"

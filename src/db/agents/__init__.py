@@ -44,7 +44,7 @@ WATCHED = timedelta(hours=24)
 
 
 class AgentStatus(StrEnum):
-    """What an agent last said it was doing."""
+    """The status of an agent."""
 
     IDLE = "IDLE"
     STARTING = "STARTING"

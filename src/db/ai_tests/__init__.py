@@ -34,7 +34,7 @@ from db.core.values import validation
 
 
 class AiTestStatus(StrEnum):
-    """Where a test is; only a COMPLETED test may have a score."""
+    """The status of a test. Only a COMPLETED test can have a score."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"

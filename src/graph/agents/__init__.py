@@ -1,4 +1,4 @@
-"""Agents: the fleet that does the work, what it does now and what it reported before."""
+"""Agents: workers of DreamNet, their current state and their reports."""
 
 from graph.agents.inputs import (
     AgentFilter as AgentFilter,

@@ -1,4 +1,4 @@
-"""Inputs: what is asked of agents, and what they report."""
+"""Inputs: filters and orders of agents, and the reports that agents send."""
 
 from datetime import datetime
 
@@ -18,42 +18,45 @@ from graph.core.types.scalars import Number
 
 @filters(db.agents.LISTING)
 class AgentFilter:
-    """Conditions on agents; all given must hold."""
+    """Filter conditions on agents. All given conditions must hold."""
 
 
 @orders(db.agents.LISTING)
 class AgentOrder:
-    """Order of agents."""
+    """Sort order for agents."""
 
 
 @filters(db.agents.HISTORY)
 class AgentReportFilter:
-    """Conditions on reports of agents; all given must hold."""
+    """Filter conditions on reports of agents. All given conditions must hold."""
 
 
 @orders(db.agents.HISTORY)
 class AgentReportOrder:
-    """Order of reports of agents."""
+    """Sort order for reports of agents."""
 
 
 @checked(db.agents.AgentReport)
 @ingest_input
 class ReportFields:
-    """What every report of an agent has."""
+    """The fields that all reports of agents share."""
 
-    agent_key: str = field("Name of the agent.")
-    current_task: JSON | None = field("What it works on; left out, nothing.", default=UNSET)
-    reported_at: datetime | None = field(f"When it reported. {TIME}", default=UNSET)
+    agent_key: str = field("Unique key of the agent.")
+    current_task: JSON | None = field(
+        "Current task of the agent, as free-form JSON. No task if omitted.", default=UNSET
+    )
+    reported_at: datetime | None = field(f"Time of the report. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
 @ingest_input
 class ReportAgentStatusInput(ReportFields):
-    """What one agent does now."""
+    """The input fields to report the status of an agent."""
 
-    status: AgentStatus = field("What it is doing.")
+    status: AgentStatus = field("Status of the agent.")
     performance_metrics: JSON | None = field(
-        "What it measured of itself; left out or empty, what it measured before stays.",
+        "Metrics that the agent measured of itself. The previous metrics are kept if omitted or "
+        "empty.",
         default=UNSET,
     )
 
@@ -61,63 +64,65 @@ class ReportAgentStatusInput(ReportFields):
 @checked(db.agents.AgentReport)
 @ingest_input
 class AgentStatusItem(ReportFields):
-    """One report of a batch."""
+    """The input fields of one report in a batch."""
 
     status: str = field(
-        "What the agent is doing, one of AgentStatus; anything else refuses this item alone."
+        "Status of the agent, a value of AgentStatus. Any other value rejects this item only."
     )
     performance_metrics: JSON | None = field(
-        "What it measured of itself; left out or empty, what it measured before stays.",
+        "Metrics that the agent measured of itself. The previous metrics are kept if omitted or "
+        "empty.",
         default=UNSET,
     )
 
 
 @ingest_input
 class ReportAgentStatusesInput:
-    """What agents do now, stored as far as each report is acceptable."""
+    """The input fields to report the statuses of several agents. Each report is stored or rejected
+    on its own."""
 
-    reports: list[AgentStatusItem] = batch("The reports, of one agent or of many.")
+    reports: list[AgentStatusItem] = batch("The reports, of one agent or several.")
     idempotency_key: str | None = batch_key()
 
 
 @ingest_input
 class ReportAgentPerformanceInput(ReportFields):
-    """How well one agent works. It becomes its state and two metrics named after it,
-    `agent_<key>_response_time` and `agent_<key>_success_rate`."""
+    """The input fields to report the performance of an agent. Updates the agent's state and records
+    two metrics, `agent_<key>_response_time` and `agent_<key>_success_rate`."""
 
-    status: AgentStatus = field("What it is doing.")
+    status: AgentStatus = field("Status of the agent.")
     response_time: Number = field(
-        "How long it takes to respond, in milliseconds, below 10^9.",
+        "Response time in milliseconds, below 10^9.",
         check=db.agents.reports.PERFORMANCE["response_time"],
     )
     success_rate: Number = field(
-        "How often it succeeds, in percent, 0 to 100.",
+        "Success rate in percent, 0 to 100.",
         check=db.agents.reports.PERFORMANCE["success_rate"],
     )
     task_count: int | None = field(
-        "Number of tasks it has done.", check=validation.within(0, GRAPHQL_MAX_INT), default=UNSET
+        "Number of completed tasks.", check=validation.within(0, GRAPHQL_MAX_INT), default=UNSET
     )
     task_type: str | None = field(
-        "What kind of task it was measured at.", check=validation.string(200, 0), default=UNSET
+        "Type of the task that was measured.", check=validation.string(200, 0), default=UNSET
     )
 
 
 @checked(db.agents.AgentReport)
 @ingest_input
 class ReportAgentErrorInput(ReportFields):
-    """What went wrong for one agent."""
+    """The input fields to report an error of an agent."""
 
-    message: str = field("What went wrong, in the agent's words.", column="error")
+    message: str = field("Error message of the agent.", column="error")
     current_task: JSON | None = field(
-        "The task that failed; left out, the one that the agent works on. Null: it has none.",
+        "The task that failed. The agent's current task if omitted, no task if null.",
         default=UNSET,
     )
-    status: AgentStatus = field("What it is doing now.", default=AgentStatus.ERROR)
+    status: AgentStatus = field("Status of the agent after the error.", default=AgentStatus.ERROR)
 
 
 @checked(db.agents.AgentReport)
 @input_type
 class ForgetAgentInput:
-    """An agent that is gone for good."""
+    """The input fields to remove an agent."""
 
-    agent_key: str = field("Name of the agent.")
+    agent_key: str = field("Unique key of the agent.")

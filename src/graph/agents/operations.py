@@ -1,4 +1,4 @@
-"""Operations: reading agents, and taking what they report."""
+"""Operations: queries of agents, and mutations that store their reports."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -34,17 +34,17 @@ from graph.core.types.mutation import Input, audit_context, result
 from graph.core.types.node import id_of
 from graph.core.types.time_range import From, To, reveals_time, time_range
 
-Key = Annotated[str, argument("The `key` of an agent.", validation.string(200, 0))]
+Key = Annotated[str, argument("Key of the agent.", validation.string(200, 0))]
 
 # Results
 
 
 @value
 class AgentForgotten:
-    """The present state of an agent was removed; its history stays."""
+    """The current state of an agent was removed. Its reports are kept."""
 
-    agent_key: str = field("Name of the agent.")
-    event_id: strawberry.ID = field("Id of the event that tells of it.")
+    agent_key: str = field("Key of the removed agent.")
+    event_id: strawberry.ID = field("ID of the event that records the removal.")
 
 
 ReportAgentStatusResult = item_result("ReportAgentStatusResult")
@@ -75,7 +75,7 @@ def _status(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
 
 
 def _performance(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
-    """As DreamNet's PerformanceTracker: the metrics, and the same figures in the state."""
+    """Record the metrics and copy the figures to the state, like DreamNet's PerformanceTracker."""
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
     tags = {"agent_key": given["agentKey"], "task_type": given.get("taskType")}
@@ -105,22 +105,22 @@ STATUS, PERFORMANCE, ERROR = map(_reporting, (_status, _performance, _error))
 @strawberry.type
 class Queries:
     agents: Connection[Agent] = listed(
-        db.agents.LISTING, "Agents, those heard of last first.", READ
+        db.agents.LISTING, "Agents, most recently active first.", READ
     )
     agent_history: Connection[AgentReport] = listed(
         db.agents.HISTORY, "Reports of all agents, newest first.", READ
     )
 
-    @field("The agent with that key; null if there is none.", READ, reveals=BY_KEY)
+    @field("The agent with this key, or null if it does not exist.", READ, reveals=BY_KEY)
     async def agent(self, info: Info, key: Key) -> Agent | None:
         return await AgentByKey.of(info).load(key)
 
-    @field("How many agents are in each status, also where there are none.", READ, cost=10)
+    @field("Number of agents in each status. Statuses without agents are included.", READ, cost=10)
     async def agents_by_status(self, info: Info) -> list[AgentStatusCount]:
         return await rows(info, db.agents.by_status())
 
     @field(
-        "What agents did, by agent and status; the last 24 hours by default.",
+        "Status changes by agent and status. The last 24 hours by default.",
         READ,
         cost=100,
         reveals=TIMES,
@@ -134,36 +134,36 @@ class Queries:
 @strawberry.type
 class Mutations:
     @field(
-        "Report what an agent does: its new state, a line of its history, and an event "
-        "`agent_status_update`. A report that is older than the newest one leaves the status as it "
-        "is, and still says that the agent is alive.",
+        "Report the status of an agent. Updates its state, adds a report to its history, and logs "
+        "an `agent_status_update` event. A report older than the newest one does not change the "
+        "status, but still counts as a sign of life.",
         WRITE,
         graphql_type=ReportAgentStatusResult,
     )
     async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Any:
         return await STATUS.one(info, input)
 
-    @field("Report what agents do, many at once.", WRITE, graphql_type=ReportAgentStatusesResult)
+    @field("Report the statuses of several agents.", WRITE, graphql_type=ReportAgentStatusesResult)
     async def report_agent_statuses(
         self, info: Info, input: Input[ReportAgentStatusesInput]
     ) -> Any:
         return await STATUS.many(info, input, "reports")
 
-    @field("Report how well an agent works.", WRITE, graphql_type=ReportAgentPerformanceResult)
+    @field("Report the performance of an agent.", WRITE, graphql_type=ReportAgentPerformanceResult)
     async def report_agent_performance(
         self, info: Info, input: Input[ReportAgentPerformanceInput]
     ) -> Any:
         return await PERFORMANCE.one(info, input)
 
     @field(
-        "Report what went wrong for an agent; its state keeps the 20 newest errors.",
+        "Report an error of an agent. The agent's state keeps the 20 newest errors.",
         WRITE,
         graphql_type=ReportAgentErrorResult,
     )
     async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Any:
         return await ERROR.one(info, input)
 
-    @field("Remove the present state of an agent.", WRITE, graphql_type=ForgetAgentResult)
+    @field("Remove the current state of an agent.", WRITE, graphql_type=ForgetAgentResult)
     async def forget_agent(self, info: Info, input: Input[ForgetAgentInput]) -> Any:
         async with info.context.db.write(audit_context(info)) as session:
             event = await db.agents.reports.forget(session, input.agent_key)

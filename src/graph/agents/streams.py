@@ -1,4 +1,4 @@
-"""Streams: agents as they change, and every report of theirs."""
+"""Subscriptions: states of agents, and their reports."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ from graph.core.subscriptions.source import (
 )
 from graph.core.types.field import argument, field
 
-ALL = "all"  # of whom something is read, whoever asks
+ALL = "all"  # key of a read that is the same for all subscribers
 Keys = Annotated[
     list[str] | None,
     argument(
-        "Only agents with one of these keys; all if left out.",
+        "Follow only agents with one of these keys; all agents if omitted.",
         validation.each(200, validation.string(200, 0)),
     ),
 ]
 Statuses = Annotated[
     list[AgentStatus] | None,
     argument(
-        "Only agents in one of these statuses; one that leaves them is told once more, with the "
-        "status it has then.",
+        "Follow only agents in one of these statuses. When an agent leaves them, one more update "
+        "with its new status is sent.",
         validation.items(20),
     ),
 ]
@@ -48,18 +48,22 @@ Statuses = Annotated[
 
 @message(viewer_independent=True)
 class AgentStatusUpdate(Update):
-    """What agents do now. Who reads slowly is told the newest state of each agent only."""
+    """Current states of agents. A slow subscriber receives only the newest state of each agent."""
 
-    agents: list[Agent] = rows("The agents that changed, as they are now; all in a SNAPSHOT.")
-    removed_keys: list[str] = removed("Keys of agents that were forgotten.")
-    skipped: int = field("How many reports are told only by what came after them.")
+    agents: list[Agent] = rows(
+        "The agents that changed, in their current state. All agents in a SNAPSHOT."
+    )
+    removed_keys: list[str] = removed("Keys of agents that were removed.")
+    skipped: int = field(
+        "Number of reports that are not shown because later reports replaced them."
+    )
 
 
 @message(viewer_independent=True)
 class AgentHistoryUpdate(Update):
-    """What agents reported, every report in the order of storing."""
+    """Reports of agents. Every report is sent, in the order they were stored."""
 
-    reports: list[AgentReport] = rows("The reports, oldest first; none in a SNAPSHOT.")
+    reports: list[AgentReport] = rows("The reports, oldest first. Empty in a SNAPSHOT.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Reports(Source):
 
 @dataclass(frozen=True, slots=True)
 class States(Source):
-    """The present state of some agents, or of all, while they are in some statuses, or in any."""
+    """Current states of agents, restricted to some keys and statuses if these are given."""
 
     feed = "agents"
     state = True
@@ -86,11 +90,11 @@ class States(Source):
     statuses: frozenset[str] | None
 
     def concerns(self, report: Any) -> bool:
-        told = self.keys is None or report.agent_key in self.keys
+        has_key = self.keys is None or report.agent_key in self.keys
         among = self.statuses is None or not self.statuses.isdisjoint(
             (report.status, report.previous_status)
         )
-        return told and among
+        return has_key and among
 
     async def snapshot(self, database: Database) -> Sequence[Any]:
         async with database.read() as session:
@@ -126,8 +130,8 @@ async def _stale(session: ReadSession, _all: Collection[str]) -> dict[str, Colle
 class Subscriptions:
     @stream(
         AgentStatusUpdate,
-        "Agents as they are, and then as they change: by a report, by being silent for too long, "
-        "or by being forgotten.",
+        "States of agents: a snapshot, then an update whenever an agent reports, becomes stale, "
+        "or is removed.",
         READ,
         reveals={"keys": db.agents.Agent.agent_key, "statuses": db.agents.Agent.status},
     )
@@ -138,7 +142,7 @@ class Subscriptions:
 
     @stream(
         AgentHistoryUpdate,
-        "Every report of agents, none left out.",
+        "Reports of agents. No report is skipped.",
         READ,
         reveals={"keys": db.agents.AgentReport.agent_key},
     )

@@ -1,4 +1,4 @@
-"""Types: agents, what they reported, and what that amounts to."""
+"""Types: agents, their reports and statistics of both."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -24,10 +24,10 @@ READ, WRITE = scope("agents:read"), scope("agents:write")
 
 @value
 class AgentError:
-    """Something that went wrong for an agent."""
+    """An error that an agent reported."""
 
-    at: datetime = field("When the agent reported it.")
-    message: str = field("What went wrong, in the agent's words.")
+    at: datetime = field("When the agent reported the error.")
+    message: str = field("Error message of the agent.")
 
 
 def _errors(root: Any) -> list[AgentError]:
@@ -60,91 +60,108 @@ async def _is_stale(root: Any, info: Info) -> bool:
 
 enum(
     AgentStatus,
-    IDLE="Ready, with nothing to do.",
-    STARTING="Getting ready.",
-    RUNNING="At work on its task.",
-    WAITING="At work, but waiting for somebody or something else.",
-    PAUSED="Held by an operator; it goes on when told to.",
-    ERROR="Stopped by an error; see `errors`.",
-    OFFLINE="Signed off, forgotten, or silent for longer than the setting "
-    "`agents.offline_after_seconds` says, 300 by default.",
+    IDLE="Ready, without a task.",
+    STARTING="Starting up.",
+    RUNNING="Working on its current task.",
+    WAITING="Waiting for another agent, a user or a service.",
+    PAUSED="Paused by an operator until resumed.",
+    ERROR="Stopped by an error. See `errors`.",
+    OFFLINE="Signed off, removed, or without a report for longer than the setting "
+    "`agents.offline_after_seconds`, 300 seconds by default.",
 )
 
 
 @node(db.agents.Agent, access=READ, viewer_independent=True)
 class Agent(Node):
-    """One of the fleet that does the work, in the state that it last reported."""
+    """A worker of DreamNet, in the state that it last reported."""
 
-    key: str = column("agent_key", "Name of the agent, unique and never changed.")
+    key: str = column("agent_key", "Unique key of the agent. Never changes.")
     status: AgentStatus = field(
-        "What it was doing in its newest report, by when it was made but no later than it came in, "
-        "and then by the order of storing. OFFLINE as well once nothing has come in for longer "
-        "than the setting `agents.offline_after_seconds` says, until the next report comes in."
+        "Status in the newest report. Reports are ordered by when they were made, but no later "
+        "than they were received, then by the order they were stored. OFFLINE as well when no "
+        "report was received for longer than the setting `agents.offline_after_seconds`, until "
+        "the next report."
     )
     last_active: datetime = field(
-        "When its last report came in, by the clock of the database; of an agent that is known "
-        "from imported reports alone, when it made the newest one."
+        "When the last report was received, by the clock of the database. For an agent known only "
+        "from imported reports, when its newest report was made."
     )
     received_at: datetime | None = field(
-        "When its last report came in, by the clock of the database; null while its status is that "
-        "of an imported report. Such an agent is never signed off."
+        "When the last report was received, by the clock of the database. Null while the status "
+        "is that of an imported report; such an agent is never signed off."
     )
     is_stale: bool = field(
-        "Whether `lastActive` is longer ago than the setting `agents.stale_after_seconds` says, 60 "
-        "seconds by default, whatever its status says.",
+        "True if `lastActive` is longer ago than the setting `agents.stale_after_seconds`, 60 "
+        "seconds by default. Independent of `status`.",
         resolver=_is_stale,
         cost=0,
     )
-    current_task: JSON | None = field("What it works on, in its own terms; null without a task.")
-    performance_metrics: JSON = field("What it last measured of itself, in its own terms.")
-    errors: list[AgentError] = field("Its latest errors, newest last.", resolver=_errors, cost=0)
-    created_at: datetime = field("When it was first heard of.")
-    updated_at: datetime = field("When anything about it last changed.")
+    current_task: JSON | None = field(
+        "Current task of the agent, as free-form JSON. Null without a task."
+    )
+    performance_metrics: JSON = field(
+        "Metrics that the agent last measured of itself, as free-form JSON."
+    )
+    errors: list[AgentError] = field(
+        "Latest errors of the agent, newest last.", resolver=_errors, cost=0
+    )
+    created_at: datetime = field("When the agent was created.")
+    updated_at: datetime = field("When the agent was last updated.")
     history: Connection[Annotated["AgentReport", strawberry.lazy("graph.agents")]] = connected(
-        HistoryByAgent, "agent_key", description="Its reports, newest first."
+        HistoryByAgent, "agent_key", description="Reports of the agent, newest first."
     )
 
 
 @node(db.agents.AgentReport, access=READ, viewer_independent=True)
 class AgentReport(Node):
-    """One report of one agent, as it came in."""
+    """A report of an agent, as it was received."""
 
-    seq: BigInt = field("Its place among the reports of all agents, in the order of storing.")
-    agent_key: str = field("Name of the agent.")
-    status: AgentStatus = field("What the agent said it was doing.")
-    previous_status: AgentStatus | None = field(
-        "What it said in the report before; null in its first."
+    seq: BigInt = field(
+        "Sequence number among the reports of all agents, in the order they were stored."
     )
-    current_task: JSON | None = field("What it worked on, in its own terms; null without a task.")
-    performance_metrics: JSON = field("What it measured of itself, in its own terms.")
-    error: str | None = field("What went wrong, in the agent's words; null when nothing did.")
-    reported_at: datetime = field("When the agent made the report, by its own clock.")
+    agent_key: str = field("Unique key of the agent.")
+    status: AgentStatus = field("Status that the agent reported.")
+    previous_status: AgentStatus | None = field(
+        "Status in the previous report. Null in the agent's first report."
+    )
+    current_task: JSON | None = field(
+        "Task of the agent at the time, as free-form JSON. Null without a task."
+    )
+    performance_metrics: JSON = field(
+        "Metrics that the agent measured of itself, as free-form JSON."
+    )
+    error: str | None = field("Error message of the agent. Null if no error was reported.")
+    reported_at: datetime = field("When the report was made, by the agent's clock.")
     received_at: datetime | None = field(
-        "When it came in, by the clock of the database; null for imported reports, and for those "
-        "stored before this was kept."
+        "When the report was received, by the clock of the database. Null for imported reports "
+        "and for reports stored by versions that did not record it."
     )
     agent: Agent | None = related(
-        AgentByKey, "agent_key", description="The agent as it is now; null when it was removed."
+        AgentByKey,
+        "agent_key",
+        description="The agent in its current state. Null if it was removed.",
     )
 
 
 @value
 class AgentStatusCount:
-    """How many agents are in one status."""
+    """Number of agents in one status."""
 
     status: AgentStatus = field("The status.")
-    count: int = field("Number of agents that last said so.")
+    count: int = field("Number of agents whose last report has this status.")
 
 
 @value
 class AgentActivity:
-    """How one agent used one status in a span of time."""
+    """Statistics of one agent in one status within a time range."""
 
-    agent_key: str = field("Name of the agent.")
+    agent_key: str = field("Unique key of the agent.")
     status: AgentStatus = field("The status.")
-    changes: int = field("Number of reports with which it came from another status to this one.")
+    changes: int = field(
+        "Number of reports in which the agent changed to this status from another."
+    )
     average_seconds: float | None = field(
-        "Mean time from a report of this status until the agent's next report or until it was "
-        "signed off, in seconds, even if that came after the span; null when none has followed. "
-        "Reports count when they were made, but no later than they came in."
+        "Mean seconds from a report of this status until the agent's next report or sign-off, "
+        "even if that is after the time range. Null if none followed. Reports are dated by when "
+        "they were made, but no later than they were received."
     )

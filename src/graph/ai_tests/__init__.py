@@ -1,4 +1,4 @@
-"""AI tests: single tries of AI models at dreams, and what they say when taken together."""
+"""AI tests: runs of AI models on dreams, and statistics of them."""
 
 from graph.ai_tests.inputs import AiTestFilter as AiTestFilter, AiTestOrder as AiTestOrder
 from graph.ai_tests.operations import Mutations as Mutations, Queries as Queries

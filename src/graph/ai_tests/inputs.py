@@ -1,4 +1,4 @@
-"""Inputs: conditions on AI tests, and what is handed in about them."""
+"""Inputs: filters and orders of AI tests, and the arguments of mutations on them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -25,34 +25,34 @@ DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
 def columns(input: Any, *but: str) -> dict[str, Any]:
-    """The columns that an input gives; a null gives nothing."""
+    """The columns that an input provides, without nulls."""
     return {name: sent for name, sent in provided_fields(input, *but).items() if sent is not None}
 
 
 @filters(db.ai_tests.LISTING)
 class AiTestFilter:
-    """Conditions on AI tests; all given must hold."""
+    """Filter conditions on AI tests. All given conditions must hold."""
 
     dream: Annotated["DreamFilter", strawberry.lazy("graph.dreams")] | None = relation(
-        "The dream fulfils this."
+        "The dream of the test matches this filter."
     )
 
 
 @orders(db.ai_tests.LISTING)
 class AiTestOrder:
-    """Order of AI tests."""
+    """Sort order for AI tests."""
 
 
 @checked(db.ai_tests.AiTest)
 @input_type
 class StartAiTestInput:
-    """A test that begins now."""
+    """The input fields to start an AI test."""
 
-    dream_id: strawberry.ID = field("The dream to be tried.", check=DREAM)
-    provider: str = field("Vendor of the model.")
-    model: str = field("Name of the model, as its vendor spells it.")
+    dream_id: strawberry.ID = field("ID of the dream to test.", check=DREAM)
+    provider: str = field("Provider of the model.")
+    model: str = field("Name of the model, as its provider spells it.")
     parameters: JSON | None = field(
-        "How the test is run, in your own terms.", column="test_parameters", default=UNSET
+        "Parameters of the test, as free-form JSON.", column="test_parameters", default=UNSET
     )
     idempotency_key: str | None = idempotency_key()
 
@@ -60,30 +60,30 @@ class StartAiTestInput:
 @checked(db.ai_tests.AiTest)
 @input_type
 class CompleteAiTestInput:
-    """How a test under way went."""
+    """The input fields to complete a running AI test."""
 
-    id: strawberry.ID = field("The test.", check=TEST)
+    id: strawberry.ID = field("ID of the test.", check=TEST)
     impossibility_score: Number | None = field(
-        "0 when the model did what was dreamt of, 100 when it failed altogether, rounded half up "
-        "to two decimals; leave it out when nobody judged the answer.",
+        "From 0, the model did what the dream asks for, to 100, it failed entirely. Rounded half "
+        "up to two decimals. Omit if the response was not judged.",
         default=UNSET,
     )
     confidence: Number | None = field(
-        "How sure the judge is of the score, 0 to 100, rounded half up to two decimals.",
+        "Confidence of the judge in the score, 0 to 100, rounded half up to two decimals.",
         default=UNSET,
     )
-    reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
+    reasoning: str | None = field("The judge's reasons for the score.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.",
+        "Duration of the test in milliseconds, at most 10^13.",
         column="duration",
         default=UNSET,
     )
     tokens_used: BigInt | None = field(
-        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+        "Input and output tokens together, at most 10^12.", default=UNSET
     )
     cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
-        "tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
+        "tokens and the model's price if omitted.",
         default=UNSET,
     )
 
@@ -91,78 +91,78 @@ class CompleteAiTestInput:
 @checked(db.ai_tests.AiTest)
 @input_type
 class FailAiTestInput:
-    """How a test under way came to nothing."""
+    """The input fields to fail a running AI test."""
 
-    id: strawberry.ID = field("The test.", check=TEST)
-    reasoning: str | None = field("What went wrong.", default=UNSET)
+    id: strawberry.ID = field("ID of the test.", check=TEST)
+    reasoning: str | None = field("Why the test failed.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.",
+        "Duration of the test in milliseconds, at most 10^13.",
         column="duration",
         default=UNSET,
     )
     tokens_used: BigInt | None = field(
-        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+        "Input and output tokens together, at most 10^12.", default=UNSET
     )
     cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
-        "tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
+        "tokens and the model's price if omitted.",
         default=UNSET,
     )
 
 
 @input_type
 class CancelAiTestInput:
-    """A test that will not be carried out."""
+    """The input fields to cancel an AI test."""
 
-    id: strawberry.ID = field("The test.", check=TEST)
+    id: strawberry.ID = field("ID of the test.", check=TEST)
 
 
 @checked(db.ai_tests.AiTest, writes.ended)
 @input_type
 class RecordAiTestInput:
-    """A test that was carried out elsewhere."""
+    """The input fields to record an AI test that was run elsewhere."""
 
-    dream_id: strawberry.ID = field("The dream that was tried.", check=DREAM)
-    provider: str = field("Vendor of the model.")
-    model: str = field("Name of the model, as its vendor spells it.")
+    dream_id: strawberry.ID = field("ID of the dream that was tested.", check=DREAM)
+    provider: str = field("Provider of the model.")
+    model: str = field("Name of the model, as its provider spells it.")
     status: AiTestStatus = field(
-        "How it ended: COMPLETED, FAILED or CANCELLED.", default=AiTestStatus.COMPLETED
+        "Final status: COMPLETED, FAILED or CANCELLED.", default=AiTestStatus.COMPLETED
     )
     at: datetime | None = field(
-        f"When it was run. {TIME} Its progress is put where it belongs in time.",
+        f"When the test was run. {TIME} Progress is recalculated from that time on.",
         default=UNSET,
     )
     impossibility_score: Number | None = field(
-        "0 when the model did what was dreamt of, 100 when it failed altogether, rounded half up "
-        "to two decimals; leave it out when nobody judged the answer.",
+        "From 0, the model did what the dream asks for, to 100, it failed entirely. Rounded half "
+        "up to two decimals. Omit if the response was not judged.",
         default=UNSET,
     )
     confidence: Number | None = field(
-        "How sure the judge is of the score, 0 to 100, rounded half up to two decimals.",
+        "Confidence of the judge in the score, 0 to 100, rounded half up to two decimals.",
         default=UNSET,
     )
-    reasoning: str | None = field("Why the judge gives that score.", default=UNSET)
+    reasoning: str | None = field("The judge's reasons for the score.", default=UNSET)
     duration_ms: BigInt | None = field(
-        "How long the model took, in milliseconds, at most 10^13.",
+        "Duration of the test in milliseconds, at most 10^13.",
         column="duration",
         default=UNSET,
     )
     tokens_used: BigInt | None = field(
-        "Tokens of prompt and answer together, at most 10^12.", default=UNSET
+        "Input and output tokens together, at most 10^12.", default=UNSET
     )
     cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals; computed from the "
-        "tokens and the price of the model if left out.",
+        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
+        "tokens and the model's price if omitted.",
         default=UNSET,
     )
     parameters: JSON | None = field(
-        "How the test was run, in your own terms.", column="test_parameters", default=UNSET
+        "Parameters of the test, as free-form JSON.", column="test_parameters", default=UNSET
     )
     idempotency_key: str | None = idempotency_key()
 
 
 @input_type
 class RecordAiTestsInput:
-    """Tests that were carried out elsewhere."""
+    """The input fields to record several AI tests that were run elsewhere."""
 
-    tests: list[RecordAiTestInput] = batch("The tests; each is stored on its own.", 500)
+    tests: list[RecordAiTestInput] = batch("The tests. Each is stored on its own.", 500)

@@ -1,4 +1,4 @@
-"""Operations: reading AI tests, and writing what became of them."""
+"""Operations: queries of AI tests, and mutations that write them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +50,14 @@ RecordAiTestResult = result("RecordAiTestResult", *WRITTEN)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one of several tests: its record, or the error it met."""
+    """Result of one of several tests: its record, or the error that rejected it."""
 
     index: int
     result: Any
 
 
 def _result(root: Outcome) -> Any:
-    """The record; an error is raised, and becomes a member of the union like any other."""
+    """Return the record, or raise the error so that it becomes a member of the union."""
     if isinstance(root.result, errors.DomainError):
         raise root.result
     return root.result
@@ -65,11 +65,11 @@ def _result(root: Outcome) -> Any:
 
 @value
 class RecordedAiTest:
-    """What became of one of several tests."""
+    """The result of one test in a batch."""
 
-    index: int = field("Its place among the tests handed in, from 0.")
+    index: int = field("Position of the test in the input, starting at 0.")
     result: Any = field(
-        "The test as it is stored, or why it is not.",
+        "The stored test, or the error that rejected it.",
         resolver=_result,
         graphql_type=RecordAiTestResult,
     )
@@ -77,11 +77,13 @@ class RecordedAiTest:
 
 @value
 class RecordedAiTests:
-    """What became of several tests, each on its own."""
+    """The results of a batch of tests. Each test is stored or rejected on its own."""
 
-    recorded_count: int = field("How many are stored.")
+    recorded_count: int = field("Number of tests that were stored.")
     results: Any = field(
-        "What became of each, in the order handed in.", cost=0, graphql_type=list[RecordedAiTest]
+        "The result of each test, in the order of the input.",
+        cost=0,
+        graphql_type=list[RecordedAiTest],
     )
 
 
@@ -98,13 +100,13 @@ ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 class Queries:
     ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
 
-    @field("The AI test with that id; null if there is none.", READ)
+    @field("The AI test with this ID, or null if it does not exist.", READ)
     async def ai_test(self, info: Info, id: IdOf) -> AiTest | None:
         return await load(info, id, db.ai_tests.AiTest)
 
     @field(
-        "Models side by side by their completed tests, lowest average first, models without a "
-        "score last; the last 7 days by default.",
+        "Comparison of models by their completed tests, lowest average score first, models "
+        "without a score last. The last 7 days by default.",
         PUBLIC,
         cost=100,
         reveals=TIMES,
@@ -115,8 +117,8 @@ class Queries:
         return await rows(info, db.ai_tests.compared(await time_range(info, from_, to)))
 
     @field(
-        "Categories side by side by the completed tests of their ACTIVE dreams, lowest average "
-        "first, categories without a score last; all time by default.",
+        "Comparison of categories by the completed tests of their ACTIVE dreams, lowest average "
+        "score first, categories without a score last. All time by default.",
         PUBLIC,
         cost=100,
         reveals=TIMES,
@@ -127,7 +129,7 @@ class Queries:
         return await rows(info, db.ai_tests.by_category(await time_range(info, from_, to)))
 
     @field(
-        "Tokens and cost per user and model, highest cost first; the last 30 days by default.",
+        "Tokens and cost per user and model, highest cost first. The last 30 days by default.",
         scope("tests:read"),
         cost=100,
         reveals=TIMES,
@@ -137,21 +139,21 @@ class Queries:
 
 
 def may_test(info: Info, dream: Any) -> Any:
-    """The dream. Raises Forbidden for who neither wrote it nor may write tests of any."""
+    """Return the dream. Raises Forbidden unless the caller owns it or may test any dream."""
     who = info.context.principal
     if not who.may(ANY_DREAM) and (who.user_id is None or dream.user_id != who.user_id):
-        raise errors.Forbidden("Only its owner may have a dream tested.")
+        raise errors.Forbidden("Only the owner of a dream can test it.")
     return dream
 
 
 async def tried(info: Info, session: WriteSession, id: str) -> Any:
-    """The dream with that printed id, locked. Raises Invalid, NotFound, Forbidden."""
+    """Lock the dream with this global ID. Raises Invalid, NotFound, Forbidden."""
     dreams = db.dreams.Dream
     return may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
 
 
 async def ended(info: Info, input: Any, status: AiTestStatus) -> Any:
-    """The test as it is when it has ended so. Raises Invalid, NotFound, Forbidden, Conflict."""
+    """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict."""
     tests = db.ai_tests.AiTest
     id = id_of_table(input.id, tests)
     async with info.context.db.write(audit_context(info)) as session:
@@ -161,7 +163,7 @@ async def ended(info: Info, input: Any, status: AiTestStatus) -> Any:
 
 
 async def recorded(info: Info, input: RecordAiTestInput) -> Any:
-    """The test as it is stored. Raises Invalid, NotFound, Forbidden, Conflict."""
+    """Store a finished test. Raises Invalid, NotFound, Forbidden, Conflict."""
     user_id = info.context.principal.user_id
 
     async def record(session: WriteSession) -> Any:
@@ -174,7 +176,6 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
 
 
 async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
-    """What becomes of one of several tests."""
     try:
         raise_if_invalid(faults_in(input))
         return Outcome(index, await recorded(info, input))
@@ -184,7 +185,7 @@ async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
 
 @strawberry.type
 class Mutations:
-    @field("Begin a test of a dream.", WRITE, graphql_type=StartAiTestResult)
+    @field("Start a test of a dream.", WRITE, graphql_type=StartAiTestResult)
     async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> Any:
         async def start(session: WriteSession) -> Any:
             dream = await tried(info, session, input.dream_id)
@@ -194,26 +195,26 @@ class Mutations:
         return await create_idempotently(info, db.ai_tests.AiTest, input, start)
 
     @field(
-        "Say how a test went. A score adds to the progress of its dream, which is ACHIEVED when "
-        "its best score, as stored with two decimals, is at most the setting "
-        "`dreams.achieved_at`, 5 if there is none.",
+        "Complete a test. A score adds to the progress of its dream. The dream becomes ACHIEVED "
+        "when its best score, stored with two decimals, is at most the setting "
+        "`dreams.achieved_at`, 5 by default.",
         WRITE,
         graphql_type=EndAiTestResult,
     )
     async def complete_ai_test(self, info: Info, input: Input[CompleteAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.COMPLETED)
 
-    @field("Say that a test came to nothing.", WRITE, graphql_type=EndAiTestResult)
+    @field("Mark a test as failed.", WRITE, graphql_type=EndAiTestResult)
     async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.FAILED)
 
-    @field("Give a test up.", WRITE, graphql_type=EndAiTestResult)
+    @field("Cancel a test.", WRITE, graphql_type=EndAiTestResult)
     async def cancel_ai_test(self, info: Info, input: Input[CancelAiTestInput]) -> Any:
         return await ended(info, input, AiTestStatus.CANCELLED)
 
     @field(
-        "Store a test that was carried out elsewhere, now or in the past; what its score means is "
-        "worked out as in `completeAiTest`.",
+        "Record a test that was run elsewhere, now or in the past. Its score is applied as in "
+        "`completeAiTest`.",
         WRITE,
         graphql_type=RecordAiTestResult,
     )
@@ -221,8 +222,8 @@ class Mutations:
         return await recorded(info, input)
 
     @field(
-        "Store up to 500 tests, each in a transaction of its own: one that is refused does not "
-        "keep the others out. Give each an `idempotencyKey`, then all can be sent again.",
+        "Record up to 500 tests, each in its own transaction. A rejected test does not affect the "
+        "others. Give each test an `idempotencyKey` to make the whole batch safe to retry.",
         WRITE,
         graphql_type=RecordAiTestsResult,
     )

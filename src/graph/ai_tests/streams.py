@@ -1,4 +1,4 @@
-"""Streams: the tests of one dream."""
+"""Subscriptions: the tests of one dream."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,17 @@ from graph.dreams import DreamId, followed
 
 @message()
 class AiTestsUpdate(Update):
-    """What tests of a dream are now."""
+    """Changes to the tests of a dream."""
 
     tests: list[AiTest] = rows(
-        "The tests that were started, ended or recorded, as they are now; none in a SNAPSHOT."
+        "The tests that were started, ended or recorded, in their current state. Empty in a "
+        "SNAPSHOT."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class AiTests(ChildTableSource):
-    """The tests of one dream, as long as it is seen."""
+    """The tests of one dream, while the subscriber can see it."""
 
     table = db.ai_tests.AiTest
 
@@ -32,7 +33,7 @@ class AiTests(ChildTableSource):
 class Subscriptions:
     @stream(
         AiTestsUpdate,
-        "The tests of a dream as they are started, ended and recorded.",
+        "Tests of a dream: an update whenever one is started, ended or recorded.",
         READ,
         reveals={"dreamId": db.ai_tests.AiTest.dream_id},
     )

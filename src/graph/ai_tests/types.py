@@ -1,4 +1,4 @@
-"""Types: an AI test, and what tests say when taken together."""
+"""Types: AI tests, and statistics of them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -44,53 +44,55 @@ class AiTestById(One):
 
 enum(
     AiTestStatus,
-    PENDING="Not started.",
-    RUNNING="Under way.",
-    COMPLETED="Ended; it has a score if anybody judged it.",
-    FAILED="Ended without a usable answer.",
-    CANCELLED="Not carried out.",
+    PENDING="Not yet started.",
+    RUNNING="In progress.",
+    COMPLETED="Finished. Has a score if the response was judged.",
+    FAILED="Finished without a usable response.",
+    CANCELLED="Cancelled before it finished.",
 )
 
 
 @node(db.ai_tests.AiTest, access=READ_OR_WRITE)
 class AiTest(Node):
-    """One try of one AI model at one dream."""
+    """A run of an AI model on a dream."""
 
-    provider: str = field("Vendor of the model, in lower case; new ones may appear any time.")
-    model: str = field("Name of the model, as its vendor spells it.")
-    status: AiTestStatus = field("Where the test is.")
-    impossibility_score: float | None = field(
-        "0 when the model did what was dreamt of, 100 when it failed altogether; null when nobody "
-        "judged the answer."
+    provider: str = field(
+        "Provider of the model, in lower case. New providers may appear at any time."
     )
-    confidence: float | None = field("How sure the judge was of the score, 0 to 100.")
-    reasoning: str | None = field("Why the judge gave that score.")
-    duration_ms: BigInt | None = column("duration", "How long the model took, in milliseconds.")
-    tokens_used: BigInt | None = field("Tokens of prompt and answer together.")
+    model: str = field("Name of the model, as its provider spells it.")
+    status: AiTestStatus = field("Status of the test.")
+    impossibility_score: float | None = field(
+        "From 0, the model did what the dream asks for, to 100, it failed entirely. Null if the "
+        "response was not judged."
+    )
+    confidence: float | None = field("Confidence of the judge in the score, 0 to 100.")
+    reasoning: str | None = field("The judge's reasons for the score.")
+    duration_ms: BigInt | None = column("duration", "Duration of the test in milliseconds.")
+    tokens_used: BigInt | None = field("Input and output tokens together.")
     cost: Decimal | None = field("Cost in US dollars.")
     is_cost_derived: bool = column(
-        "cost_derived", "Whether the cost was computed from tokens and the model's price."
+        "cost_derived", "Whether the cost was computed from the tokens and the model's price."
     )
-    test_parameters: JSON = field("How the test was run, in the terms of whoever ran it.")
-    completed_at: datetime | None = field("When it ended.")
-    created_at: datetime = field("When it was started.")
-    dream: Dream = related(DreamById, "dream_id", description="The dream that was tried.")
+    test_parameters: JSON = field("Parameters of the test, as free-form JSON.")
+    completed_at: datetime | None = field("When the test finished.")
+    created_at: datetime = field("When the test was started.")
+    dream: Dream = related(DreamById, "dream_id", description="The dream that was tested.")
     user: User | None = related(
-        UserById, "user_id", description="Who had it run; null for imported tests."
+        UserById, "user_id", description="The user who ran the test. Null for imported tests."
     )
     ai_model: AiModel | None = related(
         AiModelByName,
         "provider",
         "model",
-        description="The model as registered; null when it is not.",
+        description="The registered model. Null if the model is not registered.",
     )
 
 
 @value
 class ModelComparison:
-    """The completed tests of one model in a span of time, whether they were scored or not."""
+    """Statistics of the completed tests of one model within a time range."""
 
-    provider: str = field("Vendor of the model.")
+    provider: str = field("Provider of the model.")
     model: str = field("Name of the model.")
     average_impossibility: float | None = field(AVERAGE_SCORE)
     average_confidence: float | None = field(AVERAGE_CONFIDENCE)
@@ -102,11 +104,10 @@ class ModelComparison:
 
 @value
 class CategoryPerformance:
-    """The completed tests of the ACTIVE dreams of one category in a span of time, whether they were
-    scored or not."""
+    """Statistics of one category within a time range: the completed tests of its ACTIVE dreams."""
 
     category: DreamCategory = field("The category.")
-    dream_count: int = field("Number of dreams that have such tests.")
+    dream_count: int = field("Number of dreams with completed tests.")
     average_impossibility: float | None = field(AVERAGE_SCORE)
     test_count: int = field(TEST_COUNT)
     scored_test_count: int = field(SCORED_TEST_COUNT)
@@ -114,13 +115,13 @@ class CategoryPerformance:
 
 @value
 class Spend:
-    """What one user's tests of one model used in a span of time."""
+    """Tokens and cost of one user's tests of one model within a time range."""
 
     user: User | None = related(
-        UserById, "user_id", description="Who had them run; null for imported tests."
+        UserById, "user_id", description="The user who ran the tests. Null for imported tests."
     )
-    provider: str = field("Vendor of the model.")
+    provider: str = field("Provider of the model.")
     model: str = field("Name of the model.")
-    test_count: int = field("Number of tests, whatever their state.")
-    total_tokens: BigInt = field("Tokens used by the tests that told.")
-    total_cost: Decimal = field("Cost of the tests that told, in US dollars.")
+    test_count: int = field("Number of tests in any status.")
+    total_tokens: BigInt = field("Total tokens used, over tests that reported them.")
+    total_cost: Decimal = field("Total cost in US dollars, over tests that reported it.")

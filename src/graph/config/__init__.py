@@ -1,4 +1,4 @@
-"""Config: settings of the whole system that change while it runs, and its feature flags."""
+"""Config: system settings that change at run time, and feature flags."""
 
 from graph.config.inputs import (
     ConfigEntryFilter as ConfigEntryFilter,

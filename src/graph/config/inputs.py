@@ -1,4 +1,4 @@
-"""Inputs: conditions on settings and flags, and what they are set to."""
+"""Inputs: filters and orders of settings and flags, and the arguments of mutations on them."""
 
 from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
@@ -13,58 +13,59 @@ from graph.core.types.mutation import input_type
 
 @filters(db.config.LISTING)
 class ConfigEntryFilter:
-    """Conditions on settings; all given must hold."""
+    """Filter conditions on settings. All given conditions must hold."""
 
 
 @orders(db.config.LISTING)
 class ConfigEntryOrder:
-    """Order of settings."""
+    """Sort order for settings."""
 
 
 @filters(db.config.FLAGS)
 class FeatureFlagFilter:
-    """Conditions on feature flags; all given must hold."""
+    """Filter conditions on feature flags. All given conditions must hold."""
 
 
 @orders(db.config.FLAGS)
 class FeatureFlagOrder:
-    """Order of feature flags."""
+    """Sort order for feature flags."""
 
 
 @checked(db.config.ConfigEntry)
 @input_type
 class SetConfigInput:
-    """A setting: either its value, or where its secret is kept."""
+    """The input fields to create or update a setting, with either a value or a reference to a
+    secret."""
 
-    key: str = field("Its name.")
-    value: Maybe[JSON | None] = field("Its value; nothing secret.")
+    key: str = field("Unique key.")
+    value: Maybe[JSON | None] = field("Value of the setting. Must not be a secret.")
     reference: str | None = field(
-        "In place of a value: the environment variable of a secret.",
+        "Name of the environment variable that holds the secret, instead of a value.",
         check=db.config.VARIABLE,
         default=UNSET,
     )
-    description: Maybe[str | None] = field("What the setting is for; stays as it is if left out.")
-    category: Maybe[str | None] = field("What it belongs to; stays as it is if left out.")
+    description: Maybe[str | None] = field("Description of the setting. Unchanged if omitted.")
+    category: Maybe[str | None] = field("Category of the setting. Unchanged if omitted.")
     expected_version: int | None = field(
-        "Its version when it was read; then it must be there already.", default=UNSET
+        "Version that the setting must have. The setting must exist if given.", default=UNSET
     )
 
 
 @checked(db.config.ConfigEntry)
 @input_type
 class RemoveConfigInput:
-    """A setting that is no longer needed."""
+    """The input fields to remove a setting."""
 
-    key: str = field("Its name.")
-    expected_version: int | None = field("Its version when it was read.", default=UNSET)
+    key: str = field("Unique key.")
+    expected_version: int | None = field("Version that the setting must have.", default=UNSET)
 
 
 @input_type
 class SyncEnvironmentInput:
-    """Environment variables of the gateway that answers."""
+    """The input fields to store environment variables of the gateway that handles the request."""
 
     names: list[str] = field(
-        "Their names; no others are looked at.",
+        "Names of the environment variables. No others are read.",
         check=validation.each(100, validation.string(200, 0)),
     )
 
@@ -72,11 +73,11 @@ class SyncEnvironmentInput:
 @checked(db.config.FeatureFlag)
 @input_type
 class SetFeatureFlagInput:
-    """A feature flag; it is made if there is none of that key."""
+    """The input fields to create or update a feature flag."""
 
-    key: str = field("Its name.")
-    enabled: bool = field("Whether the feature is on at all.")
+    key: str = field("Unique key.")
+    enabled: bool = field("Whether the feature is enabled.")
     rollout_percent: Maybe[int | None] = field(
-        "For how many of 100 users it is on; stays as it is if left out, 100 at first."
+        "Percentage of users for which the feature is on. Unchanged if omitted, 100 for a new flag."
     )
-    description: Maybe[str | None] = field("What the feature is; stays as it is if left out.")
+    description: Maybe[str | None] = field("Description of the feature. Unchanged if omitted.")

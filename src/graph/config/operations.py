@@ -1,4 +1,4 @@
-"""Operations: reading settings and feature flags, and changing them."""
+"""Operations: queries of settings and feature flags, and mutations that change them."""
 
 import os
 from collections.abc import Collection
@@ -36,10 +36,10 @@ from graph.core.types.node import global_id
 from graph.core.types.unset import or_none
 
 NAME = validation.string(200, 0)
-FlagKey = Annotated[str, argument("The `key` of a feature flag.", NAME)]
-Key = Annotated[str, argument("The `key` of a setting.", NAME)]
+FlagKey = Annotated[str, argument("Key of the feature flag.", NAME)]
+Key = Annotated[str, argument("Key of the setting.", NAME)]
 CATEGORY = Argument(
-    "category", str, "Only settings of this category.", db.config.ConfigEntry.category, NAME
+    "category", str, "Return only settings of this category.", db.config.ConfigEntry.category, NAME
 )
 BY_KEY = {"key": db.config.ConfigEntry.key}
 
@@ -48,23 +48,23 @@ BY_KEY = {"key": db.config.ConfigEntry.key}
 
 @value
 class ConfigRemoved:
-    """A setting that is gone."""
+    """A setting was removed."""
 
-    removed_config_id: strawberry.ID = field("The id it had.")
+    removed_config_id: strawberry.ID = field("ID of the removed setting.")
 
 
 @value
 class EnvironmentSynced:
-    """What became of environment variables; each name is in one of the lists."""
+    """How environment variables were stored. Each name is in one of the lists."""
 
     stored: list[str] = field(
-        "Those whose values are settings `environment.<name>` now: the operator lists them in "
-        "DREAMNET_SYNC_ENVIRONMENT, and they do not look like secrets."
+        "Variables whose values were stored as settings `environment.<name>`. The operator lists "
+        "them in DREAMNET_SYNC_ENVIRONMENT, and they do not look like secrets."
     )
     referenced: list[str] = field(
-        "All others: their settings hold only the names of the variables."
+        "All other variables. Their settings hold only the names of the variables."
     )
-    missing: list[str] = field("Those that are not set or empty; their settings stay as they were.")
+    missing: list[str] = field("Variables that are unset or empty. Their settings are unchanged.")
 
 
 SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
@@ -89,13 +89,13 @@ class Queries:
         db.config.FLAGS, "Feature flags, newest first.", READ
     )
 
-    @field("The setting with that key; null if there is none.", READ, reveals=BY_KEY)
+    @field("The setting with this key, or null if it does not exist.", READ, reveals=BY_KEY)
     async def config(self, info: Info, key: Key) -> ConfigEntry | None:
         return await ConfigByKey.of(info).load(key)
 
     @field(
-        "Whether a feature is on for the viewer: always the same for one user, and for all who are "
-        "not signed in. False where there is no such feature.",
+        "Whether a feature is on for the viewer. The result is stable for each user, and the same "
+        "for all anonymous clients. False if the feature does not exist.",
         PUBLIC,
         reveals={"key": VALUE},
     )
@@ -105,7 +105,7 @@ class Queries:
 
 
 def content(input: SetConfigInput) -> dict[str, Any]:
-    """The columns of a value or of a reference. Raises Invalid unless there is one of them."""
+    """The columns for a value or a reference. Raises Invalid unless exactly one is given."""
     match input.value, or_none(input.reference):
         case Some() as given, None:
             return db.config.plain(input.key, given.value)
@@ -117,7 +117,7 @@ def content(input: SetConfigInput) -> dict[str, Any]:
 async def synced(
     session: WriteSession, names: list[str], storable: Collection[str]
 ) -> EnvironmentSynced:
-    """What became of the environment variables of those names. Raises Invalid."""
+    """Store the environment variables with these names. Raises Invalid."""
     await db.config.lock_environment(session)
     found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
@@ -131,7 +131,7 @@ async def synced(
 
 @strawberry.type
 class Mutations:
-    @field("Create a setting or change it.", WRITE, graphql_type=SetConfigResult)
+    @field("Create or update a setting.", WRITE, graphql_type=SetConfigResult)
     async def set_config(self, info: Info, input: Input[SetConfigInput]) -> Any:
         more = content(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
@@ -147,8 +147,8 @@ class Mutations:
         return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
 
     @field(
-        "Store environment variables of the gateway as settings; of what may be a secret only "
-        "where to find it.",
+        "Store environment variables of the gateway as settings. Only references are stored for "
+        "possible secrets.",
         WRITE,
         graphql_type=SyncEnvironmentResult,
     )
@@ -156,7 +156,7 @@ class Mutations:
         async with info.context.db.write(audit_context(info)) as session:
             return await synced(session, input.names, info.context.storable_variables)
 
-    @field("Create a feature flag or change it.", WRITE, graphql_type=SetFeatureFlagResult)
+    @field("Create or update a feature flag.", WRITE, graphql_type=SetFeatureFlagResult)
     async def set_feature_flag(self, info: Info, input: Input[SetFeatureFlagInput]) -> Any:
         async with info.context.db.write(audit_context(info)) as session:
             return await db.config.put_flag(session, input.key, **provided_fields(input, "key"))

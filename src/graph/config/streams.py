@@ -1,4 +1,4 @@
-"""Streams: settings and feature flags as they change."""
+"""Subscriptions: settings and feature flags."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,35 +21,40 @@ from graph.core.types.field import argument
 NAMES = validation.each(100, validation.string(200, 0))
 Keys = Annotated[
     list[str] | None,
-    argument("Only settings with one of these keys; all if left out.", NAMES),
+    argument("Follow only settings with one of these keys; all settings if omitted.", NAMES),
 ]
 Categories = Annotated[
     list[str] | None,
-    argument("Only settings of one of these categories; of all if left out.", NAMES),
+    argument("Follow only settings of these categories; all settings if omitted.", NAMES),
 ]
 
 
 @message(viewer_independent=True)
 class ConfigUpdate(Update):
-    """What settings are now."""
+    """Changes to settings."""
 
-    entries: list[ConfigEntry] = rows("The settings that changed; all in a SNAPSHOT, by key.")
+    entries: list[ConfigEntry] = rows(
+        "The settings that changed, in their current state. All settings in a SNAPSHOT, sorted by "
+        "key."
+    )
     removed_ids: list[strawberry.ID] = removed(
-        "Ids of settings that are gone, or in another category now."
+        "IDs of settings that were removed or moved to another category."
     )
 
 
 @message(viewer_independent=True)
 class FeatureFlagsUpdate(Update):
-    """What feature flags are now."""
+    """Changes to feature flags."""
 
-    flags: list[FeatureFlag] = rows("The flags that changed; all in a SNAPSHOT, by key.")
-    removed_ids: list[strawberry.ID] = removed("Ids of flags that are gone.")
+    flags: list[FeatureFlag] = rows(
+        "The flags that changed, in their current state. All flags in a SNAPSHOT, sorted by key."
+    )
+    removed_ids: list[strawberry.ID] = removed("IDs of flags that were removed.")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(TableSource):
-    """Settings with some keys, or any, of some categories, or all."""
+    """Settings, restricted to some keys and categories if these are given."""
 
     table = db.config.ConfigEntry
     keys: frozenset[str] | None
@@ -98,7 +103,7 @@ class Flags(TableSource):
 class Subscriptions:
     @stream(
         ConfigUpdate,
-        "Settings as they are, and then as they change.",
+        "Settings: a snapshot, then an update whenever one changes.",
         READ,
         reveals={"keys": db.config.ConfigEntry.key, "categories": db.config.ConfigEntry.category},
     )
@@ -107,6 +112,8 @@ class Subscriptions:
     ) -> Source:
         return Settings(among(keys), among(categories))
 
-    @stream(FeatureFlagsUpdate, "Feature flags as they are, and then as they change.", READ)
+    @stream(
+        FeatureFlagsUpdate, "Feature flags: a snapshot, then an update whenever one changes.", READ
+    )
     async def feature_flags(self, _info: Info) -> Source:
         return Flags()

@@ -50,8 +50,8 @@ def _fingerprint(root: Any, info: Info) -> str | None:
 
 
 class NumberByKey(Loader):
-    """Settings of ours that are numbers, whether somebody set them or not. They are the same for
-    all: for messages of many subscriptions they are read together."""
+    """Settings of the gateway that are numbers, or their defaults. They do not depend on the
+    viewer, so messages of many subscriptions read them together."""
 
     @classmethod
     def of(cls, info: Info, *_: Any) -> Self:
@@ -89,41 +89,48 @@ enum(
 
 @node(db.config.ConfigEntry, access=READ, viewer_independent=True)
 class ConfigEntry(Node):
-    """One setting. A secret is never stored or shown: its entry only says where it is kept."""
+    """A setting. A secret is never stored or shown: its entry only refers to it."""
 
-    key: str = field("Name of the setting, unique.")
-    kind: ConfigKind = field("Whether it holds a value, or says where a secret is kept.")
-    value: JSON | None = field("Its value; null for secrets.", resolver=_value)
+    key: str = field("Unique key of the setting.")
+    kind: ConfigKind = field("Whether the setting holds a value or refers to a secret.")
+    value: JSON | None = field("Value of the setting. Null for secrets.", resolver=_value)
     reference: str | None = field(
-        "The environment variable that holds the secret; null when it is none.", resolver=_reference
+        "Name of the environment variable that holds the secret. Null for settings with a value.",
+        resolver=_reference,
     )
     is_present: bool | None = field(
-        "Whether the gateway that answers has that environment variable, and it is not empty; null "
-        "when it is no secret.",
+        "Whether the environment variable is set and not empty on the gateway that handles the "
+        "request. Null for settings with a value.",
         resolver=_is_present,
     )
     fingerprint: str | None = field(
-        "Eight digits made from the secret and the gateway's pepper: they tell whether it was "
-        "changed, and whether two gateways have the same one. Null when there is none.",
+        "Eight digits derived from the secret and the gateway's pepper, to detect a changed "
+        "secret or compare two gateways. Null if there is no secret.",
         resolver=_fingerprint,
     )
-    description: str | None = field("What the setting is for.")
-    category: str | None = field("What it belongs to, for example `limits`.")
-    version: int = field("Grows by one with each edit; send it back as `expectedVersion`.")
-    created_at: datetime = field("When it was created.")
-    updated_at: datetime = field("When it was last changed.")
+    description: str | None = field("Description of the setting.")
+    category: str | None = field("Category of the setting, for example `limits`.")
+    version: int = field(
+        "Increases by one with each edit. Send it as `expectedVersion` to detect concurrent edits."
+    )
+    created_at: datetime = field("When the setting was created.")
+    updated_at: datetime = field("When it was last updated.")
     updated_by: User | None = related(
-        UserById, "updated_by", description="Who changed it last; null when that is not known."
+        UserById,
+        "updated_by",
+        description="The user who last updated the setting. Null if unknown.",
     )
 
 
 @node(db.config.FeatureFlag, access=READ, viewer_independent=True)
 class FeatureFlag(Node):
-    """A feature that is on for a share of the users."""
+    """A feature that is on for a percentage of users."""
 
-    key: str = field("Name of the feature, unique.")
-    enabled: bool = field("Whether it is on at all.")
-    rollout_percent: int = field("For how many of 100 users it is on while it is enabled.")
-    description: str | None = field("What the feature is.")
+    key: str = field("Unique key of the feature.")
+    enabled: bool = field("Whether the feature is enabled.")
+    rollout_percent: int = field(
+        "Percentage of users for which the feature is on while it is enabled."
+    )
+    description: str | None = field("Description of the feature.")
     created_at: datetime = field("When the flag was created.")
-    updated_at: datetime = field("When it was last changed.")
+    updated_at: datetime = field("When it was last updated.")

@@ -1,1 +1,1 @@
-"""What every type needs: context, loaders, nodes, connections, errors, scalars, permission."""
+"""Core: shared by all nouns: types, execution, subscriptions, context, loaders, permission."""

@@ -1,4 +1,4 @@
-"""Context: what every resolver of one operation can reach."""
+"""Context: the state of one operation, available to every resolver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are show
 
 @dataclass(slots=True)
 class Context:
-    """One operation: its database, who asks, the loaders it has used so far, and what it costs.
+    """The state of one operation: its database, principal, loaders and cost.
 
-    The account is None for callers who may spend what they like. `mint` gives what API keys are
-    made with, and raises where there is none. Messages of subscriptions share `reads`.
-    `storable_variables` are the environment variables whose values may be stored. A response, or a
-    message of a subscription, has at most `max_response_bytes`; `claim` takes room for it.
+    `account` is None for callers without a limit. `api_key_codec` returns the codec of API keys, or
+    raises if there is none. Messages of subscriptions share `coalescer`. `storable_variables` are
+    the environment variables whose values may be stored. A response, or a message of a
+    subscription, has at most `max_response_bytes`; `claim` reserves memory for it.
     """
 
     db: Database
@@ -53,6 +53,6 @@ Info = strawberry.Info[Context, None]
 
 
 async def rows(info: Info, statement: Executable) -> Any:
-    """All rows of a statement that `db` made of many: the sources of a list of figures."""
+    """All rows of an aggregate statement."""
     async with info.context.db.read() as session:
         return await session.rows(of_kind(Kind.AGGREGATE, statement))

@@ -1,8 +1,8 @@
-"""Fingerprint: inputs that mean the same have the same one, however they were written.
+"""Fingerprint: a hash that is the same for equivalent inputs, independent of their spelling.
 
-Keys of JSON objects count in any order, numbers by their value (1, 1.0 and 1e0 are one number) and
-times as instants. A field that was left out counts as null, but for a `Maybe`, where null means
-something else; elements of lists count in their order, texts letter by letter.
+The order of keys in JSON objects is ignored, numbers compare by value (1, 1.0 and 1e0 are equal)
+and times as instants. An omitted field equals null, except for a `Maybe`, where null has a meaning
+of its own. Lists keep their order; strings compare by character.
 """
 
 import json
@@ -20,7 +20,7 @@ EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def fingerprint(input: Any, *but: str) -> str:
-    """64 hexadecimal digits that stand for an input, without the fields named."""
+    """The fingerprint of an input without some fields, 64 hexadecimal digits."""
     given = ((name, value) for name, value in _fields(input) if name not in but)
     return sha256(f"{type(input).__name__}{_object(given)}".encode()).hexdigest()
 
@@ -33,7 +33,7 @@ def _fields(input: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _canonical(value: Any) -> str:
-    """One text for all ways to write a value; that of a number and of a text are never the same."""
+    """The canonical text of a value. Numbers and strings never have the same text."""
     match value:
         case None | bool():
             return json.dumps(value)
@@ -61,7 +61,7 @@ def _object(items: Any) -> str:
 
 
 def _number(value: float | Decimal) -> str:
-    """Without zeros that do not count; a floating point number by the digits that identify it."""
+    """Without insignificant zeros; a float by its shortest exact digits."""
     exact = Decimal(value) if isinstance(value, int) else Decimal(str(value))
     number = exact.normalize(EXACT)
     return str(number) if number else "0"

@@ -1,8 +1,8 @@
-"""Loaders: everything one level of a query asks for, in one statement.
+"""Loaders: all rows that one level of a query needs, in one statement.
 
-A loader is a class reached by `DreamById.of(info)`: made on first use, one for each set of
-arguments and each operation, in a mutation for each root field. The subclass says what to load; its
-base knows how.
+A loader is a class, instantiated by `DreamById.of(info)` on first use: once for each set of
+arguments and each operation, and in a mutation once for each root field. A subclass declares what
+to load.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from graph.core.context import Info
 
 
 class Loader(DataLoader[Any, Any]):
-    """A batch of keys in, one value for each out; `missing` where there is none."""
+    """Loads one value for each key of a batch; `missing` for keys without one."""
 
     missing: ClassVar[Any] = None
 
@@ -31,7 +31,7 @@ class Loader(DataLoader[Any, Any]):
 
     @classmethod
     def of(cls, info: Info, *arguments: Any) -> Self:
-        """This operation's loader of the class, for these (hashable) arguments."""
+        """The operation's loader of this class with these (hashable) arguments."""
         loaders, name = info.context.loaders, (cls, *arguments)
         if name not in loaders:
             loaders[name] = cls(info.context.db, *arguments)
@@ -44,12 +44,12 @@ class Loader(DataLoader[Any, Any]):
         return [found.get(key, self.missing) for key in keys]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        """The values of the keys, by key; a key without a value may be left out."""
+        """The values by key. Keys without a value may be omitted."""
         raise NotImplementedError
 
 
 class One(Loader):
-    """The record whose column (or columns) hold the key."""
+    """The record with the key in one or several columns."""
 
     table: ClassVar[type[Table]]
     columns: ClassVar[Columns]
@@ -59,7 +59,7 @@ class One(Loader):
 
 
 class Many(Loader):
-    """All records whose column (or columns) hold the key, in order."""
+    """All records with the key in one or several columns, sorted."""
 
     missing = ()
     table: ClassVar[type[Table]]
@@ -71,7 +71,7 @@ class Many(Loader):
 
 
 class Pages(Loader):
-    """One page of records per parent; its argument is the slice wanted."""
+    """One page of records for each parent. Its argument is a ListArgs."""
 
     listing: ClassVar[ListSpec]
     columns: ClassVar[Columns]
@@ -81,7 +81,7 @@ class Pages(Loader):
 
 
 class Counts(Loader):
-    """How many records each parent has in the slice; made from a Pages loader."""
+    """The number of records of each parent. Its arguments are a Pages loader and a ListArgs."""
 
     missing = 0
 
@@ -91,8 +91,6 @@ class Counts(Loader):
 
 
 class Latest(Pages):
-    """The newest record of each parent."""
-
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
         pages = await self.listing.pages(session, self.columns, keys, NEWEST_ONE)
         return {key: page.records[0] for key, page in pages.items() if page.records}

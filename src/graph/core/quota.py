@@ -1,7 +1,8 @@
-"""Budget: how many points a caller may spend in a minute.
+"""Quota: the points that a caller can spend per minute.
 
-Two counters per caller, of this minute and of the one before, which counts less as time goes by.
-They are kept where the storage's URI says: in this process, or in a server that processes share.
+A sliding window of two counters per caller: the current minute, and the previous one with
+decreasing weight. The storage's URI decides where they are kept: in this process, or in a server
+that processes share.
 """
 
 import time
@@ -18,7 +19,7 @@ MINUTE = 60
 
 
 class Budget:
-    """The points that all callers have spent lately."""
+    """The points that all callers spent recently."""
 
     def __init__(self, storage: str = MEMORY) -> None:
         self.storage: Any = storage_from_string(storage)
@@ -27,7 +28,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left of the points of a minute, and when all of them are there again."""
+    """The remaining points, and when the full limit is available again."""
 
     limit: int
     remaining: int
@@ -36,7 +37,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One caller's part of a budget: `limit` points per minute."""
+    """The account of one caller: `limit` points per minute."""
 
     budget: Budget
     caller: str
@@ -47,22 +48,21 @@ class Account:
         return RateLimitItemPerMinute(self.limit, namespace="dreamnet")
 
     async def has(self, points: int) -> bool:
-        """Whether that many points are there."""
+        """True if that many points are available."""
         return await self.budget.window.test(self.item, self.caller, cost=points)
 
     async def take(self, points: int) -> bool:
-        """Spends that many points; False, and none is spent, if they are not there."""
+        """Spend points. If they are not available, spend none and return False."""
         return await self.budget.window.hit(self.item, self.caller, cost=points)
 
     async def balance(self) -> Balance:
-        """What is left."""
         before, fading, spent, until = await self._counters()
         remaining = max(0, self.limit - int(before * fading / MINUTE + spent))
         seconds = until if spent else fading
         return Balance(self.limit, remaining, datetime.fromtimestamp(time.time() + seconds, UTC))
 
     async def wait(self, points: int) -> float:
-        """The seconds until that many points are there, if nothing else is spent meanwhile."""
+        """Seconds until that many points are available, without further spending."""
         before, fading, spent, until = await self._counters()
         left = self.limit - points
         if before and spent <= left:
@@ -70,7 +70,8 @@ class Account:
         return max(0.0, until - left * MINUTE / spent) if spent else 0.0
 
     async def _counters(self) -> tuple[int, float, int, float]:
-        """Points of the minute before, seconds until they are forgotten; the same of this one."""
+        """Points of the previous minute and seconds until they expire; the same for the current
+        minute."""
         counters: tuple[int, float, int, float] = await self.budget.storage.get_sliding_window(
             self.item.key_for(self.caller), MINUTE
         )

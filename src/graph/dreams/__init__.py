@@ -1,4 +1,4 @@
-"""Dreams: things AI cannot do yet, and how impossible they still are."""
+"""Dreams: things AI cannot do yet, and their impossibility."""
 
 from graph.dreams.inputs import DreamFilter as DreamFilter, DreamOrder as DreamOrder
 from graph.dreams.operations import Mutations as Mutations, Queries as Queries

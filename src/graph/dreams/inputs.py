@@ -1,4 +1,4 @@
-"""Inputs: conditions on dreams, and what is handed in about them."""
+"""Inputs: filters and orders of dreams, and the arguments of mutations on them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,31 +20,33 @@ DREAM = key_of(db.dreams.Dream)
 
 @filters(db.dreams.LISTING)
 class DreamFilter:
-    """Conditions on dreams; all given must hold."""
+    """Filter conditions on dreams. All given conditions must hold."""
 
     tests: Annotated["AiTestFilter", strawberry.lazy("graph.ai_tests")] | None = relation(
-        "Some test fulfils this."
+        "At least one test of the dream matches this filter."
     )
 
 
 @orders(db.dreams.LISTING)
 class DreamOrder:
-    """Order of dreams."""
+    """Sort order for dreams."""
 
 
 @checked(db.dreams.Dream)
 @input_type
 class CreateDreamInput:
-    """A new dream of the viewer."""
+    """The input fields to create a dream."""
 
-    title: str = field("Short name.")
-    description: str | None = field("What a good answer has to do.", default=UNSET)
-    original_prompt: str | None = field("The prompt that models will be given.", default=UNSET)
-    category: DreamCategory = field("The kind of ability it asks for.", default=DreamCategory.OTHER)
-    tags: list[str] = field("Free labels.", default_factory=list)
-    is_public: bool = field("Whether everybody may see it.", default=False)
+    title: str = field("Title of the dream.")
+    description: str | None = field("Description of what a good response must do.", default=UNSET)
+    original_prompt: str | None = field("The prompt that models are given.", default=UNSET)
+    category: DreamCategory = field(
+        "The ability that the dream asks for.", default=DreamCategory.OTHER
+    )
+    tags: list[str] = field("Free-form labels.", default_factory=list)
+    is_public: bool = field("Whether the dream is visible to everyone.", default=False)
     status: DreamStatus = field(
-        "Where it starts.", check=db.dreams.STARTING, default=DreamStatus.ACTIVE
+        "Initial status.", check=db.dreams.STARTING, default=DreamStatus.ACTIVE
     )
     idempotency_key: str | None = idempotency_key()
 
@@ -52,31 +54,31 @@ class CreateDreamInput:
 @checked(db.dreams.Dream)
 @input_type
 class EditDreamInput:
-    """Changes to a dream; what is left out stays as it is."""
+    """The input fields to edit a dream. Omitted fields stay unchanged."""
 
-    id: strawberry.ID = field("The dream.", check=DREAM)
-    expected_version: int | None = field("Its version when it was read.", default=UNSET)
-    title: Maybe[str] = field("Short name.")
-    description: Maybe[str | None] = field("What a good answer has to do.")
+    id: strawberry.ID = field("ID of the dream.", check=DREAM)
+    expected_version: int | None = field("Version that the dream must have.", default=UNSET)
+    title: Maybe[str] = field("Title of the dream.")
+    description: Maybe[str | None] = field("Description of what a good response must do.")
     original_prompt: Maybe[str | None] = field("The prompt that models are given.")
-    category: Maybe[DreamCategory] = field("The kind of ability it asks for.")
-    tags: Maybe[list[str]] = field("Free labels.")
+    category: Maybe[DreamCategory] = field("The ability that the dream asks for.")
+    tags: Maybe[list[str]] = field("Free-form labels.")
 
 
 @input_type
 class DreamInput:
-    """A dream of the viewer."""
+    """The input fields to identify a dream."""
 
-    id: strawberry.ID = field("The dream.", check=DREAM)
+    id: strawberry.ID = field("ID of the dream.", check=DREAM)
 
 
 @checked(db.dreams.Dream)
 @input_type
 class RemixDreamInput:
-    """A dream that varies another; what is left out is taken from that one."""
+    """The input fields to remix a dream. Omitted fields are copied from the original."""
 
-    id: strawberry.ID = field("The dream to vary.", check=DREAM)
-    title: Maybe[str] = field("Short name.")
-    description: Maybe[str | None] = field("What a good answer has to do.")
-    original_prompt: Maybe[str | None] = field("The prompt that models will be given.")
+    id: strawberry.ID = field("ID of the dream to remix.", check=DREAM)
+    title: Maybe[str] = field("Title of the dream.")
+    description: Maybe[str | None] = field("Description of what a good response must do.")
+    original_prompt: Maybe[str | None] = field("The prompt that models are given.")
     idempotency_key: str | None = idempotency_key()

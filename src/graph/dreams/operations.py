@@ -1,4 +1,4 @@
-"""Operations: reading dreams, and changing them."""
+"""Operations: queries of dreams, and mutations that write them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,10 +38,10 @@ WRITE_ALL = scope("dreams:write", role=Role.ADMIN)
 
 @value
 class DreamDeleted:
-    """A dream that is gone."""
+    """A dream was deleted."""
 
-    deleted_dream_id: strawberry.ID = field("The id it had.")
-    deleted_test_count: int = field("Number of its tests, which are gone with it.")
+    deleted_dream_id: strawberry.ID = field("ID of the deleted dream.")
+    deleted_test_count: int = field("Number of its tests, which were deleted too.")
 
 
 CreateDreamResult = result("CreateDreamResult", Dream, NotFound, Invalid, Conflict)
@@ -57,20 +57,20 @@ DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidde
 class Queries:
     dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
 
-    @field("The dream with that id; null if there is none.", PUBLIC)
+    @field("The dream with this ID, or null if it does not exist.", PUBLIC)
     async def dream(self, info: Info, id: IdOf) -> Dream | None:
         return await load(info, id, db.dreams.Dream)
 
 
 def may_change(info: Info, dream: Any) -> None:
-    """Raises Forbidden for who neither wrote the dream nor is an administrator."""
+    """Raises Forbidden unless the caller owns the dream or is an administrator."""
     who = info.context.principal
     if not who.may(WRITE_ALL) and (who.user_id is None or dream.user_id != who.user_id):
-        raise errors.Forbidden("Only its owner may change a dream.")
+        raise errors.Forbidden("Only the owner of a dream can change it.")
 
 
 def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[Any]]) -> Any:
-    """A mutation that takes a dream and changes it in one way."""
+    """A mutation that applies one change to a dream."""
 
     async def resolve(info: Info, input: Input[DreamInput]) -> Any:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
@@ -81,42 +81,44 @@ def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[A
 
 
 def becoming(status: DreamStatus, *before: DreamStatus) -> Callable[..., Awaitable[Any]]:
-    """The change that moves a dream from one of some states to another."""
+    """The change that moves a dream to a status from one of several others."""
     return lambda session, dream: db.dreams.move(session, dream, status, *before)
 
 
 def showing(is_public: bool) -> Callable[..., Awaitable[Any]]:
-    """The change that lets everybody see a dream, or nobody else."""
+    """The change that makes a dream public or private."""
     return lambda session, dream: db.dreams.edit(session, dream, is_public=is_public)
 
 
 @strawberry.type
 class Mutations:
-    publish_dream = changing("Let everybody see a dream.", showing(True))
-    unpublish_dream = changing("Let nobody else see a dream.", showing(False))
-    archive_dream = changing("Put a dream away.", becoming(ARCHIVED, DRAFT, ACTIVE, ACHIEVED))
+    publish_dream = changing("Make a dream public.", showing(True))
+    unpublish_dream = changing("Make a dream private.", showing(False))
+    archive_dream = changing("Archive a dream.", becoming(ARCHIVED, DRAFT, ACTIVE, ACHIEVED))
     revive_dream = changing(
-        "Have a dream tested again.", becoming(ACTIVE, DRAFT, ACHIEVED, ARCHIVED)
+        "Resume testing of a dream: it becomes ACTIVE.", becoming(ACTIVE, DRAFT, ACHIEVED, ARCHIVED)
     )
-    achieve_dream = changing(
-        "Say that a dream is no longer impossible.", becoming(ACHIEVED, ACTIVE)
-    )
+    achieve_dream = changing("Mark a dream as achieved.", becoming(ACHIEVED, ACTIVE))
 
-    @field("Write a dream.", WRITE, graphql_type=CreateDreamResult)
+    @field("Create a dream of the viewer.", WRITE, graphql_type=CreateDreamResult)
     async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> Any:
         owner, dream = info.context.principal.user_id, provided_fields(input)
         return await create_idempotently(
             info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
         )
 
-    @field("Change the words of a dream.", WRITE, graphql_type=EditDreamResult)
+    @field(
+        "Edit the title, description, prompt, category and tags of a dream.",
+        WRITE,
+        graphql_type=EditDreamResult,
+    )
     async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> Any:
         version = or_none(input.expected_version)
         async with locked_row(info, db.dreams.Dream, input.id, version) as (session, dream):
             may_change(info, dream)
             return await db.dreams.edit(session, dream, **provided_fields(input))
 
-    @field("Write a private draft that varies a dream.", WRITE, graphql_type=RemixDreamResult)
+    @field("Create a private draft from another dream.", WRITE, graphql_type=RemixDreamResult)
     async def remix_dream(self, info: Info, input: Input[RemixDreamInput]) -> Any:
         async def remix(session: WriteSession) -> Any:
             source = await get_for_update(
@@ -127,7 +129,7 @@ class Mutations:
 
         return await create_idempotently(info, db.dreams.Dream, input, remix)
 
-    @field("Remove a dream with its tests.", WRITE, graphql_type=DeleteDreamResult)
+    @field("Delete a dream and its tests.", WRITE, graphql_type=DeleteDreamResult)
     async def delete_dream(self, info: Info, input: Input[DreamInput]) -> Any:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             may_change(info, dream)

@@ -1,4 +1,4 @@
-"""Streams: dreams as they change."""
+"""Subscriptions: dreams."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,24 +26,28 @@ from graph.dreams.types import Dream, DreamById
 
 Filter = Annotated[
     DreamFilter | None,
-    argument(f"Only dreams that match; all if left out. {SUBSCRIPTION_BOUNDS.description}"),
+    argument(
+        f"Follow only dreams that match; all dreams if omitted. {SUBSCRIPTION_BOUNDS.description}"
+    ),
 ]
-DreamId = Annotated[strawberry.ID, argument("The dream to follow.", DREAM)]
+DreamId = Annotated[strawberry.ID, argument("ID of the dream to follow.", DREAM)]
 
 
 @message()
 class DreamsUpdate(Update):
-    """What dreams are now."""
+    """Changes to dreams."""
 
-    dreams: list[Dream] = rows("The dreams that changed, as they are now; none in a SNAPSHOT.")
+    dreams: list[Dream] = rows(
+        "The dreams that changed, in their current state. Empty in a SNAPSHOT."
+    )
     removed_ids: list[strawberry.ID] = removed(
-        "Ids of dreams that are gone, that do not match any more, or that you may not see any more."
+        "IDs of dreams that were deleted, no longer match, or are no longer visible to the viewer."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Dreams(TableSource):
-    """Dreams that fulfil a filter."""
+    """Dreams that match a filter."""
 
     table = db.dreams.Dream
     filter: Condition | None
@@ -64,8 +68,8 @@ class Dreams(TableSource):
 
 
 async def followed(info: Info, id: str) -> UUID:
-    """The key of a dream whose rows are to be followed. Raises Invalid, and NotFound for a dream
-    that is not there or not seen."""
+    """The key of the dream to follow. Raises Invalid, and NotFound unless the caller sees the
+    dream."""
     key = id_of_table(id, db.dreams.Dream)
     if await DreamById.of(info).load(key) is None:
         raise NotFound
@@ -76,8 +80,8 @@ async def followed(info: Info, id: str) -> UUID:
 class Subscriptions:
     @stream(
         DreamsUpdate,
-        "Dreams as they are written, changed and removed. Whether one matches is judged when it "
-        "changes itself, not when one of its tests does.",
+        "Dreams: an update whenever one is created, changed or deleted. The filter is evaluated "
+        "when the dream itself changes, not when its tests do.",
         PUBLIC,
     )
     async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:

@@ -1,4 +1,4 @@
-"""Types: dreams, and what is known of them over time."""
+"""Types: dreams, and statistics of their tests over time."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 @value
 class DecayPoint:
-    """The completed tests of one dream in one stretch of time, whether they were scored or not."""
+    """Statistics of a dream's completed tests within one bucket of time."""
 
-    bucket: datetime = field("Start of the stretch, in UTC.")
+    bucket: datetime = field("Start of the bucket, in UTC.")
     average_impossibility: float | None = field(
-        "Mean score of the scored tests, 0 to 100; null without any."
+        "Mean score of the scored tests, 0 to 100. Null without scored tests."
     )
-    best_score: float | None = field("Lowest of these scores; null without any.")
-    test_count: int = field("Number of completed tests, scored or not.")
-    scored_test_count: int = field("Number of completed tests that have a score.")
+    best_score: float | None = field("Lowest score. Null without scored tests.")
+    test_count: int = field("Number of completed tests, with or without a score.")
+    scored_test_count: int = field("Number of completed tests with a score.")
 
 
 @value
 class DreamTotals:
-    """What has been spent on one dream so far."""
+    """Total use of tokens and money by the tests of a dream."""
 
-    test_count: int = field("Number of tests, whatever their state.")
-    total_tokens: BigInt = field("Tokens used by all tests that told.")
-    total_cost: Decimal = field("Cost of all tests that told, in US dollars.")
+    test_count: int = field("Number of tests in any status.")
+    total_tokens: BigInt = field("Total tokens used, over tests that reported them.")
+    total_cost: Decimal = field("Total cost in US dollars, over tests that reported it.")
 
 
 # Loaders
@@ -110,15 +110,15 @@ enum(
     LANGUAGE="Understanding and writing texts.",
     VISION="Understanding and making images.",
     AGENTIC="Acting over many steps with tools.",
-    OTHER="Anything else; also what clients should take an unknown category for.",
+    OTHER="Anything else. Treat unknown categories as this one.",
 )
 
 enum(
     DreamStatus,
-    DRAFT="Being written; not tested yet.",
-    ACTIVE="Tested again and again.",
+    DRAFT="Draft, not tested yet.",
+    ACTIVE="Tested regularly.",
     ACHIEVED="No longer impossible.",
-    ARCHIVED="Put away by its owner.",
+    ARCHIVED="Archived by its owner.",
 )
 
 
@@ -127,49 +127,59 @@ class Dream(Node):
     """Something AI cannot do yet, in the words of the person who wants it. AI models are tested
     against it, and its impossibility decays as they improve."""
 
-    title: str = field("Short name.")
-    description: str | None = field("What a good answer has to do, in words.")
-    original_prompt: str | None = field("The prompt that models are given, as it was written.")
-    category: DreamCategory = field("The kind of ability it asks for.")
-    tags: list[str] = field("Free labels.")
-    is_public: bool = field("Whether everybody may see it.")
-    status: DreamStatus = field("Where it is in its life.")
-    version: int = field("Grows by one with each edit; send it back as `expectedVersion`.")
-    created_at: datetime = field("When it was written.")
-    updated_at: datetime = field("When it was last changed.")
+    title: str = field("Title of the dream.")
+    description: str | None = field("Description of what a good response must do.")
+    original_prompt: str | None = field("The prompt that models are given.")
+    category: DreamCategory = field("The ability that the dream asks for.")
+    tags: list[str] = field("Free-form labels.")
+    is_public: bool = field("Whether the dream is visible to everyone.")
+    status: DreamStatus = field("Status of the dream.")
+    version: int = field(
+        "Increases by one with each edit. Send it as `expectedVersion` to detect concurrent edits."
+    )
+    created_at: datetime = field("When the dream was created.")
+    updated_at: datetime = field("When the dream was last updated.")
     owner: User | None = related(
-        UserById, "user_id", description="Who wrote it; null for imported dreams."
+        UserById,
+        "user_id",
+        description="The user who owns the dream. Null for imported dreams and after the user was "
+        "deleted.",
     )
     remixed_from: Annotated["Dream", strawberry.lazy("graph.dreams")] | None = related(
-        DreamById, "remixed_from_id", description="The dream that this one varies."
+        DreamById, "remixed_from_id", description="The dream that this one is a remix of."
     )
     remixes: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
-        RemixesByDream, "id", description="Dreams that vary this one."
+        RemixesByDream, "id", description="Remixes of this dream."
     )
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
-        AiTestsByDream, "id", description="Its tests."
+        AiTestsByDream, "id", description="Tests of this dream."
     )
     latest_test: Annotated["AiTest", strawberry.lazy("graph.ai_tests")] | None = related(
         LatestTestByDream,
         "id",
-        description="The test started last, whatever its state; of tests started at the same "
-        "microsecond, the one with the highest id.",
+        description="The most recently started test, in any status. Among tests started in the "
+        "same microsecond, the one with the highest ID.",
     )
     progress: Connection[Annotated["ProgressLog", strawberry.lazy("graph.progress")]] = connected(
-        ProgressByDream, "id", description="How impossible it was after each completed test."
+        ProgressByDream,
+        "id",
+        description="Progress logs of this dream: its impossibility after each scored test.",
     )
     latest_progress: Annotated["ProgressLog", strawberry.lazy("graph.progress")] | None = related(
         LatestProgressByDream,
         "id",
-        description="How impossible it is now: the log of its latest completed and scored test.",
+        description="The log of the latest completed and scored test: the current impossibility.",
     )
     totals: DreamTotals = related(
-        TotalsByDream, "id", description="What has been spent on it so far.", cost=5
+        TotalsByDream,
+        "id",
+        description="Total use of tokens and money by the tests of this dream.",
+        cost=5,
     )
 
     @field(
-        "Its completed tests over time, oldest first; where none was completed, there is no point. "
-        "The last 30 days by default.",
+        "Statistics of the completed tests over time, oldest first. Buckets without tests are "
+        "omitted. The last 30 days by default.",
         cost=10,
         reveals=reveals_time(db.ai_tests.AiTest.created_at),
     )

@@ -1,4 +1,4 @@
-"""Events: what happened in the system, one by one and counted."""
+"""Events: the log of the system, listed and counted."""
 
 from graph.events.inputs import EventFilter as EventFilter, EventOrder as EventOrder
 from graph.events.operations import Mutations as Mutations, Queries as Queries

@@ -1,4 +1,4 @@
-"""Inputs: what is asked of events, and what is logged."""
+"""Inputs: filters and orders of events, and the events that clients log."""
 
 from datetime import datetime
 
@@ -19,51 +19,51 @@ LONG = validation.string(validation.MAX_TEXT, 0)
 
 @filters(db.events.LISTING)
 class EventFilter:
-    """Conditions on events; all given must hold."""
+    """Filter conditions on events. All given conditions must hold."""
 
 
 @orders(db.events.LISTING)
 class EventOrder:
-    """Order of events."""
+    """Sort order for events."""
 
 
 @checked(db.events.Event)
 @ingest_input
 class EventFields:
-    """What every event has."""
+    """The fields that all events share."""
 
-    event_type: str = field("What kind of thing happened.")
-    source: str = field("Who reports it, for example the name of a service.")
-    payload: JSON | None = field("The facts, in the terms of the source.", default=UNSET)
-    metadata: JSON | None = field("What there is to say about the report.", default=UNSET)
+    event_type: str = field("Type of the event, for example `deployed`.")
+    source: str = field("Source of the event, for example the name of a service.")
+    payload: JSON | None = field("Data of the event, as free-form JSON.", default=UNSET)
+    metadata: JSON | None = field("Metadata about the event, as free-form JSON.", default=UNSET)
     user_id: strawberry.ID | None = field(
-        "Id of the user who caused it.", check=USER, default=UNSET
+        "ID of the user who caused the event.", check=USER, default=UNSET
     )
-    timestamp: datetime | None = field(f"When it happened. {TIME}", default=UNSET)
+    timestamp: datetime | None = field(f"When the event happened. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
 
 
 @ingest_input
 class LogEventInput(EventFields):
-    """Something that happened in the system."""
+    """The input fields to log an event."""
 
-    severity: EventSeverity = field("How much it matters.", default=EventSeverity.INFO)
+    severity: EventSeverity = field("Severity of the event.", default=EventSeverity.INFO)
 
 
 @checked(db.events.Event)
 @ingest_input
 class EventItem(EventFields):
-    """One event of a batch."""
+    """The input fields of one event in a batch."""
 
     severity: str = field(
-        "How much it matters, one of EventSeverity; anything else refuses this item alone.",
+        "Severity of the event, a value of EventSeverity. Any other value rejects this item only.",
         default="INFO",
     )
 
 
 @ingest_input
 class LogEventsInput:
-    """Events, stored as far as each is acceptable."""
+    """The input fields to log several events. Each event is stored or rejected on its own."""
 
     events: list[EventItem] = batch("The events.")
     idempotency_key: str | None = batch_key()
@@ -72,13 +72,13 @@ class LogEventsInput:
 @checked(db.events.Event)
 @ingest_input
 class LogErrorInput:
-    """An error of a program, logged as an event of the type `system_error`."""
+    """The input fields to log an error of a program, as an event of type `system_error`."""
 
-    message: str = field("What went wrong.", check=LONG)
-    stack: str | None = field(
-        "Where it went wrong, as the program prints it.", check=LONG, default=UNSET
+    message: str = field("Error message.", check=LONG)
+    stack: str | None = field("Stack trace of the error.", check=LONG, default=UNSET)
+    context: JSON | None = field(
+        "Additional context of the error, as free-form JSON.", check=validation.PART, default=UNSET
     )
-    context: JSON | None = field("What else is known.", check=validation.PART, default=UNSET)
-    source: str = field("Who reports it.", default="system")
-    timestamp: datetime | None = field(f"When it went wrong. {TIME}", default=UNSET)
+    source: str = field("Source of the event, for example the name of a service.", default="system")
+    timestamp: datetime | None = field(f"When the error happened. {TIME}", default=UNSET)
     idempotency_key: str | None = key()

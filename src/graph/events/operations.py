@@ -1,4 +1,4 @@
-"""Operations: reading and counting events, and taking what is logged."""
+"""Operations: queries of events, and mutations that log them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,7 +22,10 @@ from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, Event
 
 GroupBy = Annotated[
     list[EventGroup],
-    argument("What to count by beside time; with nothing, all together.", validation.items(10)),
+    argument(
+        "Fields to group by in addition to time. An empty list counts all events together.",
+        validation.items(10),
+    ),
 ]
 BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
 
@@ -63,13 +66,13 @@ ERRORS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _error, names_
 class Queries:
     events: Connection[Event] = listed(db.events.LISTING, "Events, newest first.", READ)
 
-    @field("The event with that id; null if there is none.", READ)
+    @field("The event with this ID, or null if it does not exist.", READ)
     async def event(self, info: Info, id: IdOf) -> Event | None:
         return await load(info, id, db.events.Event)
 
     @field(
-        "How many events happened, over time and by group, oldest first; where there are none, "
-        "there is no point. At most 10,000 points; the last 24 hours by default.",
+        "Number of events over time and by group, oldest first. Buckets without events are "
+        "omitted. At most 10,000 points; the last 24 hours by default.",
         READ,
         cost=100,
         reveals=reveals_time(db.events.Event.timestamp)
@@ -90,11 +93,11 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field("Log something that happened.", WRITE, graphql_type=LogEventResult)
+    @field("Log an event.", WRITE, graphql_type=LogEventResult)
     async def log_event(self, info: Info, input: Input[LogEventInput]) -> Any:
         return await EVENTS.one(info, input)
 
-    @field("Log what happened, many events at once.", WRITE, graphql_type=LogEventsResult)
+    @field("Log several events.", WRITE, graphql_type=LogEventsResult)
     async def log_events(self, info: Info, input: Input[LogEventsInput]) -> Any:
         return await EVENTS.many(info, input, "events")
 

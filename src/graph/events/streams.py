@@ -1,4 +1,4 @@
-"""Streams: events as they happen, and how many happen."""
+"""Subscriptions: events, and event rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,20 +29,22 @@ from graph.events.types import RATED_SECONDS, READ, Event, EventRates
 
 Filter = Annotated[
     EventFilter | None,
-    argument(f"Only events that match; all if left out. {SUBSCRIPTION_BOUNDS.description}"),
+    argument(
+        f"Follow only events that match; all events if omitted. {SUBSCRIPTION_BOUNDS.description}"
+    ),
 ]
 
 
 @message(viewer_independent=True)
 class EventsUpdate(Update):
-    """What happened, every event in the order of storing."""
+    """New events. Every event is sent, in the order they were stored."""
 
-    events: list[Event] = rows("The events, oldest first; none in a SNAPSHOT.")
+    events: list[Event] = rows("The events, oldest first. Empty in a SNAPSHOT.")
 
 
 @dataclass(frozen=True, slots=True)
 class Happening(Source):
-    """Every event, or those that fulfil a condition."""
+    """Every event, or those that match a filter."""
 
     feed = "events"
     where: Condition | None
@@ -65,7 +67,7 @@ class Happening(Source):
 
 @dataclass(frozen=True, slots=True)
 class Rates(PolledSource):
-    """The events of the last minute, counted."""
+    """Event counts of the last minute."""
 
     seconds = 5.0
 
@@ -76,7 +78,7 @@ class Rates(PolledSource):
 
 @strawberry.type
 class Subscriptions:
-    @stream(EventsUpdate, "Events as they happen, none left out.", READ)
+    @stream(EventsUpdate, "Events as they happen. No event is skipped.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
         where = condition(db.events.LISTING, filter, SUBSCRIPTION_BOUNDS)
         db.events.matching(where)  # refuses what cannot be asked
@@ -84,7 +86,7 @@ class Subscriptions:
 
     @stream(
         EventRates,
-        "How many events happened in the last minute, every 5 seconds.",
+        "Event counts of the last minute, every 5 seconds.",
         READ,
         cost=100,
         resumes=False,

@@ -1,4 +1,4 @@
-"""Types: what happened, one by one and counted."""
+"""Types: events, and their counts."""
 
 from datetime import datetime
 from typing import Any
@@ -18,23 +18,24 @@ RATED_SECONDS = 60
 
 enum(
     EventSeverity,
-    DEBUG="Of interest only to those who look for a fault.",
-    INFO="As expected.",
-    WARNING="Not as expected, but nothing failed.",
-    ERROR="Something failed.",
-    CRITICAL="Something failed that others depend on; somebody has to act.",
+    DEBUG="Detailed information for debugging.",
+    INFO="Normal operation.",
+    WARNING="Unexpected, but nothing failed.",
+    ERROR="An operation failed.",
+    CRITICAL="A failure that affects other parts of the system and needs immediate attention.",
 )
 
 enum(
     EventGroup,
-    EVENT_TYPE="By the type of the event.",
-    SOURCE="By who reported it.",
-    SEVERITY="By how much it matters.",
+    EVENT_TYPE="Group by the type of the event.",
+    SOURCE="Group by the source of the event.",
+    SEVERITY="Group by the severity of the event.",
 )
 
 
 def _payload(root: Any) -> Any:
-    """The ids in events of the gateway itself are stored as keys; what others log stays as sent."""
+    """Show the IDs in events of the gateway itself as global IDs. Payloads of clients stay
+    unchanged."""
     payload = root.payload
     match root.event_type, payload:
         case "user_action", {"user_id": str(key)} if key == str(root.user_id):
@@ -46,38 +47,40 @@ def _payload(root: Any) -> Any:
 
 @node(db.events.Event, access=READ, viewer_independent=True)
 class Event(Node):
-    """Something that happened in the system."""
+    """An event in the system."""
 
-    seq: BigInt = field("Its place among all events, in the order of storing.")
-    event_type: str = field("What kind of thing happened, for example `deployed`.")
-    source: str = field("Who reported it, for example the name of a service.")
-    severity: EventSeverity = field("How much it matters.")
-    payload: JSON = field("The facts, in the terms of the source.", resolver=_payload)
-    timestamp: datetime = field("When it happened.")
-    metadata: JSON = field("What the source has to say about its report.")
+    seq: BigInt = field("Sequence number among all events, in the order they were stored.")
+    event_type: str = field("Type of the event, for example `deployed`.")
+    source: str = field("Source of the event, for example the name of a service.")
+    severity: EventSeverity = field("Severity of the event.")
+    payload: JSON = field("Data of the event, as free-form JSON.", resolver=_payload)
+    timestamp: datetime = field("When the event happened.")
+    metadata: JSON = field("Metadata about the event, as free-form JSON.")
     user: User | None = related(
-        UserById, "user_id", description="Who caused it; null when it was nobody in particular."
+        UserById, "user_id", description="The user who caused the event. Null if no user did."
     )
 
 
 @value
 class EventCount:
-    """How many events of one group happened in one stretch of time."""
+    """Number of events of one group within one bucket of time."""
 
-    bucket: datetime = field("Start of the stretch, in UTC.")
-    event_type: str | None = field("Type of the events; null when not grouped by it.")
-    source: str | None = field("Who reported them; null when not grouped by it.")
-    severity: EventSeverity | None = field("Their severity; null when not grouped by it.")
+    bucket: datetime = field("Start of the bucket, in UTC.")
+    event_type: str | None = field("Type of the events. Null if not grouped by type.")
+    source: str | None = field("Source of the events. Null if not grouped by source.")
+    severity: EventSeverity | None = field(
+        "Severity of the events. Null if not grouped by severity."
+    )
     count: BigInt = field("Number of events.")
 
 
 @value
 class EventRate:
-    """How many events of one type and severity happened lately."""
+    """Rate of events of one type and severity."""
 
     event_type: str = field("Type of the events.")
-    severity: EventSeverity = field("Their severity.")
-    count: BigInt = field("Number of events within `seconds`.")
+    severity: EventSeverity = field("Severity of the events.")
+    count: BigInt = field("Number of events within the last `seconds`.")
     per_second: float = field(
         "Events per second, on average.", resolver=lambda root: root.count / RATED_SECONDS
     )
@@ -85,10 +88,10 @@ class EventRate:
 
 @value
 class EventRates:
-    """How many events happened within the last seconds, by the time they tell."""
+    """Rates of events within the last seconds, by the timestamps of the events."""
 
-    at: datetime = field("The end of those seconds.")
-    seconds: int = field("How many seconds are looked at.")
+    at: datetime = field("End of the measured period.")
+    seconds: int = field("Length of the measured period in seconds.")
     rates: list[EventRate] = field(
-        "By type and severity, most events first; none without events.", cost=0
+        "Rates by type and severity, most events first. Empty without events.", cost=0
     )

@@ -185,7 +185,7 @@ class Filterable:
 
     def _related(self, name: str) -> "Relation":
         if name not in self.relations:
-            raise Invalid("Filters reach through one relation, not further.", name)
+            raise Invalid("A filter can follow only one relation.", name)
         return self.relations[name]
 
 

@@ -21,7 +21,7 @@ MOST_POINTS = 10_000
 
 
 class Bucket(StrEnum):
-    """The width of one step of a series."""
+    """The width of one bucket of a series."""
 
     MINUTE = "MINUTE"
     HOUR = "HOUR"

@@ -1,10 +1,10 @@
-"""Cost: what an operation asks for, in points, known before anything of it is executed.
+"""Cost: the points of an operation, an upper bound known before it is executed.
 
-A field that shows a column is free and one that loads something costs a point, unless it declares
-a `cost`. A page costs its size times what one row costs; so does every other list, where the size
-is the number of `ids` or else that of a page by default. What is declared for a list is its whole
-cost. Inputs cost points by their values and as they declare (graph.core.types.input_values).
-The estimate is an upper bound: missing rows and skipped fields are not known before execution.
+A field that shows a column is free. A field that loads something costs one point, unless it
+declares a `cost`. A page costs its size times the cost of one row, and so does any other list,
+whose size is the number of `ids` or else the default page size. The declared cost of a list is its
+total cost. Inputs cost points by their values and declarations (graph.core.types.input_values).
+Missing rows and skipped fields are not known in advance.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ Variables = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
-    """A field that costs something: its own points, its inputs, and what costs something below."""
+    """A field with a cost: its own points, its inputs, and its subfields with a cost."""
 
     own: int
     many: bool
@@ -51,19 +51,19 @@ class FieldCost:
     inputs: Inputs = NONE
 
     def points(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
-        """Its points without its inputs, where the lists of its parent have that many rows."""
+        """Points without inputs, for lists of `page` rows in its parent."""
         return given.memoized(("points", id(self), page), lambda: self._points(given, page))
 
     def input_points(self, given: RequestVariables) -> int:
-        """The points declared for its inputs and those below it, which are for a statement each."""
+        """Declared points of its inputs and those of its subfields, once per statement."""
         return given.memoized(("input_points", id(self)), lambda: self._input_points(given))
 
     def values(self, given: RequestVariables) -> int:
-        """The values of its inputs and of those below it."""
+        """Number of values in its inputs and those of its subfields."""
         return given.memoized(("values", id(self)), lambda: self._values(given))
 
     def repeated(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
-        """The same, counted for each row that uses them."""
+        """Number of values, counted for each row that uses them."""
         return given.memoized(("repeated", id(self), page), lambda: self._repeated(given, page))
 
     def _points(self, given: RequestVariables, page: int) -> int:
@@ -83,16 +83,16 @@ class FieldCost:
         return self.inputs.values(given) + rows * below
 
     def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
-        """How many rows it has, and how many each list below it has."""
+        """The number of its rows, and of the rows in each list below it."""
         size = _size(self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE)
         return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an operation costs: a function of its variables, at least one point. `defaults` are
-    those of the variables, None where there is none; `most_values` are the most that one of its
-    inputs declares to hold, 0 if none does."""
+    """The cost of an operation as a function of its variables, at least one point. `defaults`: the
+    default values of all variables, None without one. `most_values`: the largest number of values
+    that one of its inputs declares, 0 without one."""
 
     fields: tuple[FieldCost, ...]
     defaults: Variables = field(default_factory=dict)
@@ -100,15 +100,15 @@ class Cost:
     fixed: tuple[int, int] | None = None
 
     def of(self, variables: Variables) -> int:
-        """The points of the operation with these variables, as they were sent."""
+        """Points of the operation with these variables, as sent."""
         return self.measured(variables)[0]
 
     def values(self, variables: Variables) -> int:
-        """The values of all inputs with these variables, counted for each use."""
+        """Number of values in all inputs, counted for each use."""
         return self.measured(variables)[1]
 
     def measured(self, variables: Variables) -> tuple[int, int]:
-        """Its points, and the values of its inputs."""
+        """Points, and number of input values."""
         if self.fixed is not None:
             return self.fixed
         given = RequestVariables(
@@ -124,7 +124,7 @@ class Cost:
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode
 ) -> Cost:
-    """The cost of an operation of a valid document."""
+    """The cost of an operation in a valid document."""
     pricing = _Pricing(schema, document)
     fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
     cost = Cost(fields, _defaults(node), pricing.most)
@@ -137,7 +137,7 @@ def _defaults(node: OperationDefinitionNode) -> Variables:
 
 
 class _Pricing:
-    """Finds what costs something in the operations of a document, each fragment once."""
+    """Finds the fields with a cost in a document, each fragment once."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         nodes = document.definitions
@@ -187,14 +187,14 @@ def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
 
 
 def declared_cost(field: GraphQLField) -> int | None:
-    """What a field declares as its cost in points, if it does."""
+    """The declared cost of a field in points, or None."""
     definition = field.extensions.get("strawberry-definition")
     cost: int | None = getattr(definition, "metadata", {}).get("cost")
     return cost
 
 
 def _size(sizes: tuple[ValueNode, ...], variables: dict[str, Any], otherwise: int) -> int:
-    """How many rows arguments ask for, never more than a page may have."""
+    """The number of rows that arguments request, at most that of a page."""
     given = [value_from_ast_untyped(size, variables) for size in sizes]
     asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
     return max(0, min(max(asked, default=otherwise), MAX_SIZE))

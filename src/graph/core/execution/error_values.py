@@ -1,7 +1,7 @@
-"""Quoting: how messages of graphql-core show what a client sent: as JSON, and not at length.
+"""Error values: prints client values in graphql-core's messages as short JSON.
 
-graphql-core prints values as Python does, True and {'a': None}, and has no setting for it; all of
-its modules print by the one function that is replaced here.
+graphql-core prints values as Python does, True and {'a': None}, without a setting for it. All of
+its modules use the one function that is replaced here.
 """
 
 import json
@@ -20,12 +20,11 @@ _as_python = _printing.inspect_recursive
 
 
 def install() -> None:
-    """Makes graphql-core print values as `quoted` does."""
     _printing.inspect_recursive = quoted
 
 
 def quoted(value: Any, seen: Any = ()) -> str:
-    """A value of a client as JSON, shortened; any other as graphql-core prints it."""
+    """A client's value as shortened JSON; other values as graphql-core prints them."""
     if value is None or isinstance(value, bool | int | float):
         return _short(json.dumps(value))
     if isinstance(value, Decimal):

@@ -1,4 +1,4 @@
-"""Executor: how the fields of an operation are executed, where graphql-core leaves a choice."""
+"""Execution context: customises graphql-core's execution of fields."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -25,8 +25,8 @@ FIELD_BYTES = 8  # around the name of a field: quotes, colon, comma, and braces 
 
 
 class Counting(StrawberryGraphQLCoreExecutionContext):
-    """Counts the bytes of the response as its values are completed, so that a response that is too
-    large is given up before it is built."""
+    """Counts the bytes of the response while values are completed, to abort a response that is too
+    large before it is built."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,8 +67,8 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
 
 
 class ExecutionContext(Counting):
-    """Answers about the schema beside the event loop, and executes each root field of a mutation
-    with loaders of its own: what a loader has read holds until the next root field writes."""
+    """Executes introspection in a thread, and each root field of a mutation with its own loaders,
+    because rows that a loader has read are valid only until the next write."""
 
     def execute_fields(
         self,
@@ -118,7 +118,7 @@ class ExecutionContext(Counting):
         return orjson.Fragment(text)
 
     def _apart(self) -> "ExecutionContext":
-        """The same execution, with results of its own."""
+        """A copy of the execution with separate results."""
         apart = copy(self)
         apart.collected_errors = CollectedErrors()
         apart._relevant_sub_fields = {}
@@ -149,12 +149,12 @@ def _introspects(details: Sequence[Any]) -> bool:
 
 
 def too_large(most: int) -> TooLarge:
-    """The refusal of a response of more than so many bytes."""
     return TooLarge(TOO_LARGE.format(most))
 
 
 def _size(value: Any) -> int:
-    """The bytes of a value in JSON; 0 for what JSON does not have, which is refused as a whole."""
+    """The size of a value as JSON in bytes; 0 for values that JSON cannot represent, which fail
+    later."""
     if isinstance(value, int | float):
         return NUMBER_BYTES
     try:

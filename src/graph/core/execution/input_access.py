@@ -1,10 +1,10 @@
-"""Inputs: the columns that each input reveals, and the access needed to use it.
+"""Input access: the columns that each input reveals, and the access it requires.
 
-Filtering or ordering by a column reveals its values bit by bit. So an input needs the access of the
-field that shows the column, and a filter through a relation also that of the type it leads to. The
-columns of a filter are declared by its listing, those of an argument by `reveals` of its field; an
-input that declares none is closed. An input of a mutation is as open as the mutation, except for
-fields that declare an access because the result tells whether somebody else has the value.
+Filtering or sorting by a column reveals its values bit by bit. So an input requires the access of
+the field that shows the column, and a filter through a relation also that of the related type. The
+columns of a filter are declared by its listing, those of an argument by `reveals` of its field. An
+input without a declaration is closed. An input of a mutation has the access of the mutation, except
+for fields that declare their own because the result reveals whether another user has the value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,14 +35,14 @@ Accesses = tuple[Access, ...]
 
 
 class Requirement(NamedTuple):
-    """An access, and the input that needs it as messages name it."""
+    """An access, and the input that requires it as named in messages."""
 
     access: Access
     place: str
 
 
 class VariableUse(NamedTuple):
-    """A variable in the place of an input of a type."""
+    """A variable used as an input of a type."""
 
     variable: str
     type_: Any
@@ -50,12 +50,11 @@ class VariableUse(NamedTuple):
 
 @cache
 def input_access(schema: GraphQLSchema) -> "InputAccess":
-    """The inputs of a schema."""
     return InputAccess(schema)
 
 
 class InputAccess:
-    """The accesses that the inputs of a schema need."""
+    """The accesses that inputs of a schema require."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
@@ -64,20 +63,20 @@ class InputAccess:
         self.reached: dict[str, frozenset[Access]] = {}
 
     def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
-        """The accesses for an argument of a field, whatever its value."""
+        """The accesses for an argument with any value."""
         find = lambda: self._argument(field, argument)  # noqa: E731
         return self._remembered((parent.name, name, argument), find)
 
     def field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
-        """The accesses for a field of an input, whatever its value."""
+        """The accesses for an input field with any value."""
         return self._remembered((type_.name, name), lambda: self._field(type_, name))
 
     def choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
-        """The accesses for a value of an enumeration, which may name a column to order by."""
+        """The accesses for an enum value, which may name a column to sort by."""
         return self._remembered((type_.name, value), lambda: self._choice(type_, value))
 
     def literal(self, node: ValueNode, type_: Any) -> Iterator[Requirement | VariableUse]:
-        """The needs of a value in a document, and the variables in it."""
+        """The requirements of a literal, and the variables in it."""
         named = get_named_type(type_)
         if isinstance(node, VariableNode):
             if _is_judged(named):
@@ -94,7 +93,7 @@ class InputAccess:
             yield from _needs(self.choice(named, node.value), f"{named.name}.{node.value}")
 
     def value(self, given: Any, type_: Any) -> Iterator[Requirement]:
-        """The needs of the value of a variable, as the client sent it."""
+        """The requirements of a variable's value, as sent."""
         named = get_named_type(type_)
         if isinstance(given, list):
             for part in given:
@@ -107,7 +106,7 @@ class InputAccess:
             yield from _needs(self.choice(named, given), f"{named.name}.{given}")
 
     def reachable(self, type_: Any) -> frozenset[Access]:
-        """Every access that a value of a type can need."""
+        """Every access that a value of a type can require."""
         named = get_named_type(type_)
         if named.name not in self.reached:
             self.reached[named.name] = frozenset(self._reachable(named, set()))
@@ -161,14 +160,14 @@ class InputAccess:
         return () if listing is None else self._column(listing.orders[value])
 
     def _relation(self, listing: Any, name: str) -> Accesses:
-        """The accesses of the field of a relation, and of the type it leads to."""
+        """The accesses of a relation's field and of the related type."""
         parent: Any = self.shown_by[listing.table]
         if (field := parent.fields.get(name)) is None:
             return (CLOSED,)
         return _together(access_of_field(parent, field) or CLOSED, _access_of_target(field))
 
     def _revealed(self, declared: Any) -> Accesses:
-        """The accesses for a column, for several, or a declared one."""
+        """The accesses for a column, several columns, or a declared access."""
         if isinstance(declared, Access):
             return _together(declared)
         columns: Sequence[Any] = declared if isinstance(declared, tuple) else (declared,)
@@ -176,7 +175,6 @@ class InputAccess:
         return tuple(found) if columns else (CLOSED,)
 
     def _column(self, column: Any) -> Accesses:
-        """The accesses of the field that shows a column."""
         type_: Any = self.shown_by.get(column.class_)
         for field in type_.fields.values() if type_ else ():
             if columns_of(field) == (column.name,):
@@ -187,7 +185,7 @@ class InputAccess:
 
 
 def columns_of(field: GraphQLField) -> tuple[str, ...]:
-    """The columns that a field shows, by their names in the table."""
+    """The names of the columns that a field shows."""
     definition = field.extensions["strawberry-definition"]
     declared: tuple[str, ...] | None = definition.metadata.get("columns")
     if declared is None:
@@ -196,7 +194,7 @@ def columns_of(field: GraphQLField) -> tuple[str, ...]:
 
 
 def _access_of_target(field: GraphQLField) -> Access:
-    """The access of the type that a field leads to, also as a list; open for plain values."""
+    """The access of a field's object type, also in lists; public for scalars."""
     target: Any = get_named_type(field.type)
     if not isinstance(target, GraphQLObjectType):
         return VALUE
@@ -206,7 +204,7 @@ def _access_of_target(field: GraphQLField) -> Access:
 
 
 def _is_judged(type_: Any) -> bool:
-    """Whether the accesses for a value of that type depend on the value."""
+    """True if the required accesses depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
         declared = (_declared(type_, name) for name in type_.fields)
         return access_of_type(type_) != VALUE or not all(access.public for access in declared)
@@ -214,14 +212,14 @@ def _is_judged(type_: Any) -> bool:
 
 
 def _declared(type_: GraphQLInputObjectType, name: str) -> Access:
-    """The access that a field of an input declares; open without one."""
+    """The declared access of an input field; public without one."""
     definition = type_.fields[name].extensions.get("strawberry-definition")
     access: Access = getattr(definition, "metadata", {}).get("access", VALUE)
     return access
 
 
 def _ordered(type_: GraphQLEnumType) -> Any:
-    """The listing whose orders an enumeration names, or None."""
+    """The listing whose orders an enum names, or None."""
     return getattr(type_.extensions["strawberry-definition"].wrapped_cls, "listing", None)
 
 
@@ -230,7 +228,7 @@ def _needs(accesses: Accesses, place: str) -> Iterator[Requirement]:
 
 
 def _together(*accesses: Access) -> Accesses:
-    """All accesses but public ones."""
+    """The accesses without duplicates and public ones."""
     return tuple(dict.fromkeys(access for access in accesses if not access.public))
 
 

@@ -1,7 +1,7 @@
-"""Validation: what a client sends is checked as declared, before any resolver sees it.
+"""Input validation: checks arguments as declared, before resolvers run.
 
-Checks stand on arguments and on the fields of inputs. All that is wrong with the arguments of one
-field is reported at once, by the names that the client sent.
+Checks are declared on arguments and input fields. All errors in the arguments of a field are
+reported at once, with the client's names.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ from db.core.errors import FieldError, Invalid
 from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, shown
 from graph.core.types.field import column_of, names_of
 
-NOT_NULL = "This cannot be null: leave it out, and it stays as it is."
+NOT_NULL = "This cannot be null. Omit it to keep the current value."
 
 Faults = Iterator[FieldError]
 
@@ -36,7 +36,7 @@ Faults = Iterator[FieldError]
 
 
 def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]) -> Faults:
-    """All that is wrong with the values given for some arguments."""
+    """The errors in the values of some arguments."""
     for name, argument in arguments.items():
         if name in given:
             faults = _faults(argument, given[name])
@@ -44,7 +44,7 @@ def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]
 
 
 def faults_in(input: Any) -> Faults:
-    """All that is wrong with an input without inputs inside, which is judged apart from others."""
+    """The errors in an input without nested inputs, validated apart from others."""
     cls, columns = type(input), {}
     for field in cls.__strawberry_definition__.fields:
         value = getattr(input, field.python_name)
@@ -71,7 +71,7 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
 
 
 def _within(type_: Any, value: Any) -> Faults:
-    """What is wrong inside a value: with the fields of an input, or of each input in a list."""
+    """The errors inside a value: in the fields of an input, or of each input in a list."""
     if isinstance(type_, GraphQLInputObjectType):
         yield from _of_input(type_, value)
     elif isinstance(type_, GraphQLList):
@@ -96,7 +96,7 @@ def _of_input(type_: Any, given: Mapping[str, Any]) -> Faults:
 
 
 def _not_null(type_: Any) -> str | None:
-    """Why null is none of the values of a field that can be left out; None where it is one."""
+    """The message that rejects null for an optional field; None if null is allowed."""
     is_value = isinstance(type_, StrawberryMaybe) and not isinstance(
         type_.of_type, StrawberryOptional
     )
@@ -107,7 +107,7 @@ def _not_null(type_: Any) -> str | None:
 
 
 def install(schema: GraphQLSchema) -> None:
-    """Makes every field of a schema refuse arguments that its checks find fault with."""
+    """Make every field of a schema validate its arguments."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for field in type_.fields.values():
@@ -129,7 +129,8 @@ def _guard(field: GraphQLField) -> None:
 
 
 def _refusal(field: GraphQLField) -> Callable[[Invalid], Any]:
-    """How a field refuses: by a member of its union where it has that, else by an error."""
+    """How a field reports invalid arguments: with a member of its union if it has one, else with an
+    error."""
     named = get_named_type(field.type)
     members = named.types if isinstance(named, GraphQLUnionType) else ()
     is_member = any(m.name == InvalidResult.__name__ for m in members)

@@ -1,7 +1,7 @@
-"""Introspection: answers about the schema, which are the same for everybody who may ask.
+"""Introspection: cached results about the schema, the same for all permitted callers.
 
-They take tens of milliseconds of nothing but Python. So they are made in a thread, one after the
-other, and kept as JSON. Whether a caller may ask is decided before (`needs`).
+They take tens of milliseconds of Python, so they are computed in a thread, one at a time, and
+cached as JSON. Access is checked before (`required_access`).
 """
 
 import asyncio
@@ -24,8 +24,8 @@ _thread = ThreadPoolExecutor(1, "introspection")
 
 
 async def answer(name: bytes, execute: Callable[[], Any]) -> bytes:
-    """The value of a root field as JSON, executed unless it is kept under that name. Raises what
-    `execute` raises."""
+    """The value of a root field as JSON, from the cache or by `execute`. Raises the exception of
+    `execute`."""
     if (known := _kept.get(name)) is not None:
         return known
     if (running := _running.get(name)) is None:
@@ -37,7 +37,7 @@ async def answer(name: bytes, execute: Callable[[], Any]) -> bytes:
 
 
 def named(schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, Any]) -> bytes:
-    """What stands for a root field that is selected by these nodes of a document."""
+    """The cache key of a root field that these nodes of a document select."""
     places = [(node.loc.start, node.loc.end) for node in nodes if node.loc]
     text = nodes[0].loc.source.body if nodes[0].loc else ""
     given = json.dumps(dict(variables), str)

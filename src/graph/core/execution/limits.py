@@ -1,7 +1,7 @@
-"""Limits: how large an operation may be before anything of it is validated or executed.
+"""Limits: the maximum size of an operation, checked before validation.
 
-One pass that looks at every fragment once, however often it is spread, so that a short document
-cannot be long work.
+One pass visits every fragment once, however often it is used, so that a short document cannot cause
+much work.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ MAX_REPEATED = 50  # validation compares each with each
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most there may be of everything in one operation; 0 is no limit. `tokens` are those of
-    the whole document, `definitions` its operations and fragments, `cost` is in points; values are
-    those of its inputs, for each use."""
+    """The maximum sizes of one operation; 0 is no limit. `tokens`: of the whole document.
+    `definitions`: its operations and fragments. `cost`: in points. `values`: of its inputs, counted
+    for each use."""
 
     tokens: int = 2_000
     definitions: int = 100
@@ -44,15 +44,15 @@ class Limits:
     values_subscription: int = 250
 
     def values_of(self, kind: str, known: bool) -> int:
-        """The most values in the inputs of an operation of a kind; those of a subscription are
-        coerced for each message."""
+        """The maximum number of input values. Those of a subscription are coerced for each
+        message."""
         most = self.values if known else self.values_anonymous
         return min(most, self.values_subscription) if kind == "subscription" else most
 
 
 class Size(NamedTuple):
-    """What a selection adds up to once its fragments are expanded. `repeated` are fields whose name
-    is in their selection set already."""
+    """The size of a selection with its fragments expanded. `repeated`: fields whose name is already
+    in their selection set."""
 
     depth: int = 0
     introspection: int = 0
@@ -63,7 +63,7 @@ class Size(NamedTuple):
     repeated: int = 0
 
     def below(self, node: FieldNode) -> "Size":
-        """This as the selection of a field, together with the field."""
+        """The size of a field with this selection."""
         depth, introspection, _, selections, aliases, directives, repeated = self
         depth += 1
         if node.name.value in INTROSPECTION:
@@ -76,7 +76,7 @@ NOTHING = Size()
 
 
 def together(sizes: list[Size]) -> Size:
-    """All of them in one selection set."""
+    """The size of one selection set with all of these."""
     if not sizes:
         return NOTHING
     depths, introspections, *counted = zip(*sizes, strict=True)
@@ -84,15 +84,13 @@ def together(sizes: list[Size]) -> Size:
 
 
 class Measure:
-    """Measures the operations of one document."""
-
     def __init__(self, document: DocumentNode) -> None:
         nodes = document.definitions
         self.fragments = {n.name.value: n for n in nodes if isinstance(n, FragmentDefinitionNode)}
         self.known: dict[str, Size] = {}
 
     def of(self, selection: SelectionSetNode | None) -> Size:
-        """The size of a selection set; a fragment that spreads itself counts as empty there."""
+        """The size of a selection set. A fragment that uses itself counts as empty."""
         if selection is None:
             return NOTHING
         size = together([self._one(node) for node in selection.selections])
@@ -123,7 +121,7 @@ def _repeated(selection: SelectionSetNode) -> int:
 
 
 def check(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
-    """What is too much in the operations of a document."""
+    """The errors of a document that exceeds limits."""
     if len(document.definitions) > limits.definitions > 0:
         return [_refusal(limits.definitions, "operations and fragments")]
     measure = Measure(document)

@@ -1,7 +1,7 @@
-"""Operations: from text to answer. What depends on the text alone is done once and remembered.
+"""Operations: prepared from text and executed. Work that depends only on the text is cached.
 
-A query or a mutation is executed once. A subscription is opened once, which tells what it follows,
-and then executed for each of its messages, each of them as a root of its own.
+A query or mutation is executed once. A subscription is opened once, which returns its source, and
+is executed for each message with the message as root value.
 """
 
 import asyncio
@@ -53,7 +53,8 @@ Kind = Literal["query", "mutation", "subscription"]
 
 
 class InvalidOperation(Exception):
-    """The document cannot be executed: syntax, validation, limits, no such operation."""
+    """The document cannot be executed: a syntax or validation error, an exceeded limit, or an
+    unknown operation."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__("; ".join(error.message for error in errors))
@@ -62,7 +63,7 @@ class InvalidOperation(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One operation of a valid document with the fragments it uses, and what running it needs."""
+    """An operation of a valid document with its fragments, and all that executing it requires."""
 
     schema: Schema
     text: str
@@ -79,12 +80,12 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes up."""
+        """Approximate size in memory, in bytes."""
         return FIXED_BYTES + TOKEN_BYTES * self.tokens + len(self.text.encode())
 
     @property
     def short_name(self) -> str | None:
-        """The name as it is logged and recorded."""
+        """The name, shortened for logs and records."""
         return self.name and self.name[:MAX_NAME]
 
     @property
@@ -93,23 +94,21 @@ class Operation:
 
     @cached_property
     def variable_names(self) -> frozenset[str | None]:
-        """The variables that it declares."""
         return frozenset(d.variable.name.value for d in self.node.variable_definitions or ())
 
     @cached_property
     def is_viewer_independent(self) -> bool:
-        """Whether a subscription tells everybody the same who may see it."""
         return shareable.is_viewer_independent(self.schema._schema, self.document)
 
     @cached_property
     def cursor(self) -> str | None:
-        """The variable that says where a subscription goes on, and nothing else."""
+        """The variable used only as the resume cursor of a subscription."""
         return shareable.cursor_variable(self.document, self.node)
 
 
 @dataclass(frozen=True)
 class OperationResult:
-    """What came of an operation; `executed` is False when its variables were not acceptable."""
+    """The result of an operation. `executed` is False if its variables were invalid."""
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
@@ -118,7 +117,7 @@ class OperationResult:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The response in the shape of GraphQL; without `data` when it was not executed."""
+        """The GraphQL response, without `data` if it was not executed."""
         content: dict[str, Any] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             content["data"] = self.data
@@ -126,7 +125,7 @@ class OperationResult:
 
     @cached_property
     def body(self) -> bytes:
-        """The response as JSON. Raises TypeError for a value that JSON does not have."""
+        """The response as JSON. Raises TypeError for a value that JSON cannot represent."""
         return json.dumps(self.content)
 
 
@@ -137,8 +136,8 @@ def prepare(
     limits: Limits = LIMITS,
     suggestions: bool = True,
 ) -> Operation:
-    """The operation of that name in a document; whether errors may suggest names of the schema
-    depends on who asks. Raises RequestFailed."""
+    """Prepare the operation of that name in a document. `suggestions`: whether errors may suggest
+    names in the schema. Raises InvalidOperation."""
     if (operation := cached_operation(schema, text, operation_name, limits)) is None:
         operation = _prepare(schema, text, operation_name, limits, suggestions)
         _operations[schema, text, operation_name, limits] = operation
@@ -148,7 +147,7 @@ def prepare(
 def cached_operation(
     schema: Schema, text: str, operation_name: str | None = None, limits: Limits = LIMITS
 ) -> Operation | None:
-    """The operation if it was prepared lately and is kept."""
+    """The prepared operation if it is cached."""
     return _operations.get((schema, text, operation_name, limits))
 
 
@@ -197,7 +196,7 @@ def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
     nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if name is None and len(nodes) > 1:
         raise InvalidOperation(
-            coded("The document has several operations; name one.", "BAD_USER_INPUT")
+            coded("The document has several operations; set operationName.", "BAD_USER_INPUT")
         )
     found = [node for node in nodes if name is None or (node.name and node.name.value == name)]
     if not found:
@@ -208,7 +207,7 @@ def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
 
 
 def _with_code(error: GraphQLError, code: str) -> GraphQLError:
-    """The same error without its cause, which is the caller's whatever it is."""
+    """The error without its cause, which is always the client's."""
     return GraphQLError(
         error.message, error.nodes, error.source, error.positions, extensions={"code": code}
     )
@@ -217,7 +216,7 @@ def _with_code(error: GraphQLError, code: str) -> GraphQLError:
 async def execute(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> OperationResult:
-    """Runs a query or a mutation. Never raises what a resolver raised: it is in the answer."""
+    """Execute a query or a mutation. Exceptions of resolvers are errors in the result."""
     if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
     return await run(operation, variables, context)
@@ -226,7 +225,7 @@ async def execute(
 async def open_stream(
     operation: Operation, variables: dict[str, Any] | None, context: Context
 ) -> Any:
-    """What a subscription follows, as its resolver says; an Answer where it is refused."""
+    """The source of a subscription, or the result of a rejected operation."""
     if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
     executor = Executor.build(
@@ -247,7 +246,8 @@ async def open_stream(
 async def run(
     operation: Operation, variables: dict[str, Any] | None, context: Context, root: Any = None
 ) -> OperationResult:
-    """Runs what was not refused; of a subscription one message, whose source is the root."""
+    """Execute an accepted operation, or one message of a subscription with its payload as root
+    value."""
     try:
         async with asyncio.timeout(SECONDS):
             result = graphql_execute(
@@ -276,11 +276,11 @@ async def _answer(
     context: Context,
     executed: bool = True,
 ) -> OperationResult:
-    told = [formatted(error, context.request_id) for error in errors]
+    formatted_errors = [formatted(error, context.request_id) for error in errors]
     extensions = await cost_extension(context, operation.limits.cost) if context.shows_cost else {}
-    answer = OperationResult(data, told, executed, extensions)
+    answer = OperationResult(data, formatted_errors, executed, extensions)
     try:
-        answer.body  # noqa: B018  made here, where a fault can still be told as an error
+        answer.body  # noqa: B018  encoded while a failure can still be reported as an error
     except TypeError as error:  # logged without its traceback, whose frames hold the whole answer
         cause = TypeError(f"The response cannot be encoded: {error}")
         failure = formatted(GraphQLError("", original_error=cause), context.request_id)
@@ -293,7 +293,8 @@ async def _answer(
 async def _too_large(
     refused: TooLarge | Crowded, operation: Operation, context: Context
 ) -> OperationResult:
-    """What a response is replaced by. A mutation was carried out, and must not be sent again."""
+    """The result that replaces a response that is too large. It states that a mutation was
+    executed, so that it is not sent again."""
     if operation.kind == "mutation":
         refused = TooLarge(STORED.format(refused.message))
     error = GraphQLError(refused.message, original_error=refused)

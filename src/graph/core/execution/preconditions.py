@@ -1,7 +1,6 @@
-"""Refusal: what is looked at before an operation starts, the cheapest first.
+"""Preconditions: checks before an operation starts, cheapest first.
 
-The number of values in its inputs, the access it needs, whether its variables are acceptable, and
-what it costs.
+The number of values in its inputs, its required access, its variables, and its cost.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,8 @@ MAX_ERRORS = 5
 async def refusals(
     operation: "Operation", variables: dict[str, Any] | None, context: Context
 ) -> list[GraphQLError]:
-    """The errors of an operation that may not start, which its caller pays for; none for others."""
+    """The errors of an operation that must not start, none if it may. Charges the caller for
+    either."""
     given = variables or {}
     context.cost, values = operation.cost.measured(given)
     if too_many := _too_many(operation, values, context.principal):
@@ -48,7 +48,7 @@ async def refusals(
 
 
 def _too_many(operation: "Operation", values: int, principal: Principal) -> GraphQLError | None:
-    """Why the inputs hold too many values, counted before any is coerced."""
+    """The error if the inputs hold too many values, counted before coercion."""
     most = operation.limits.values_of(operation.kind, principal.is_known)
     most = max(most, operation.cost.most_values) if most else 0
     if not most or values <= most:

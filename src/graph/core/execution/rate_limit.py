@@ -1,4 +1,4 @@
-"""Rate limit: what operations may cost, and what callers may still spend."""
+"""Rate limit: charges operations to their callers' accounts."""
 
 import math
 from dataclasses import asdict
@@ -15,13 +15,13 @@ from graph.core.types.errors import coded
 from graph.core.types.field import field, value
 
 TOO_COSTLY = "The operation costs {} points; at most {} are allowed. Ask for smaller pages."
-EXHAUSTED = "You have spent your points: this costs {}. Try again in {} seconds."
+EXHAUSTED = "You have too few points left: this costs {}. Retry in {} seconds."
 INVALID_DOCUMENT_POINTS = 25  # points of a document that is refused: finding its faults is work too
 READING = 128  # bytes of a document that are read for a point, unless it was read lately
 
 
 async def check_parse_budget(account: Account | None) -> list[GraphQLError]:
-    """Why a document is not even read: its caller could not pay for a faulty one."""
+    """The error if the caller could not pay for an invalid document; then it is not parsed."""
     points = min(INVALID_DOCUMENT_POINTS, account.limit) if account else 0
     if account is None or await account.has(points):
         return []
@@ -29,7 +29,7 @@ async def check_parse_budget(account: Account | None) -> list[GraphQLError]:
 
 
 async def read(account: Account | None, document: str) -> list[GraphQLError]:
-    """Takes the points for reading a document; the errors if that cannot be."""
+    """Charge for parsing a document. Returns the error if the caller lacks the points."""
     points = len(document.encode()) // READING
     if account is None or await account.take(min(points, account.limit)):
         return []
@@ -37,13 +37,13 @@ async def read(account: Account | None, document: str) -> list[GraphQLError]:
 
 
 async def charge_fault(account: Account | None) -> None:
-    """Takes the points of a request that is refused for a fault of its own."""
+    """Charge for an invalid request."""
     if account:
         await account.take(INVALID_DOCUMENT_POINTS)
 
 
 async def charge(context: Context, maximum: int) -> list[GraphQLError]:
-    """Takes the cost of an operation from its caller's account; the errors if that cannot be."""
+    """Charge the cost of an operation. Returns the error if the caller lacks the points."""
     cost, account = context.cost, context.account
     most = min(limit for limit in (maximum, account and account.limit, math.inf) if limit)
     if cost > most:
@@ -61,32 +61,28 @@ async def _exhausted(account: Account, points: int) -> GraphQLError:
 
 
 async def cost_extension(context: Context, maximum: int) -> dict[str, Any]:
-    """What an operation cost, for the extensions of its answer; `remaining` is None for callers
-    who may spend what they like."""
+    """The cost of an operation, for the extensions of its response. `remaining` is None for callers
+    without a limit."""
     remaining = (await context.account.balance()).remaining if context.account else None
     return {"cost": {"requested": context.cost, "maximum": maximum, "remaining": remaining}}
 
 
 @value
 class RateLimit:
-    """What this operation costs in points, and how many the caller has per minute."""
+    """The cost of the current operation and the caller's points."""
 
-    cost: int = field("Points of this operation, taken before it was executed.")
-    limit: int | None = field(
-        "Points that you have per minute; null when you are not limited.", default=None
-    )
-    remaining: int | None = field(
-        "Points that you have left; null when you are not limited.", default=None
-    )
+    cost: int = field("Points of the current operation, charged before its execution.")
+    limit: int | None = field("Points per minute. Null without a limit.", default=None)
+    remaining: int | None = field("Remaining points. Null without a limit.", default=None)
     reset_at: datetime | None = field(
-        "When all of them are there again if you spend none; null when you are not limited.",
+        "When all points are available again, without further spending. Null without a limit.",
         default=None,
     )
 
 
 @strawberry.type
 class Queries:
-    @field("What this operation costs, and what you may still spend.", PUBLIC, cost=0)
+    @field("The cost of the current operation and the viewer's remaining points.", PUBLIC, cost=0)
     async def rate_limit(self, info: Info) -> RateLimit:
         context = info.context
         context.shows_cost = True

@@ -1,6 +1,6 @@
-"""Needs: every access that an operation needs, so that nothing is checked during execution.
+"""Required access: every access that an operation requires, checked before execution.
 
-The needs of the text are collected once, those of the variables for each request.
+The requirements of the text are collected once, those of the variables for each request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,8 +29,8 @@ from graph.core.permission import CLOSED, INTROSPECTION, Access, Principal, acce
 
 @dataclass(frozen=True, slots=True)
 class RequiredAccess:
-    """The accesses for the text of an operation, each with the first place that needs it, and the
-    variables whose values may need more."""
+    """The accesses that the text of an operation requires, each with the first place that requires
+    it, and the variables whose values may require more."""
 
     inputs: InputAccess
     fixed: Mapping[Access, str]
@@ -38,14 +38,14 @@ class RequiredAccess:
     defaults: Mapping[str, ValueNode]
 
     def refused(self, principal: Principal, variables: Mapping[str, Any]) -> Requirement | None:
-        """The first need that a principal lacks the access for; None where it may do all."""
+        """The first requirement that a principal does not meet, or None."""
         for access, place in self.fixed.items():
             if not principal.may(access):
                 return Requirement(access, place)
         return next(self._lacking(principal, variables), None)
 
     def _lacking(self, principal: Principal, variables: Mapping[str, Any]) -> Iterator[Requirement]:
-        """Skips variables whose type holds nothing that the principal may not use."""
+        """Skips variables whose type has no value that the principal lacks access to."""
         for use in self.uses:
             if not all(map(principal.may, self.inputs.reachable(use.type_))):
                 for need in self._of_value(use, variables):
@@ -62,7 +62,7 @@ class RequiredAccess:
 
 
 def required_access(schema: GraphQLSchema, document: DocumentNode) -> RequiredAccess:
-    """The needs of a valid document of one operation."""
+    """The required access of a valid document with one operation."""
     collector = _Collector(schema)
     visit(document, TypeInfoVisitor(collector.types, collector))
     found, uses = collector.found, tuple(collector.uses)
@@ -112,7 +112,7 @@ class _Collector(Visitor):
 
 
 def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
-    """Every input of a schema as messages name it, and the accesses for it."""
+    """Every input of a schema as named in messages, with its accesses."""
     of = input_access(schema)
     for name, type_ in schema.type_map.items():
         if name.startswith("__"):
@@ -129,7 +129,7 @@ def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
 
 
 def undeclared_inputs(schema: GraphQLSchema) -> Iterator[str]:
-    """The fields and inputs of a schema that declare no access: they are closed to everybody."""
+    """The fields and inputs of a schema without a declared access, which are closed."""
     for name, type_ in schema.type_map.items():
         for field_name, item in getattr(type_, "fields", {}).items():
             ours = isinstance(item, GraphQLField) and not name.startswith("__")

@@ -1,4 +1,4 @@
-"""Sharing: which subscriptions are told the same, so that each message is made once for them."""
+"""Shareable: which subscriptions receive the same messages and can share them."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ AFTER = "after"
 
 
 def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool:
-    """Whether everybody who may see it sees the same: every type in it declares that it is `alike`
-    for all, whoever looks. What declares nothing is not."""
+    """True if the result does not depend on the viewer: every selected type declares
+    `viewer_independent`."""
     types = TypeInfo(schema)
     seen = _Parents(types)
     visit(document, TypeInfoVisitor(types, seen))
@@ -27,8 +27,8 @@ def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool
 
 
 def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
-    """The variable that says where to go on, and nothing else: subscriptions that differ in it
-    alone are told the same from there on."""
+    """The variable used only as the resume cursor. Subscriptions that differ only in it receive the
+    same messages after that."""
     field = operation.selection_set.selections[0]
     given = [a.value for a in getattr(field, "arguments", ()) or () if a.name.value == AFTER]
     if not given or not isinstance(given[0], VariableNode):
@@ -45,7 +45,7 @@ def _declares_it(type_: Any) -> bool:
 
 
 class _Parents(Visitor):
-    """Collects the types whose fields are selected."""
+    """Collects the types with selected fields."""
 
     def __init__(self, types: TypeInfo) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Parents(Visitor):
 
 
 class _Uses(Visitor):
-    """Counts where a variable is used, fragments included."""
+    """Counts the uses of a variable, including those in fragments."""
 
     def __init__(self, name: str) -> None:
         super().__init__()

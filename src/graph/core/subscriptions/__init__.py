@@ -1,1 +1,1 @@
-"""Subscriptions: sources of updates and their delivery to subscribers."""
+"""Subscriptions: sources of updates, and their delivery to subscribers."""

@@ -1,7 +1,7 @@
-"""Live: everybody who is subscribed in this process.
+"""Broker: all subscriptions of this process.
 
-Equal subscriptions, of those who may see the same, form one group: each message is executed once
-and its bytes go to all of them. A channel wakes the groups of its feed.
+Equal subscriptions with the same visibility share a group: each message is executed once and its
+bytes go to all subscribers. A channel wakes the groups of its feed.
 """
 
 from collections.abc import AsyncIterator, Hashable
@@ -29,25 +29,23 @@ from graph.core.subscriptions.source import Source, SubscriptionStart
 from graph.core.subscriptions.updates import UpdatePlanner
 from graph.core.types.errors import formatted
 
-BORROWER = "subscriptions"  # messages are for many, whoever subscribed first
+BORROWER = "subscriptions"  # accounts its connections to all subscribers, not the first
 Variables = dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscriber's place in a group."""
+    """A subscriber's membership in a group."""
 
     group: SharedSubscription | PolledGroup
     member: Subscriber
 
     def close(self) -> None:
-        """Gives it up. May be called more than once."""
+        """End the subscription. Idempotent."""
         self.group.leave(self.member)
 
 
 class SubscriptionBroker:
-    """The subscriptions of one process."""
-
     def __init__(self, database: Database) -> None:
         self.database = database = database.borrowed_by(BORROWER)
         self.feeds = Feeds(database)
@@ -57,7 +55,7 @@ class SubscriptionBroker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Within it, subscriptions can be opened; on leaving, nobody is told anything more."""
+        """Accept subscriptions. On exit, stop all deliveries."""
         async with self.feeds.running():
             try:
                 yield
@@ -75,8 +73,8 @@ class SubscriptionBroker:
         sink: Sink,
         after: str | None = None,
     ) -> Subscription | OperationResult:
-        """Subscribes an outlet, from a snapshot or after a cursor; an Answer where it is refused.
-        A cursor given here goes before that of the operation."""
+        """Subscribe a sink, from a snapshot or after a cursor. Returns the result of a rejected
+        operation. `after` overrides the cursor in the operation."""
         opened = await open_stream(operation, variables, context)
         if isinstance(opened, OperationResult):
             return opened
@@ -117,7 +115,7 @@ class SubscriptionBroker:
     async def _tell(
         self, operation: Operation, variables: Variables, context: Context, root: Any
     ) -> OperationResult:
-        """One message, in a turn of its own; whatever it loads is loaded for this message."""
+        """Execute one message in its own turn, with its own loaders."""
         await self.coalescer.turns.next(operation.text)
         return await run(operation, variables, replace(context, loaders={}), root)
 
@@ -128,7 +126,7 @@ class SubscriptionBroker:
 
 
 def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
-    """What subscriptions have in common that are told the same."""
+    """The key of subscriptions that receive the same messages."""
     who = context.principal
     names = operation.variable_names - {operation.cursor}
     same = {name: value for name, value in (variables or {}).items() if name in names}

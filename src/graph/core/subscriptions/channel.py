@@ -16,7 +16,7 @@ from graph.core.subscriptions.source import Invalidations, ResetReason
 from graph.core.subscriptions.updates import START, Offset
 from graph.core.types.errors import failure
 
-LOOK_SECONDS = 0.25  # after those who were not ready
+LOOK_SECONDS = 0.25  # between checks for sinks that have become ready
 LONGEST_TURN = 0.01  # seconds
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """All groups over one feed of this process. It follows the feed while there is one."""
+    """All groups of one feed in this process. It follows the feed while it has groups."""
 
     reader: Reader
     db: Database
@@ -41,8 +41,8 @@ class Channel:
         member: Subscriber,
         position: Position | None,
     ) -> SharedSubscription:
-        """Takes a subscriber who was told everything up to a position, or nothing yet, into the
-        group of that key; the group given, if there is none yet. Raises Unavailable."""
+        """Add a subscriber to the group with this key, or to the given group if there is none.
+        `position`: the last one delivered, None for a new subscriber. Raises Unavailable."""
         self.joining += 1
         try:
             await self._start()
@@ -55,14 +55,14 @@ class Channel:
             self.joining -= 1
 
     async def stop(self) -> None:
-        """Ends the following; nobody is told anything more."""
+        """Stop following the feed and end all deliveries."""
         for task in [*self.watching.values(), *filter(None, [self.task]), *self._serving()]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def _start(self) -> None:
-        """Returns once the feed is followed. Raises Unavailable."""
+        """Wait until the feed is followed. Raises Unavailable."""
         if self.task is None:
             self.started = asyncio.get_running_loop().create_future()
             self.task = background(self._run(self.started))
@@ -74,7 +74,7 @@ class Channel:
             return START
         pending_keys = frozenset(await group.planner.source.pending_keys(group.planner.coalescer))
         generation, reason = -1, None
-        while generation != self.reader.generation:  # or the answer is about another history
+        while generation != self.reader.generation:  # else the result is about a replaced history
             generation = self.reader.generation
             reason = await self.reader.check_position(position)
         return (
@@ -89,7 +89,7 @@ class Channel:
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         try:
-            while self.groups or self.joining:  # somebody may join while the reader is stopping
+            while self.groups or self.joining:  # a subscriber may join while the reader stops
                 async with self.reader.following():
                     if not started.done():
                         started.set_result(None)
@@ -99,7 +99,7 @@ class Channel:
                 self._fail(error, self.groups)
             else:
                 started.set_exception(error)
-                started.exception()  # heard by whoever waits, if anybody does
+                started.exception()  # marks it as retrieved: there may be no waiter
         finally:
             self.task = None
             for task in self.watching.values():
@@ -107,7 +107,7 @@ class Channel:
             self.watching = {}
 
     def _fail(self, error: Exception, concerned: Iterable[Hashable]) -> None:
-        """Whoever followed in one of these groups may begin again, where he was."""
+        """End the subscribers of these groups with an error. They may resume."""
         errors = failure(error)
         for key in list(concerned):
             self.groups.pop(key).end(errors)
@@ -123,7 +123,7 @@ class Channel:
             await self.reader.changed(generation, seq, LOOK_SECONDS)
 
     async def _advance(self) -> None:
-        """Looks at what is new for each group, and lets others have a turn in between."""
+        """Advance all groups, yielding to other tasks in between."""
         began = time.monotonic()
         for key, group in list(self.groups.items()):
             group.advance()
@@ -135,7 +135,7 @@ class Channel:
 
     def _reset(self) -> None:
         reason = ResetReason(self.reader.reason or ResetReason.DIVERGED)
-        log.warning("subscribers begin anew", feed=self.reader.feed.name, reason=reason)
+        log.warning("subscribers reset", feed=self.reader.feed.name, reason=reason)
         for group in self.groups.values():
             group.reset(reason)
 
@@ -145,7 +145,7 @@ class Channel:
                 for key in self._invalidated_by(invalidations):
                     self.groups[key].invalidate(keys)
         except Exception as error:
-            del self.watching[invalidations]  # the next to join begins it anew
+            del self.watching[invalidations]  # restarted by the next subscriber
             self._fail(error, self._invalidated_by(invalidations))
 
     def _invalidated_by(self, invalidations: Invalidations) -> list[Hashable]:

@@ -1,9 +1,9 @@
-"""Groups: subscribers who get the same messages, each when it can take them.
+"""Groups: subscribers that receive the same messages, each at its own pace.
 
-Members who have been told the same are a cohort. What comes next for a cohort is read and executed
-once, and goes to those of it who are ready; they are another cohort then, and the rest stay where
-they are. So nobody waits for anybody, no messages are kept for those who are slow, and those who
-are level again share their messages again.
+Members at the same offset are a cohort. The next message of a cohort is read and executed once, and
+is sent to the members that are ready; they form another cohort, and the others remain. So no member
+waits for another, no messages are queued for slow members, and members that reach the same offset
+share messages again.
 """
 
 import asyncio
@@ -21,26 +21,24 @@ from graph.core.subscriptions.updates import START, Offset, SubscriptionFailed, 
 from graph.core.types.errors import failure
 
 HEARTBEAT_SECONDS = 10.0
-SHORTEST_PAUSE = 0.02  # between two messages, so that what comes in bursts goes out together
-AGAIN_SECONDS = 0.5  # after the database was away
-SHARE = 0.02  # of the time that a group took, for others
-LONGEST_TELLING = 0.03  # seconds to tell one message, when there is a newer one
-AT_ONCE = 128  # members who are sent a message before others get a turn
+SHORTEST_PAUSE = 0.02  # between two messages, to combine bursts of rows
+RETRY_SECONDS = 0.5  # after the database was unavailable
+YIELDED_SHARE = 0.02  # of the time a group took, left to other groups
+MAX_DELIVERY_SECONDS = 0.03  # of one message, if there is newer data
+DELIVERIES_PER_TURN = 128  # before yielding to other tasks
 
 ExecuteUpdate = Callable[[UpdatePayload], Awaitable[OperationResult]]
 
 
 @dataclass(eq=False, slots=True)
 class Subscriber:
-    """One subscriber of a group."""
-
     sink: Sink
     gone: bool = False
 
 
 @dataclass(eq=False, slots=True)
 class SharedSubscription:
-    """The members of one subscription over one feed."""
+    """The members of equal subscriptions to one feed."""
 
     planner: UpdatePlanner
     execute: ExecuteUpdate
@@ -55,15 +53,15 @@ class SharedSubscription:
     beat: float = field(default_factory=time.monotonic)
 
     def join(self, member: Subscriber, offset: Offset) -> None:
-        """Takes a member who was told that much."""
+        """Add a member at an offset."""
         self._add(offset, [member])
         self.advance()
 
     def leave(self, member: Subscriber) -> None:
-        """Lets a member go, who is told nothing more."""
+        """Remove a member, which receives nothing more."""
         member.gone = True
         if self.task:
-            self.departed.add(member)  # in case it is being told something
+            self.departed.add(member)  # in case a delivery to it is in progress
         for offset, cohort in list(self.cohorts.items()):
             cohort.discard(member)
             if not cohort:
@@ -71,21 +69,19 @@ class SharedSubscription:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody is left, and nothing under way."""
+        """True if there are no members and no delivery is in progress."""
         return not self.cohorts and self.task is None
 
     def invalidate(self, keys: Collection[Any]) -> None:
-        """Notes that things changed without a row in the feed."""
-        self.invalidated = self.invalidated.union(
-            keys
-        )  # of those who are being told something, later
+        """Mark keys as changed without a row in the feed."""
+        self.invalidated = self.invalidated.union(keys)  # for the delivery in progress
         before, self.cohorts = self.cohorts, {}
         for offset, cohort in before.items():
             self._add(offset._replace(pending_keys=offset.pending_keys.union(keys)), cohort)
         self.advance()
 
     def reset(self, reason: ResetReason) -> None:
-        """The history is another one: nothing that anybody was told counts."""
+        """Reset all members, because the history of the feed was replaced."""
         self.generation += 1
         self.beginning = Offset(None, reason)
         before, self.cohorts = self.cohorts, {}
@@ -94,7 +90,7 @@ class SharedSubscription:
         self.advance()
 
     def advance(self) -> None:
-        """Sees to it that everybody who is ready is told what is new."""
+        """Start delivery of pending messages to ready members."""
         if self.task is None and self._ready_offsets():
             self.task = background(self._catch_up())
 
@@ -103,24 +99,24 @@ class SharedSubscription:
             while ready_offsets := self._ready_offsets():
                 began = time.monotonic()
                 pause = await self._advance_all(ready_offsets, self._beats())
-                await asyncio.sleep(pause + (time.monotonic() - began) * SHARE)
+                await asyncio.sleep(pause + (time.monotonic() - began) * YIELDED_SHARE)
         finally:
             self.task = None
 
     async def _advance_all(self, ready_offsets: Sequence[Offset], beats: bool) -> float:
-        """The seconds until the next message. When some of a cohort are left who should be told
-        newer news before anybody else is, it ends early, and there is nothing to wait for."""
+        """Advance cohorts and return the pause until the next message in seconds. Ends early,
+        without a pause, if a delivery was interrupted by newer data."""
         served = True
         for offset in ready_offsets:
             self.interrupted = False
             served &= await self._advance_cohort(offset, beats)
             if self.interrupted and not beats:
                 return 0
-        return SHORTEST_PAUSE if served else AGAIN_SECONDS
+        return SHORTEST_PAUSE if served else RETRY_SECONDS
 
     def _ready_offsets(self) -> list[Offset]:
-        """The places where something is to be told to somebody who is ready, those who know least
-        first; cohorts whom nothing concerns are moved on."""
+        """Offsets with pending data and a ready subscriber, furthest behind first. Cohorts without
+        relevant rows are moved forward."""
         for offset in [offset for offset in self.cohorts if self.planner.is_behind(offset)]:
             if moved := self.planner.skip_unrelated(offset):
                 self._add(moved, self.cohorts.pop(offset))
@@ -135,15 +131,15 @@ class SharedSubscription:
         )
 
     def _beats(self) -> bool:
-        """Whether it is time for a heartbeat."""
+        """True if a heartbeat is due, which resets the timer."""
         if time.monotonic() < self.beat + HEARTBEAT_SECONDS:
             return False
         self.beat = time.monotonic()
         return True
 
     async def _advance_cohort(self, offset: Offset, beats: bool) -> bool:
-        """Tells a cohort what comes next. False when that cannot be read: then it is told, when it
-        is time, that we are still here."""
+        """Send a cohort its next message. Returns False if it could not be read; then only a
+        heartbeat is sent, when due."""
         cohort = self.cohorts.pop(offset, set())
         self.invalidated = frozenset()
         try:
@@ -177,7 +173,7 @@ class SharedSubscription:
         return offset._replace(pending_keys=offset.pending_keys | self.invalidated)
 
     async def _message(self, payload: UpdatePayload | None) -> Message | None:
-        """Raises Unavailable where a part of it could not be read, Failed where nothing is left."""
+        """Raises Unavailable if a part could not be read, SubscriptionFailed if nothing is left."""
         if payload is None:
             return None
         answer = await self.execute(payload)
@@ -190,18 +186,17 @@ class SharedSubscription:
     async def _deliver(
         self, cohort: Iterable[Subscriber], message: Message | None, offset: Offset
     ) -> set[Subscriber]:
-        """Sends a message to those who are ready; returns who was told. When telling all of them
-        takes long and there is newer news, the others are told that instead, before anybody else.
-        """
+        """Send a message to the ready members and return these. If it takes long and there is newer
+        data, stop: the others receive the newer data instead."""
         if message is None:
             return set(cohort)
         payload: set[Subscriber] = set()
-        until = time.monotonic() + LONGEST_TELLING
+        until = time.monotonic() + MAX_DELIVERY_SECONDS
         for count, member in enumerate(list(cohort), 1):
             if not member.gone and member.sink.ready:
                 member.sink.send(message)
                 payload.add(member)
-            if count % AT_ONCE == 0:
+            if count % DELIVERIES_PER_TURN == 0:
                 await asyncio.sleep(0)
                 self.interrupted = time.monotonic() > until and self.planner.is_behind(offset)
                 if self.interrupted:
@@ -215,7 +210,7 @@ class SharedSubscription:
             self.cohorts.setdefault(offset, set()).update(present)
 
     def end(self, errors: list[dict[str, Any]]) -> None:
-        """Nobody is told anything more, but these errors; who is being told something, after it."""
+        """End all members with these errors, members of a delivery in progress after it."""
         self.errors = errors
         before, self.cohorts = self.cohorts, {}
         for cohort in before.values():
@@ -229,7 +224,7 @@ class SharedSubscription:
 
 
 def _errors(error: Exception) -> list[dict[str, Any]]:
-    """What subscribers are told who are told nothing more."""
+    """The errors that end a subscription."""
     if isinstance(error, SubscriptionFailed):
         return error.errors
     return failure(error)

@@ -1,7 +1,7 @@
-"""Series: figures that are read again and again, once for all who watch them.
+"""Polled sources: figures that are read at an interval, once for all subscribers.
 
-All groups read at the same moments, the multiples of their interval, and together: whatever they
-select of it, a series costs its statements once per interval.
+All groups read at the same moments, the multiples of their interval, and together: a source costs
+its statements once per interval, whichever fields are selected.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from graph.core.types.errors import failure
 
 
 class PolledSource:
-    """What is read every `seconds`; each message shows the newest figures whole. Equal ones are one
-    series, and look the same to all who may follow them."""
+    """A source that is read every `seconds`. Each message shows all its newest figures. Equal
+    sources are read once. It does not depend on the viewer."""
 
     seconds: ClassVar[float]
 
     async def read(self, session: ReadSession) -> Any:
-        """The source of a message."""
+        """The root value of a message."""
         raise NotImplementedError
 
 
@@ -37,7 +37,7 @@ async def _all(session: ReadSession, wanted: Collection[PolledSource]) -> dict[P
 
 @dataclass(eq=False, slots=True)
 class PolledGroup:
-    """Those who watch one series."""
+    """The subscribers of one polled source."""
 
     series: PolledSource
     coalescer: ReadCoalescer
@@ -47,7 +47,7 @@ class PolledGroup:
     task: asyncio.Task[None] | None = None
 
     def join(self, member: Subscriber) -> None:
-        """Takes a member, who is told what the others were told last."""
+        """Add a member and send it the latest message."""
         self.members.add(member)
         if self.task is None or self.task.done():
             self.task = background(self._run())
@@ -55,13 +55,12 @@ class PolledGroup:
             member.sink.send(self.latest)
 
     def leave(self, member: Subscriber) -> None:
-        """Lets a member go; the last one ends the reading."""
+        """Remove a member. Reading stops with the last one."""
         self.members.discard(member)
         if not self.members:
             self.stop()
 
     def stop(self) -> None:
-        """Ends the reading."""
         if self.task:
             self.task.cancel()
             self.task = None
@@ -72,7 +71,7 @@ class PolledGroup:
                 await self._read()
             except Exception as error:
                 self.latest = None
-                if not isinstance(error, Unavailable):  # that one may pass
+                if not isinstance(error, Unavailable):  # temporary
                     self._end(failure(error))
             seconds = self.series.seconds
             await asyncio.sleep(seconds - time.monotonic() % seconds)

@@ -1,4 +1,4 @@
-"""Outlet: where the messages of one subscription go, whatever carries them."""
+"""Sink: the transport-independent destination of a subscription's messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,30 +9,30 @@ Write = Callable[[bytes, str | None], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One result of a subscription: the GraphQL response as JSON, the same bytes for everybody who
-    gets it, and the cursor to resume after it, None where it has none."""
+    """One result of a subscription: the GraphQL response as JSON, the same bytes for all
+    subscribers, and the cursor to resume after it, None if it has none."""
 
     payload: bytes
     cursor: str | None
     forms: dict[Write, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def written(self, write: Write) -> bytes:
-        """What a form writes for it, which is made once for everybody who gets it."""
+        """The message in a stream format, written once for all subscribers."""
         if write not in self.forms:
             self.forms[write] = write(self.payload, self.cursor)
         return self.forms[write]
 
 
 class Sink(Protocol):
-    """One subscriber's end. None of its methods waits, and none raises."""
+    """The destination of one subscriber. Its methods neither wait nor raise."""
 
     @property
     def ready(self) -> bool:
-        """Whether it takes a message now. While it does not, its subscriber falls behind, and is
-        told later what it missed."""
+        """True if it accepts a message now. Until then its subscriber falls behind and catches up
+        later."""
 
     def send(self, message: Message) -> None:
-        """Takes a message; called only when it is ready."""
+        """Send a message. Called only when ready."""
 
     def end(self, errors: list[dict[str, Any]] | None = None) -> None:
-        """The subscription ends from our side: with these errors, or because it is complete."""
+        """End the subscription from the server: with errors, or as complete."""

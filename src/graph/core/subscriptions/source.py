@@ -1,9 +1,9 @@
-"""Streams: what can be subscribed to, and how a noun declares it.
+"""Sources: the subscriptions of a noun, and how it declares them.
 
-The resolver of a subscription answers with a source: which rows of a feed concern the subscriber,
-and what is shown of them. It is asked anew for each message, so that what is shown is what is
-stored at that moment and may be seen by then. Positions, snapshots, heartbeats and resets are the
-same for all streams, and `live` takes care of them.
+The resolver of a subscription returns a source: which rows of a feed are relevant to the
+subscriber, and what is shown for them. It is queried again for each message, so a message shows
+what is stored and visible when it is made. Positions, snapshots, heartbeats and resets are the same
+for all sources and are implemented by the broker.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ STALE_SECONDS = 5.0
 
 
 class UpdateKind(StrEnum):
-    """Why a message of a subscription was sent."""
+    """The kind of a subscription message."""
 
     SNAPSHOT = "SNAPSHOT"
     UPDATE = "UPDATE"
@@ -40,17 +40,19 @@ class UpdateKind(StrEnum):
 
 enum(
     UpdateKind,
-    SNAPSHOT="What there is at this moment; forget what you had. The first message, unless you "
-    "resumed. Where a stream only tells what happens, it is empty and marks where it begins.",
-    UPDATE="What has changed or happened since the message before.",
-    HEARTBEAT="Nothing new, every 10 seconds: the stream is alive, and how far behind it is.",
-    RESET="The stream cannot go on where you were, `reason` says why: what you have may be wrong. "
-    "A SNAPSHOT follows.",
+    SNAPSHOT="The current state. Replaces all state that the client has. The first message, unless "
+    "the client resumed. In subscriptions that only send new rows, it is empty and marks "
+    "the start.",
+    UPDATE="Changes since the previous message.",
+    HEARTBEAT="No changes. Sent every 10 seconds to show that the subscription is alive and how "
+    "far it lags.",
+    RESET="The subscription cannot continue from its cursor, for the given `reason`: the client's "
+    "state may be wrong. A SNAPSHOT follows.",
 )
 
 
 class ResetReason(StrEnum):
-    """Why a stream cannot go on where it was."""
+    """Reasons why a subscription cannot continue from its cursor."""
 
     EPOCH = "EPOCH"
     EXPIRED = "EXPIRED"
@@ -60,17 +62,17 @@ class ResetReason(StrEnum):
 
 enum(
     ResetReason,
-    EPOCH="Much has changed at once, as by an import, and is not told row by row.",
-    EXPIRED="What came after your cursor is no longer kept.",
-    AHEAD="The database went back in time: your cursor lies in what it never had.",
-    DIVERGED="The database went back in time and on another way: your cursor is not in it.",
+    EPOCH="Many rows changed at once, for example in an import, without individual updates.",
+    EXPIRED="The changes after the cursor are no longer stored.",
+    AHEAD="The database was restored to an earlier state, before the cursor.",
+    DIVERGED="The database was restored and has diverged: its history does not contain the cursor.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatePayload:
-    """The source of one message. `skipped` are rows of the feed that are told only by what came
-    after them, `removed` names what is no longer there."""
+    """The source of one message. `skipped`: number of rows of the feed that are not shown because
+    later rows replaced them. `removed`: keys of rows that are no longer shown."""
 
     kind: UpdateKind
     cursor: str
@@ -88,28 +90,27 @@ class Update:
 
     access = VALUE
     viewer_independent = True
-    kind: UpdateKind = field("Why it was sent.")
-    cursor: str = field("Where the stream is after it: resume with this as `after`.")
-    at: datetime = field("When it was made.")
+    kind: UpdateKind = field("Kind of the message.")
+    cursor: str = field("Cursor of this message. Send it as `after` to resume after this message.")
+    at: datetime = field("When the message was created.")
     lag_ms: int = field(
-        "How long ago the database was last asked for news, in milliseconds.",
+        "Milliseconds since the database was last checked for changes.",
         resolver=lambda root: round(root.lag * 1000),
     )
     is_stale: bool = field(
-        "Whether the database has not answered for a while, so that there may be news not known.",
+        "Whether the database has not responded recently, so that changes may be missing.",
         resolver=lambda root: root.lag > STALE_SECONDS,
     )
-    reason: ResetReason | None = field("Why a RESET was sent; null in every other message.")
+    reason: ResetReason | None = field("Reason of a RESET. Null in all other messages.")
 
     @classmethod
     def is_type_of(cls, obj: Any, _info: Any) -> bool:
-        """Messages are shown as what was told."""
         return isinstance(obj, UpdatePayload)
 
 
 def message(viewer_independent: bool = False) -> Callable[[T], T]:
-    """The type of the messages of one stream; the class docstring describes it. It is `alike` when
-    all who may follow the stream with the same arguments are told the same."""
+    """The message type of a subscription, described by its class docstring. `viewer_independent`:
+    all viewers with access who subscribe with the same arguments receive the same messages."""
 
     def register(cls: T) -> T:
         cls.viewer_independent = viewer_independent  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
@@ -119,18 +120,18 @@ def message(viewer_independent: bool = False) -> Callable[[T], T]:
 
 
 def rows(description: str) -> Any:
-    """The field of a message that holds its rows."""
+    """The field with the rows of a message."""
     return field(description, resolver=lambda root: root.rows)
 
 
 def removed(description: str) -> Any:
-    """The field of a message that names what is no longer there."""
+    """The field with the keys of rows that are no longer shown."""
     return field(description, resolver=lambda root: root.removed)
 
 
 @dataclass(frozen=True, slots=True)
 class VisibleRows:
-    """What a source shows of rows of its feed."""
+    """The rows to show for rows of the feed, and the keys of those no longer shown."""
 
     rows: Sequence[Any]
     removed: Sequence[Any] = ()
@@ -141,70 +142,73 @@ Invalidations = Callable[[Database], AsyncIterator[Collection[Any]]]
 
 
 class Source:
-    """What one subscription follows: rows of a feed, and what is shown of them.
+    """What one subscription follows: relevant rows of a feed, and what is shown for them.
 
-    A source that shows the present `state` may leave out what a slow subscriber missed, and tells
-    only what came of it; any other shows every row, in order.
+    A source of current `state` may skip intermediate states that a slow subscriber missed. Any
+    other source shows every row, in order.
     """
 
     feed: ClassVar[str]
     state: ClassVar[bool] = False
 
     def conditions(self) -> Conditions:
-        """What `concerns` says, for PostgreSQL; it may say less, but never more."""
+        """The SQL conditions of `concerns`. They may select more rows, never fewer."""
         return ()
 
     def concerns(self, _row: Any) -> bool:
-        """Whether a row of the feed may change what is shown."""
+        """True if a row of the feed can change what is shown."""
         return True
 
     async def snapshot(self, _database: Database) -> Sequence[Any]:
-        """What is shown at the beginning; nothing for what only happens."""
+        """The rows of the SNAPSHOT. Empty for sources that only send new rows."""
         return ()
 
     async def pending_keys(self, _reads: ReadCoalescer) -> Collection[Any]:
-        """Keys of what may have changed, without a row in the feed, while a subscriber was away.
-        After a restart thousands come back at once, so it is read for all of them together."""
+        """Keys of rows that may have changed without a row in the feed while a subscriber was away.
+        After a restart thousands of subscribers return at once, so one read serves all of them."""
         return ()
 
     async def visible(
         self, _database: Database, rows: Sequence[Any], _reads: ReadCoalescer
     ) -> VisibleRows:
-        """What is shown of the rows that concern it; by default the rows themselves. The database
-        is seen as its subscriber sees it, the reads are those of all who follow the feed."""
+        """The rows to show for relevant rows of the feed, by default these rows themselves.
+        `database` has the visibility of the subscriber; `_reads` is shared by all subscribers of
+        the feed."""
         return VisibleRows(rows)
 
     def invalidations(self) -> Invalidations | None:
-        """Where it is told what changes without a row in the feed."""
+        """Notifications of changes without a row in the feed."""
         return None
 
     async def named(
         self, database: Database, keys: Collection[Any], coalescer: ReadCoalescer
     ) -> VisibleRows:
-        """What is shown of the things that a nudge named."""
+        """The rows to show for invalidated keys."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStart:
-    """What the resolver of a subscription answers: a source, and where to go on."""
+    """The result of a subscription's resolver: a source, and the cursor to resume from."""
 
     source: Any
     after: str | None = None
 
     def __aiter__(self) -> Any:
-        """graphql-core takes only what could be iterated for a subscription; nobody iterates this,
-        because a source is asked per position and not per subscriber."""
-        raise TypeError("A source is followed by graph.core.subscriptions.broker, not iterated.")
+        """graphql-core requires an iterable. It is never iterated, because the broker reads sources
+        by position, not by subscriber."""
+        raise TypeError("Sources are read by graph.core.subscriptions.broker, not iterated.")
 
 
 def among(values: Sequence[str] | None) -> frozenset[str] | None:
-    """The values that an argument chooses; None for all, when it is left out or null."""
+    """The values of an optional argument; None for all, if it is omitted or null."""
     sent = or_none(values)
     return None if sent is None else frozenset(sent)
 
 
-POSITION = replace(validation.string(200, 0), said="")  # those of streams have 24 characters
+POSITION = replace(
+    validation.string(200, 0), said=""
+)  # cursors of subscriptions have 24 characters
 
 FIXED = (
     Parameter("self", Parameter.POSITIONAL_OR_KEYWORD),
@@ -217,8 +221,8 @@ AFTER = Parameter(
     annotation=Annotated[
         str | None,
         argument(
-            "The cursor of the last message you have: the stream goes on after it. Without it, it "
-            "begins with a SNAPSHOT.",
+            "Cursor of the last message that the client received, to resume after it. Without a "
+            "cursor, the subscription starts with a SNAPSHOT.",
             POSITION,
         ),
     ],
@@ -233,8 +237,8 @@ def stream(
     resumes: bool = True,
     reveals: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-    """Declares a subscription: the function it decorates makes the source out of the arguments, or
-    a series, which does not resume."""
+    """Declare a subscription. The decorated function makes a source from the arguments, or a polled
+    source, which does not resume."""
 
     def declare(make: Callable[..., Awaitable[Any]]) -> Any:
         async def resolve(self: Any, info: Info, **arguments: Any) -> SubscriptionStart:

@@ -1,8 +1,8 @@
-"""Changed: streams of the rows of a table, which tell what those that changed are by now.
+"""Table sources: subscriptions to the rows of a table, in their current state.
 
-The feed says which rows changed. They are read when a message is made, with the sight of who gets
-it: so several changes of a row that lie between two messages are told as one, and nobody is shown
-what may not be seen any more.
+The feed says which rows changed. They are read when a message is made, with the visibility of its
+subscribers. So several changes of a row between two messages are sent as one, and rows that are no
+longer visible are not shown.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,19 +22,19 @@ from graph.core.types.node import id_of
 
 @dataclass(frozen=True, slots=True)
 class TableSource(Source):
-    """The rows of a table that fulfil `where`."""
+    """The rows of a table that match a condition."""
 
     feed = "changes"
     table: ClassVar[type[Table]]
 
     def matches(self, _row: Any) -> bool:
-        """Whether a row is shown, beside being seen."""
+        """True if a visible row is shown."""
         return True
 
     async def matching(
         self, rows: Sequence[Any], _reads: ReadCoalescer, _sight: Visibility
     ) -> Sequence[Any]:
-        """Those of some rows, which are seen, that are shown."""
+        """The visible rows that are shown."""
         return [row for row in rows if self.matches(row)]
 
     def conditions(self) -> Conditions:
@@ -46,7 +46,7 @@ class TableSource(Source):
     async def visible(
         self, database: Database, changes: Sequence[Any], coalescer: ReadCoalescer
     ) -> VisibleRows:
-        """The rows are read once for all subscriptions with the same visibility."""
+        """Read the rows once for all subscriptions with the same visibility."""
         ids, visibility = _by_last(changes), database.visibility
         seen = await coalescer.of(ById(self.table), ids, visibility)
         rows = [seen[id] for id in ids if id in seen]
@@ -64,9 +64,8 @@ class TableSource(Source):
         _present: Collection[UUID],
         _changes: Sequence[Any],
     ) -> Collection[UUID]:
-        """The ids of those rows, among changed ones that are not shown now, that may have been
-        shown before; never of those that could not be seen then. None where that is not told.
-        `present` are those that are seen now."""
+        """The IDs of changed rows that are not shown now but may have been before; never of rows
+        that were not visible then. None by default. `_present`: the IDs of visible rows."""
         return ()
 
 
@@ -88,6 +87,6 @@ class ChildTableSource(TableSource):
 
 
 def _by_last(changes: Sequence[Any]) -> list[UUID]:
-    """The ids of rows in the order of the last change of each."""
+    """The IDs of rows in the order of their last changes."""
     last = {change.entity_id: change.seq for change in changes}
     return sorted(last, key=last.__getitem__)

@@ -1,4 +1,4 @@
-"""Steps: what those who follow a source are told next, by where they are."""
+"""Updates: the next message of a subscription, by the offset of its subscribers."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ from graph.core.subscriptions.source import (
     VisibleRows,
 )
 
-MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, as they are stored
+MAX_ROWS, MAX_BYTES = 500, 1024 * 1024  # of a message that shows every row, in stored size
 
 
 class Offset(NamedTuple):
-    """What a cohort was told: everything up to a position, or nothing yet. `owed` names what has
-    changed beside the feed; a reason is told before a snapshot."""
+    """The last position delivered to a cohort, None before its snapshot. `pending_keys`: rows that
+    changed without a row in the feed. `reason`: sent as a RESET before a snapshot."""
 
     position: Position | None
     reason: ResetReason | None = None
@@ -31,7 +31,7 @@ START = Offset(None)
 
 
 class SubscriptionFailed(Exception):
-    """Nothing of a message is left: its errors end the subscription, which may be resumed."""
+    """A message without data: its errors end the subscription, which may be resumed."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         super().__init__(errors)
@@ -40,7 +40,7 @@ class SubscriptionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlannedUpdate:
-    """What a cohort is told next, None for nothing, and where it is then."""
+    """The next message of a cohort, None without one, and the offset after it."""
 
     payload: UpdatePayload | None
     offset: Offset
@@ -48,7 +48,7 @@ class PlannedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class UpdatePlanner:
-    """What comes next in one source, which reads what it shows from the database."""
+    """Plans the next message of one source, reading rows from the database."""
 
     source: Source
     reader: Reader
@@ -56,27 +56,28 @@ class UpdatePlanner:
     coalescer: ReadCoalescer
 
     def has_news(self, offset: Offset) -> bool:
-        """Whether there may be something to tell to those who are there."""
+        """True if there may be data to send at this offset."""
         return offset.position is None or bool(offset.pending_keys) or self.is_behind(offset)
 
     def is_behind(self, offset: Offset) -> bool:
-        """Whether the feed has rows after that place."""
+        """True if the feed has rows after this offset."""
         return offset.position is not None and offset.position.seq < self.reader.position.seq
 
     def skip_unrelated(self, offset: Offset) -> Offset | None:
-        """The place after rows none of which concerns the source; None when one may."""
+        """The offset after rows that are all irrelevant to the source; None if one may be
+        relevant."""
         rows = self.reader.since(offset.position.seq) if offset.position else None
         if rows is None or any(map(self.source.concerns, rows)):
             return None
         return offset._replace(position=self.reader.position)
 
     def heartbeat(self, offset: Offset, beats: bool) -> PlannedUpdate:
-        """That we are still here, when it is time."""
+        """A heartbeat, if due."""
         due = beats and offset.position
         return PlannedUpdate(self._payload(UpdateKind.HEARTBEAT, due) if due else None, offset)
 
     async def next(self, offset: Offset, beats: bool) -> PlannedUpdate:
-        """What to tell. Raises Unavailable."""
+        """The next message after an offset. Raises Unavailable."""
         try:
             return await self._following(offset, beats)
         except PositionInvalid as discontinued:
@@ -84,7 +85,7 @@ class UpdatePlanner:
 
     async def _following(self, offset: Offset, beats: bool) -> PlannedUpdate:
         if offset.reason:
-            # Whoever is interrupted before the snapshot, and resumes, is reset again.
+            # A client that resumes before its snapshot is reset again.
             nowhere = self.reader.position.nowhere
             reset = self._payload(UpdateKind.RESET, nowhere, reason=offset.reason)
             return PlannedUpdate(reset, Offset(None))
@@ -95,7 +96,8 @@ class UpdatePlanner:
         return await self._update(offset, offset.position)
 
     async def _snapshot(self) -> PlannedUpdate:
-        """The position is older than the rows, never newer: what lies between is told twice."""
+        """The position is read before the rows, so changes in between are sent twice rather than
+        lost."""
         position = self.reader.position
         rows = await self.source.snapshot(self.database)
         return PlannedUpdate(
@@ -125,8 +127,8 @@ class UpdatePlanner:
         )
 
     async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
-        """The next rows, as many as fit one message, and how far they reach; from the table for a
-        cohort that fell behind the ring."""
+        """The next rows that fit one message, and the position after them. Read from the table for
+        a cohort that is behind the ring buffer."""
         head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
         if rows is not None:
             return rows, self._after(rows[-1], position) if rows else head
@@ -137,7 +139,7 @@ class UpdatePlanner:
         return rows, head if whole else self._after(rows[-1], position)
 
     def _after(self, row: Any, before: Position) -> Position:
-        """The position after a row of the same history."""
+        """The position after a row."""
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
     async def _visible(self, rows: Sequence[Any]) -> VisibleRows:

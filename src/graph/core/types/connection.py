@@ -1,7 +1,8 @@
-"""Connections: lists as pages, in the shape of the Relay cursor connections specification.
+"""Connections: paginated lists, in the shape of the Relay cursor connections specification.
 
 `listed` declares a list of a whole table, `connected` the list that belongs to a parent. Their
-arguments are made from the listing: a filter, an order, a search where it has one, and a window.
+arguments are derived from the listing: a filter, an order, a search if it has one, and page
+arguments.
 """
 
 from collections.abc import Callable
@@ -25,36 +26,39 @@ from graph.core.types.filter import Direction, condition, lazily, many
 T = TypeVar("T")
 
 SEARCH = (
-    "Full-text search in English: word endings do not count, so `folded` finds `folding`, nor do "
-    "upper and lower case. `protein folding` finds rows with both words, in any order; "
-    '`"protein folding"` those with the words side by side; `protein or folding` those with one of '
-    "them; `protein -folding` those without the second (websearch_to_tsquery of PostgreSQL). Words "
-    "such as `the` are ignored. A search without any other word, an empty one too, sets no "
-    "condition."
+    "Full-text search in English. Word endings and case are ignored: `folded` finds `folding`. "
+    '`protein folding` finds items with both words in any order; `"protein folding"` with the '
+    "words side by side; `protein or folding` with one of them; `protein -folding` without the "
+    "second (websearch_to_tsquery of PostgreSQL). Words such as `the` are ignored. A search "
+    "without any other word, or an empty one, sets no condition."
 )
 
 
 @value
 class PageInfo:
-    """Where a page lies in its list."""
+    """Information about pagination."""
 
-    has_next_page: bool = field("Whether the list goes on after this page.")
-    has_previous_page: bool = field("Whether the list goes on before this page.")
-    start_cursor: str | None = field("Cursor of the first row of this page; null when it is empty.")
-    end_cursor: str | None = field("Cursor of the last row of this page; null when it is empty.")
+    has_next_page: bool = field("Whether there are more items after this page.")
+    has_previous_page: bool = field("Whether there are more items before this page.")
+    start_cursor: str | None = field(
+        "Cursor of the first item on this page. Null if the page is empty."
+    )
+    end_cursor: str | None = field(
+        "Cursor of the last item on this page. Null if the page is empty."
+    )
 
 
 @value
 class Edge(Generic[T]):
-    """A row of a page, and its place in the list."""
+    """An item of a list with its cursor."""
 
-    cursor: str = field("The place of this row, for `after` and `before`.")
-    node: T = field("The row itself.", cost=0)  # its edge costs the point
+    cursor: str = field("Cursor of the item, for `after` and `before`.")
+    node: T = field("The item.", cost=0)  # its edge costs the point
 
 
 @dataclass(slots=True)
 class Listed:
-    """A page and how to count what it is a page of: the source of every connection."""
+    """The source of a connection: a page, and how to count the whole list."""
 
     page: Page
     count: Callable[[], Any]
@@ -78,11 +82,11 @@ def _page_info(root: Listed) -> PageInfo:
 class Connection(Generic[T]):
     """A page of a list."""
 
-    nodes: list[T] = field("The rows of this page.", resolver=lambda root: root.page.records)
-    edges: list[Edge[T]] = field("The rows of this page with their cursors.", resolver=_edges)
-    page_info: PageInfo = field("Where this page lies in its list.", resolver=_page_info, cost=0)
+    nodes: list[T] = field("The items on this page.", resolver=lambda root: root.page.records)
+    edges: list[Edge[T]] = field("The items on this page with their cursors.", resolver=_edges)
+    page_info: PageInfo = field("Information about pagination.", resolver=_page_info, cost=0)
     total_count: int | None = field(
-        "Number of rows in all pages together; counted only when asked for.",
+        "Total number of items in the list, counted only if selected.",
         resolver=lambda root: root.count(),
         cost=5,
     )
@@ -112,21 +116,23 @@ SEARCHING = 10  # points of a search
 CURSOR = replace(validation.string(4_096, 0), said="")  # it holds a text of 500 characters at most
 
 WINDOW = (
-    Argument("first", int, f"How many rows, 0 to {MAX_SIZE}; {DEFAULT_SIZE} if nothing is said."),
-    Argument("after", str, "Only rows after this cursor.", check=CURSOR),
-    Argument("last", int, f"How many rows from the end, 0 to {MAX_SIZE}; walks backward."),
-    Argument("before", str, "Only rows before this cursor.", check=CURSOR),
+    Argument(
+        "first", int, f"Number of items to return, 0 to {MAX_SIZE}; {DEFAULT_SIZE} by default."
+    ),
+    Argument("after", str, "Return items after this cursor.", check=CURSOR),
+    Argument("last", int, f"Number of items to return from the end of the list, 0 to {MAX_SIZE}."),
+    Argument("before", str, "Return items before this cursor.", check=CURSOR),
 )
 
 
 def _arguments(listing: ListSpec) -> list[Argument]:
-    """The arguments that a listing allows; its types are found by the names of its noun."""
+    """The arguments of a list. Filter and order types are found by the name of the table."""
     noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
     kind = lazily(f"{noun}Filter", module)
-    made = [Argument("filter", kind, "Only rows that match.")]
+    made = [Argument("filter", kind, "Return only items that match this filter.")]
     if listing.orders:
         orders = many(lazily(f"{noun}Order", module))
-        order = "The order; newest first if nothing is said."
+        order = "Sort order, most significant first; newest first by default."
         made.append(Argument("order_by", orders, order, check=validation.items(MAX_TERMS)))
     if listing.search is not None:
         bound = validation.string(MAX_SEARCH, 0)
@@ -138,15 +144,15 @@ Where = Callable[..., list[ColumnElement[bool]]]
 
 
 def everything(_info: Info) -> list[ColumnElement[bool]]:
-    """No condition at all."""
     return []
 
 
 def listed(
     listing: ListSpec, description: str, access: Access, *more: Argument, where: Where = everything
 ) -> Any:
-    """A list of all rows of a listing, or of those that fulfil the conditions of `where`, which is
-    called with the operation's info and the value of each argument added, None if left out."""
+    """Declare a list of all rows of a listing, or of those that match the conditions of `where`.
+    It is called with the operation's info and the value of each additional argument, None if
+    omitted."""
 
     async def resolve(info: Info, **arguments: Any) -> Listed:
         slice = _slice(listing, arguments)
@@ -166,7 +172,7 @@ def listed(
 def connected(
     pages: type[Pages], *keys: str, description: str, access: Access | None = None
 ) -> Any:
-    """The list of rows that belong to a parent, whose columns named are the key."""
+    """Declare the list of rows that belong to a parent, whose key is in the named columns."""
 
     async def resolve(root: Any, info: Info, **arguments: Any) -> Listed:
         slice = _slice(pages.listing, arguments)
@@ -185,7 +191,7 @@ def _with_arguments(
     access: Access | None,
     *more: Argument,
 ) -> Any:
-    """The field of a resolver that takes what the listing allows, and more."""
+    """The field of a resolver, with the arguments of the listing and additional ones."""
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
@@ -200,7 +206,6 @@ _FIXED = {"root": Any, "info": Info}
 
 
 def _slice(listing: ListSpec, arguments: dict[str, Any]) -> ListArgs:
-    """What the client asks for, as data."""
     window = PageArgs(*(arguments.get(argument.name) for argument in WINDOW))
     order = tuple(
         (term.field.name, term.direction is Direction.DESC)

@@ -1,9 +1,9 @@
-"""Errors: expected failures are types of the schema, everything else a masked top-level error.
+"""Errors: expected failures are types of the schema, all others are masked top-level errors.
 
-A mutation returns a union of its entity and the error types it may end in; whatever of them `db`
-or a resolver raises becomes a member of that union by the handlers below. Where a field has no
-such union, a domain error becomes a top-level error with a code; the rest says nothing but its
-request id, and is logged under it.
+A mutation returns a union of its entity and the error types that it declares. The handlers below
+convert domain errors of `db` and of resolvers to members of that union. In a field without such a
+union, a domain error becomes a top-level error with a code. Any other exception is logged and
+reported only with the request ID.
 """
 
 from enum import StrEnum
@@ -28,7 +28,7 @@ MAX_FAULTS = 20  # that are reported at once
 
 
 class ErrorCode(StrEnum):
-    """Why something was not done, for programs to act on."""
+    """Codes of expected failures."""
 
     NOT_FOUND = "NOT_FOUND"
     INVALID = "INVALID"
@@ -38,59 +38,57 @@ class ErrorCode(StrEnum):
 
 enum(
     ErrorCode,
-    NOT_FOUND="There is no such thing, or you may not see it.",
-    INVALID="A value is not acceptable; `field` names it.",
-    CONFLICT="Somebody else changed or created it first; read it again and decide.",
-    FORBIDDEN="You may see it but not do this.",
+    NOT_FOUND="The object does not exist or is not visible to the viewer.",
+    INVALID="A value is invalid. `field` names it.",
+    CONFLICT="The object was changed or created concurrently. Read it again before retrying.",
+    FORBIDDEN="The viewer lacks permission for this change.",
 )
 
 
-@strawberry.interface(description="An expected failure: nothing was changed.")
+@strawberry.interface(description="An expected failure. Nothing was changed.")
 class Error:
-    """An expected failure."""
-
     access = VALUE
-    message: str = field("What went wrong and what to do, for people.")
-    code: ErrorCode = field("What went wrong, for programs.")
+    message: str = field("Message for people: what is wrong and what to do.")
+    code: ErrorCode = field("Code for programs.")
 
 
 @value
 class NotFound(Error):
-    """There is no such thing, or you may not see it."""
+    """The object does not exist or is not visible to the viewer."""
 
 
 @value
 class FieldError:
-    """What is wrong with one field of an input."""
+    """An error in one field of an input."""
 
-    message: str = field("What is wrong with it and what to do, for people.")
+    message: str = field("Message for people: what is wrong and what to do.")
     field: str | None = field(
         "The field as the input spells it, such as `originalPrompt`, or the path to it with "
-        "positions from 0, such as `tests.3.impossibilityScore`; null when it is no single one. A "
-        "later version will give the path as a list."
+        "positions from 0, such as `tests.3.impossibilityScore`. Null if the error is not about a "
+        "single field. A later version will return the path as a list."
     )
 
 
 @value
 class Invalid(Error):
-    """Values are not acceptable. `message` and `field` are those of the first error."""
+    """The input is invalid. `message` and `field` are those of the first error."""
 
     errors: list[FieldError] = field(
-        f"All that is wrong with the input, at most {MAX_FAULTS} errors. What depends on stored "
-        "data is only looked at when nothing else is wrong.",
+        f"The errors of the input, at most {MAX_FAULTS}. Errors that depend on stored data are "
+        "reported only if there are no others.",
         cost=0,
     )
-    field: str | None = field("The field of the first error; null when it is no single one.")
+    field: str | None = field("Field of the first error. Null if it is not about a single field.")
 
 
 @value
 class Conflict(Error):
-    """Somebody else changed or created it first."""
+    """The object was changed or created concurrently."""
 
 
 @value
 class Forbidden(Error):
-    """You may not do this."""
+    """The viewer lacks permission for this operation."""
 
 
 class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
@@ -116,7 +114,7 @@ class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
 
 
 def shown(invalid: errors.Invalid) -> Invalid:
-    """The member of a union that an error becomes, whose fields have the names of the input."""
+    """Convert a domain error to a member of a union."""
     faults = [FieldError(message=e.message, field=e.field) for e in invalid.errors[:MAX_FAULTS]]
     return Invalid(
         message=faults[0].message, code=ErrorCode.INVALID, field=faults[0].field, errors=faults
@@ -124,7 +122,7 @@ def shown(invalid: errors.Invalid) -> Invalid:
 
 
 def _named(error: E, field: Any) -> E:
-    """An error with columns under the names that the input of a mutation has for them."""
+    """The error, with columns renamed to the input fields of the mutation."""
     inputs = [argument.type for argument in field.arguments if argument.python_name == INPUT]
     return error.renamed(names_of(inputs[0])) if inputs else error
 
@@ -157,12 +155,11 @@ TIMEOUT = "The operation took too long; ask for less at once."
 
 
 def coded(message: str, code: str, **details: Any) -> GraphQLError:
-    """A top-level error with its code."""
     return GraphQLError(message, extensions={"code": code, **details})
 
 
 def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    """An error as clients see it: with a code and the request id, and nothing of our insides."""
+    """The error as clients see it: with a code and the request ID, without internal details."""
     cause, shown = _cause(error), error.formatted
     code = (
         CODES.get(type(cause)) if cause else (error.extensions or {}).get("code", "BAD_USER_INPUT")
@@ -186,18 +183,18 @@ def _fault(fault: errors.FieldError) -> dict[str, Any]:
 
 
 def failure(error: Exception) -> list[dict[str, Any]]:
-    """The errors of what belongs to no request, with an id to find them in the log."""
+    """The errors of a failure outside any request, with an ID that is in the log."""
     return [formatted(GraphQLError("", original_error=error), uuid4().hex)]
 
 
 def shortened(message: str) -> str:
-    """A message that may quote what callers sent, at a bounded length."""
+    """A message of bounded length, because it may quote client input."""
     return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
 
 
 def _place(error: GraphQLError) -> list[str | int]:
-    """The path of an error without aliases, which are the caller's words: the indexes in lists, and
-    the name of the field."""
+    """The path of an error without aliases, which are client input: list indexes and the field
+    name."""
     indexes = [key for key in error.path or () if isinstance(key, int)]
     node = error.nodes[0] if error.nodes else None
     return [*indexes, node.name.value] if isinstance(node, FieldNode) else [*indexes]
@@ -209,7 +206,8 @@ def _short(shown: Any) -> dict[str, Any]:
 
 
 def _cause(error: GraphQLError) -> Exception | None:
-    """What a resolver raised. What graphql-core itself refuses, an argument for example, names its
-    place in the document and is the caller's fault."""
+    """The exception of a resolver. None if graphql-core rejected the request itself, for example
+    because of an argument: such errors have a location in the document and are the client's
+    fault."""
     cause = error.original_error
     return None if isinstance(cause, GraphQLError) and cause.nodes else cause

@@ -1,4 +1,4 @@
-"""Fields: how a type declares what it has. A resolver written by hand is the exception."""
+"""Fields: declarations of fields, arguments and types."""
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -40,14 +40,17 @@ def field(
 ) -> Any:
     """A field with its description. Without a resolver it shows the column of the same name.
 
-    `cost`: points; by default by the rule of `graph.core.execution.cost`. An input field costs its
-    points each time it is used; a batch declares the number of `values` it may hold.
+    `cost`: points, by default by the rule of `graph.core.execution.cost`. An input field costs its
+    points for each use; a batch declares the number of `values` that it may hold.
+
     `columns`: the columns that a resolver shows. `others`: the access to rows of other users.
-    `reveals`: by argument, the column or the access that the argument reveals something about; for
-    lists their `listing` says so.
-    `check`, `column`, `not_null`: of an input field, its validation, the column if it has another
-    name, and the message that refuses null. `apart`: items of the list are validated one by one, so
-    that an invalid item does not refuse the others.
+
+    `reveals`: by argument, the column or access that the argument reveals; lists declare their
+    `listing` instead.
+
+    `check`, `column`, `not_null`: for an input field, its validation, its column if the name
+    differs, and the message that rejects null. `apart`: items of the list are validated one by one,
+    so that an invalid item does not reject the others.
     """
     declared = {
         "access": access,
@@ -72,7 +75,6 @@ def field(
 def argument(
     description: str, check: Check | None = None, name: str | None = None, cost: int = 0
 ) -> StrawberryArgumentAnnotation:
-    """The description of an argument, with the check of its value, and what its use costs."""
     metadata: dict[str, Any] = {"cost": cost} if check is None else {"check": check, "cost": cost}
     return strawberry.argument(
         description=_bounded(description, check), name=name, metadata=metadata
@@ -84,8 +86,8 @@ def _bounded(description: str, check: Check | None) -> str:
 
 
 def checked(table: type[Table], *together: Together) -> Callable[[T], T]:
-    """Declares that the fields of an input are columns of a table: each is checked as its column
-    is, and described so. `together` finds what is wrong with the values of several columns."""
+    """Declare that the fields of an input are columns of a table, with their checks and
+    descriptions. `together` validates several columns at once."""
 
     def declare(cls: Any) -> Any:
         for field in cls.__strawberry_definition__.fields:
@@ -100,18 +102,17 @@ def checked(table: type[Table], *together: Together) -> Callable[[T], T]:
 
 
 def column_of(field: StrawberryField) -> str:
-    """The column that a field of an input stands for."""
+    """The column of an input field."""
     return str(field.metadata.get("column", field.python_name))
 
 
 def names_of(cls: Any) -> dict[str, str]:
-    """The names by which clients know the fields of an input, by their columns."""
+    """GraphQL names of the fields of an input, by column."""
     fields = cls.__strawberry_definition__.fields
     return {column_of(field): NameConverter().from_field(field) for field in fields}
 
 
 def column(name: str, description: str, access: Access | None = None) -> Any:
-    """A field that shows a column under another name."""
     return field(description, access, lambda root: getattr(root, name), columns=(name,))
 
 
@@ -122,7 +123,7 @@ def related(
     access: Access | None = None,
     cost: int | None = None,
 ) -> Any:
-    """What a loader finds for the columns named; null where one of them is null."""
+    """A field that shows the loader's value for the named columns. Null if one of them is null."""
 
     async def resolve(root: Any, info: Info) -> Any:
         key = tuple(getattr(root, name) for name in keys)
@@ -136,14 +137,13 @@ def related(
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def value(cls: T) -> T:
-    """A type that is part of an answer and no entity; the class docstring describes it."""
+    """A type without an ID, described by its class docstring."""
     cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.permission
     cls.viewer_independent = True  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
     return strawberry.type(cls, description=described(cls))
 
 
 def enum(cls: type[Enum], **descriptions: str) -> type[Enum]:
-    """An enumeration with a description for each of its values."""
     strawberry.enum(cls, description=described(cls))
     for item in cls.__strawberry_definition__.values:  # type: ignore[attr-defined]  # set by Strawberry
         item.description = descriptions[item.name]
@@ -151,5 +151,4 @@ def enum(cls: type[Enum], **descriptions: str) -> type[Enum]:
 
 
 def described(cls: type) -> str:
-    """The docstring of a class, as one paragraph for readers of the schema."""
     return " ".join((cls.__doc__ or "").split())

@@ -1,7 +1,7 @@
-"""Filters and orders: input types made from a listing, and what clients send turned into data.
+"""Filters and orders: input types derived from a listing, and their conversion to conditions.
 
-A filter stays the mapping that graphql-core made of it: making an object of each part takes ten
-times as long as all that is done with it.
+A filter stays the mapping that graphql-core returns: creating an object for each part takes ten
+times as long as all the other work on it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -40,26 +40,26 @@ T = TypeVar("T", bound=type)
 
 # Each operator: the shape of its value, and what it says.
 EQUAL = {
-    "eq": ("one", "Is this."),
-    "ne": ("one", "Is not this; null is not."),
-    "in": ("many", "Is one of these."),
-    "not_in": ("many", "Is none of these; null is none."),
+    "eq": ("one", "Equals this value."),
+    "ne": ("one", "Does not equal this value. Nulls do not match."),
+    "in": ("many", "Equals one of these values."),
+    "not_in": ("many", "Equals none of these values. Nulls do not match."),
 }
 ORDERED = {
-    "lt": ("one", "Is less than this."),
-    "lte": ("one", "Is this or less."),
-    "gt": ("one", "Is more than this."),
-    "gte": ("one", "Is this or more."),
+    "lt": ("one", "Is less than this value."),
+    "lte": ("one", "Is less than or equal to this value."),
+    "gt": ("one", "Is greater than this value."),
+    "gte": ("one", "Is greater than or equal to this value."),
 }
 TEXT = {
-    "contains": ("one", "Contains this; upper and lower case are the same."),
-    "starts_with": ("one", "Starts with this; upper and lower case are the same."),
+    "contains": ("one", "Contains this text, ignoring case."),
+    "starts_with": ("one", "Starts with this text, ignoring case."),
 }
 LIST = {
-    "has_any": ("many", "Has at least one of these."),
-    "has_all": ("many", "Has all of these."),
+    "has_any": ("many", "Contains at least one of these values."),
+    "has_all": ("many", "Contains all of these values."),
 }
-NULL = {"is_null": ("flag", "True: is null. False: is not null.")}
+NULL = {"is_null": ("flag", "True matches nulls, false matches values other than null.")}
 OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
 
 MAX_LEVELS = 6
@@ -68,28 +68,26 @@ REACHING = 20  # points of a condition on related rows, which is planned for eac
 MAX_VALUES = 1_000
 MAX_TEXT = 1_000  # characters
 MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
-NO_CONDITION = "Null is no condition; leave it out."
+NO_CONDITION = "Null is not a condition. Omit this field."
 
 
 def lazily(name: str, module: str) -> Any:
-    """A type named before it exists."""
+    """A forward reference to a type."""
     return Annotated[name, strawberry.lazy(module)]
 
 
 def many(type_: Any) -> Any:
-    """A list of a type that is only known at run time."""
     return list[type_]
 
 
 class Comparator:
-    """Base of the input types that compare one column with values."""
+    """Base of the input types that compare a column with values."""
 
     access = VALUE  # what is revealed is the column
     read: Any = staticmethod(lambda value: value)
 
     @classmethod
     def conditions(cls, column: str, given: Mapping[str, Any]) -> Iterator[Condition]:
-        """One condition for each operator given."""
         for name, value in given.items():
             operator = OPERATOR_NAMES[name]
             read = bool if operator == "is_null" else cls.read
@@ -99,7 +97,6 @@ class Comparator:
 
 @cache
 def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[Comparator]:
-    """The input type that compares a column with values of a kind."""
     shapes = {"one": kind | None, "many": many(kind) | None, "flag": bool | None}
     said = {operator: OPERATORS[operator] for operator in operators}
     members: dict[str, Any] = {f"{o}_": _input(o, text) for o, (_, text) in said.items()}
@@ -107,7 +104,7 @@ def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[
     if read:
         members["read"] = staticmethod(read)
     made = type(f"{name}Filter", (Comparator,), members)
-    description = f"Conditions on a value of type {name}; all must hold."
+    description = f"Conditions on a value of type {name}. All given conditions must hold."
     if any(shape == "many" for shape, _ in said.values()):
         description += f" A list has at most {MAX_VALUES:,} values."
     if kind is str:
@@ -116,20 +113,20 @@ def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[
 
 
 def _mapping(cls: T) -> T:
-    """Leaves values of an input type as they are, by the names of the schema."""
+    """Keep values of an input type as mappings, with their GraphQL names."""
     cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
     return cls
 
 
 def _input(name: str, description: str, check: Check | None = None, **more: Any) -> Any:
-    """An optional field of an input type, under the name that GraphQL knows it by."""
+    """An optional input field under its GraphQL name."""
     options = {"name": camel(name), "default": UNSET, "not_null": NO_CONDITION}
     return field(description, check=check, **options, **more)
 
 
 @cache
 def camel(name: str) -> str:
-    """A column's name as GraphQL spells it."""
+    """The GraphQL name of a column."""
     head, *tail = name.split("_")
     return head + "".join(map(str.capitalize, tail))
 
@@ -139,7 +136,7 @@ OPERATOR_NAMES = {camel(operator): operator for operator in OPERATORS}
 
 @cache
 def _comparator_of(column: Column) -> type[Comparator]:
-    """What a column may be compared with, by its type."""
+    """The comparator for the type of a column."""
     type_, choices = column.type, column.info.get("choices")
     if choices:
         return comparator(choices.__name__, choices, *EQUAL, read=lambda item: item.value)
@@ -163,7 +160,7 @@ KINDS: tuple[tuple[Any, str, Any, tuple[str, ...], Any], ...] = (
 
 
 def comparison(column: Column) -> Check:
-    """What is wrong with the values that a column is compared with, by operator."""
+    """The check of the values in a comparator, by operator."""
     wrong = _value(column)
 
     def faults(given: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -176,7 +173,7 @@ def comparison(column: Column) -> Check:
             for index, part in enumerate(values):
                 place = f"{operator}.{index}" if isinstance(value, list) else operator
                 if part is None:
-                    yield FieldError("Null compares with nothing; use isNull.", place)
+                    yield FieldError("Null cannot be compared. Use isNull.", place)
                 elif operator != "isNull":
                     yield from (fault.under(place) for fault in wrong.faults(part))
 
@@ -184,7 +181,6 @@ def comparison(column: Column) -> Check:
 
 
 def _value(column: Column) -> Check:
-    """The check of one value that a column is compared with."""
     if isinstance(column.type, Uuid):
         return key_of(referred(column))
     if isinstance(column.type, Numeric):
@@ -200,17 +196,19 @@ def _too_large(number: Any) -> str | None:
 
 
 def filters(listing: ListSpec) -> Callable[[T], T]:
-    """Makes a class the filter type of a listing: a comparator for each column it lets be filtered,
-    `and`, `or` and `not`, beside the relations that the class declares itself."""
+    """Make a class the filter type of a listing: a comparator for each filterable column, and
+    `and`, `or` and `not`, in addition to the relations that the class declares."""
 
     def make(cls: T) -> T:
         for name, column in listing.filters.items():
-            said = f"Condition on `{camel(name)}`."
+            said = f"Filter by `{camel(name)}`."
             _declare(cls, name, _comparator_of(column), said, comparison(column), apart=True)
         itself: Any = lazily(cls.__name__, cls.__module__)
-        _declare(cls, "and", many(itself), "All of these hold.", items(MAX_CONDITIONS))
-        _declare(cls, "or", many(itself), "At least one of these holds.", items(MAX_CONDITIONS))
-        _declare(cls, "not", itself, "This does not hold.")
+        _declare(cls, "and", many(itself), "All of these filters match.", items(MAX_CONDITIONS))
+        _declare(
+            cls, "or", many(itself), "At least one of these filters matches.", items(MAX_CONDITIONS)
+        )
+        _declare(cls, "not", itself, "This filter does not match.")
         cls.filters = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         return _mapping(strawberry.input(cls, description=described(cls)))
 
@@ -229,12 +227,12 @@ def _python(name: str) -> str:
 
 
 def relation(description: str) -> Any:
-    """A condition on related rows, declared in the class given to `filters`."""
+    """A condition on related rows, declared in a class decorated with `filters`."""
     return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
 
 
 class FilterBounds(NamedTuple):
-    """The most conditions that a filter may have, and how many of them on related rows."""
+    """The maximum number of conditions in a filter, and of those on related rows."""
 
     conditions: int = MAX_CONDITIONS
     related: int = 10
@@ -242,7 +240,6 @@ class FilterBounds(NamedTuple):
 
     @property
     def description(self) -> str:
-        """The bounds, for the schema."""
         return f"At most {self.conditions} conditions, {self.related} of them on related rows."
 
 
@@ -254,7 +251,7 @@ SUBSCRIPTION_BOUNDS = FilterBounds(20, 2, "The filter of a subscription")
 def condition(
     listing: ListSpec, given: Any, bounds: FilterBounds = LIST_BOUNDS
 ) -> Condition | None:
-    """A filter on a listing as data; None where none was sent. Raises Invalid for too much."""
+    """The condition of a filter, None if omitted. Raises Invalid if it has too many conditions."""
     if given is None or given is UNSET:
         return None
     made = _all(listing.filterable, given, 1)
@@ -268,13 +265,13 @@ def condition(
 
 def _all(of: Filterable, given: Mapping[str, Any], level: int, through: bool = False) -> Condition:
     if level > MAX_LEVELS:
-        raise Invalid(f"Filters nest at most {MAX_LEVELS} deep.", "filter")
+        raise Invalid(f"Filters can be nested at most {MAX_LEVELS} levels deep.", "filter")
     parts = (part for item in given.items() for part in _parts(of, *item, level, through))
     return And(tuple(parts))
 
 
 def _parts(of: Filterable, name: str, sent: Any, level: int, through: bool) -> Iterator[Condition]:
-    """The conditions of one field of a filter; `through` is True below a relation."""
+    """The conditions of one field of a filter. `through` is True below a relation."""
     match name:
         case "and":
             yield And(tuple(_all(of, part, level + 1, through) for part in sent))
@@ -286,40 +283,40 @@ def _parts(of: Filterable, name: str, sent: Any, level: int, through: bool) -> I
             yield from _comparator_of(of.columns[column]).conditions(column, sent)
         case _:
             if through:
-                raise Invalid("Filters reach through one relation, not further.", "filter")
+                raise Invalid("A filter can follow only one relation.", "filter")
             target = of.relations[name].target()
             yield Exists(name, _all(target, sent, level + 1, through=True))
 
 
 def _named(name: str, columns: Mapping[str, Column]) -> str | None:
-    """The column that the schema knows by a name."""
+    """The column with this GraphQL name."""
     return next((column for column in columns if camel(column) == name), None)
 
 
 class Direction(StrEnum):
-    """The direction of an order."""
+    """Sort direction."""
 
     ASC = "ASC"
     DESC = "DESC"
 
 
-enum(Direction, ASC="Smallest first; nulls last.", DESC="Largest first; nulls last.")
+enum(Direction, ASC="Ascending, nulls last.", DESC="Descending, nulls last.")
 
 
 def orders(listing: ListSpec) -> Callable[[T], T]:
-    """Makes a class the order type of a listing: a field to order by, and a direction."""
+    """Make a class the order type of a listing: a field and a direction."""
 
     def make(cls: Any) -> Any:
-        noun = described(cls).removeprefix("Order of ").rstrip(".")
+        noun = described(cls).removeprefix("Sort order for ").rstrip(".")
         named = {name: name for name in listing.orders}
         choices: Any = Enum(f"{cls.__name__}Field", named)  # type: ignore[misc]  # made from data
         choices.listing = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         cls.orders = listing
-        choices.__doc__ = f"What {noun} may be ordered by."
-        said = {name: f"By `{camel(name.lower())}`." for name in listing.orders}
+        choices.__doc__ = f"Fields by which {noun} can be sorted."
+        said = {name: f"Sort by `{camel(name.lower())}`." for name in listing.orders}
         cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}
-        cls.field = strawberry.field(description="What to order by.")
-        cls.direction = strawberry.field(default=Direction.ASC, description="Which end is first.")
+        cls.field = strawberry.field(description="Field to sort by.")
+        cls.direction = strawberry.field(default=Direction.ASC, description="Sort direction.")
         return strawberry.input(cls, description=described(cls))
 
     return make

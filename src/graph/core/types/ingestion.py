@@ -1,9 +1,9 @@
-"""Reporting: what is handed in for storing, one at a time or many at once, and what comes of it.
+"""Ingestion: mutations that store rows in batches, one item or many at a time.
 
-In a batch one bad item must not refuse the others. GraphQL refuses a whole request for one value of
-the wrong type, so items of a batch are declared as loosely as they can be: what an enumeration
-allows is a text there, and is judged item by item. Inputs stay the mappings that the request
-brought, because making an object of each item costs more than storing it.
+One invalid item must not reject the others in its batch. GraphQL rejects a whole request for one
+value of the wrong type, so the items of a batch are declared loosely: an enumeration is a string
+there, and each item is validated on its own. Inputs stay the mappings of the request, because
+creating an object for each item costs more than storing it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,30 +36,31 @@ ItemInput = Mapping[str, Any]
 Make = Callable[[Info, ItemInput, datetime, str | None], IngestRow]
 
 TIME = (
-    "Now by default; else in the last ten years, and no more than five minutes in the future, by "
-    "the clock of the database."
+    "Now by default. At most ten years in the past and five minutes in the future, by the clock "
+    "of the database."
 )
 
 
 def batch(description: str, most: int = MAX_ITEMS) -> Any:
-    """The field that holds the items of a batch, which are judged one by one."""
+    """The field with the items of a batch, which are validated one by one."""
     return field(description, check=validation.items(most), apart=True, values=BATCH)
 
 
 def key() -> Any:
-    """The field of an item that makes it safe to send again."""
+    """The idempotency key of an item."""
     return field(
-        "Any text of your own that makes it safe to send again: of all items with the same key and "
-        "time the first one is stored. It needs the time.",
+        "Idempotency key: any string that makes it safe to retry. Of all items with the same key "
+        "and time, only the first is stored. Requires the time to be given.",
         check=idempotency.KEY,
         default=UNSET,
     )
 
 
 def batch_key() -> Any:
-    """The field of a batch that gives its items such keys."""
+    """The idempotency key of a batch."""
     return field(
-        "A key for those items that have none: it stands for this text and their position.",
+        "Idempotency key for the items without one: each item's key is this string and its "
+        "position.",
         check=idempotency.KEY,
         default=UNSET,
     )
@@ -67,14 +68,14 @@ def batch_key() -> Any:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def ingest_input(cls: T) -> T:
-    """An input type that stays a mapping by the names of the schema."""
+    """An input type whose values stay mappings with GraphQL names."""
     cls = input_type(cls)
     cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
     return cls
 
 
 class ItemErrorCode(StrEnum):
-    """Why an item was not stored, for programs to act on."""
+    """Codes of errors in items of a batch."""
 
     INVALID = "INVALID"
     FORBIDDEN = "FORBIDDEN"
@@ -85,12 +86,12 @@ class ItemErrorCode(StrEnum):
 
 enum(
     ItemErrorCode,
-    INVALID="A value is not acceptable; `field` names it. Do not send it again as it is.",
-    FORBIDDEN="You may not report this.",
-    SERVICE_UNAVAILABLE="It is not stored, because the database was away; send it again.",
-    DATABASE_READ_ONLY="It is not stored, because the database is read-only; send it again later.",
-    OUTCOME_UNKNOWN="It may be stored or not, because the database went away before it answered; "
-    "send it again with the same time and key.",
+    INVALID="A value is invalid. `field` names it. Do not retry without changing it.",
+    FORBIDDEN="The viewer lacks permission for this item.",
+    SERVICE_UNAVAILABLE="Not stored, because the database was unavailable. Retry.",
+    DATABASE_READ_ONLY="Not stored, because the database is read-only. Retry later.",
+    OUTCOME_UNKNOWN="Possibly stored: the connection to the database was lost before it answered. "
+    "Retry with the same time and key.",
 )
 CODES: dict[type[DomainError], ItemErrorCode] = {
     errors.Forbidden: ItemErrorCode.FORBIDDEN,
@@ -103,42 +104,41 @@ CODES: dict[type[DomainError], ItemErrorCode] = {
 
 @value
 class ItemError:
-    """Why one item of a batch was not stored."""
+    """The error of an item that was not stored."""
 
-    message: str = field("What went wrong and what to do, for people.")
-    code: ItemErrorCode = field("What went wrong, for programs.")
+    message: str = field("Message for people: what is wrong and what to do.")
+    code: ItemErrorCode = field("Code for programs.")
     errors: list[FieldError] = field(
-        "All that is wrong with the item; empty where the code is not INVALID.", cost=0
+        "The errors of the item. Empty unless the code is INVALID.", cost=0
     )
-    field: str | None = field("The field that holds the bad value; null when it is no single one.")
+    field: str | None = field("The invalid field. Null if the error is not about a single field.")
 
 
 @value
 class ItemResult:
-    """What became of one item of a batch."""
+    """The result of one item in a batch."""
 
-    index: int = field("Position of the item in the batch, from 0.")
-    id: strawberry.ID | None = field("Id under which it is stored; null when it is not.")
-    error: ItemError | None = field("Why it is not stored; null when it is.")
+    index: int = field("Position of the item in the batch, starting at 0.")
+    id: strawberry.ID | None = field("ID of the stored item. Null if it was not stored.")
+    error: ItemError | None = field("The error. Null if the item was stored.")
 
 
 @value
 class Stored:
-    """What was reported is stored."""
+    """An item was stored."""
 
-    id: strawberry.ID = field("Id under which it is stored.")
+    id: strawberry.ID = field("ID of the stored item.")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What became of a batch: ids of its items, and by position why one is not stored."""
+    """The result of a batch: the IDs of its items, and errors by position."""
 
     record: type
     ids: Sequence[UUID | None]
     errors: Mapping[int, DomainError]
 
     def results(self, positions: Sequence[int]) -> Iterator[ItemResult]:
-        """The results at those positions."""
         for index in positions:
             error, id = self.errors.get(index), self.ids[index]
             shown = strawberry.ID(id_of(self.record, id)) if id and not error else None
@@ -159,32 +159,31 @@ def _results(root: Any) -> list[ItemResult]:
 
 @value
 class StoredItems:
-    """What became of a batch; the items that were not refused are stored."""
+    """The result of a batch. All items that were not refused are stored."""
 
-    stored: int = field("Number of items that are stored.", resolver=_stored)
-    refused: list[ItemResult] = field("The items that are not stored.", resolver=_refused, cost=0)
-    results: list[ItemResult] = field("Every item, in the order sent.", resolver=_results, cost=0)
+    stored: int = field("Number of items that were stored.", resolver=_stored)
+    refused: list[ItemResult] = field("The items that were not stored.", resolver=_refused, cost=0)
+    results: list[ItemResult] = field(
+        "The result of every item, in the order of the input.", resolver=_results, cost=0
+    )
 
     @classmethod
     def is_type_of(cls, obj: Any, _info: Any) -> bool:
-        """Batches are shown as their outcomes."""
         return isinstance(obj, BatchOutcome)
 
 
 def item_result(name: str) -> Any:
-    """What reporting one thing comes to."""
     return result(name, Stored, Invalid)
 
 
 def batch_result(name: str) -> Any:
-    """What reporting a batch comes to."""
     return result(name, StoredItems, Invalid)
 
 
 @dataclass(frozen=True, slots=True)
 class IngestMutation:
-    """How one kind of thing is reported: where it goes, what its ids look like, how an input
-    becomes an item, and how the input calls its columns and its time."""
+    """How one kind of row is ingested: its target, its record type, the function that makes a row
+    from an input, the input fields by column, and the input field of its time."""
 
     intake: IngestTarget
     record: type
@@ -193,7 +192,7 @@ class IngestMutation:
     time: str = "timestamp"
 
     async def one(self, info: Info, input_type: Any) -> Stored:
-        """Stores one item. Raises why it is not stored."""
+        """Store one item. Raises the error that rejects it."""
         try:
             item = self._item(info, input_type, await info.context.db.now(), None)
         except errors.Invalid as invalid:
@@ -204,9 +203,9 @@ class IngestMutation:
         return Stored(id=strawberry.ID(id_of(self.record, item.id)))
 
     async def many(self, info: Info, input: Any, name: str) -> BatchOutcome:
-        """Stores the items that the input has under a name, as far as they are acceptable.
+        """Store the valid items in an input field.
 
-        Raises RateLimited, and Unavailable when none is stored.
+        Raises RateLimited, and Unavailable if none is stored.
         """
         size = len(input[name])
         batch_key = _key(input)
@@ -223,8 +222,8 @@ class IngestMutation:
     def _items(
         self, info: Info, input_type: Sequence[ItemInput], now: datetime, batch_key: str | None
     ) -> tuple[dict[int, IngestRow], dict[int, DomainError]]:
-        """What can be stored and what cannot, by position. Without times of their own the items
-        are a microsecond apart, so that their ids keep their order."""
+        """Valid rows and errors, by position. Items without a time are a microsecond apart, so that
+        their IDs keep their order."""
         items: dict[int, IngestRow] = {}
         refused: dict[int, DomainError] = {}
         for index, item in enumerate(input_type):
@@ -238,7 +237,8 @@ class IngestMutation:
     def _item(
         self, info: Info, input_type: ItemInput, now: datetime, batch_key: str | None
     ) -> IngestRow:
-        """The item of an input, under its key among all keys of all callers. Raises Invalid."""
+        """The row of an input. Its idempotency key is scoped to the caller and the target. Raises
+        Invalid."""
         time, own_key = input_type.get(self.time), _key(input_type)
         at = now if time is None else time
         check_time(at, now, "timestamp")
@@ -246,19 +246,21 @@ class IngestMutation:
         if key is None:
             return self.make(info, input_type, at, None)
         if time is None:
-            raise errors.Invalid("An idempotency key needs the time as well.", "timestamp")
+            raise errors.Invalid(
+                "An idempotency key requires the time. Set it as well.", "timestamp"
+            )
         who = info.context.principal
         return self.make(
             info, input_type, at, f"{who.user_id or who.key_id}/{self.intake.name}/{key}"
         )
 
     def _renamed(self, error: DomainError) -> DomainError:
-        """The same with the fields as the input names them."""
+        """The error, with columns renamed to input fields."""
         return error.renamed({**self.names, "timestamp": self.time})
 
 
 def _key(input_type: ItemInput) -> str | None:
-    """The idempotency key of an input. Raises Invalid for a text that cannot be one."""
+    """The idempotency key of an input. Raises Invalid if it is malformed."""
     key: str | None = input_type.get("idempotencyKey")
     if key is not None:
         idempotency.check_key(key)

@@ -1,9 +1,9 @@
-"""Values: how many values the inputs of an operation hold, and what they cost in points.
+"""Input values: the number of values in the inputs of an operation, and their cost in points.
 
 Coercing a value, building the SQL of a condition and planning it take microseconds each, for every
-field that uses it. So values are counted per use, before any is coerced: those of literals once for
-a text, those of variables for each request. Fields of inputs declare a `cost` where PostgreSQL has
-more to do for them, and `values` where they hold a batch.
+field that uses it. So values are counted for each use, before any is coerced: literals once for
+each document, variables for each request. Input fields declare a `cost` if PostgreSQL has more work
+for them, and `values` if they hold a batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,24 +31,22 @@ Variables = Mapping[str, Any]
 
 
 class RequestVariables:
-    """The variables of one request. Each is counted once, however often it is used, and so is each
-    part of the operation, which fragments may repeat."""
+    """The variables of one request. Each variable, and each part of the operation, which fragments
+    may repeat, is counted only once."""
 
     def __init__(self, variables: Variables) -> None:
         self.values_by_name = dict(variables)
         self._memo: dict[tuple[Any, ...], int] = {}
 
     def values(self, name: str) -> int:
-        """The number of values in a variable."""
         return self.memoized(("values", name), lambda: count(self.values_by_name.get(name)))
 
     def points(self, name: str, type_: Any) -> int:
-        """The points declared for what a variable of that type holds."""
+        """The points declared for the values of a variable of this type."""
         key = "points", name, get_named_type(type_)
         return self.memoized(key, lambda: _points(self.values_by_name.get(name), type_))
 
     def memoized(self, key: tuple[Any, ...], find: Callable[[], int]) -> int:
-        """The number for a key, computed once."""
         if key not in self._memo:
             self._memo[key] = find()
         return self._memo[key]
@@ -56,9 +54,9 @@ class RequestVariables:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The arguments of one field: how many values the document holds and what points are declared
-    for them, and the variables among them with their types. `most` are the values that they may
-    hold by declaration, 0 without one."""
+    """The arguments of one field: the number of values in the document, the points declared for
+    them, and the variables with their types. `most` is the declared maximum number of values, 0
+    without one."""
 
     literals: int = 0
     declared: int = 0
@@ -66,11 +64,9 @@ class Inputs:
     most: int = 0
 
     def values(self, variables: RequestVariables) -> int:
-        """The number of values."""
         return self.literals + sum(variables.values(name) for name, _ in self.uses)
 
     def points(self, variables: RequestVariables) -> int:
-        """The points declared for them."""
         return self.declared + sum(variables.points(name, type_) for name, type_ in self.uses)
 
 
@@ -78,7 +74,7 @@ NONE = Inputs()
 
 
 def count(value: Any) -> int:
-    """The number of values in a value, itself included."""
+    """The number of values in a value, including itself."""
     total, waiting = 1, [value]
     while waiting:
         part = waiting.pop()
@@ -94,7 +90,6 @@ Part = tuple[ValueNode, Item]
 
 
 def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
-    """The inputs of a field in a valid document."""
     given = [(argument.value, field.args[argument.name.value]) for argument in node.arguments or ()]
     parts = [part for value, item in given for part in _parts(value, item)]
     if not parts:
@@ -106,7 +101,7 @@ def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
 
 
 def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
-    """Each value in a literal, with the argument or field of an input that it is for."""
+    """Each value in a literal, with its argument or input field."""
     yield node, item
     named: Any = get_named_type(item.type)
     if isinstance(node, ListValueNode):
@@ -119,7 +114,7 @@ def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
 
 
 def _points(value: Any, type_: Any) -> int:
-    """The points declared for the fields of inputs in the value of a variable."""
+    """The points declared for the input fields in the value of a variable."""
     named = get_named_type(type_)
     if not _declares(named):
         return 0
@@ -133,7 +128,7 @@ def _points(value: Any, type_: Any) -> int:
 
 @cache
 def _declares(type_: Any) -> bool:
-    """True if a cost is declared for a field of an input type, or of one that it leads to."""
+    """True if a cost is declared for a field of an input type, directly or nested."""
     found, waiting = {type_}, [type_]
     while waiting:
         for field in getattr(waiting.pop(), "fields", {}).values():
@@ -146,7 +141,7 @@ def _declares(type_: Any) -> bool:
 
 
 def _most(item: Item) -> int:
-    """The values that an argument, or a field of its input, declares to hold at most."""
+    """The declared maximum number of values of an argument or a field of its input."""
     fields = getattr(get_named_type(item.type), "fields", {}).values()
     return max(_declared(each, "values") for each in (item, *fields))
 

@@ -1,6 +1,6 @@
-"""Lazy: types that were named before they existed take the place of their names.
+"""Lazy types: replaces forward references by their types.
 
-Strawberry looks for such a type again for each value, and compares files on disk to do so.
+Strawberry resolves a forward reference again for each value, and compares files on disk to do so.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from strawberry.types.lazy_type import LazyType
 
 
 def install(schema: GraphQLSchema) -> None:
-    """Resolves the types of all arguments and fields of inputs."""
+    """Resolve the types of all arguments and input fields."""
     for item in _inputs(schema):
         _resolve(item.extensions["strawberry-definition"].type)
 
@@ -25,7 +25,7 @@ def _inputs(schema: GraphQLSchema) -> Iterator[Any]:
 
 
 def _resolve(type_: Any) -> None:
-    """Resolves what an optional type or a list is of."""
+    """Resolve the inner type of an optional type or a list."""
     while (inner := getattr(type_, "of_type", None)) is not None:
         if isinstance(inner, LazyType):
             type_.of_type = inner = inner.resolve_type()

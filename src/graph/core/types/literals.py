@@ -1,4 +1,4 @@
-"""Literals: the values that are written in a document, with every digit of their numbers."""
+"""Literals: values in a document, with every digit of their numbers."""
 
 import re
 from collections.abc import Callable
@@ -29,8 +29,7 @@ _ESCAPED_NUL = re.compile(r"\\u(?:0000|\{0+\})")
 
 
 def value_of(node: ValueNode) -> Any:
-    """The value of a literal without variables; an enumeration's value is its name. Raises
-    GraphQLError."""
+    """The value of a literal without variables. An enum value is its name. Raises GraphQLError."""
     match node:
         case NullValueNode():
             return None
@@ -51,7 +50,7 @@ def _number_of(node: IntValueNode | FloatValueNode) -> json.Number:
 
 
 def literal_of(value: Any) -> ConstValueNode:
-    """The literal of a value, as a client sent it in a variable."""
+    """The literal of a variable's value."""
     if json.is_number(value):
         text = json.written(value)
         return FloatValueNode(value=text) if "." in text else IntValueNode(value=text)
@@ -67,9 +66,9 @@ def literal_of(value: Any) -> ConstValueNode:
 
 
 def reader(read: Callable[[Any], Any]) -> Callable[[ConstValueNode], Any]:
-    """What reads a value, for literals: an error names its place in the document. That of a list
-    or an object is lost with its variables, but graphql-core knows it where no GraphQLError is
-    raised."""
+    """A parser of literals. Its errors have the location in the document, except for lists and
+    objects with variables: their location is lost, but graphql-core adds it to exceptions other
+    than GraphQLError."""
 
     def read_literal(node: ConstValueNode) -> Any:
         value = value_of(node)
@@ -84,7 +83,7 @@ def reader(read: Callable[[Any], Any]) -> Callable[[ConstValueNode], Any]:
 
 
 def holding_nul(text: str, document: DocumentNode) -> ValueNode | None:
-    """The first text of a document that holds the character U+0000 by an escape."""
+    """The first string in a document that contains U+0000 as an escape."""
     if not _ESCAPED_NUL.search(text):
         return None
     found = _Texts()
@@ -93,7 +92,7 @@ def holding_nul(text: str, document: DocumentNode) -> ValueNode | None:
 
 
 class _Texts(Visitor):
-    """Collects the texts of a document."""
+    """Collects the strings of a document."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Mutations: one transaction each, with who does it, and once for each idempotency key."""
+"""Mutations: one audited transaction each, executed once for each idempotency key."""
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,32 +26,32 @@ from graph.core.types.unset import or_none
 T = TypeVar("T", bound=type)
 InputType = TypeVar("InputType")
 
-Input = Annotated[InputType, argument("What is asked for.")]
+Input = Annotated[InputType, argument("The arguments of the mutation.")]
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def input_type(cls: T) -> T:
-    """An input type; the class docstring describes it. It reveals what the mutation answers."""
+    """An input type, described by its class docstring. It is accessible to all callers of the
+    mutation."""
     cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
     return strawberry.input(cls, description=described(cls))
 
 
 def idempotency_key() -> Any:
-    """The field of an input that makes it safe to send again."""
     return field(
-        "Any text of your own: the same input under the same key is carried "
-        "out once within 48 hours, and each time answered with what was made; with NotFound when "
-        "that was deleted since. Another input under the key is a Conflict; how numbers, times and "
-        "keys of objects are written makes no difference.",
+        "Idempotency key: any string. The same input with the same key is executed only once "
+        "within 48 hours, and later calls return the object created by the first, or NotFound if "
+        "it was deleted since. A different input with the same key is a Conflict; the spelling of "
+        "numbers and times and the order of object keys do not matter.",
         default=UNSET,
         check=idempotency.KEY,
     )
 
 
 def result(name: str, *types: Any) -> Any:
-    """The union of what a mutation may come to."""
+    """The union of the possible results of a mutation."""
     verb = name.removesuffix("Result")
-    said = f"What `{verb[0].lower()}{verb[1:]}` comes to."
+    said = f"The result of `{verb[0].lower()}{verb[1:]}`."
     union: Any = types[0]
     for type_ in types[1:]:
         union = union | type_
@@ -59,13 +59,12 @@ def result(name: str, *types: Any) -> Any:
 
 
 def audit_context(info: Info) -> AuditContext:
-    """What is being done, and by whom."""
     who = info.context.principal
     return AuditContext(info.field_name, info.context.request_id, who.user_id, who.key_id)
 
 
 def provided_fields(input: Any, *but: str) -> dict[str, Any]:
-    """What an input gives, by column. What was left out is left out; a null is a null."""
+    """The provided fields of an input, by column. Omitted fields are left out, nulls are kept."""
     apart = {"id", "idempotency_key", "expected_version", *but}
     return dict(_sent(input, apart))
 
@@ -85,9 +84,10 @@ async def create_idempotently(
     input: Any,
     make: Callable[[WriteSession], Awaitable[TableT]],
 ) -> TableT:
-    """Makes a record in a transaction of its own, or finds the one made before under the key.
+    """Create a record in its own transaction, or return the one created with the same idempotency
+    key.
 
-    Raises NotFound where that was deleted since, Conflict for another input under the key.
+    Raises NotFound if that record was deleted, Conflict if the key was used with another input.
     """
     async with info.context.db.write(audit_context(info)) as session:
         if or_none(input.idempotency_key) is None:
@@ -104,9 +104,9 @@ async def create_idempotently(
 async def locked_row(
     info: Info, table: type[TableT], id: str, expected_version: int | None = None
 ) -> AsyncIterator[tuple[WriteSession, TableT]]:
-    """A transaction on one row that nobody else can change meanwhile.
+    """Open a transaction that locks one row.
 
-    Raises NotFound for a row that is not there or not seen, Conflict for another version of it.
+    Raises NotFound if the caller does not see the row, Conflict if its version differs.
     """
     async with info.context.db.write(audit_context(info)) as session:
         record = await get_for_update(session, table, id_of_table(id, table))
@@ -118,11 +118,11 @@ async def locked_row(
 def _check_version(record: Any, expected: int) -> None:
     """`record` is of a table with a `version`. Raises Conflict."""
     if record.version != expected:
-        raise Conflict(f"It is at version {record.version} now; read it again and decide.")
+        raise Conflict(f"The current version is {record.version}. Read it again before retrying.")
 
 
 async def get_for_update(session: WriteSession, table: type[TableT], id: UUID) -> TableT:
-    """The row with that id, locked. Raises NotFound."""
+    """Lock the row with this ID. Raises NotFound."""
     statement = table.select().where(table.id == id).with_for_update(of=table)
     record = await session.record(table, statement)
     if record is None:
@@ -131,17 +131,17 @@ async def get_for_update(session: WriteSession, table: type[TableT], id: UUID) -
 
 
 def id_of_table(text: str, table: type[Table]) -> UUID:
-    """The key of a row, out of its printed id. Raises Invalid for what is no id of that table."""
+    """The key in a global ID. Raises Invalid unless it is an ID of this table."""
     return parse_id(text, table)[1]
 
 
 async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> TableT:
-    """The row that was made under an idempotency key. Raises NotFound."""
+    """The row that was created with an idempotency key. Raises NotFound."""
     record = await session.record(table, table.select().where(table.id == id))
     if record is None:
         raise NotFound(
-            "What was made under this idempotency key was deleted since, or you may not see it any "
-            "more; take another key to make it again."
+            "The object created with this idempotency key was deleted since or is no longer "
+            "visible to you. Use another key to create it again."
         )
     return record
 

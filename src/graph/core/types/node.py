@@ -1,4 +1,4 @@
-"""Nodes: entities with an id of their own, printed as `<type>_<32 hex digits>`."""
+"""Nodes: entities with a global ID, printed as `<type>_<32 hex digits>`."""
 
 import asyncio
 import re
@@ -23,16 +23,16 @@ T = TypeVar("T", bound=type)
 
 ID = replace(validation.string(100, 0), said="")  # those of this API have fewer characters
 
-IdOf = Annotated[strawberry.ID, argument("The `id` of an entity.", ID)]
+IdOf = Annotated[strawberry.ID, argument("ID of the entity.", ID)]
 Ids = Annotated[
     list[strawberry.ID],
-    argument("The ids of entities.", validation.items(MAX_SIZE)),
+    argument("IDs of the entities.", validation.items(MAX_SIZE)),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeType:
-    """A registered node: the prefix of its ids, and the loader that finds it by id."""
+    """A registered node type: the prefix of its IDs, its loader by ID, and its access."""
 
     prefix: str
     loader: type[Loader]
@@ -44,32 +44,32 @@ _by_prefix: dict[str, NodeType] = {}
 
 
 def global_id(root: Any) -> str:
-    """The id of a record as clients see it."""
+    """The global ID of a record."""
     return id_of(type(root), root.id)
 
 
 def id_of(record: type, id: UUID) -> str:
-    """The printed id of a record's class and key."""
+    """The global ID for a record type and a key."""
     return f"{_by_record[record].prefix}_{id.hex}"
 
 
-@strawberry.interface(description="An entity with an id that is unique among all entities.")
+@strawberry.interface(description="An entity with a globally unique ID.")
 class Node:
-    """An entity with an id that is unique among all entities."""
+    """An entity with a globally unique ID."""
 
     access = VALUE
     viewer_independent = True
     id: strawberry.ID = field(
-        "Opaque and unique among all entities; good for `node(id:)` and for caches.",
+        "Opaque, globally unique ID, for `node(id:)` and for caches.",
         resolver=global_id,
         columns=("id",),
     )
 
 
 def node(table: type[Table], access: Access, viewer_independent: bool = False) -> Callable[[T], T]:
-    """Registers a type as the node of a table: its ids, who may read it, and its loader by id. It
-    is `alike` when its fields look the same to all who may read it, so that subscribers can share
-    them."""
+    """Register a type as the node of a table: its IDs, its access, and its loader by ID.
+    `viewer_independent`: all viewers with access see the same fields, so subscribers can share
+    updates."""
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -87,8 +87,8 @@ def node(table: type[Table], access: Access, viewer_independent: bool = False) -
 
 
 def with_ids(document: Any, **tables: type[Table]) -> Any:
-    """A JSON object of ours as clients see it: what it holds under those names, the key of a row in
-    that table, as the id of an entity."""
+    """Replace the keys of rows in a JSON object by global IDs. `tables` are by name in the
+    object."""
     keys = {name: key for name in tables if (key := _key(document.get(name))) is not None}
     return document | {name: id_of(tables[name].Record, key) for name, key in keys.items()}
 
@@ -101,8 +101,6 @@ def _key(text: Any) -> UUID | None:
 
 
 def key_of(table: type[Table]) -> Check:
-    """The check of an id that must be one of a table."""
-
     def wrong(text: str) -> str | None:
         try:
             parse_id(text, table)
@@ -116,19 +114,19 @@ def key_of(table: type[Table]) -> Check:
 def parse_id(
     text: str, table: type[Table] | None = None, field: str = "id"
 ) -> tuple[NodeType, UUID]:
-    """An id as clients send it. Raises Invalid if it is none, or one of another type."""
+    """Parse a global ID. Raises Invalid if it is malformed or of another type."""
     prefix, _, digits = text.rpartition("_")
     found = _by_prefix.get(prefix)
     expected = _by_record[table.Record] if table else found
     if found is None or not re.fullmatch("[0-9a-f]{32}", digits):
-        raise Invalid("This is not an id of this API.", field)
+        raise Invalid("This is not an ID of this API.", field)
     if found is not expected:
-        raise Invalid(f"This is the id of another type: {prefix}.", field)
+        raise Invalid(f"This is the ID of another type: {prefix}.", field)
     return found, UUID(digits)
 
 
 async def load(info: Info, text: str, table: type[Table] | None = None) -> Any | None:
-    """The entity with that id, or None if there is none that the principal may read."""
+    """The entity with this ID, or None if the caller sees none."""
     found, id = parse_id(text, table)
     if not info.context.principal.may(found.access):
         return None
@@ -136,8 +134,8 @@ async def load(info: Info, text: str, table: type[Table] | None = None) -> Any |
 
 
 async def _found(info: Info, text: str) -> Any | None:
-    """The entity with that id, None, or the error of one position: an exception in a list is that
-    to graphql-core."""
+    """The entity with this ID, None, or the error for one position: graphql-core reports an
+    exception in a list as the error of its position."""
     try:
         return await load(info, text)
     except Invalid as error:
@@ -146,13 +144,13 @@ async def _found(info: Info, text: str) -> Any | None:
 
 @strawberry.type
 class Queries:
-    @field("The entity with that id; null if there is none.", VALUE)
+    @field("The entity with this ID, or null if it does not exist.", VALUE)
     async def node(self, info: Info, id: IdOf) -> Node | None:
         return await load(info, id)
 
     @field(
-        "The entities with those ids, at most 100, in their order; null where there is none. A "
-        "string that is not an id is null as well, with an error for its position.",
+        "The entities with these IDs, at most 100, in the same order. Null for each ID that does "
+        "not exist. A malformed ID is null as well, with an error for its position.",
         VALUE,
     )
     async def nodes(self, info: Info, ids: Ids) -> list[Node | None]:

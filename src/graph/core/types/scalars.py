@@ -1,4 +1,4 @@
-"""Scalars: how times, numbers, money, large counters and free JSON are read and written."""
+"""Scalars: times, numbers, money, large integers and JSON."""
 
 import re
 from collections.abc import Callable
@@ -28,11 +28,11 @@ Number = NewType("Number", Decimal)  # a Float of an input, with the digits that
 
 
 def _read_time(value: Any) -> datetime:
-    """An offset is required, because a time without one is a guess."""
+    """An offset is required, because a time without one is ambiguous."""
     try:
         parsed = read_time(value)
     except ValueError:
-        message = "DateTime is written like 2026-11-20T09:30:00Z, with an offset or Z."
+        message = "DateTime must be written like 2026-11-20T09:30:00Z, with an offset or Z."
         raise GraphQLError(message) from None
     if not EPOCH <= parsed < END:
         raise GraphQLError("DateTime must lie between the years 1970 and 9998.")
@@ -48,7 +48,7 @@ def _print_decimal(value: Decimal | int) -> str:
 def _read_decimal(value: Any) -> Decimal:
     text = json.written(value) if json.is_number(value) else value
     if not isinstance(text, str) or not DECIMAL.fullmatch(text):
-        raise GraphQLError('Decimal is written as a text of digits, like "0.002500".')
+        raise GraphQLError('Decimal must be a string of digits, like "0.002500".')
     return _decimal(text)
 
 
@@ -61,7 +61,7 @@ def _print_big_integer(value: Decimal | int) -> str:
 def _read_big_integer(value: Any) -> int:
     text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not INTEGER.fullmatch(text) or abs(int(text)) > LARGEST:
-        raise GraphQLError("BigInt is a whole number of at most 63 bits, or a text of one.")
+        raise GraphQLError("BigInt must be a whole number of at most 63 bits, or a string of one.")
     return int(text)
 
 
@@ -125,34 +125,34 @@ scalars: dict[object, ScalarDefinition] = {
     Number: DEFAULT_SCALAR_REGISTRY[float],
     datetime: _scalar(
         "DateTime",
-        "A moment, RFC 3339: printed in UTC with six decimals, as in "
-        "2026-11-20T09:30:00.000000Z; read with any offset, never without one.",
+        "A date and time in RFC 3339 format. Output is in UTC with six decimals, for example "
+        "2026-11-20T09:30:00.000000Z. Input may have any offset, but must have one.",
         _read_time,
         print_time,
         "https://datatracker.ietf.org/doc/html/rfc3339",
     ),
     Decimal: _scalar(
         "Decimal",
-        "An exact decimal number, written as a string of digits so that none is lost; used for "
-        f"money. Inputs may be numbers too, and have at most {json.MAX_DIGITS} digits.",
+        "An exact decimal number, such as an amount of money, serialized as a string to keep all "
+        f"digits. Inputs may also be numbers, and have at most {json.MAX_DIGITS} digits.",
         _read_decimal,
         _print_decimal,
     ),
     BigInt: _scalar(
         "BigInt",
-        "A whole number that may pass 2^31, written as a string of digits because a number of "
-        "JavaScript is not exact beyond 2^53. Inputs may be numbers too, and have at most 63 bits; "
-        "sums may have more.",
+        "An integer that may exceed 2^31, serialized as a string because JavaScript numbers are "
+        "not exact beyond 2^53. Inputs may also be numbers, and have at most 63 bits; sums may "
+        "have more.",
         _read_big_integer,
         _print_big_integer,
     ),
     JSON: _scalar(
         "JSON",
-        "Any JSON value, as its author stored it, digit for digit: a number keeps its value and "
-        f"its decimals, so 1, 1.0 and 1.00 stay apart, and may have up to {json.MAX_DIGITS} "
-        "digits; one with more is rejected. An exponent is written out, 1e2 as 100, and -0 is 0. "
-        "Only the order of keys, and all but the last of equal keys, are not kept. In a literal, a "
-        "variable that is left out drops its key, and is null in a list.",
+        "Any JSON value, returned as it was stored, digit for digit. Numbers keep their value "
+        "and their decimals, so 1, 1.0 and 1.00 stay distinct, and may have up to "
+        f"{json.MAX_DIGITS} digits; longer numbers are rejected. An exponent is written out, 1e2 "
+        "as 100, and -0 is 0. The order of keys and duplicate keys, except for the last, are not "
+        "kept. In a literal, an omitted variable drops its key, and is null in a list.",
         lambda value: value,
         lambda value: value,
         "https://datatracker.ietf.org/doc/html/rfc8259",

@@ -1,4 +1,4 @@
-"""Spans: the `from` and `to` arguments of everything that is counted over time."""
+"""Time ranges: the `from` and `to` arguments of statistics over time."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,16 +12,14 @@ from graph.core.types.unset import or_none
 
 From = Annotated[
     datetime | None,
-    strawberry.argument(name="from", description="Start of the time looked at, inclusive."),
+    strawberry.argument(name="from", description="Start of the time range, inclusive."),
 ]
 To = Annotated[
     datetime | None,
-    strawberry.argument(name="to", description="End of the time looked at, exclusive."),
+    strawberry.argument(name="to", description="End of the time range, exclusive."),
 ]
 
-Width = Annotated[
-    Bucket, strawberry.argument(description="How much time each point of the series stands for.")
-]
+Width = Annotated[Bucket, strawberry.argument(description="Width of each bucket of the series.")]
 
 enum(
     Bucket,
@@ -34,10 +32,10 @@ enum(
 
 
 def reveals_time(column: Any) -> dict[str, Any]:
-    """What `from` and `to` reveal: the times in a column, of the rows that a field is about."""
+    """The column that `from` and `to` reveal."""
     return {"from": column, "to": column}
 
 
 async def time_range(info: Info, since: datetime | None, until: datetime | None) -> TimeRange:
-    """The span between two arguments that may have been left out. Raises Invalid."""
+    """The time range between two optional arguments. Raises Invalid."""
     return TimeRange(or_none(since), or_none(until), await info.context.db.now())

@@ -1,4 +1,4 @@
-"""Unset: arguments and input fields that a client left out."""
+"""Unset: arguments and input fields that a client omitted."""
 
 from typing import TypeVar
 
@@ -8,5 +8,5 @@ T = TypeVar("T")
 
 
 def or_none(value: T | None) -> T | None:
-    """What a client sent; None for null and where it was left out. 0, "" and [] are values."""
+    """The value, or None if it was omitted. 0, "" and [] are values."""
     return None if value is UNSET else value
