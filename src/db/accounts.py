@@ -4,7 +4,6 @@ API keys and notifications are deleted with the user. Dreams and tests are kept 
 public dreams stay public, private ones are visible to operators alone.
 """
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, literal, select, update
@@ -15,27 +14,28 @@ from db.api_keys import ApiKey
 from db.audit import Change, ChangeKind
 from db.config import ConfigEntry
 from db.core.session.database import WriteSession
+from db.core.table import AnySelect
 from db.dreams import Dream
 from db.users import User
 
 MAX_CHANGES = 10_000  # of tests; beyond that, subscribers of the feed are reset instead
 
 
-async def remove(session: WriteSession, user: Any, admins: set[UUID]) -> int:
-    """Removes a user; returns the number of dreams kept. Raises Conflict for the last
+async def remove(session: WriteSession, user: User, admins: set[UUID]) -> int:
+    """Delete a user; return the number of dreams kept. Raises Conflict for the last
     administrator."""
-    users.check_left(user, admins)
-    whole = session.unrestricted()
-    await _delete_keys(whole, user.id)
-    await audit.clear(whole, ConfigEntry, ConfigEntry.updated_by, user.id)
-    await _disown_tests(whole, user.id)
-    kept = await audit.clear(whole, Dream, Dream.user_id, user.id)
-    await audit.remove(whole, User, user)
+    users.check_not_last_admin(user, admins)
+    unrestricted = session.unrestricted()
+    await _delete_keys(unrestricted, user.id)
+    await audit.clear(unrestricted, ConfigEntry, ConfigEntry.updated_by, user.id)
+    await _disown_tests(unrestricted, user.id)
+    kept = await audit.clear(unrestricted, Dream, Dream.user_id, user.id)
+    await audit.remove(unrestricted, User, user)
     return kept
 
 
 async def _delete_keys(session: WriteSession, user_id: UUID) -> None:
-    """Removes the keys of a user, and revokes the keys of other users made with them."""
+    """Delete the keys of a user, and revoke the keys of other users made with them."""
     owned = ApiKey.select().where(ApiKey.user_id == user_id).order_by(ApiKey.id)
     for key in await session.records(ApiKey, owned):
         await api_keys.revoke(session, key.prefix)
@@ -47,7 +47,7 @@ async def _disown_tests(session: WriteSession, user_id: UUID) -> None:
     of_user = AiTest.user_id == user_id
     count = await session.scalar(select(func.count()).select_from(AiTest).where(of_user))
     if count > MAX_CHANGES:
-        await feeds.begin_anew(session, feeds.CHANGES)
+        await feeds.reset_subscribers(session, feeds.CHANGES)
     elif count:
         columns = ["noun", "entity_id", "kind", "parent_id"]
         await session.execute(insert(Change).from_select(columns, _changes_of_tests(user_id)))
@@ -55,7 +55,7 @@ async def _disown_tests(session: WriteSession, user_id: UUID) -> None:
     await session.execute(update(AiTest).where(of_user).values(user_id=None))
 
 
-def _changes_of_tests(user_id: UUID) -> Any:
+def _changes_of_tests(user_id: UUID) -> AnySelect:
     noun, kind = literal(AiTest.__tablename__), literal(ChangeKind.UPDATED.value)
     tests = select(noun, AiTest.id, kind, AiTest.dream_id).where(AiTest.user_id == user_id)
     return tests.order_by(AiTest.id)

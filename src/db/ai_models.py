@@ -1,7 +1,6 @@
-"""AI models: what tests are run against, and what they cost."""
+"""AI models: the models that are tested, and their prices."""
 
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import Index, Numeric, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped
@@ -10,7 +9,7 @@ from db import audit
 from db.core.numeric import mean
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
-from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, checked
+from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, Values, checked
 from db.core.values import validation
 
 MAX_TOKENS = 10**12
@@ -65,32 +64,31 @@ PRICES = ("cost_per_1k_tokens", "input_cost_per_1k_tokens", "output_cost_per_1k_
 
 
 async def price(session: ReadSession, provider: str, name: str) -> Decimal | None:
-    """What 1,000 tokens of a model cost in US dollars; None when nobody knows."""
+    """US dollars per 1,000 tokens; None if unknown."""
     named = AiModel.provider == provider, AiModel.name == name
     found: Decimal | None = await session.scalar(select(AiModel.cost_per_1k_tokens).where(*named))
     return found
 
 
-async def register(session: WriteSession, **values: Any) -> Any:
-    """Stores an active model. Raises Invalid, and Conflict if it is registered already."""
+async def register(session: WriteSession, **values: object) -> AiModel:
+    """Create an active model. Raises Invalid, and Conflict if it is registered already."""
     values.setdefault("display_name", values["name"])
     return await audit.create(session, AiModel, is_active=True, **_priced(values))
 
 
-async def reprice(session: WriteSession, model: Any, **prices: Any) -> Any:
-    """Changes the prices of a model. Raises Invalid."""
+async def reprice(session: WriteSession, model: AiModel, **prices: Decimal | None) -> AiModel:
+    """Raises Invalid."""
     known = {name: getattr(model, name) for name in PRICES[1:]}
     return await audit.change(session, AiModel, model, **_priced(known | prices))
 
 
-async def activate(session: WriteSession, model: Any, is_active: bool) -> Any:
-    """Says whether a model can be called."""
+async def activate(session: WriteSession, model: AiModel, is_active: bool) -> AiModel:
     return await audit.change(session, AiModel, model, is_active=is_active)
 
 
-def _priced(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with the mean price, where both prices are known and it is not given."""
+def _priced(values: Values) -> Values:
+    """The values with the mean of input and output price, if that is not given."""
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:
         return values
-    return values | {PRICES[0]: mean((input, output))}
+    return {**values, PRICES[0]: mean((input, output))}

@@ -1,4 +1,4 @@
-"""Analytics: what users did, page by page."""
+"""Analytics: actions of users, by page."""
 
 from datetime import datetime, timedelta
 from itertools import chain
@@ -8,7 +8,8 @@ from sqlalchemy import Executable, Index, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.ingest.rows import core_table, insert_from, recordset, row_validator
+from db.core.ingest.rows import row_validator
+from db.core.ingest.statements import core_table, insert_from, recordset
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import TimeRange
@@ -18,7 +19,7 @@ from db.events import Event
 
 
 class UserAction(Table):
-    """One thing one user did."""
+    """One action of one user."""
 
     __tablename__ = "user_analytics"
     __table_args__ = (
@@ -53,8 +54,8 @@ LISTING = ListSpec(
 
 
 def counts(span: TimeRange) -> Executable:
-    """How often each action was done on each page, and by how many users, most often first; the
-    last 24 hours by default."""
+    """Number of actions and users per action and page, most first; over the last 24 hours by
+    default."""
     count = func.count().label("count")
     users = func.count(UserAction.user_id.distinct()).label("user_count")
     return (
@@ -66,7 +67,7 @@ def counts(span: TimeRange) -> Executable:
 
 
 def _tracking() -> Insert:
-    """Stores a batch of actions, and for each new one the event that tells of it."""
+    """Insert a batch of actions, and an event for each new one."""
     items = select(recordset(*UserAction.columns())).cte("items")
     action = insert_from(UserAction, dict(items.c.items()), items).returning(
         core_table(UserAction).c.id

@@ -1,9 +1,8 @@
-"""API keys: what services sign in with; only a keyed hash of the secret is stored."""
+"""API keys: credentials of services; only a keyed hash of the secret is stored."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ForeignKey,
-    Select,
     Text,
     Uuid,
     any_,
@@ -28,9 +26,9 @@ from db import audit
 from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict, Forbidden, Invalid, NotFound
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.session.database import ReadSession, WriteSession
-from db.core.session.row_rules import Visibility, owned_by
-from db.core.table import CreatedAt, Id, Table, Texts, checked, choice
+from db.core.session.database import ReadSession, ResultRow, WriteSession
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, CreatedAt, Id, Table, Texts, checked, choice
 from db.core.values import validation
 from db.scopes import SCOPES, beyond
 from db.users import Role, User, lowest
@@ -38,7 +36,7 @@ from db.users import Role, User, lowest
 OVERLAP = timedelta(hours=24)
 MAX_VALID = 100  # keys of one user that are neither revoked nor expired
 EXPIRY = "expires_at"
-MAX_SHOWN = 40  # characters of what a caller called a scope
+MAX_SHOWN = 40  # characters of an unknown scope in its error message
 
 
 def _unknown(name: str) -> str | None:
@@ -49,8 +47,8 @@ SCOPE = replace(validation.single("", _unknown), most=max(map(len, SCOPES)))
 
 
 class ApiKey(Table):
-    """One key of one user for one service. It never acts with a higher role than `max_role`, and is
-    revoked with `created_by_key_id`, the key it was made with, if any."""
+    """A key of one user for one service. Its role is at most `max_role`. It is revoked with the key
+    it was created with, `created_by_key_id`."""
 
     __tablename__ = "api_keys"
 
@@ -71,7 +69,7 @@ class ApiKey(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """One's own; all of them for administrators."""
+        """The viewer's own; all for administrators."""
         return true() if visibility.keys else visibility.owns(cls.user_id)
 
 
@@ -93,9 +91,9 @@ LISTING = ListSpec(
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: its record, and the text that is shown this once."""
+    """A new key: its record, and the text that is shown only once."""
 
-    record: Any
+    record: ApiKey
     text: str = field(repr=False)
 
 
@@ -103,7 +101,7 @@ class NewKey:
 
 
 def held(prefixes: Collection[str]) -> Executable:
-    """The columns of keys and of their users needed for signing in."""
+    """Select the columns of keys and their users needed to authenticate."""
     columns = (ApiKey.prefix, ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
     limits = (ApiKey.expires_at, ApiKey.revoked_at, ApiKey.max_role)
     of_user = (User.role, User.disabled_at)
@@ -111,7 +109,7 @@ def held(prefixes: Collection[str]) -> Executable:
     return statement.where(ApiKey.prefix == any_(literal(list(prefixes), ARRAY(Text))))
 
 
-def overview() -> Select[Any]:
+def overview() -> AnySelect:
     """All keys with the address and state of their users, oldest first, without secrets."""
     shown = [column for column in ApiKey.columns() if column.name != "hashed_key"]
     of_user = (User.email, User.role, User.disabled_at)
@@ -120,19 +118,19 @@ def overview() -> Select[Any]:
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """The condition that a key is of that user; it holds for none when there is none."""
-    return [owned_by(ApiKey.user_id, user_id)]
+    """The condition on keys of that user; false without a user."""
+    return [ApiKey.visible(Visibility(user_id=user_id))]
 
 
 # Reads
 
 
-async def by_prefixes(session: ReadSession, prefixes: Collection[str]) -> dict[str, Any]:
+async def by_prefixes(session: ReadSession, prefixes: Collection[str]) -> dict[str, ResultRow]:
     """The rows of `held`, by prefix."""
     return {row.prefix: row for row in await session.rows(held(prefixes))}
 
 
-async def everyone(session: ReadSession) -> Sequence[Any]:
+async def everyone(session: ReadSession) -> Sequence[ResultRow]:
     """The rows of `overview`."""
     return await session.rows(overview())
 
@@ -150,7 +148,7 @@ async def create(
     expires_at: datetime | None = None,
     max_role: Role | None = None,
 ) -> NewKey:
-    """Makes a key of a user. One that is made with a key expires no later than that key.
+    """Create a key. If it is created with another key, it expires no later than that key.
 
     Raises Invalid, NotFound for an unknown user, and Conflict for a disabled user or one with too
     many keys.
@@ -177,10 +175,10 @@ async def rotate(
     overlap: timedelta = OVERLAP,
     max_role: Role | None = None,
 ) -> NewKey:
-    """Makes a key in place of another, which stays valid for the overlap and no longer than before.
+    """Create a key to replace another, which stays valid for `overlap`, but not longer than before.
 
-    The new one has the lifetime of the old one, from now, but expires no later than a key that it
-    is made with. Raises NotFound, and Conflict where the old one is no longer valid.
+    The new key has the lifetime of the old one, from now, but expires no later than the key it is
+    created with. Raises NotFound, and Conflict if the old key is no longer valid.
     """
     old, now = await _locked(session, prefix), session.now()
     if not is_valid(old, now):
@@ -195,36 +193,37 @@ async def rotate(
         user_id=old.user_id,
         service=old.service,
         scopes=old.scopes,
-        expires_at=earliest(life, acting and acting.expires_at),
+        expires_at=earliest(life, acting.expires_at if acting else None),
         max_role=lowest(old.max_role, max_role),
     )
 
 
-async def revoke(session: WriteSession, prefix: str) -> Any:
-    """Revokes a key and all keys made with it, directly or not. Idempotent. Raises NotFound."""
-    key, whole = await _locked(session, prefix), session.unrestricted()
-    for made in await _made_with(whole, key.id):
-        await _end(whole, made)
-    return await _end(session, key)
+async def revoke(session: WriteSession, prefix: str) -> ApiKey:
+    """Revoke a key and all keys created with it, directly or not. Idempotent. Raises NotFound."""
+    key, unrestricted = await _locked(session, prefix), session.unrestricted()
+    for made in await _made_with(unrestricted, key.id):
+        await _revoke(unrestricted, made)
+    return await _revoke(session, key)
 
 
 async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
-    """Notes that these keys were used just now."""
+    """Set `last_used_at` of these keys to now."""
     used = ApiKey.id == func.any(literal(list(ids), ARRAY(Uuid)))
     await session.execute(update(ApiKey).where(used).values(last_used_at=func.now()))
 
 
-def is_valid(key: Any, now: datetime) -> bool:
-    """Whether a key is neither revoked nor expired."""
-    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+def is_valid(key: ApiKey | ResultRow, now: datetime) -> bool:
+    """True if the key is neither revoked nor expired."""
+    expires_at: datetime | None = key.expires_at
+    return key.revoked_at is None and (expires_at is None or expires_at > now)
 
 
 def earliest(*times: datetime | None) -> datetime | None:
-    """The earliest of some times, of which None is never."""
+    """The earliest of the times; None counts as never."""
     return min(filter(None, times), default=None)
 
 
-async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: Any) -> NewKey:
+async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: object) -> NewKey:
     credential = api_key_codec.new()
     stored = {"prefix": credential.prefix, "hashed_key": api_key_codec.hashed(credential)}
     made_with = {"created_by_key_id": session.audit_context.key_id}
@@ -232,13 +231,13 @@ async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: Any
     return NewKey(record, credential.text)
 
 
-async def _end(session: WriteSession, key: Any) -> Any:
+async def _revoke(session: WriteSession, key: ApiKey) -> ApiKey:
     return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or session.now())
 
 
-async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
-    """The keys made with a key, directly or not, locked."""
-    found: list[Any] = []
+async def _made_with(session: WriteSession, id: UUID) -> list[ApiKey]:
+    """The keys created with a key, directly or not, locked."""
+    found: list[ApiKey] = []
     makers = [id]
     while makers:
         among = ApiKey.created_by_key_id == any_(literal(makers, ARRAY(Uuid)))
@@ -248,9 +247,9 @@ async def _made_with(session: WriteSession, id: UUID) -> list[Any]:
     return found
 
 
-async def _acting(session: WriteSession) -> Any | None:
-    """The key that authenticates this session, if any. Locked, so that it cannot be revoked before
-    the keys made with it are stored. Raises Forbidden for a key no longer valid."""
+async def _acting(session: WriteSession) -> ApiKey | None:
+    """The key that authenticates this session, if any, locked, so that it cannot be revoked before
+    the keys created with it are stored. Raises Forbidden if it is no longer valid."""
     if session.audit_context.key_id is None:
         return None
     acting = (
@@ -262,8 +261,8 @@ async def _acting(session: WriteSession) -> Any | None:
     return key
 
 
-async def _owner(session: WriteSession, user_id: UUID) -> Any:
-    """The user of a new key, locked so that two keys cannot both be the last allowed. Raises
+async def _owner(session: WriteSession, user_id: UUID) -> User:
+    """The user of a new key, locked, so that two keys cannot both be the last allowed. Raises
     NotFound and Conflict."""
     statement = User.select().where(User.id == user_id).with_for_update(key_share=True)
     user = await session.record(User, statement)
@@ -276,15 +275,15 @@ async def _owner(session: WriteSession, user_id: UUID) -> Any:
     return user
 
 
-def _valid_count(user_id: UUID, now: datetime) -> Select[Any]:
+def _valid_count(user_id: UUID, now: datetime) -> AnySelect:
     unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
     valid = (ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None), unexpired)
     return select(func.count()).select_from(ApiKey).where(*valid)
 
 
-def _within(acting: Any | None, expires_at: datetime | None) -> datetime | None:
-    """The expiry of a key made with `acting`. Raises Invalid for one later than that key's."""
-    last = acting and acting.expires_at
+def _within(acting: ApiKey | None, expires_at: datetime | None) -> datetime | None:
+    """The expiry of a key created with `acting`. Raises Invalid if later than that key's."""
+    last = acting.expires_at if acting else None
     if last and expires_at and expires_at > last:
         raise Invalid(f"A key made with a key expires no later, {last:%Y-%m-%d %H:%M} UTC.", EXPIRY)
     return expires_at or last
@@ -299,14 +298,14 @@ def _check(
 
 
 def _check_use(role: Role | None, scopes: Collection[str]) -> None:
-    """Refuses scopes that have no effect for a role."""
+    """Raises Invalid for scopes that have no effect for the role."""
     if role and (useless := beyond(role, scopes)):
         needed = SCOPES[useless[0]].role
         message = f"The scope {useless[0]} needs the role {needed}; this key would act as {role}."
         raise Invalid(message, "scopes")
 
 
-async def _locked(session: WriteSession, prefix: str) -> Any:
+async def _locked(session: WriteSession, prefix: str) -> ApiKey:
     statement = ApiKey.select().where(ApiKey.prefix == prefix).with_for_update()
     if (key := await session.record(ApiKey, statement)) is None:
         raise NotFound("There is no key with this id.")

@@ -1,11 +1,11 @@
-"""Config: the settings of the whole system that change while it runs, and its feature flags."""
+"""Config: settings that can be changed while the system runs, and feature flags."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,7 +33,17 @@ from db.core.query.batch import rows_by_key
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
 from db.core.session.row_rules import without_row_rules
-from db.core.table import CreatedAt, Id, Table, UpdatedAt, checked, choice
+from db.core.table import (
+    Column,
+    CreatedAt,
+    Expression,
+    Id,
+    Row,
+    Table,
+    UpdatedAt,
+    checked,
+    choice,
+)
 from db.core.values import json, validation
 from db.core.values.validation import Check
 
@@ -46,7 +56,7 @@ KEY = validation.pattern(
 
 
 def _without_secret(of: Check) -> Check:
-    """The same check, which refuses texts that look like a credential as well."""
+    """The same check, which also rejects text that looks like a credential."""
 
     def faults(value: str) -> Iterator[FieldError]:
         yield from of.faults(value)
@@ -90,7 +100,7 @@ class ConfigEntry(Table):
 
 
 class FeatureFlag(Table):
-    """A feature that is on for a share of the users."""
+    """A feature that is on for a percentage of the users."""
 
     __tablename__ = "feature_flags"
     __table_args__ = (CheckConstraint("rollout_percent between 0 and 100", name="rollout_percent"),)
@@ -103,6 +113,8 @@ class FeatureFlag(Table):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
+
+EntryT = TypeVar("EntryT", ConfigEntry, FeatureFlag)
 
 LISTING = ListSpec(
     ConfigEntry,
@@ -138,22 +150,20 @@ FLAGS = ListSpec(
 
 
 def of_category(category: str | None) -> list[ColumnElement[bool]]:
-    """The condition that an entry is of that category; none for None."""
     return [] if category is None else [ConfigEntry.category == category]
 
 
 def among(
     keys: Collection[str] | None, categories: Collection[str] | None
 ) -> tuple[ColumnElement[bool], ...]:
-    """The conditions that an entry has one of those keys, or any, and one of those categories, or
-    any."""
+    """The conditions on entries with one of those keys and of those categories; None is any."""
     return _among(ConfigEntry.key, keys) + _among(ConfigEntry.category, categories)
 
 
 async def entries(
     session: ReadSession, keys: Collection[str] | None, categories: Collection[str] | None
-) -> list[Any]:
-    """The entries with those keys and of those categories, by key."""
+) -> list[ConfigEntry]:
+    """The entries with one of those keys and of those categories, by key; None is any."""
     statement = ConfigEntry.select().where(*among(keys, categories))
     return await session.records(ConfigEntry, statement.order_by(ConfigEntry.key))
 
@@ -164,8 +174,8 @@ async def left(
     categories: Collection[str] | None,
     changes: Sequence[Change],
 ) -> frozenset[UUID]:
-    """The ids of changed entries that had one of those keys and categories before. What a change
-    left as it was is not noted with it, but as it is now."""
+    """The ids of changed entries that had one of those keys and categories before. A column that a
+    change did not touch is not in its audit entry, so its present value is used."""
     was = AuditEntry.before
     key = func.coalesce(was["key"].astext, ConfigEntry.key)
     noted = case((was.has_key("category"), was["category"].astext), else_=ConfigEntry.category)
@@ -174,22 +184,24 @@ async def left(
         select(AuditEntry.entity_id)
         .join(ConfigEntry, ConfigEntry.id == AuditEntry.entity_id, isouter=True)
         .where(AuditEntry.id == any_(literal(audit_ids, ARRAY(Uuid))))
-        .where(func.jsonb_typeof(was) == "object")  # there was one
+        .where(func.jsonb_typeof(was) == "object")  # the entry existed before
         .where(*_among(key, keys), *_among(noted, categories))
     )
     return frozenset(id for (id,) in await session.rows(statement))
 
 
-async def flags(session: ReadSession) -> list[Any]:
+async def flags(session: ReadSession) -> list[FeatureFlag]:
     """All feature flags, by key."""
     return await session.records(FeatureFlag, FeatureFlag.select().order_by(FeatureFlag.key))
 
 
-def _among(column: Any, values: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+def _among(
+    column: Expression | Column, values: Collection[str] | None
+) -> tuple[ColumnElement[bool], ...]:
     return () if values is None else (column == any_(literal(list(values), ARRAY(Text))),)
 
 
-# Settings of ours that are numbers: default, least and most.
+# Settings of the gateway that are numbers: default, minimum and maximum.
 ACHIEVED_AT = "dreams.achieved_at"
 STALE_AFTER = "agents.stale_after_seconds"
 OFFLINE_AFTER = "agents.offline_after_seconds"
@@ -202,7 +214,7 @@ VARIABLE = validation.pattern(
     "1 to 100 letters, digits and `_`.",
 )
 ENVIRONMENT = "environment"
-LOCK = 0x656E7669726F6E  # "environ", so that it meets no lock of anybody else
+LOCK = 0x656E7669726F6E  # "environ", the key of this advisory lock
 REFUSED = (
     "This looks like a secret, and those are not stored: give as `reference` the name of the "
     "environment variable that holds it."
@@ -210,38 +222,39 @@ REFUSED = (
 
 
 async def number(session: ReadSession, key: str) -> Decimal:
-    """A setting of ours that is a number; its default where nobody set it to one."""
+    """One of `NUMBERS`; its default if it is not set to a number."""
     return (await numbers(session, [key]))[key]
 
 
 async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, Decimal]:
-    """Several settings that are numbers."""
     found = await rows_by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
     set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
     return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}
 
 
-def is_on(flag: Any | None, user_id: UUID | None) -> bool:
-    """Whether a feature is on for a user, or for nobody in particular: the same each time, and for
-    whoever had it, also when its share grows."""
+def is_on(flag: FeatureFlag | None, user_id: UUID | None) -> bool:
+    """True if a feature is on for a user. The result is stable: it stays on for a user when
+    `rollout_percent` grows."""
     if flag is None or not flag.enabled:
         return False
     text = flag.key if user_id is None else f"{flag.key}:{user_id}"
     place = int.from_bytes(hashlib.sha256(text.encode()).digest()) % 100
-    return bool(place < flag.rollout_percent)
+    return place < flag.rollout_percent
 
 
 # Writes
 
 
-async def locked(session: WriteSession, table: Any, key: str) -> Any | None:
-    """The row of a table of this noun with that key, locked, or None."""
+async def locked(session: WriteSession, table: type[EntryT], key: str) -> EntryT | None:
+    """The row with that key, locked."""
     return await session.record(table, table.select().where(table.key == key).with_for_update())
 
 
-async def before(session: WriteSession, key: str, expected_version: int | None) -> Any | None:
-    """The setting with that key, locked, or None. Raises NotFound where some version of it is
-    expected, and Conflict where it is another one."""
+async def before(
+    session: WriteSession, key: str, expected_version: int | None
+) -> ConfigEntry | None:
+    """The setting with that key, locked. Raises NotFound if a version of a missing one is expected,
+    and Conflict for another version."""
     found = await locked(session, ConfigEntry, key)
     if expected_version is None:
         return found
@@ -252,18 +265,20 @@ async def before(session: WriteSession, key: str, expected_version: int | None) 
     return found
 
 
-async def put(session: WriteSession, key: str, entry: Any | None, **values: Any) -> Any:
-    """Creates a setting, or changes the one that was there before. Raises Invalid."""
+async def put(
+    session: WriteSession, key: str, entry: ConfigEntry | None, **values: object
+) -> ConfigEntry:
+    """Create a setting, or change `entry`. Raises Invalid."""
     return await _put(
         session, ConfigEntry, key, entry, **values, updated_by=session.audit_context.actor
     )
 
 
 async def _put(
-    session: WriteSession, table: Any, key: str, found: Any | None, **values: Any
-) -> Any:
-    """Changes the row that was found, or creates one; where another transaction has created it
-    meanwhile, changes that."""
+    session: WriteSession, table: type[EntryT], key: str, found: EntryT | None, **values: object
+) -> EntryT:
+    """Change the row that was found, or create one; change it if another transaction created it
+    first."""
     while found is None:
         made = await audit.create_if_absent(session, table, key=key, **values)
         if made is not None:
@@ -272,8 +287,8 @@ async def _put(
     return await audit.change(session, table, found, **values)
 
 
-async def remove(session: WriteSession, key: str, expected_version: int | None) -> Any:
-    """Removes a setting; returns what it was. Raises NotFound, and Conflict for another version."""
+async def remove(session: WriteSession, key: str, expected_version: int | None) -> ConfigEntry:
+    """Delete a setting and return it. Raises NotFound, and Conflict for another version."""
     found = await before(session, key, expected_version)
     if found is None:
         raise NotFound
@@ -281,8 +296,8 @@ async def remove(session: WriteSession, key: str, expected_version: int | None) 
     return found
 
 
-def plain(key: str, value: Any) -> dict[str, Any]:
-    """The columns of a value. Raises Invalid for one that may hold a secret, or does not fit."""
+def plain(key: str, value: object) -> Row:
+    """The columns of a PLAIN setting. Raises Invalid for a secret or a value out of range."""
     ConfigEntry.cleaned({"value": value})
     if secret_detection.holds_secret(key, value):
         raise Invalid(REFUSED, "value")
@@ -292,17 +307,19 @@ def plain(key: str, value: Any) -> dict[str, Any]:
     return {"kind": ConfigKind.PLAIN, "value": value}
 
 
-def reference(variable: str) -> dict[str, Any]:
-    """The columns that say in which environment variable a secret is. Raises Invalid."""
+def reference(variable: str) -> Row:
+    """The columns of a SECRET_REFERENCE to an environment variable. Raises Invalid."""
     validation.raise_if_invalid(
         validation.field_errors({"reference": VARIABLE}, {"reference": variable})
     )
     return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
 
 
-async def store_variable(session: WriteSession, name: str, text: str, storable: bool) -> Any:
-    """Stores an environment variable as a setting: its value if that is storable and does not look
-    like a secret, else only its name. Raises Invalid."""
+async def store_variable(
+    session: WriteSession, name: str, text: str, storable: bool
+) -> ConfigEntry:
+    """Store an environment variable as a setting: its value if `storable` and not a secret, else a
+    reference to it. Raises Invalid."""
     key = f"{ENVIRONMENT}.{name.lower()}"
     columns = (
         plain(key, text)
@@ -314,12 +331,12 @@ async def store_variable(session: WriteSession, name: str, text: str, storable: 
 
 
 async def lock_environment(session: WriteSession) -> None:
-    """Lets one transaction at a time store several variables: two that name the same ones in
-    another order would deadlock."""
+    """Serialize transactions that store several variables: in different orders they would
+    deadlock."""
     await session.execute(without_row_rules(select(func.pg_advisory_xact_lock(LOCK))))
 
 
-async def put_flag(session: WriteSession, key: str, **values: Any) -> Any:
-    """Creates a feature flag or changes it. Raises Invalid."""
+async def put_flag(session: WriteSession, key: str, **values: object) -> FeatureFlag:
+    """Create or change a feature flag. Raises Invalid."""
     before = await locked(session, FeatureFlag, key)
     return await _put(session, FeatureFlag, key, before, **values)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -32,7 +31,7 @@ from db.core.errors import Conflict
 from db.core.query.filter import Condition, Relation, columns
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.coalescing import ReadCoalescer
-from db.core.session.database import ReadSession, WriteSession
+from db.core.session.database import ReadSession, ResultRow, WriteSession
 from db.core.session.row_rules import Visibility
 from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, checked, choice
 from db.core.values import validation
@@ -138,18 +137,18 @@ LISTING: ListSpec = ListSpec(
 
 
 def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
-    """What a filter says about a dream; nothing without one."""
+    """The filter as SQL conditions; none without a filter."""
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What changes of dreams have left in the audit log, by its ids: whether the dream was public
-    or the viewer's own until then, and which columns changed."""
+    """Audit entries of dreams, by id: `seen`, whether the dream was visible before the change, and
+    `changed`, the columns that changed."""
 
     visibility: Visibility
 
-    async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, Any]:
+    async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, ResultRow]:
         was = AuditEntry.before
         public = was["is_public"].astext == "true"
         own = self.visibility.owns(cast(was["user_id"].astext, Uuid))
@@ -169,9 +168,12 @@ async def left(
     present: Collection[UUID],
     changes: Sequence[Change],
 ) -> set[UUID]:
-    """The ids of changed dreams, none of which fulfils a filter and is seen now, that may have been
-    shown to somebody before: those that could be seen then, and in which something has changed that
-    the filter asks for. `present` are those that are seen."""
+    """The ids of changed dreams that a subscriber may have to remove.
+
+    None of the changed dreams matches the filter and is visible now; `present` are those that are
+    still visible. Returned are dreams that were visible before the change and are not now, and
+    visible ones with a change in a column of the filter.
+    """
     touched = [change for change in changes if change.kind != ChangeKind.CREATED]
     noted = {change.audit_id: change.entity_id for change in touched if change.audit_id}
     traces = await reads.of(Traces(visibility), noted, visibility)
@@ -189,19 +191,21 @@ async def left(
 STARTING = validation.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))
 
 
-async def create(session: WriteSession, owner_id: UUID | None, **values: Any) -> Any:
-    """Writes a dream, DRAFT or ACTIVE. Raises Invalid."""
+async def create(session: WriteSession, owner_id: UUID | None, **values: object) -> Dream:
+    """Create a dream, DRAFT or ACTIVE. Raises Invalid."""
     validation.raise_if_invalid(validation.field_errors({"status": STARTING}, values))
     return await audit.create(session, Dream, user_id=owner_id, **values)
 
 
-async def edit(session: WriteSession, dream: Any, **values: Any) -> Any:
-    """Changes a dream. Raises Invalid."""
+async def edit(session: WriteSession, dream: Dream, **values: object) -> Dream:
+    """Raises Invalid."""
     return await audit.change(session, Dream, dream, **values)
 
 
-async def move(session: WriteSession, dream: Any, status: DreamStatus, *before: DreamStatus) -> Any:
-    """Moves a dream on in its life. Raises Conflict if it is not in one of the states before."""
+async def move(
+    session: WriteSession, dream: Dream, status: DreamStatus, *before: DreamStatus
+) -> Dream:
+    """Change the status of a dream. Raises Conflict if it is not in one of the states `before`."""
     if dream.status == status:
         return dream
     if dream.status not in before:
@@ -209,16 +213,18 @@ async def move(session: WriteSession, dream: Any, status: DreamStatus, *before: 
     return await audit.change(session, Dream, dream, status=status)
 
 
-async def remix(session: WriteSession, source: Any, owner_id: UUID | None, **values: Any) -> Any:
-    """Writes a dream that varies another: a private draft with its words, but for those given."""
+async def remix(
+    session: WriteSession, source: Dream, owner_id: UUID | None, **values: object
+) -> Dream:
+    """Create a private draft with the words of another dream, except for the values given."""
     copied = {name: getattr(source, name) for name in REMIXED}
     return await create(
         session, owner_id, **copied | values, remixed_from_id=source.id, status=DreamStatus.DRAFT
     )
 
 
-async def remove(session: WriteSession, dream: Any) -> int:
-    """Removes a dream with its tests and progress; returns the number of tests."""
+async def remove(session: WriteSession, dream: Dream) -> int:
+    """Delete a dream with its tests and progress; return the number of tests."""
     counted = select(func.count()).select_from(ai_tests.AiTest)
     tests = await session.scalar(counted.where(ai_tests.AiTest.dream_id == dream.id))
     await audit.remove(session, Dream, dream)

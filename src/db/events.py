@@ -1,4 +1,4 @@
-"""Events: what happened in the system, in the order it was stored."""
+"""Events: the log of the system, in the order of storing."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -6,17 +6,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, func, null, select
+from sqlalchemy import ColumnElement, Index, func, null, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.ids import floor
-from db.core.ingest.rows import insert_batch, row_validator
+from db.core.ingest.rows import row_validator
+from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.filter import Condition
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange, bucket_start
 from db.core.session.database import ReadSession
-from db.core.table import Id, Json, Table, checked, choice, sequence
+from db.core.table import AnySelect, Id, Json, Table, checked, choice, sequence
 from db.core.values import validation
 
 
@@ -79,29 +80,29 @@ GROUPS = {
 
 
 def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
-    """What a filter says about an event; nothing without one."""
+    """The filter as SQL conditions; none without a filter."""
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
-def matches(where: Condition | None, event: Any) -> bool | None:
-    """Whether an event fulfils a filter; None where only PostgreSQL can tell."""
+def matches(where: Condition | None, event: Event) -> bool | None:
+    """True if the event matches the filter; None if only PostgreSQL can decide."""
     return where is None or LISTING.filterable.holds(where, event)
 
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[Any]]:
-    """The number of events by type and severity within the last seconds, most first, and when."""
+    """The time, and the number of events by type and severity in the seconds before, most first."""
     at = session.now()
     count = func.count().label("count")
-    lately = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
-    statement = select(Event.event_type, Event.severity, count).where(*lately)
+    recent = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
+    statement = select(Event.event_type, Event.severity, count).where(*recent)
     by_count = count.desc(), Event.event_type, Event.severity
     counted = statement.group_by(Event.event_type, Event.severity).order_by(*by_count)
     return at, await session.rows(counted)
 
 
-def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> Select[Any]:
-    """Events per bucket and group, oldest first; the columns not grouped by are null. The last 24
-    hours by default."""
+def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> AnySelect:
+    """Number of events per bucket and group, oldest first, over the last 24 hours by default;
+    columns not grouped by are null."""
     chosen = [GROUPS[group] for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
     keys = [bucket_start(Event.timestamp, bucket), *chosen]

@@ -1,4 +1,4 @@
-"""Feeds: what happens, in the order of commits, for those who follow it."""
+"""Feeds: the rows that subscribers follow, in the order of commits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -19,7 +19,7 @@ from db.events import Event
 
 
 def _by_content(change: Change) -> int:
-    """The check of a change, which has no id."""
+    """The checksum of a change, which has no id."""
     return crc32(f"{change.entity_id} {change.kind} {change.at.timestamp()}".encode())
 
 
@@ -31,51 +31,53 @@ FEEDS = AGENTS, EVENTS, CHANGES
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str, int]:
-    """Takes away what is older than it is kept, by the names of feeds; those not named are kept for
-    ever. Returns how many months or rows of each; a feed where another process is at it is not
-    there. Raises what sessions raise."""
+    """Delete rows past their feed's retention; a feed not in `keep` is not touched.
+
+    Returns the number of months or rows deleted, by feed, without feeds that another process is
+    working on. Raises as sessions do.
+    """
     kept = [(feed, keep[feed.name]) for feed in FEEDS if feed.name in keep]
     gone = {feed.name: await retention.expire(database, feed, time) for feed, time in kept}
     return {name: count for name, count in gone.items() if count is not None}
 
 
-async def begin_anew(session: WriteSession, feed: Feed) -> None:
-    """Makes everybody who follows a feed begin anew: what was stored is not all in its rows."""
+async def reset_subscribers(session: WriteSession, feed: Feed) -> None:
+    """Start a new epoch, so that subscribers are RESET: not all writes are in the feed's rows."""
     changed = update(FeedState).where(FeedState.name == feed.name)
     await session.execute(changed.values(epoch=func.gen_random_uuid()))
     session.feeds.add(feed.name)
 
 
 class Feeds:
-    """The readers of this process, by the name of their feed; `feeds["events"]`."""
+    """The readers of this process by the name of their feed, such as `feeds["events"]`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         catching_up = asyncio.Semaphore(CATCHING_UP)
         self.readers = {feed.name: Reader(feed, database, catching_up) for feed in FEEDS}
-        self._listener = Listener(database, self._look)
+        self._listener = Listener(database, self._poll_now)
 
     def __getitem__(self, name: str) -> Reader:
         return self.readers[name]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Gives and takes hints as long as the context lasts, then stops every reader. Without it
-        the readers look without being told to."""
+        """Send and receive wakeups within the context, then close the readers. Outside it, readers
+        only poll."""
         listeners = self.database.wakeups.listeners
-        listeners += [self._look, self._listener.tell]
+        listeners += [self._poll_now, self._listener.notify]
         listening = asyncio.create_task(self._listener.run())
         try:
             yield
         finally:
-            listeners.remove(self._look)
-            listeners.remove(self._listener.tell)
+            listeners.remove(self._poll_now)
+            listeners.remove(self._listener.notify)
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             for reader in self.readers.values():
                 await reader.close()
 
-    def _look(self, feeds: Collection[str]) -> None:
+    def _poll_now(self, feeds: Collection[str]) -> None:
         for name in feeds:
             if name in self.readers:
-                self.readers[name].look()
+                self.readers[name].poll_now()

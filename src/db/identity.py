@@ -1,11 +1,10 @@
-"""Identity: the users that signing in looks up, and those it makes.
+"""Identity: find the user of a credential, or create one on first sign-in.
 
-A token stands for the subject that its issuer names. The address in it only leads a subject that
-signs in for the first time to a user that was made beforehand and has no identity yet.
+A token identifies a subject of its issuer. Its e-mail address is used once, on the first sign-in of
+a subject: to link it to a user created beforehand that has no identity yet.
 """
 
 from collections.abc import Collection
-from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
@@ -17,18 +16,18 @@ from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict
 from db.core.ids import uuid7
 from db.core.session.audit_context import AuditContext
-from db.core.session.database import Database, ReadSession, WriteSession
+from db.core.session.database import Database, ReadSession, ResultRow, WriteSession
 from db.core.values.email import normalised
 from db.users import ADDRESS, Role, User, UserIdentity
 
 SIGNING_IN = AuditContext("signIn")
-LOCK = 0x66697273745F6B65  # "first_ke", so that it meets no lock of anybody else
+LOCK = 0x66697273745F6B65  # "first_ke", the key of this advisory lock
 
 
 async def by_subjects(
     session: ReadSession, issuer: str, subjects: Collection[str]
-) -> dict[str, Any]:
-    """Ids, roles and states of the users with those identities, by subject."""
+) -> dict[str, ResultRow]:
+    """`id`, `role` and `disabled_at` of the users with those identities, by subject."""
     among = UserIdentity.subject == any_(literal(list(subjects), ARRAY(Text)))
     statement = (
         select(UserIdentity.subject, User.id, User.role, User.disabled_at)
@@ -40,66 +39,67 @@ async def by_subjects(
 
 async def sign_in_first(
     session: WriteSession, issuer: str, subject: str, email: str, create: bool
-) -> Any | None:
-    """The user of a subject without an identity: the one that its verified address belongs to, if
-    that has no identity, or else a new one; None where there is none and none may be made.
+) -> ResultRow | User | None:
+    """The user of a subject, linked to it if it is new: the user with its verified address if that
+    has no identity, or a new user if `create`; else None.
 
-    The address is normalised. A user with an identity keeps everything, whoever has the address.
+    `email` is normalised. A user that has an identity is never linked to another one.
     """
     for text in (f"{issuer} {subject}", email):
         await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(text, LOCK))))
     if known := (await by_subjects(session, issuer, [subject])).get(subject):
         return known
     user = await _unlinked(session, email)
-    if user is None and create:  # an earlier version, which takes no lock, may be faster
+    if user is None and create:  # an earlier version takes no lock and may create it first
         user = await _make(session, email) or await _unlinked(session, email)
     if user is not None:
-        identity = {"issuer": issuer, "subject": subject, "user_id": user.id}
-        await audit.create(session, UserIdentity, **identity)
+        await audit.create(session, UserIdentity, issuer=issuer, subject=subject, user_id=user.id)
     return user
 
 
-async def _unlinked(session: WriteSession, email: str) -> Any | None:
+async def _unlinked(session: WriteSession, email: str) -> User | None:
     linked = exists().where(UserIdentity.user_id == User.id)
     statement = User.select().where(email == ADDRESS, User.email_copy == 0, ~linked)
     return await session.record(User, statement.with_for_update())
 
 
-async def _make(session: WriteSession, email: str) -> Any | None:
+async def _make(session: WriteSession, email: str) -> User | None:
     last = select(func.max(User.email_copy)).where(email == ADDRESS)
     copy = await session.scalar(last)
     number = 0 if copy is None else copy + 1
     return await audit.create_if_absent(session, User, email=email, email_copy=number)
 
 
-async def by_email(session: ReadSession, email: str) -> Any | None:
-    """The user with that address, however it is spelled, or None."""
+async def by_email(session: ReadSession, email: str) -> User | None:
+    """The user with that address in any spelling."""
     return (await by_emails(session, [normalised(email)])).get(normalised(email))
 
 
-async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, Any]:
-    """The users with those addresses, by address; all of them normalised."""
+async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, User]:
+    """The users with those normalised addresses, by address."""
     among = any_(literal(list(emails), ARRAY(Text))) == ADDRESS
     statement = User.select().where(among, User.email_copy == 0)
     users = await session.records(User, statement)
     return {normalised(user.email): user for user in users if user.email is not None}
 
 
-async def find_or_create(session: WriteSession, email: str, role: Role = Role.MEMBER) -> Any:
-    """The user with that address, made with that role where there was none. Raises Invalid."""
+async def find_or_create(session: WriteSession, email: str, role: Role = Role.MEMBER) -> User:
+    """The user with that address, created with that role if there is none. Raises Invalid."""
     now = session.now()
     row = {"id": uuid7(now), "email": email, "role": role, "created_at": now, "updated_at": now}
     statement = (
         insert(User).values(User.cleaned(row)).on_conflict_do_nothing().returning(*User.columns())
     )
-    if (made := await session.record(User, statement)) is None:
-        return await by_email(session, email)
-    await audit.note(session, ChangeKind.CREATED, User, None, made)
-    return made
+    if (made := await session.record(User, statement)) is not None:
+        await audit.note(session, ChangeKind.CREATED, User, None, made)
+        return made
+    if (known := await by_email(session, email)) is None:
+        raise Conflict
+    return known
 
 
-async def find_or_create_in(database: Database, email: str, role: Role = Role.MEMBER) -> Any:
-    """As `admit`, in a transaction of its own."""
+async def find_or_create_in(database: Database, email: str, role: Role = Role.MEMBER) -> User:
+    """As `find_or_create`, in a transaction of its own."""
     async with database.write(SIGNING_IN) as session:
         return await find_or_create(session, email, role)
 
@@ -107,10 +107,10 @@ async def find_or_create_in(database: Database, email: str, role: Role = Role.ME
 async def create_first_admin(
     session: WriteSession, api_key_codec: ApiKeyCodec, email: str
 ) -> NewKey | None:
-    """An administrator and a key of theirs; None where there is an administrator already. Raises
-    Conflict where the address belongs to somebody else.
+    """Create an administrator and an API key, unless there is an administrator. Raises Conflict
+    if the address belongs to another user.
 
-    Two processes that start at once make one: the second waits for the first.
+    Of two processes that start at once, the second waits for the first.
     """
     await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
     admins = select(func.count()).select_from(User).where(User.role == Role.ADMIN)

@@ -1,9 +1,8 @@
-"""Metrics: numbers measured over time, many series side by side."""
+"""Metrics: measured values of named series."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -11,7 +10,6 @@ from sqlalchemy import (
     Executable,
     Index,
     Numeric,
-    Select,
     Text,
     any_,
     case,
@@ -22,11 +20,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.ingest.rows import insert_batch, row_validator
+from db.core.ingest.rows import row_validator
+from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange, bucket_start
-from db.core.table import Id, Json, Table, checked
+from db.core.table import AnySelect, Id, Json, Table, checked
 from db.core.values import validation
 
 
@@ -40,9 +39,7 @@ class Metric(Table):
     )
 
     id: Mapped[Id]
-    metric_name: Mapped[str] = checked(
-        validation.string(300)
-    )  # may hold the key of an agent, and more
+    metric_name: Mapped[str] = checked(validation.string(300))  # may contain the key of an agent
     value: Mapped[Decimal] = mapped_column(Numeric(15, 6))
     unit: Mapped[str | None] = checked(validation.string(100, 0))
     tags: Mapped[Json]
@@ -76,7 +73,7 @@ ENDS = (
 
 
 def summary(span: TimeRange, names: Sequence[str] | None) -> Executable:
-    """What is known of each series, or of those named, by name; the last 24 hours by default."""
+    """Statistics of all series, or of those named, by name; over the last 24 hours by default."""
     named = [] if names is None else [Metric.metric_name == any_(literal(names, ARRAY(Text)))]
     return (
         select(Metric.metric_name, UNIT, *STATISTICS, P95, *ENDS)
@@ -86,8 +83,9 @@ def summary(span: TimeRange, names: Sequence[str] | None) -> Executable:
     )
 
 
-def series(name: str, span: TimeRange, bucket: Bucket) -> Select[Any]:
-    """One series per bucket that has any value, oldest first; the last 24 hours by default."""
+def series(name: str, span: TimeRange, bucket: Bucket) -> AnySelect:
+    """Statistics of one series per non-empty bucket, oldest first; over the last 24 hours by
+    default."""
     start = bucket_start(Metric.timestamp, bucket)
     return (
         select(start, *STATISTICS)

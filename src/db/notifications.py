@@ -1,7 +1,6 @@
-"""Notifications: what a user should hear about."""
+"""Notifications: messages to users."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, text
@@ -11,11 +10,11 @@ from db import audit
 from db.core.errors import NotFound
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
-from db.core.session.row_rules import Visibility, owned_by
+from db.core.session.row_rules import Visibility
 from db.core.table import CreatedAt, Id, Json, Table, checked
 from db.core.values import validation
 
-MAX_TITLE = 300  # characters: the title of a dream, and what happened to it
+MAX_TITLE = 300  # characters: the title of a dream with the text around it
 
 
 class Notification(Table):
@@ -39,7 +38,7 @@ class Notification(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """One's own, for operators too."""
+        """The viewer's own, for operators too."""
         return visibility.owns(cls.user_id)
 
 
@@ -53,50 +52,49 @@ LISTING = ListSpec(
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """The condition that a notification is for that user; it holds for none when there is none."""
-    return [owned_by(Notification.user_id, user_id)]
+    """The condition on notifications to that user; false without a user."""
+    return [Notification.visible(Visibility(user_id=user_id))]
 
 
 async def unread(session: ReadSession, user_id: UUID | None) -> int:
-    """How many notifications for that user have not been read."""
+    """The number of unread notifications."""
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
     return await LISTING.count(session, ListArgs(), *conditions)
 
 
-async def newest_unread(session: ReadSession, user_id: UUID) -> list[Any]:
-    """The newest notifications for that user that have not been read, newest first."""
+async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notification]:
+    """Up to `MOST` unread notifications, newest first."""
     statement = Notification.select().where(*of_user(user_id), Notification.read_at.is_(None))
     return await session.records(
         Notification, statement.order_by(Notification.id.desc()).limit(MOST)
     )
 
 
-async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Any:
-    """Notes that the user read a notification, once; returns it. Raises NotFound for one that is
-    not for that user."""
+async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Notification:
+    """Mark a notification as read, if it is not. Raises NotFound for one of another user."""
     found = await _locked(session, user_id, Notification.id == id)
     if not found:
         raise NotFound
-    return await _read(session, found[0])
+    return await _mark_read(session, found[0])
 
 
 async def mark_all_read(session: WriteSession, user_id: UUID | None, until: datetime) -> int:
-    """Notes that the user read all notifications sent until then; returns how many were unread."""
+    """Mark the notifications created up to `until` as read; return how many were unread."""
     unread = Notification.read_at.is_(None), Notification.created_at <= until
     found = await _locked(session, user_id, *unread)
     for notification in found:
-        await _read(session, notification)
+        await _mark_read(session, notification)
     return len(found)
 
 
 async def _locked(
     session: WriteSession, user_id: UUID | None, *conditions: ColumnElement[bool]
-) -> list[Any]:
+) -> list[Notification]:
     statement = Notification.select().where(*of_user(user_id), *conditions)
     locked = statement.order_by(Notification.id).with_for_update()
     return await session.records(Notification, locked)
 
 
-async def _read(session: WriteSession, notification: Any) -> Any:
+async def _mark_read(session: WriteSession, notification: Notification) -> Notification:
     read_at = notification.read_at or session.now()
     return await audit.change(session, Notification, notification, read_at=read_at)

@@ -1,6 +1,6 @@
-"""Usage: how large the tables are, and how the database is, as PostgreSQL itself reports it.
+"""Usage: sizes of tables and health of the database, from PostgreSQL's statistics views.
 
-An ordinary role may ask all of it: what it is not allowed to see is null or left out, no error.
+An ordinary role may run all of these: what it may not see is null or left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from sqlalchemy import (
 
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import without_row_rules
-from db.core.table import Table
+from db.core.table import Expression, Table
 
 MOST_STATEMENTS = 20
 
 # A table is its partitions, or itself where it has none; so is an index. Before its first ANALYZE a
-# table has no estimate: then the rows that the statistics have counted so far stand in.
+# table has no estimate: then the live rows counted by the statistics are used.
 _TABLES = """
 select
     name,
@@ -58,7 +58,7 @@ group by name, whole.relname
 order by scans desc, name, whole.relname
 """
 
-# How far a standby lags behind the end of our log; where we are a standby, of what we have of it.
+# The lag of each standby behind the end of the log that this server has.
 _REPLICATION = """
 select
     application_name,
@@ -108,12 +108,12 @@ FIGURES: Mapping[str, str] = {
 
 
 def tables() -> Executable:
-    """The size of each of our tables with all its partitions, largest first."""
+    """The size of each table with its partitions, largest first."""
     return _of_our_tables(_TABLES)
 
 
 def indexes() -> Executable:
-    """How each index of our tables is used, with all its partitions, most used first."""
+    """The use of each index with its partitions, most used first."""
     return _of_our_tables(_INDEXES)
 
 
@@ -123,11 +123,13 @@ def replication() -> Executable:
 
 
 def slowest(schema: str) -> Executable:
-    """The statements of this database that took longest in total, from the pg_stat_statements in
-    that schema; without those that the role may not see."""
+    """The statements of this database with the highest total time, from pg_stat_statements in that
+    schema, without those that the role may not see."""
     columns = ("query", "calls", "total_exec_time", "mean_exec_time", "rows", "queryid", "dbid")
     seen = table("pg_stat_statements", *map(column, columns), schema=schema).c
-    here: Any = literal_column("(select oid from pg_database where datname = current_database())")
+    here: Expression = literal_column(
+        "(select oid from pg_database where datname = current_database())"
+    )
     total, mean = seen.total_exec_time, seen.mean_exec_time
     return without_row_rules(
         select(seen.query, seen.calls, total.label("total_ms"), mean.label("mean_ms"), seen.rows)
@@ -138,7 +140,7 @@ def slowest(schema: str) -> Executable:
 
 
 async def figures(session: ReadSession, names: Sequence[Any]) -> dict[Any, Any]:
-    """The figures of those names, in one statement that computes no others."""
+    """Some of `FIGURES`, by name, in one statement."""
     wanted: Executable = select(*(literal_column(FIGURES[name]) for name in names))
     (row,) = await session.rows(without_row_rules(wanted))
     return dict(zip(names, row, strict=True))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
@@ -34,7 +33,7 @@ TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  #
 
 
 def lowest(*roles: str | None) -> Role | None:
-    """The lowest of some roles, of which None is no limit."""
+    """The lowest of the roles; None counts as no limit."""
     given = [Role(role) for role in roles if role is not None]
     return min(given, key=RANKS.__getitem__, default=None)
 
@@ -43,8 +42,8 @@ class User(Table):
     """One person or service.
 
     Several users can have one address: in two spellings, from earlier versions, or because it was
-    given to another person. It belongs to the user whose `email_copy` is 0; the others have 1, 2
-    and so on. Wallets are claims of users, and `wallet_copy` is for earlier versions.
+    reassigned. It belongs to the user whose `email_copy` is 0; the others have 1, 2 and so on.
+    Wallet addresses are not verified; `wallet_copy` is for earlier versions.
     """
 
     __tablename__ = "users"
@@ -70,7 +69,7 @@ Index("ix_users_wallet_address_spelled", spelled(User.wallet_address))
 
 
 class UserIdentity(Table):
-    """A subject of an issuer as which a user signs in. Source: OpenID Connect Core 1.0 §5.7."""
+    """The subject and issuer with which a user signs in. Source: OpenID Connect Core 1.0 §5.7."""
 
     __tablename__ = "user_identities"
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
@@ -98,57 +97,55 @@ LISTING = ListSpec(
 ADDRESSES = ("email", "wallet_address")
 
 
-async def create(session: WriteSession, **values: Any) -> Any:
-    """Stores a MEMBER. Raises Invalid, and Conflict for an e-mail address that somebody has."""
-    validation.raise_if_invalid(identified(values))
+async def create(session: WriteSession, **values: object) -> User:
+    """Create a MEMBER. Raises Invalid, and Conflict for an e-mail address that is taken."""
+    validation.raise_if_invalid(address_errors(values))
     return await audit.create(session, User, **values)
 
 
-async def edit(session: WriteSession, user: Any, **values: Any) -> Any:
-    """Changes a user. Raises Invalid, and Conflict for an e-mail address that somebody has."""
+async def edit(session: WriteSession, user: User, **values: object) -> User:
+    """Raises Invalid, and Conflict for an e-mail address that is taken."""
     before = {name: getattr(user, name) for name in ADDRESSES}
     after = {name: values.get(name, address) for name, address in before.items()}
     if after != before:
-        validation.raise_if_invalid(identified(after))
+        validation.raise_if_invalid(address_errors(after))
     copy = {"email_copy": 0} if after["email"] != before["email"] else {}
     return await audit.change(session, User, user, **values, **copy)
 
 
 async def administrators(session: WriteSession) -> set[UUID]:
-    """The ids of all administrators that are not disabled, locked, so that two cannot lose the role
-    at once. Take this lock before that of any one user."""
+    """The ids of all enabled administrators, locked, so that two cannot lose the role at once. Take
+    this lock before that of a single user."""
     enabled = (User.role == Role.ADMIN, User.disabled_at.is_(None))
     admins = User.select().where(*enabled).order_by(User.id).with_for_update()
     return {admin.id for admin in await session.records(User, admins)}
 
 
-async def assign(session: WriteSession, user: Any, role: Role, admins: set[UUID]) -> Any:
-    """Gives a user a role. Raises Conflict where that would leave no administrator."""
+async def assign(session: WriteSession, user: User, role: Role, admins: set[UUID]) -> User:
+    """Change the role of a user. Raises Conflict for the last administrator."""
     if role != Role.ADMIN:
-        check_left(user, admins)
+        check_not_last_admin(user, admins)
     return await audit.change(session, User, user, role=role)
 
 
-async def disable(session: WriteSession, user: Any, admins: set[UUID]) -> Any:
-    """Disables a user, so that no credential of theirs is accepted. Raises Conflict for the last
-    administrator."""
-    check_left(user, admins)
+async def disable(session: WriteSession, user: User, admins: set[UUID]) -> User:
+    """Reject all credentials of a user. Raises Conflict for the last administrator."""
+    check_not_last_admin(user, admins)
     disabled_at = user.disabled_at or session.now()
     return await audit.change(session, User, user, disabled_at=disabled_at)
 
 
-async def enable(session: WriteSession, user: Any) -> Any:
-    """Enables a disabled user."""
+async def enable(session: WriteSession, user: User) -> User:
     return await audit.change(session, User, user, disabled_at=None)
 
 
-def check_left(user: Any, admins: set[UUID]) -> None:
+def check_not_last_admin(user: User, admins: set[UUID]) -> None:
     """Raises Conflict for the last administrator."""
     if admins == {user.id}:
         raise Conflict("This is the last ADMIN; make somebody else one first.")
 
 
-def identified(values: Mapping[str, Any]) -> Iterator[FieldError]:
-    """What is wrong with a user that nobody could sign in as."""
+def address_errors(values: Mapping[str, object]) -> Iterator[FieldError]:
+    """The error of a user without any address."""
     if all(values.get(name) is None for name in ADDRESSES):
         yield FieldError("A user needs an e-mail address or a wallet address.", "email")

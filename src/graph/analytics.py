@@ -123,7 +123,7 @@ def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
         "timestamp": at,
         "metadata": {} if metadata is None else metadata,
     }
-    return db.analytics.TRACKED.rules.item(row, at, key)
+    return db.analytics.TRACKED.validator.ingest_row(row, at, key)
 
 
 def _who(info: Info, given: Any) -> UUID | None:

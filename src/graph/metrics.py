@@ -134,7 +134,7 @@ def _metric(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
         "tags": {} if tags is None else tags,
         "timestamp": at,
     }
-    return db.metrics.RECORDED.rules.item(row, at, key)
+    return db.metrics.RECORDED.validator.ingest_row(row, at, key)
 
 
 METRICS = IngestMutation(

@@ -156,7 +156,7 @@ class UserOrder:
     """Sort order for users."""
 
 
-@checked(db.users.User, db.users.identified)
+@checked(db.users.User, db.users.address_errors)
 @input_type
 class CreateUserInput:
     """The input fields to create a user, with the role MEMBER."""

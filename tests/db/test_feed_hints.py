@@ -53,7 +53,7 @@ def report() -> Any:
 async def test_every_way_of_writing_says_which_feeds_got_something(database: Database) -> None:
     ear, ingestion = Ear(), Ingestion(database)
     database.wakeups.listeners.append(ear.local)
-    await ingestion.take(reports.REPORTED, [report()])
+    await ingestion.submit(reports.REPORTED, [report()])
     assert await ear.next() == "agents events"
     async with database.write() as session:
         await audit.create(session, User, email="somebody@example.org")
@@ -94,12 +94,12 @@ async def test_what_others_say_is_heard(database: Database, database_url: str) -
     async with feeds.running():
         await _until_connected(feeds)
         reader = feeds["events"]
-        hinted = reader._hinted  # the reader itself looks too often to be watched
+        wakeup = reader._wakeup  # the reader itself looks too often to be watched
         connection = await asyncpg.connect(database_url)
         await connection.execute(f"notify {CHANNEL}, 'agents unknown events'")
         await connection.close()
         async with patience():
-            await hinted.wait()
+            await wakeup.wait()
 
 
 async def test_a_listener_that_loses_its_connection_listens_again(

@@ -65,7 +65,9 @@ async def test_one_cannot_continue_from_what_is_not_there(
     assert await reader.check_position(replace(position, **change)) == reason
 
 
-async def test_many_positions_are_judged_together(database: Database, reader: Reader) -> None:
+async def test_many_positions_are_checked_in_one_statement(
+    database: Database, reader: Reader
+) -> None:
     made = [await make_event(database) for _ in range(9)]
     good = await positions(database, *made)
     asked = {
@@ -77,7 +79,7 @@ async def test_many_positions_are_judged_together(database: Database, reader: Re
     await execute(database, delete(Event).where(Event.id == made[4].id))
     asked[good[4]] = InvalidReason.DIVERGED
     with statements(database, at_most=2):
-        judged = await asyncio.gather(*map(reader.judge, asked))
+        judged = await asyncio.gather(*map(reader.check_position, asked))
     assert dict(zip(asked, judged, strict=True)) == asked
 
 

@@ -105,12 +105,12 @@ async def test_reports_take_the_lock_of_agents_before_that_of_events(database: D
     ingestion = Ingestion(database)
     async with database.write() as session:
         await take(session, "events")
-        storing = asyncio.create_task(ingestion.take(reports.REPORTED, [report(1, NOW)]))
+        storing = asyncio.create_task(ingestion.submit(reports.REPORTED, [report(1, NOW)]))
         await until_locks(database, [(1, True), (2, False), (2, True)])
     assert await storing == {}
     async with database.write() as session:
         await take(session, "agents")
-        storing = asyncio.create_task(ingestion.take(reports.REPORTED, [report(1, NOW)]))
+        storing = asyncio.create_task(ingestion.submit(reports.REPORTED, [report(1, NOW)]))
         await until_locks(database, [(1, False), (1, True)])
     assert await storing == {}
 

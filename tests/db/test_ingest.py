@@ -38,7 +38,7 @@ async def count(database: Database) -> int:
 
 async def test_every_item_is_stored_once(database: Database, ingestion: Ingestion) -> None:
     parcels = [[event(100 * n + i) for i in range(100)] for n in range(30)]
-    answers = await asyncio.gather(*(ingestion.take(LOGGED, items) for items in parcels))
+    answers = await asyncio.gather(*(ingestion.submit(LOGGED, items) for items in parcels))
     assert answers == [{}] * 30
     stored = {id for (id,) in await rows(database, select(Event.id))}
     assert stored == {item.id for items in parcels for item in items}
@@ -49,21 +49,21 @@ async def test_order_of_storing_is_that_of_arrival(
     database: Database, ingestion: Ingestion
 ) -> None:
     items = [event(n, NOW - timedelta(seconds=n)) for n in range(50)]
-    await ingestion.take(LOGGED, items)
+    await ingestion.submit(LOGGED, items)
     stored = await rows(database, select(Event.id).order_by(Event.seq))
     assert [id for (id,) in stored] == [item.id for item in items]
 
 
 async def test_repeats_are_folded(database: Database, ingestion: Ingestion) -> None:
     first = [event(1, key="k"), event(1, key="k")]
-    assert await ingestion.take(LOGGED, first) == {}
-    assert await ingestion.take(LOGGED, [event(2, key="k")]) == {}
+    assert await ingestion.submit(LOGGED, first) == {}
+    assert await ingestion.submit(LOGGED, [event(2, key="k")]) == {}
     assert await rows(database, select(Event.event_type)) == [("e1",)]
 
 
 async def test_missing_months_are_made(database: Database, ingestion: Ingestion) -> None:
     times = [NOW - timedelta(days=31 * n) for n in range(12)]
-    assert await ingestion.take(LOGGED, [event(n, at) for n, at in enumerate(times)]) == {}
+    assert await ingestion.submit(LOGGED, [event(n, at) for n, at in enumerate(times)]) == {}
     assert await count(database) == 12
 
 
@@ -71,10 +71,10 @@ async def test_a_month_that_was_dropped_is_made_again(
     database: Database, ingestion: Ingestion
 ) -> None:
     at = NOW - timedelta(days=400)
-    await ingestion.take(LOGGED, [event(1, at)])
+    await ingestion.submit(LOGGED, [event(1, at)])
     async with database.write() as session:
         await session.execute(text(f"drop table {db.core.schema.partition.name(Event, at)}"))
-    assert await ingestion.take(LOGGED, [event(2, at)]) == {}
+    assert await ingestion.submit(LOGGED, [event(2, at)]) == {}
     assert await rows(database, select(Event.event_type)) == [("e2",)]
 
 
@@ -90,7 +90,7 @@ async def test_poison_that_only_postgresql_sees_refuses_itself_alone(
     }
     for position, item in bad.items():
         items[position] = item
-    errors = await ingestion.take(LOGGED, items)
+    errors = await ingestion.submit(LOGGED, items)
     assert errors.keys() == bad.keys()
     assert {type(error) for error in errors.values()} == {Invalid}
     assert await count(database) == 196
@@ -100,7 +100,7 @@ async def test_a_text_too_large_for_an_index_refuses_itself_alone(
     database: Database, ingestion: Ingestion
 ) -> None:
     noise = os.urandom(5000).hex()  # PostgreSQL would compress anything regular
-    errors = await ingestion.take(LOGGED, [event(1), unchecked(2, source=noise), event(3)])
+    errors = await ingestion.submit(LOGGED, [event(1), unchecked(2, source=noise), event(3)])
     assert list(errors) == [1]
     assert await count(database) == 2
 
@@ -110,28 +110,28 @@ async def test_a_full_lane_refuses_at_once_and_loses_nothing(
 ) -> None:
     parcels = [[event(n) for n in range(1000)] for _ in range(30)]
     answers = await asyncio.gather(
-        *(ingestion.take(LOGGED, items) for items in parcels), return_exceptions=True
+        *(ingestion.submit(LOGGED, items) for items in parcels), return_exceptions=True
     )
     refused = [answer for answer in answers if isinstance(answer, RateLimited)]
     assert [answer for answer in answers if answer == {}] == [{}] * 20
     assert len(refused) == 10
     assert all(0.05 <= error.retry_after <= 5 for error in refused)
     assert await count(database) == 20_000
-    assert await ingestion.take(LOGGED, [event(1)]) == {}
+    assert await ingestion.submit(LOGGED, [event(1)]) == {}
 
 
 async def test_a_lane_is_bounded_by_bytes_too(ingestion: Ingestion) -> None:
     large = [event(n, payload="x" * 90_000) for n in range(400)]
     with pytest.raises(RateLimited):
-        await ingestion.take(LOGGED, large)
-    assert await ingestion.take(LOGGED, large[:10]) == {}
+        await ingestion.submit(LOGGED, large)
+    assert await ingestion.submit(LOGGED, large[:10]) == {}
 
 
 async def test_who_stops_waiting_loses_and_leaks_nothing(
     database: Database, ingestion: Ingestion
 ) -> None:
     tasks = [
-        asyncio.create_task(ingestion.take(LOGGED, [event(n) for n in range(10)]))
+        asyncio.create_task(ingestion.submit(LOGGED, [event(n) for n in range(10)]))
         for _ in range(50)
     ]
     await asyncio.sleep(0)
@@ -140,41 +140,41 @@ async def test_who_stops_waiting_loses_and_leaks_nothing(
     await asyncio.gather(*tasks, return_exceptions=True)
     await ingestion.close()
     assert await count(database) == 500
-    lane = ingestion.lanes[LOGGED]
-    assert (lane.rows, lane.bytes, len(lane.waiting)) == (0, 0, 0)
+    buffer = ingestion.writers[LOGGED]
+    assert (buffer.rows, buffer.bytes, len(buffer.pending)) == (0, 0, 0)
 
 
 async def test_stopping_stores_what_was_taken_and_takes_nothing_more(database: Database) -> None:
     ingestion = Ingestion(database)
     for _ in range(20):
-        ingestion.offer(LOGGED, [event(n) for n in range(100)])
+        ingestion.submit_nowait(LOGGED, [event(n) for n in range(100)])
     await ingestion.close()
     assert await count(database) == 2000
     with pytest.raises(Unavailable):
-        await ingestion.take(LOGGED, [event(1)])
+        await ingestion.submit(LOGGED, [event(1)])
 
 
 async def test_what_nobody_waits_for_is_stored_together(
     database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "LINGER_SECONDS", 0.05)
-    ingestion.offer(LOGGED, [event(0)])
+    ingestion.submit_nowait(LOGGED, [event(0)])
     await asyncio.sleep(0)
     with statements(database, exactly=1):
-        ingestion.offer(LOGGED, [event(1)])
-        lane = ingestion.lanes[LOGGED]
-        lane.months.add((NOW.year, NOW.month))
-        await until(lambda: not lane.rows)
+        ingestion.submit_nowait(LOGGED, [event(1)])
+        buffer = ingestion.writers[LOGGED]
+        buffer.months.add((NOW.year, NOW.month))
+        await until(lambda: not buffer.rows)
     assert await count(database) == 2
 
 
 async def test_what_nobody_waits_for_goes_with_what_somebody_does(
     database: Database, ingestion: Ingestion
 ) -> None:
-    ingestion.offer(LOGGED, [event(0)])
-    assert await ingestion.take(LOGGED, [event(1)]) == {}
+    ingestion.submit_nowait(LOGGED, [event(0)])
+    assert await ingestion.submit(LOGGED, [event(1)]) == {}
     assert await count(database) == 2
-    assert ingestion.lanes[LOGGED].lingering is None
+    assert ingestion.writers[LOGGED].lingering is None
 
 
 async def test_connections_lost_in_flight_cost_nothing(
@@ -189,7 +189,7 @@ async def test_connections_lost_in_flight_cost_nothing(
     parcels = [[event(n) for n in range(50)] for _ in range(200)]
     answers = []
     for start in range(0, 200, 10):
-        batch = asyncio.gather(*(ingestion.take(LOGGED, items) for items in parcels[start:][:10]))
+        batch = asyncio.gather(*(ingestion.submit(LOGGED, items) for items in parcels[start:][:10]))
         async with murderer.read() as session:
             await session.rows(others)
         answers += await batch
@@ -208,15 +208,15 @@ async def test_without_a_server_nothing_is_acknowledged(
         await migrate.upgrade(url)
         database = Database(url)
         ingestion = Ingestion(database)
-        assert await ingestion.take(LOGGED, [event(1)]) == {}
+        assert await ingestion.submit(LOGGED, [event(1)]) == {}
         assert embedded.server.pid
         os.kill(embedded.server.pid, signal.SIGSTOP)  # it answers nobody, connections stay
         stopped = children(embedded.server.pid, signal.SIGSTOP)
-        errors = await ingestion.take(LOGGED, [event(2)])
+        errors = await ingestion.submit(LOGGED, [event(2)])
         assert isinstance(errors[0], OutcomeUnknown)
         for pid in (*stopped, embedded.server.pid):
             os.kill(pid, signal.SIGCONT)
-    errors = await ingestion.take(LOGGED, [event(3)])
+    errors = await ingestion.submit(LOGGED, [event(3)])
     assert isinstance(errors[0], Unavailable)
     await ingestion.close()
     await database.close()

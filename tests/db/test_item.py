@@ -46,7 +46,7 @@ def test_deep_json_is_refused() -> None:
 def test_numbers_out_of_range_are_refused(value: float) -> None:
     row = {"metric_name": "m", "value": value, "unit": None, "tags": {}, "timestamp": NOW}
     with pytest.raises(Invalid) as refused:
-        db.metrics.RECORDED.rules.item(row, NOW)
+        db.metrics.RECORDED.validator.ingest_row(row, NOW)
     assert refused.value.field == "value"
 
 
@@ -56,7 +56,7 @@ def test_rules_come_from_the_table() -> None:
         ["metric_name", "unit"],
         {"value": db.metrics.MAX_VALUE},
     )
-    assert list(LOGGED.rules.checks) == ["event_type", "source", "severity"]
+    assert list(LOGGED.validator.checks) == ["event_type", "source", "severity"]
 
 
 def test_all_that_is_wrong_with_an_item_is_found() -> None:

@@ -88,7 +88,7 @@ async def test_nothing_is_locked_where_all_are_well(database: Database) -> None:
 async def test_a_report_brings_an_agent_back(database: Database) -> None:
     await make_silent(database, "a")
     await db.agents.reports.mark_offline(database)
-    await Ingestion(database).take(db.agents.reports.REPORTED, [report("a")])
+    await Ingestion(database).submit(db.agents.reports.REPORTED, [report("a")])
     assert await rows(database, select(Agent.status)) == [("RUNNING",)]
     assert await lines(database) == [("a", "OFFLINE", "IDLE"), ("a", "RUNNING", "OFFLINE")]
 
@@ -107,7 +107,7 @@ async def test_many_processes_write_it_once(database: Database, others: list[Dat
         ingestion = Ingestion(database)
         for start in range(0, len(reporting), 4):
             items = [report(key) for key in reversed(reporting[start : start + 4])]
-            assert not await ingestion.take(db.agents.reports.REPORTED, items)
+            assert not await ingestion.submit(db.agents.reports.REPORTED, items)
 
     *signed, _ = await asyncio.gather(*map(sign_off, others), come_back())
     offline = [key for key, status, _ in await lines(database) if status == "OFFLINE"]
@@ -144,7 +144,7 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
     async def report_all(other: Database, order: list[str]) -> None:
         ingestion = Ingestion(other)
         for _ in range(10):
-            assert not await ingestion.take(
+            assert not await ingestion.submit(
                 db.agents.reports.REPORTED, [report(key) for key in order]
             )
 

@@ -26,27 +26,27 @@ async def agent(database: Database, key: str = "a") -> Any:
 async def test_the_newest_report_is_the_state(database: Database, ingestion: Ingestion) -> None:
     times = [NOW - timedelta(seconds=n) for n in (5, 3, 9, 4)]
     reports = [report(n, at) for n, at in enumerate(times)]
-    await ingestion.take(db.agents.reports.REPORTED, reports[:1])
-    await ingestion.take(db.agents.reports.REPORTED, reports[1:])
+    await ingestion.submit(db.agents.reports.REPORTED, reports[:1])
+    await ingestion.submit(db.agents.reports.REPORTED, reports[1:])
     state = await agent(database)
     assert (state.current_task, state.reported_at) == ({"n": 1}, times[1])
-    await ingestion.take(db.agents.reports.REPORTED, [report(9, NOW - timedelta(seconds=60))])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(9, NOW - timedelta(seconds=60))])
     assert (await agent(database)).current_task == {"n": 1}
 
 
 async def test_of_two_reports_of_one_moment_the_later_stored_is_the_state(
     database: Database, ingestion: Ingestion
 ) -> None:
-    await ingestion.take(db.agents.reports.REPORTED, [report(1, NOW), report(2, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW), report(2, NOW)])
     assert (await agent(database)).current_task == {"n": 2}
-    await ingestion.take(db.agents.reports.REPORTED, [report(3, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(3, NOW)])
     assert (await agent(database)).current_task == {"n": 3}
 
 
 async def test_what_was_measured_last_stays(database: Database, ingestion: Ingestion) -> None:
     measured = {"performance_metrics": {"tasks": 3}}
-    await ingestion.take(db.agents.reports.REPORTED, [report(1, NOW, **measured), report(2, NOW)])
-    await ingestion.take(db.agents.reports.REPORTED, [report(3, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW, **measured), report(2, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(3, NOW)])
     assert (await agent(database)).performance_metrics == {"tasks": 3}
 
 
@@ -54,9 +54,9 @@ async def test_the_twenty_newest_errors_are_kept(database: Database, ingestion: 
     def failed(number: int) -> IngestRow:
         return report(number, NOW - timedelta(seconds=100 - number), error=f"error {number}")
 
-    await ingestion.take(db.agents.reports.REPORTED, [failed(n) for n in range(30)])
-    await ingestion.take(db.agents.reports.REPORTED, [failed(n) for n in (31, 30)])
-    await ingestion.take(db.agents.reports.REPORTED, [failed(5)])  # too old to be kept
+    await ingestion.submit(db.agents.reports.REPORTED, [failed(n) for n in range(30)])
+    await ingestion.submit(db.agents.reports.REPORTED, [failed(n) for n in (31, 30)])
+    await ingestion.submit(db.agents.reports.REPORTED, [failed(5)])  # too old to be kept
     log = (await agent(database)).error_log
     assert [entry["error"] for entry in log] == [f"error {n}" for n in range(12, 32)]
 
@@ -64,7 +64,7 @@ async def test_the_twenty_newest_errors_are_kept(database: Database, ingestion: 
 async def test_a_report_says_what_came_before(database: Database, ingestion: Ingestion) -> None:
     for batch in (["IDLE", "RUNNING"], ["PAUSED"], ["RUNNING", "IDLE"]):
         items = [report(n, NOW, status=status) for n, status in enumerate(batch)]
-        await ingestion.take(db.agents.reports.REPORTED, items)
+        await ingestion.submit(db.agents.reports.REPORTED, items)
     history = db.agents.AgentReport
     stored = await rows(
         database, select(history.previous_status, history.status).order_by(history.seq)
@@ -78,7 +78,7 @@ async def test_a_report_sent_twice_has_no_second_effect(
 ) -> None:
     item = report(1, NOW, error="once")
     for _ in range(2):
-        await ingestion.take(db.agents.reports.REPORTED, [item, item])
+        await ingestion.submit(db.agents.reports.REPORTED, [item, item])
     assert len((await agent(database)).error_log) == 1
     assert await rows(database, select(Event.event_type)) == [("agent_status_update",)]
     assert len(await rows(database, select(db.agents.AgentReport.id))) == 1
@@ -94,7 +94,7 @@ async def test_two_gateways_reporting_the_same_agents_do_not_wait_for_each_other
     for n in range(20):
         for one, order in ((ingestion, keys), (second, keys[::-1])):
             items = [report(n, NOW + timedelta(milliseconds=n), key) for key in order]
-            sent.append(one.take(db.agents.reports.REPORTED, items))
+            sent.append(one.submit(db.agents.reports.REPORTED, items))
     assert await asyncio.gather(*sent) == [{}] * 40
     await second.close()
     await other.close()
@@ -104,7 +104,7 @@ async def test_two_gateways_reporting_the_same_agents_do_not_wait_for_each_other
 
 
 async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestion) -> None:
-    await ingestion.take(db.agents.reports.REPORTED, [report(1, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW)])
     async with database.write() as session:
         await db.agents.reports.forget(session, "a")
     assert await agent(database) is None
@@ -116,7 +116,7 @@ async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestio
 
 
 async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion: Ingestion) -> None:
-    await ingestion.take(db.agents.reports.REPORTED, [report(1, NOW)])
+    await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW)])
     [(id, status)] = await rows(database, select(db.agents.Agent.id, db.agents.Agent.status))
     async with database.write(AuditContext("forgetAgent", "test-request")) as session:
         await db.agents.reports.forget(session, "a")
@@ -143,7 +143,9 @@ async def test_a_report_keeps_the_task_of_the_one_before_in_its_batch(
             row, NOW - timedelta(seconds=seconds), None, keeps_task=keeps
         )
 
-    await ingestion.take(db.agents.reports.REPORTED, [sent(90, task="old"), sent(90, "b", "other")])
+    await ingestion.submit(
+        db.agents.reports.REPORTED, [sent(90, task="old"), sent(90, "b", "other")]
+    )
     batch = [
         sent(10, keeps=True),
         sent(50, keeps=True),
@@ -153,7 +155,7 @@ async def test_a_report_keeps_the_task_of_the_one_before_in_its_batch(
         sent(60, "b", keeps=True),
         sent(60, "c", keeps=True),
     ]
-    await ingestion.take(db.agents.reports.REPORTED, batch)
+    await ingestion.submit(db.agents.reports.REPORTED, batch)
     table = db.agents.AgentReport
     statement = select(table.agent_key, table.current_task).order_by(table.id)
     tasks = await rows(database, statement)

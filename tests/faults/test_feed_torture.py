@@ -98,7 +98,7 @@ async def _log(session: WriteSession) -> None:
     row = {"event_type": "torture", "source": "test", "severity": "INFO", "payload": {}}
     now = datetime.now(UTC)
     others = {"timestamp": now, "metadata": {}, "user_id": None}
-    await _store(session, LOGGED, LOGGED.rules.item({**row, **others}, now, None))
+    await _store(session, LOGGED, LOGGED.validator.ingest_row({**row, **others}, now, None))
 
 
 async def _store(session: WriteSession, intake: Any, item: IngestRow) -> None:

@@ -41,7 +41,7 @@ async def report(url: str, status: str, keys: Collection[str]) -> None:
         {"agent_key": key, "status": status, "current_task": None, "error": None} for key in keys
     ]
     items = [db.agents.reports.report(row, datetime.now(UTC), None) for row in rows]
-    assert not await Ingestion(database).take(db.agents.reports.REPORTED, items)
+    assert not await Ingestion(database).submit(db.agents.reports.REPORTED, items)
     await database.close()
 
 

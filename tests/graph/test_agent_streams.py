@@ -42,7 +42,7 @@ async def report(database: Database, key: str, status: str, at: datetime | None 
     """As an agent does it."""
     row = {"agent_key": key, "status": status, "current_task": None, "error": None}
     item = db.agents.reports.report(row, at or datetime.now(UTC), None)
-    assert not await Ingestion(database).take(db.agents.reports.REPORTED, [item])
+    assert not await Ingestion(database).submit(db.agents.reports.REPORTED, [item])
 
 
 def told(message: Any) -> Any:

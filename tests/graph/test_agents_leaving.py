@@ -22,7 +22,7 @@ async def report(database: Database, *keys: str, status: str = "RUNNING") -> Non
     given = {"status": status, "current_task": None, "error": None}
     now = datetime.now(UTC)
     items = [reports.report({"agent_key": key, **given}, now, None) for key in keys]
-    assert not await Ingestion(database).take(reports.REPORTED, items)
+    assert not await Ingestion(database).submit(reports.REPORTED, items)
 
 
 async def forget(database: Database, key: str) -> None:

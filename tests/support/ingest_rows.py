@@ -14,7 +14,7 @@ def event(number: int, at: datetime = NOW, key: str | None = None, **row: Any) -
     """Something that happened."""
     given = {"event_type": f"e{number}", "source": "test", "severity": "INFO", "payload": {}}
     others = {"timestamp": at, "metadata": {}, "user_id": None}
-    return LOGGED.rules.item({**given, **others, **row}, at, key)
+    return LOGGED.validator.ingest_row({**given, **others, **row}, at, key)
 
 
 def report(number: int, at: datetime, agent: str = "a", **row: Any) -> IngestRow:

@@ -1,10 +1,9 @@
-"""Reports: what agents say of themselves, stored with all that follows from it."""
+"""Reports: status reports of agents, stored with the events, metrics and states they result in."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
-    Select,
     and_,
     case,
     column,
@@ -27,34 +25,32 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from db import audit, config
 from db.agents import Agent, AgentReport, offline
-from db.agents.offline import SOURCE
+from db.agents.offline import REPORT, SOURCE
 from db.core.errors import NotFound
-from db.core.ingest.rows import (
-    IngestRow,
-    Row,
-    core_table,
-    insert_from,
-    json_to_rows,
-    recordset,
-    row_validator,
-)
+from db.core.ingest.rows import IngestRow, row_validator
+from db.core.ingest.statements import core_table, insert_from, json_to_rows, recordset
 from db.core.ingest.writer import IngestTarget
 from db.core.schema import partition
 from db.core.session.database import Database, WriteSession
+from db.core.table import AnySelect, Expression, Row
 from db.core.values import validation
 from db.core.values.rfc3339 import print_time
 from db.events import Event
 from db.metrics import MAX_VALUE, RECORDED, Metric
 
+Columns = ReadOnlyColumnCollection[str, KeyedColumnElement[object]]
+
 ERRORS_KEPT = 20
 NO_AGENT = "There is no agent with this key."
 PERFORMANCE = {"response_time": validation.within(0, MAX_VALUE), "success_rate": validation.PERCENT}
-RULES = row_validator(AgentReport)
-NOTHING: ColumnElement[Any] = literal_column("'{}'::jsonb")
-NO_ERRORS: ColumnElement[Any] = literal_column("'[]'::jsonb")
+VALIDATOR = row_validator(AgentReport)
+EMPTY: Expression = literal_column("'{}'::jsonb")
+NO_ERRORS: Expression = literal_column("'[]'::jsonb")
 
 
 def report(
@@ -64,20 +60,20 @@ def report(
     measured: Sequence[Row] = (),
     keeps_task: bool = False,
 ) -> IngestRow:
-    """The item of a report: agent_key, status, current_task, performance_metrics and error, with
-    the metrics that it brings along. If it keeps the task, its own is ignored, and that of the
-    report before is stored with it. Raises Invalid."""
+    """A report to submit. `row` holds agent_key, status, current_task, performance_metrics and
+    error; `measured` are metrics to store with it. With `keeps_task`, the task of the report before
+    is stored instead of its own. Raises Invalid."""
     error = row["error"]
     entry = {"at": print_time(at), "error": error} if error is not None else None
     row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
     kept = {"keeps_task": True} if keeps_task else {}
-    return RULES.item({**row, **kept, "measured": measured}, at, key)
+    return VALIDATOR.ingest_row({**row, **kept, "measured": measured}, at, key)
 
 
 def performance(
     at: datetime, response_time: Decimal, success_rate: Decimal, tags: Row
 ) -> list[Row]:
-    """The metrics of how well an agent works: milliseconds and percent. Raises Invalid."""
+    """The two performance metrics of an agent, in milliseconds and percent. Raises Invalid."""
     prefix = f"agent_{tags['agent_key']}"
     measured = {"response_time": response_time, "success_rate": success_rate}
     validation.raise_if_invalid(validation.field_errors(PERFORMANCE, measured))
@@ -85,13 +81,14 @@ def performance(
         {"metric_name": f"{prefix}_response_time", "value": response_time, "unit": "ms"},
         {"metric_name": f"{prefix}_success_rate", "value": success_rate, "unit": "percentage"},
     ]
-    return [RECORDED.rules.row({**row, "tags": tags, "timestamp": at}, at) for row in rows]
+    return [RECORDED.validator.row({**row, "tags": tags, "timestamp": at}, at) for row in rows]
 
 
 async def mark_offline(database: Database) -> int:
-    """Notes that agents are OFFLINE which are silent for longer than the setting
-    `agents.offline_after_seconds` says; returns how many. May be done by many processes at once:
-    it is noted once. Raises what sessions raise."""
+    """Mark agents OFFLINE that are silent for `agents.offline_after_seconds`; return how many.
+
+    Several processes may do so at once. Raises as sessions do.
+    """
     async with database.read() as session:
         after = timedelta(seconds=float(await config.number(session, config.OFFLINE_AFTER)))
         now, silent = session.now(), await offline.silent(session, after)
@@ -107,15 +104,15 @@ async def mark_offline(database: Database) -> int:
 
 
 async def forget(session: WriteSession, agent_key: str) -> UUID:
-    """Removes the present state of an agent, its history stays and ends OFFLINE; returns the id of
-    the event that tells of it. Raises NotFound."""
+    """Delete the state of an agent; its history is kept and ends OFFLINE. Return the id of the
+    event about it. Raises NotFound."""
     now, state = session.now(), Agent.select().where(Agent.agent_key == agent_key)
     if (agent := await session.record(Agent, state)) is None:
         raise NotFound(NO_AGENT)
     gone = offline.offline_transition(agent, now)
-    whole = WriteSession(session.connection)  # agents have no row rules
-    await partition.ensure(whole, AgentReport, [gone.at])
-    await whole.execute(offline.insert_final_report(gone))
+    unrestricted = session.unrestricted()
+    await partition.ensure(unrestricted, AgentReport, [gone.at])
+    await unrestricted.execute(offline.insert_final_report(gone))
     if (agent := await session.record(Agent, state.with_for_update())) is None:
         raise NotFound(NO_AGENT)
     await audit.remove(session, Agent, agent)
@@ -132,19 +129,20 @@ async def forget(session: WriteSession, agent_key: str) -> UUID:
 
 
 def _reporting() -> Executable:
-    """Stores a batch of reports and what follows from those that are new: events, metrics, states.
+    """Insert a batch of reports, and for the new ones their events, metrics and agent states.
 
-    One statement, so that all of it is there or nothing. Every report stays in the history and says
-    that the agent lives; its status is that of the newest one, by `newer`.
+    One statement, so all of it is stored or nothing. Every report stays in the history and updates
+    when the agent was last active; the status is that of the newest report, by `newer`.
     """
     items = _items()
-    report, line = insert_from(AgentReport, _history(items), items, items.c.position), offline.LINE
-    stored = report.returning(line.id, line.seq, line.received_at).cte("stored")
+    stored_columns = REPORT.id, REPORT.seq, REPORT.received_at
+    report = insert_from(AgentReport, _history(items), items, items.c.position)
+    stored = report.returning(*stored_columns).cte("stored")
     made_at = func.least(items.c.reported_at, stored.c.received_at).label("made_at")
     fresh = (
         select(*items.c, stored.c.seq, stored.c.received_at, made_at)
         .join(stored, stored.c.id == items.c.id)
-        .ext(distinct_on(items.c.id))  # one item may be in a batch twice
+        .ext(distinct_on(items.c.id))  # a batch may hold a report twice
         .cte("fresh")
     )
     events = insert_from(Event, _event(fresh), fresh).cte("events")
@@ -168,11 +166,11 @@ def _items() -> CTE:
     return items.outerjoin_from(numbered, kept, kept.c.position == numbered.c.position).cte("items")
 
 
-def _kept_tasks(numbered: CTE) -> Select[Any]:
+def _kept_tasks(numbered: CTE) -> AnySelect:
     """The tasks of the reports of agents with a report that keeps its task, by position.
 
-    A report that says its task begins a run, and those after it that keep the task continue the
-    run, in the order of time. Run 0 continues the task of the agent's state.
+    A report with a task of its own begins a run, and later ones that keep the task continue it, in
+    the order of time. Run 0 continues the task of the agent's state.
     """
     c = numbered.c
     made_at = func.least(c.reported_at, func.now()).label("made_at")
@@ -188,8 +186,8 @@ def _kept_tasks(numbered: CTE) -> Select[Any]:
     return select(report.position, case((report.run == 0, state), else_=first).label("task"))
 
 
-def _history(items: CTE) -> dict[str, Any]:
-    """The columns of a report; the status before it is in the batch, or else in the state."""
+def _history(items: CTE) -> Row:
+    """The columns of a report. Its previous status is in the batch, or else in the state."""
     state = select(Agent.status).where(Agent.agent_key == items.c.agent_key).scalar_subquery()
     former = func.lag(items.c.status).over(
         partition_by=items.c.agent_key, order_by=items.c.position
@@ -198,7 +196,7 @@ def _history(items: CTE) -> dict[str, Any]:
     return {**given, "previous_status": func.coalesce(former, state)}
 
 
-def _event(fresh: CTE) -> dict[str, Any]:
+def _event(fresh: CTE) -> Row:
     facts = _facts(
         agent_key=fresh.c.agent_key,
         status=fresh.c.status,
@@ -215,9 +213,9 @@ def _event(fresh: CTE) -> dict[str, Any]:
 
 
 def _states(fresh: CTE) -> Insert:
-    """Sorted by key, so that two batches cannot wait for each other."""
+    """Upsert the agent states, sorted by key so that two batches cannot deadlock."""
     by_time = (fresh.c.made_at.desc(), fresh.c.seq.desc())
-    empty = fresh.c.performance_metrics == NOTHING  # leaves what was measured before as it is
+    empty = fresh.c.performance_metrics == EMPTY  # the stored metrics are kept
     newest = (
         select(
             fresh.c.agent_key,
@@ -251,12 +249,12 @@ def _states(fresh: CTE) -> Insert:
 
 
 def _latest(statement: Insert) -> Insert:
-    """Where an agent is known: a newer report replaces its status, any report adds its errors and
-    says that the agent lives."""
+    """On conflict, a newer report replaces the status; every report appends its errors and updates
+    when the agent was last active."""
     new, old = statement.excluded, core_table(Agent).c
     is_newer, erred = newer(new, old), new.error_log != NO_ERRORS
     replaced = ("status", "current_task", "reported_at", "last_seq")
-    measured = and_(is_newer, new.performance_metrics != NOTHING)
+    measured = and_(is_newer, new.performance_metrics != EMPTY)
     errors = _newest_errors(old.error_log.op("||")(new.error_log))
     return statement.on_conflict_do_update(
         index_elements=["agent_key"],
@@ -273,20 +271,20 @@ def _latest(statement: Insert) -> Insert:
     )
 
 
-def newer(new: Any, old: Any) -> ColumnElement[bool]:
-    """Whether a report, as the state it would leave, is newer than that of the present state: by
-    when it was made, but no later than it came in, and then by the order of storing. Any report
-    ends the state of an agent that was signed off."""
+def newer(new: Columns, old: Columns) -> ColumnElement[bool]:
+    """True if the report in `new` is newer than the state in `old`: by the time it was made, but no
+    later than it was received, and then by `seq`. Any report is newer than the state of an agent
+    marked OFFLINE by the gateway."""
     made_later = tuple_(new.reported_at, new.last_seq) > tuple_(old.reported_at, old.last_seq)
     return and_(new.last_seq != old.last_seq, or_(old.reported_at.is_(None), made_later))
 
 
-def _last(value: ColumnElement[Any], *order: Any) -> ColumnElement[Any]:
-    """The first value in that order, which is one of the newest first."""
+def _last(value: Expression, *order: Expression) -> Expression:
+    """The first value in that order."""
     return func.array_agg(aggregate_order_by(value, *order), type_=ARRAY(value.type))[1]
 
 
-def _newest_errors(log: ColumnElement[Any]) -> ScalarSelect[Any]:
+def _newest_errors(log: Expression) -> ScalarSelect[object]:
     """The newest entries of an error log, oldest first."""
     entry = func.jsonb_array_elements(log).column_valued("entry")
     at = entry.op("->>")("at")
@@ -295,12 +293,11 @@ def _newest_errors(log: ColumnElement[Any]) -> ScalarSelect[Any]:
     return select(func.jsonb_agg(by_time)).scalar_subquery()
 
 
-def _facts(**facts: Any) -> ColumnElement[Any]:
-    """A JSON object."""
+def _facts(**facts: Expression) -> Expression:
     pairs = chain.from_iterable((literal(name), value) for name, value in facts.items())
     return func.jsonb_build_object(*pairs)
 
 
 REPORTED = IngestTarget(
-    "agents", (AgentReport, Event, Metric), RULES, _reporting(), feeds=("agents", "events")
+    "agents", (AgentReport, Event, Metric), VALIDATOR, _reporting(), feeds=("agents", "events")
 )

@@ -1,10 +1,9 @@
-"""AI tests: one try of one AI model at one dream."""
+"""AI tests: attempts of AI models at dreams."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select, text, true
@@ -16,7 +15,7 @@ from db.core.query.batch import Key, grouped
 from db.core.query.filter import Relation
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange, bucket_start
-from db.core.session.database import ReadSession
+from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
 from db.core.table import (
     Count,
@@ -48,7 +47,8 @@ MAX_COST = Decimal("9999.999999")  # US dollars, the most that the column holds
 
 
 class AiTest(Table):
-    """One try. `duration` is in milliseconds; scores run from 0 (solved) to 100 (impossible)."""
+    """One attempt of one model at one dream. `duration` is in milliseconds; scores range from 0
+    (solved) to 100 (impossible)."""
 
     __tablename__ = "ai_tests"
     parent = "dream_id"
@@ -80,7 +80,7 @@ class AiTest(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """Those of visible dreams: the rule of dreams applies inside."""
+        """Tests of visible dreams: the subquery is limited by the rule of dreams."""
         return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
@@ -118,7 +118,7 @@ LISTING: ListSpec = ListSpec(
 )
 
 COMPLETED = (AiTest.status == AiTestStatus.COMPLETED,)
-SCORED = (*COMPLETED, AiTest.impossibility_score.is_not(None))  # some were never judged
+SCORED = (*COMPLETED, AiTest.impossibility_score.is_not(None))  # a COMPLETED test may have no score
 
 BEST = func.min(AiTest.impossibility_score).label("best_score")
 COUNT = func.count().label("test_count")
@@ -142,8 +142,8 @@ MODEL = (AiTest.provider, AiTest.model)
 
 
 def compared(span: TimeRange) -> Executable:
-    """Completed tests per provider and model, lowest average first and models without a score last;
-    the last 7 days by default."""
+    """Averages of completed tests per provider and model, lowest first, null last; over the last 7
+    days by default."""
     return (
         select(*MODEL, *AVERAGES)
         .where(*COMPLETED, *span.or_last(COMPARED).of(AiTest.id))
@@ -153,8 +153,7 @@ def compared(span: TimeRange) -> Executable:
 
 
 def by_category(span: TimeRange) -> Executable:
-    """Completed tests of ACTIVE dreams per category, lowest average first and categories without a
-    score last."""
+    """Averages of completed tests of ACTIVE dreams per category, lowest first, null last."""
     category = dreams.Dream.category
     dream_count = func.count(AiTest.dream_id.distinct()).label("dream_count")
     return (
@@ -167,7 +166,7 @@ def by_category(span: TimeRange) -> Executable:
 
 
 def spent(span: TimeRange) -> Executable:
-    """Tokens and cost per user, provider and model, highest cost first; the last 30 days by
+    """Tokens and cost per user, provider and model, highest cost first; over the last 30 days by
     default."""
     statement = select(AiTest.user_id, *MODEL, *USED)
     return (
@@ -179,24 +178,24 @@ def spent(span: TimeRange) -> Executable:
 
 async def decays(
     session: ReadSession, dream_ids: Sequence[Key], span: TimeRange, bucket: Bucket
-) -> dict[Key, list[Any]]:
-    """Per dream the average and the lowest score and the numbers of its completed tests, in each
-    bucket that has any; the last 30 days by default."""
+) -> dict[Key, list[ResultRow]]:
+    """Average, lowest score and number of completed tests, per dream and non-empty bucket; over the
+    last 30 days by default."""
     start = bucket_start(AiTest.created_at, bucket)
     where = (*COMPLETED, *span.or_last(DECAYED).of(AiTest.id))
     return await grouped(session, DREAM, dream_ids, start, *DECAY, where=where, by=(start,))
 
 
-async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, Any]:
-    """Per dream the number of its tests in any state, and what they used."""
+async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, ResultRow]:
+    """Number of tests of any status, tokens and cost, per dream."""
     found = await grouped(session, DREAM, dream_ids, *USED)
     return {key: rows[0] for key, rows in found.items()}
 
 
 async def statistics(
     session: ReadSession, models: Sequence[Key], span: TimeRange
-) -> dict[Key, Any]:
-    """Per provider and model the same as `compared`, over the whole span."""
+) -> dict[Key, ResultRow]:
+    """As `compared`, for some models and without a default span."""
     where = (*COMPLETED, *span.of(AiTest.id))
     found = await grouped(session, MODEL, models, *AVERAGES, where=where)
     return {key: rows[0] for key, rows in found.items()}

@@ -1,13 +1,12 @@
-"""Writes: tests are started, ended and recorded, with what a score means for their dream.
+"""Writes: start, end and record tests, and update the progress of their dream.
 
-Whoever writes a test holds the lock of its dream first. So the scores of a dream are taken into
-account one after the other, and each log of its progress knows all before it.
+Every write locks the dream first. So scores of a dream are applied one after the other, and each
+progress log includes all earlier ones.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from db import ai_models, audit, config, dreams, progress
@@ -22,6 +21,7 @@ from db.core.session.row_rules import UNRESTRICTED
 from db.core.values import validation
 from db.dreams import Dream, DreamStatus
 from db.notifications import Notification
+from db.progress import ProgressLog
 from db.progress.replay import recompute
 
 OPEN = (AiTestStatus.PENDING, AiTestStatus.RUNNING)
@@ -29,7 +29,7 @@ DREAM_ACHIEVED = "DREAM_ACHIEVED"
 COST_PLACES = 6  # decimals of a cost
 
 
-async def dream_of(session: WriteSession, test_id: UUID) -> Any:
+async def dream_of(session: WriteSession, test_id: UUID) -> Dream:
     """The dream of a test, locked. Raises NotFound."""
     joined = Dream.select().join(AiTest, AiTest.dream_id == Dream.id).where(AiTest.id == test_id)
     dream = await session.record(Dream, joined.with_for_update(of=Dream))
@@ -38,62 +38,68 @@ async def dream_of(session: WriteSession, test_id: UUID) -> Any:
     return dream
 
 
-async def start(session: WriteSession, dream: Any, user_id: UUID | None, **values: Any) -> Any:
-    """Starts a test of a dream. Raises Invalid."""
-    of = {"dream_id": dream.id, "user_id": user_id, "status": AiTestStatus.RUNNING}
-    return await audit.create(session, AiTest, **of, **values)
+async def start(
+    session: WriteSession, dream: Dream, user_id: UUID | None, **values: object
+) -> AiTest:
+    """Create a RUNNING test. Raises Invalid."""
+    running = {"dream_id": dream.id, "user_id": user_id, "status": AiTestStatus.RUNNING}
+    return await audit.create(session, AiTest, **running, **values)
 
 
 async def end(
-    session: WriteSession, dream: Any, test: Any, status: AiTestStatus, **values: Any
-) -> Any:
-    """Ends a test of a dream. Raises Invalid, and Conflict if it has ended before."""
+    session: WriteSession, dream: Dream, test: AiTest, status: AiTestStatus, **values: object
+) -> AiTest:
+    """End a test and apply its score. Raises Invalid, and Conflict if it has already ended."""
     if test.status not in OPEN:
         raise Conflict(f"The test is {test.status} already.")
-    values |= await _derived(session, test.provider, test.model, values)
+    values |= await _derived_cost(session, test.provider, test.model, values)
     now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
-    await _weigh(session, dream, ended)
+    await _apply_score(session, dream, ended)
     return ended
 
 
 async def record(
     session: WriteSession,
-    dream: Any,
+    dream: Dream,
     user_id: UUID | None,
     status: AiTestStatus,
     at: datetime | None = None,
-    **values: Any,
-) -> Any:
-    """Stores a test of a dream that has ended elsewhere. Raises Invalid."""
-    validation.raise_if_invalid(ended({"status": status, **values}))
+    *,
+    provider: str,
+    model: str,
+    **values: object,
+) -> AiTest:
+    """Create a test that has already ended and apply its score. Raises Invalid."""
+    validation.raise_if_invalid(recording_errors({"status": status, **values}))
     at = session.now() if at is None else at
-    values |= await _derived(session, values["provider"], values["model"], values)
+    values |= await _derived_cost(session, provider, model, values)
+    values |= {"provider": provider, "model": model, "dream_id": dream.id, "user_id": user_id}
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
-    made = await audit.create(session, AiTest, dream_id=dream.id, user_id=user_id, **values)
-    await _weigh(session, dream, made)
+    made = await audit.create(session, AiTest, **values)
+    await _apply_score(session, dream, made)
     return made
 
 
-async def make_room(database: Database, at: datetime) -> None:
-    """Makes the partition of a test of that time, if it is missing. Raises Invalid for a time at
-    which it cannot have been run."""
+async def ensure_partition(database: Database, at: datetime) -> None:
+    """Create the partition for tests of that time, if missing. Raises Invalid for a time that is
+    out of range."""
     check_time(at, await database.now(), "at")
     async with database.scoped_to(UNRESTRICTED).write() as session:
         await partition.ensure(session, AiTest, [at])
 
 
 def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
-    """What so many tokens cost in US dollars: six decimals, half up."""
+    """The cost of `tokens` in US dollars, rounded half up to six decimals."""
     return rounded(per_1k_tokens * tokens / 1000, COST_PLACES)
 
 
-async def _derived(
-    session: WriteSession, provider: str, model: str, values: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The cost by the price of the model, where only the tokens are told."""
+async def _derived_cost(
+    session: WriteSession, provider: str, model: str, values: Mapping[str, object]
+) -> dict[str, object]:
+    """The cost from the price of the model, if only the tokens are given. Raises Invalid."""
     tokens = values.get("tokens_used")
-    if tokens is None or values.get("cost") is not None:
+    if not isinstance(tokens, int) or values.get("cost") is not None:
         return {}
     price = await ai_models.price(session, provider, model)
     if price is None:
@@ -105,8 +111,8 @@ async def _derived(
     return {"cost": cost, "cost_derived": True}
 
 
-async def _weigh(session: WriteSession, dream: Any, test: Any) -> None:
-    """Writes what the score of a test means: the progress of its dream, and maybe its end. Raises
+async def _apply_score(session: WriteSession, dream: Dream, test: AiTest) -> None:
+    """Write the progress log of a scored test, and mark its dream ACHIEVED if it is. Raises
     Invalid."""
     if test.status != AiTestStatus.COMPLETED or test.impossibility_score is None:
         return
@@ -119,19 +125,17 @@ async def _weigh(session: WriteSession, dream: Any, test: Any) -> None:
             f"At most {progress.MAX_MODELS:,} models can be scored for one dream.", "model"
         )
     if dream.status == DreamStatus.ACTIVE:
-        await _achieve(session, dream, log.best_score)
+        await _achieve_if_solved(session, dream, log.best_score)
 
 
-async def _correct(session: WriteSession, test: Any) -> Any:
-    """Writes the log of a test that is older than others, and corrects the logs after it; returns
-    the newest."""
-    whole = session.unrestricted()
-    await recompute(whole, [test.dream_id])
+async def _correct(session: WriteSession, test: AiTest) -> ProgressLog:
+    """Write the log of a test older than others and correct the later logs; return the newest."""
+    await recompute(session.unrestricted(), [test.dream_id])
     return await progress.note_from(session, test)
 
 
-async def _achieve(session: WriteSession, dream: Any, best: Decimal) -> None:
-    """Ends a dream that is no longer impossible, and tells its owner."""
+async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal) -> None:
+    """Mark a dream ACHIEVED and notify its owner, if the best score is low enough."""
     if best > await config.number(session, config.ACHIEVED_AT):
         return
     await dreams.move(session, dream, DreamStatus.ACHIEVED, DreamStatus.ACTIVE)
@@ -147,8 +151,8 @@ async def _achieve(session: WriteSession, dream: Any, best: Decimal) -> None:
         )
 
 
-def ended(values: Mapping[str, Any]) -> Iterator[FieldError]:
-    """What is wrong with a test that is recorded after its end."""
+def recording_errors(values: Mapping[str, object]) -> Iterator[FieldError]:
+    """The errors of a test recorded after its end."""
     status = values.get("status", AiTestStatus.COMPLETED)
     if status in OPEN:
         yield FieldError("A recorded test is COMPLETED, FAILED or CANCELLED.", "status")

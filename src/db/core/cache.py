@@ -10,8 +10,8 @@ V = TypeVar("V")
 
 
 class Cache(LRUCache[K, V]):
-    """Keeps values up to `maxsize` bytes, each counted by `getsizeof`. A value that is larger than
-    all of it is not kept."""
+    """Keeps values up to `maxsize` bytes, each measured by `getsizeof`. A value larger than that is
+    not kept."""
 
     def __setitem__(self, key: K, value: V) -> None:
         with suppress(ValueError):

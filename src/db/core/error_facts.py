@@ -1,7 +1,7 @@
 """Error facts: exceptions as text without their messages, which may quote what a caller sent.
 
-A driver's message, PostgreSQL's DETAIL and the message of any exception may hold a value. What is
-kept instead: the types of the exception and its causes, SQLSTATE and the names that PostgreSQL
+The message of a driver, PostgreSQL's DETAIL and the message of any exception may hold a value. The
+text has instead: the types of the exception and its causes, SQLSTATE and the names that PostgreSQL
 reports, the number of a system error, the statement with its placeholders, and the traceback.
 """
 

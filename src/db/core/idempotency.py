@@ -1,30 +1,29 @@
-"""Idempotency: a create that is sent again with the same key is answered, not done again.
+"""Idempotency: a create that is repeated with the same key returns the row of the first one.
 
-A key belongs to one caller and holds for 48 hours. It is claimed in the transaction of the write: a
-second request with the key waits for the first to commit, and then finds what the first has made.
+A key belongs to one caller and is valid for 48 hours. It is claimed in the transaction of the
+write: a second request with the key waits for the first to commit and then finds its row.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from db.core.errors import Conflict
 from db.core.session.database import Database, WriteSession
 from db.core.table import CreatedAt, Table, checked
 from db.core.values import validation
 
-KEPT = timedelta(hours=48)
+RETENTION = timedelta(hours=48)
 KEY = validation.string()
 BATCH_ROWS = 5_000
 
 
 class IdempotencyKey(Table):
-    """One key of one caller, what was asked under it, and what that made."""
+    """A key of one caller, the hash of its request, and the id of the row it created."""
 
     __tablename__ = "idempotency_keys"
 
@@ -37,8 +36,8 @@ class IdempotencyKey(Table):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key as a caller gives it, with the hash of what is asked under it. Keys of earlier versions
-    were stored with `earlier_hash`; the last of them expires 48 hours after an update."""
+    """A key sent by a caller, with the hash of the request. Earlier versions stored
+    `earlier_hash`; the last such key expires 48 hours after an update."""
 
     caller: str
     key: str
@@ -47,35 +46,35 @@ class Claim:
 
 
 def check_key(key: str) -> None:
-    """Raises Invalid for a text that is too short or too long to be a key."""
+    """Raises Invalid for a key that is too short or too long."""
     validation.raise_if_invalid(
         validation.field_errors({"idempotency_key": KEY}, {"idempotency_key": key})
     )
 
 
-async def claim(session: WriteSession, wanted: Claim) -> UUID | None:
-    """Takes a key, or returns the id of what was made under it before.
+async def claim(session: WriteSession, claim: Claim) -> UUID | None:
+    """Claim a key, or return the id of the row created under it before.
 
-    Raises Conflict if something else was asked under it, Invalid if it is no key.
+    Raises Conflict if the key was used for another request, and Invalid for an invalid key.
     """
-    check_key(wanted.key)
-    if await session.execute(_take(wanted)):
+    check_key(claim.key)
+    if await session.execute(_upsert(claim)):
         return None
-    known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(wanted)))
-    if known is None or known.request_hash not in (wanted.request_hash, wanted.earlier_hash):
+    known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(claim)))
+    if known is None or known.request_hash not in (claim.request_hash, claim.earlier_hash):
         raise Conflict("Something else was asked under this idempotency key.")
     return known.entity_id
 
 
-async def settle(session: WriteSession, taken: Claim, entity_id: UUID) -> None:
-    """Notes what was made under a key that was taken in this transaction."""
-    statement = update(IdempotencyKey).where(*_same(taken)).values(entity_id=entity_id)
+async def settle(session: WriteSession, claim: Claim, entity_id: UUID) -> None:
+    """Store the id of the row created under a key claimed in this transaction."""
+    statement = update(IdempotencyKey).where(*_same(claim)).values(entity_id=entity_id)
     await session.execute(statement)
 
 
 async def remove_expired(database: Database) -> int:
-    """Removes the keys that no longer hold, batch by batch so that nobody waits for long; returns
-    how many. Several processes may do so at once. Raises what sessions raise."""
+    """Delete expired keys in batches, so that locks are short; return how many. Several processes
+    may do so at once. Raises as sessions do."""
     removed = 0
     while True:
         async with database.write() as session:
@@ -85,17 +84,17 @@ async def remove_expired(database: Database) -> int:
             return removed
 
 
-def _take(wanted: Claim) -> Executable:
-    """Inserts a key, or takes over one that is expired. A key that holds is locked, so that it
-    cannot be removed before it is read."""
-    row = {"caller": wanted.caller, "key": wanted.key, "request_hash": wanted.request_hash}
-    anew = {"request_hash": wanted.request_hash, "entity_id": None, "created_at": func.now()}
+def _upsert(claim: Claim) -> Executable:
+    """Insert a key, or reuse an expired one. A valid key is locked, so that it cannot be deleted
+    before it is read."""
+    row = {"caller": claim.caller, "key": claim.key, "request_hash": claim.request_hash}
+    renewed = {"request_hash": claim.request_hash, "entity_id": None, "created_at": func.now()}
     return (
         insert(IdempotencyKey)
         .values(row)
         .on_conflict_do_update(
             index_elements=["caller", "key"],
-            set_=anew,
+            set_=renewed,
             where=_is_expired(IdempotencyKey.created_at),
         )
     )
@@ -113,10 +112,9 @@ def _remove_batch() -> Executable:
     return delete(IdempotencyKey).where(tuple_(*key).in_(oldest))
 
 
-def _is_expired(created_at: Any) -> ColumnElement[bool]:
-    expired: ColumnElement[bool] = created_at < func.now() - KEPT
-    return expired
+def _is_expired(created_at: InstrumentedAttribute[datetime]) -> ColumnElement[bool]:
+    return created_at < func.now() - RETENTION
 
 
-def _same(claim: Claim) -> tuple[Any, ...]:
+def _same(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     return IdempotencyKey.caller == claim.caller, IdempotencyKey.key == claim.key

@@ -44,26 +44,26 @@ def time_of(id: UUID) -> datetime:
     return EPOCH + timedelta(milliseconds=id.int >> 80, microseconds=microseconds)
 
 
-# Rows of one time and different keys are in no order of their own. Where they come in one, 16 of
-# the 62 bits hold the place of a row among those of its time; the others tell the keys apart.
+# Ids of one time and different keys are not ordered. Where the order matters, 16 of the 62 bits
+# hold the position of a row among those of its time; the others distinguish the keys.
 
 PLACES = 2**16
 _KEY_BITS = 46
 
 
 def placed(id: UUID, place: int) -> UUID:
-    """The id of a key with a place among those of its time; from PLACES on they share the last."""
+    """The id with a position among those of its time; positions from PLACES on share the last."""
     shift = min(place, PLACES - 1) << _KEY_BITS
     return UUID(int=id.int & ~(PLACES - 1 << _KEY_BITS) | shift)
 
 
 def place_of(id: UUID) -> int:
-    """The place that an id was given; without one, any number."""
+    """The position in an id made by `placed`; for others an arbitrary number."""
     return id.int >> _KEY_BITS & PLACES - 1
 
 
 def key_of(id: UUID) -> tuple[int, int]:
-    """What is the same in all ids of a time and key, whatever their place."""
+    """The part of an id made by `placed` that does not depend on the position."""
     return id.int >> 64, id.int & 2**_KEY_BITS - 1
 
 

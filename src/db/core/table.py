@@ -71,7 +71,7 @@ Json = Annotated[JsonObject, mapped_column(server_default=text("'{}'"))]
 # Columns, expressions and statements whose types are known only at run time.
 Column = InstrumentedAttribute[Any]
 Expression = ColumnElement[Any]
-AnySelect = Select[Any]
+AnySelect = Select[*tuple[Any, ...]]
 Row = dict[str, Any]  # the values of columns, by name
 Values = Mapping[str, Any]
 

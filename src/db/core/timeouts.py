@@ -1,7 +1,7 @@
 """Timeouts: how long a statement may take, by its kind.
 
-What callers shape themselves is told apart: a filter or a search may be slow because of what was
-asked, anything else only because of the database.
+Statements shaped by callers have kinds of their own: a filter or a search may be slow because of
+the query, any other statement only because of the database.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Executable)
 
 
 class Kind(StrEnum):
-    """The kinds of statements that callers shape."""
+    """Kinds of statements that are shaped by callers."""
 
     LIST = "list"
     SEARCH = "search"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds by kind; `other` is for writes, and reads by key."""
+    """Seconds by kind; `other` is for writes and reads by key."""
 
     list: float = 5.0
     search: float = 5.0
@@ -39,7 +39,7 @@ class Timeouts:
 
     @asynccontextmanager
     async def limiting(self, statement: Executable) -> AsyncIterator[None]:
-        """Within it, a statement of a kind is cancelled after its seconds. Raises TookTooLong."""
+        """Cancel the statement after the seconds of its kind. Raises TookTooLong."""
         kind = statement.get_execution_options().get(KIND)
         if kind is None:  # the driver ends it
             yield
@@ -53,5 +53,5 @@ class Timeouts:
 
 
 def of_kind(kind: Kind, statement: T) -> T:
-    """Marks a statement that callers shape."""
+    """Mark the statement as one of that kind."""
     return statement.execution_options(**{KIND: kind})

@@ -1,6 +1,6 @@
-"""Turns: work that takes milliseconds, one piece in each turn of the event loop.
+"""Turns: work that takes milliseconds, one piece per iteration of the event loop.
 
-What is ready at once would otherwise hold the only thread as long as all of it takes together.
+Otherwise tasks that become ready together would block the loop for the sum of their times.
 """
 
 import asyncio
@@ -8,14 +8,14 @@ from collections import deque
 
 
 class Turns:
-    """One turn of the event loop for each that waits; callers alternate."""
+    """One iteration of the event loop for each waiting task; callers alternate."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def next(self, caller: str) -> None:
-        """Returns in the caller's turn; the one after it is after the work that this one sets off
-        and whatever else is ready by then."""
+        """Return in the caller's turn. The next turn follows after the work started in this one
+        and other ready tasks."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         if not self.waiting:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from db.core.ingest.statements import Counts as Counts
 from db.core.session.database import Database
 from db.importer.lines import Source as Source
 from db.importer.load import Import
 from db.importer.report import (
-    Counts as Counts,
     FileReport as FileReport,
     OnProgress as OnProgress,
     Progress as Progress,

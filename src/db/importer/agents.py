@@ -31,12 +31,11 @@ from sqlalchemy.orm import aliased
 from db.agents import MADE_AT, Agent, AgentReport, of_same_agent
 from db.agents.reports import ERRORS_KEPT, newer
 from db.core import ids
+from db.core.ingest.statements import Counts, core_table, insert_rows, literal_rows
 from db.core.session.database import WriteSession
+from db.core.table import Row
 from db.core.values.rfc3339 import print_time
-from db.importer.kinds import Row
 from db.importer.places import place
-from db.importer.recordset import insertion, plain, recordset
-from db.importer.report import Counts
 
 REPORT = (
     *("id", "agent_key", "status", "current_task", "performance_metrics", "error"),
@@ -49,7 +48,7 @@ async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
     new = await place(session, AgentReport, "reported_at", rows)
     if new:
         unheard = [{**row, "received_at": None} for row in new]
-        await session.execute(insertion(AgentReport, REPORT, unheard))
+        await session.execute(insert_rows(AgentReport, REPORT, unheard))
         await _link(session, [row["id"] for row in new])
         await _update_states(session, new)
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
@@ -68,7 +67,7 @@ async def _link(session: WriteSession, new: Collection[UUID]) -> None:
     affected = AgentReport.id.in_(_new_and_followers(new))
     wrong = AgentReport.previous_status.is_distinct_from(before)
     await session.execute(
-        update(plain(AgentReport)).where(affected, wrong).values(previous_status=before)
+        update(core_table(AgentReport)).where(affected, wrong).values(previous_status=before)
     )
 
 
@@ -94,7 +93,7 @@ async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
     agents = [
         {"id": ids.uuid7(now), "agent_key": key, "error_log": log} for key, log in errors.items()
     ]
-    source = recordset(Agent, ("id", "agent_key", "error_log"), agents)
+    source = literal_rows(Agent, ("id", "agent_key", "error_log"), agents)
     newest = (
         select(*AgentReport.columns(), MADE_AT.label("made_at"))
         .where(*of_same_agent(AgentReport, source.c))
@@ -113,12 +112,14 @@ async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
         "last_active": func.coalesce(newest.c.received_at, newest.c.reported_at),
     }
     chosen = select(*state.values()).select_from(source).join(newest, true())
-    await session.execute(_merged(insert(plain(Agent)).from_select(list(state), chosen, False)))
+    await session.execute(
+        _merged(insert(core_table(Agent)).from_select(list(state), chosen, False))
+    )
 
 
 def _merged(statement: Insert) -> Insert:
     """Where an agent is known: a newer imported report replaces its state, any adds its errors."""
-    new, old = statement.excluded, plain(Agent).c
+    new, old = statement.excluded, core_table(Agent).c
     replaces = and_(new.received_at.is_(None), newer(new, old))
     names = (
         *("status", "current_task", "performance_metrics", "last_seq"),

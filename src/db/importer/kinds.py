@@ -27,14 +27,13 @@ from db.agents import AgentStatus
 from db.ai_models import MAX_TOKENS
 from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
 from db.core.ids import EPOCH, uuid7
+from db.core.table import Row
 from db.core.values import json
 from db.core.values.email import is_address, normalised
 from db.core.values.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
 from db.events import EventSeverity
 from db.metrics import MAX_VALUE
-
-Row = dict[str, Any]
 
 NOT_A_TIME = "must be a time with a zone, such as 2024-01-31T12:00:00.000000Z"
 

@@ -137,7 +137,7 @@ class Import:
         kinds = {kind for file in self.report.files for kind, c in file.kinds.items() if c.total}
         if kinds & NOT_TOLD:
             async with self.database.write() as session:
-                await feeds.begin_anew(session, feeds.CHANGES)
+                await feeds.reset_subscribers(session, feeds.CHANGES)
 
     async def _file(self, source: Source) -> None:
         report = FileReport(source.path)

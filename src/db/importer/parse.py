@@ -13,7 +13,7 @@ from db.ai_models import AiModel
 from db.ai_tests import AiTest
 from db.core import secret_detection
 from db.core.errors import FieldError
-from db.core.table import Table
+from db.core.table import Row, Table
 from db.core.values import json
 from db.core.values.validation import DOCUMENT, field_errors
 from db.dreams import Dream
@@ -25,7 +25,6 @@ from db.importer.kinds import (
     DreamLine,
     MetricLine,
     Repeats,
-    Row,
 )
 from db.metrics import Metric
 

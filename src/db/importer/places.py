@@ -12,11 +12,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from db.core import ids
+from db.core.ingest.statements import insert_rows
 from db.core.query.batch import requested_keys
 from db.core.session.database import WriteSession
-from db.core.table import Table
-from db.importer.kinds import Row
-from db.importer.recordset import insertion
+from db.core.table import Row, Table
 
 
 async def place(
@@ -24,7 +23,7 @@ async def place(
 ) -> list[Row]:
     """Those of the rows that are not stored yet, with ids in the order of the file. `time` names
     the column that ids are made from. Takes the lock of the feed."""
-    await session.execute(insertion(table, ("id",), []))  # by its trigger
+    await session.execute(insert_rows(table, ("id",), []))  # by its trigger
     stored = await _stored(session, table, {row[time] for row in rows})
     return _placed(rows, time, stored)
 

@@ -5,27 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from db.core.ingest.statements import Counts
+
 SHOWN = 10  # rejects of a file that the report itself quotes; the rejects file has all of them
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of the lines of one kind."""
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-
-    def add(self, other: "Counts") -> None:
-        """Adds the counts of another batch."""
-        self.inserted += other.inserted
-        self.updated += other.updated
-        self.unchanged += other.unchanged
-
-    @property
-    def total(self) -> int:
-        """All lines counted."""
-        return self.inserted + self.updated + self.unchanged
 
 
 @dataclass(slots=True, frozen=True)

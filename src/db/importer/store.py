@@ -14,15 +14,14 @@ from db.agents import AgentReport
 from db.ai_models import AiModel
 from db.ai_tests import AiTest
 from db.core.ids import uuid7
+from db.core.ingest.statements import Counts, insert_rows, literal_rows, upsert, upsert_counts
 from db.core.session.database import WriteSession
-from db.core.table import Table
+from db.core.table import Row, Table
 from db.dreams import Dream
 from db.events import Event
 from db.importer.agents import store_reports
-from db.importer.kinds import Row
 from db.importer.places import place
-from db.importer.recordset import counts, insertion, recordset, upsertion
-from db.importer.report import Counts, Reject
+from db.importer.report import Reject
 from db.metrics import Metric
 from db.users import User
 
@@ -121,14 +120,14 @@ async def _store_kind(
 
 async def _events(session: WriteSession, rows: Sequence[Row]) -> Counts:
     new = await place(session, Event, "timestamp", rows)
-    await session.execute(insertion(Event, EVENT, new))
+    await session.execute(insert_rows(Event, EVENT, new))
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
 
 
 async def _insert(
     session: WriteSession, table: type[Table], names: Sequence[str], rows: Sequence[Row]
 ) -> Counts:
-    inserted = await session.execute(insertion(table, names, rows))
+    inserted = await session.execute(insert_rows(table, names, rows))
     return Counts(inserted=inserted, unchanged=len(rows) - inserted)
 
 
@@ -136,9 +135,9 @@ async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
     """Of lines for the same model, the last one counts. Sorted, or two imports could deadlock."""
     now = session.now()
     latest = {(row["provider"], row["name"]): {**row, "id": uuid7(now)} for row in rows}
-    source = recordset(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
-    statement = upsertion(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
-    return counts(len(rows), await session.rows(statement))
+    source = literal_rows(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
+    statement = upsert(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
+    return upsert_counts(len(rows), await session.rows(statement))
 
 
 async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResult) -> Counts:
@@ -146,7 +145,7 @@ async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResul
     known = await _ids(session, Dream.import_key, {row["import_key"] for row in rows})
     new = [row for row in rows if row["import_key"] not in known]
     stored.users_created += await _own(session, new)
-    inserted = await session.execute(insertion(Dream, DREAM, new))
+    inserted = await session.execute(insert_rows(Dream, DREAM, new))
     return Counts(inserted=inserted, unchanged=len(rows) - inserted)
 
 
@@ -155,7 +154,7 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
     now = session.now()
     emails = {row["owner_email"] for row in rows} - {None}
     owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
-    created = await session.execute(insertion(User, ("id", "email"), owners))
+    created = await session.execute(insert_rows(User, ("id", "email"), owners))
     users = await identity.by_emails(session, emails)
     for row in rows:
         row["user_id"] = users[row["owner_email"]].id if row["owner_email"] else None

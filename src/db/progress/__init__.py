@@ -1,4 +1,4 @@
-"""Progress: how impossible a dream was after each completed test."""
+"""Progress: the impossibility of a dream after each completed test."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -10,8 +10,8 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Insert,
     Numeric,
-    Select,
     func,
     insert,
     literal,
@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit, dreams
+from db.ai_tests import AiTest
 from db.audit import Change, ChangeKind
 from db.core.ids import floor
 from db.core.numeric import mean, rounded
@@ -29,7 +30,7 @@ from db.core.query.filter import Relation
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
+from db.core.table import AnySelect, CreatedAt, Id, Json, JsonObject, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
 PLACES = 2  # decimals of averages and trends
@@ -37,8 +38,8 @@ MAX_MODELS = 1_000  # of one dream: each of its logs names all of them
 
 
 class ProgressLog(Table):
-    """The state of one dream after one completed and scored test, whose id it has: so logs are in
-    the order of their tests, and each can be computed anew."""
+    """The state of one dream after one completed and scored test. Its id is that of the test, so
+    logs are in the order of tests and can be recomputed."""
 
     __tablename__ = "progress_logs"
     parent = "dream_id"
@@ -60,7 +61,7 @@ class ProgressLog(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """Those of visible dreams: the rule of dreams applies inside."""
+        """Logs of visible dreams: the subquery is limited by the rule of dreams."""
         return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
@@ -88,22 +89,21 @@ LISTING = ListSpec(
 
 
 def average(latest: Collection[Decimal]) -> Decimal:
-    """The mean of each model's latest completed score: a model counts once."""
+    """The mean of the latest completed score of each model."""
     return rounded(mean(latest), PLACES)
 
 
 def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
-    """The percent by which an average fell since a former one; None when there is none, or it was
-    0 and could not fall."""
+    """The percentage by which the average fell; None if there is no former one or it was 0."""
     return rounded((former - now) / former * 100, PLACES) if former else None
 
 
-async def newest(session: ReadSession, dream_id: UUID) -> list[Any]:
-    """The newest log of a dream; none before its first score."""
+async def newest(session: ReadSession, dream_id: UUID) -> list[ProgressLog]:
+    """The newest log of a dream; empty before its first score."""
     return await session.records(ProgressLog, _newest(dream_id))
 
 
-def _newest(dream_id: UUID) -> Select[Any]:
+def _newest(dream_id: UUID) -> AnySelect:
     logs = ProgressLog.select().where(ProgressLog.dream_id == dream_id)
     return logs.order_by(ProgressLog.id.desc()).limit(1)
 
@@ -111,14 +111,14 @@ def _newest(dream_id: UUID) -> Select[Any]:
 # Writes: the lock of the dream must be held.
 
 
-async def is_newest(session: WriteSession, test: Any) -> bool:
-    """Whether no later test of the dream has left a log yet."""
+async def is_newest(session: WriteSession, test: AiTest) -> bool:
+    """True if the dream has no log of a later test."""
     later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
     return await session.scalar(select(ProgressLog.id).where(*later).limit(1)) is None
 
 
-async def append(session: WriteSession, test: Any) -> Any:
-    """Writes the log that the newest completed and scored test of a dream leaves; returns it."""
+async def append(session: WriteSession, test: AiTest) -> ProgressLog:
+    """Create the log of the newest completed and scored test of a dream."""
     models = await session.rows(_by_model(test.dream_id))
     mean = average([model.latest for model in models])
     former = await session.scalar(_former(test))
@@ -129,7 +129,7 @@ async def append(session: WriteSession, test: Any) -> Any:
         dream_id=test.dream_id,
         average_impossibility=mean,
         best_score=min(model.best for model in models),
-        test_count=sum(model.count for model in models),
+        test_count=sum(model.test_count for model in models),
         active_models=sorted(f"{model.provider}/{model.model}" for model in models),
         improvement_trend=trend(former, mean),
         snapshot_data=_snapshot(test),
@@ -137,19 +137,19 @@ async def append(session: WriteSession, test: Any) -> Any:
     )
 
 
-async def note_from(session: WriteSession, test: Any) -> Any:
-    """Leaves the traces of a log that was put between others, and of those after it, which all
-    differ now; returns the newest."""
+async def note_from(session: WriteSession, test: AiTest) -> ProgressLog:
+    """Store the audit entry of a log inserted before others, and the changes of the later logs,
+    which all differ now; return the newest."""
     logs = ProgressLog.select().where(ProgressLog.dream_id == test.dream_id)
     made = await session.record(ProgressLog, logs.where(ProgressLog.id == test.id))
     await audit.note(session, ChangeKind.CREATED, ProgressLog, None, made)
     await session.execute(_changed_after(test))
-    return await session.record(ProgressLog, _newest(test.dream_id))
+    (latest,) = await newest(session, test.dream_id)
+    return latest
 
 
-def _by_model(dream_id: UUID) -> Select[Any]:
-    """Per model its latest score, which is that of the highest id, its best score, and the number
-    of its scores."""
+def _by_model(dream_id: UUID) -> AnySelect:
+    """Per model the latest score (of the highest id), the best score and the number of scores."""
     test = ai_tests.AiTest
     scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
     return (
@@ -157,22 +157,22 @@ def _by_model(dream_id: UUID) -> Select[Any]:
             *ai_tests.MODEL,
             scores[1].label("latest"),
             func.min(test.impossibility_score).label("best"),
-            func.count().label("count"),
+            func.count().label("test_count"),
         )
         .where(test.dream_id == dream_id, *ai_tests.SCORED)
         .group_by(*ai_tests.MODEL)
     )
 
 
-def _former(test: Any) -> Select[Any]:
+def _former(test: AiTest) -> AnySelect:
     """The newest average that is old enough for a trend."""
     since = floor(test.created_at - TREND_WINDOW + timedelta(microseconds=1))
     logs = select(ProgressLog.average_impossibility).where(ProgressLog.dream_id == test.dream_id)
     return logs.where(ProgressLog.id < since).order_by(ProgressLog.id.desc()).limit(1)
 
 
-def _changed_after(test: Any) -> Any:
-    """The changes rows of all logs after that of a test."""
+def _changed_after(test: AiTest) -> Insert:
+    """Insert the feed rows of all logs after that of a test."""
     later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
     noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
     logs = select(noun, ProgressLog.id, kind, ProgressLog.dream_id).where(*later)
@@ -180,7 +180,8 @@ def _changed_after(test: Any) -> Any:
     return insert(Change).from_select(columns, logs.order_by(ProgressLog.id))
 
 
-def _snapshot(test: Any) -> dict[str, Any]:
+def _snapshot(test: Any) -> JsonObject:
+    """`test` is an AiTest with a score, or a row of its columns."""
     return {
         "testId": str(test.id),
         "provider": test.provider,

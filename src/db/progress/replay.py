@@ -15,10 +15,9 @@ from sqlalchemy import Select, Uuid, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.ai_tests import SCORED, AiTest
+from db.core.ingest.statements import Counts, core_table, literal_rows, upsert, upsert_counts
 from db.core.session.database import WriteSession
-from db.importer.kinds import Row
-from db.importer.recordset import counts, plain, recordset, upsertion
-from db.importer.report import Counts
+from db.core.table import Row
 from db.progress import TREND_WINDOW, ProgressLog, average, trend
 
 LOG = (
@@ -81,15 +80,15 @@ async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
                 if replay is None or replay.dream_id != test.dream_id:
                     replay = Replay(test.dream_id)
                 logs.append(replay.log(test))
-            chosen = select(*recordset(ProgressLog, LOG, logs).c)
-            changes = await session.rows(upsertion(ProgressLog, LOG, chosen, key=("id",)))
-            total.add(counts(len(logs), changes))
+            chosen = select(*literal_rows(ProgressLog, LOG, logs).c)
+            changes = await session.rows(upsert(ProgressLog, LOG, chosen, key=("id",)))
+            total.add(upsert_counts(len(logs), changes))
     return total
 
 
 def _scored_tests(dreams: Sequence[UUID]) -> Select[Any]:
     return (
-        select(*(plain(AiTest).c[name] for name in TEST))
+        select(*(core_table(AiTest).c[name] for name in TEST))
         .where(AiTest.dream_id == func.any(cast(list(dreams), ARRAY(Uuid))), *SCORED)
         .order_by(AiTest.dream_id, AiTest.id)
     )

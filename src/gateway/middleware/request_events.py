@@ -93,8 +93,8 @@ class RequestRecorder:
     def _store(self, row: Callable[[datetime], dict[str, Any]]) -> None:
         try:
             at = self.ingestion.now()
-            item = LOGGED.rules.item(row(at), at)
-            pending = self.ingestion.offer(LOGGED, [item])
+            item = LOGGED.validator.ingest_row(row(at), at)
+            pending = self.ingestion.submit_nowait(LOGGED, [item])
         except Exception as error:
             self._lost(error)
         else:

@@ -117,7 +117,7 @@ class CancelAiTestInput:
     id: strawberry.ID = field("ID of the test.", check=TEST)
 
 
-@checked(db.ai_tests.AiTest, writes.ended)
+@checked(db.ai_tests.AiTest, writes.recording_errors)
 @input_type
 class RecordAiTestInput:
     """The input fields to record an AI test that was run elsewhere."""

@@ -171,7 +171,7 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
         return await writes.record(session, dream, user_id, **columns(input, "dream_id"))
 
     if (at := or_none(input.at)) is not None:
-        await writes.make_room(info.context.db, at)
+        await writes.ensure_partition(info.context.db, at)
     return await create_idempotently(info, db.ai_tests.AiTest, input, record)
 
 

@@ -45,7 +45,7 @@ def _event(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
         "metadata": _known(given.get("metadata")),
         "user_id": None if user is None else parse_id(user, db.users.User, "user_id")[1],
     }
-    return db.events.LOGGED.rules.item(row, at, key)
+    return db.events.LOGGED.validator.ingest_row(row, at, key)
 
 
 def _error(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:

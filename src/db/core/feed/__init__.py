@@ -1,10 +1,9 @@
 """Feed: rows in the order of their commits, and readers that miss none of them.
 
-The numbers of a feed (`seq`) follow the order in which its rows become visible: that is arranged in
-the database, by migration 0004. So a position in a feed is one number, and whoever has read up to
-it has seen everything up to it. A position also knows its history (`epoch`) and its row (`check`):
-when either is not what it was, because a database was replaced, restored or emptied, a follower is
-told so, and never continues in silence.
+The `seq` of a row follows the order in which rows become visible; migration 0004 ensures it in the
+database. So a position in a feed is one number, and a subscriber at a position has seen all rows up
+to it. A position also holds the `epoch` of its feed and the `check` of its row. If either differs,
+because the database was replaced, restored or emptied, the subscriber is reset.
 """
 
 from db.core.feed.feed import Feed as Feed, FeedState as FeedState

@@ -1,4 +1,4 @@
-"""Auditor: counts again what a reader has read, to prove that nothing came in behind it."""
+"""Auditor: count the rows again that a reader has read, to detect rows inserted behind it."""
 
 import asyncio
 from collections import deque
@@ -17,8 +17,8 @@ log = structlog.get_logger()
 
 
 class Auditor:
-    """Every minute it closes a window, the rows read since the last one, and a minute later counts
-    what the table holds in it: more than was read are `late_rows`."""
+    """Closes a window of rows read every minute and counts its rows in the table a minute later.
+    Rows that were not read are `late_rows`."""
 
     def __init__(self, reader: "Reader") -> None:
         self.reader = reader
@@ -28,18 +28,18 @@ class Auditor:
         self._after = self._until = self._rows = 0
 
     def begin(self, seq: int) -> None:
-        """Forgets everything: the reader begins after that row."""
+        """Start again after the row `seq`."""
         self._windows.clear()
         self._after = self._until = seq
         self._rows = 0
 
     def note(self, seq: int, rows: int) -> None:
-        """The reader has read so many rows more, up to that one."""
+        """Record that the reader has read `rows` more rows, up to `seq`."""
         self._until = seq
         self._rows += rows
 
     async def run(self) -> None:
-        """Never returns. What cannot be counted is not known, and nobody is the worse for it."""
+        """Run until cancelled. A window that cannot be counted is skipped."""
         while True:
             await asyncio.sleep(self.window_seconds)
             while self._windows:

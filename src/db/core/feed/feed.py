@@ -1,4 +1,4 @@
-"""Feed: what each feed declares of itself, and what the database knows of its history."""
+"""Feed: the declaration of a feed, and its state in the database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ LOW_BITS = 0xFFFF_FFFF
 
 
 class FeedState(Table):
-    """The history of one feed: another database has another epoch; rows below `min_seq` may be
-    gone, all others are there."""
+    """The history of one feed. `epoch` differs in another database; rows below `min_seq` may have
+    expired, all others exist."""
 
     __tablename__ = "feeds"
 
@@ -26,15 +26,14 @@ class FeedState(Table):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A table whose rows have a `seq` in the order of their commits. `check` gives 32 bits that
-    tell a row from any other that might have its number."""
+    """A table whose rows have a `seq` in commit order. `check` returns a 32-bit checksum that
+    distinguishes a row from any other with the same `seq`."""
 
     name: str
     table: type[Table]
     check: Callable[[Any], int]
 
 
-def checksum_of_id(record: Any) -> int:
-    """The check of a row that has an id: its random end."""
-    low: int = record.id.int & LOW_BITS
-    return low
+def checksum_of_id(record: Table) -> int:
+    """The checksum of a row with an id: its random bits."""
+    return record.id.int & LOW_BITS

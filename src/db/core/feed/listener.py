@@ -1,9 +1,8 @@
-"""Listener: hints between processes, by LISTEN and NOTIFY.
+"""Listener: wakeups between processes, by LISTEN and NOTIFY.
 
-What was said here is told to others a few times a second, in one message and outside of any
-transaction that writes: commits that notify queue up for one lock of the whole server. Where nobody
-can listen, as behind a pooler that lends a connection for a transaction, there are no such hints,
-and readers look every 50 ms all the same.
+Wakeups of this process are sent a few times a second, in one message and outside of transactions
+that write: commits that notify queue for one lock of the whole server. Behind a pooler in
+transaction mode LISTEN is not possible; readers then rely on polling every 50 ms.
 """
 
 import asyncio
@@ -18,66 +17,66 @@ from db.core.error_facts import summary
 from db.core.session.database import Database
 
 CHANNEL = "dreamnet_feeds"
-TELL_SECONDS = 0.05  # between two messages
+NOTIFY_SECONDS = 0.05  # between two messages
 RETRY_SECONDS = 5.0
 
 log = structlog.get_logger()
 
 
 class Listener:
-    """Passes hints on: from here to other processes, and to `hear` what others say."""
+    """Sends wakeups to other processes, and calls `on_wakeup` with theirs."""
 
-    def __init__(self, database: Database, hear: Callable[[Collection[str]], None]) -> None:
+    def __init__(self, database: Database, on_wakeup: Callable[[Collection[str]], None]) -> None:
         self.database = database
-        self.hear = hear
-        self._said: set[str] = set()
-        self._stirred = asyncio.Event()
+        self.on_wakeup = on_wakeup
+        self._pending: set[str] = set()
+        self._wakened = asyncio.Event()
         self._connected = False
         self._backend = 0
 
-    def tell(self, feeds: Collection[str]) -> None:
-        """To others, soon; what is said while nobody can be told is forgotten."""
+    def notify(self, feeds: Collection[str]) -> None:
+        """Send to other processes soon; dropped while not connected."""
         if self._connected:
-            self._said.update(feeds)
-            self._stirred.set()
+            self._pending.update(feeds)
+            self._wakened.set()
 
     async def run(self) -> None:
-        """Never returns where sessions are kept; quiet about failures, since nothing depends on
-        it."""
+        """Run until cancelled; return at once behind a pooler without sessions. Failures are only
+        logged at debug level: readers poll anyway."""
         while self.database.url.pooler.keeps_sessions:
             own = Database(self.database.url, pool_size=1)
             try:
-                await self._converse(own)
+                await self._exchange(own)
             except Exception as error:
-                log.debug("hints are not heard", error=summary(error))
+                log.debug("wakeups not received", error=summary(error))
             finally:
                 self._connected = False
-                self._said.clear()
+                self._pending.clear()
                 await own.close()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _converse(self, own: Database) -> None:
-        """Listens and tells until the connection is lost."""
+    async def _exchange(self, own: Database) -> None:
+        """Send and receive until the connection is lost."""
         async with own.reading.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             backend: Any = await connection.scalar(select(func.pg_backend_pid()))
             if backend != driver.get_server_pid() and self.database.url.pooler != Pooler.SESSION:
-                return  # a pooler, which would give the connection that listens to somebody else
+                return  # a pooler: another client may get the connection that listens
             self._backend = backend
-            driver.add_termination_listener(self._stir)
-            await driver.add_listener(CHANNEL, self._hear)
+            driver.add_termination_listener(self._wake)
+            await driver.add_listener(CHANNEL, self._receive)
             self._connected = True
             while not driver.is_closed():
-                await self._stirred.wait()
-                self._stirred.clear()
-                if self._said:
-                    said, self._said = " ".join(sorted(self._said)), set()
-                    await connection.execute(select(func.pg_notify(CHANNEL, said)))
-                    await asyncio.sleep(TELL_SECONDS)
+                await self._wakened.wait()
+                self._wakened.clear()
+                if self._pending:
+                    payload, self._pending = " ".join(sorted(self._pending)), set()
+                    await connection.execute(select(func.pg_notify(CHANNEL, payload)))
+                    await asyncio.sleep(NOTIFY_SECONDS)
 
-    def _stir(self, *_: Any) -> None:
-        self._stirred.set()
+    def _wake(self, *_: object) -> None:
+        self._wakened.set()
 
-    def _hear(self, _driver: Any, sender: int, _channel: str, payload: str) -> None:
-        if sender != self._backend:  # own words come back as well
-            self.hear(payload.split())
+    def _receive(self, _driver: object, sender: int, _channel: str, payload: str) -> None:
+        if sender != self._backend:  # own messages are received as well
+            self.on_wakeup(payload.split())

@@ -1,4 +1,4 @@
-"""Page: a stretch of a feed, read together with what tells whether it is still the same history."""
+"""Pages: rows of a feed, read together with the state of its history."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
-    Select,
     Text,
     any_,
     bindparam,
@@ -24,13 +23,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from db.core.feed.feed import LOW_BITS, Feed, FeedState
 from db.core.feed.position import InvalidReason, Position
 from db.core.session.database import ReadSession
+from db.core.table import AnySelect, Column, Expression, Row
 
-ROW_BYTES = 100  # of a row besides its texts and documents
+ROW_BYTES = 100  # of a row without its text and JSON columns
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Some rows of a feed in order, their sizes in bytes, and the history they belong to."""
+    """Rows of a feed in order, their sizes in bytes, and the history they belong to."""
 
     epoch: int
     min_seq: int
@@ -38,18 +38,18 @@ class FeedPage:
     sizes: list[int]
 
     def position(self, feed: Feed) -> Position:
-        """After the last row of a page that ends with the newest, or after those that went, where
-        they were newer."""
+        """The position after the last row of a page that ends with the newest row, or after the
+        expired rows if those were newer."""
         last = self.records[-1] if self.records else None
         if last is None or last.seq < self.min_seq - 1:
             return Position(feed.name, self.epoch, self.min_seq - 1, 0)
         return Position(feed.name, self.epoch, last.seq, feed.check(last))
 
     def discontinues(self, feed: Feed, position: Position) -> InvalidReason | None:
-        """Why it does not continue from a position, whose own row would be in it, before any other
-        that comes after.
+        """The reason why a page read from a position does not continue it, if any. The page begins
+        with the row of the position.
 
-        When that row is gone by retention, `min_seq` says whether others went that came after it.
+        If that row has expired, `min_seq` shows whether later rows have expired too.
         """
         if self.epoch != position.epoch:
             return InvalidReason.EPOCH
@@ -76,16 +76,15 @@ class FeedQueries:
         self._at = self._page(or_(among, seq == newest), order=seq)
 
     async def since(self, session: ReadSession, seq: int, limit: int) -> FeedPage:
-        """The row of that number, if there is one, and those after it."""
+        """The row `seq`, if it exists, and the rows after it."""
         return await self._read(session, self._from, {"since": seq, "limit": limit})
 
     async def at(self, session: ReadSession, seqs: Collection[int]) -> FeedPage:
-        """The rows of those numbers, as far as there are any, and the newest."""
+        """The rows with those `seqs` that exist, and the newest row."""
         given = {"seqs": list(seqs), "limit": len(seqs) + 1}
         return await self._read(session, self._at, given)
 
     async def head(self, session: ReadSession) -> FeedPage:
-        """The newest row."""
         return await self._read(session, self._head, {"limit": 1})
 
     async def between(
@@ -96,22 +95,21 @@ class FeedQueries:
         limit: int,
         conditions: Sequence[ColumnElement[bool]],
     ) -> FeedPage:
-        """The rows after one number, up to and with another, that fulfil conditions."""
+        """The rows after one seq, up to and including another, that meet the conditions."""
         seq = _seq(self.feed)
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
         statement = self._page(*span, *conditions, order=seq)
         return await self._read(session, statement, {"limit": limit})
 
     async def count(self, session: ReadSession, after: int, until: int) -> int:
-        """How many rows are between two numbers, the second included."""
+        """The number of rows after one seq, up to and including another."""
         seq = _seq(self.feed)
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
-        counted: int = await session.scalar(select(func.count(seq)).where(*span))
-        return counted
+        return int(await session.scalar(select(func.count(seq)).where(*span)))
 
-    def _page(self, *conditions: ColumnElement[bool], order: Any) -> Select[Any]:
-        """One statement, so that rows and history are of one moment; a row without a row of the
-        feed when there is none."""
+    def _page(self, *conditions: ColumnElement[bool], order: Expression) -> AnySelect:
+        """Select rows and history in one statement, for one snapshot; one row of nulls if there
+        are no rows."""
         table = self.feed.table
         rows = (
             select(_size(table.columns()).label("size"), *table.columns())
@@ -127,8 +125,8 @@ class FeedQueries:
             .order_by(rows.c.seq)
         )
 
-    async def _read(self, session: ReadSession, statement: Select[Any], given: Any) -> FeedPage:
-        """Raises LookupError where the database knows no such feed."""
+    async def _read(self, session: ReadSession, statement: AnySelect, given: Row) -> FeedPage:
+        """Raises LookupError for a feed that the database does not have."""
         rows = await session.rows(statement, given)
         epoch, min_seq, size = rows[0][:3]
         if size is None:
@@ -137,12 +135,12 @@ class FeedQueries:
         return FeedPage(epoch.int & LOW_BITS, min_seq, records, [row[2] for row in rows])
 
 
-def _seq(feed: Feed) -> Any:
+def _seq(feed: Feed) -> Expression:
     return feed.table.__table__.c.seq
 
 
-def _size(columns: Sequence[Any]) -> ColumnElement[int]:
-    """What a row takes in storage, which costs no unpacking to tell."""
+def _size(columns: Sequence[Column]) -> ColumnElement[int]:
+    """The stored size of a row, which PostgreSQL knows without decompressing it."""
     wide = [column for column in columns if isinstance(column.type, JSONB | Text)]
     sizes = [func.coalesce(func.pg_column_size(column), 0) for column in wide]
     return sum(sizes, literal(ROW_BYTES, Integer))

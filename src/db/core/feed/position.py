@@ -1,4 +1,4 @@
-"""Position: how far somebody has read a feed, as an opaque cursor."""
+"""Position: the place in a feed up to which a subscriber has read, as an opaque cursor."""
 
 import struct
 from base64 import b64decode, urlsafe_b64encode
@@ -15,7 +15,7 @@ _MAX_SEQ = 2**63 - 1
 
 
 class InvalidReason(StrEnum):
-    """Why nobody can continue from a position."""
+    """The reason why a subscriber cannot resume from a position."""
 
     EPOCH = "EPOCH"
     EXPIRED = "EXPIRED"
@@ -25,8 +25,8 @@ class InvalidReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """After the row `seq` of a feed, whose check it holds, in the history `epoch`; check is 0 where
-    there is no row yet. epoch and check have 32 bits."""
+    """The position after the row `seq` of a feed in the history `epoch`. `check` is the checksum of
+    that row, or 0 if there is none. `epoch` and `check` have 32 bits."""
 
     feed: str
     epoch: int
@@ -39,12 +39,12 @@ class Position:
 
     @property
     def nowhere(self) -> Self:
-        """A position in no history, from which nobody can continue."""
+        """A position of a history that does not exist, from which no subscriber can resume."""
         return replace(self, epoch=self.epoch ^ 1, seq=0, check=0)
 
     @classmethod
     def parse(cls, text: str, feed: str) -> Self:
-        """The position that was printed. Raises Invalid for another feed's, and for any text."""
+        """Parse a cursor. Raises Invalid for other text and for a cursor of another feed."""
         try:
             data = b64decode(text, altchars=b"-_", validate=True)
             version, tag, *fields = _LAYOUT.unpack(data)
@@ -58,5 +58,5 @@ class Position:
 
 
 def _tag(feed: str) -> int:
-    """One byte that tells a feed from the others."""
+    """One byte that identifies the feed."""
     return crc32(feed.encode()) & 0xFF

@@ -1,8 +1,8 @@
-"""Reader: one per process and feed, which reads for all who follow it.
+"""Reader: reads a feed for all its subscribers; one per process and feed.
 
-It looks every 50 ms while somebody follows, or at once on a hint. Each look begins with the last
-row it knows: when that is not there any more, or is another one, the database is not what it was,
-and whatever way that came about, the very next look finds out.
+It polls every 50 ms while the feed has subscribers, and at once on a wakeup. Each poll begins with
+the last row read before. If that row is missing or differs, the history of the feed has changed,
+and the reader resets.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from db.core.session.database import Database, ReadSession
 
 PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
-REST_SECONDS = 0.01  # between two looks, however many hints there are
-LONGEST_PAUSE = 1.0  # between looks that fail
+REST_SECONDS = 0.01  # between two polls, however many wakeups arrive
+MAX_RETRY_SECONDS = 1.0  # between polls that fail
 CATCHING_UP = 4  # statements at once, of all readers of a process together
 
 log = structlog.get_logger()
 
 
 class PositionInvalid(Exception):
-    """Nobody can continue from that position; `reason` says why."""
+    """A subscriber cannot resume from the position; `reason` says why."""
 
     def __init__(self, reason: InvalidReason) -> None:
         super().__init__(reason)
@@ -42,11 +42,11 @@ class PositionInvalid(Exception):
 
 
 class Reader:
-    """The newest rows of a feed and where it ends. `generation` grows when the history turns out
-    to be another one: `reason` says why, `position` is the end of the new one, and what followers
-    have read so far is worth nothing.
+    """The newest rows of a feed and its end, `position`.
 
-    It looks over a connection of its own. `rows` and `judge` use those of the database given.
+    `generation` is incremented when the history of the feed has changed: `reason` says why,
+    `position` is the end of the new history, and subscribers must start again. The reader polls on
+    a connection of its own; `rows` and `check_position` use those of `database`.
     """
 
     def __init__(
@@ -63,52 +63,48 @@ class Reader:
         self._ring = Ring(0)
         self._catching_up = catching_up or asyncio.Semaphore(CATCHING_UP)
         self._checks = ReadCoalescer(database)
-        self._followers = 0
-        self._turning = asyncio.Lock()
+        self._subscribers = 0
+        self._starting = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
-        self._looked = time.monotonic()
+        self._polled_at = time.monotonic()
         self._failing = False
-        self._hinted = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
     def lag(self) -> float:
-        """The seconds since the last look at the database that succeeded; without followers,
-        nobody looks."""
-        return time.monotonic() - self._looked
+        """Seconds since the last successful poll; meaningless without subscribers."""
+        return time.monotonic() - self._polled_at
 
     @property
     def is_followed(self) -> bool:
-        """Whether anybody follows, so that it reads."""
-        return self._followers > 0
+        """True if the feed has subscribers, so that it is polled."""
+        return self._subscribers > 0
 
     @property
     def late_rows(self) -> int:
-        """Rows that turned up behind the reader, which no follower was told of; 0 unless somebody
-        circumvents the order of commits."""
+        """Rows inserted behind the reader, which no subscriber received; 0 unless a writer
+        bypasses the order of commits."""
         return self.auditor.late_rows
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Reads as long as anybody is inside; on entering, the position is known.
-
-        Raises Unavailable when the database does not tell it.
-        """
-        async with self._turning:
+        """Poll the feed within the context; `position` is known on entering. Raises Unavailable."""
+        async with self._starting:
             if self._reading is None:
                 await self._start()
-            self._followers += 1
+            self._subscribers += 1
         try:
             yield
         finally:
-            self._followers -= 1
-            async with self._turning:
-                if not self._followers:
+            self._subscribers -= 1
+            async with self._starting:
+                if not self._subscribers:
                     await self._stop()
 
     async def changed(self, generation: int, seq: int, timeout: float) -> None:  # noqa: ASYNC109  many wait: a timer costs less
-        """Returns when the reader is not (or no more) at that generation and that row, or after
-        so many seconds."""
+        """Wait until the reader is no longer at that generation and row, or for `timeout`
+        seconds."""
         if (generation, seq) != (self.generation, self.position.seq):
             return
         loop = asyncio.get_running_loop()
@@ -122,8 +118,8 @@ class Reader:
             self._waiting.discard(waiter)
 
     def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
-        """The records after that row up to `position`, in order; None when some of them are only
-        in the table any more. The first of them, where all are larger than that together."""
+        """The rows after `seq` up to `position`, or None if some are no longer buffered. With
+        `most_bytes`, the first rows that fit, but at least one."""
         return self._ring.since(seq, most_bytes)
 
     async def rows(
@@ -134,11 +130,11 @@ class Reader:
         *conditions: ColumnElement[bool],
         most_bytes: int | None = None,
     ) -> tuple[list[Any], bool]:
-        """From the table: records after one row, up to and with another, that fulfil conditions,
-        in order, and whether these are all; at most `limit`, and no larger than that together, but
-        one at least. Waits while too many are read at once. Needs `following`.
+        """Read rows from the table: those after one seq, up to and including another, that meet the
+        conditions; and whether these are all.
 
-        Raises Discontinued where retention has taken some of them, Unavailable as sessions do.
+        At most `limit` rows and `most_bytes`, but at least one row. Waits for a free slot. Needs
+        `following`. Raises PositionInvalid if some have expired, and Unavailable.
         """
         epoch = self.position.epoch
         async with self._catching_up, self.database.read() as session:
@@ -153,7 +149,7 @@ class Reader:
         return page.records[:fits], fits == len(page.records) < limit
 
     async def check_position(self, position: Position) -> InvalidReason | None:
-        """Why nobody can continue from a position, None if one can. Raises Unavailable."""
+        """The reason why a subscriber cannot resume from a position, if any. Raises Unavailable."""
         if position == self.position and self._reading:
             return None
         known = self._ring.at(position.seq)
@@ -164,13 +160,13 @@ class Reader:
         ]
         return reason
 
-    def look(self) -> None:
-        """Looks now: something may be new."""
-        self._hinted.set()
+    def poll_now(self) -> None:
+        """Poll at once: there may be new rows."""
+        self._wakeup.set()
 
     async def close(self) -> None:
-        """Stops reading, whoever follows."""
-        async with self._turning:
+        """Stop polling, even with subscribers."""
+        async with self._starting:
             await self._stop()
 
     # Reading
@@ -195,11 +191,11 @@ class Reader:
             self._ring = Ring(self.position.seq)
 
     def _begin(self, head: FeedPage, began: float) -> None:
-        """From here on it reads."""
+        """Start reading after the head."""
         self.position = head.position(self.feed)
         self._ring = Ring(self.position.seq)
         self.auditor.begin(self.position.seq)
-        self._looked = began
+        self._polled_at = began
 
     async def _read(self) -> None:
         own = Database(self.database.url, pool_size=1)
@@ -208,7 +204,7 @@ class Reader:
         try:
             while True:
                 try:
-                    await self._keep_looking(own)
+                    await self._poll_repeatedly(own)
                 except Exception as error:
                     pause = self._fail(error, pause)
                     await self._rest(pause)
@@ -217,12 +213,12 @@ class Reader:
             await asyncio.gather(auditing, return_exceptions=True)
             await own.close()
 
-    async def _keep_looking(self, own: Database) -> None:
-        """Until the database does not answer. The session is kept: looking is all it does, and to
-        borrow it each time would cost more than the look."""
+    async def _poll_repeatedly(self, own: Database) -> None:
+        """Poll until the database fails, on one session: borrowing one each time would cost more
+        than the poll."""
         async with own.read() as session:
             while True:
-                while await self._look(session):
+                while await self._poll(session):
                     pass
                 if self._failing:
                     log.info("feed is read again", feed=self.feed.name)
@@ -230,27 +226,26 @@ class Reader:
                 await self._rest(POLL_SECONDS)
 
     def _fail(self, error: Exception, pause: float) -> float:
-        """Says once that the feed cannot be read, which only makes the lag grow; returns the
-        seconds until the next attempt."""
+        """Log the first of several failures; return the seconds until the next attempt."""
         if self._failing:
-            return min(2 * pause, LONGEST_PAUSE)
+            return min(2 * pause, MAX_RETRY_SECONDS)
         self._failing = True
         log.warning("feed cannot be read", feed=self.feed.name, error=summary(error))
         return POLL_SECONDS
 
-    async def _look(self, session: ReadSession) -> bool:
-        """Takes what is new; whether there is more of it."""
-        self._hinted.clear()
+    async def _poll(self, session: ReadSession) -> bool:
+        """Read new rows; return whether there are more."""
+        self._wakeup.clear()
         began = time.monotonic()
         page = await self.pages.since(session, self.position.seq, PAGE_ROWS)
         if reason := page.discontinues(self.feed, self.position):
             self._reset(reason, await self.pages.head(session), began)
             return False
-        self._take(page)
-        self._looked = began
+        self._append(page)
+        self._polled_at = began
         return len(page.records) == PAGE_ROWS
 
-    def _take(self, page: FeedPage) -> None:
+    def _append(self, page: FeedPage) -> None:
         known = bool(page.records) and page.records[0].seq == self.position.seq
         records, sizes = page.records[known:], page.sizes[known:]
         if records:
@@ -283,7 +278,7 @@ class Reader:
         await asyncio.sleep(REST_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause - REST_SECONDS):
-                await self._hinted.wait()
+                await self._wakeup.wait()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -1,8 +1,8 @@
-"""Retention: what is too old to be followed goes, and whoever has not read it is told so.
+"""Retention: delete expired rows of a feed, and reset subscribers that have not read them.
 
-`min_seq` is raised before anything goes, so a follower behind it learns that it cannot continue.
-Rows of a partitioned feed go by whole months; a month is marked first, so that one which was taken
-out and not dropped, because the process died between, is known from one that somebody kept.
+`min_seq` is raised before rows are deleted, so a subscriber behind it is reset. Partitioned feeds
+expire by whole months. A month is marked first: if the process dies between detaching and dropping
+it, the mark distinguishes it from a month that an operator has detached to keep.
 """
 
 from collections.abc import Callable
@@ -30,9 +30,9 @@ from db.core.schema import partition
 from db.core.session.database import Database, ReadSession, WriteSession
 from db.core.table import Table
 
-LOCK = 0x72657461696E  # "retain", so that it meets no lock of anybody else
+LOCK = 0x72657461696E  # "retain", the key of this advisory lock
 BATCH_ROWS = 5_000
-EXPIRED = "expired"  # what a month is marked with
+EXPIRED = "expired"  # the comment that marks a month
 
 _utility: Callable[..., ExecutableDDLElement] = DDL
 _classes = named(
@@ -47,7 +47,7 @@ _inherits = named(
 
 
 class Month(NamedTuple):
-    """A month of a partitioned table: attached, or half detached (pending), or neither."""
+    """A month of a partitioned table: attached, half detached (pending) or detached."""
 
     name: str
     attached: bool
@@ -56,15 +56,15 @@ class Month(NamedTuple):
 
     @property
     def end(self) -> datetime:
-        """Its last instant, exclusively."""
+        """The first instant after it."""
         year, month = int(self.name[-7:-3]), int(self.name[-2:])
         return partition.next_month(datetime(year, month, 1, tzinfo=UTC))
 
 
 async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
-    """Takes away what is older than `keep`: whole months, or rows where there are none. Returns how
-    many of them, None where another process is at it. Raises what sessions raise."""
-    own = Database(database.url, pool_size=2, lock_seconds=None)  # to detach a month takes a while
+    """Delete what is older than `keep`: whole months of a partitioned feed, else rows. Return their
+    number, or None if another process is working on it. Raises as sessions do."""
+    own = Database(database.url, pool_size=2, lock_seconds=None)  # detaching waits long
     try:
         async with own.write() as turn:
             if not await turn.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
@@ -85,7 +85,7 @@ async def _expire_months(database: Database, feed: Feed, limit: datetime) -> int
 
 
 async def _months(session: ReadSession, table: type[Table]) -> list[Month]:
-    """Every month of a table, those half and wholly taken out included, oldest first."""
+    """The months of a table, including detached ones, oldest first."""
     described = func.obj_description(_classes.c.oid, "pg_class")
     pattern = f"^{table.__tablename__}_y\\d{{4}}m\\d{{2}}$"
     statement = (
@@ -104,8 +104,8 @@ async def _months(session: ReadSession, table: type[Table]) -> list[Month]:
 
 
 def _is_ours(table: type[Table]) -> ColumnElement[bool]:
-    """A partition of this very table, or one that was taken out and lies beside it: the search path
-    may find tables of the same names that belong to another gateway."""
+    """The condition on partitions of this table, and detached ones in its schema: the search path
+    may find tables of the same name that belong to another gateway."""
     own = func.to_regclass(table.__tablename__)
     schema = select(_parents.c.relnamespace).where(_parents.c.oid == own).scalar_subquery()
     apart = _inherits.c.inhparent.is_(None) & (_classes.c.relnamespace == schema)
@@ -113,11 +113,11 @@ def _is_ours(table: type[Table]) -> ColumnElement[bool]:
 
 
 async def _remove(database: Database, feed: Feed, month: Month) -> bool:
-    """Whether it was ours to remove: what somebody else has detached is left alone."""
+    """Drop a month, unless an operator has detached it; return whether it was dropped."""
     names = {"parent": feed.table.__tablename__, "child": month.name}
     if month.attached and not month.pending:
         async with database.write() as session:
-            await _raise(session, feed, await _newest(session, month.name))
+            await _raise_min_seq(session, feed, await _newest(session, month.name))
             await session.execute(
                 _utility(f"comment on table %(child)s is '{EXPIRED}'", context=names)
             )
@@ -135,24 +135,24 @@ async def _remove(database: Database, feed: Feed, month: Month) -> bool:
 
 
 async def _alone(database: Database, statement: str, names: dict[str, str]) -> None:
-    """Runs what cannot run inside a transaction."""
+    """Execute a statement that cannot run inside a transaction."""
     async with database.read() as session:
         await session.connection.execute(_utility(statement, context=names))
 
 
-async def _raise(session: WriteSession, feed: Feed, newest: int | None) -> None:
-    """From now on rows up to that one may be gone."""
+async def _raise_min_seq(session: WriteSession, feed: Feed, newest: int | None) -> None:
+    """Raise `min_seq`: rows up to `newest` may have expired."""
     raised = func.greatest(FeedState.min_seq, (newest or 0) + 1)
     mine = FeedState.name == feed.name
     await session.execute(update(FeedState).where(mine).values(min_seq=raised))
 
 
 async def _seal(session: WriteSession, feed: Feed, newest: int | None) -> None:
-    """Rows that came into the month while it was taken out are seen by nobody: then the history is
-    another one, and every follower is told so."""
+    """If rows were inserted into the month while it was being detached, no reader has seen them:
+    start a new epoch, which resets all subscribers."""
     unseen = FeedState.name == feed.name, FeedState.min_seq <= (newest or 0)
     await session.execute(update(FeedState).where(*unseen).values(epoch=func.gen_random_uuid()))
-    await _raise(session, feed, newest)
+    await _raise_min_seq(session, feed, newest)
 
 
 async def _newest(session: ReadSession, name: str) -> int | None:
@@ -162,7 +162,7 @@ async def _newest(session: ReadSession, name: str) -> int | None:
 
 
 async def _expire_rows(database: Database, feed: Feed, limit: datetime) -> int:
-    """Batch by batch, so that nothing waits for long; returns how many rows."""
+    """Delete in batches, so that locks are short; return the number of rows."""
     gone = 0
     while True:
         async with database.write() as session:
@@ -178,5 +178,5 @@ async def _expire_batch(session: WriteSession, feed: Feed, limit: datetime) -> i
     last = await session.scalar(select(func.max(oldest.c.seq)).where(oldest.c.at < limit))
     if last is None:
         return 0
-    await _raise(session, feed, last)
+    await _raise_min_seq(session, feed, last)
     return await session.execute(delete(feed.table).where(columns.seq <= cast(last, BigInteger)))

@@ -1,4 +1,4 @@
-"""Ring: the newest rows of a feed, kept for all who follow it in this process."""
+"""Ring: a buffer of the newest rows of a feed, for all its subscribers in this process."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ MAX_BYTES = 32 * 1024 * 1024  # as PostgreSQL stores them
 
 
 class Ring:
-    """Every row after `tail`, in order; the oldest make room for new ones."""
+    """All rows after `tail`, in order; new rows replace the oldest."""
 
     def __init__(self, tail: int, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
         self.tail = tail
@@ -21,7 +21,7 @@ class Ring:
         self.bytes = 0
 
     def extend(self, records: Sequence[Any], sizes: Sequence[int]) -> None:
-        """Takes rows that follow those it has, and their sizes in bytes."""
+        """Append rows and their sizes in bytes."""
         self.seqs += [record.seq for record in records]
         self.records += records
         self.sizes += sizes
@@ -29,8 +29,8 @@ class Ring:
         self._drop(self._surplus())
 
     def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
-        """The rows after that one, None when some of them may have been dropped; the first of them
-        that together are not larger than that, but one at least."""
+        """The rows after `seq`, or None if some have been dropped. With `most_bytes`, the first
+        rows that fit, but at least one."""
         if seq < self.tail:
             return None
         start = bisect_right(self.seqs, seq)
@@ -39,12 +39,12 @@ class Ring:
         return self.records[start : start + fitting(self.sizes[start:], most_bytes)]
 
     def at(self, seq: int) -> Any | None:
-        """The row of that number, if it is here."""
+        """The row `seq`, if it is buffered."""
         place = bisect_right(self.seqs, seq) - 1
         return self.records[place] if place >= 0 and self.seqs[place] == seq else None
 
     def _surplus(self) -> int:
-        """How many of the oldest rows are too many."""
+        """The number of oldest rows to drop."""
         rows = max(0, len(self.seqs) - self.max_rows)
         if self.bytes <= self.max_bytes:
             return rows
@@ -60,5 +60,5 @@ class Ring:
 
 
 def fitting(sizes: Sequence[int], most_bytes: int) -> int:
-    """How many of the first sizes are together not larger than that; one at least."""
+    """The number of first sizes whose sum is at most `most_bytes`; at least one."""
     return max(1, bisect_right(list(accumulate(sizes)), most_bytes))

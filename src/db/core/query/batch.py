@@ -1,12 +1,12 @@
-"""Batches: the statements behind loaders, one for any number of keys.
+"""Batch: the statements behind loaders, one for any number of keys.
 
-A key is a value where one column identifies, a tuple where several do. Keys travel as one array
-per column, so the text of a statement does not depend on how many there are.
+A key is a value of one column, or a tuple of values of several. Keys are sent as one array per
+column, so the text of a statement does not depend on their number.
 """
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from sqlalchemy import (
     ARRAY,
@@ -19,8 +19,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from db.core.session.database import ReadSession
-from db.core.table import Column as Column, TableT
+from db.core.session.database import ReadSession, ResultRow
+from db.core.table import Column as Column, Expression, TableT
 from db.core.timeouts import Kind, of_kind
 
 Columns = tuple[Column, ...]
@@ -28,7 +28,7 @@ Key = Hashable
 
 
 def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
-    """The keys as a table: a column k0, k1 … for each key column, and their `position` from 1."""
+    """The keys as a table with the columns k0, k1 … and `position`, from 1."""
     rows = [key if isinstance(key, tuple) else (key,) for key in keys]
     arrays = [
         literal([row[index] for row in rows], ARRAY(key_column.type))
@@ -40,13 +40,13 @@ def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
 
 
 def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
-    """The conditions that tie the rows of a table to the table of keys."""
+    """The join conditions of a table with the table of keys."""
     return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
 
 
 def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
-    """The same conditions as ranges, for statements sorted by these columns: a column that equals
-    something is constant to PostgreSQL, which drops it from the sort order."""
+    """`matches` as ranges, for statements sorted by these columns: PostgreSQL drops a column
+    compared with `=` from the sort order."""
     row = tuple_(*columns)
     key = tuple_(*(keys.c[f"k{index}"] for index in range(len(columns))))
     return [row >= key, row <= key]
@@ -59,7 +59,7 @@ async def rows_by_key(
     keys: Sequence[Key],
     *where: ColumnElement[bool],
 ) -> dict[Key, TableT]:
-    """The record of each key; keys without one that fulfils the conditions are left out."""
+    """The record of each key that meets the conditions; keys without one are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
     rows = await session.rows(statement)
@@ -68,7 +68,7 @@ async def rows_by_key(
 
 @dataclass(frozen=True, slots=True)
 class ById(Generic[TableT]):
-    """The rows of a table by id, to be read for several who ask (db.core.session.coalescing)."""
+    """Read rows of a table by id; for ReadCoalescer."""
 
     table: type[TableT]
 
@@ -79,7 +79,7 @@ class ById(Generic[TableT]):
 async def rows_by_parent(
     session: ReadSession, table: type[TableT], columns: Columns, keys: Sequence[Key], *order: Column
 ) -> dict[Key, list[TableT]]:
-    """All records of each key, in order; keys without any are left out."""
+    """The records of each key, in order; keys without any are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
     found: dict[Key, list[TableT]] = {}
@@ -92,12 +92,12 @@ async def grouped(
     session: ReadSession,
     columns: Columns,
     keys: Sequence[Key],
-    *selected: Any,
+    *selected: Expression | Column,
     where: Sequence[ColumnElement[bool]] = (),
-    by: Sequence[ColumnElement[Any]] = (),
-) -> dict[Key, list[Any]]:
-    """What is selected of the rows of each key, grouped and ordered by the key and then `by`; keys
-    without rows are left out."""
+    by: Sequence[Expression] = (),
+) -> dict[Key, list[ResultRow]]:
+    """Select from the rows of each key, grouped and ordered by the key and `by`; keys without rows
+    are left out."""
     asked = requested_keys(columns, keys)
     statement = (
         select(asked.c.position, *selected)
@@ -105,7 +105,7 @@ async def grouped(
         .group_by(asked.c.position, *by)
         .order_by(asked.c.position, *by)
     )
-    found: dict[Key, list[Any]] = {}
+    found: dict[Key, list[ResultRow]] = {}
     for row in await session.rows(of_kind(Kind.AGGREGATE, statement)):
         found.setdefault(keys[row[0] - 1], []).append(row)
     return found

@@ -1,7 +1,7 @@
-"""Pages: any order that ends in the id, walked forward and backward by keyset, never by offset.
+"""Keyset: pages of a list in an order that ends in the id, forward or backward, without OFFSET.
 
-Nulls sort last forward (and so first backward). A cursor holds the order's values of one row; it
-is opaque, and only good for the order it was made in.
+Nulls sort last forward, and so first backward. A cursor holds the sort values of one row. It is
+opaque and valid only for the order it was created with.
 """
 
 import base64
@@ -15,11 +15,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, false, or_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, and_, false, or_
 
 from db.core.errors import Invalid
 from db.core.ids import EPOCH
+from db.core.table import AnySelect, Column, Expression
 from db.core.values.rfc3339 import read_time
 
 DEFAULT_SIZE = 20
@@ -30,7 +30,7 @@ MAX_SIZE = 100
 class SortKey:
     """One column of an order."""
 
-    column: InstrumentedAttribute[Any]
+    column: Column
     descending: bool = False
 
     @property
@@ -41,26 +41,26 @@ class SortKey:
     def nullable(self) -> bool:
         return bool(self.column.nullable)
 
-    def sql(self, backward: bool) -> ColumnElement[Any]:
-        """The ORDER BY term in that direction."""
+    def sql(self, backward: bool) -> Expression:
+        """The ORDER BY term."""
         return self.term(self.column, backward)
 
-    def term(self, column: Any, backward: bool) -> ColumnElement[Any]:
-        """The same for a column of that name in a subquery."""
-        term: ColumnElement[Any] = column.desc() if self.descending != backward else column.asc()
+    def term(self, column: Expression | Column, backward: bool) -> Expression:
+        """The ORDER BY term for the column as it is named in a subquery."""
+        term: Expression = column.desc() if self.descending != backward else column.asc()
         if not self.nullable:
             return term
         return term.nulls_first() if backward else term.nulls_last()
 
-    def beyond(self, value: Any, backward: bool) -> ColumnElement[bool]:
-        """Rows that come strictly after the value in that direction."""
+    def beyond(self, value: object, backward: bool) -> ColumnElement[bool]:
+        """The condition on rows strictly after the value in that direction."""
         if value is None:
             return self.column.is_not(None) if backward else false()
         further = self.column < value if self.descending != backward else self.column > value
         return or_(further, self.column.is_(None)) if self.nullable and not backward else further
 
-    def same(self, value: Any) -> ColumnElement[bool]:
-        """Rows that tie with the value."""
+    def same(self, value: object) -> ColumnElement[bool]:
+        """The condition on rows that tie with the value."""
         return self.column.is_(None) if value is None else self.column == value
 
 
@@ -69,7 +69,7 @@ Order = tuple[SortKey, ...]
 
 @dataclass(frozen=True, slots=True)
 class PageArgs:
-    """Which part of a list: `first` after a cursor, or `last` before one."""
+    """The arguments of a page: `first` after a cursor, or `last` before one."""
 
     first: int | None = None
     after: str | None = None
@@ -82,7 +82,7 @@ class PageArgs:
 
     @property
     def size(self) -> int:
-        """Rows wanted. Raises Invalid outside 0 to MAX_SIZE, or with both first and last."""
+        """The page size. Raises Invalid outside 0 to MAX_SIZE, or with both first and last."""
         if self.first is not None and self.last is not None:
             raise Invalid("Give first or last, not both.", "last")
         name, size = ("last", self.last) if self.backward else ("first", self.first)
@@ -93,7 +93,7 @@ class PageArgs:
         return size
 
     def conditions(self, order: Order) -> list[ColumnElement[bool]]:
-        """The keyset conditions of the cursors given."""
+        """The keyset conditions of the cursors. Raises Invalid."""
         cursors = (("after", self.after, False), ("before", self.before, True))
         return [
             _beyond(order, decode(order, text, name), backward)
@@ -101,13 +101,14 @@ class PageArgs:
             if text is not None
         ]
 
-    def apply(self, statement: Select[Any], order: Order) -> Select[Any]:
-        """The statement limited to the window, and one row more to see whether the list goes on."""
+    def apply(self, statement: AnySelect, order: Order) -> AnySelect:
+        """The statement limited to the page and one more row, which shows whether there is a next
+        page."""
         terms = [by.sql(self.backward) for by in order]
         return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
 
     def page(self, rows: Sequence[Any], order: Order) -> "Page":
-        """The page out of the rows of an applied statement."""
+        """The page from the rows of a statement made by `apply`."""
         records = list(rows[: self.size])
         more = len(rows) > self.size
         if self.backward:
@@ -118,7 +119,7 @@ class PageArgs:
 
 @dataclass(slots=True)
 class Page:
-    """Some records of a list, and whether the list goes on at either end."""
+    """Records of a list, and whether there are more before and after them."""
 
     records: list[Any]
     order: Order
@@ -130,7 +131,7 @@ class Page:
 
 
 def _beyond(order: Order, values: Sequence[Any], backward: bool) -> ColumnElement[bool]:
-    """Rows after a position: the first column is beyond, or it ties and the next one is."""
+    """The condition on rows after a position, in the order of several columns."""
     return or_(
         *(
             and_(
@@ -147,15 +148,15 @@ def _fingerprint(order: Order) -> int:
 
 
 def encode(order: Order, record: Any) -> str:
-    """The cursor of a record in that order."""
+    """The cursor of a record."""
     values = [getattr(record, by.name) for by in order]
     text = orjson.dumps([_fingerprint(order), *values], default=str)
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def decode(order: Order, cursor: str, name: str = "after") -> list[Any]:
-    """The values in a cursor, which was given as the argument of that name. Raises Invalid for
-    everything that `encode` does not write for this order."""
+    """The sort values in a cursor. Raises Invalid, for the argument `name`, unless `encode` made it
+    for this order."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         fingerprint, *values = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -170,7 +171,7 @@ def _parse(by: SortKey, value: Any) -> Any:
     if value is None and by.nullable:
         return None
     written, read = READERS[by.column.type.python_type]
-    if type(value) is not written:  # true and 1.0 are no whole numbers
+    if type(value) is not written:  # true and 1.0 are not integers
         raise TypeError
     return read(value)
 
@@ -204,7 +205,7 @@ def _text(text: str) -> str:
 END = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_EXPONENT = 308
 
-# By the type of a column: the type of JSON that `encode` writes for it, and how it is read.
+# By the type of a column: the JSON type that `encode` writes, and its parser.
 READERS: Mapping[type, tuple[type, Callable[[Any], Any]]] = {
     UUID: (str, UUID),
     datetime: (str, _time),

@@ -1,20 +1,18 @@
-"""Listings: how the rows of a table may be listed, declared once per noun.
+"""Listing: how the rows of a table can be listed, declared once per noun.
 
-A listing names the columns to filter by, the columns to order by and the column to search; the
-filter and order types of the schema are made from it.
+A `ListSpec` names the columns to filter by, to order by and to search. The filter and order types
+of the schema are generated from it.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Select,
     Uuid,
     any_,
     func,
@@ -32,7 +30,7 @@ from db.core.query.keyset import Order, Page, PageArgs, SortKey
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import Table
+from db.core.table import AnySelect, Table, TableT
 from db.core.timeouts import Kind, of_kind
 
 ALL_DEFAULTS = PageArgs()
@@ -40,7 +38,7 @@ ALL_DEFAULTS = PageArgs()
 
 @dataclass(frozen=True, slots=True)
 class ListArgs:
-    """What is wanted of a listing: rows that match, in an order, and a window on them."""
+    """The arguments of a list: filter, search, order and page."""
 
     where: Condition | None = None
     search: str | None = None
@@ -49,13 +47,13 @@ class ListArgs:
 
     @property
     def kind(self) -> Kind:
-        """The kind of statement that reads it."""
+        """The kind of the statement, for its timeout."""
         reaches = self.where is not None and related(self.where)
         return Kind.SEARCH if reaches or self.search is not None else Kind.LIST
 
 
 def columns_by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
-    """Columns under their own names, or under those that the schema has for them."""
+    """Columns by their own names, or by their names in the schema."""
     return {column.name: column for column in columns} | renamed
 
 
@@ -64,14 +62,14 @@ _LONE_DASH = re.compile(r'-(?![\w"])')
 
 
 def searched(text: str) -> str:
-    """A search without dashes that exclude nothing: PostgreSQL takes each for an operator, and
-    fails where some thirty of them wait for a word."""
+    """The text without dashes that exclude nothing: PostgreSQL parses each as an operator, and
+    fails on some thirty in a row."""
     return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Those of some ids whose rows fulfil a condition, to be read for several who ask."""
+    """Find the ids whose rows match a filter; for ReadCoalescer."""
 
     listing: "ListSpec"
     where: Condition
@@ -82,8 +80,10 @@ class Matching:
 
 @dataclass(frozen=True, eq=False)
 class ListSpec:
-    """A table, and what may be asked of its lists. The default order is newest first. A `search`
-    looks into the columns `searched`."""
+    """A table and the filters, orders, relations and search of its lists.
+
+    The default order is newest first. `search` is the tsvector of the columns `searched`.
+    """
 
     table: type[Table]
     filters: Mapping[str, Column] = field(default_factory=dict)
@@ -99,13 +99,13 @@ class ListSpec:
 
     @property
     def filterable(self) -> Filterable:
-        """What a filter on this listing may name."""
         return Filterable(self.filters, self.relations, self.time, self.id)
 
-    def order(self, requested_keys: Sequence[tuple[str, bool]]) -> Order:
-        """The order asked for, ended by the id so that no two rows tie; a column counts once."""
+    def order(self, requested: Sequence[tuple[str, bool]]) -> Order:
+        """The requested order, followed by the id so that no two rows tie. Repeated columns count
+        once."""
         directions: dict[str, bool] = {}
-        for name, descending in requested_keys:
+        for name, descending in requested:
             directions.setdefault(name, descending)
         terms = [SortKey(self.orders[name], descending) for name, descending in directions.items()]
         unique = next((n for n, by in enumerate(terms, 1) if by.column is self.id), None)
@@ -113,13 +113,13 @@ class ListSpec:
         return tuple(terms[:unique]) if unique else (*terms, SortKey(self.id, newest))
 
     def conditions(self, slice: ListArgs) -> list[ColumnElement[bool]]:
-        """The conditions of a slice, without those of its window."""
+        """The conditions of filter and search."""
         filtered = [] if slice.where is None else [self.filterable.compile(slice.where)]
         return filtered if slice.search is None else [*filtered, self._matching(slice.search)]
 
-    def _matching(self, text: str) -> Any:
-        """A search without a word that counts is no condition: PostgreSQL alone would find nothing
-        for an empty one."""
+    def _matching(self, text: str) -> ColumnElement[bool]:
+        """The search condition; true for a text without a searchable word, which PostgreSQL alone
+        would match with nothing."""
         if self.search is None:
             raise Invalid("This list cannot be searched.", "search")
         query = func.websearch_to_tsquery(literal("english", REGCONFIG), searched(text))
@@ -128,7 +128,6 @@ class ListSpec:
     async def page(
         self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
     ) -> Page:
-        """One page of the whole table."""
         order = self.order(slice.order)
         statement = self.table.select().where(*conditions, *self.conditions(slice))
         page = of_kind(slice.kind, slice.window.apply(statement, order))
@@ -138,9 +137,9 @@ class ListSpec:
     async def pages(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
     ) -> dict[Key, Page]:
-        """One page per parent, in one statement."""
+        """One page per parent key, in one statement."""
         order = self.order(slice.order)
-        found: dict[Key, list[Any]] = {key: [] for key in keys}
+        found: dict[Key, list[Table]] = {key: [] for key in keys}
         statement = of_kind(slice.kind, self._laterally(parent, keys, slice, order))
         for row in await session.rows(statement):
             found[keys[row[0] - 1]].append(self.table.Record._make(row[1:]))
@@ -148,9 +147,9 @@ class ListSpec:
 
     def _laterally(
         self, parent: Columns, keys: Sequence[Key], slice: ListArgs, order: Order
-    ) -> Select[Any]:
-        """Each page is sorted by its parent first, which leaves its order as it is. Otherwise
-        PostgreSQL may walk whole partitions by id in search of the few rows of one parent."""
+    ) -> AnySelect:
+        """Each page is sorted by its parent first, which does not change its order. Otherwise
+        PostgreSQL may scan whole partitions by id for the few rows of one parent."""
         asked, backward = requested_keys(parent, keys), slice.window.backward
         rows = self.table.select().where(*within(parent, asked), *self.conditions(slice))
         by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
@@ -165,33 +164,37 @@ class ListSpec:
     async def matching_rows(
         self,
         where: Condition | None,
-        rows: Sequence[Any],
-        reads: ReadCoalescer,
+        rows: Sequence[TableT],
+        coalescer: ReadCoalescer,
         visibility: Visibility,
-    ) -> Sequence[Any]:
-        """Those of some rows that fulfil a condition; a statement only where it cannot be told
-        without one. Those who ask the same of the same rows share it. Raises Unavailable."""
+    ) -> Sequence[TableT]:
+        """The rows that match a filter. Reads only if the rows themselves do not decide; callers
+        with the same rows and filter share the result. Raises Unavailable."""
         if where is None:
             return rows
         key = self, where, visibility, tuple(map(id, rows))
-        found: Sequence[Any] = await reads.shared(
-            key, partial(self._matching_rows, where, rows, reads, visibility)
+        found: Sequence[TableT] = await coalescer.shared(
+            key, partial(self._matching_rows, where, rows, coalescer, visibility)
         )
         return found
 
     async def _matching_rows(
-        self, where: Condition, rows: Sequence[Any], reads: ReadCoalescer, visibility: Visibility
-    ) -> list[Any]:
-        await reads.turns.next(self.table.__tablename__)
+        self,
+        where: Condition,
+        rows: Sequence[TableT],
+        coalescer: ReadCoalescer,
+        visibility: Visibility,
+    ) -> list[TableT]:
+        await coalescer.turns.next(self.table.__tablename__)
         found = {row.id: self.filterable.holds(where, row) for row in rows}
         unknown = [id for id, known in found.items() if known is None]
-        found |= await reads.of(Matching(self, where), unknown, visibility)
+        found |= await coalescer.of(Matching(self, where), unknown, visibility)
         return [row for row in rows if found[row.id]]
 
     async def matching(
         self, session: ReadSession, where: Condition, ids: Collection[UUID]
     ) -> frozenset[UUID]:
-        """Those of some ids whose rows fulfil a condition."""
+        """The ids whose rows match a filter."""
         among = self.id == any_(literal(list(ids), ARRAY(Uuid)))
         rows = await session.rows(select(self.id).where(among, self.filterable.compile(where)))
         return frozenset(id for (id,) in rows)
@@ -199,7 +202,7 @@ class ListSpec:
     async def count(
         self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
     ) -> int:
-        """The number of rows in all pages of a slice."""
+        """The number of rows in all pages."""
         counted = select(func.count()).select_from(self.table)
         statement = counted.where(*conditions, *self.conditions(slice))
         return int(await session.scalar(of_kind(Kind.AGGREGATE, statement)))
@@ -207,7 +210,7 @@ class ListSpec:
     async def counts(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
     ) -> dict[Key, int]:
-        """The same per parent, in one statement; parents without rows are left out."""
+        """The number of rows per parent key, in one statement; without parents that have none."""
         asked = requested_keys(parent, keys)
         statement = (
             select(asked.c.position, func.count())

@@ -1,4 +1,4 @@
-"""Acts: what is being done and by whom, for the trace that every write leaves."""
+"""Audit context: the operation and the actor that audit entries name."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """One operation of one caller; the system itself acts without an actor."""
+    """One operation of one caller; without an actor, of the system itself."""
 
     operation: str
     request_id: str | None = None

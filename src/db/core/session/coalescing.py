@@ -1,8 +1,8 @@
-"""Reads: what many subscribers need at about the same time, in one statement.
+"""Coalescing: reads that many subscribers need at about the same time, in one statement.
 
-One statement of a kind is under way at a time, and the next one is for all who asked meanwhile. So
-whoever asks is answered by a statement that began later, and a thousand who ask cost two. Those who
-may see the same rows share them.
+One statement of a kind is in flight at a time, and the next one is for all callers that arrive in
+the meantime. So each caller gets the result of a statement that began after its call, and a
+thousand calls cost two statements. Callers share a statement only if they see the same rows.
 """
 
 import asyncio
@@ -24,19 +24,22 @@ Kind = tuple[Read, Visibility]
 
 @dataclass(eq=False, slots=True)
 class PendingRead:
-    """Those who wait for the next statement."""
+    """The keys and the task of the next statement."""
 
     keys: set[Any] = field(default_factory=set)
     task: asyncio.Task[Values] | None = None
 
 
 class ReadCoalescer:
-    """Statements shared by those who ask for the same with the same visibility. The next one waits
-    for at most `patience` seconds, then it is sent on another connection; None is without limit."""
+    """Statements shared by callers with the same read and visibility.
+
+    The next statement waits for the one in flight, but at most `patience` seconds (None: without
+    limit); then it uses another connection.
+    """
 
     def __init__(self, database: Database, patience: float | None = None) -> None:
         self.database = database
-        self.turns = Turns()  # for what each of those who asked makes of what was found
+        self.turns = Turns()  # for the work of each caller on the result
         self.patience = patience
         self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._next: dict[Kind, PendingRead] = {}
@@ -45,8 +48,8 @@ class ReadCoalescer:
     async def of(
         self, find: Read, keys: Keys, visibility: Visibility = UNRESTRICTED
     ) -> dict[Any, Any]:
-        """What it finds for those keys among the rows that are seen, by default all; a key without
-        anything is left out. Raises what `find` raises."""
+        """The values that `find` returns for the keys; a key without one is left out. Raises as
+        `find` does."""
         if not keys:
             return {}
         kind = find, visibility
@@ -59,7 +62,7 @@ class ReadCoalescer:
         return {key: found[key] for key in keys if key in found}
 
     async def shared(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
-        """What work results in that begins now, or is under way under the same key."""
+        """The result of `work`, or of work in progress under the same key."""
         if key not in self._shared:
             self._shared[key] = task = background(_result(work))
             task.add_done_callback(lambda _: self._shared.pop(key))
@@ -88,6 +91,6 @@ async def _result(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:
-    """Its failure is known, even if nobody waits for it any more."""
+    """Avoid a warning for an exception that no caller awaits any more."""
     if not task.cancelled():
         task.exception()

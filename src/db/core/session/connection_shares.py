@@ -1,11 +1,11 @@
-"""Limiter: how many connections of a pool each borrower may hold, and who is next.
+"""Connection shares: how many connections of a pool each borrower may hold, and which is next.
 
 The rule is the dynamic threshold of shared buffers (Choudhury and Hahne, 1998): a borrower may hold
-as many connections as are free for others. One caller alone gets half of the pool, two get a third
-each, and there is room for another. One operation, whoever sends it, gets half as much, so that a
-query that hangs on a locked table leaves connections for others. A fifth of the pool is kept for
-the gateway itself. Of the rest, callers without a credential share half, since one of them may have
-many networks.
+as many connections as are free for others. A single caller gets half of the pool, two get a third
+each, and a new one still gets connections. One operation, of all its callers, gets half as much, so
+that a query that hangs on a locked table leaves connections for others. A fifth of the pool is
+reserved for the gateway itself. Of the rest, anonymous callers share half, since one of them may
+use many networks.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 from db.core.errors import Throttled, Unavailable
 
-WAIT_SECONDS = 4  # longer than a statement waits for a lock, so that its connection is free by then
-NARROW_SECONDS = 1.0  # until the server is asked for more connections again
+WAIT_SECONDS = 4  # more than a statement waits for a lock, after which its connection is free
+NARROW_SECONDS = 1.0  # before opening more connections after the server refused one
 
 BUSY = "The connections to the database are in use; try again in a moment."
 
 
 class Borrower(NamedTuple):
-    """A caller of the API with the operation it sent; without one, a part of the gateway. Callers
-    without a credential are not `known`."""
+    """A caller of the API and its operation, or, without one, a part of the gateway. Anonymous
+    callers are not `known`."""
 
     name: str
     operation: str | None = None
@@ -32,8 +32,8 @@ class Borrower(NamedTuple):
 
 
 class Limiter:
-    """Places for the connections of one pool. A place is taken before a connection is; when one
-    gets free, it goes to the waiting borrower that holds the fewest."""
+    """Slots for the connections of one pool. A slot is acquired before a connection; a free slot
+    goes to the waiting borrower with the fewest."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -47,11 +47,11 @@ class Limiter:
 
     @property
     def limit(self) -> int:
-        """The places there are: for a while fewer than `size` when the server has no more."""
+        """The number of slots; for a while less than `size` after the server refused one."""
         return self.size if time.monotonic() >= self._narrow_until else self._narrow
 
     async def acquire(self, borrower: Borrower) -> None:
-        """Takes a place. Raises Throttled or Unavailable when there is none in time."""
+        """Raises Throttled or Unavailable if no slot is free in time."""
         if borrower not in self._waiting and self._admits(borrower):
             self._take(borrower)
             return
@@ -62,7 +62,6 @@ class Limiter:
             raise self._refusal(borrower) from None
 
     def release(self, borrower: Borrower) -> None:
-        """Gives a place back."""
         self.held -= 1
         _uncount(self.names, borrower.name)
         if borrower.operation is not None:
@@ -72,14 +71,14 @@ class Limiter:
         self._serve()
 
     def narrow(self) -> bool:
-        """Makes do with the connections there are, since the server grants no more. False when
-        there is none to wait for."""
+        """Limit the slots to the open connections, since the server refuses more. False if there
+        is no other connection to wait for."""
         if self.held > 1:
             self._narrow, self._narrow_until = self.held - 1, time.monotonic() + NARROW_SECONDS
         return self.held > 1
 
     def _free(self, borrower: Borrower) -> int:
-        """The places that others do not hold, for callers without those of the gateway itself."""
+        """The free slots, for callers without those reserved for the gateway."""
         limit = self.limit
         if borrower.operation is None:
             return limit - self.held
@@ -102,21 +101,21 @@ class Limiter:
             self.operations[borrower.operation] += 1
 
     async def _turn(self, borrower: Borrower) -> None:
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(borrower, deque()).append(place)
+        slot = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(borrower, deque()).append(slot)
         try:
-            await place
+            await slot
         except BaseException:
-            if place.cancelled():
-                self._leave(borrower, place)
-            else:  # granted at the moment of giving up
+            if slot.cancelled():
+                self._leave(borrower, slot)
+            else:  # granted while being cancelled
                 self.release(borrower)
             raise
 
-    def _leave(self, borrower: Borrower, place: asyncio.Future[None]) -> None:
+    def _leave(self, borrower: Borrower, slot: asyncio.Future[None]) -> None:
         queue = self._waiting.get(borrower, deque())
         with suppress(ValueError):
-            queue.remove(place)
+            queue.remove(slot)
         if not queue:
             self._waiting.pop(borrower, None)
 
@@ -124,12 +123,12 @@ class Limiter:
         while admitted := [each for each in self._waiting if self._admits(each)]:
             borrower = min(admitted, key=lambda each: self.names[each.name])
             queue = self._waiting.pop(borrower)
-            place = queue.popleft()
+            slot = queue.popleft()
             if queue:
-                self._waiting[borrower] = queue  # at the end: others of equal right come first
-            if not place.done():
+                self._waiting[borrower] = queue  # at the end, behind borrowers with as few slots
+            if not slot.done():
                 self._take(borrower)
-                place.set_result(None)
+                slot.set_result(None)
 
     def _refusal(self, borrower: Borrower) -> Unavailable:
         free = self._free(borrower)

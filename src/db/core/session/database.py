@@ -1,7 +1,7 @@
 """Database: the engines, and the two kinds of session borrowed from them.
 
-A session is borrowed for one batch or one operation and never shared: one connection carries one
-statement at a time. Nobody commits: leaving `write()` does, and an exception rolls back.
+A session is borrowed for one batch or one operation and never shared: a connection executes one
+statement at a time. Leaving `write()` commits, and an exception rolls back.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, event, func, select
+from sqlalchemy import CursorResult, Executable, Row, event, func, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -36,10 +36,12 @@ LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
 TIMEOUTS = Timeouts(other=STATEMENT_SECONDS)
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
+ResultRow = Row[*tuple[Any, ...]]  # of a statement whose columns are known only at run time
+
 
 class ReadSession:
-    """A borrowed connection that reads what its sight allows; each statement is one round trip.
-    `reopen` gives another connection in place of one that broke."""
+    """A borrowed connection that reads the rows its visibility allows, one round trip per
+    statement. `reopen` returns a connection to replace a broken one."""
 
     def __init__(
         self,
@@ -53,18 +55,18 @@ class ReadSession:
         self.reopen = reopen
         self.timeouts = timeouts
 
-    async def rows(self, statement: Executable, parameters: Any | None = None) -> Sequence[Any]:
-        """All rows of a statement."""
+    async def rows(
+        self, statement: Executable, parameters: Any | None = None
+    ) -> Sequence[ResultRow]:
         return (await self._execute(statement, parameters)).all()
 
     async def records(
         self, table: type[TableT], statement: Executable, parameters: Any | None = None
     ) -> list[TableT]:
-        """All rows of a statement built on `table.select()`, as that table's records."""
+        """The rows of a statement built on `table.select()`, as records of the table."""
         return table.records(await self.rows(statement, parameters))
 
     async def record(self, table: type[TableT], statement: Executable) -> TableT | None:
-        """The first record, or None."""
         return next(iter(await self.records(table, statement)), None)
 
     async def scalar(self, statement: Executable) -> Any:
@@ -72,15 +74,13 @@ class ReadSession:
         return (await self._execute(statement)).scalar()
 
     def now(self) -> datetime:
-        """The time of the database."""
         clock: Clock = self.connection.info[CLOCK]
         return clock.now()
 
     async def _execute(
         self, statement: Executable, parameters: Any | None = None
     ) -> CursorResult[Any]:
-        """A read that meets a dead connection is repeated once on a live one. Raises
-        TookTooLong."""
+        """Execute; repeat once on a new connection if this one is dead. Raises TookTooLong."""
         statement = with_row_rules(statement, self.rules)
         async with self.timeouts.limiting(statement):
             try:
@@ -113,21 +113,21 @@ class WriteSession(ReadSession):
         return unrestricted
 
     async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
-        """Runs a statement that writes; returns the number of rows it touched."""
+        """Execute a statement that writes; return the number of rows it affected."""
         return (await self._execute(statement, parameters)).rowcount
 
     async def _execute(
         self, statement: Executable, parameters: Any | None = None
     ) -> CursorResult[Any]:
-        """Never repeated: the transaction it belonged to is gone with its connection."""
+        """Execute, without repeating: the transaction is lost with its connection."""
         return await self.connection.execute(with_row_rules(statement, self.rules), parameters)
 
 
 class Database:
     """One PostgreSQL: `read()` in autocommit, `write()` in a transaction.
 
-    Statements wait `lock_seconds` for a lock, None is without limit, and take as long as `timeouts`
-    say.
+    Statements wait up to `lock_seconds` for a lock (None: without limit) and are limited by
+    `timeouts`.
     """
 
     def __init__(
@@ -162,32 +162,32 @@ class Database:
         self.meter: Meter | None = None
         self.visibility = UNRESTRICTED
         self.wakeups = Wakeups()
-        self.refused_writes = asyncio.Event()  # set when a write met a read-only database
+        self.refused_writes = asyncio.Event()  # set when the database refused a write: read-only
 
     def scoped_to(self, visibility: Visibility) -> "Database":
-        """The same database, whose sessions see no more than that."""
-        seen = copy(self)
-        seen.visibility = visibility
-        return seen
+        """The same database with sessions that apply the row rules of `visibility`."""
+        scoped = copy(self)
+        scoped.visibility = visibility
+        return scoped
 
     def borrowed_by(
         self, name: str, operation: str | None = None, known: bool = True
     ) -> "Database":
-        """The same database, whose connections count for that borrower."""
-        lent = copy(self)
-        lent.borrower = Borrower(name, operation, known)
-        return lent
+        """The same database with connections that count for that borrower."""
+        borrowed = copy(self)
+        borrowed.borrower = Borrower(name, operation, known)
+        return borrowed
 
     def metered(self, meter: Meter | None) -> "Database":
-        """The same database, whose rows are counted on a meter."""
+        """The same database with rows counted by `meter`."""
         metered = copy(self)
         metered.meter = meter
         return metered
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Raises the domain errors of `failures`, Unavailable when nobody answers in time, and
-        TooLarge or Crowded."""
+        """Borrow a connection in autocommit. Raises the errors of `pg_errors`, Unavailable when
+        no connection is free in time, and TooLarge or Crowded."""
 
         async def reopen() -> AsyncConnection:
             await stack.aclose()
@@ -200,7 +200,8 @@ class Database:
 
     @asynccontextmanager
     async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
-        """Commits on leaving, rolls back on an exception. Raises as `read` does, and ReadOnly."""
+        """Open a transaction: commit on leaving, roll back on an exception. Raises as `read` does,
+        and ReadOnly."""
         with self._noting_refusals(), self._measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.visibility, audit_context)
@@ -209,14 +210,14 @@ class Database:
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for statements that write, each in a transaction of its own. Raises what the
-        driver raises, Unavailable, and ReadOnly before anything was sent."""
+        """A connection for statements that write, each in a transaction of its own. Raises the
+        driver's errors, Unavailable, and ReadOnly before anything was sent."""
         with self._noting_refusals():
             async with self._writable(self.reading) as connection:
                 yield connection
 
     async def now(self) -> datetime:
-        """The time of the database, which is asked for it only if it was never connected to. Raises
+        """The time of the database; connects only if it was never connected to. Raises
         Unavailable."""
         if not self.clock.is_set:
             async with self.read():
@@ -246,8 +247,8 @@ class Database:
     async def _open(
         self, stack: AsyncExitStack, engine: AsyncEngine, attempts: int = 3
     ) -> AsyncConnection:
-        """A connection for as long as the stack lasts. When the server has none left, it waits for
-        one of those that are open already."""
+        """Enter a connection into the stack. If the server has none left, wait for one of those
+        that are open."""
         if self.meter:
             self.meter.check()
         await self.limiter.acquire(self.borrower)
@@ -273,7 +274,7 @@ class Database:
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
-        """Raises TooLarge in place of what a connection raises that was broken off for it."""
+        """Raises TooLarge instead of the error of a connection closed for that reason."""
         try:
             yield
         except (DomainError, DBAPIError):
@@ -295,7 +296,7 @@ class Database:
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
-    """A session in which a write failed because it is read-only is not lent again."""
+    """Close a connection that turned out to be read-only."""
     if sqlstate(context.original_exception) == READ_ONLY:
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False

@@ -1,7 +1,7 @@
-"""Failures: what the driver reports, as the domain errors it means.
+"""PostgreSQL errors: errors of the driver as domain errors.
 
-PostgreSQL names the constraint that a row broke and the columns it is about, and our constraints
-are named by convention after table and columns; so the caller can be told what was wrong.
+PostgreSQL reports the constraint that a row violates and its columns. Constraints are named by
+convention after table and columns, so the error can name the field.
 """
 
 import re
@@ -22,33 +22,32 @@ from db.core.errors import (
     Unavailable,
 )
 
-# SQLSTATE, or its class of two digits, and what it means (PostgreSQL manual, appendix A).
+# SQLSTATEs, or classes of them (two digits). Source: PostgreSQL manual, appendix A.
 READ_ONLY = "25006"
 DISK_FULL = "53100"
 TOO_MANY_CONNECTIONS = "53300"
 LOCK_NOT_AVAILABLE = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
-# 28 and 3D: the password or the name of the database was changed, or it is being restored.
+# 28 and 3D: the password or the name of the database changed, or it is being restored.
 UNAVAILABLE = ("08", "28", "3D000", "53", "57")
 TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
 NORMALIZED_SUFFIX = "_spelled"  # ends the name of a unique index on the spelling of a column
-Meaning = Callable[[Any], DomainError | None]
+Translation = Callable[[Any], DomainError | None]  # of an exception of asyncpg, which is untyped
 
 
 @contextmanager
 def domain_errors() -> Iterator[None]:
-    """Raises the domain error that a driver's error means; what means none stays what it is."""
+    """Translate errors of the driver to domain errors; raise others unchanged."""
     try:
         yield
     except (OSError, PoolTimeout, DBAPIError) as error:
-        meant = domain_error_of(error)
-        if meant is None:
+        translated = domain_error_of(error)
+        if translated is None:
             raise
-        raise meant from error
+        raise translated from error
 
 
 def domain_error_of(error: Exception) -> DomainError | None:
-    """The domain error that an error of the driver or the pool means, or None if it is a fault of
-    ours."""
+    """The domain error for an error of the driver or the pool; None for a bug."""
     if isinstance(error, DomainError):
         return error
     if not isinstance(error, DBAPIError):
@@ -72,14 +71,14 @@ def domain_error_of(error: Exception) -> DomainError | None:
 
 
 def sqlstate(error: BaseException) -> str:
-    """The SQLSTATE that PostgreSQL gave an error, or nothing."""
+    """The SQLSTATE of an error, or an empty string."""
     reported = error.orig if isinstance(error, DBAPIError) else error
     return getattr(reported, "sqlstate", None) or ""
 
 
 def is_rolled_back(error: BaseException) -> bool:
-    """Whether PostgreSQL itself has reported that a statement failed, so that it stored nothing. A
-    connection that broke, or a session that was ended, leaves it open."""
+    """True if PostgreSQL reported that the statement failed, so that it stored nothing. After a
+    broken connection or a terminated session the outcome is unknown."""
     state = sqlstate(error)
     return bool(state) and not state.startswith(("08", "57P"))
 
@@ -93,7 +92,7 @@ def _foreign(cause: Any) -> DomainError:
 
 
 def _check(cause: Any) -> DomainError | None:
-    """None where a month has no partition: that has the same SQLSTATE, and is a fault of ours."""
+    """None for a missing partition, a bug that has the same SQLSTATE."""
     if cause.constraint_name is None:
         return None
     column = cause.constraint_name.removeprefix(f"ck_{cause.table_name}_")
@@ -105,8 +104,8 @@ def _null(cause: Any) -> DomainError:
 
 
 def _columns(cause: Any) -> list[str]:
-    """The columns of the key in question, without its values: those may be somebody's secret. An
-    index on the spelling of a column is named after that column."""
+    """The columns of the violated key, without the values, which may be secret. An index on the
+    spelling of a column is named after that column."""
     name = str(cause.constraint_name)
     if name.endswith(NORMALIZED_SUFFIX):
         return [name.removeprefix(f"uq_{cause.table_name}_").removesuffix(NORMALIZED_SUFFIX)]
@@ -114,7 +113,7 @@ def _columns(cause: Any) -> list[str]:
     return found[1].split(", ") if found else [name]
 
 
-_BROKEN: dict[str, Meaning] = {
+_BROKEN: dict[str, Translation] = {
     "23502": _null,
     "23503": _foreign,
     "23505": _unique,

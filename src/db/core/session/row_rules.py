@@ -1,8 +1,8 @@
-"""Sight: which rows somebody sees, as conditions that no statement can leave out.
+"""Row rules: the rows that a viewer may see, as conditions that no statement can omit.
 
-A table that not everybody may read in whole has a rule, `visible`. A session opened for a sight
-adds the rules to every statement it sends, wherever the table stands in it: in lists, joins,
-subqueries, filters through relations, counts and aggregates.
+A table that is not readable in whole by all declares one rule, `visible`. A session adds the rules
+of its visibility to every statement, wherever the table occurs: in lists, joins, subqueries,
+filters through relations, counts and aggregates.
 """
 
 from collections.abc import Iterator
@@ -11,71 +11,70 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, True_, false
+from sqlalchemy import ColumnElement, Executable, SQLColumnExpression, True_, false
 from sqlalchemy.orm import with_loader_criteria
+from sqlalchemy.sql.base import ExecutableOption
 
 from db.core.table import Table
 
 SERVER = "about_server"
 
 T = TypeVar("T", bound=Executable)
+RowRules = tuple[ExecutableOption, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """The rows that a viewer sees. `everything` is for the gateway's own work and lifts every rule;
-    `shared` adds all rows but personal ones, `keys` the API keys of other users."""
+    """The rows that a viewer sees: their own and public ones; with `shared` all rows but personal
+    ones, with `keys` the API keys of all users. `everything` disables the rules, for the gateway's
+    own work."""
 
     everything: bool = False
     shared: bool = False
     keys: bool = False
     user_id: UUID | None = None
 
-    def owns(self, column: Any) -> ColumnElement[bool]:
-        """The condition that a row belongs to the viewer; false for a viewer without a user."""
-        return owned_by(column, self.user_id)
+    def owns(self, column: SQLColumnExpression[UUID | None]) -> ColumnElement[bool]:
+        """The condition that a row belongs to the viewer. False for a viewer without a user: a
+        comparison with None would be IS NULL, and match rows without an owner."""
+        return false() if self.user_id is None else column == self.user_id
 
 
 UNRESTRICTED = Visibility(everything=True, shared=True, keys=True)
 
 
-def owned_by(column: Any, user_id: UUID | None) -> ColumnElement[bool]:
-    """The condition that a column names a user. It is false without a user: a comparison with None
-    would be IS NULL, and find the rows without an owner."""
-    return false() if user_id is None else column == user_id
-
-
 @lru_cache(maxsize=1_000)
-def row_rules(visibility: Visibility) -> tuple[Any, ...]:
-    """The options that limit a statement to what is seen."""
+def row_rules(visibility: Visibility) -> RowRules:
+    """The options that limit a statement to visible rows."""
     return () if visibility.everything else tuple(_criteria(visibility))
 
 
-def with_row_rules(statement: Executable, row_rules: tuple[Any, ...]) -> Executable:
-    """The statement with the rules on the rows it may meet.
+def with_row_rules(statement: Executable, row_rules: RowRules) -> Executable:
+    """The statement with the row rules.
 
-    Raises RuntimeError for one that SQLAlchemy would not apply them to: it applies them only where
-    the columns selected are attributes of tables, and says nothing where they are not.
+    Raises RuntimeError for a statement that SQLAlchemy would not apply them to: it does so only if
+    the selected columns are ORM attributes, and ignores the rules silently otherwise.
     """
     if not row_rules or statement.get_execution_options().get(SERVER):
         return statement
     if getattr(statement, "_propagate_attrs", {}).get("compile_state_plugin") != "orm":
         raise RuntimeError(f"No rule on rows can be applied to: {statement}")
-    return statement.options(*row_rules)
+    limited: Executable = statement.options(*row_rules)
+    return limited
 
 
 def without_row_rules(statement: T) -> T:
-    """Marks a statement that reads only system views of PostgreSQL, so that no rule applies."""
+    """Mark a statement that reads only system views of PostgreSQL, so that no rule applies."""
     return statement.execution_options(**{SERVER: True})
 
 
-def tables_with_rules() -> list[Any]:
-    """The tables that have a rule, by name."""
-    tables: list[Any] = [mapper.class_ for mapper in Table.registry.mappers]
-    return sorted((t for t in tables if hasattr(t, "visible")), key=lambda t: t.__tablename__)
+def tables_with_rules() -> list[type[Any]]:
+    """The tables that declare `visible`, by name."""
+    tables = [mapper.class_ for mapper in Table.registry.mappers]
+    return sorted((t for t in tables if hasattr(t, "visible")), key=lambda t: str(t.__tablename__))
 
 
-def _criteria(visibility: Visibility) -> Iterator[Any]:
+def _criteria(visibility: Visibility) -> Iterator[ExecutableOption]:
     for table in tables_with_rules():
         condition = table.visible(visibility)
         if not isinstance(condition, True_):

@@ -197,7 +197,7 @@ class IngestMutation:
             item = self._item(info, input_type, await info.context.db.now(), None)
         except errors.Invalid as invalid:
             raise self._renamed(invalid) from None
-        refused = await info.context.ingest.take(self.intake, [item])
+        refused = await info.context.ingest.submit(self.intake, [item])
         if refused:
             raise self._renamed(refused[0])
         return Stored(id=strawberry.ID(id_of(self.record, item.id)))
@@ -211,7 +211,7 @@ class IngestMutation:
         batch_key = _key(input)
         now = await info.context.db.now()
         items, refused = self._items(info, input[name], now, batch_key)
-        late = await info.context.ingest.take(self.intake, list(items.values()))
+        late = await info.context.ingest.submit(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
         if size and len(away) == size:
