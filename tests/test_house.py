@@ -28,6 +28,7 @@ FLOORS = """
     settings       gateway.settings  gateway.errors  gateway.log_format  gateway.console
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
                    gateway.allowance
+    requests       gateway.request_record
 
     schema         graph.schema
     nouns          graph.nouns

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.core.errors import Unavailable
+from gateway.request_record import record_of
 from graph.core.types.errors import CODES as DOMAIN_CODES, shortened
 
 JSON = "application/json"
@@ -76,23 +77,23 @@ def masked(request_id: str) -> Response:
 
 
 async def handle_refused(request: Request, refused: HttpError) -> Response:
-    """Starlette's handler of `Refused`."""
-    media_type = getattr(request.state, "media_type", JSON)
-    return refusal(refused, request.state.request_id, media_type)
+    """Starlette's handler of `HttpError`."""
+    record = record_of(request.scope)
+    return refusal(refused, record.request_id, record.media_type or JSON)
 
 
 async def handle_http(request: Request, error: HTTPException) -> Response:
     """Starlette's handler of its own errors: no such path, no such method."""
     message = f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}"
     refused = HttpError(shortened(message), error.status_code, headers=error.headers)
-    return refusal(refused, request.state.request_id)
+    return refusal(refused, record_of(request.scope).request_id)
 
 
 async def handle_unavailable(request: Request, error: Unavailable) -> Response:
     """Starlette's handler of a database that cannot be reached or takes no writes, where nothing
     else answers."""
     refused = HttpError(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
-    return refusal(refused, request.state.request_id)
+    return refusal(refused, record_of(request.scope).request_id)
 
 
 handlers: dict[Any, Any] = {

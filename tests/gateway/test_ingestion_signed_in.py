@@ -15,7 +15,8 @@ from db.core.ingest import writer
 from db.core.ingest.writer import Ingestion
 from db.events import Event
 from db.metrics import Metric
-from gateway.middleware.request_events import RequestRecord, RequestRecorder
+from gateway.middleware.request_events import RequestRecorder
+from gateway.request_record import RequestRecord
 from gateway.settings import Settings
 from support.factories import make_user
 from support.gateways import Send, gateway, make_key, production, signed_in
@@ -142,7 +143,7 @@ async def test_a_fault_of_the_request_log_is_an_error_with_a_count(database: Dat
     recorder, not_json = RequestRecorder(Ingestion(database), 1), cast("Any", object())
     with capture_logs() as lines:
         for _ in range(3):
-            recorder.record({"type": "http", "headers": []}, RequestRecord(request_id=not_json))
+            recorder.record(RequestRecord(request_id=not_json))
         recorder.close()
     assert [(line["log_level"], line["count"]) for line in lines] == [("error", 1), ("error", 2)]
     assert {line["event"] for line in lines} == {"requests not recorded because of a fault"}

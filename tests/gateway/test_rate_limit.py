@@ -8,12 +8,12 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from starlette.requests import Request
 
 from db import Database
 from db.users import Role
 from gateway.app import create_app
-from gateway.auth.clients import ClientAccounts, network
+from gateway.auth.clients import ClientAccounts, client_of, network
+from gateway.request_record import RequestRecord
 from gateway.settings import Settings
 from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
 from graph.core.quota import Account, Budget
@@ -186,11 +186,11 @@ async def test_strangers_introspect_where_they_may(database: Database) -> None:
 def test_an_account_is_of_a_user_a_key_or_a_network(
     principal: Principal, account: tuple[str, int] | None
 ) -> None:
-    request = Request({"type": "http", "client": ("198.51.100.7", 1)})
-    found = ClientAccounts(Budget(), 9, 5).account(request, principal)
+    client = client_of(RequestRecord("1", "198.51.100.7", principal=principal))
+    found = ClientAccounts(Budget(), 9, 5).account(client)
 
     assert account == (found and (found.caller, found.limit))
-    assert ClientAccounts(Budget(), 0, 0).account(request, principal) is None
+    assert ClientAccounts(Budget(), 0, 0).account(client) is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Streams: how many there may be, whose they are, and how they are told to leave."""
 
 import pytest
-from starlette.requests import Request
 
 from gateway.auth.clients import Client, client_of
 from gateway.errors import HttpError
 from gateway.protocols.waiting_room import WaitingRoom
+from gateway.request_record import RequestRecord
 from gateway.transport.connections import OpenStream, OpenStreams
 from graph.core.permission import ANONYMOUS, DEVELOPER
 
@@ -116,7 +116,6 @@ async def test_draining_ends_at_once_when_nobody_is_there() -> None:
     await OpenStreams(0, 0, 0).drain(3600)
 
 
-def test_strangers_count_as_their_network_and_the_developer_not_at_all() -> None:
-    scope = {"type": "http", "client": ("192.0.2.77", 1), "headers": []}
-    assert client_of(Request(scope), ANONYMOUS) == NETWORK
-    assert client_of(Request(scope), DEVELOPER) is None
+def test_anonymous_clients_count_as_their_network_and_the_developer_not_at_all() -> None:
+    assert client_of(RequestRecord("1", "192.0.2.77", principal=ANONYMOUS)) == NETWORK
+    assert client_of(RequestRecord("1", "192.0.2.77", principal=DEVELOPER)) is None

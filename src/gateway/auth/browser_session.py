@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from gateway.auth.credential_cache import Clock
 from gateway.errors import HttpError
+from gateway.request_record import record_of
 
 TOKEN_SECONDS = 10 * 60
 MAX_BYTES = 1024
@@ -45,7 +46,7 @@ class BrowserSession:
         """POST /session with `{"token": …}`: 204 and the cookie. Raises Refused."""
         cookie = self.exchange(await _token(request))
         response = Response(status_code=204, headers={"cache-control": "no-store"})
-        path, secure = request.state.prefix or "/", request.url.scheme == "https"
+        path, secure = record_of(request.scope).prefix or "/", request.url.scheme == "https"
         response.set_cookie(
             COOKIE, cookie, path=path, secure=secure, httponly=True, samesite="strict"
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from starlette.requests import HTTPConnection
 
-from graph.core.permission import Principal
+from gateway.request_record import RequestRecord
 from graph.core.quota import Account, Budget
 
 DEVELOPERS = "developer"  # whose connections to the database are limited like those of others
@@ -20,12 +20,12 @@ class Client(NamedTuple):
     known: bool
 
 
-def client_of(connection: HTTPConnection, principal: Principal) -> Client | None:
-    """Who sends a request; None for the developer, who may have what they like."""
-    if principal.is_unlimited:
+def client_of(record: RequestRecord) -> Client | None:
+    """The client that a request is counted for; None in development, which has no limits."""
+    if record.principal.is_unlimited:
         return None
-    known = principal.user_id or principal.key_id
-    return Client(str(known or network_of(connection)), bool(known))
+    known = record.principal.user_id or record.principal.key_id
+    return Client(str(known or network(record.host)), bool(known))
 
 
 def network_of(connection: HTTPConnection) -> str:
@@ -41,12 +41,12 @@ class ClientAccounts:
     signed_in: int
     anonymous: int
 
-    def account(self, connection: HTTPConnection, principal: Principal) -> Account | None:
-        """The account of whoever sends a request; None for those who may spend what they like."""
-        if (who := client_of(connection, principal)) is None:
+    def account(self, client: Client | None) -> Account | None:
+        """The account of a client; None if its points are not limited."""
+        if client is None:
             return None
-        limit = self.signed_in if who.known else self.anonymous
-        return Account(self.budget, who.name, limit) if limit else None
+        limit = self.signed_in if client.known else self.anonymous
+        return Account(self.budget, client.name, limit) if limit else None
 
 
 def network(host: str) -> str:

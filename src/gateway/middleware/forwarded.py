@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.request_record import record_of
 from gateway.setting_types import PATH, Network, is_loopback
 
 MAX_PREFIX = 200  # characters
@@ -54,7 +55,7 @@ class ForwardedHeaders:
             prefix = _prefix(told.get("x-forwarded-prefix", "")) or prefix
         if peer:
             scope["client"] = str(peer), port
-        scope.setdefault("state", {})["prefix"] = prefix
+        record_of(scope).prefix = prefix
         scope["path"] = _without(prefix, scope["path"])
 
     def trusts(self, peer: Address | None) -> bool:
@@ -89,7 +90,7 @@ def address(text: str) -> Address | None:
 def link(connection: HTTPConnection, path: str) -> str:
     """The address of a path of the gateway, for a client. Where nobody has said under which path a
     proxy shows the gateway, it is relative to the path of the request."""
-    prefix: str = connection.state.prefix
+    prefix = record_of(connection.scope).prefix
     depth: int = connection.scope["path"].count("/") - 1
     return prefix + path if prefix else "../" * depth + path.removeprefix("/")
 

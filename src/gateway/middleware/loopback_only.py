@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import HttpError, refusal
+from gateway.request_record import record_of
 from gateway.setting_types import is_loopback
 
 
@@ -20,7 +21,7 @@ class LoopbackOnly:
         asks = scope["type"] in ("http", "websocket")
         if asks and not _is_local(Headers(scope=scope).get("host", "")):
             refused = HttpError("In development, call this gateway localhost or 127.0.0.1.", 403)
-            await refusal(refused, scope["state"]["request_id"])(scope, receive, send)
+            await refusal(refused, record_of(scope).request_id)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from graph.core.execution.operation import Operation
+
 SECONDS = 60.0
 MAX_KINDS = 1_000  # in a minute; further ones are counted for no network
 
-DENIED = {401, 403, 429}
+DENIED = {401, 403, 405, 429}
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED"}  # of errors
 
 
@@ -63,10 +65,9 @@ class Refusals:
             self.store(kind, _payload(kind, count))
 
 
-def is_refusal(status: int, document: object) -> bool:
-    """Whether a response of that status, to a request whose document was read or is None, is a
-    refusal."""
-    return status in DENIED or (400 <= status < 500 and document is None)
+def is_refusal(status: int, operation: Operation | None) -> bool:
+    """True if a request was denied, or failed before its operation was known."""
+    return status in DENIED or (400 <= status < 500 and operation is None)
 
 
 def are_refusals(errors: Iterable[Mapping[str, Any]]) -> bool:

@@ -13,15 +13,13 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.core.error_facts import summary
@@ -29,7 +27,7 @@ from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest.writer import Ingestion, PendingBatch
 from db.events import API_SERVER, LOGGED, EventSeverity
 from gateway.middleware.refusals import Kind, Refusals, is_refusal
-from graph.core.permission import ANONYMOUS, Principal
+from gateway.request_record import RequestRecord, record_of
 
 PATH = "/graphql"
 REPORT_SECONDS = 60  # between two lines of the log about entries that were dropped
@@ -38,24 +36,6 @@ LONGEST_AGENT = 200  # characters of a user agent
 NETWORKS = {4: 24, 6: 48}  # bits of an address that are kept: enough for a region, not for a person
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class RequestRecord:
-    """What was asked for, by whom, and how it went. Over a WebSocket there is no status, and what
-    is sent is not measured."""
-
-    request_id: str
-    principal: Principal = ANONYMOUS
-    operation: str | None = None
-    kind: str | None = None
-    document: str | None = None  # what stands for it
-    status: int | None = None
-    failed: bool = False
-    refused: bool = False
-    request_bytes: int = 0
-    response_bytes: int | None = None
-    began: float = field(default_factory=time.perf_counter)
 
 
 class RequestRecorder:
@@ -72,14 +52,14 @@ class RequestRecorder:
         """Whether the next is to be recorded."""
         return random.random() < self.sample  # noqa: S311  no secret
 
-    def record(self, scope: Scope, record: RequestRecord) -> None:
-        """Records what was asked over a connection. Raises nothing."""
+    def record(self, record: RequestRecord) -> None:
+        """Records a request that is over. Raises nothing."""
         if record.refused:
             principal = record.principal
-            kind = Kind(record.status, _network(scope), principal.user_id, principal.key_id)
+            kind = Kind(record.status, truncated(record.host), principal.user_id, principal.key_id)
             self.refusals.add(kind, record.request_bytes)
         else:
-            self._store(partial(_row, scope, record))
+            self._store(partial(_row, record))
 
     def flush(self) -> None:
         """Records the refusals so far."""
@@ -173,7 +153,9 @@ class RequestEvents:
         try:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
-            self.recorder.record(scope, exchange.over(scope.get("state", {})))
+            record = record_of(scope)
+            exchange.fill(record)
+            self.recorder.record(record)
 
 
 class _Exchange:
@@ -181,7 +163,6 @@ class _Exchange:
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
-        self.began = time.perf_counter()
         self.status = 500  # unless an answer begins
         self.request_bytes = self.response_bytes = 0
 
@@ -196,36 +177,27 @@ class _Exchange:
         self.response_bytes += len(message.get("body", b""))
         await self._send(message)
 
-    def over(self, state: Mapping[str, Any]) -> RequestRecord:
-        """What was noted of it on its way."""
-        said, document = structlog.contextvars.get_contextvars(), state.get("document")
-        return RequestRecord(
-            state["request_id"],
-            state.get("principal", ANONYMOUS),
-            operation=said.get("operation"),
-            kind=said.get("kind"),
-            document=hashed(document) if document else None,
-            status=self.status,
-            failed=self.status >= 500,
-            refused=state.get("refused", False) or is_refusal(self.status, document),
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            began=self.began,
-        )
+    def fill(self, record: RequestRecord) -> None:
+        record.status = self.status
+        record.failed = self.status >= 500
+        record.refused = record.refused or is_refusal(self.status, record.operation)
+        record.request_bytes = self.request_bytes
+        record.response_bytes = self.response_bytes
 
 
-def _row(scope: Scope, record: RequestRecord, at: datetime) -> dict[str, Any]:
+def _row(record: RequestRecord, at: datetime) -> dict[str, Any]:
+    operation = record.operation
     payload = {
-        "operation": record.operation,
-        "kind": record.kind,
-        "document": record.document,
+        "operation": operation.short_name if operation else None,
+        "kind": operation.kind if operation else None,
+        "document": hashed(operation.text) if operation else None,
         "status": record.status,
         "duration_ms": round((time.perf_counter() - record.began) * 1000, 2),
         "request_bytes": record.request_bytes,
         "response_bytes": record.response_bytes,
         "key_id": record.principal.key_id,
-        "user_agent": Headers(scope=scope).get("user-agent", "")[:LONGEST_AGENT],
-        "ip": _network(scope),
+        "user_agent": record.user_agent[:LONGEST_AGENT],
+        "ip": truncated(record.host),
     }
     return {
         "event_type": "api_request",
@@ -236,11 +208,6 @@ def _row(scope: Scope, record: RequestRecord, at: datetime) -> dict[str, Any]:
         "metadata": {"request_id": record.request_id},
         "user_id": record.principal.user_id,
     }
-
-
-def _network(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return truncated(client[0]) if client else None
 
 
 def hashed(document: str) -> str:

@@ -5,26 +5,24 @@ variables, the text of a query or a path that the gateway does not serve, which 
 keep to themselves.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import log_format
 from gateway.errors import masked
+from gateway.request_record import record_of
 from gateway.settings import Settings
 
 BROKEN = {"code": 1006}  # nobody said anything
 CLIENT_GONE = 499  # not a status anybody receives; the log's word for a caller who hung up
 OTHER_PATH = "(other)"  # of no route
-_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger()
 
@@ -40,8 +38,7 @@ class RequestLog:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        request_id = record_of(scope).request_id
         structlog.contextvars.clear_contextvars()
         method = scope.get("method", "WEBSOCKET")
         path = scope["path"] if scope["path"] in self.paths else OTHER_PATH
@@ -137,13 +134,3 @@ def bind_log_context(**details: Any) -> None:
 def configure(settings: Settings) -> None:
     """Makes the gateway and its libraries log as the settings say."""
     log_format.configure(settings.log_as_json, settings.log_level)
-
-
-def new_request_id() -> str:
-    """An id for a request that brings none."""
-    return uuid4().hex
-
-
-def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _ACCEPTABLE_ID.fullmatch(given) else new_request_id()

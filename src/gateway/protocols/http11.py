@@ -10,8 +10,8 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import HttpError, refusal
-from gateway.middleware import request_log
 from gateway.protocols.idle_connections import Idleness
+from gateway.request_record import new_request_id
 
 HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to its body
 BODY_SECONDS = 15.0  # for a body, and as much longer as it arrives at the least rate
@@ -172,7 +172,7 @@ class Http11Protocol(HttpToolsProtocol):
 
 
 def _answer(refused: HttpError) -> bytes:
-    response = refusal(refused, request_log.new_request_id())
+    response = refusal(refused, new_request_id())
     headers = [*response.raw_headers, (b"connection", b"close")]
     lines = [b"%b: %b\r\n" % header for header in headers]
     status = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}\r\n".encode()

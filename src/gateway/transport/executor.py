@@ -1,7 +1,8 @@
-"""Service: from what a caller asks for to an operation that may run, by whatever transport."""
+"""Executor: starts and runs operations, in the same way for every transport."""
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from strawberry import Schema
 
@@ -9,29 +10,41 @@ from db import Database
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
 from gateway.auth import Auth
-from gateway.auth.clients import DEVELOPERS, Client, ClientAccounts
+from gateway.auth.clients import DEVELOPERS, Client, ClientAccounts, client_of
 from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError
+from gateway.middleware import request_log
 from gateway.middleware.request_events import RequestRecorder
+from gateway.request_record import RequestRecord
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
 from graph.core.execution.limits import Limits
-from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
+from graph.core.execution.operation import (
+    InvalidOperation,
+    Operation,
+    OperationResult,
+    cached_operation,
+    execute,
+    prepare,
+)
 from graph.core.execution.rate_limit import charge_fault, check_parse_budget, read
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.quota import Account
-from graph.core.subscriptions.broker import SubscriptionBroker
+from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
+from graph.core.subscriptions.sink import Sink
 from graph.core.types.input_values import BATCH
 
-SMALL_DOCUMENT = 64 * 1024  # bytes that a parsed document takes up
-STANDING = "Your subscriptions take up all the room that you have: end one, or ask for less."
+SMALL_DOCUMENT = 64 * 1024  # bytes of a parsed document that are not counted
+SUBSCRIPTIONS_TOO_LARGE = (
+    "Your subscriptions take up all the room that you have: end one, or ask for less."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """The operations of one schema on one database, and what callers may spend on them. Results
-    take up `rooms` until they are sent."""
+    """Starts the operations of one schema on one database. Results take up `rooms` until they are
+    sent."""
 
     schema: Schema
     database: Database
@@ -45,65 +58,101 @@ class Executor:
     rooms: Rooms
     turns: Turns = field(default_factory=Turns)
 
-    def check_size(self, asked: GraphQLParams) -> None:
-        """Whether the document is small enough to be looked at. Raises Refused."""
-        if len(asked.query.encode()) > self.max_document_bytes:
-            message = f"The document is larger than {self.max_document_bytes} bytes."
-            raise HttpError(message, code="QUERY_TOO_COMPLEX")
+    async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
+        """Prepare an operation for the client of `record`, which gets to know the operation.
+        Raises HttpError, InvalidOperation."""
+        self._check_size(params)
+        client = client_of(record)
+        account = self.accounts.account(client)
+        operation = await self._prepare(params, record.principal, account)
+        record.operation = operation
+        request_log.bind_log_context(operation=operation.short_name, kind=operation.kind)
+        claim = self.rooms.claim(client)
+        context = self._context(client, operation, record, account, claim)
+        return Execution(operation, params.variables, context, self.broker, claim)
 
-    def most_values(self, principal: Principal) -> int:
+    def max_values(self, principal: Principal) -> int:
         """The values of a request that are read at all: those of a batch, or of the inputs of
-        callers who may not send one."""
+        clients who may not send one."""
         least = 0 if principal.is_known else self.limits.values_anonymous
         return least or max(BATCH, self.limits.values)
 
-    async def prepare(
-        self, asked: GraphQLParams, principal: Principal, account: Account | None
+    def _check_size(self, params: GraphQLParams) -> None:
+        if len(params.query.encode()) > self.max_document_bytes:
+            message = f"The document is larger than {self.max_document_bytes} bytes."
+            raise HttpError(message, code="QUERY_TOO_COMPLEX")
+
+    async def _prepare(
+        self, params: GraphQLParams, principal: Principal, account: Account | None
     ) -> Operation:
-        """The operation asked for. Raises RequestFailed; the caller pays for a document that was
-        not read lately, and more for a faulty one."""
+        """Parse and validate. The account is charged for a document that is not in the cache, and
+        for an invalid one."""
         if refused := await check_parse_budget(account):
             raise InvalidOperation(*refused)
-        name, suggestions = asked.operation_name, principal.may(INTROSPECTION)
-        if known := cached_operation(self.schema, asked.query, name, self.limits):
+        name, suggestions = params.operation_name, principal.may(INTROSPECTION)
+        if known := cached_operation(self.schema, params.query, name, self.limits):
             return known
-        if refused := await read(account, asked.query):
+        if refused := await read(account, params.query):
             raise InvalidOperation(*refused)
         try:
-            return prepare(self.schema, asked.query, name, self.limits, suggestions)
+            return prepare(self.schema, params.query, name, self.limits, suggestions)
         except InvalidOperation:
             await charge_fault(account)
             raise
 
-    def standing(self, client: Client | None, operation: Operation) -> Claim:
-        """Room for the document of a subscription, which is kept as long as that lasts. Raises
-        Refused."""
-        claim = self.rooms.claim(client)
-        if (more := operation.size - SMALL_DOCUMENT) > 0 and not claim.take(more):
-            raise HttpError(STANDING, 429, "RATE_LIMITED", RETRY)
-        return claim
-
-    def context(
+    def _context(
         self,
         client: Client | None,
         operation: Operation,
-        principal: Principal,
+        record: RequestRecord,
         account: Account | None,
-        request_id: str,
-        shows_cost: bool = False,
-        claim: Claim | None = None,
+        claim: Claim,
     ) -> Context:
-        """What the resolvers of one operation can reach; every operation has its own."""
         name, known = client or Client(DEVELOPERS, known=True)
+        is_subscription = operation.kind == "subscription"
         return Context(
             self.database.borrowed_by(name, operation.text, known),
-            principal,
-            request_id,
+            record.principal,
+            record.request_id,
             self.ingestion,
             account=account,
-            shows_cost=shows_cost,
             api_key_codec=partial(api_key_codec, self.auth.settings),
             storable_variables=self.auth.settings.storable_variables,
             max_response_bytes=self.auth.settings.max_response_bytes,
-            claim=claim.take if claim else None,
+            claim=None if is_subscription else claim.take,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One operation that may run. It holds room for its result, or for the document of a
+    subscription, until it is closed."""
+
+    operation: Operation
+    variables: dict[str, Any] | None
+    context: Context
+    broker: SubscriptionBroker
+    claim: Claim
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.operation.kind == "subscription"
+
+    async def execute(self) -> OperationResult:
+        return await execute(self.operation, self.variables, self.context)
+
+    async def subscribe(
+        self, sink: Sink, /, after: str | None = None
+    ) -> Subscription | OperationResult:
+        """Open the subscription after a cursor if one is given. An OperationResult holds the
+        errors if it is refused."""
+        return await self.broker.open(self.operation, self.variables, self.context, sink, after)
+
+    def hold_document(self) -> None:
+        """Take room for the document of a subscription. Raises HttpError."""
+        more = self.operation.size - SMALL_DOCUMENT
+        if more > 0 and not self.claim.take(more):
+            raise HttpError(SUBSCRIPTIONS_TOO_LARGE, 429, "RATE_LIMITED", RETRY)
+
+    def close(self) -> None:
+        self.claim.close()

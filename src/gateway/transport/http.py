@@ -1,9 +1,7 @@
 """HTTP: the endpoint that runs one GraphQL operation per request.
 
-A query or mutation is answered in JSON, or as a stream of one message where the caller wants that
-more; a subscription as a stream.
-
-Whatever is odd about a request is refused here with a status of 4xx, in JSON.
+The response to a query or a mutation is JSON, or a stream of one message if the client prefers
+that. The response to a subscription is a stream. A malformed request gets a 4xx in JSON.
 """
 
 import asyncio
@@ -19,13 +17,13 @@ from strawberry import Schema
 from gateway.auth.challenges import unauthenticated
 from gateway.auth.clients import client_of
 from gateway.errors import JSON, HttpError
-from gateway.middleware import request_log
 from gateway.middleware.forwarded import link
 from gateway.middleware.refusals import are_refusals
-from gateway.transport import params, responses
+from gateway.request_record import RequestRecord, record_of
+from gateway.transport import params as parameters, responses
 from gateway.transport.admission import SHORT, Admission, Body
 from gateway.transport.connections import OpenStreams
-from gateway.transport.executor import Executor
+from gateway.transport.executor import Execution, Executor
 from gateway.transport.negotiation import (
     ANSWERS,
     EVENT_STREAM,
@@ -37,8 +35,8 @@ from gateway.transport.negotiation import (
     preferred,
 )
 from gateway.transport.params import GraphQLParams
-from gateway.transport.streaming import Open, SubscriptionResponse
-from graph.core.execution.operation import InvalidOperation, Operation, OperationResult, execute
+from gateway.transport.streaming import SubscriptionResponse
+from graph.core.execution.operation import InvalidOperation, Operation, OperationResult
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.types.errors import formatted
 
@@ -49,7 +47,7 @@ SUBSCRIBE = (
 )
 CONSOLE = "/graphiql"
 SHOW_COST = "x-graphql-cost"
-STRANGERS_BODY = 64 * 1024  # bytes; those who signed in send batches, and pay for them
+ANONYMOUS_BODY_BYTES = 64 * 1024  # batches need a credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,96 +60,92 @@ class Endpoint:
     admission: Admission
 
     async def handle(self, request: Request) -> Response:
-        """Answers a GET or a POST. Raises Refused."""
+        """Respond to a GET or a POST. Raises HttpError."""
         media_type = _media_type(request)
         if media_type == HTML:
             return RedirectResponse(_console(request), 303, responses.VARY)
-        request.state.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
-        request.state.principal = principal = await self.executor.auth.principal(request)
-        with self.admission.body(client_of(request, principal)) as body:
-            return await self._answer(request, principal, body, media_type)
+        record = record_of(request.scope)
+        record.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
+        record.principal = await self.executor.auth.principal(request)
+        with self.admission.body(client_of(record)) as body:
+            return await self._respond(request, record, body, media_type)
 
-    async def _answer(
-        self, request: Request, principal: Principal, body: Body, media_type: str
+    async def _respond(
+        self, request: Request, record: RequestRecord, body: Body, media_type: str
     ) -> Response:
-        asked = await self._parameters(request, principal, body)
-        account = self.executor.accounts.account(request, principal)
+        params = await self._params(request, record.principal, body)
+        respond = partial(_respond, record=record, media_type=media_type)
         try:
-            operation = await self.executor.prepare(asked, principal, account)
-        except InvalidOperation as failed:
-            return _failed(failed, request, media_type)
-        request_log.bind_log_context(operation=operation.short_name, kind=operation.kind)
-        _check_method(operation, request.method)
-        request.state.document = asked.query
-        who, shows_cost = client_of(request, principal), request.headers.get(SHOW_COST) == "1"
-        context = partial(
-            self.executor.context,
-            *(who, operation, principal, account, request.state.request_id, shows_cost),
-        )
-        if operation.kind == "subscription":
-            open = partial(self.executor.broker.open, operation, asked.variables, context())
-            return self._delivery(request, operation, open, media_type)
-        claim = self.executor.rooms.claim(who)
+            execution = await self.executor.start(params, record)
+        except InvalidOperation as invalid:
+            return respond(_failed(invalid, record))
+        _check_method(execution.operation, request.method)
+        execution.context.shows_cost = request.headers.get(SHOW_COST) == "1"
+        if execution.is_subscription:
+            return self._stream(request, record, execution, respond)
         with ExitStack() as held:
-            held.callback(claim.close)
-            answer = await execute(operation, asked.variables, context(claim=claim))
-            response = _respond(answer, request=request, media_type=media_type)
+            held.callback(execution.close)
+            response = respond(await execution.execute())
             return responses.Claimed(response, held.pop_all())
 
-    def _delivery(
-        self, request: Request, operation: Operation, open: Open, media_type: str
+    def _stream(
+        self,
+        request: Request,
+        record: RequestRecord,
+        execution: Execution,
+        refused: Callable[[OperationResult], Response],
     ) -> Response:
-        """A stream; in case it is refused, the answer is in the other media type."""
         stream_type = preferred(request.headers.get("accept", ""), STREAMS)
         if stream_type is None:
             raise HttpError(SUBSCRIBE, 406)
-        # An empty id stands for none: HTML §9.2.4, last event ID string.
+        # An empty id means that there is none: HTML §9.2.4, last event ID string.
         last_event = request.headers.get("last-event-id", "")
         return SubscriptionResponse(
             responses.FORMS[stream_type],
-            partial(open, after=None if last_event == "" else last_event),
-            partial(self._place, request, operation),
-            partial(_respond, request=request, media_type=media_type),
+            partial(execution.subscribe, after=None if last_event == "" else last_event),
+            partial(self._admit, request, record, execution),
+            refused,
         )
 
     @contextmanager
-    def _place(
-        self, request: Request, operation: Operation, leave: Callable[[], None]
+    def _admit(
+        self,
+        request: Request,
+        record: RequestRecord,
+        execution: Execution,
+        leave: Callable[[], None],
     ) -> Iterator[None]:
-        """A place among the streams, as long as the process and the credential last."""
-        principal = request.state.principal
-        who = client_of(request, principal)
+        """Count a stream as open. `leave` ends it when the process stops or its credential is no
+        longer valid. Raises HttpError."""
         with (
-            self.streams.admit(who, leave),
-            closing(self.executor.standing(who, operation)),
-            self.executor.auth.watched(request, principal, leave),
+            self.streams.admit(client_of(record), leave),
+            closing(execution),
+            self.executor.auth.watched(request, record.principal, leave),
         ):
+            execution.hold_document()
             yield
 
     async def sdl(self, request: Request) -> Response:
-        """The schema as text, for whoever may ask anything at all. Raises Refused."""
+        """Respond with the schema as text. Raises HttpError."""
         principal = await self.executor.auth.principal(request)
         if not principal.may(INTROSPECTION):
             needed = HttpError(f"The schema needs {INTROSPECTION}.", 403)
             raise needed if principal.is_known else unauthenticated()
         return PlainTextResponse(_printed(self.executor.schema))
 
-    async def _parameters(
-        self, request: Request, principal: Principal, body: Body
-    ) -> GraphQLParams:
-        most = self.executor.most_values(principal)
+    async def _params(self, request: Request, principal: Principal, body: Body) -> GraphQLParams:
+        max_values = self.executor.max_values(principal)
         if request.method == "POST":
             _check_content_type(request.headers.get("content-type", ""))
-            strangers = min(STRANGERS_BODY, self.max_body_bytes)
-            limit = self.max_body_bytes if principal.is_known else strangers
-            asked = params.from_body(await _received(request, body, limit), most)
-            await asyncio.sleep(0)  # others get a turn between reading it and executing it
-        else:
-            if len(request.url.query) > SHORT:
-                await self.executor.turns.next(body.claim.caller)
-            asked = params.from_query_string(request.query_params, most)
-        self.executor.check_size(asked)
-        return asked
+            limit = self.max_body_bytes
+            if not principal.is_known:
+                limit = min(ANONYMOUS_BODY_BYTES, limit)
+            params = parameters.from_body(await _received(request, body, limit), max_values)
+            await asyncio.sleep(0)  # other requests run between reading a body and executing it
+            return params
+        if len(request.url.query) > SHORT:
+            await self.executor.turns.next(body.claim.caller)
+        return parameters.from_query_string(request.query_params, max_values)
 
 
 @cache
@@ -180,7 +174,7 @@ def _check_content_type(content_type: str) -> None:
 
 
 async def _received(request: Request, body: Body, limit: int) -> bytes:
-    """The whole body, refused as soon as it is known to be too large. Raises Refused."""
+    """Read the whole body. Raises HttpError as soon as it is known to be too large."""
     too_large = HttpError(f"The body is larger than {limit} bytes.", 413)
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
@@ -199,12 +193,11 @@ def _check_method(operation: Operation, method: str) -> None:
         raise HttpError("A subscription has no end.", 405, headers={"allow": "GET, POST"})
 
 
-def _failed(failed: InvalidOperation, request: Request, media_type: str) -> Response:
-    errors = [formatted(error, request.state.request_id) for error in failed.errors]
-    answer = OperationResult(None, errors, executed=False)
-    return _respond(answer, request=request, media_type=media_type)
+def _failed(invalid: InvalidOperation, record: RequestRecord) -> OperationResult:
+    errors = [formatted(error, record.request_id) for error in invalid.errors]
+    return OperationResult(None, errors, executed=False)
 
 
-def _respond(answer: OperationResult, *, request: Request, media_type: str) -> Response:
-    request.state.refused = not answer.executed and are_refusals(answer.errors)
-    return responses.respond(answer, media_type)
+def _respond(result: OperationResult, *, record: RequestRecord, media_type: str) -> Response:
+    record.refused = not result.executed and are_refusals(result.errors)
+    return responses.respond(result, media_type)

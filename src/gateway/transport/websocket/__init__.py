@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from db.core.errors import Unavailable
 from gateway.auth import clients
 from gateway.errors import HttpError, refusal
+from gateway.request_record import record_of
 from gateway.transport.connections import OpenStream, OpenStreams
 from gateway.transport.executor import Executor
 from gateway.transport.websocket.close_codes import CloseCode
@@ -36,7 +37,7 @@ class WebSockets:
         try:
             stream = await self._admitted(connection, socket)
         except HttpError as refused:
-            await refusal(refused, scope["state"]["request_id"])(scope, receive, send)
+            await refusal(refused, record_of(scope).request_id)(scope, receive, send)
             return
         with stream:
             if SUBPROTOCOL in scope["subprotocols"]:
@@ -51,7 +52,9 @@ class WebSockets:
         """The place of a socket: among those of the caller whose credential is in the handshake, or
         among the unidentified. Raises Refused."""
         if principal := await self._principal(connection):
-            return self.streams.admit(clients.client_of(connection, principal), socket.leave)
+            record = record_of(connection.scope)
+            record.principal = principal
+            return self.streams.admit(clients.client_of(record), socket.leave)
         if self.executor.auth.settings.development:
             return self.streams.admit(None, socket.leave)
         network = clients.network_of(connection)

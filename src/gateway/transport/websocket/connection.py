@@ -1,7 +1,7 @@
 """Socket: one WebSocket from its first message to its last, in graphql-transport-ws."""
 
 import asyncio
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -13,15 +13,15 @@ from starlette.types import Receive, Send
 
 from db.core.errors import Unavailable
 from gateway.allowance import Allowance
-from gateway.auth import clients
+from gateway.auth.clients import DEVELOPERS, client_of
 from gateway.errors import HttpError
 from gateway.middleware import request_log
 from gateway.middleware.refusals import are_refusals
-from gateway.middleware.request_events import RequestRecord, hashed
 from gateway.protocols import websocket
-from gateway.transport import params
+from gateway.request_record import RequestRecord, record_of
 from gateway.transport.connections import OpenStream
-from gateway.transport.executor import Executor
+from gateway.transport.executor import Execution, Executor
+from gateway.transport.params import GraphQLParams, from_message
 from gateway.transport.websocket.asgi_writer import AsgiWriter
 from gateway.transport.websocket.close_codes import CloseCode, ConnectionClosed
 from gateway.transport.websocket.messages import (
@@ -35,7 +35,7 @@ from gateway.transport.websocket.messages import (
     pong,
 )
 from gateway.transport.websocket.operation import WebSocketSink
-from graph.core.execution.operation import InvalidOperation, OperationResult, execute
+from graph.core.execution.operation import InvalidOperation, OperationResult
 from graph.core.permission import Principal
 from graph.core.types.errors import coded, formatted
 
@@ -58,7 +58,7 @@ class WebSocketConnection:
         "_connection",
         "_executor",
         "_receive",
-        "_request_id",
+        "_record",
         "_running",
         "_send",
         "_started",
@@ -74,7 +74,7 @@ class WebSocketConnection:
         self._send = send
         self._executor = executor
         self._writer = websocket.message_writer(connection.scope) or AsgiWriter(send)
-        self._request_id: str = connection.scope["state"]["request_id"]
+        self._record = record_of(connection.scope)
         self._subscribers: dict[str, WebSocketSink] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._started = 0
@@ -117,13 +117,14 @@ class WebSocketConnection:
             return
         authorization = first.authorization
         principal = await self._principal(authorization)
-        self._take_place(stream, principal)
+        self._record.principal = principal
+        self._identify(stream)
         forbidden = partial(self._end, CloseCode.FORBIDDEN, "Forbidden")
         auth = self._executor.auth
         with auth.watched(self._connection, principal, forbidden, authorization):
             self._writer.write(ACKNOWLEDGED)
             while message := await self._next():
-                self._handle(message, principal)
+                self._handle(message)
 
     async def _first(self) -> ConnectionInit | None:
         while message := await self._next():
@@ -144,18 +145,18 @@ class WebSocketConnection:
         except Unavailable as away:
             raise ConnectionClosed(CloseCode.TRY_AGAIN, away.message) from None
 
-    def _take_place(self, stream: OpenStream, principal: Principal) -> None:
+    def _identify(self, stream: OpenStream) -> None:
         try:
-            stream.belongs_to(clients.client_of(self._connection, principal))
+            stream.belongs_to(client_of(self._record))
         except HttpError as refused:
             raise ConnectionClosed(CloseCode.TRY_AGAIN, str(refused)) from None
 
-    def _handle(self, message: Message, principal: Principal) -> None:
+    def _handle(self, message: Message) -> None:
         if isinstance(message, ConnectionInit):
             reason = "Too many initialisation requests"
             raise ConnectionClosed(CloseCode.TOO_MANY_INITIALISATIONS, reason)
         if isinstance(message, Subscribe):
-            self._subscribe(message, principal)
+            self._subscribe(message)
         elif isinstance(message, Complete):
             if subscriber := self._subscribers.get(message.id):
                 subscriber.leave()
@@ -195,12 +196,12 @@ class WebSocketConnection:
 
     # Operations:
 
-    def _subscribe(self, message: Subscribe, principal: Principal) -> None:
+    def _subscribe(self, message: Subscribe) -> None:
         if message.id in self._subscribers:
             reason = f"Subscriber for {message.id} already exists"
             raise ConnectionClosed(CloseCode.SUBSCRIBER_EXISTS, reason)
         self._started += 1
-        record = RequestRecord(f"{self._request_id}.{self._started}", principal)
+        record = self._record.of_operation(self._started)
         subscriber = WebSocketSink(
             message.id, self._writer, partial(self._over, message.id, record)
         )
@@ -217,7 +218,7 @@ class WebSocketConnection:
         """Nothing more is said under an id."""
         self._subscribers.pop(id, None)
         if self._executor.recorder.is_sampled():
-            self._executor.recorder.record(self._connection.scope, record)
+            self._executor.recorder.record(record)
 
     async def _run(
         self, message: Subscribe, subscriber: WebSocketSink, record: RequestRecord
@@ -237,36 +238,41 @@ class WebSocketConnection:
     async def _serve(
         self, message: Subscribe, subscriber: WebSocketSink, record: RequestRecord
     ) -> None:
-        executor, principal = self._executor, record.principal
-        client = clients.client_of(self._connection, principal)
-        await executor.turns.next(client.name if client else clients.DEVELOPERS)
-        given = params.from_message(message.text, executor.most_values(principal))
-        record.request_bytes = len(message.text.encode())
-        executor.check_size(given)
-        record.document = hashed(given.query)
-        account = executor.accounts.account(self._connection, principal)
-        operation = await executor.prepare(given, principal, account)
-        record.operation, record.kind = operation.short_name, operation.kind
-        log.info("operation", operation=record.operation, kind=operation.kind)
-        context = partial(
-            executor.context, client, operation, principal, account, record.request_id
-        )
-        if operation.kind != "subscription":
-            with closing(executor.rooms.claim(client)) as claim:
-                answer = await execute(operation, given.variables, context(claim=claim))
-                record.refused = not answer.executed and are_refusals(answer.errors)
-                subscriber.answer(answer)
-                await self._writer.room()
-            return
+        params = await self._params(message, record)
+        execution = await self._executor.start(params, record)
+        operation = execution.operation
+        log.info("operation", operation=operation.short_name, kind=operation.kind)
         with ExitStack() as held:
-            held.enter_context(closing(executor.standing(client, operation)))
-            opened = await executor.broker.open(operation, given.variables, context(), subscriber)
-            if isinstance(opened, OperationResult):
-                record.refused = are_refusals(opened.errors)
-                subscriber.end(opened.errors)
-            else:
-                held.callback(opened.close)
-                subscriber.follow(held.pop_all())
+            held.callback(execution.close)
+            if execution.is_subscription:
+                await _follow(execution, subscriber, record, held)
+                return
+            result = await execution.execute()
+            record.refused = not result.executed and are_refusals(result.errors)
+            subscriber.answer(result)
+            await self._writer.room()
+
+    async def _params(self, message: Subscribe, record: RequestRecord) -> GraphQLParams:
+        client = client_of(record)
+        await self._executor.turns.next(client.name if client else DEVELOPERS)
+        max_values = self._executor.max_values(record.principal)
+        params = from_message(message.text, max_values)
+        record.request_bytes = len(message.text.encode())
+        return params
+
+
+async def _follow(
+    execution: Execution, subscriber: WebSocketSink, record: RequestRecord, held: ExitStack
+) -> None:
+    """Open a subscription, which then owns what is `held`."""
+    execution.hold_document()
+    opened = await execution.subscribe(subscriber)
+    if isinstance(opened, OperationResult):
+        record.refused = are_refusals(opened.errors)
+        subscriber.end(opened.errors)
+    else:
+        held.callback(opened.close)
+        subscriber.follow(held.pop_all())
 
 
 def _formatted_errors(record: RequestRecord, *errors: GraphQLError) -> list[dict[str, Any]]:
