@@ -47,7 +47,8 @@ FLOORS = """
     connections    db.core.connections  db.core.embedded  db.core.numeric
     tables         db.core.table
     values         db.core.values  db.core.timeouts
-    facts          db.core.errors  db.core.ids  db.core.error_facts  db.core.background
+    facts          db.core.errors  db.core.error_codes  db.core.error_facts
+                   db.core.ids  db.core.background
                    db.core.api_key_format  db.core.secret_detection  db.core.cache
                    db.core.turns
 """

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway.request_record import record_of
 from graph.core.types.errors import CODES as DOMAIN_CODES, shortened
@@ -16,15 +17,6 @@ from graph.core.types.errors import CODES as DOMAIN_CODES, shortened
 JSON = "application/json"
 RETRY = {"retry-after": "1"}
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
-
-CODES = {
-    401: "UNAUTHENTICATED",
-    403: "FORBIDDEN",
-    404: "NOT_FOUND",
-    500: "INTERNAL_SERVER_ERROR",
-    503: "SERVICE_UNAVAILABLE",
-}
-STATUSES = {code: status for status, code in CODES.items()}
 
 
 class HttpError(Exception):
@@ -34,12 +26,12 @@ class HttpError(Exception):
         self,
         message: str,
         status: int = 400,
-        code: str | None = None,
+        code: ErrorCode | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code or CODES.get(status, "BAD_USER_INPUT")
+        self.code = code or ErrorCode.of_status(status)
         self.headers = headers
 
 
@@ -63,7 +55,7 @@ def encoded(
 
 def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Response:
     """What the caller of a refused request gets."""
-    extensions: dict[str, Any] = {"code": refused.code, "requestId": request_id}
+    extensions: dict[str, Any] = {"code": str(refused.code), "requestId": request_id}
     if seconds := (refused.headers or {}).get("retry-after"):
         extensions["retryAfterMs"] = int(seconds) * 1000
     error = {"message": str(refused), "extensions": extensions}

@@ -109,7 +109,7 @@ class FailedSignIns:
 def too_many(seconds: float) -> HttpError:
     """The refusal for that long."""
     whole = max(1, math.ceil(seconds))
-    return HttpError(TOO_MANY.format(whole), 429, "RATE_LIMITED", {"retry-after": str(whole)})
+    return HttpError(TOO_MANY.format(whole), 429, headers={"retry-after": str(whole)})
 
 
 def name_of(given: Sequence[str]) -> bytes:

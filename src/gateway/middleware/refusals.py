@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from db.core.error_codes import ErrorCode
 from graph.core.execution.operation import Operation
 
 SECONDS = 60.0
 MAX_KINDS = 1_000  # in a minute; further ones are counted for no network
 
-DENIED = {401, 403, 405, 429}
-CODES = {"UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED"}  # of errors
+DENIED_STATUSES = {401, 403, 405, 429}
+DENIED_CODES = {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED}
 
 
 class Kind(NamedTuple):
@@ -67,12 +68,12 @@ class Refusals:
 
 def is_refusal(status: int, operation: Operation | None) -> bool:
     """True if a request was denied, or failed before its operation was known."""
-    return status in DENIED or (400 <= status < 500 and operation is None)
+    return status in DENIED_STATUSES or (400 <= status < 500 and operation is None)
 
 
 def are_refusals(errors: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the errors of an operation that was not executed deny rights or points."""
-    return any(error["extensions"]["code"] in CODES for error in errors)
+    return any(error["extensions"]["code"] in DENIED_CODES for error in errors)
 
 
 def _payload(kind: Kind, count: Count) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Body:
         self.content += chunk
         more = len(self.content) - self.claim.count
         if len(self.content) >= LARGE and not self.claim.take(more):
-            raise HttpError(FULL, 429, "RATE_LIMITED", RETRY)
+            raise HttpError(FULL, 429, headers=RETRY)
 
     async def whole(self) -> bytes:
         """The content, in its turn unless it is short."""

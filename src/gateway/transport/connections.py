@@ -72,7 +72,7 @@ class OpenStreams:
         """Raises Refused where a caller has as many as they may."""
         most = self.most_per_caller if caller.known else self.most_per_network
         if most and self.held[caller.name] >= most:
-            raise HttpError(TOO_MANY.format(most), 429, "RATE_LIMITED", RETRY)
+            raise HttpError(TOO_MANY.format(most), 429, headers=RETRY)
 
     async def drain(self, seconds: float) -> None:
         """Admits nobody any more and tells all to leave, evenly over that time, so that they do

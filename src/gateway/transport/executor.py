@@ -7,6 +7,7 @@ from typing import Any
 from strawberry import Schema
 
 from db import Database
+from db.core.error_codes import ErrorCode
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
 from gateway.auth import Auth
@@ -80,7 +81,7 @@ class Executor:
     def _check_size(self, params: GraphQLParams) -> None:
         if len(params.query.encode()) > self.max_document_bytes:
             message = f"The document is larger than {self.max_document_bytes} bytes."
-            raise HttpError(message, code="QUERY_TOO_COMPLEX")
+            raise HttpError(message, code=ErrorCode.QUERY_TOO_COMPLEX)
 
     async def _prepare(
         self, params: GraphQLParams, principal: Principal, account: Account | None
@@ -152,7 +153,7 @@ class Execution:
         """Take room for the document of a subscription. Raises HttpError."""
         more = self.operation.size - SMALL_DOCUMENT
         if more > 0 and not self.claim.take(more):
-            raise HttpError(SUBSCRIPTIONS_TOO_LARGE, 429, "RATE_LIMITED", RETRY)
+            raise HttpError(SUBSCRIPTIONS_TOO_LARGE, 429, headers=RETRY)
 
     def close(self) -> None:
         self.claim.close()

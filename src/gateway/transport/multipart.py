@@ -4,6 +4,7 @@ A part ends where the boundary of the next one begins, and clients wait for it; 
 with the boundary that follows it.
 """
 
+from db.core.error_codes import ErrorCode
 from gateway.transport.negotiation import MULTIPART
 from gateway.transport.streaming import StreamFormat
 
@@ -19,9 +20,9 @@ def _message(payload: bytes, _cursor: str | None) -> bytes:
 
 
 _LAST = b"--\r\n"
-_BROKEN_OFF = (
+_INTERRUPTED = (
     b'{"payload":null,"errors":[{"message":"The stream was broken off; subscribe again.",'
-    b'"extensions":{"code":"SERVICE_UNAVAILABLE"}}]}'
+    b'"extensions":{"code":"%b"}}]}' % ErrorCode.SERVICE_UNAVAILABLE.encode()
 )
 
 FORM = StreamFormat(
@@ -30,5 +31,5 @@ FORM = StreamFormat(
     message=_message,
     silence=_part(b"{}"),
     completed=_LAST,
-    interrupted=_part(_BROKEN_OFF) + _LAST,
+    interrupted=_part(_INTERRUPTED) + _LAST,
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from db.core.error_codes import ErrorCode
 from db.core.values import json
 from gateway.errors import HttpError
 from graph.core.types.literals import NUL
@@ -73,7 +74,7 @@ def _decoded(text: str | bytes, what: str, most: int) -> Any:
         return json.received(text, most + FIXED)
     except json.TooManyValues as error:
         message = f"{what} holds more than {most:,} values; send less at once."
-        raise HttpError(message, code="QUERY_TOO_COMPLEX") from error
+        raise HttpError(message, code=ErrorCode.QUERY_TOO_COMPLEX) from error
     except json.TooManyDigits as error:
         raise HttpError(f"{error} Send it as a string.") from error
     except json.JSONDecodeError as error:

@@ -17,9 +17,10 @@ from functools import partial
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from db.core.error_codes import ErrorCode
 from gateway import errors
 from gateway.auth.challenges import CHALLENGE
-from gateway.errors import JSON, RETRY, STATUSES
+from gateway.errors import JSON, RETRY
 from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
 from gateway.transport import multipart, sse
@@ -29,7 +30,7 @@ from graph.core.execution.operation import OperationResult
 FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
 VARY = {"vary": "Accept"}
 LARGE = 64 * 1024  # bytes of a body that may have to wait for its client
-TRY_AGAIN = {"SERVICE_UNAVAILABLE": 503, "DATABASE_READ_ONLY": 503, "RATE_LIMITED": 429}
+RETRY_STATUSES = {code.http_status for code in ErrorCode if code.retryable}
 
 
 class Claimed(Response):
@@ -65,7 +66,7 @@ async def _send_and_wait(
 def respond(answer: OperationResult, media_type: str) -> Response:
     """The response to an operation that is over, or was never begun."""
     status = _status(answer, media_type)
-    if status in TRY_AGAIN.values():
+    if status in RETRY_STATUSES:
         answer = replace(answer, executed=False)  # without data
     if form := FORMS.get(media_type):
         if status == 200:
@@ -77,17 +78,16 @@ def respond(answer: OperationResult, media_type: str) -> Response:
 def _headers(status: int, answer: OperationResult) -> dict[str, str]:
     if status == 401:
         return VARY | CHALLENGE
-    return VARY | _retry(answer) if status in TRY_AGAIN.values() else VARY
+    return VARY | _retry(answer) if status in RETRY_STATUSES else VARY
 
 
 def _status(answer: OperationResult, media_type: str) -> int:
     codes = {error["extensions"]["code"] for error in answer.errors}
     nothing = all(value is None for value in (answer.data or {}).values())
-    if nothing and len(codes) == 1 and codes <= TRY_AGAIN.keys():
-        return TRY_AGAIN[codes.pop()]
-    if answer.executed or media_type != GRAPHQL_JSON:
-        return 200
-    return STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+    code = ErrorCode.of_name(codes.pop() if len(codes) == 1 else "")
+    if nothing and code.retryable:
+        return code.http_status
+    return 200 if answer.executed or media_type != GRAPHQL_JSON else code.http_status
 
 
 def _retry(answer: OperationResult) -> dict[str, str]:

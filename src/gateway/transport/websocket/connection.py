@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Send
 
+from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway.allowance import Allowance
 from gateway.auth.clients import DEVELOPERS, client_of
@@ -206,7 +207,7 @@ class WebSocketConnection:
             message.id, self._writer, partial(self._over, message.id, record)
         )
         if max(len(self._subscribers), len(self._running)) >= MAX_OPERATIONS:
-            crowded = coded(CROWDED, "RATE_LIMITED")
+            crowded = coded(CROWDED, ErrorCode.RATE_LIMITED)
             subscriber.end(_formatted_errors(record, crowded))
             return
         self._subscribers[message.id] = subscriber

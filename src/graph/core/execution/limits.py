@@ -18,6 +18,7 @@ from graphql import (
     SelectionSetNode,
 )
 
+from db.core.error_codes import ErrorCode
 from graph.core.types.errors import coded
 
 INTROSPECTION = ("__schema", "__type")
@@ -146,4 +147,4 @@ def _too_much(size: Size, limits: Limits) -> list[GraphQLError]:
 
 def _refusal(most: int, what: str) -> GraphQLError:
     message = f"The operation is too large: at most {most} {what} are allowed."
-    return coded(message, "QUERY_TOO_COMPLEX")
+    return coded(message, ErrorCode.QUERY_TOO_COMPLEX)

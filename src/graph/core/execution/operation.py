@@ -26,6 +26,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
 from db.core.cache import Cache
+from db.core.error_codes import ErrorCode
 from db.core.errors import Crowded, TooLarge
 from db.core.values import json
 from graph.core.context import Context
@@ -163,7 +164,7 @@ def _prepare(
         return Operation(schema, text, alone, node, wanted, price, limits, whole.token_count)
     except RecursionError as error:
         message = "The document is nested too deeply."
-        raise InvalidOperation(coded(message, "QUERY_TOO_COMPLEX")) from error
+        raise InvalidOperation(coded(message, ErrorCode.QUERY_TOO_COMPLEX)) from error
 
 
 def _size(operation: Operation) -> int:
@@ -177,17 +178,19 @@ def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> Doc
     try:
         document = parse(text, max_tokens=most.tokens or None, allow_empty_selection_sets=False)
     except GraphQLError as error:
-        raise InvalidOperation(_with_code(error, "GRAPHQL_PARSE_FAILED")) from error
+        raise InvalidOperation(_with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED)) from error
     if too_much := limits.check(document, most):
         raise InvalidOperation(*too_much[:MAX_ERRORS])
     if nul := holding_nul(text, document):
-        raise InvalidOperation(GraphQLError(NUL, nul, extensions={"code": "BAD_USER_INPUT"}))
+        raise InvalidOperation(
+            GraphQLError(NUL, nul, extensions={"code": str(ErrorCode.BAD_USER_INPUT)})
+        )
     errors = validate(
         schema._schema, document, max_errors=MAX_ERRORS, hide_suggestions=not suggestions
     )
     if errors:
         raise InvalidOperation(
-            *(_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors)
+            *(_with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in errors)
         )
     return document
 
@@ -196,20 +199,22 @@ def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
     nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if name is None and len(nodes) > 1:
         raise InvalidOperation(
-            coded("The document has several operations; set operationName.", "BAD_USER_INPUT")
+            coded(
+                "The document has several operations; set operationName.", ErrorCode.BAD_USER_INPUT
+            )
         )
     found = [node for node in nodes if name is None or (node.name and node.name.value == name)]
     if not found:
         raise InvalidOperation(
-            coded("There is no such operation in the document.", "BAD_USER_INPUT")
+            coded("There is no such operation in the document.", ErrorCode.BAD_USER_INPUT)
         )
     return found[0]
 
 
-def _with_code(error: GraphQLError, code: str) -> GraphQLError:
+def _with_code(error: GraphQLError, code: ErrorCode) -> GraphQLError:
     """The error without its cause, which is always the client's."""
     return GraphQLError(
-        error.message, error.nodes, error.source, error.positions, extensions={"code": code}
+        error.message, error.nodes, error.source, error.positions, extensions={"code": str(code)}
     )
 
 

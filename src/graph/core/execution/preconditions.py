@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphql import GraphQLError
 from graphql.execution.values import get_variable_values
 
+from db.core.error_codes import ErrorCode
 from graph.core.context import Context
 from graph.core.execution.rate_limit import charge, charge_fault
 from graph.core.permission import INTROSPECTION, Principal
@@ -54,7 +55,7 @@ def _too_many(operation: "Operation", values: int, principal: Principal) -> Grap
     if not most or values <= most:
         return None
     message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
-    return coded(message, "QUERY_TOO_COMPLEX")
+    return coded(message, ErrorCode.QUERY_TOO_COMPLEX)
 
 
 def _forbidden(
@@ -62,5 +63,5 @@ def _forbidden(
 ) -> GraphQLError | None:
     if (need := operation.required_access.refused(principal, variables)) is None:
         return None
-    code = "FORBIDDEN" if principal.is_known else "UNAUTHENTICATED"
+    code = ErrorCode.FORBIDDEN if principal.is_known else ErrorCode.UNAUTHENTICATED
     return coded(principal.refusal(*need), code)

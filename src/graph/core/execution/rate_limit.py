@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 
+from db.core.error_codes import ErrorCode
 from graph.core.context import Context, Info
 from graph.core.permission import PUBLIC
 from graph.core.quota import Account
@@ -48,7 +49,7 @@ async def charge(context: Context, maximum: int) -> list[GraphQLError]:
     most = min(limit for limit in (maximum, account and account.limit, math.inf) if limit)
     if cost > most:
         message = TOO_COSTLY.format(cost, most)
-        return [coded(message, "QUERY_TOO_COMPLEX", cost=cost, maximum=most)]
+        return [coded(message, ErrorCode.QUERY_TOO_COMPLEX, cost=cost, maximum=most)]
     if account is None or await account.take(cost):
         return []
     return [await _exhausted(account, cost)]
@@ -57,7 +58,7 @@ async def charge(context: Context, maximum: int) -> list[GraphQLError]:
 async def _exhausted(account: Account, points: int) -> GraphQLError:
     seconds = await account.wait(points)
     message = EXHAUSTED.format(points, math.ceil(seconds))
-    return coded(message, "RATE_LIMITED", retryAfterMs=math.ceil(seconds * 1000))
+    return coded(message, ErrorCode.RATE_LIMITED, retryAfterMs=math.ceil(seconds * 1000))
 
 
 async def cost_extension(context: Context, maximum: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db.core.background import background
+from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from graph.core.execution.operation import OperationResult
 from graph.core.subscriptions.sink import Message, Sink
@@ -177,7 +178,9 @@ class SharedSubscription:
         if payload is None:
             return None
         answer = await self.execute(payload)
-        if any(error["extensions"]["code"] == "SERVICE_UNAVAILABLE" for error in answer.errors):
+        if any(
+            error["extensions"]["code"] == ErrorCode.SERVICE_UNAVAILABLE for error in answer.errors
+        ):
             raise Unavailable
         if answer.data is None:
             raise SubscriptionFailed(answer.errors)

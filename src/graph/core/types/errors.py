@@ -17,6 +17,7 @@ from strawberry import ExceptionHandler
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from db.core import errors
+from db.core.error_codes import ErrorCode as Code
 from graph.core.permission import VALUE
 from graph.core.types.field import enum, field, names_of, value
 
@@ -30,10 +31,10 @@ MAX_FAULTS = 20  # that are reported at once
 class ErrorCode(StrEnum):
     """Codes of expected failures."""
 
-    NOT_FOUND = "NOT_FOUND"
-    INVALID = "INVALID"
-    CONFLICT = "CONFLICT"
-    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = Code.NOT_FOUND.value
+    INVALID = Code.INVALID.value
+    CONFLICT = Code.CONFLICT.value
+    FORBIDDEN = Code.FORBIDDEN.value
 
 
 enum(
@@ -131,22 +132,22 @@ handlers = (NotFoundHandler(), InvalidHandler(), ConflictHandler(), ForbiddenHan
 types = (NotFound, Invalid, Conflict, Forbidden)
 
 # The codes of top-level errors that a domain error turns into.
-CODES: dict[type[Exception], str] = {
-    errors.NotFound: "NOT_FOUND",
-    errors.Invalid: "BAD_USER_INPUT",
-    errors.Conflict: "CONFLICT",
-    errors.Forbidden: "FORBIDDEN",
-    errors.Unavailable: "SERVICE_UNAVAILABLE",
-    errors.Locked: "SERVICE_UNAVAILABLE",
-    errors.ReadOnly: "DATABASE_READ_ONLY",
-    errors.Throttled: "RATE_LIMITED",
-    errors.RateLimited: "RATE_LIMITED",
-    errors.OutcomeUnknown: "OUTCOME_UNKNOWN",
-    errors.TookTooLong: "TIMEOUT",
-    errors.TooLarge: "RESPONSE_TOO_LARGE",
-    errors.Crowded: "RATE_LIMITED",
-    StrawberryInputCoercionError: "BAD_USER_INPUT",
-    TimeoutError: "TIMEOUT",
+CODES: dict[type[Exception], Code] = {
+    errors.NotFound: Code.NOT_FOUND,
+    errors.Invalid: Code.BAD_USER_INPUT,
+    errors.Conflict: Code.CONFLICT,
+    errors.Forbidden: Code.FORBIDDEN,
+    errors.Unavailable: Code.SERVICE_UNAVAILABLE,
+    errors.Locked: Code.SERVICE_UNAVAILABLE,
+    errors.ReadOnly: Code.DATABASE_READ_ONLY,
+    errors.Throttled: Code.RATE_LIMITED,
+    errors.RateLimited: Code.RATE_LIMITED,
+    errors.OutcomeUnknown: Code.OUTCOME_UNKNOWN,
+    errors.TookTooLong: Code.TIMEOUT,
+    errors.TooLarge: Code.RESPONSE_TOO_LARGE,
+    errors.Crowded: Code.RATE_LIMITED,
+    StrawberryInputCoercionError: Code.BAD_USER_INPUT,
+    TimeoutError: Code.TIMEOUT,
 }
 MAX_MESSAGE = 240  # characters
 MAX_LOCATIONS = 3
@@ -154,23 +155,22 @@ MASKED = "Something went wrong on our side. Quote the request id when you report
 TIMEOUT = "The operation took too long; ask for less at once."
 
 
-def coded(message: str, code: str, **details: Any) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": code, **details})
+def coded(message: str, code: Code, **details: Any) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": str(code), **details})
 
 
 def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     """The error as clients see it: with a code and the request ID, without internal details."""
     cause, shown = _cause(error), error.formatted
-    code = (
-        CODES.get(type(cause)) if cause else (error.extensions or {}).get("code", "BAD_USER_INPUT")
-    )
+    given = (error.extensions or {}).get("code", Code.BAD_USER_INPUT)
+    code = CODES.get(type(cause)) if cause else given
     message = error.message.replace("not to be None.", "not to be null.")  # graphql-core's words
     if isinstance(cause, TimeoutError):
         message = TIMEOUT
     elif code is None:
-        code, message = "INTERNAL_SERVER_ERROR", MASKED
+        code, message = Code.INTERNAL_SERVER_ERROR, MASKED
         log.error("resolver failed", request_id=request_id, path=_place(error), exc_info=cause)
-    extensions = {**(error.extensions or {}), "code": code, "requestId": request_id}
+    extensions = {**(error.extensions or {}), "code": str(code), "requestId": request_id}
     if isinstance(cause, errors.Invalid) and cause.field is not None:
         extensions["errors"] = [_fault(fault) for fault in cause.errors[:MAX_FAULTS]]
     if isinstance(cause, errors.RateLimited | errors.Throttled):

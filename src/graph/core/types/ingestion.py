@@ -17,6 +17,7 @@ import strawberry
 from strawberry import UNSET
 
 from db.core import errors, idempotency
+from db.core.error_codes import ErrorCode as Code
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import IngestTarget
@@ -77,11 +78,11 @@ def ingest_input(cls: T) -> T:
 class ItemErrorCode(StrEnum):
     """Codes of errors in items of a batch."""
 
-    INVALID = "INVALID"
-    FORBIDDEN = "FORBIDDEN"
-    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
-    DATABASE_READ_ONLY = "DATABASE_READ_ONLY"
-    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    INVALID = Code.INVALID.value
+    FORBIDDEN = Code.FORBIDDEN.value
+    SERVICE_UNAVAILABLE = Code.SERVICE_UNAVAILABLE.value
+    DATABASE_READ_ONLY = Code.DATABASE_READ_ONLY.value
+    OUTCOME_UNKNOWN = Code.OUTCOME_UNKNOWN.value
 
 
 enum(
