@@ -37,7 +37,7 @@ def write_files(project: Path) -> None:
 async def test_the_noun_of_the_document_works(project: Path) -> None:
     write_files(project)
     with terminal(project, PYTHONPATH=str(project / "src")) as developer:
-        await developer.carry_out(DOCUMENT)
+        await developer.run_page(DOCUMENT)
         printed, code = developer.run(CHECKS)
     assert code == 0, printed
     assert "offerPrize" in (project / "schema.graphql").read_text()

@@ -1,7 +1,7 @@
-"""The way of a newcomer: every command of the README, the first steps and importing, typed in that
-order as it stands, prints what they say. Only the port is another than 8000.
+"""Documents: every command of README, first steps and importing, run in that order, prints what the
+page shows. Only the port differs from 8000.
 
-After it, the first steps in production, and the installation of the wheel.
+Then the first steps in production, and the installation of the wheel.
 """
 
 import os
@@ -21,11 +21,11 @@ import pytest
 from support.wait import until
 
 ROOT = Path(__file__).parents[1]
-PATH = ("README.md", "docs/first-steps.md", "docs/importing.md")
+PAGES = ("README.md", "docs/first-steps.md", "docs/importing.md")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-ENDLESS = ("make serve", "curl -sN")
-OURSELVES = "make test\n"
-LEFT_OUT = (
+RUN_IN_BACKGROUND = ("make serve", "curl -sN")
+SKIPPED = "make test\n"
+NOT_COPIED = (
     ".git",
     ".venv",
     ".dreamnet",
@@ -40,8 +40,8 @@ PEPPER = "p" * 32
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The commands of a block, and what the block after it says they print, or None. There `…`
-    stands for any text, and on a line of its own for any lines."""
+    """The commands of a block, and their output as shown in the next block, or None. In the output
+    `…` stands for any text, and alone on a line for any lines."""
 
     commands: str
     output: str | None
@@ -51,9 +51,9 @@ class Step:
         return re.compile(lines.replace("…", ".*?"))
 
 
-def steps(document: str, port: int, section: str = "") -> list[Step]:
-    """All commands of a document, or of one of its sections."""
-    text = (ROOT / document).read_text().replace(":8000/", f":{port}/")
+def steps(page: str, port: int, section: str = "") -> list[Step]:
+    """All commands of a page, or of one of its sections."""
+    text = (ROOT / page).read_text().replace(":8000/", f":{port}/")
     if section:
         text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return [
@@ -64,11 +64,11 @@ def steps(document: str, port: int, section: str = "") -> list[Step]:
 
 
 class Terminal:
-    """A shell in a copy of the project, and what runs beside it."""
+    """A shell in a copy of the project, and its background processes."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+        kept = {name: value for name, value in os.environ.items() if not _configures_gateway(name)}
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.environment = {**kept, "DREAMNET_PORT": str(self.port), **environment}
@@ -81,16 +81,16 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.beside: list[subprocess.Popen[bytes]] = []
+        self.background: list[subprocess.Popen[bytes]] = []
 
-    async def carry_out(self, document: str, section: str = "") -> None:
-        """Every command of a document, or a section, comparing what it prints."""
-        todo = steps(document, self.port, section)
+    async def run_page(self, page: str, section: str = "") -> None:
+        """Run every command of a page, or a section, and compare its output."""
+        todo = steps(page, self.port, section)
         assert todo
         for step in todo:
-            if step.commands.startswith(ENDLESS):
+            if step.commands.startswith(RUN_IN_BACKGROUND):
                 await self.start(step)
-            elif step.commands != OURSELVES:
+            elif step.commands != SKIPPED:
                 self.check(step)
 
     def check(self, step: Step) -> None:
@@ -101,7 +101,7 @@ class Terminal:
             assert step.pattern().fullmatch(printed), f"{step.commands}\n{printed}"
 
     def run(self, commands: str) -> tuple[str, int]:
-        """What commands print, and the exit code of the last one."""
+        """The output of commands, and the exit code of the last one."""
         assert self.shell.stdin is not None
         assert self.shell.stdout is not None
         script = self.folder.parent / "commands"
@@ -117,16 +117,15 @@ class Terminal:
         return f"{printed.rstrip()}\n" if printed else "", int(end[1])
 
     async def start(self, step: Step) -> None:
-        """Returns once commands that go on have printed what they are said to; they go on until
-        the end."""
-        process, log = self.begin(step.commands)
+        """Run commands in the background, and wait for their output."""
+        process, log = self.spawn(step.commands)
         printed = step.pattern()
         await until(lambda: printed.search(log.read_text()) or process.poll() is not None)
         assert printed.search(log.read_text()), log.read_text()
 
-    def begin(self, commands: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """Commands in a process group of their own, and the file with what they print."""
-        log = self.folder.parent / f"beside-{len(self.beside)}.log"
+    def spawn(self, commands: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """Run commands in a process group of their own; return it with the file of its output."""
+        log = self.folder.parent / f"background-{len(self.background)}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 ["bash", "-c", commands],
@@ -136,27 +135,27 @@ class Terminal:
                 stderr=output,
                 start_new_session=True,
             )
-        self.beside.append(process)
+        self.background.append(process)
         return process, log
 
     def close(self) -> None:
-        """Ctrl-C, the latest first, and the end of the shell."""
-        for process in reversed(self.beside):
+        """Interrupt the background processes, newest first, and close the shell."""
+        for process in reversed(self.background):
             os.killpg(process.pid, signal.SIGINT)
             process.wait()
         self.shell.communicate()
 
 
-def _is_ours(name: str) -> bool:
+def _configures_gateway(name: str) -> bool:
     return name == "DATABASE_URL" or name.startswith(("DREAMNET_", "PG"))
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project with the installation of this one. All of it is older than that, or
-    `make` would install it anew."""
+    """A copy of the project with the installation of this one. Its files are older than that, so
+    `make` does not install again."""
     copy = tmp_path / "dreamnet"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for file in copy.rglob("*"):
         os.utime(file, (0, 0))
     (copy / ".venv").symlink_to(ROOT / ".venv")
@@ -173,10 +172,10 @@ def terminal(folder: Path, **environment: str) -> Iterator[Terminal]:
 
 
 @pytest.mark.timeout(600)
-async def test_all_commands_print_what_the_documents_say(project: Path) -> None:
+async def test_commands_print_what_the_pages_show(project: Path) -> None:
     with terminal(project) as newcomer:
-        for document in PATH:
-            await newcomer.carry_out(document)
+        for page in PAGES:
+            await newcomer.run_page(page)
 
 
 @pytest.mark.timeout(600)
@@ -187,13 +186,13 @@ async def test_first_steps_in_production(project: Path, database_url: str) -> No
         assert operator.run(".venv/bin/dreamnet import tests/samples/everything.jsonl")[1] == 0
         await operator.start(Step(".venv/bin/dreamnet serve", "Ctrl-C stops it.\n"))
         assert operator.run("KEY=$(cat .dreamnet/admin.key)") == ("", 0)
-        await operator.carry_out("docs/first-steps.md")
+        await operator.run_page("docs/first-steps.md")
 
 
 @pytest.mark.timeout(600)
 async def test_installing_the_wheel(project: Path) -> None:
     with terminal(project) as operator:
-        await operator.carry_out("docs/operations.md", "Install without a checkout")
+        await operator.run_page("docs/operations.md", "Install without a checkout")
         doctor = "DREAMNET_DATA_DIR=data venv/bin/dreamnet doctor"
         printed, code = operator.run(f"pwd; {doctor}")
     assert code == 0, printed
