@@ -45,11 +45,11 @@ FLOORS = """
     schema         db.core.schema
     sessions       db.core.session
     connections    db.core.connections  db.core.embedded  db.core.numeric
-    tables         db.core.table
+    tables         db.core.table  db.core.secret_detection
     values         db.core.values  db.core.timeouts
     facts          db.core.errors  db.core.error_codes  db.core.error_facts
                    db.core.ids  db.core.background
-                   db.core.api_key_format  db.core.secret_detection  db.core.cache
+                   db.core.api_key_format  db.core.cache
                    db.core.turns
 """
 

@@ -1,7 +1,7 @@
-"""Secrecy: which names and texts are those of secrets, which are refused or masked, never stored.
+"""Secret detection: find secrets by name, format and entropy, to reject or mask them.
 
-The formats of credentials are those that scanners of source code look for: the published prefixes
-of well-known services, private keys, passwords in URLs, and random letters and digits.
+The formats are those that secret scanners search for: published prefixes of well-known services,
+private keys, passwords in URLs, and random letters and digits.
 """
 
 import hmac
@@ -10,18 +10,19 @@ from collections import Counter
 from hashlib import sha256
 from math import log2
 from operator import is_not
-from typing import Any
+
+from db.core.values.json import JsonValue
 
 MASKED = "(masked)"
 
 
 def is_secret(name: str, text: str) -> bool:
-    """Whether a setting of that name and text may be a secret; nothing that is empty is one."""
+    """True if a setting of that name and text may be a secret; false for an empty text."""
     return bool(text) and (_names_setting(name) or looks_secret(text))
 
 
-def holds_secret(name: str, value: Any) -> bool:
-    """Whether there may be a secret anywhere in JSON of that name: numbers are none."""
+def holds_secret(name: str, value: JsonValue) -> bool:
+    """True if JSON of that name may hold a secret; numbers are never secret."""
     if isinstance(value, dict):
         return any(looks_secret(k) or holds_secret(k, part) for k, part in value.items())
     if isinstance(value, list):
@@ -30,7 +31,7 @@ def holds_secret(name: str, value: Any) -> bool:
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text holds a credential of a known format, or is as random as one."""
+    """True if a text holds a credential of a known format, or a run of high entropy."""
     return (
         holds_credential(text)
         or any(map(_names_setting, _ASSIGNMENT.findall(f" {text}")))
@@ -40,17 +41,17 @@ def looks_secret(text: str) -> bool:
 
 
 def holds_credential(text: str) -> bool:
-    """Whether a text holds a credential of a known format."""
+    """True if a text holds a credential of a known format."""
     return bool(_CREDENTIALS.search(text) or _USER_INFO.search(text))
 
 
 def fingerprint(pepper: bytes, text: str) -> str:
-    """Eight hexadecimal digits that tell secrets apart, and say nothing without the pepper."""
+    """Eight hexadecimal digits that distinguish secrets, useless without the pepper."""
     return hmac.new(pepper, text.encode(errors="surrogateescape"), sha256).hexdigest()[:8]
 
 
 def entropy(text: str) -> float:
-    """Shannon's entropy of the characters of a text, in bits per character."""
+    """The Shannon entropy of a text, in bits per character."""
     shares = [count / len(text) for count in Counter(text).values()]
     return -sum(share * log2(share) for share in shares)
 
@@ -58,9 +59,9 @@ def entropy(text: str) -> float:
 # Masking
 
 
-def masked_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row in whose JSON, and in whose text `error`, secrets are masked: the values of secret
-    names, and credentials of known formats. It is the same object where there are none."""
+def masked_row(row: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The row with secrets masked in its JSON and in `error`: values of secret names, and
+    credentials of known formats. Returns the same object if there are none."""
     changed = {
         name: new
         for name, value in row.items()
@@ -70,7 +71,7 @@ def masked_row(row: dict[str, Any]) -> dict[str, Any]:
     return row | changed if changed else row
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return _masked_text(value)
     if isinstance(value, dict):
@@ -86,13 +87,13 @@ def _masked_text(text: str) -> str:
 
 
 def _may_hold_credential(text: str) -> bool:
-    """Quick, and true of every text that holds one."""
+    """A fast check without false negatives."""
     if _MAYBE.search(text):
         return True
     return (":" in text or "=" in text) and bool(_ASSIGNED.search(text))
 
 
-def _masked_object(value: dict[str, Any]) -> dict[str, Any]:
+def _masked_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     changed, renamed = {}, False
     for name, part in value.items():
         secret = _KNOWN.get(name) or _secret_values(name)
@@ -107,33 +108,33 @@ def _masked_object(value: dict[str, Any]) -> dict[str, Any]:
     return {_masked_text(name): part for name, part in value.items()} if renamed else value
 
 
-def _is_labelled(value: dict[str, Any]) -> bool:
-    """Whether an object is like `{"name": "password", "value": "…"}`."""
+def _is_labelled(value: dict[str, JsonValue]) -> bool:
+    """True for an object like `{"name": "password", "value": "…"}`."""
     label = value.get("name", value.get("key"))
     return isinstance(label, str) and _is_masked(_secret_values(label), value["value"])
 
 
-def _masked_list(value: list[Any]) -> list[Any]:
+def _masked_list(value: list[JsonValue]) -> list[JsonValue]:
     parts = [_masked_pair(part) if isinstance(part, list) else _masked(part) for part in value]
     return parts if any(map(is_not, parts, value)) else value
 
 
-def _masked_pair(value: list[Any]) -> list[Any]:
-    """A list in a list, which may be a name and its value, as in a list of headers."""
+def _masked_pair(value: list[JsonValue]) -> list[JsonValue]:
+    """Mask a nested list, which may be a name and a value, as in a list of headers."""
     match value:
         case [str() as name, part] if _is_masked(_secret_values(name), part):
             return [name, MASKED]
     return _masked_list(value)
 
 
-def _is_masked(secret: int, value: Any) -> bool:
-    """Whether the value of a name is masked, which is not where it tells nothing."""
+def _is_masked(secret: int, value: JsonValue) -> bool:
+    """True if the value of a secret name is masked; null, booleans and empty text are not."""
     if value is None or isinstance(value, bool) or value == "":
         return False
     return secret == ALL or (secret == TEXTS and _holds_text(value))
 
 
-def _holds_text(value: Any) -> bool:
+def _holds_text(value: JsonValue) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_text, value.values()))
     return any(map(_holds_text, value)) if isinstance(value, list) else isinstance(value, str)
@@ -143,14 +144,14 @@ def _mask(found: re.Match[str]) -> str:
     return f"{found['kept'] or found['scheme'] or found['name'] or ''}{MASKED}"
 
 
-# Names, as lists of words: `apiKey`, `API_KEY` and `x-api-key` are alike.
+# Names, as lists of words: `apiKey`, `API_KEY` and `x-api-key` are the same.
 
 NOTHING, TEXTS, ALL, NAME = range(1, 5)  # what is secret: values of a name, or the name itself
 _KNOWN: dict[str, int] = {}  # by name
 _MOST_NAMES, _LONGEST_NAME = 10_000, 64  # that are remembered
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# Secret wherever they are in a name, numbers too, but for what only tells something about one.
+# Secret anywhere in a name, with numbers too, unless the name ends in one of `_ABOUT`.
 _STRONG = re.compile(
     r"passw|passphrase|passcode|secret|credential|pwd|(?:api|access|private|encryption|signing|"
     r"service|account|master|shared|ssh|auth)_?keys?(?:$|_)"
@@ -160,28 +161,28 @@ _ABOUT = {
     *("expires", "expiry", "expiration", "age", "ttl", "used", "usage", "limit", "version"),
     *("policy", "enabled", "required", "valid", "status", "state", "method", "provider"),
 }
-# Secret only at the end of a name, and not if the value is a number: `cost_per_token` is none.
+# Secret only at the end of a name and with text: `cost_per_token` with a number is not.
 _WEAK = {
     *("pass", "pw", "token", "tokens", "auth", "authorization", "cookie", "cookies", "salt"),
     *("pepper", "dsn", "jwt", "otp", "pat", "bearer", "signature", "sig", "csrf", "xsrf"),
 }
 _JOINED = ("token", "tokens", "cookie", "cookies", "authorization", "signature")  # `authtoken`
 _AFTER = {*("value", "header", "headers", "text", "string", "raw", "plain", "hex", "hash")}
-# Where settings are concerned, anywhere: one that is refused too often can still be a reference.
+# Secret anywhere in the name of a setting: a setting that is rejected can be stored as a reference.
 _SETTING = _WEAK | {"key", "keys", "private", "sign"}
 
 
 def _secret_values(name: str) -> int:
-    """What is secret of a name and its values."""
+    """The secrecy of a name and its values: NOTHING, TEXTS, ALL or NAME."""
     secret = _KNOWN.get(name)
     if secret is None:
-        secret = NAME if _masked_text(name) is not name else _judged(_words(name))
+        secret = NAME if _masked_text(name) is not name else _classified(_words(name))
         if len(name) <= _LONGEST_NAME and len(_KNOWN) < _MOST_NAMES:
             _KNOWN[name] = secret
     return secret
 
 
-def _judged(words: list[str]) -> int:
+def _classified(words: list[str]) -> int:
     if not words or words[-1] in _ABOUT:
         return NOTHING
     if _STRONG.search("_".join(words)):
@@ -203,7 +204,7 @@ def _names_setting(name: str) -> bool:
 
 # Texts
 
-LONG = 20  # characters: shorter texts hold too few for their entropy to say anything
+LONG = 20  # characters: the entropy of shorter texts is not significant
 DENSE = 4.0  # bits per character: words and numbers have less, random letters and digits more
 HEX_DENSE = 3.0  # of at most 4
 _HEX = re.compile(rf"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*[0-9])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{{{LONG},}}")

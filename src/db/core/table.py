@@ -1,8 +1,8 @@
-"""Tables: the base of every table, the vocabulary of its columns, and the records read from it.
+"""Table: the base class of tables, common column types, and records.
 
-A table is a SQLAlchemy class that is never instantiated: statements name its columns, and what
-comes back is a `Record`, a plain tuple that answers by column name and knows its table. To mypy a
-record of `Dream` is a `Dream`: the class has the types of its columns, the tuple has their names.
+A table is a SQLAlchemy class that is never instantiated. Statements refer to its columns, and rows
+are read as `Record`, a named tuple of the columns. For mypy a record of `Dream` is a `Dream`, so
+its fields have the types of the columns.
 """
 
 from collections import namedtuple
@@ -83,11 +83,11 @@ class Table(DeclarativeBase):
     type_annotation_map = type_map
 
     if TYPE_CHECKING:
-        id: Mapped[UUID]  # of every table but `changes` and those without records of a noun
+        id: Mapped[UUID]  # of every noun; few other tables have none
 
     Record: ClassVar[type[Any]]  # Any, because its fields are made from the columns
-    checks: ClassVar[Mapping[str, Check]]  # of the columns that declare one, by their names
-    parent: ClassVar[str | None] = None  # the column of what a row belongs to, for who follows that
+    checks: ClassVar[Mapping[str, Check]]  # by column name
+    parent: ClassVar[str | None] = None  # the column with the id of the parent, for its subscribers
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -97,20 +97,20 @@ class Table(DeclarativeBase):
 
     @classmethod
     def cleaned(cls, values: Values) -> Row:
-        """Values of columns as they are stored. Raises Invalid with all that is wrong."""
+        """Normalize values of columns. Raises Invalid with all errors."""
         validation.raise_if_invalid(validation.field_errors(cls.checks, values))
         sent = [name for name in cls.checks if values.get(name) is not None]
         return {**values, **{name: cls.checks[name].clean(values[name]) for name in sent}}
 
     @classmethod
     def columns(cls) -> list[Column]:
-        """The columns a record holds: all of the table but those that only serve a search."""
+        """The columns of a record: all but hidden ones, which only serve searches."""
         shown = [column for column in cls.__table__.columns if not column.info.get("hidden")]
         return [cls.__mapper__.get_property_by_column(c).class_attribute for c in shown]
 
     @classmethod
     def select(cls) -> AnySelect:
-        """A statement that reads whole records; the caller adds conditions and order."""
+        """Select whole records; the caller adds conditions and order."""
         return select(*cls.columns())
 
     @classmethod
@@ -123,7 +123,7 @@ TableT = TypeVar("TableT", bound=Table)
 
 
 def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
-    """A text column that holds one of the names of an enumeration, as GraphQL prints it."""
+    """A text column with the names of an enumeration, as in GraphQL."""
     names = ", ".join(f"'{value}'" for value in values)
     constraint = CheckConstraint(f"{column} in ({names})", name=column)
     info = {"choices": values, "check": validation.one_of(tuple(values), said="")}
@@ -131,31 +131,31 @@ def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[A
 
 
 def checked(check: Check, *arguments: Any, **options: Any) -> MappedColumn[Any]:
-    """A column that stores what a check accepts."""
+    """A column with a check."""
     return mapped_column(*arguments, info={"check": check}, **options)
 
 
 def referred(column: Column) -> type[Table]:
-    """The table whose ids a column holds: its own, that of a foreign key, or, where there can be no
-    such key, the one that the column names."""
+    """The table whose ids a column holds: its own, that of its foreign key, or, for a column that
+    cannot have one, that of `refers`."""
     keys = [key.column.table.name for key in column.property.columns[0].foreign_keys]
     name = column.info.get("refers") or next(iter(keys), column.table.name)
     return next(m.class_ for m in Table.registry.mappers if m.class_.__tablename__ == name)
 
 
 def spelled(column: Column) -> Any:
-    """A column in the one spelling in which its check stores values."""
+    """The column in the normalized form in which its check stores values."""
     check = column.info.get("check")
     return check.spelled(column) if check and check.spelled else column
 
 
 def percent(column: str) -> CheckConstraint:
-    """A constraint that keeps a score between 0 and 100."""
+    """A constraint on a score from 0 to 100."""
     return CheckConstraint(f"{column} between 0 and 100", name=column)
 
 
 def sequence(name: str) -> MappedColumn[Any]:
-    """A column numbered by a sequence of its own: identity columns on partitioned tables need
-    PostgreSQL 17, a sequence does not."""
+    """A column with a sequence of its own: identity columns of partitioned tables need
+    PostgreSQL 17."""
     numbers = Sequence(name, metadata=Table.metadata)
     return mapped_column(BigInteger, numbers, server_default=numbers.next_value(), index=True)

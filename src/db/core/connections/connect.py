@@ -18,25 +18,26 @@ from asyncpg.exceptions import (
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.core.cache import Cache
 from db.core.connections.meter import METERED, Metered
-from db.core.connections.pooler import Pooler
+from db.core.connections.pooler import DriverConnection, Pooler
 from db.core.connections.url import ConnectionInfo, Host
 
-APPLICATION = "dreamnet"  # what pg_stat_activity shows, unless `application_name` is given
+APPLICATION = "dreamnet"  # the default `application_name`
 TLS = (
     *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
-NOTHING: Mapping[str, str] = {}
-# Bytes of statements that an engine keeps compiled, and a connection prepared by their text. The
-# former take up some multiple of their text.
+NO_SETTINGS: Mapping[str, str] = {}
+# Sizes of the caches of compiled statements per engine, and of prepared statements per connection.
+# A compiled statement takes a multiple of its text.
 COMPILED_BYTES, COMPILED_FACTOR, COMPILED_FIXED = 64 * 1024 * 1024, 100, 64 * 1024
 PREPARED_BYTES = 512 * 1024
-SENT = ("application_name", "options")  # to the server, when the connection begins
+SENT = ("application_name", "options")  # to the server, at the start of a session
 
-# A server that is not there, starts, or is of another kind than asked for: the next one is tried.
+# The server is down, starting, or of another kind than requested: try the next one.
 _NEXT = (OSError, TimeoutError, CannotConnectNowError, TargetServerAttributeNotMatched)
 
 
@@ -46,8 +47,8 @@ def engine(
     lock_timeout: float | None = None,
     **more: Any,
 ) -> AsyncEngine:
-    """An engine over such connections; `more` are arguments of SQLAlchemy. The timeouts are in
-    seconds; that of locks is none behind a pooler, which refuses it or passes it on to others."""
+    """An engine; `more` are arguments of SQLAlchemy. Timeouts are in seconds. Behind a pooler there
+    is no lock timeout: it would be refused, or apply to other clients."""
     own: dict[str, str] = {}
     if lock_timeout is not None and info.pooler == Pooler.NONE:
         own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
@@ -65,13 +66,13 @@ def engine(
     return opened
 
 
-def _compiled_size(compiled: Any) -> int:
+def _compiled_size(compiled: object) -> int:
     return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled))
 
 
-def _bound(connection: Any, record: Any) -> None:
-    """Filters of callers make statements of any size, of which the dialect keeps a hundred, and
-    results of any size."""
+def _bound(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Limit the cache of prepared statements by bytes, and meter results: filters of callers make
+    both arbitrarily large."""
     connection._prepared_statement_cache = Cache(PREPARED_BYTES, _prepared_size)
     record.info[METERED] = Metered(connection.driver_connection)
 
@@ -81,29 +82,31 @@ def _prepared_size(kept: tuple[Any, ...]) -> int:
 
 
 def _drop_stale(context: ExceptionContext) -> None:
-    """A statement that is sent with its text is executed even after its columns have changed, and
-    then its rows cannot be read: no connection is lent again that knows the columns before."""
+    """Close a connection with stale column types: a statement sent as text is executed even after
+    its columns have changed, and then its rows cannot be decoded."""
     if isinstance(context.original_exception, BufferError):
         context.is_disconnect = True
 
 
 def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:
-    """Without names, the dialect still keeps what it knows of a statement, so that each execution
-    is one round trip: the driver sends the text along."""
+    """Unnamed statements behind a pooler. The dialect still caches their types, so an execution is
+    one round trip with the text."""
     return {} if pooler.names_statements else {"prepared_statement_name_func": str}
 
 
-async def connect(info: ConnectionInfo, own: Mapping[str, str] = NOTHING, **more: Any) -> Any:
-    """A connection of the driver to the first server that is there and of the kind asked for; `own`
-    are settings of its session.
+async def connect(
+    info: ConnectionInfo, own: Mapping[str, str] = NO_SETTINGS, **more: object
+) -> DriverConnection:
+    """Connect to the first server that is up and of the requested kind; `own` are settings of the
+    session.
 
-    Raises OSError when there is none, PostgresError when a server refuses.
+    Raises OSError if there is none, PostgresError if a server refuses.
     """
     failure: Exception = ConnectionError("there is no host")
     for host, kind in _attempts(info):
         try:
             return await _connected(info, own, host, kind, **more)
-        except ClientConfigurationError as error:  # such as a certificate that is gone
+        except ClientConfigurationError as error:  # such as a missing certificate
             raise ConnectionError(str(error)) from error
         except _NEXT as error:
             failure = error
@@ -114,7 +117,7 @@ async def connect(info: ConnectionInfo, own: Mapping[str, str] = NOTHING, **more
 
 
 def _attempts(info: ConnectionInfo) -> Iterator[tuple[Host, str]]:
-    """Servers and the kind each must be of, in the order in which they are tried."""
+    """The servers to try in order, each with the required kind."""
     hosts = list(info.hosts)
     if info.parameters.get("load_balance_hosts") == "random":
         random.shuffle(hosts)
@@ -124,22 +127,22 @@ def _attempts(info: ConnectionInfo) -> Iterator[tuple[Host, str]]:
 
 
 async def _connected(
-    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: Any
-) -> Any:
+    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: object
+) -> DriverConnection:
     try:
         connection = await _opened(info, own, host, kind, **more)
-    except ProtocolViolationError:  # PgBouncer refuses settings, whatever we were told of it
+    except ProtocolViolationError:  # PgBouncer refuses settings, even if not configured as a pooler
         if not own:
             raise
-        connection = await _opened(info, NOTHING, host, kind, **more)
+        connection = await _opened(info, NO_SETTINGS, host, kind, **more)
     if not host.is_socket:
         _watch(connection, info)
     return connection
 
 
 async def _opened(
-    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: Any
-) -> Any:
+    info: ConnectionInfo, own: Mapping[str, str], host: Host, kind: str, **more: object
+) -> DriverConnection:
     return await asyncpg.connect(
         host=host.name,
         port=host.port,
@@ -168,7 +171,7 @@ def _server_settings(info: ConnectionInfo) -> dict[str, str]:
 
 
 def _tls(info: ConnectionInfo, host: Host) -> dict[str, Any]:
-    """The driver reads certificates and the rest from a URL, with the meanings of libpq."""
+    """TLS arguments of the driver, which reads certificates from a URL as libpq does."""
     if host.is_socket:
         return {"ssl": "disable", "direct_tls": False}
     given = {name: info.parameters[name] for name in TLS if name in info.parameters}
@@ -180,7 +183,7 @@ def _tls(info: ConnectionInfo, host: Host) -> dict[str, Any]:
 
 
 def _system_context(given: dict[str, str]) -> ssl.SSLContext:
-    """Trusts whom the operating system trusts, and checks the name of the server."""
+    """Verify the server's name, with the certificate authorities of the operating system."""
     context = ssl.create_default_context()
     if "sslcert" in given:
         password = given.get("sslpassword", "")
@@ -189,7 +192,7 @@ def _system_context(given: dict[str, str]) -> ssl.SSLContext:
     return context
 
 
-# Servers that went away without a word
+# Keepalive: detect servers that vanish without closing the connection
 
 _OPTIONS = {
     "tcp_user_timeout": "TCP_USER_TIMEOUT",
@@ -199,11 +202,11 @@ _OPTIONS = {
 }
 
 
-def _watch(connection: Any, info: ConnectionInfo) -> None:
-    """Sets the options of the socket as libpq does; those that a system does not have are left."""
-    own: socket.socket = connection._transport.get_extra_info("socket")  # there is no other way
+def _watch(connection: DriverConnection, info: ConnectionInfo) -> None:
+    """Set the options of the socket as libpq does, if the system has them."""
+    own: socket.socket = connection._transport.get_extra_info("socket")  # there is no public API
     own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, info.parameters.get("keepalives") != "0")
     for name, option in _OPTIONS.items():
-        value = int(info.parameters.get(name, 0))  # 0 is what the system has
+        value = int(info.parameters.get(name, 0))  # 0 is the system's default
         if value and hasattr(socket, option):
             own.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,25 +1,25 @@
-"""Meter: how many bytes an operation takes up, as they come.
+"""Meter: the bytes that an operation reads, counted as they arrive.
 
-Rows are counted as they arrive over the connection, which is broken off when they are too many: a
-page of large texts is not held in memory only to find that it is too large.
+The connection is aborted when there are too many, so that a result that is too large is never held
+in memory.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
+from db.core.connections.pooler import DriverConnection
 from db.core.errors import Crowded, TooLarge
 
-METERED = "metered"  # the name in the `info` of a connection
+METERED = "metered"  # key of the info of connections
 READS = "The operation reads more than {:,} bytes: ask for smaller pages."
-STEP = 256 * 1024  # bytes that are claimed at once; what takes up less claims nothing
+STEP = 256 * 1024  # bytes that are claimed at once, after the first so many
 
 Claim = Callable[[int], bool]
 
 
 class Meter:
-    """The bytes that one operation takes up, of at most `most`. `claim` takes room for more of
-    them, or says that there is none; `message` is what is said of too many."""
+    """The bytes of one operation, at most `most`. `claim` reserves memory for more of them and
+    returns False if there is none. `message` is that of TooLarge."""
 
     def __init__(self, most: int, message: str = READS, claim: Claim | None = None) -> None:
         self.most = most
@@ -31,11 +31,10 @@ class Meter:
 
     @property
     def is_over(self) -> bool:
-        """Whether they are too many, or there is no room for them."""
+        """True if there are too many bytes, or no memory for them."""
         return self.bytes > self.most or self.is_crowded
 
     def add(self, count: int) -> None:
-        """Counts more bytes."""
         self.bytes += count
         if self.bytes > self.claimed and self.claim:
             more = max(STEP, self.bytes - self.claimed)
@@ -51,12 +50,12 @@ class Meter:
 
 
 class Metered(asyncio.Protocol):
-    """The protocol of a connection, which counts what arrives on the meter of its borrower."""
+    """The protocol of a connection, with received bytes counted by the meter of its borrower."""
 
-    def __init__(self, driver: Any) -> None:
-        """Takes the place of asyncpg's own, which has no way to bound a result."""
+    def __init__(self, driver: DriverConnection) -> None:
+        """Replace the protocol of asyncpg, which cannot limit a result."""
         self.transport: asyncio.Transport = driver._transport
-        self.inner: Any = driver._protocol
+        self.inner: DriverConnection = driver._protocol
         self.meter: Meter | None = None
         self.transport.set_protocol(self)
 

@@ -1,15 +1,16 @@
-"""Pool: connections that are alive, and take writes where that is needed."""
+"""Pool: a connection pool that replaces closed and read-only connections."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-logging.getLogger(__name__).setLevel(logging.WARNING)  # where SQLAlchemy reports on this pool
+from db.core.connections.pooler import DriverConnection
+
+logging.getLogger(__name__).setLevel(logging.WARNING)  # SQLAlchemy's log of this pool
 
 READ_ONLY_SETTINGS = "in_hot_standby", "default_transaction_read_only"
 
@@ -17,10 +18,10 @@ _replaces_read_only: ContextVar[bool] = ContextVar("replaces_read_only", default
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's, last in first out, which lends no connection that the server has ended.
+    """SQLAlchemy's pool, last in first out, without connections that the server has closed.
 
-    SQLAlchemy puts the record of a connection that could not be opened again back on top, where the
-    next borrower finds it, while healthy ones lie below: here it is dropped.
+    SQLAlchemy returns the record of a connection that could not be reopened to the top of the pool,
+    above healthy ones. This pool drops it.
     """
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -30,7 +31,7 @@ class Pool(AsyncAdaptedQueuePool):
             self._dec_overflow()
             record = super()._do_get()
         if _replaces_read_only.get() and is_read_only(record.driver_connection):
-            record.invalidate()  # and is opened again by SQLAlchemy
+            record.invalidate()  # SQLAlchemy reopens it
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
@@ -42,8 +43,8 @@ class Pool(AsyncAdaptedQueuePool):
 
 @contextmanager
 def replacing_read_only() -> Iterator[None]:
-    """Within it, a session that is read-only is replaced when it is lent: `default_…` stays as it
-    was when the session began, however long the database has been taking writes again."""
+    """Reopen read-only sessions on checkout: `default_transaction_read_only` keeps the value of the
+    start of the session, even when the database accepts writes again."""
     token = _replaces_read_only.set(True)
     try:
         yield
@@ -51,14 +52,14 @@ def replacing_read_only() -> Iterator[None]:
         _replaces_read_only.reset(token)
 
 
-async def driver(connection: AsyncConnection) -> Any:
-    """The connection of asyncpg behind one of SQLAlchemy."""
+async def driver(connection: AsyncConnection) -> DriverConnection:
+    """The connection of asyncpg of a SQLAlchemy connection."""
     return (await connection.get_raw_connection()).driver_connection
 
 
-def is_read_only(driver: Any) -> bool:
-    """Whether writes fail over an open connection, as the server has reported: it does so at the
-    start of a session and when that changes. A pooler may not pass it on."""
+def is_read_only(driver: DriverConnection) -> bool:
+    """True if the server has reported that the session is read-only. It reports at the start of a
+    session and on changes; a pooler may not forward that."""
     if driver is None:
         return False
     settings = driver.get_settings()
@@ -66,5 +67,5 @@ def is_read_only(driver: Any) -> bool:
 
 
 def _is_closed(record: ConnectionPoolEntry) -> bool:
-    driver: Any = record.driver_connection
+    driver: DriverConnection = record.driver_connection
     return driver is not None and driver.is_closed()

@@ -1,8 +1,8 @@
-"""Pooler: what stands between the gateway and PostgreSQL, and what it leaves usable.
+"""Pooler: the kind of pooler between the gateway and PostgreSQL, and the features it supports.
 
-A pooler in transaction mode lends a connection of the server for one transaction. The next one may
-run on another, where a statement that was prepared by name is not known, unless the pooler keeps
-account of names; and nothing that belongs to a session stays: LISTEN, session locks, SET.
+A pooler in transaction mode assigns a server connection for one transaction. The next transaction
+may use another, which does not know statements prepared by name, unless the pooler tracks them.
+Session state is lost as well: LISTEN, session locks, SET.
 """
 
 from enum import StrEnum
@@ -11,12 +11,14 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+DriverConnection = Any  # of asyncpg, which has no type information
+
 IS_KEPT = "select exists (select from pg_prepared_statements where name = $1)"
 
 
 class Pooler(StrEnum):
-    """What kind of pooler there is; PREPARING is one in transaction mode that keeps account of
-    prepared statements, and UNKNOWN is treated like TRANSACTION, which works everywhere."""
+    """The kind of pooler. PREPARING is transaction mode with tracked prepared statements. UNKNOWN
+    is treated as TRANSACTION, which works everywhere."""
 
     NONE = "none"
     SESSION = "session"
@@ -26,33 +28,33 @@ class Pooler(StrEnum):
 
     @property
     def names_statements(self) -> bool:
-        """Whether a statement that was prepared by name can be executed in later transactions."""
+        """True if a statement prepared by name can be executed in later transactions."""
         return self not in (Pooler.TRANSACTION, Pooler.UNKNOWN)
 
     @property
     def keeps_sessions(self) -> bool:
-        """Whether all transactions of a connection run in one session of the server."""
+        """True if all transactions of a connection use one session of the server."""
         return self in (Pooler.NONE, Pooler.SESSION)
 
 
 async def find(connection: AsyncConnection) -> Pooler:
-    """The pooler that a connection leads through; it may use named statements for nothing else.
+    """Detect the pooler of a connection, which must not use named statements otherwise.
 
-    A pooler invents the process number that it tells its client. One in session mode looks like one
-    in transaction mode that does not keep account of prepared statements.
+    A pooler reports a backend pid of its own. Session mode is not distinguishable from transaction
+    mode without tracked statements.
     """
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver: DriverConnection = (await connection.get_raw_connection()).driver_connection
     async with driver.transaction():
         if await driver.fetchval("select pg_backend_pid()") == driver.get_server_pid():
             return Pooler.NONE
         return await _behind(driver)
 
 
-async def _behind(driver: Any) -> Pooler:
-    """A pooler that keeps account of prepared statements gives them names of its own."""
+async def _behind(driver: DriverConnection) -> Pooler:
+    """A pooler that tracks prepared statements renames them."""
     name = f"dreamnet_{uuid4().hex}"
     statement = await driver.prepare(IS_KEPT, name=name)
     if not await statement.fetchval(name):
         return Pooler.PREPARING
-    await driver.execute(f'deallocate "{name}"')  # while it is this connection's turn there
+    await driver.execute(f'deallocate "{name}"')  # within the same transaction
     return Pooler.TRANSACTION

@@ -1,14 +1,12 @@
-"""Filters: conditions as data, compiled to SQL against an allow-list of columns.
+"""Filter: conditions as data, compiled to SQL against an allow-list of columns.
 
-Conditions are two-valued: a comparison with null is false, `ne` and `notIn` hold for null, and
-`Not` turns everything that is not true into true. So a filter and its negation share no row and
-miss none.
+Conditions have two values: a comparison with null is false, `ne` and `notIn` are true for null, and
+`Not` is true wherever its condition is not. So each row matches either a filter or its negation.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -27,14 +25,13 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from db.core import ids
 from db.core.errors import Invalid
 from db.core.query.filter_eval import PREDICATES, all_true, any_true
-from db.core.table import spelled
+from db.core.table import Column, Expression, Table, spelled
+from db.core.values.json import JsonValue
 
-Column = InstrumentedAttribute[Any]
 Sql = ColumnElement[bool]
 
 
@@ -44,33 +41,33 @@ class Compare:
 
     column: str
     operator: str
-    value: Any
+    value: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Every condition holds; with none it holds for every row."""
+    """True if all conditions are; true without any."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one condition holds; with none it holds for no row."""
+    """True if one of the conditions is; false without any."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The condition does not hold."""
+    """True if the condition is not."""
 
     condition: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """At least one related row fulfils the condition."""
+    """True if at least one related row meets the condition."""
 
     relation: str
     condition: "Condition"
@@ -104,7 +101,7 @@ def related(condition: Condition) -> tuple[Exists, ...]:
 
 
 def columns(condition: Condition) -> frozenset[str] | None:
-    """The columns that a condition is about; None where related rows matter as well."""
+    """The columns in a condition; None if it involves related rows."""
     match condition:
         case Compare(name):
             return frozenset({name})
@@ -119,10 +116,10 @@ def columns(condition: Condition) -> frozenset[str] | None:
 
 @dataclass(frozen=True)
 class Filterable:
-    """What may be asked of a table: its columns by name, and its relations one level deep.
+    """The columns of a table that filters may use, by name, and its relations, one level deep.
 
-    `time` is the column that ids are made from: a condition on it also bounds the id, which is
-    what PostgreSQL prunes partitions by.
+    `time` is the column that ids are made from: a condition on it also limits the id, by which
+    PostgreSQL prunes partitions.
     """
 
     columns: Mapping[str, Column]
@@ -131,7 +128,7 @@ class Filterable:
     id: Column | None = None
 
     def compile(self, condition: Condition) -> Sql:
-        """The condition as SQL. Raises Invalid for a column, operator or depth not allowed."""
+        """The condition as SQL. Raises Invalid for a column or depth that is not allowed."""
         match condition:
             case Compare():
                 return self._compare(condition)
@@ -147,7 +144,7 @@ class Filterable:
     def _parts(
         self, joined: type[And] | type[Or], conditions: tuple[Condition, ...]
     ) -> Iterator[Sql]:
-        """Parts about related rows are compiled together, if there are several."""
+        """Compile several conditions on related rows into one subquery."""
         reaching = tuple(part for part in conditions if related(part))
         names = {some.relation for part in reaching for some in related(part)}
         if len(names) != 1 or len(related(And(reaching))) == 1:
@@ -156,8 +153,8 @@ class Filterable:
         yield from (self.compile(part) for part in conditions if part not in reaching)
         yield self._related(*names).exists_jointly(joined(reaching), self)
 
-    def holds(self, condition: Condition, record: Any) -> bool | None:
-        """Whether the condition holds for one record; None where only PostgreSQL can tell."""
+    def holds(self, condition: Condition, record: Table) -> bool | None:
+        """True if a record meets the condition; None if only PostgreSQL can decide."""
         match condition:
             case Compare(name, operator, value):
                 return PREDICATES[operator](getattr(record, self.columns[name].name), value)
@@ -191,28 +188,27 @@ class Filterable:
 
 @dataclass(frozen=True)
 class Relation:
-    """Rows of another table that belong to a row: `on` joins them, `target` says what may be asked.
-
-    `target` is called when a filter is compiled, because two tables may each lead to the other.
+    """Rows of another table that belong to a row: the join condition `on`, and the filters of
+    `target`, which is called late because two tables may refer to each other.
     """
 
     on: Callable[[], Sql]
     target: Callable[[], Filterable]
 
     def exists(self, condition: Condition) -> Sql:
-        """That a related row fulfils a condition; their own relations are out of reach."""
+        """The condition that a related row meets `condition`, without relations of its own."""
         return exists().where(self.on(), self._compiled(condition))
 
     def exists_jointly(self, condition: Condition, of: Filterable) -> Sql:
-        """A condition with several parts about related rows, in one subquery: PostgreSQL plans each
-        subquery for all partitions, and every order of joining them."""
+        """Several conditions on related rows in one subquery: PostgreSQL plans each subquery for
+        all partitions, and in every join order."""
         some = or_(*(self._compiled(part.condition) for part in related(condition)))
         whole = _Aggregated(of.columns, of.relations, of.time, of.id).compile(condition)
         rows = select(func.count(self.target().id)).where(self.on(), some)
         return rows.having(whole).exists()
 
     def aggregate(self, condition: Condition) -> Sql:
-        """That one of the rows of a group fulfils a condition."""
+        """The condition that one row of a group meets `condition`."""
         return func.coalesce(func.bool_or(self._compiled(condition)), false())
 
     def _compiled(self, condition: Condition) -> Sql:
@@ -235,27 +231,28 @@ class _Aggregated(Filterable):
         yield from map(self.compile, conditions)
 
 
-def _comparable(column: Column) -> Any:
-    """The column, compared in the spelling of its check, and with numbers as they are: a value cast
-    to numeric(5,2) would be rounded first, or refused as too large."""
+def _comparable(column: Column) -> Expression:
+    """The column in the normalized form of its check, and numbers without a scale: a value cast to
+    numeric(5,2) would be rounded, or rejected as too large."""
     if isinstance(column.type, Numeric):
         return type_coerce(column, Numeric())
-    return spelled(column)
+    normalized: Expression = spelled(column)
+    return normalized
 
 
-def _spelled(column: Column, condition: Compare) -> Any:
-    """The value that a column is compared with, in the spelling of its check."""
+def _spelled(column: Column, condition: Compare) -> JsonValue:
+    """The value in the normalized form of the column's check."""
     check, value = column.info.get("check"), condition.value
     if check is None or check.spelled is None or condition.operator == "is_null":
         return value
     return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)
 
 
-def _array(column: Column, values: Any) -> Any:
+def _array(column: Column, values: Collection[object]) -> Expression:
     return literal(list(values), ARRAY(column.type))
 
 
-OPERATORS: Mapping[str, Callable[[Column, Any], Sql]] = {
+OPERATORS: Mapping[str, Callable[[JsonValue, JsonValue], Sql]] = {
     "eq": lambda column, value: column == value,
     "ne": lambda column, value: column.is_distinct_from(value),
     "in": lambda column, values: column == any_(_array(column, values)),
@@ -272,8 +269,8 @@ OPERATORS: Mapping[str, Callable[[Column, Any], Sql]] = {
 }
 
 
-def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:
-    """The bounds that a condition on a row's time puts on its id."""
+def id_bounds(id: Column, operator: str, value: JsonValue) -> list[Sql]:
+    """The bounds of the id that follow from a condition on the row's time."""
     if operator == "in" and value:
         return id_bounds(id, "gte", min(value)) + id_bounds(id, "lte", max(value))
     if operator not in ("eq", "lt", "lte", "gt", "gte"):

@@ -1,18 +1,19 @@
-"""Compare: what the operators of filters say about one value, without PostgreSQL.
+"""Filter evaluation: the operators of filters on one value, without PostgreSQL.
 
-Each answers as its SQL does, or None where only PostgreSQL knows: the order of texts, and which
-letters are the same in upper and lower case, depend on the collation of the database.
+Each returns the result of its SQL, or None if only PostgreSQL can decide: the order of texts and
+case folding depend on the collation of the database.
 """
 
 from collections.abc import Callable, Mapping
 from operator import ge, gt, le, lt
-from typing import Any
 
-Predicate = Callable[[Any, Any], bool | None]
+from db.core.values.json import JsonValue
+
+Predicate = Callable[[JsonValue, JsonValue], bool | None]
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Predicate:
-    def holds(value: Any, other: Any) -> bool | None:
+def _ordered(compare: Callable[[JsonValue, JsonValue], bool]) -> Predicate:
+    def holds(value: JsonValue, other: JsonValue) -> bool | None:
         if value is None:
             return False
         return None if isinstance(other, str) else compare(value, other)
@@ -31,7 +32,7 @@ def _folded(find: Callable[[str, str], bool]) -> Predicate:
 
 
 def _folds_alike(text: str) -> bool:
-    """Whether its small letters are the same everywhere; in Turkish that of I has no dot."""
+    """True if lowercasing does not depend on the collation; in Turkish that of I does."""
     return text.isascii() and "I" not in text
 
 
@@ -53,14 +54,14 @@ PREDICATES: Mapping[str, Predicate] = {
 
 
 def all_true(parts: list[bool | None]) -> bool | None:
-    """Whether all hold; None where that depends on what is not known."""
+    """True if all parts are; None if that depends on unknown parts."""
     if False in parts:
         return False
     return None if None in parts else True
 
 
 def any_true(parts: list[bool | None]) -> bool | None:
-    """Whether one holds; None where that depends on what is not known."""
+    """True if one part is; None if that depends on unknown parts."""
     if True in parts:
         return True
     return None if None in parts else False

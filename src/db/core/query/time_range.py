@@ -1,7 +1,7 @@
-"""Spans: half-open stretches of time [since, until), and the buckets that series divide them into.
+"""Time range: half-open ranges of time [since, until), and the buckets of series.
 
-Ids are made from the time of their row, so a span is a range of ids: that is what prunes
-partitions and uses the primary key.
+Ids are made from the time of their row, so a time range is a range of ids, which prunes partitions
+and uses the primary key.
 """
 
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal_column
+from sqlalchemy import ColumnElement, func, literal_column
 
 from db.core import ids
 from db.core.errors import Invalid
 from db.core.query.batch import Column
 from db.core.session.database import ReadSession
+from db.core.table import AnySelect, Expression
 from db.core.timeouts import Kind, of_kind
 
 MOST_POINTS = 10_000
@@ -32,7 +33,7 @@ class Bucket(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """A stretch of time; a bound that is None is open. Raises Invalid if it ends too early."""
+    """A range of time; a bound of None is open. Raises Invalid if it ends before it starts."""
 
     since: datetime | None
     until: datetime | None
@@ -43,25 +44,25 @@ class TimeRange:
             raise Invalid("The span ends before it starts.", "to")
 
     def or_last(self, time: timedelta) -> "TimeRange":
-        """This span, or the last so much time when neither bound is given."""
+        """This range, or the last `time` if neither bound is given."""
         return self if self.since or self.until else replace(self, since=self.now - time)
 
     def of(self, id: Column) -> list[ColumnElement[bool]]:
-        """The conditions that an id lies in the span."""
+        """The conditions on ids in the range."""
         lower = [id >= ids.floor(self.since)] if self.since else []
         upper = [id < ids.floor(self.until)] if self.until else []
         return [*lower, *upper]
 
 
-def bucket_start(time: Column, bucket: Bucket) -> ColumnElement[Any]:
-    """The start of the bucket that a time lies in, in UTC; weeks start on Monday."""
-    unit: Any = literal_column(f"'{bucket.lower()}'")
-    utc: Any = literal_column("'UTC'")
+def bucket_start(time: Column, bucket: Bucket) -> Expression:
+    """The start of the bucket of a time, in UTC; weeks start on Monday."""
+    unit: Expression = literal_column(f"'{bucket.lower()}'")
+    utc: Expression = literal_column("'UTC'")
     return func.date_trunc(unit, time, utc).label("bucket")
 
 
-async def series_points(session: ReadSession, series: Select[Any]) -> list[Any]:
-    """The rows of a series. Raises Invalid when there are more than MOST_POINTS."""
+async def series_points(session: ReadSession, series: AnySelect) -> list[Any]:
+    """The rows of a series. Raises Invalid for more than MOST_POINTS."""
     statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
     rows = list(await session.rows(statement))
     if len(rows) > MOST_POINTS:

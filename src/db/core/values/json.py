@@ -1,9 +1,9 @@
-"""JSON: documents read, written and compared without losing a digit of their numbers.
+"""JSON: parse, serialize and compare documents without losing digits of numbers.
 
-A number is an int, a float where the float prints the same digits, and else a Decimal. It keeps
-its value and its decimals, as `jsonb` does: 1, 1.0 and 1.00 are three numbers. An exponent is
-written out, and zero has no sign. Most documents are read by orjson alone; the exact reader, which
-takes four times as long, is for those that orjson would print with other digits.
+A number is an int, a float if the float prints the same digits, or else a Decimal. It keeps its
+value and its decimals, as `jsonb` does: 1, 1.0 and 1.00 are three numbers. Exponents are expanded,
+and zero has no sign. Most documents are parsed by orjson alone; the exact parser, four times
+slower, is for those that orjson would print with other digits.
 """
 
 import json
@@ -19,21 +19,22 @@ MAX_DIGITS = 400  # of a number written out; every 64-bit float has fewer
 
 _SPACE = b" \t\n\r"
 _SHOWN = 20  # characters of a number in a message
-_LONGEST = 2_000  # characters of a number that is looked at
-_MARKS = (b"e-", b"e+", b"-0.0")  # quick to find: without one of them there is none of these
+_LONGEST = 2_000  # characters of a number that is parsed
+_MARKS = (b"e-", b"e+", b"-0.0")  # quick to search: _UNSTABLE matches only with one of them
 _UNSTABLE = re.compile(rb"[0-9]e[+-][0-9]|-0\.0(?![0-9])")
 _VALUES = re.compile(  # each to the mark before the next one, in linear time for any bytes
     rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^",\[{]++)*+(?:[,\[{]|\Z)', re.DOTALL
 )
-_SHORT = re.compile(r"[1-9][0-9]{0,14}(?:\.[0-9]{1,15})?", re.ASCII)  # needs no second look
-_INFINITE = "number is infinity"  # what orjson says of a number that no 64-bit float is near to
+_SHORT = re.compile(r"[1-9][0-9]{0,14}(?:\.[0-9]{1,15})?", re.ASCII)  # needs no check
+_INFINITE = "number is infinity"  # orjson's message for a number beyond 64-bit floats
 
 JSONDecodeError = orjson.JSONDecodeError
+JsonValue = Any  # a recursive type would have to be narrowed at every access
 Number = int | float | Decimal
 
 
 class TooManyDigits(ValueError):
-    """A number has more than MAX_DIGITS digits; the message is for its sender."""
+    """A number has more than MAX_DIGITS digits; the message is for the client."""
 
     def __init__(self, text: str) -> None:
         shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
@@ -41,14 +42,14 @@ class TooManyDigits(ValueError):
 
 
 class TooManyValues(ValueError):
-    """A text holds more values than its reader takes."""
+    """A document holds more values than allowed."""
 
 
 # Numbers
 
 
 def number(text: str) -> Number:
-    """The number that a text of JSON or GraphQL stands for. Raises TooManyDigits."""
+    """Parse a number of JSON or GraphQL. Raises TooManyDigits."""
     if _SHORT.fullmatch(text):
         return _plainest(text)
     try:
@@ -61,7 +62,7 @@ def number(text: str) -> Number:
 
 
 def is_bounded(exact: Decimal) -> bool:
-    """Whether a number has few enough digits to be written out."""
+    """True if the number has at most MAX_DIGITS digits without an exponent."""
     if not exact.is_finite() or abs(exact.adjusted()) > MAX_DIGITS:
         return False
     text = format(exact, "f")
@@ -69,18 +70,18 @@ def is_bounded(exact: Decimal) -> bool:
 
 
 def decimal(value: Number) -> Decimal:
-    """A number with the digits that it was written with."""
+    """The number as a Decimal with the same digits."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
 def written(value: Number) -> str:
-    """A number in digits: without an exponent, and without the sign of zero."""
+    """The digits of a number, without an exponent and without a sign of zero."""
     text = format(decimal(value), "f")
     return text if value else text.removeprefix("-")
 
 
 def _plainest(text: str) -> Number:
-    """The number in a text without an exponent, as the type that prints the same digits."""
+    """Parse a number without an exponent, as the simplest type that prints the same digits."""
     if "." not in text:
         return int(text) if len(text) <= MAX_DIGITS else Decimal(text)
     value = float(text)
@@ -90,13 +91,13 @@ def _plainest(text: str) -> Number:
 # Documents
 
 
-def no_json(value: Any) -> NoReturn:
-    """Refuses a value that JSON does not have. Raises TypeError."""
+def no_json(value: JsonValue) -> NoReturn:
+    """Raises TypeError for a value that JSON does not have."""
     raise TypeError(f"JSON does not have values of the type {type(value).__name__}")
 
 
-def loads(text: str | bytes) -> Any:
-    """The value of a text that PostgreSQL wrote. Its numbers may have any number of digits."""
+def loads(text: str | bytes) -> JsonValue:
+    """Parse a document from PostgreSQL; numbers may have any number of digits."""
     encoded = _encoded(text)
     try:
         value = orjson.loads(encoded)
@@ -105,9 +106,9 @@ def loads(text: str | bytes) -> Any:
     return value if _prints_alike(value, encoded) else _STORED.decode(encoded.decode())
 
 
-def received(text: str | bytes, most: int | None = None) -> Any:
-    """The value of a text that a client sent. Raises JSONDecodeError, TooManyDigits, and
-    TooManyValues before anything is read."""
+def received(text: str | bytes, most: int | None = None) -> JsonValue:
+    """Parse a document from a client. Raises JSONDecodeError and TooManyDigits, and TooManyValues
+    before parsing."""
     encoded = _encoded(text)
     if most is not None and has_more(encoded, most):
         raise TooManyValues
@@ -122,14 +123,14 @@ def received(text: str | bytes, most: int | None = None) -> Any:
 
 
 def has_more(encoded: bytes, most: int) -> bool:
-    """True if a text of JSON holds more values than that; commas within texts are none."""
+    """True if a document holds more than `most` values; commas within strings do not count."""
     if sum(map(encoded.count, (b",", b"[", b"{"))) < most:
         return False
     return sum(1 for _ in islice(_VALUES.finditer(encoded), most + 1)) > most
 
 
-def skimmed(text: str) -> Any:
-    """The value of a text that a client sent, for its strings: numbers may have lost digits. Raises
+def skimmed(text: str) -> JsonValue:
+    """Parse a document from a client for its strings; numbers may lose digits. Raises
     JSONDecodeError."""
     try:
         return orjson.loads(text)
@@ -139,10 +140,12 @@ def skimmed(text: str) -> Any:
         return _read(_SKIMMED, text.encode())
 
 
-def dumps(value: Any, default: Callable[[Any], Any] = no_json, option: int | None = None) -> bytes:
-    """The text of a value; `default` answers for what JSON does not have. Raises TypeError."""
+def dumps(
+    value: JsonValue, default: Callable[[JsonValue], JsonValue] = no_json, option: int | None = None
+) -> bytes:
+    """Serialize a value; `default` converts values that JSON does not have. Raises TypeError."""
 
-    def encode(part: Any) -> Any:
+    def encode(part: JsonValue) -> JsonValue:
         is_number = isinstance(part, Decimal) and part.is_finite()
         return orjson.Fragment(written(part)) if is_number else default(part)
 
@@ -152,8 +155,8 @@ def dumps(value: Any, default: Callable[[Any], Any] = no_json, option: int | Non
         return orjson.dumps(_without_large(value), encode, option)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same document: 0 is not false, and 1 is not 1.0."""
+def same(one: JsonValue, other: JsonValue) -> bool:
+    """True if two documents are equal; 0 differs from false, and 1 from 1.0."""
     match one, other:
         case dict(), dict():
             return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
@@ -164,13 +167,13 @@ def same(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value of a document is a number; true and false are none."""
+def is_number(value: JsonValue) -> bool:
+    """True for a number; false for a boolean."""
     return isinstance(value, Number) and not isinstance(value, bool)
 
 
 def is_exact(text: bytes) -> bool:
-    """Whether 64-bit floats hold all numbers of a text that was read already."""
+    """True if 64-bit floats hold all numbers of a document that was parsed before."""
     try:
         return _prints_alike(orjson.loads(text), text)
     except orjson.JSONDecodeError:
@@ -181,8 +184,8 @@ def _encoded(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def _prints_alike(value: Any, encoded: bytes) -> bool:
-    """Whether orjson prints the value that it read with the digits that it read."""
+def _prints_alike(value: JsonValue, encoded: bytes) -> bool:
+    """True if orjson prints the value with the digits it was parsed from."""
     try:
         again = orjson.dumps(value)
     except TypeError:  # nested more deeply than it prints
@@ -190,11 +193,11 @@ def _prints_alike(value: Any, encoded: bytes) -> bool:
     return again == encoded or again.translate(None, _SPACE) == encoded.translate(None, _SPACE)
 
 
-def _read(decoder: json.JSONDecoder, encoded: bytes) -> Any:
-    """What an exact reader makes of a text, of which orjson may have seen only a part."""
+def _read(decoder: json.JSONDecoder, encoded: bytes) -> JsonValue:
+    """Parse with an exact parser. Raises JSONDecodeError and TooManyDigits."""
     try:
         value = decoder.decode(encoded.decode())
-        dumps(value)  # refuses half of a surrogate pair
+        dumps(value)  # raises for half of a surrogate pair
     except TooManyDigits:
         raise
     except (ValueError, TypeError, RecursionError) as error:
@@ -214,8 +217,8 @@ def _decoder(read: Callable[[str], Number]) -> json.JSONDecoder:
 _STORED, _RECEIVED, _SKIMMED = _decoder(_plainest), _decoder(number), _decoder(float)
 
 
-def _without_large(value: Any) -> Any:
-    """The same document with its integers of more than 64 bits as decimals."""
+def _without_large(value: JsonValue) -> JsonValue:
+    """The document with integers of more than 64 bits as Decimal."""
     if isinstance(value, dict):
         return {key: _without_large(part) for key, part in value.items()}
     if isinstance(value, list):
