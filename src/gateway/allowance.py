@@ -1,10 +1,10 @@
-"""Allowance: how many of something a connection may send, which grows with time."""
+"""Allowance: a token bucket for what one connection may send."""
 
 import time
 
 
 class Allowance:
-    """`per_second` of something, and `most` at once after a time of silence."""
+    """`per_second` on average, and `most` at once."""
 
     __slots__ = ("at", "left", "most", "per_second")
 
@@ -15,7 +15,7 @@ class Allowance:
         self.at = time.monotonic()
 
     def take(self, count: int = 1) -> bool:
-        """Takes so many; False where they are more than there are."""
+        """Take `count`. False if there are fewer."""
         now = time.monotonic()
         self.left = min(self.most, self.left + (now - self.at) * self.per_second) - count
         self.at = now

@@ -1,4 +1,4 @@
-"""Errors: every answer that is not what was asked for, in the shape GraphQL clients understand."""
+"""Errors: responses to failed requests, in the shape of GraphQL errors."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,7 +20,7 @@ MASKED = "Something went wrong on our side. Quote the request id when you report
 
 
 class HttpError(Exception):
-    """A request that does not get as far as an answer; the message is for whoever sent it."""
+    """The request failed before it was executed. The message is sent to the client."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ def respond(
     headers: Mapping[str, str] | None = None,
     media_type: str = JSON,
 ) -> Response:
-    """A response in JSON that nobody caches."""
+    """A response in JSON that must not be cached."""
     return encoded(orjson.dumps(content), status, headers, media_type)
 
 
@@ -54,7 +54,6 @@ def encoded(
 
 
 def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Response:
-    """What the caller of a refused request gets."""
     extensions: dict[str, Any] = {"code": str(refused.code), "requestId": request_id}
     if seconds := (refused.headers or {}).get("retry-after"):
         extensions["retryAfterMs"] = int(seconds) * 1000
@@ -64,26 +63,24 @@ def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Resp
 
 
 def masked(request_id: str) -> Response:
-    """What the caller gets when we failed: nothing of our insides, but the request id."""
+    """The response to an unexpected failure, without details."""
     return refusal(HttpError(MASKED, 500), request_id)
 
 
 async def handle_refused(request: Request, refused: HttpError) -> Response:
-    """Starlette's handler of `HttpError`."""
     record = record_of(request.scope)
     return refusal(refused, record.request_id, record.media_type or JSON)
 
 
 async def handle_http(request: Request, error: HTTPException) -> Response:
-    """Starlette's handler of its own errors: no such path, no such method."""
+    """Handle the errors of Starlette: an unknown path, a method that is not allowed."""
     message = f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}"
     refused = HttpError(shortened(message), error.status_code, headers=error.headers)
     return refusal(refused, record_of(request.scope).request_id)
 
 
 async def handle_unavailable(request: Request, error: Unavailable) -> Response:
-    """Starlette's handler of a database that cannot be reached or takes no writes, where nothing
-    else answers."""
+    """Handle an unavailable or read-only database outside the execution of an operation."""
     refused = HttpError(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
     return refusal(refused, record_of(request.scope).request_id)
 

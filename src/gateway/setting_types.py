@@ -1,4 +1,4 @@
-"""Values: the kinds of values that settings hold, and what makes one acceptable."""
+"""Setting types: the types of settings, with their validation."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -16,13 +16,13 @@ from graph.core.quota import Budget
 Network = IPv4Network | IPv6Network
 
 PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+")
-NOBODY = "none"
+NONE = "none"
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether that host, by name or address, is this machine and nobody else."""
+    """True if a host name or address is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """Whether nobody on the way can read or change what is at that address: https, or here."""
+    """True for https, and for http on this machine."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and is_loopback(parts.hostname or "")
     return bool(parts.hostname) and (parts.scheme == "https" or here)
@@ -40,7 +40,7 @@ def is_secure(url: str) -> bool:
 
 def networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks with commas between. Raises ValueError."""
-    if text.strip() == NOBODY:
+    if text.strip() == NONE:
         return ()
     return tuple(ip_network(each.strip(), strict=False) for each in text.split(","))
 
@@ -49,7 +49,7 @@ def _names_networks(text: str) -> str:
     try:
         networks(text)
     except ValueError:
-        message = f"must be addresses or networks such as 10.0.0.0/8, or {NOBODY}"
+        message = f"must be addresses or networks such as 10.0.0.0/8, or {NONE}"
         raise ValueError(message) from None
     return text
 
@@ -65,7 +65,7 @@ def _is_postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
-def _cannot_be_listened_in_on(url: str) -> str:
+def _is_secure_url(url: str) -> str:
     if "@" in urlsplit(url).netloc:
         raise ValueError("must hold no user name and no password: it is shown and logged")
     if not is_secure(url):
@@ -80,7 +80,7 @@ def _signs_with_private_keys(names: str) -> str:
     return names
 
 
-def _can_be_counted_in(uri: SecretStr) -> SecretStr:
+def _is_storage(uri: SecretStr) -> SecretStr:
     text = uri.get_secret_value()
     try:
         Budget(text)
@@ -100,9 +100,9 @@ def _are_variables(names: str) -> str:
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
-SecureUrl = Annotated[str, AfterValidator(_cannot_be_listened_in_on)]
+SecureUrl = Annotated[str, AfterValidator(_is_secure_url)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
-Storage = Annotated[SecretStr, AfterValidator(_can_be_counted_in)]
+Storage = Annotated[SecretStr, AfterValidator(_is_storage)]
 Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
 UrlPath = Annotated[str, AfterValidator(_is_path)]
 Variables = Annotated[str, AfterValidator(_are_variables)]  # with commas between

@@ -1,4 +1,4 @@
-"""Settings: what an operator may decide, read from environment variables and a `.env` file."""
+"""Settings: the configuration, read from environment variables and a `.env` file."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     )
     pooler: Literal["auto", "none", "session", "transaction"] = Field(
         default="auto",
-        description="The mode of the connection pooler that DATABASE_URL leads to; auto finds out.",
+        description="The mode of the connection pooler behind DATABASE_URL; auto detects it.",
     )
     env: Literal["development", "production"] = Field(
         default="development",
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = Field(
         default="127.0.0.0/8,::1",
         description="The addresses and networks of proxies whose X-Forwarded-For, -Proto and "
-        "-Prefix are believed, with commas between; `none` is nobody.",
+        "-Prefix are believed, with commas between; `none` trusts no proxy.",
     )
     data_dir: Folder = Field(
         default=Path(".dreamnet"),
@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     )
     public_read: bool = Field(
         default=False,
-        description="Whether production shows strangers what is public; otherwise they get 401 for "
-        "everything but health.",
+        description="Whether production shows public data to anonymous clients; otherwise they get "
+        "401 for everything but health.",
     )
     dev_open: bool = Field(
         default=True,
@@ -139,14 +139,15 @@ class Settings(BaseSettings):
     )
     oidc_jwks_url: SecureUrl | None = Field(
         default=None,
-        description="Where the issuer's keys are; its discovery document tells unless set.",
+        description="The URL of the issuer's keys; unset, it is read from its discovery document.",
     )
     oidc_algorithms: Algorithms = Field(
         default="RS256,ES256,EdDSA",
         description="The algorithms of signatures that are accepted, with commas between.",
     )
     oidc_create_users: bool = Field(
-        default=True, description="Whether a token of an unknown user makes that user, a MEMBER."
+        default=True,
+        description="Whether a token of an unknown user creates that user, as a MEMBER.",
     )
     oidc_role_claim: str | None = Field(
         default=None,
@@ -230,7 +231,7 @@ class Settings(BaseSettings):
         "20,000.",
     )
     max_input_values_anonymous: int = Field(
-        default=1_000, ge=0, description="The same for strangers."
+        default=1_000, ge=0, description="The same for anonymous clients."
     )
     max_input_values_subscription: int = Field(
         default=250,
@@ -243,7 +244,8 @@ class Settings(BaseSettings):
     budget_points_per_minute_anonymous: int = Field(
         default=5_000,
         ge=0,
-        description="The points per minute of all strangers in one network, /24 or /64 in IPv6.",
+        description="The points per minute of all anonymous clients in one network, /24 or /64 in "
+        "IPv6.",
     )
     failed_sign_ins_per_minute: int = Field(
         default=50,
@@ -265,7 +267,7 @@ class Settings(BaseSettings):
     max_streams_per_network: int = Field(
         default=200,
         ge=0,
-        description="The most streams of all strangers in one network, /24 or /64 in IPv6.",
+        description="The most streams of all anonymous clients in one network, /24 or /64 in IPv6.",
     )
     max_unidentified_sockets: int = Field(
         default=2_000,
@@ -289,7 +291,7 @@ class Settings(BaseSettings):
     )
     public_introspection: bool = Field(
         default=False,
-        description="Whether strangers may introspect the schema and get suggestions in errors.",
+        description="Whether anonymous clients may introspect the schema and get suggestions in errors.",
     )
     sync_environment: Variables | None = Field(
         default=None,
@@ -303,31 +305,31 @@ class Settings(BaseSettings):
         default=1.0, ge=0, le=1, description="The share of API requests recorded, from 0 to 1."
     )
     keep_history_days: int = Field(
-        default=0, ge=0, description="How long reports of agents are kept; 0 is for ever."
+        default=0, ge=0, description="How long reports of agents are kept; 0 keeps them forever."
     )
     keep_events_days: int = Field(
-        default=0, ge=0, description="How long system events are kept; 0 is for ever."
+        default=0, ge=0, description="How long system events are kept; 0 keeps them forever."
     )
     keep_changes_days: int = Field(
         default=30,
         ge=0,
-        description="How long subscriptions to other nouns can be resumed; 0 is for ever.",
+        description="How long subscriptions to other nouns can be resumed; 0 keeps them forever.",
     )
     drain_seconds: int | None = Field(
         default=None,
         ge=0,
-        description="How long a gateway that is told to stop, and says that it is not ready, goes "
-        "on as before, so that load balancers look away; 0 in development and 5 in production "
+        description="How long a stopping gateway serves requests while it reports that it is not "
+        "ready, so that load balancers look elsewhere; 0 in development and 5 in production "
         "unless set.",
     )
     spread_seconds: int | None = Field(
         default=None,
         ge=0,
-        description="Over how long streams are then ended, so that their clients do not come to "
-        "another gateway in one instant; 0 in development and 10 in production unless set.",
+        description="Over how long streams are then ended, so that their clients do not all "
+        "reconnect at once; 0 in development and 10 in production unless set.",
     )
     shutdown_seconds: int = Field(
-        default=10, ge=1, description="How long requests under way may take when stopping."
+        default=10, ge=1, description="How long requests in progress may take when stopping."
     )
     log_format: Literal["console", "json"] | None = Field(
         default=None,
@@ -354,14 +356,13 @@ class Settings(BaseSettings):
 
     @property
     def direct_connection(self) -> ConnectionInfo | None:
-        """How to reach it for migrations, where that is another way. Raises InvalidParameter."""
+        """How to reach the database for migrations, if different. Raises InvalidParameter."""
         if self.direct_url is None:
             return None
         return connection_info(_revealed(self.direct_url), libpq_variables())
 
     @property
     def timeouts(self) -> Timeouts:
-        """How long statements of the gateway may take."""
         return Timeouts(
             self.list_timeout_seconds,
             self.search_timeout_seconds,
@@ -371,7 +372,6 @@ class Settings(BaseSettings):
 
     @property
     def development(self) -> bool:
-        """Whether this is a developer's machine."""
         return self.env == "development"
 
     @property
@@ -381,7 +381,6 @@ class Settings(BaseSettings):
 
     @property
     def log_as_json(self) -> bool:
-        """How log lines are written."""
         return self.log_format == "json" or (self.log_format is None and not self.development)
 
     @property
@@ -391,7 +390,7 @@ class Settings(BaseSettings):
 
     @property
     def keep(self) -> dict[str, timedelta]:
-        """How long each feed is kept that is not kept for ever."""
+        """Retention by feed, for the feeds that have one."""
         days = {
             "agents": self.keep_history_days,
             "events": self.keep_events_days,
@@ -413,28 +412,25 @@ class Settings(BaseSettings):
 
     @property
     def proxies(self) -> tuple[Network, ...]:
-        """The networks of the proxies that are trusted."""
         return networks(self.trusted_proxies)
 
     @property
     def algorithms(self) -> tuple[str, ...]:
-        """The algorithms of signatures that are accepted."""
         return tuple(name.strip() for name in self.oidc_algorithms.split(","))
 
     @property
     def storable_variables(self) -> frozenset[str]:
-        """The environment variables whose values may be stored."""
         names = map(str.strip, (self.sync_environment or "").split(","))
         return frozenset(filter(None, names))
 
     @model_validator(mode="after")
-    def _knows_its_audience(self) -> Self:
+    def _check_audience(self) -> Self:
         if self.oidc_issuer and not self.oidc_audience:
             raise ValueError("DREAMNET_OIDC_ISSUER needs DREAMNET_OIDC_AUDIENCE.")
         return self
 
     @model_validator(mode="after")
-    def _understands_the_variables_of_libpq(self) -> Self:
+    def _check_libpq_variables(self) -> Self:
         try:
             connection, direct = self.connection, self.direct_connection
         except InvalidParameter as error:
@@ -444,7 +440,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _has_its_own_database_in_production(self) -> Self:
+    def _check_database(self) -> Self:
         if not self.development and self.connection is None:
             raise ValueError(
                 "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for "
@@ -453,14 +449,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _is_limited_in_production(self) -> Self:
+    def _check_limits(self) -> Self:
         off = [name for name in LIMITS if getattr(self, name) == 0]
         if off and not self.development:
             raise ValueError(f"{self.variable(off[0])}=0 is no limit: that is for development.")
         return self
 
     @model_validator(mode="after")
-    def _stays_on_loopback_in_development(self) -> Self:
+    def _check_loopback(self) -> Self:
         if self.development and not is_loopback(self.host):
             raise ValueError(
                 f"DREAMNET_ENV=development acts as an administrator and listens on loopback only: "
@@ -469,8 +465,8 @@ class Settings(BaseSettings):
         return self
 
 
-class _LogForm(BaseSettings):
-    """What decides the form of the log, whatever it is set to."""
+class _LogFormat(BaseSettings):
+    """The settings of the log format."""
 
     model_config = Settings.model_config
     env: str = "development"
@@ -478,9 +474,11 @@ class _LogForm(BaseSettings):
 
 
 def logs_as_json() -> bool:
-    """How log lines are written, also where the settings as a whole are not acceptable."""
-    form = _LogForm()
-    return form.log_format == "json" or (form.log_format is None and form.env != "development")
+    """The log format, also if the settings as a whole are invalid."""
+    log_format = _LogFormat()
+    return log_format.log_format == "json" or (
+        log_format.log_format is None and log_format.env != "development"
+    )
 
 
 def load() -> Settings:
@@ -488,7 +486,7 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as refused:
-        problems = [_sentence(error["loc"], error["msg"]) for error in refused.errors()]
+        problems = [_problem(error["loc"], error["msg"]) for error in refused.errors()]
         raise SettingsRefused("\n".join(problems)) from None
 
 
@@ -496,7 +494,7 @@ def _revealed(url: SecretStr | None) -> str | None:
     return url.get_secret_value() if url else None
 
 
-def _sentence(place: tuple[int | str, ...], message: str) -> str:
+def _problem(place: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     if not place:
         return message

@@ -232,11 +232,11 @@ async def test_a_token_that_was_verified_expires_all_the_same(
     issuer: Issuer, by_token: Auth
 ) -> None:
     token = issuer.token(exp=int(time.time()) - LEEWAY_SECONDS + 2)
-    await by_token.holder(token)
+    await by_token.authenticate(token)
 
     async def refused() -> bool:
         try:
-            await by_token.holder(token)
+            await by_token.authenticate(token)
         except InvalidCredential:
             return True
         return False

@@ -213,7 +213,7 @@ def test_development_starts_where_nobody_is_an_administrator(
     asyncio.run(_make_member(database_url))
     with capture_logs() as logs:
         process.create_first_admin(settings, database_url)
-    assert [line["event"] for line in logs] == ["nobody has the role ADMIN"]
+    assert [line["event"] for line in logs] == ["no user has the role ADMIN"]
     with pytest.raises(CommandFailed, match="The first administrator cannot be made"):
         process.create_first_admin(production(), database_url)
 

@@ -56,7 +56,7 @@ async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
             while len(heard) < len(stored):
                 heard += keys(await healthy.chunk())
         await until(lambda: members() == 1)
-        broken = "stream broken off: its client does not read"
+        broken = "stream interrupted: the client does not read"
         assert [line["event"] for line in log].count(broken) == STREAMS
     assert heard == stored
 

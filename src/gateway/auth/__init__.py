@@ -1,8 +1,8 @@
-"""Auth: who sends a request. docs/identity.md tells it to users and operators.
+"""Auth: the principal of a request. docs/identity.md is the page for users and operators.
 
-A credential comes as `Authorization: Bearer …` (RFC 6750 §2.1), where browsers cannot send that
-header with a WebSocket in its first message, and in no other way: an API key, or a token of the
-OpenID Connect issuer in the settings.
+A credential is an API key, or a token of the OpenID Connect issuer in the settings. It is sent as
+`Authorization: Bearer …` (RFC 6750 §2.1), or in the first message of a WebSocket, where browsers
+cannot send that header.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 
 class Auth:
-    """Everything that tells who sends a request."""
+    """Authenticates requests."""
 
     def __init__(
         self, settings: Settings, database: Database, clock: Clock = time.monotonic
@@ -63,8 +63,8 @@ class Auth:
     async def principal(
         self, connection: HTTPConnection, authorization: str | None = None
     ) -> Principal:
-        """Who sends it; `authorization` takes the place of the header of that name. Raises Refused,
-        and Unavailable where that cannot be found out now."""
+        """Authenticate a request; `authorization` replaces its header. Raises HttpError,
+        Unavailable."""
         given = _given(connection, authorization)
         if not given:
             return await self._without_credential(connection)
@@ -75,15 +75,15 @@ class Auth:
             raise invalid_credential() from None
 
     async def _signed_in(self, given: list[str], network: str) -> Principal:
-        """The principal of a credential, unless its network has failed too often. Raises NotValid,
-        Refused and Unavailable."""
+        """Check a credential, unless its network has failed too often. Raises InvalidCredential,
+        HttpError, Unavailable."""
         name, failed = name_of(given), self.failed
         failed.check(name)
         if not failed.was_valid(name) and await failed.is_exhausted(network):
             await self._check_signed(given, network)
         generation = failed.generation
         try:
-            principal = await self.holder(_bearer(given))
+            principal = await self.authenticate(_bearer(given))
         except InvalidCredential as invalid_credential:
             await failed.failed(network, name, invalid_credential, generation)
             raise
@@ -91,7 +91,7 @@ class Auth:
         return principal
 
     async def _check_signed(self, given: list[str], network: str) -> None:
-        """Raises Refused unless it is a token of the issuer: that is known without the database."""
+        """Raises HttpError unless it is a token of the issuer, which needs no database to check."""
         try:
             if self.tokens:
                 await self.tokens.claims(_bearer(given))
@@ -101,7 +101,7 @@ class Auth:
         raise await self.failed.refusal(network)
 
     def _forget_absent(self, feeds: Collection[str]) -> None:
-        """Has credentials looked up again that were unknown, when rows were stored."""
+        """Look up unknown credentials again after a change of rows."""
         if CHANGES.name in feeds:
             self.failed.forget_results()
             for recent in (self.keys.recent, *(self.tokens.recents if self.tokens else ())):
@@ -114,8 +114,8 @@ class Auth:
         end: Callable[[], None],
         authorization: str | None = None,
     ) -> AbstractContextManager[None]:
-        """A context in which `end` is called, once, when that connection could no longer be opened
-        as that principal, as `principal` found it. Strangers stay strangers."""
+        """Within the context, call `end` once if the credential is no longer valid for
+        `principal`. Anonymous connections are not watched."""
         given = _given(connection, authorization)
         if not given and not self.settings.development:
             return nullcontext()
@@ -124,7 +124,7 @@ class Auth:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """What goes on beside the requests: the issuer's keys come in, the use of keys goes out."""
+        """Run the background tasks: fetch the issuer's keys, store when keys were last used."""
         work = [self.keys.flushing(), self.watch.run_forever()]
         work += [self.tokens.issuer.refresh()] if self.tokens else []
         tasks = [asyncio.create_task(each) for each in work]
@@ -137,9 +137,9 @@ class Auth:
                     await task
             await self.keys.flush()
 
-    async def holder(self, text: str) -> Principal:
-        """Who holds a credential, as read within the last seconds. Raises NotValid, and Unavailable
-        where that cannot be found out now."""
+    async def authenticate(self, text: str) -> Principal:
+        """The principal of a credential, cached for some seconds. Raises InvalidCredential,
+        Unavailable."""
         if text == DEVELOPMENT:
             return await self.developer.principal()
         if text.startswith(PREFIX):
@@ -149,7 +149,7 @@ class Auth:
         return await self.tokens.principal(text)
 
     async def refresh(self, texts: Collection[str]) -> None:
-        """Reads who holds credentials that were found valid, all together. Raises Unavailable."""
+        """Reload valid credentials in one batch. Raises Unavailable."""
         keys = {text for text in texts if text.startswith(PREFIX)}
         if keys:
             await self.keys.refresh(api_key_codec(self.settings), keys)
@@ -160,7 +160,7 @@ class Auth:
 
     async def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
-            return self._stranger()
+            return self._anonymous()
         _check_same_origin(connection)
         if not self.session.opened_by(connection.cookies.get(COOKIE)):
             if not self.settings.dev_open:
@@ -169,7 +169,7 @@ class Auth:
                 raise unauthenticated(ELSEWHERE)
         return await self.developer.principal()
 
-    def _stranger(self) -> Principal:
+    def _anonymous(self) -> Principal:
         if not self.settings.public_read:
             raise unauthenticated()
         return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
@@ -194,8 +194,8 @@ def _bearer(given: list[str]) -> str:
 
 
 def _check_same_origin(connection: HTTPConnection) -> None:
-    """Browsers say from which site a request comes (Fetch Metadata, RFC 6454); curl says nothing.
-    What comes from another site acts as nobody's administrator."""
+    """Raises HttpError for a request from another site, according to the browser (Fetch Metadata,
+    RFC 6454). Clients such as curl send no site."""
     scheme = ORIGINS.get(connection.url.scheme, connection.url.scheme)
     own = f"{scheme}://{connection.headers.get('host')}"
     site = connection.headers.get("sec-fetch-site", "none")

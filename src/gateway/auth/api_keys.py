@@ -40,7 +40,7 @@ class ApiKeys:
         self.used: set[UUID] = set()
 
     async def principal(self, api_key_codec: ApiKeyCodec, text: str) -> Principal:
-        """Who holds a key. Raises NotValid, and Unavailable where the database is away."""
+        """The principal of a key. Raises InvalidCredential, Unavailable."""
         if (credential := api_key_codec.read(text)) is None:
             raise InvalidCredential("malformed key")
         held = await self.recent.get(credential.prefix)
@@ -54,18 +54,18 @@ class ApiKeys:
         return _principal(held)
 
     async def refresh(self, api_key_codec: ApiKeyCodec, texts: Iterable[str]) -> None:
-        """Reads what is known of keys, all together. Raises Unavailable."""
+        """Reload keys in one batch. Raises Unavailable."""
         credentials = map(api_key_codec.read, texts)
         await self.recent.refresh({each.prefix for each in credentials if each})
 
     async def flushing(self) -> None:
-        """Notes every minute which keys were used, for as long as it is not cancelled."""
+        """Store every minute which keys were used, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
 
     async def flush(self) -> None:
-        """Notes which keys were used since the last time; where it fails, the next one does."""
+        """Store which keys were used since the last flush. A failure is retried by the next."""
         used, self.used = self.used, set()
         if not used:
             return

@@ -36,14 +36,14 @@ class BrowserSession:
         return _same(cookie, self.cookie)
 
     def exchange(self, token: str | None) -> str:
-        """The cookie for the token, which works once. Raises Refused."""
+        """The cookie for the token, which works once. Raises HttpError."""
         if not _same(token, self.token) or self.clock() >= self.until:
             raise HttpError("This token was used, or is too old: start the gateway again.", 403)
         self.token, self.cookie = None, secrets.token_urlsafe(32)
         return self.cookie
 
     async def open(self, request: Request) -> Response:
-        """POST /session with `{"token": …}`: 204 and the cookie. Raises Refused."""
+        """POST /session with `{"token": …}`: 204 and the cookie. Raises HttpError."""
         cookie = self.exchange(await _token(request))
         response = Response(status_code=204, headers={"cache-control": "no-store"})
         path, secure = record_of(request.scope).prefix or "/", request.url.scheme == "https"

@@ -1,4 +1,4 @@
-"""Refusal: the answers to requests whose sender is not known well enough (RFC 6750 §3)."""
+"""Challenges: the responses to missing and invalid credentials (RFC 6750 §3)."""
 
 from gateway.errors import HttpError
 
@@ -8,8 +8,8 @@ CHALLENGE = {"www-authenticate": REALM}
 
 
 class InvalidCredential(Exception):
-    """A credential that proves nothing; the reason is for the log and holds nothing of it. It does
-    not last where the credential may become valid in a moment."""
+    """The credential is not valid. The reason is logged and holds no part of it. `lasts` is False
+    if it may become valid soon."""
 
     def __init__(self, reason: str, *, lasts: bool = True) -> None:
         super().__init__(reason)
@@ -17,12 +17,11 @@ class InvalidCredential(Exception):
 
 
 def unauthenticated(message: str = SIGN_IN) -> HttpError:
-    """For a request without a credential where one is needed."""
     return HttpError(message, 401, headers=CHALLENGE)
 
 
 def invalid_credential() -> HttpError:
-    """For every credential that is not valid, whatever is wrong with it."""
+    """The same error for every reason."""
     message = "This credential is not valid: it is unknown, expired or revoked."
     challenge = {"www-authenticate": f'{REALM}, error="invalid_token"'}
     return HttpError(message, 401, headers=challenge)

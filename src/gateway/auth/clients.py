@@ -1,4 +1,4 @@
-"""Callers: whose points a request spends, and whose streams are counted together."""
+"""Clients: the unit that points, streams and memory are counted for."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -9,12 +9,13 @@ from starlette.requests import HTTPConnection
 from gateway.request_record import RequestRecord
 from graph.core.quota import Account, Budget
 
-DEVELOPERS = "developer"  # whose connections to the database are limited like those of others
-NETWORKS = {4: 24, 6: 64}  # what one stranger can easily have many addresses in
+DEVELOPERS = "developer"  # has a share of the database connections like any client
+NETWORKS = {4: 24, 6: 64}  # bits of the networks in which one client easily has many addresses
 
 
 class Client(NamedTuple):
-    """A user, a key without one, or all strangers of one network, who are not `known`."""
+    """A user, a key without a user, or all anonymous clients of one network, which are not
+    `known`."""
 
     name: str
     known: bool
@@ -35,7 +36,7 @@ def network_of(connection: HTTPConnection) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ClientAccounts:
-    """The accounts of all callers, in points per minute; 0 is no limit."""
+    """The accounts of all clients, in points per minute; 0 means no limit."""
 
     budget: Budget
     signed_in: int
@@ -50,7 +51,7 @@ class ClientAccounts:
 
 
 def network(host: str) -> str:
-    """The network of an address; what is no address, as on a socket in a folder, is its own."""
+    """The network of an address. A host without an address, as on a Unix socket, is its own."""
     try:
         size = NETWORKS[ip_address(host).version]
         return str(ip_network(f"{host}/{size}", strict=False))

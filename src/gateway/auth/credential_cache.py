@@ -1,11 +1,11 @@
-"""Recent: what was read of late, so that it is not read again for each request."""
+"""Credential cache: values read within the last seconds."""
 
 import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
-READ_PATIENCE = 0.5  # seconds: a connection that hangs must not hold up all who sign in
+READ_PATIENCE = 0.5  # seconds; a connection that hangs must not block all sign-ins
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -14,9 +14,9 @@ Read = Callable[[Collection[K]], Awaitable[Mapping[K, V]]]
 
 
 class TTLCache(Generic[K, V]):
-    """At most `size` values by key, the least recently used forgotten first; each counts for some
-    seconds from the moment its reading began. `read` finds those of some keys that there are.
-    Absent ones are kept apart, so that no number of them displaces a value."""
+    """At most `size` values by key; the least recently used is evicted first. A value is valid for
+    `seconds` after its read began. Absent keys are cached separately, so that they evict no
+    value."""
 
     def __init__(
         self, read: Read[K, V], seconds: float, size: int, clock: Clock = time.monotonic
@@ -30,7 +30,7 @@ class TTLCache(Generic[K, V]):
         self.generation = 0
 
     async def get(self, key: K) -> V | None:
-        """The value of a key, read unless it is recent. Raises what `read` raises."""
+        """The value of a key. Raises what `read` raises."""
         now = self.clock()
         if self.absent.get(key, -math.inf) > now:
             return None
@@ -41,12 +41,12 @@ class TTLCache(Generic[K, V]):
         return kept[0]
 
     async def refresh(self, keys: Collection[K]) -> None:
-        """Reads the values of all these together, recent or not. Raises what `read` raises."""
+        """Read these keys again in one batch. Raises what `read` raises."""
         if keys:
             await self._read(keys)
 
     def forget_absent(self) -> None:
-        """Has absent keys read again, those too that are being read."""
+        """Discard the absent keys, including those of reads in progress."""
         self.absent.clear()
         self.generation += 1
 

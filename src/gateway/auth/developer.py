@@ -1,4 +1,4 @@
-"""Developer: the user as whom development acts without a credential."""
+"""Developer: the user of requests without a credential in development."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,21 +14,20 @@ RECENT_SECONDS = 5
 
 
 class Developer:
-    """admin@localhost, created where the database has no such user, or no longer."""
+    """admin@localhost, created if the database has no such user."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.recent = TTLCache(self._users, RECENT_SECONDS, 1, clock)
 
     async def principal(self) -> Principal:
-        """Always an administrator, so that developers cannot lock themselves out by changing the
-        role of that user. Raises Unavailable."""
+        """Always an administrator, whatever the role of the user, so that developers cannot lock
+        themselves out. Raises Unavailable."""
         if (user := await self.recent.get(EMAIL)) is None:
             raise Unavailable(f"{EMAIL} was removed just now.")
         return Principal(user.id, Role.ADMIN, is_unlimited=True)
 
     async def refresh(self) -> None:
-        """Reads the user again. Raises Unavailable."""
         await self.recent.refresh([EMAIL])
 
     async def _users(self, emails: Collection[str]) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class FailedSignIns:
         self.valid: LRUCache[bytes, bool] = LRUCache(REMEMBERED)
 
     def check(self, name: bytes) -> None:
-        """Raises NotValid for a credential that failed just now, Refused for one sent too often."""
+        """Raises InvalidCredential if a credential has just failed, HttpError if it was sent too
+        often."""
         if (failure := self.failures.get(name)) is None:
             return
         if self.clock() >= failure.minute_end:
@@ -62,27 +63,24 @@ class FailedSignIns:
             raise InvalidCredential(failure.reason)
 
     def was_valid(self, name: bytes) -> bool:
-        """Whether a credential was valid when it was last looked at."""
+        """True if a credential was valid at its last check."""
         found: bool = self.valid.get(name, False)
         return found
 
     def succeeded(self, name: bytes) -> None:
-        """Remembers a valid credential."""
         self.valid[name] = True
         self.failures.pop(name, None)
 
     async def is_exhausted(self, network: str) -> bool:
-        """Whether a network has no failure left."""
         return bool(self.limit) and not await self._account(network).has(1)
 
     async def refusal(self, network: str) -> HttpError:
-        """The refusal for a network without any left."""
         return too_many(await self._account(network).wait(1))
 
     async def failed(
         self, network: str, name: bytes, invalid: InvalidCredential, generation: int
     ) -> None:
-        """Counts a failure, of a credential read at a `generation`. Raises Refused where the
+        """Counts a failure, of a credential read at a `generation`. Raises HttpError where the
         network has none left."""
         self.valid.pop(name, None)
         now, known = self.clock(), self.failures.get(name)
@@ -95,7 +93,7 @@ class FailedSignIns:
         self._check_count(failure)
 
     def forget_results(self) -> None:
-        """Has credentials looked at again that failed before, since keys or users were stored."""
+        """Check failed credentials again, after a change of keys or users."""
         self.generation += 1
 
     def _check_count(self, failure: Failure) -> None:
@@ -107,11 +105,10 @@ class FailedSignIns:
 
 
 def too_many(seconds: float) -> HttpError:
-    """The refusal for that long."""
     whole = max(1, math.ceil(seconds))
     return HttpError(TOO_MANY.format(whole), 429, headers={"retry-after": str(whole)})
 
 
 def name_of(given: Sequence[str]) -> bytes:
-    """What stands for a credential, as short as any other."""
+    """A hash that identifies a credential."""
     return sha256("\n".join(given).encode(errors="surrogatepass")).digest()

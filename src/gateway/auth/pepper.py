@@ -1,4 +1,4 @@
-"""Minting: what the keys of this deployment are made with, by its settings."""
+"""Pepper: the secret that the API keys of this deployment are hashed with."""
 
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,8 @@ ENVS = {"development": "dev", "production": "prod"}
 
 @cache
 def api_key_codec(settings: Settings) -> ApiKeyCodec:
-    """The mint of a deployment. Raises SettingsRefused where production has no pepper, or the one
-    of development, made once in a file that only its owner can read, cannot be kept."""
+    """The codec for keys of this deployment. Development creates a pepper in a file that only its
+    owner can read. Raises SettingsRefused if there is no pepper."""
     return ApiKeyCodec(ENVS[settings.env], _pepper(settings).encode())
 
 
@@ -22,14 +22,14 @@ def _pepper(settings: Settings) -> str:
     if settings.key_pepper is not None:
         return settings.key_pepper.get_secret_value()
     if settings.development:
-        return _pepper_of_development(settings.data_dir / PEPPER_FILE)
+        return _development_pepper(settings.data_dir / PEPPER_FILE)
     raise SettingsRefused(
         "DREAMNET_ENV=production needs DREAMNET_KEY_PEPPER, the secret that API keys are hashed "
         "with: set it to 32 random bytes or more, for example from `openssl rand -hex 32`."
     )
 
 
-def _pepper_of_development(path: Path) -> str:
+def _development_pepper(path: Path) -> str:
     try:
         return private_files.secret(path)
     except OSError as error:

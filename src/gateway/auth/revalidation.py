@@ -1,8 +1,7 @@
-"""Watch: connections that stay open end when their credential would no longer open them.
+"""Revalidation: close open connections when their credential is no longer valid.
 
-One task goes round all credentials, a share of them at a time. They are looked up together, each
-once however many connections were opened with it. A database that is away is no reason to end a
-connection: who it belongs to is not known to have changed.
+One task checks all credentials in turn, in batches, each once for all of its connections. An
+unavailable database closes no connection, because nothing is known to have changed.
 """
 
 import asyncio
@@ -19,24 +18,24 @@ from gateway.auth.challenges import InvalidCredential
 from gateway.auth.tokens import expiry
 from graph.core.permission import Principal
 
-ROUND_SECONDS = 4.0  # with the time that a round's own work takes, less than five
-STEPS = 40  # of a round, so that ten thousand credentials are not looked up in one go
+ROUND_SECONDS = 4.0  # less than 5 with the time of the look-ups
+STEPS = 40  # batches of a round
 
 log = structlog.get_logger()
 
 
 class Authenticator(Protocol):
-    """Tells who holds a credential. Both raise Unavailable."""
+    """Authenticates credentials. Both methods raise Unavailable."""
 
-    async def holder(self, text: str) -> Principal:
-        """Raises NotValid."""
+    async def authenticate(self, text: str) -> Principal:
+        """Raises InvalidCredential."""
 
     async def refresh(self, texts: Collection[str]) -> None:
-        """Sees to it that what is told of these is of this moment."""
+        """Refresh these credentials."""
 
 
 class OpenConnection:
-    """One connection, opened as a principal; `until` is when its credential expires."""
+    """One connection opened by a principal; `until` is when its credential expires."""
 
     __slots__ = ("end", "principal", "until")
 
@@ -49,13 +48,13 @@ class OpenConnection:
 class CredentialRevalidator:
     """The open connections of this process by their credentials."""
 
-    def __init__(self, holders: Authenticator) -> None:
-        self.holders = holders
+    def __init__(self, authenticator: Authenticator) -> None:
+        self.authenticator = authenticator
         self.watched: dict[str, set[OpenConnection]] = {}
 
     @contextmanager
     def over(self, text: str, principal: Principal, end: Callable[[], None]) -> Iterator[None]:
-        """A context in which `end` is called, once, when a credential no longer stands for that
+        """Within the context, call `end` once if a credential is no longer valid for the
         principal."""
         watched = OpenConnection(principal, end, _until(text))
         self.watched.setdefault(text, set()).add(watched)
@@ -65,12 +64,11 @@ class CredentialRevalidator:
             self._forget(text, watched)
 
     async def run_forever(self) -> None:
-        """Goes round for as long as it is not cancelled."""
         while True:
             await self.round(ROUND_SECONDS)
 
     async def round(self, seconds: float = 0.0) -> None:
-        """Looks at every credential once, spread over that time."""
+        """Check every credential once, spread over `seconds`."""
         texts = list(self.watched)
         share, away = math.ceil(len(texts) / STEPS), False
         for step in range(STEPS):
@@ -89,9 +87,9 @@ class CredentialRevalidator:
             self._end(text, lambda watched: watched.until <= now, "expired")
 
     async def _renewed(self, texts: Collection[str]) -> bool:
-        """Whether it can be found out now who holds these."""
+        """Refresh credentials. False if they cannot be looked up now."""
         try:
-            await self.holders.refresh(texts)
+            await self.authenticator.refresh(texts)
         except Unavailable:
             return False
         except Exception:
@@ -100,9 +98,9 @@ class CredentialRevalidator:
         return True
 
     async def _compare(self, text: str) -> None:
-        """Ends the connections whose credential stands for somebody else or for nobody."""
+        """Close the connections whose credential is invalid or has another principal."""
         try:
-            holder = await self.holders.holder(text)
+            current = await self.authenticator.authenticate(text)
         except InvalidCredential as reason:
             self._end(text, lambda _: True, str(reason))
         except Unavailable:
@@ -110,7 +108,7 @@ class CredentialRevalidator:
         except Exception:
             log.exception("a credential could not be looked up")
         else:
-            self._end(text, lambda watched: watched.principal != holder, "rights changed")
+            self._end(text, lambda watched: watched.principal != current, "rights changed")
 
     def _end(self, text: str, concerned: Callable[[OpenConnection], bool], reason: str) -> None:
         for watched in [each for each in self.watched.get(text, ()) if concerned(each)]:
@@ -126,7 +124,7 @@ class CredentialRevalidator:
 
 
 def _until(text: str) -> float:
-    """When connections with that credential end. One that is let in although its token has expired
-    by our clock, which may be ahead of the issuer's, stays for as long as others are let in."""
+    """When a credential expires; never if it has expired by our clock but was accepted, because
+    that clock may be ahead of the issuer's."""
     until = expiry(text)
     return until if until > time.time() else math.inf

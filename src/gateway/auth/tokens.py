@@ -36,7 +36,7 @@ _verifier = jwt.PyJWT({"require": REQUIRED, "enforce_minimum_key_length": True})
 
 
 class Person(NamedTuple):
-    """Whom a token is about, by the issuer's word; `email` is None where it is not verified."""
+    """The subject of a token, and its address if the issuer has verified it."""
 
     subject: str
     email: str | None
@@ -52,7 +52,6 @@ class VerifiedToken(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has expired since."""
         return self.until <= time.time() - LEEWAY_SECONDS
 
 
@@ -70,12 +69,11 @@ class Tokens:
 
     @property
     def recents(self) -> tuple[TTLCache[Any, Any], ...]:
-        """What is remembered of users."""
         return self.known, self.newcomers
 
     async def principal(self, text: str) -> Principal:
-        """Who a token stands for. Raises NotValid, and Unavailable where the keys of the issuer or
-        the database cannot be read."""
+        """The principal of a token. Raises InvalidCredential, and Unavailable if the keys of the
+        issuer or the database cannot be read."""
         claims = await self.claims(text)
         person = _person(claims)
         user = await self.known.get(person.subject)
@@ -88,12 +86,12 @@ class Tokens:
         return Principal(user.id, self._role(user, claims))
 
     async def refresh(self, texts: Iterable[str]) -> None:
-        """Reads the users of tokens that were found valid, all together. Raises Unavailable."""
+        """Reload the users of valid tokens in one batch. Raises Unavailable."""
         await self.known.refresh({_person(_said(text)).subject for text in texts})
 
     async def claims(self, text: str) -> dict[str, Any]:
-        """What a token says; its signature, once verified, is so as long as the key is in use.
-        Raises NotValid and Unavailable."""
+        """The claims of a token. A verified signature is cached until its key is replaced. Raises
+        InvalidCredential, Unavailable."""
         name = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
         proven = self.proven.get(name)
         if proven is None or proven.is_over or await self.issuer.key(proven.kid) != proven.key:

@@ -110,7 +110,7 @@ async def _user(session: ReadSession, email: str) -> Any:
 
 
 def _on_database(settings: Settings, work: Work[T]) -> T:
-    """What a piece of work makes of a transaction. Raises Stopped."""
+    """What a piece of work makes of a transaction. Raises CommandFailed."""
 
     async def run(url: ConnectionInfo) -> T:
         database = Database(url, pool_size=1)
@@ -165,7 +165,7 @@ def _day(at: datetime | None) -> str:
 
 
 def _duration(text: str) -> timedelta:
-    """A length of time as 90d. Raises Stopped."""
+    """A length of time as 90d. Raises CommandFailed."""
     if (found := re.fullmatch(r"(\d{1,4})([mhd])", text)) is None:
         raise CommandFailed(
             f"{text!r} is no length of time: write 90d, 12h or 30m.", ExitCode.USAGE

@@ -47,7 +47,7 @@ def run(settings: Settings, files: list[Source], rejects_dir: Path, *, strict: b
 
 
 def opened(path: Path, kind: type[Source] = Source) -> Source:
-    """A file to import. Raises Stopped when it cannot be read."""
+    """A file to import. Raises CommandFailed when it cannot be read."""
     try:
         return kind(path)
     except OSError as error:
@@ -59,7 +59,7 @@ def opened(path: Path, kind: type[Source] = Source) -> Source:
 @contextmanager
 def legacy(source: str | None) -> Iterator[list[Source]]:
     """The old generations of a file or of the URL of a database, as a file to import, for as long
-    as the context lasts. Raises Stopped when there are none."""
+    as the context lasts. Raises CommandFailed when there are none."""
     try:
         if source is None:
             yield []

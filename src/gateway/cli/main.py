@@ -199,7 +199,7 @@ def new(name: Annotated[str, typer.Argument(help="What it does, in a few words."
 
 
 def _read(path: Path) -> str | None:
-    """What a file holds; None where there is none. Raises Stopped."""
+    """What a file holds; None where there is none. Raises CommandFailed."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -209,7 +209,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Raises Stopped."""
+    """Raises CommandFailed."""
     try:
         path.write_text(text)
     except OSError as error:

@@ -23,7 +23,7 @@ Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[Any, Any, No
 
 
 def up(settings: Settings, revision: str) -> None:
-    """Migrates up and prints where the database is. Raises Stopped."""
+    """Migrates up and prints where the database is. Raises CommandFailed."""
     if revision != HEAD:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
@@ -32,7 +32,7 @@ def up(settings: Settings, revision: str) -> None:
 
 
 def down(settings: Settings, revision: str, *, sure: bool) -> None:
-    """Migrates down and prints where the database is. Raises Stopped, and Abort on a "no"."""
+    """Migrates down and prints where the database is. Raises CommandFailed, and Abort on a "no"."""
     if revision != BASE:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
@@ -48,13 +48,13 @@ def down(settings: Settings, revision: str, *, sure: bool) -> None:
 
 
 def current(settings: Settings) -> ExitCode:
-    """Prints the revision of the database. Raises Stopped where it is unknown."""
+    """Prints the revision of the database. Raises CommandFailed where it is unknown."""
     with _opened(settings, prints=True) as (_, found):
         return ExitCode.OK if migrate.supported(found.revision) else ExitCode.PROBLEMS
 
 
 def check(settings: Settings) -> ExitCode:
-    """Prints how the tables differ. Raises Stopped."""
+    """Prints how the tables differ. Raises CommandFailed."""
     with _opened(settings) as (url, _), migrating(url):
         differences = asyncio.run(migrate.check(url))
     typer.echo("\n".join(differences) or "The tables are as the code declares them.")
@@ -107,7 +107,7 @@ def _is_below(revision: str, at: str | None) -> bool:
 
 
 def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
-    """Shows what is lost and asks, unless it is sure. Raises Stopped, Abort."""
+    """Shows what is lost and asks, unless it is sure. Raises CommandFailed, Abort."""
     if not sure and not sys.stdin.isatty():
         raise CommandFailed(
             "Going down drops tables and columns with their rows: confirm it with --yes.",

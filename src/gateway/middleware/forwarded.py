@@ -1,7 +1,7 @@
-"""Proxies: the client behind a proxy, as far as the proxy is trusted.
+"""Forwarded headers: the client behind a trusted proxy.
 
-Proxies append the address they were called from to `X-Forwarded-For`, so the last address that no
-trusted proxy has is that of the client; those before it are the client's own words. `Forwarded`
+Proxies append the address they were called from to `X-Forwarded-For`, so the last address that is
+not a trusted proxy is the client. Addresses before it may be forged. `Forwarded`
 (RFC 7239) is not read: a proxy that sets the one header passes the other on as the client sent it.
 """
 
@@ -18,21 +18,21 @@ from gateway.setting_types import PATH, Network, is_loopback
 
 MAX_PREFIX = 200  # characters
 
-# What proxies say of where a request came from and of the host it was sent to.
+# Headers in which proxies send the address of the client, and the host of the request.
 ADDRESSES = (
     *("x-forwarded-for", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"),
     *("cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "x-original-forwarded-for"),
 )
 HOSTS = "x-forwarded-host", "x-original-host"
-_TOLD = b"x-forwarded-"
+_PREFIX = b"x-forwarded-"
 _FORWARDED = re.compile(r'\b(?:for|host)\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
 
 Address = IPv4Address | IPv6Address
 
 
 class ForwardedHeaders:
-    """Puts the client, the scheme and the path into the scope of a request or a WebSocket, as they
-    were before the proxies; `prefix` is the path that the gateway has on them."""
+    """Restores the client, the scheme and the path of a request, as they were before the proxies;
+    `prefix` is the path of the gateway on them."""
 
     def __init__(self, app: ASGIApp, trusted: Sequence[Network], prefix: str | None = None) -> None:
         self.app = app
@@ -45,26 +45,25 @@ class ForwardedHeaders:
         await self.app(scope, receive, send)
 
     def resolve(self, scope: Scope) -> None:
-        """Replaces what the nearest proxy has put there."""
         host, port = scope.get("client") or ("", 0)
         peer, prefix = address(host), self.prefix
         if self.trusts(peer):
-            told = Headers(raw=[pair for pair in scope["headers"] if pair[0].startswith(_TOLD)])
-            peer = self.client(peer, told.getlist("x-forwarded-for"))
-            scope["scheme"] = _scheme(told.get("x-forwarded-proto", ""), scope["scheme"])
-            prefix = _prefix(told.get("x-forwarded-prefix", "")) or prefix
+            headers = Headers(
+                raw=[pair for pair in scope["headers"] if pair[0].startswith(_PREFIX)]
+            )
+            peer = self.client(peer, headers.getlist("x-forwarded-for"))
+            scope["scheme"] = _scheme(headers.get("x-forwarded-proto", ""), scope["scheme"])
+            prefix = _prefix(headers.get("x-forwarded-prefix", "")) or prefix
         if peer:
             scope["client"] = str(peer), port
         record_of(scope).prefix = prefix
         scope["path"] = _without(prefix, scope["path"])
 
     def trusts(self, peer: Address | None) -> bool:
-        """Whether that is the address of a trusted proxy."""
         return peer is not None and any(peer in network for network in self.trusted)
 
     def client(self, peer: Address | None, forwarded: Sequence[str]) -> Address | None:
-        """The address of the client; what a proxy names instead of an address is as far as one can
-        see, so then it is that proxy's."""
+        """The address of the client, or of the last trusted proxy that forwarded no valid one."""
         for named in reversed(",".join(forwarded).split(",")):
             if not self.trusts(peer) or (found := address(named)) is None:
                 break
@@ -73,8 +72,8 @@ class ForwardedHeaders:
 
 
 def address(text: str) -> Address | None:
-    """An address as proxies write it, with or without a port; None for anything else. An IPv4 one
-    is the same in the notation of IPv6, as sockets for both families have it."""
+    """An address with or without a port; None for anything else. IPv4-mapped IPv6 addresses become
+    IPv4."""
     host = text.strip().strip('"')
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -88,16 +87,16 @@ def address(text: str) -> Address | None:
 
 
 def link(connection: HTTPConnection, path: str) -> str:
-    """The address of a path of the gateway, for a client. Where nobody has said under which path a
-    proxy shows the gateway, it is relative to the path of the request."""
+    """A URL reference to a path of the gateway: relative to the request if the prefix on the proxy
+    is not known."""
     prefix = record_of(connection.scope).prefix
     depth: int = connection.scope["path"].count("/") - 1
     return prefix + path if prefix else "../" * depth + path.removeprefix("/")
 
 
 def is_from_elsewhere(headers: Headers) -> bool:
-    """Whether a proxy says that a request came from another machine or was sent to another one. All
-    that it says counts, whoever may have said it: this is for refusing, not for letting in."""
+    """True if any header names another machine as the client or the host. Forged headers count
+    too, because the result only refuses requests."""
     clients = [part for name in ADDRESSES for part in _parts(headers.getlist(name))]
     hosts = [part for name in HOSTS for part in _parts(headers.getlist(name))]
     for forwarded in headers.getlist("forwarded"):

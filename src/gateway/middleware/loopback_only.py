@@ -1,5 +1,5 @@
-"""Loopback: in development everybody who reaches the gateway is an administrator, so that a page
-of another site must not reach it under a name of its own (DNS rebinding)."""
+"""Loopback only: protection from DNS rebinding in development, where every client is an
+administrator."""
 
 from urllib.parse import urlsplit
 

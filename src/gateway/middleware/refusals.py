@@ -1,6 +1,6 @@
-"""Refusals: refused requests, counted by caller and recorded together once a minute.
+"""Refusals: refused requests, counted by client and stored together once a minute.
 
-A refusal costs a caller next to nothing. Recorded one by one, they would fill the database.
+A refused request costs a client nothing, so one event for each would fill the database.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ DENIED_CODES = {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.RATE_L
 
 
 class Kind(NamedTuple):
-    """What is counted together: a status, and who was refused. Over a WebSocket there is none."""
+    """Refusals that are counted together. Over a WebSocket the status is None."""
 
     status: int | None
     ip: str | None = None
@@ -47,7 +47,6 @@ class Refusals:
         self.timer: asyncio.TimerHandle | None = None
 
     def add(self, kind: Kind, request_bytes: int) -> None:
-        """Counts one."""
         if kind not in self.counts and len(self.counts) >= MAX_KINDS:
             kind = Kind(kind.status)
         count = self.counts.setdefault(kind, Count())
@@ -57,7 +56,6 @@ class Refusals:
             self.timer = asyncio.get_running_loop().call_later(SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Hands over what was counted."""
         if self.timer:
             self.timer.cancel()
             self.timer = None

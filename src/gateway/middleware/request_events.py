@@ -1,12 +1,11 @@
-"""Requests: each API request, and each operation over a WebSocket, as an event `api_request`, for
-whoever asks later what was asked.
+"""Request events: each API request and each operation over a WebSocket, as an `api_request` event.
 
-Refused ones are counted instead, as events `api_requests_refused` (gateway/refusals).
+Refused requests are counted instead, as `api_requests_refused` events (middleware/refusals).
 
-It holds what was done, by whom and how it went; never headers, variables or the text of a query. It
-goes through the lane of events and nobody waits for it. A request must not fail for its own record,
-so an entry that cannot be stored is dropped, and the log says how many were: as a warning where the
-lane is full or the database away, as an error where the fault is ours.
+An event holds the operation, the principal and the outcome, never headers, variables or the text of
+a query. It is written by the batch writer of events, and no request waits for it. An event that
+cannot be stored is dropped. The log counts dropped events: as a warning if the batch writer is full
+or the database unavailable, as an error otherwise.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ from gateway.middleware.refusals import Kind, Refusals, is_refusal
 from gateway.request_record import RequestRecord, record_of
 
 PATH = "/graphql"
-REPORT_SECONDS = 60  # between two lines of the log about entries that were dropped
+REPORT_SECONDS = 60  # between two log lines about dropped events
 NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
 LONGEST_AGENT = 200  # characters of a user agent
 NETWORKS = {4: 24, 6: 48}  # bits of an address that are kept: enough for a region, not for a person
@@ -39,7 +38,7 @@ log = structlog.get_logger()
 
 
 class RequestRecorder:
-    """Records a share of what is asked, `sample` from 0 to 1, once it is over."""
+    """Records a share of the requests that are over, `sample` from 0 to 1."""
 
     def __init__(self, ingestion: Ingestion, sample: float) -> None:
         self.ingestion = ingestion
@@ -49,11 +48,10 @@ class RequestRecorder:
         self.failed = DropCounter("requests not recorded because of a fault", log.error)
 
     def is_sampled(self) -> bool:
-        """Whether the next is to be recorded."""
         return random.random() < self.sample  # noqa: S311  no secret
 
     def record(self, record: RequestRecord) -> None:
-        """Records a request that is over. Raises nothing."""
+        """Record a request that is over. Never raises."""
         if record.refused:
             principal = record.principal
             kind = Kind(record.status, truncated(record.host), principal.user_id, principal.key_id)
@@ -62,11 +60,10 @@ class RequestRecorder:
             self._store(partial(_row, record))
 
     def flush(self) -> None:
-        """Records the refusals so far."""
         self.refusals.flush()
 
     def close(self) -> None:
-        """Logs the losses that no line has reported yet."""
+        """Log the dropped events that no line has counted yet."""
         self.dropped.close()
         self.failed.close()
 
@@ -101,8 +98,7 @@ class RequestRecorder:
 
 
 class DropCounter:
-    """Counts entries that were dropped. The first is logged at once, those after it together, in
-    one line a minute."""
+    """Counts dropped events. The first is logged at once, later ones together once a minute."""
 
     def __init__(self, event: str, write: Callable[..., Any]) -> None:
         self.event = event
@@ -112,14 +108,12 @@ class DropCounter:
         self.timer: asyncio.TimerHandle | None = None  # until the next line may be written
 
     def add(self, error: Exception) -> None:
-        """Counts one entry, and why it was dropped."""
         self.count += 1
         self.latest = error
         if self.timer is None:
             self._report()
 
     def close(self) -> None:
-        """Logs what is not logged yet, and nothing later."""
         if self.timer:
             self.timer.cancel()
         self._log()
@@ -139,7 +133,7 @@ class DropCounter:
 
 
 class RequestEvents:
-    """Has the requests of the API recorded; operations over WebSockets are by their sockets."""
+    """Records the requests of the API. WebSockets record their own operations."""
 
     def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
         self.app = app
@@ -159,11 +153,11 @@ class RequestEvents:
 
 
 class _Exchange:
-    """One request and its answer on their way, measured."""
+    """Measures one request and its response."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
-        self.status = 500  # unless an answer begins
+        self.status = 500  # until a response begins
         self.request_bytes = self.response_bytes = 0
 
     async def receive(self) -> Message:
@@ -211,7 +205,7 @@ def _row(record: RequestRecord, at: datetime) -> dict[str, Any]:
 
 
 def hashed(document: str) -> str:
-    """What stands for a document."""
+    """A hash that identifies a document."""
     return hashlib.sha256(document.encode()).hexdigest()[:16]
 
 

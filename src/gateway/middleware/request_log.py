@@ -1,8 +1,7 @@
-"""Telemetry: one line per request, two per WebSocket, and lines of the libraries in the same form.
+"""Request log: one line per request, two per WebSocket, and the lines of libraries in that format.
 
-A line holds method, path, status, duration, request id, and the operation's name and kind; never
-variables, the text of a query or a path that the gateway does not serve, which may hold what users
-keep to themselves.
+A line holds method, path, status, duration, request id, and the operation's name and kind. It never
+holds variables, the text of a query or the path of an unknown route, which may be private.
 """
 
 import time
@@ -20,15 +19,15 @@ from gateway.errors import masked
 from gateway.request_record import record_of
 from gateway.settings import Settings
 
-BROKEN = {"code": 1006}  # nobody said anything
-CLIENT_GONE = 499  # not a status anybody receives; the log's word for a caller who hung up
+BROKEN = {"code": 1006}  # no close frame was sent
+CLIENT_GONE = 499  # in the log only: the client disconnected
 OTHER_PATH = "(other)"  # of no route
 
 log = structlog.get_logger()
 
 
 class RequestLog:
-    """Gives each request an id, logs it when it is answered, and answers when the rest failed."""
+    """Logs each request, and responds with 500 to an unexpected failure."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute] = ()) -> None:
         self.app = app
@@ -65,26 +64,26 @@ class RequestLog:
             log.info("socket closed", duration_ms=duration, **(socket.end or BROKEN))
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        answer = _Answer(send, request_id)
+        response = _Response(send, request_id)
         began = time.perf_counter()
-        await self._answer(scope, receive, answer)
+        await self._respond(scope, receive, response)
         duration = round((time.perf_counter() - began) * 1000, 2)
-        log.info("request", status=answer.status, duration_ms=duration)
+        log.info("request", status=response.status, duration_ms=duration)
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _respond(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         try:
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, response)
         except ClientDisconnect:
-            answer.status = CLIENT_GONE
+            response.status = CLIENT_GONE
         except Exception:
             log.exception("request failed")
-            if answer.status:
-                raise  # the answer has begun: only breaking the connection tells the caller
-            await masked(answer.request_id)(scope, receive, answer)
+            if response.status:
+                raise  # the response has begun: only closing the connection signals the failure
+            await masked(response.request_id)(scope, receive, response)
 
 
-class _Answer:
-    """Sends an answer on its way, with headers that every answer has, and remembers its status."""
+class _Response:
+    """Sends a response with the common headers, and keeps its status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.send = send
@@ -101,8 +100,8 @@ class _Answer:
 
 
 class _Socket:
-    """The messages of a WebSocket on their way; remembers how it ended: with which code, or with
-    the status of an answer instead of it."""
+    """Passes the messages of a WebSocket on, and keeps its close code, or the status of a refused
+    handshake."""
 
     __slots__ = ("_receive", "_send", "end")
 
@@ -127,10 +126,9 @@ class _Socket:
 
 
 def bind_log_context(**details: Any) -> None:
-    """Adds details to every further line about the request in hand."""
+    """Add details to all further log lines of the current request."""
     structlog.contextvars.bind_contextvars(**details)
 
 
 def configure(settings: Settings) -> None:
-    """Makes the gateway and its libraries log as the settings say."""
     log_format.configure(settings.log_as_json, settings.log_level)

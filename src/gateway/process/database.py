@@ -45,7 +45,7 @@ def _behind(info: ConnectionInfo, settings: Settings) -> ConnectionInfo:
 @contextmanager
 def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
     """As `database_url`, for work on the tables: the embedded database is migrated first, a server
-    of yours never without being asked. Raises Stopped when it cannot be worked on."""
+    of yours never without being asked. Raises CommandFailed when it cannot be worked on."""
     with database_url(settings) as url:
         found = examine(url)
         if settings.connection is None and not found.read_only:
@@ -59,7 +59,7 @@ def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
 
 @contextmanager
 def migrating(url: ConnectionInfo) -> Iterator[None]:
-    """Raises Stopped where a migration fails."""
+    """Raises CommandFailed where a migration fails."""
     try:
         yield
     except MigrationFailed as failed:
@@ -67,7 +67,7 @@ def migrating(url: ConnectionInfo) -> Iterator[None]:
 
 
 def examine(url: ConnectionInfo) -> Inspection:
-    """What a database is like. Raises Stopped when it cannot be reached."""
+    """What a database is like. Raises CommandFailed when it cannot be reached."""
     try:
         return asyncio.run(health.inspect(url))
     except Unavailable as error:

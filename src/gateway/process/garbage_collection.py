@@ -1,8 +1,8 @@
-"""Collector: when Python looks through everything for what only refers to itself.
+"""Garbage collection: when Python's cycle collector runs over all objects.
 
-Looking through all objects takes 60 microseconds for each open connection, and Python would do it
-twice a minute, because timers come and go. So what is old is left alone, until it is worth while:
-a connection that has ended leaves some 16 KB behind that nothing else finds.
+A full collection takes 60 microseconds per open connection, and Python would start one twice a
+minute, because of short-lived timers. So old objects are frozen until enough connections have
+ended: each leaves 16 KB in reference cycles.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gateway.transport.connections import OpenStreams
 
-NEVER = 1_000_000  # by itself
+NEVER = 1_000_000  # the threshold that is never reached
 LOOK_SECONDS = 5.0
 ENDED = 1_000  # streams
 SECONDS = 600.0
@@ -20,15 +20,15 @@ SECONDS = 600.0
 
 @dataclass(slots=True)
 class GarbageCollector:
-    """Collects what the streams of a process leave behind."""
+    """Collects the garbage of ended streams."""
 
     streams: OpenStreams
     ended: int = 0
     at: float = field(default_factory=time.monotonic)
 
     async def run(self) -> None:
-        """Until it is cancelled, what is there by now stays, what is young is collected as ever,
-        and everything is looked through only when it is worth while."""
+        """Until cancelled, freeze the objects of now, collect young ones as usual, and run a full
+        collection only when it is due."""
         young, middle, old = gc.get_threshold()
         gc.freeze()
         gc.set_threshold(young, middle, NEVER)
@@ -42,11 +42,10 @@ class GarbageCollector:
             gc.unfreeze()
 
     def is_due(self, now: float) -> bool:
-        """Whether enough has ended, or enough time has passed."""
+        """True after enough ended streams, or enough time."""
         return self.streams.ended - self.ended >= ENDED or now - self.at >= SECONDS
 
     def collect(self) -> None:
-        """Looks through everything."""
         gc.unfreeze()
         gc.collect()
         gc.freeze()

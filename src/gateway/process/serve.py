@@ -1,4 +1,4 @@
-"""Serving: the gateway as a process, from its first look at the database to its last answer."""
+"""Serve: run the gateway as a process."""
 
 import asyncio
 import errno
@@ -30,15 +30,15 @@ from gateway.protocols.http11 import KEEP_ALIVE_SECONDS, Http11Protocol
 from gateway.settings import Settings
 
 BACKLOG = 2048
-UNACKNOWLEDGED_MS = 30_000  # until the system gives up a client that takes nothing any more
+UNACKNOWLEDGED_MS = 30_000  # until the kernel drops a client that acknowledges nothing
 
 log = structlog.get_logger()
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGINT or SIGTERM. Raises Stopped, SettingsRefused, EmbeddedFailed."""
+    """Serve until SIGINT or SIGTERM. Raises CommandFailed, SettingsRefused, EmbeddedFailed."""
     if not settings.development:
-        api_key_codec(settings)  # without its pepper nothing is even started
+        api_key_codec(settings)  # raises if the pepper is missing
     allow_open_files()
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         request_log.configure(settings)
@@ -47,15 +47,15 @@ def serve(settings: Settings) -> None:
             url, settings.pool_size, settings.lock_timeout_seconds, timeouts=settings.timeouts
         )
         auth = Auth(settings, database)
-        greeting = _greeting(settings, url, auth.session)
+        greeting = _startup_message(settings, url, auth.session)
         server = Server(uvicorn_config(settings, database, auth), settings, greeting)
         with _supervised(settings, server.leave):
             server.run(sockets=[listener])
 
 
 def allow_open_files() -> None:
-    """Takes as many descriptors as the system grants this process: each connection needs one, and
-    many systems begin with 1,024."""
+    """Raise the soft limit of file descriptors: each connection needs one, and the default is often
+    1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(ValueError, OSError):  # some systems grant less than they say
@@ -63,22 +63,22 @@ def allow_open_files() -> None:
 
 
 def create_first_admin(settings: Settings, url: ConnectionInfo) -> None:
-    """Makes the first administrator; tells where the key is, never what it is. Raises Stopped,
-    except in development, which acts as an administrator all the same."""
+    """Create the first administrator and log the path of its key. Raises CommandFailed, except in
+    development, which needs no administrator."""
     try:
         path = asyncio.run(first_admin.admin_key(url, settings))
     except DomainError as error:
         message = f"The first administrator cannot be made: {error}"
         if not settings.development:
             raise CommandFailed(message, ExitCode.PROBLEMS) from error
-        log.warning("nobody has the role ADMIN", reason=str(error))
+        log.warning("no user has the role ADMIN", reason=str(error))
         return
     if path is not None:
         log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; `::` is every address of both families. Raises Stopped."""
+    """A listening socket; `::` is every address of both families. Raises CommandFailed."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = family == socket.AF_INET6 and is_unspecified(host) and socket.has_dualstack_ipv6()
     try:
@@ -103,7 +103,6 @@ def listening(host: str, port: int) -> socket.socket:
 def uvicorn_config(
     settings: Settings, database: Database, auth: Auth | None = None
 ) -> uvicorn.Config:
-    """uvicorn around the gateway; the request log is ours, not uvicorn's."""
     return uvicorn.Config(
         create_app(settings, database, auth),
         loop="uvloop",
@@ -117,13 +116,15 @@ def uvicorn_config(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # BehindProxies heeds them
+        proxy_headers=False,  # ForwardedHeaders reads them
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
 
 
-def _greeting(settings: Settings, url: ConnectionInfo, session: BrowserSession) -> StartupMessage:
+def _startup_message(
+    settings: Settings, url: ConnectionInfo, session: BrowserSession
+) -> StartupMessage:
     return StartupMessage(
         version("dreamnet-gateway"),
         settings.env,
@@ -135,8 +136,8 @@ def _greeting(settings: Settings, url: ConnectionInfo, session: BrowserSession) 
 
 @contextmanager
 def _supervised(settings: Settings, give_up: Callable[[], None]) -> Iterator[None]:
-    """A context in which the embedded server is kept up. Raises EmbeddedFailed on leaving when that
-    was no use."""
+    """Within the context, restart the embedded server if it dies. Raises EmbeddedFailed at the end
+    if that failed."""
     if settings.connection is not None:
         yield
         return

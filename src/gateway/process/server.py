@@ -1,8 +1,8 @@
-"""Server: uvicorn's, which greets when it answers, and stops without anybody losing anything.
+"""Server: uvicorn's server with a startup message and a graceful stop.
 
-First load balancers are told, while everything goes on; then streams are told to come back
-elsewhere, a few at a time; then requests under way are answered; then what was taken in is stored,
-as the app does on its way out. A client that does not read holds up none of it.
+It stops in steps. First readiness fails, while requests are still served, so that load balancers
+look elsewhere. Then streams are ended a few at a time. Then requests in progress are finished. Then
+the app stores buffered rows. A client that does not read delays none of these.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from gateway.settings import Settings
 from gateway.transport.streaming import LEAVE_SECONDS
 
 TICK_SECONDS = 0.05
-LEAST_SECONDS = 3  # for requests under way, however long the streams took
+LEAST_SECONDS = 3  # for requests in progress, however long the streams took
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, around the app of the gateway."""
+    """uvicorn's server for the app of the gateway."""
 
     def __init__(
         self, config: uvicorn.Config, settings: Settings, greeting: StartupMessage | None = None
@@ -37,8 +37,7 @@ class Server(uvicorn.Server):
         self.collecting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """A signal that comes before the greeting meets Python's own handler, which may raise where
-        nobody hears it."""
+        """Show the startup message only after uvicorn handles signals."""
         await super().startup(sockets)
         if self.started:
             self.collecting = asyncio.create_task(GarbageCollector(self.streams).run())
@@ -46,11 +45,11 @@ class Server(uvicorn.Server):
                 self.greeting.show(self.settings.log_as_json)
 
     def leave(self) -> None:
-        """Stops as after a signal; may be called from another thread."""
+        """Stop as after a signal. Thread-safe."""
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Takes as long as there is something to wait for; a second Ctrl-C ends the waiting."""
+        """Stop in steps; a second Ctrl-C skips the waiting."""
         self.health.stopping = True
         await self._wait(asyncio.sleep(self.settings.drain))
         began = time.monotonic()
@@ -64,12 +63,12 @@ class Server(uvicorn.Server):
     async def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         while not task.done() and not self.force_exit:
-            await self.on_tick(0)  # answers have a date, which is kept there
+            await self.on_tick(0)  # updates the header Date
             await asyncio.wait([task], timeout=TICK_SECONDS)
         task.cancel()
 
     async def _end_streams(self) -> None:
-        """Ends those, too, whose clients do not take their leave."""
+        """End all streams, by force if their clients do not close."""
         await self.streams.drain(self.settings.spread)
         for _ in range(round(LEAVE_SECONDS / TICK_SECONDS)):
             if self.streams.open:

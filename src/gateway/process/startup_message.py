@@ -1,6 +1,6 @@
-"""Greeting: what `dreamnet serve` prints when it answers, and when it has stopped.
+"""Startup message: printed by `dreamnet serve` to standard output when it is ready.
 
-It goes to standard output: lines for people, or one line of JSON where the log is JSON.
+It is text for people, or one line of JSON if the log is JSON.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from rich.console import Console
 
 @dataclass(frozen=True, slots=True)
 class StartupMessage:
-    """Where everything is; `token` opens the console once."""
+    """The addresses of the gateway; `token` opens the console once."""
 
     version: str
     env: str
@@ -29,7 +29,6 @@ class StartupMessage:
         return f"{self.base}/graphiql" + (f"?token={self.token}" if self.token else "")
 
     def show(self, as_json: bool) -> None:
-        """Prints it."""
         if as_json:
             print_event("serving", **self._fields())
         else:

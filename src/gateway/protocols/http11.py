@@ -1,5 +1,5 @@
-"""Protocol: HTTP/1.1 on one connection as uvicorn speaks it, with limits to how long and how large
-a request may be on its way. Whoever sends nothing, or one byte now and then, does not stay."""
+"""HTTP/1.1: uvicorn's protocol with limits on the time and the size of an incoming request, so that
+idle and very slow clients are disconnected."""
 
 import asyncio
 import re
@@ -28,8 +28,8 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-
 
 
 def transport(scope: Scope) -> asyncio.Transport | None:
-    """What a request came over, where the server tells: it knows what waits to be sent, and can end
-    without sending it. Closing it would wait for a client that does not read."""
+    """The transport of a request, if the server provides it. It knows the size of its buffer and
+    can abort; closing would wait for a client that does not read."""
     found: asyncio.Transport | None = (
         scope.get("extensions", {}).get(EXTENSION, {}).get("transport")
     )
@@ -37,7 +37,7 @@ def transport(scope: Scope) -> asyncio.Transport | None:
 
 
 class Http11Protocol(HttpToolsProtocol):
-    """uvicorn's, which does not wait for ever, and answers what is not HTTP at all in JSON."""
+    """uvicorn's protocol with time limits, and with errors in JSON."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -73,7 +73,7 @@ class Http11Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn keeps the timer of a connection that broke
 
-    # What the parser tells:
+    # Callbacks of the parser:
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -120,7 +120,7 @@ class Http11Protocol(HttpToolsProtocol):
         self._refuse(self.refused or HttpError(msg))
 
     def _count(self, size: int) -> None:
-        """Raises Refused, which stops the parser, for a head that is too large."""
+        """Raises HttpError, which stops the parser, for a head that is too large."""
         self.head_bytes += size
         if self.head_bytes > MAX_HEAD:
             self._stop(HttpError(LARGE, 431))
@@ -137,7 +137,7 @@ class Http11Protocol(HttpToolsProtocol):
 
     @property
     def _is_adrift(self) -> bool:
-        """Whether bytes came that are no request, and nothing else ends the connection."""
+        """True if bytes arrived that are no request, and no timer is set."""
         mine = self in self.connections  # not once it is a WebSocket
         return mine and not (self.until or self.timeout_keep_alive_task or self._is_answering)
 
@@ -146,8 +146,7 @@ class Http11Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Sets the timer to when something must be here. Most requests come in one piece, and then
-        there is nothing to set."""
+        """Set the timer to the deadline. Most requests arrive whole and need none."""
         if self.until == self.watched:
             return
         if self.timer:
@@ -156,7 +155,7 @@ class Http11Protocol(HttpToolsProtocol):
         self.timer = self.loop.call_at(self.until, self._late) if self.until else None
 
     def _late(self) -> None:
-        if self.flow.read_paused:  # it is we who do not read
+        if self.flow.read_paused:  # the gateway is not reading
             self.until = self.loop.time() + BODY_SECONDS
             self._watch()
         elif self.in_head or self._is_answering:
@@ -165,7 +164,7 @@ class Http11Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, refused: HttpError) -> None:
-        """The last words on a connection, unless they would come in the middle of an answer."""
+        """Send an error, unless a response has begun, and close."""
         if not (self._is_answering and self.cycle.response_started):
             self.transport.write(_answer(refused))
         self.transport.close()

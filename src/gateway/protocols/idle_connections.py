@@ -1,6 +1,6 @@
-"""Idle connections: those of HTTP without a whole request in hand, of which there is a bound.
+"""Idle connections: HTTP connections without a whole request, limited in number.
 
-Without a bound, connections that send nothing use up the descriptors of the process.
+Without a limit, connections that send nothing use up the file descriptors of the process.
 """
 
 from collections.abc import Callable
@@ -41,12 +41,12 @@ class Idleness:
         self._waiting: Waiting | None = None
 
     def begin(self) -> None:
-        """Nothing is to be done for it until its next request is there."""
+        """Start waiting for a request."""
         if self._waiting is None:
             self._waiting = self._connections.add(self._network, self._give_up)
 
     def end(self) -> None:
-        """A request is there, or the connection is over."""
+        """Stop waiting: a request arrived or the connection closed."""
         if self._waiting is not None:
             self._connections.remove(self._waiting)
             self._waiting = None

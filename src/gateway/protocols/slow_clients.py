@@ -1,9 +1,8 @@
-"""Pace: whether a client takes what it is sent.
+"""Slow clients: disconnect a client that does not read what it is sent.
 
-Who reads slowly gets everything in his own time. Who takes next to nothing while something waits
-for him is given up, because what waits takes memory. What the system itself may hold back for a
-connection is limited to `UNSENT` bytes: who reads slowly shall be told what is new, and not what
-was in a buffer of megabytes.
+A slow client gets every byte in its own time. A client that reads almost nothing while bytes wait
+is disconnected, because they take memory. `UNSENT` bounds the bytes in the buffer of the kernel, so
+that a slow client gets recent messages and not megabytes of old ones.
 """
 
 import asyncio
@@ -14,13 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 STALLED_SECONDS = 10.0
-LEAST = 32 * 1024  # bytes to be taken in that time: what a poor mobile connection manages
-UNSENT = 128 * 1024  # bytes of a connection that the system keeps beyond those on their way
+LEAST = 32 * 1024  # bytes to be read in that time; a poor mobile connection manages them
+UNSENT = 128 * 1024  # bytes that the kernel buffers for a connection, besides those in flight
 
 
 class SlowClientDetector:
-    """Calls `gone` when a client took too little of what waits in a transport, between `begin` and
-    `end`. Where there is no transport that tells, everybody is gone after the time."""
+    """Calls `gone` if a client reads too little of a transport's buffer between `begin` and `end`.
+    Without a transport, it is called after the time."""
 
     __slots__ = ("_gone", "_timer", "_transport", "_waiting")
 
@@ -31,19 +30,19 @@ class SlowClientDetector:
         self._waiting = 0
 
     def begin(self) -> None:
-        """From now on something waits to be taken."""
+        """Start the timer: bytes wait to be read."""
         self.end()
         self._waiting = self._size()
         self._timer = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.look)
 
     def end(self) -> None:
-        """Nothing waits any more, or nobody cares."""
+        """Stop the timer."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
     def look(self) -> None:
-        """Whether the time was used. It is called when it is over."""
+        """Check the progress when the time is over."""
         if 0 <= self._waiting - self._size() < LEAST:
             self._gone()
         else:  # less waits now, or more has come, of which there is not much without reading
@@ -56,8 +55,8 @@ class SlowClientDetector:
 
 
 def _held(transport: asyncio.Transport) -> int:
-    """What the system holds of a connection, not sent yet or not acknowledged (tcp(7), SIOCOUTQ).
-    Without it, what is taken would show only when there is room for more, in large steps."""
+    """Bytes in the kernel's buffer, unsent or unacknowledged (tcp(7), SIOCOUTQ). Without them,
+    progress would show in large steps only."""
     connection = transport.get_extra_info("socket")
     if connection is None or (descriptor := connection.fileno()) < 0:  # closed
         return 0

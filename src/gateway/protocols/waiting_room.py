@@ -1,7 +1,7 @@
-"""Waiting room: connections that have not said enough yet, bounded in all and by network.
+"""Waiting room: connections without a request or a credential, limited in total and by network.
 
-When there are too many, the one that has waited longest is given up: a client that says at once
-what it wants is not locked out by those that never do.
+If there are too many, the oldest is closed. So idle connections do not lock out a client that sends
+its request at once.
 """
 
 from collections import defaultdict

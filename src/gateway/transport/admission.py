@@ -1,9 +1,9 @@
-"""Admission: room for request bodies, and turns for all but short requests.
+"""Admission: memory for request bodies, and turns for all but short requests.
 
-A body is counted for its caller as it arrives, and until it is answered.
+A body is counted for its client from its first byte until the response.
 
-Making sense of a request holds the only thread for milliseconds. So all but short ones begin one
-per turn of the event loop, and callers alternate.
+Parsing a request holds the only thread for milliseconds. So all but short requests are parsed one
+per turn of the event loop, and clients alternate.
 """
 
 from collections.abc import Iterator
@@ -22,15 +22,13 @@ FULL = "You send more at once than there is room for; try again later."
 
 
 class Admission:
-    """The room for bodies of at most `max_body_bytes`, and the turns of all requests."""
-
     def __init__(self, max_body_bytes: int, turns: Turns) -> None:
         self.rooms = Rooms(LARGEST * max_body_bytes)
         self.turns = turns
 
     @contextmanager
     def body(self, caller: Client | None) -> Iterator["Body"]:
-        """The body of one request, which is counted within the context."""
+        """The body of one request, counted within the context."""
         body = Body(self.rooms.claim(caller), self.turns)
         try:
             yield body
@@ -39,7 +37,7 @@ class Admission:
 
 
 class Body:
-    """A request body that arrives."""
+    """A request body in arrival."""
 
     def __init__(self, claim: Claim, turns: Turns) -> None:
         self.claim = claim
@@ -50,19 +48,18 @@ class Body:
         return len(self.content)
 
     def add(self, chunk: bytes) -> None:
-        """Takes a part that has arrived. Raises Refused where there is no room."""
+        """Append a chunk. Raises HttpError if there is no room."""
         self.content += chunk
         more = len(self.content) - self.claim.count
         if len(self.content) >= LARGE and not self.claim.take(more):
             raise HttpError(FULL, 429, headers=RETRY)
 
     async def whole(self) -> bytes:
-        """The content, in its turn unless it is short."""
+        """The content, after waiting for a turn unless it is short."""
         if len(self.content) > SHORT:
             await self.turns.next(self.claim.caller)
         return bytes(self.content)
 
     def release(self) -> None:
-        """Gives up its room."""
         self.content.clear()
         self.claim.close()

@@ -1,7 +1,7 @@
-"""Streams: the connections that stay open, how many there may be, and how they leave together.
+"""Connections: open streams, their limits, and how they end when the process stops.
 
-A stream is a WebSocket with all its operations, or the one operation of an event stream. A
-WebSocket whose caller is not known yet is unidentified. It takes the place of no other stream.
+A stream is a WebSocket with all its operations, or one subscription over HTTP. A WebSocket is
+unidentified until its client is known. Unidentified WebSockets have limits of their own.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ TOO_MANY = "You have {} streams open, as many as you may: end one, or try again 
 
 
 class OpenStreams:
-    """The open streams of this process. There are at most `most`, `most_per_caller` of a user or a
-    key and `most_per_network` of the strangers in one network; 0 is no limit."""
+    """The open streams of this process: at most `most`, `most_per_caller` for each user or key, and
+    `most_per_network` for the anonymous clients of one network. 0 means no limit."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class OpenStreams:
         self.draining = False
 
     def admit(self, caller: Client | None, leave: Callable[[], None]) -> "OpenStream":
-        """A place for one more stream, for as long as its context lasts; nothing is counted of the
-        caller None. `leave` is called once when the process stops: it tells the client to come
-        back elsewhere and does not wait. Raises Refused."""
+        """Admit a stream, which is open within its context. The client None has no limit. `leave`
+        is called once when the process stops; it asks the client to reconnect and does not wait.
+        Raises HttpError."""
         stream = self._opened(leave)
         try:
             stream.belongs_to(caller)
@@ -57,26 +57,26 @@ class OpenStreams:
     def admit_unidentified(
         self, network: str, leave: Callable[[], None], give_up: Callable[[], None]
     ) -> "OpenStream":
-        """A place for a stream of which only the network is known, until it `belongs_to` a caller.
-        `give_up` is called when others need the place. Raises Refused."""
+        """Admit a stream whose client is not known until `belongs_to`. `give_up` is called if there
+        are too many of them. Raises HttpError."""
         stream = self._opened(leave)
         stream.waiting = self.unidentified.add(network, give_up)
         return stream
 
     def check_room(self) -> None:
-        """Raises Refused where the process has as many identified streams as it may."""
+        """Raises HttpError if the process is at its limit of identified streams."""
         if self.most and self.identified >= self.most:
             raise HttpError(FULL, 503, headers=RETRY)
 
     def check(self, caller: Client) -> None:
-        """Raises Refused where a caller has as many as they may."""
+        """Raises HttpError if the client is at its limit."""
         most = self.most_per_caller if caller.known else self.most_per_network
         if most and self.held[caller.name] >= most:
             raise HttpError(TOO_MANY.format(most), 429, headers=RETRY)
 
     async def drain(self, seconds: float) -> None:
-        """Admits nobody any more and tells all to leave, evenly over that time, so that they do
-        not come to another process in one instant; returns when none is open or the time is up."""
+        """Admit no more streams and end the open ones evenly over `seconds`, so that clients do not
+        all reconnect at once. Returns when none is open or the time is up."""
         self.draining = True
         began, staying = time.monotonic(), list(self.open)
         count = len(staying)
@@ -100,7 +100,7 @@ class OpenStreams:
 
 
 class OpenStream:
-    """One open stream; it is given up by leaving its context."""
+    """One open stream. Leaving its context closes it."""
 
     __slots__ = ("caller", "is_identified", "leave", "streams", "waiting")
 
@@ -112,8 +112,7 @@ class OpenStream:
         self.is_identified = False
 
     def belongs_to(self, caller: Client | None) -> None:
-        """Counts it for a caller, and no longer for the one before. Raises Refused, and then it is
-        counted as it was."""
+        """Reassign the stream to `caller`. On HttpError, ownership is unchanged."""
         if not self.is_identified:
             self.streams.check_room()
         if caller and caller.name != self.caller:
@@ -126,7 +125,7 @@ class OpenStream:
             self.streams.held[caller.name] += 1
 
     def close(self) -> None:
-        """Gives up its place. Idempotent."""
+        """Idempotent."""
         self._uncount()
         self.streams.open.pop(self, None)
 

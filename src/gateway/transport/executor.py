@@ -60,8 +60,8 @@ class Executor:
     turns: Turns = field(default_factory=Turns)
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
-        """Prepare an operation for the client of `record`, which gets to know the operation.
-        Raises HttpError, InvalidOperation."""
+        """Check, charge and parse one operation for the client of `record`, and set its
+        `operation`. Raises HttpError, InvalidOperation."""
         self._check_size(params)
         client = client_of(record)
         account = self.accounts.account(client)
@@ -73,8 +73,8 @@ class Executor:
         return Execution(operation, params.variables, context, self.broker, claim)
 
     def max_values(self, principal: Principal) -> int:
-        """The values of a request that are read at all: those of a batch, or of the inputs of
-        clients who may not send one."""
+        """The limit of values in one request: that of a batch, or that of anonymous clients, which
+        may not send one."""
         least = 0 if principal.is_known else self.limits.values_anonymous
         return least or max(BATCH, self.limits.values)
 

@@ -1,4 +1,4 @@
-"""Multipart: subscriptions in parts of one response, as Apollo's clients read them.
+"""Multipart: subscriptions as parts of one response, in the protocol of Apollo's clients.
 
 A part ends where the boundary of the next one begins, and clients wait for it; so each part is sent
 with the boundary that follows it.

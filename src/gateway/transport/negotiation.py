@@ -1,4 +1,4 @@
-"""Negotiation: in which form to answer, by what the caller accepts (RFC 9110 §12.5.1)."""
+"""Negotiation: the media type of a response, from the header Accept (RFC 9110 §12.5.1)."""
 
 from collections.abc import Iterator
 
@@ -19,14 +19,13 @@ STREAMS: Offer = ((EVENT_STREAM,), (MULTIPART,))
 
 
 def preferred(accept: str, offered: Offer) -> str | None:
-    """The most wanted of the types offered, None when none is acceptable.
+    """The offered type with the highest quality; None if none is acceptable.
 
-    Among equally wanted ones a type that is named goes before one that a wildcard covers, and then
-    one of an earlier group; in the group the newest goes first when it is named, the oldest when
-    it is not.
+    Among types of equal quality, a named type precedes one that a wildcard covers, then an earlier
+    group precedes a later one. Within a group the last type wins if it is named, else the first.
     """
-    wishes = dict(_wishes(accept or "*/*"))
-    ranks = [{name: _rank(name, wishes) for name in group} for group in offered]
+    qualities = dict(_qualities(accept or "*/*"))
+    ranks = [{name: _rank(name, qualities) for name in group} for group in offered]
     best = max(rank for group in ranks for rank in group.values())
     if best[0] <= 0:
         return None
@@ -37,22 +36,22 @@ def preferred(accept: str, offered: Offer) -> str | None:
 _NAMED = 2
 
 
-def _rank(media_type: str, wishes: dict[str, float]) -> tuple[float, int]:
-    """How much a type is wanted, and how closely it is named."""
+def _rank(media_type: str, qualities: dict[str, float]) -> tuple[float, int]:
+    """The quality of a type, and how specifically it is named."""
     ranges = ("*/*", media_type.split("/")[0] + "/*", media_type)
-    named = [closeness for closeness, name in enumerate(ranges) if name in wishes]
-    return (wishes[ranges[named[-1]]], named[-1]) if named else (0.0, 0)
+    named = [closeness for closeness, name in enumerate(ranges) if name in qualities]
+    return (qualities[ranges[named[-1]]], named[-1]) if named else (0.0, 0)
 
 
-def _wishes(accept: str) -> Iterator[tuple[str, float]]:
+def _qualities(accept: str) -> Iterator[tuple[str, float]]:
     for part in accept.split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        qualities = [piece[2:] for piece in parameters if piece.startswith("q=")]
-        yield media_type, _quality(qualities[0]) if qualities else 1.0
+        found = [piece[2:] for piece in parameters if piece.startswith("q=")]
+        yield media_type, _quality(found[0]) if found else 1.0
 
 
 def _quality(text: str) -> float:
     try:
-        return max(0.0, float(text))  # in this order, since what is no number is no wish either
+        return max(0.0, float(text))  # in this order: NaN becomes 0
     except ValueError:
         return 0.0

@@ -1,7 +1,7 @@
-"""Parameters: what a GraphQL request asks for, taken from its body, its address or a message.
+"""Parameters: the query, operation name and variables of a request, from its body, its query string
+or a WebSocket message.
 
-Everything a client may send instead is refused here, in a sentence, so that nothing behind the
-door meets a value of a shape it does not expect.
+Values of any other shape are refused here, with a message that says what to send.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from db.core.values import json
 from gateway.errors import HttpError
 from graph.core.types.literals import NUL
 
-FIXED = 10  # values of a request without those of its variables
-MAX_DEPTH = 32  # of variables; our own encoder gives up at 254
+FIXED = 10  # values of a request outside its variables
+MAX_DEPTH = 32  # of variables; the JSON encoder fails at 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class GraphQLParams:
 
 
 def from_body(body: bytes, most: int) -> GraphQLParams:
-    """The parameters in a request's body, of at most so many values. Raises Refused."""
+    """Read a request body of at most `most` values. Raises HttpError."""
     content = _decoded(body, "The body", most)
     if isinstance(content, list):
         raise HttpError("Batching is not supported: send one operation as a JSON object.")
@@ -37,8 +37,7 @@ def from_body(body: bytes, most: int) -> GraphQLParams:
 
 
 def from_message(text: str, most: int) -> GraphQLParams:
-    """The parameters in the payload, an object, of a WebSocket message of at most so many values.
-    Raises Refused."""
+    """Read the payload of a WebSocket message of at most `most` values. Raises HttpError."""
     return _checked(_decoded(text, "The message", most)["payload"])
 
 

@@ -1,11 +1,10 @@
-"""Answers: what came of an operation as a response, in the form the caller wants.
+"""Responses: the result of an operation in the media type that the client accepts.
 
-It follows the GraphQL over HTTP specification with the statuses in use today: 200 for an operation
-that was executed, errors or not; for one that could not be (syntax, validation, variables) 400
-where the caller accepts application/graphql-response+json, and 200 in any other form, whose clients
-take another status for a failure of the network. The exceptions are a database that cannot be
-reached or takes no writes, 503, and more work than can be done, 429, so that proxies and clients
-try again; they are in JSON whatever the form.
+The status follows the GraphQL over HTTP specification and current practice: 200 for an executed
+operation, with or without errors. For one that was not executed (syntax, validation, variables) it
+is 400 if the client accepts application/graphql-response+json, else 200, because other clients take
+any other status for a network failure. Codes that ask for a retry have 503 or 429 in any form, so
+that proxies and clients retry; these responses are always JSON.
 """
 
 import asyncio
@@ -29,12 +28,12 @@ from graph.core.execution.operation import OperationResult
 
 FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
 VARY = {"vary": "Accept"}
-LARGE = 64 * 1024  # bytes of a body that may have to wait for its client
+LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 RETRY_STATUSES = {code.http_status for code in ErrorCode if code.retryable}
 
 
 class Claimed(Response):
-    """A response that holds room until its client has taken it, but for what is buffered."""
+    """A response that holds memory until its client has read it, except for buffered bytes."""
 
     def __init__(self, inner: Response, held: ExitStack) -> None:
         super().__init__(status_code=inner.status_code)
@@ -49,8 +48,8 @@ class Claimed(Response):
 async def _send_and_wait(
     send: Send, connection: asyncio.Transport | None, message: Message
 ) -> None:
-    """Sends a message; returns when a large body is on its way, and not only in a buffer. A client
-    that takes next to nothing of it is cut off."""
+    """Send a message. Wait until a large body has left the buffer. A client that does not read is
+    disconnected."""
     if len(message.get("body", b"")) <= LARGE or message.get("more_body"):
         await send(message)
         return
@@ -64,7 +63,6 @@ async def _send_and_wait(
 
 
 def respond(answer: OperationResult, media_type: str) -> Response:
-    """The response to an operation that is over, or was never begun."""
     status = _status(answer, media_type)
     if status in RETRY_STATUSES:
         answer = replace(answer, executed=False)  # without data
@@ -91,6 +89,6 @@ def _status(answer: OperationResult, media_type: str) -> int:
 
 
 def _retry(answer: OperationResult) -> dict[str, str]:
-    """When to try again, in whole seconds: after the longest time that any error names."""
+    """The header Retry-After, in whole seconds: the longest time of any error."""
     times = [error["extensions"].get("retryAfterMs", 0) for error in answer.errors]
     return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

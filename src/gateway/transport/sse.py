@@ -1,7 +1,8 @@
-"""Server-sent events, as graphql-sse has them in its distinct connections mode.
+"""SSE: server-sent events in the distinct connections mode of graphql-sse.
 
-Each message is an event `next`; `complete` is the last one, unless it is we who break off: a client
-that has not read `complete` connects again, and browsers then send the id of the last event.
+Each message is a `next` event, and the last event is `complete`. If the gateway interrupts the
+stream it sends no `complete`, so that the client reconnects; browsers send the id of the last
+event.
 """
 
 import random
@@ -9,7 +10,10 @@ import random
 from gateway.transport.negotiation import EVENT_STREAM
 from gateway.transport.streaming import StreamFormat
 
-FIRST_RETRY, LAST_RETRY = 1_000, 5_000  # milliseconds; apart, so that not all come back together
+FIRST_RETRY, LAST_RETRY = (
+    1_000,
+    5_000,
+)  # milliseconds; random, so that clients do not all reconnect at once
 
 
 def _retry() -> bytes:
@@ -21,7 +25,7 @@ def _next(payload: bytes, cursor: str | None) -> bytes:
     return b"%bevent: next\ndata: %b\n\n" % (id, payload)
 
 
-# Browsers hand on an event only if it has data, be it empty.
+# Browsers dispatch an event only if it has a data field, even an empty one.
 FORM = StreamFormat(
     content_type=f"{EVENT_STREAM}; charset=utf-8",
     opening=_retry,

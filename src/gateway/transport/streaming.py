@@ -1,4 +1,4 @@
-"""Delivery: the messages of one subscription as the body of one response, whatever their form."""
+"""Streaming: the messages of one subscription as one response body, in any format."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from gateway.protocols.slow_clients import SlowClientDetector
 from graph.core.execution.operation import OperationResult
 from graph.core.subscriptions.sink import Message, Sink
 
-PING_SECONDS = 12.0  # of silence; proxies end what is silent for 30 or 60
-LEAVE_SECONDS = 2.0  # for what is on its way, once the gateway stops
+PING_SECONDS = 12.0  # without a message; proxies close idle connections after 30 or 60
+LEAVE_SECONDS = 2.0  # for bytes in flight when the gateway stops
 
 HEADERS = {
     "cache-control": "no-store, no-transform",
@@ -31,17 +31,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """How messages look on the way: `message` takes a payload of JSON and its cursor."""
+    """The encoding of messages; `message` takes a JSON payload and its cursor."""
 
     content_type: str
     opening: Callable[[], bytes]
     message: Callable[[bytes, str | None], bytes]
     silence: bytes
     completed: bytes
-    interrupted: bytes  # the last words where it is we who break off
+    interrupted: bytes  # the last bytes if the gateway ends the stream
 
     def whole(self, payload: bytes) -> Response:
-        """A response that consists of one message."""
         body = [self.opening(), self.message(payload, None), self.completed]
         return Response(b"".join(body), headers=self.headers)
 
@@ -51,13 +50,13 @@ class StreamFormat:
 
 
 class StreamSink:
-    """One subscriber's end, with room for one message: an Outlet."""
+    """The Sink of one client, with room for one message."""
 
     def __init__(self, form: StreamFormat) -> None:
         self.form = form
-        self.chunk = b""  # what waits
-        self.news = asyncio.Event()
-        self.idle = True  # nothing is on its way to the client
+        self.chunk = b""  # pending bytes
+        self.pending = asyncio.Event()
+        self.idle = True  # no bytes in flight
         self.over = False
         self.limit: asyncio.Timeout | None = None
 
@@ -69,16 +68,17 @@ class StreamSink:
         self._put(message.written(self.form.message))
 
     def end(self, errors: list[dict[str, Any]] | None = None) -> None:
-        told = self.form.message(orjson.dumps({"errors": errors}), None) if errors else b""
-        self._end(told + self.form.completed)
+        error = self.form.message(orjson.dumps({"errors": errors}), None) if errors else b""
+        self._end(error + self.form.completed)
 
     def leave(self) -> None:
-        """Breaks off, so that the client comes back; a client that does not read gets less time."""
+        """Interrupt the stream, so that the client reconnects. Do not wait long for a client that
+        does not read."""
         self._end(self.form.interrupted)
         self._limit(LEAVE_SECONDS)
 
     async def deliver(self, send: Send, connection: asyncio.Transport | None) -> None:
-        """Sends what comes until it ends. Raises TimeoutError when the client does not read."""
+        """Send messages until the stream ends. Raises TimeoutError if the client does not read."""
         pace = SlowClientDetector(connection, partial(self._limit, 0))
         chunk, more = self.form.opening(), True
         while more:
@@ -87,12 +87,12 @@ class StreamSink:
         await self._send(send, chunk, more, pace)
 
     async def _next(self) -> tuple[bytes, bool]:
-        """What to send next, and whether more follows."""
+        """The next bytes, and whether more follow."""
         self.idle = True
         with suppress(TimeoutError):
             async with asyncio.timeout(PING_SECONDS):
-                await self.news.wait()
-        self.news.clear()
+                await self.pending.wait()
+        self.pending.clear()
         self.idle = False
         chunk, self.chunk = self.chunk, b""
         return chunk or (b"" if self.over else self.form.silence), not self.over
@@ -101,7 +101,7 @@ class StreamSink:
         try:
             async with asyncio.timeout(LEAVE_SECONDS if self.over else None) as self.limit:
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
-                if more:  # nothing, but it has to wait until what was sent is on its way
+                if more:  # an empty chunk, to wait until the buffer is sent
                     pace.begin()
                     await send({"type": "http.response.body", "body": b"", "more_body": True})
         finally:
@@ -109,13 +109,13 @@ class StreamSink:
             self.limit = None
 
     def _limit(self, seconds: float) -> None:
-        """What is being sent must be on its way in that time."""
+        """Limit the time for the send in progress."""
         if self.limit and not self.limit.expired():
             self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def _put(self, chunk: bytes) -> None:
         self.chunk += chunk
-        self.news.set()
+        self.pending.set()
 
     def _end(self, chunk: bytes) -> None:
         if not self.over:
@@ -124,13 +124,13 @@ class StreamSink:
 
 
 class Opened(Protocol):
-    """What is delivered; it is closed when the client has gone or nothing more comes."""
+    """An open subscription, closed when the client disconnects or the stream ends."""
 
     def close(self) -> None: ...
 
 
 class Open(Protocol):
-    """Opens a subscription for an outlet, after a cursor where one is given."""
+    """Opens a subscription for a sink, after a cursor if one is given."""
 
     async def __call__(
         self, sink: Sink, /, after: str | None = None
@@ -138,10 +138,10 @@ class Open(Protocol):
 
 
 class SubscriptionResponse(Response):
-    """The response that is a subscription, from its opening to its end.
+    """A response that streams a subscription.
 
-    `admit` gives it a place among the streams, or raises Refused; an answer that says why it cannot
-    be opened is sent as `refused` makes a response of it.
+    `admit` counts it among the open streams, or raises HttpError. `refused` makes the response if
+    the subscription cannot be opened.
     """
 
     def __init__(
@@ -158,7 +158,6 @@ class SubscriptionResponse(Response):
         self.refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises Refused."""
         slot = StreamSink(self.form)
         with self.admit(slot.leave):
             opened = await self.open(slot)
@@ -176,11 +175,11 @@ class SubscriptionResponse(Response):
         start = {"type": "http.response.start", "status": 200, "headers": begin.raw_headers}
         connection = transport(scope)
         await send(start)
-        gone = asyncio.create_task(_hung_up(receive, slot))
+        gone = asyncio.create_task(_wait_for_disconnect(receive, slot))
         try:
             await slot.deliver(send, connection)
         except TimeoutError:
-            log.info("stream broken off: its client does not read")
+            log.info("stream interrupted: the client does not read")
             if connection:  # closing it would wait for a client that does not read
                 connection.abort()
             await gone
@@ -188,8 +187,8 @@ class SubscriptionResponse(Response):
             gone.cancel()
 
 
-async def _hung_up(receive: Receive, slot: StreamSink) -> None:
-    """Ends the delivery when the client hangs up, whatever it sends before that."""
+async def _wait_for_disconnect(receive: Receive, slot: StreamSink) -> None:
+    """End the stream when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     slot.leave()

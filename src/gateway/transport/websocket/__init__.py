@@ -1,6 +1,6 @@
 """WebSocket: operations over one connection, in the protocol graphql-transport-ws.
 
-Its predecessor, whose clients ask for the subprotocol graphql-ws, is not spoken.
+The older subprotocol graphql-ws is not supported.
 """
 
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ class WebSockets:
     async def _admitted(
         self, connection: HTTPConnection, socket: WebSocketConnection
     ) -> OpenStream:
-        """The place of a socket: among those of the caller whose credential is in the handshake, or
-        among the unidentified. Raises Refused."""
+        """Count a socket for the client of the credential in the handshake, or as unidentified.
+        Raises HttpError."""
         if principal := await self._principal(connection):
             record = record_of(connection.scope)
             record.principal = principal
@@ -61,9 +61,8 @@ class WebSockets:
         return self.streams.admit_unidentified(network, socket.leave, socket.give_up)
 
     async def _principal(self, connection: HTTPConnection) -> Principal | None:
-        """The principal of a valid credential in the handshake. None for any other: the first
-        message may hold one that is valid, and is answered if it does not. Raises Refused where
-        no credential is tried at the moment."""
+        """The principal of a valid credential in the handshake, else None: the first message may
+        hold a valid one. Raises HttpError after too many failed sign-ins."""
         if "authorization" not in connection.headers:
             return None
         try:
@@ -77,7 +76,7 @@ class WebSockets:
 
 
 async def _decline(send: Send) -> None:
-    """Clients hear a close code only on a connection that was accepted."""
+    """Accept and close: clients get no close code for a refused handshake."""
     await send({"type": "websocket.accept"})
     reason = f"Subprotocol not acceptable: use {SUBPROTOCOL}"
     close = {

@@ -1,4 +1,4 @@
-"""Relay: messages through ASGI, for servers that have no shorter way."""
+"""ASGI writer: WebSocket messages through ASGI, for servers without our own protocol."""
 
 import asyncio
 from contextlib import suppress
@@ -7,8 +7,8 @@ from starlette.types import Send
 
 
 class AsgiWriter:
-    """A Wire with room for one message. It cannot break a connection off, so a client that does
-    not read stays for as long as the server lets it."""
+    """A MessageWriter with room for one message. It cannot disconnect a client that does not
+    read; that is left to the server."""
 
     def __init__(self, send: Send) -> None:
         self.send = send

@@ -1,17 +1,15 @@
-"""Codes: why we close a WebSocket, in the numbers that clients of graphql-transport-ws know.
+"""Close codes: the reasons for closing a WebSocket, in graphql-transport-ws.
 
-Clients of the graphql-ws library come back after 4403, 4408, 1012 and 1013, and ask for their
-credential anew; for them every other one is the end.
+Clients of the graphql-ws library reconnect after 4403, 4408, 1012 and 1013 with a new credential.
+They do not reconnect after any other code.
 """
 
 from enum import IntEnum
 
-MAX_REASON = 123  # bytes, what a control frame has room for (RFC 6455 §5.5)
+MAX_REASON = 123  # bytes of a control frame (RFC 6455 §5.5)
 
 
 class CloseCode(IntEnum):
-    """A code of a close frame."""
-
     FAILED = 1011
     RESTARTING = 1012
     TRY_AGAIN = 1013
@@ -25,7 +23,7 @@ class CloseCode(IntEnum):
 
 
 class ConnectionClosed(Exception):
-    """What the client sent, or did not send, ends the connection; the reason is for the client."""
+    """A message of the client, or the lack of one, ends the connection. The reason is sent."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -34,5 +32,5 @@ class ConnectionClosed(Exception):
 
 
 def fitting(reason: str) -> str:
-    """As much of a reason as a close frame takes."""
+    """Truncate a reason to the size of a close frame."""
     return reason.encode()[:MAX_REASON].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Socket: one WebSocket from its first message to its last, in graphql-transport-ws."""
+"""Connection: one WebSocket from its first message to its last, in graphql-transport-ws."""
 
 import asyncio
 from contextlib import ExitStack
@@ -43,7 +43,7 @@ from graph.core.types.errors import coded, formatted
 INIT_SECONDS = 10.0
 MAX_OPERATIONS = 20  # at once
 MESSAGES_PER_SECOND = 50
-BURST = 100  # messages, after a time of silence
+BURST = 100  # messages at once
 UNIDENTIFIED = "Too many sockets wait for connection_init: send it at once"
 CROWDED = f"A socket takes {MAX_OPERATIONS} operations at once: complete one, or open another."
 
@@ -83,9 +83,9 @@ class WebSocketConnection:
         self._allowance = Allowance(MESSAGES_PER_SECOND, BURST)
 
     async def run(self, stream: OpenStream) -> None:
-        """Speaks until either side closes; returns when no operation runs any more."""
+        """Run until either side closes and no operation runs."""
         try:
-            await self._converse(stream)
+            await self._run_protocol(stream)
         except ConnectionClosed as closed:
             await self._close(closed.code, closed.reason)
         except Exception:
@@ -98,16 +98,16 @@ class WebSocketConnection:
                 await asyncio.wait(unfinished)
 
     def leave(self) -> None:
-        """Sends the client elsewhere."""
+        """Ask the client to reconnect."""
         self._end(CloseCode.RESTARTING, "Service restart")
 
     def give_up(self) -> None:
-        """Closes a socket that has not said who it is, in favour of another."""
+        """Close an unidentified socket, to make room for another."""
         self._end(CloseCode.TRY_AGAIN, UNIDENTIFIED)
 
-    # The conversation:
+    # Messages:
 
-    async def _converse(self, stream: OpenStream) -> None:
+    async def _run_protocol(self, stream: OpenStream) -> None:
         try:
             async with asyncio.timeout(INIT_SECONDS):
                 first = await self._first()
@@ -169,8 +169,8 @@ class WebSocketConnection:
             self._writer.write(pong(message.payload))
 
     async def _next(self) -> Message | None:
-        """The next message, None when the connection is over. Raises Closed."""
-        await self._writer.room()  # a client that does not read is not listened to either
+        """The next message; None once the connection is closed. Raises ConnectionClosed."""
+        await self._writer.room()  # do not read from a client that does not read
         event = await self._receive()
         if event["type"] == "websocket.disconnect" or self._closing:
             return None
@@ -180,10 +180,10 @@ class WebSocketConnection:
             raise ConnectionClosed(CloseCode.BAD_REQUEST, "Invalid message: it must be text")
         return parse_message(text)
 
-    # The end:
+    # Closing:
 
     def _end(self, code: CloseCode, reason: str) -> None:
-        """Closes from outside the conversation, which hears of it like the client."""
+        """Close from another task."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(code, reason))
 
@@ -193,7 +193,7 @@ class WebSocketConnection:
         try:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except (OSError, RuntimeError):
-            log.debug("the client had gone before it was told")
+            log.debug("the client disconnected before the close frame")
 
     # Operations:
 
@@ -216,7 +216,6 @@ class WebSocketConnection:
         task.add_done_callback(self._running.discard)
 
     def _over(self, id: str, record: RequestRecord) -> None:
-        """Nothing more is said under an id."""
         self._subscribers.pop(id, None)
         if self._executor.recorder.is_sampled():
             self._executor.recorder.record(record)
@@ -277,6 +276,6 @@ async def _follow(
 
 
 def _formatted_errors(record: RequestRecord, *errors: GraphQLError) -> list[dict[str, Any]]:
-    told = [formatted(error, record.request_id) for error in errors]
-    record.refused = are_refusals(told)
-    return told
+    found = [formatted(error, record.request_id) for error in errors]
+    record.refused = are_refusals(found)
+    return found

@@ -1,6 +1,6 @@
-"""Messages: what clients say in graphql-transport-ws, every field of it checked.
+"""Messages: the messages of clients in graphql-transport-ws, with every field checked.
 
-https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md tells what each of them means.
+Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class ConnectionInit:
 
     @property
     def authorization(self) -> str | None:
-        """The credential among the parameters of a connection, where it is left out as null; they
-        may hold it as they are, or in `headers`. Raises Closed."""
+        """The credential in the payload or in its `headers`; null counts as absent. Raises
+        ConnectionClosed."""
         parameters = self.payload or {}
         headers = _optional(parameters, "headers", dict, "an object") or {}
         for name, value in (*parameters.items(), *headers.items()):
@@ -37,7 +37,7 @@ class ConnectionInit:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Asks for an operation under an id; `text` is the whole message, with its payload."""
+    """Starts an operation; `text` is the whole message with its payload."""
 
     id: str
     text: str
@@ -45,28 +45,28 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Wants no more of an operation."""
+    """Ends an operation."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Wants a pong with the same payload."""
+    """Requests a pong with the same payload."""
 
     payload: Payload
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to a ping, or a sign of life."""
+    """The response to a ping, or a keep-alive."""
 
 
 Message = ConnectionInit | Subscribe | Complete | Ping | Pong
 
 
 def parse_message(text: str) -> Message:
-    """The message in a text. Raises Closed."""
+    """Raises ConnectionClosed."""
     content = _decoded(text)
     match content.get("type"):
         case "connection_init":
@@ -85,7 +85,6 @@ def parse_message(text: str) -> Message:
 
 
 def pong(payload: Payload) -> bytes:
-    """The answer to a ping."""
     return json.dumps({"type": "pong"} | ({} if payload is None else {"payload": payload}))
 
 

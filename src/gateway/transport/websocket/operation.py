@@ -1,4 +1,4 @@
-"""Subscriber: one operation of a socket, from what was asked for to its last message."""
+"""Operation: the messages of one operation on a WebSocket."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +12,9 @@ from graph.core.subscriptions.sink import Message
 
 
 class WebSocketSink:
-    """An Outlet that writes the messages of one id, until either side has had enough.
+    """A Sink that writes the messages of one id, until either side completes it.
 
-    What comes before the payload of a message is made once; the payload is written as it is, the
-    same bytes to everybody.
+    The bytes before a payload are built once. The payload is shared with other subscribers.
     """
 
     __slots__ = ("_begin", "_id", "_over", "_writer", "closed", "subscription")
@@ -28,7 +27,7 @@ class WebSocketSink:
         self.closed = closed
         self.subscription: Opened | None = None
 
-    # An Outlet:
+    # Sink:
 
     @property
     def ready(self) -> bool:
@@ -42,16 +41,16 @@ class WebSocketSink:
         if self._over:
             return
         if errors:
-            told = b'{"id":%b,"type":"error","payload":%b}' % (self._id, orjson.dumps(errors))
+            message = b'{"id":%b,"type":"error","payload":%b}' % (self._id, orjson.dumps(errors))
         else:
-            told = b'{"id":%b,"type":"complete"}' % self._id
-        self._writer.write(told)
+            message = b'{"id":%b,"type":"complete"}' % self._id
+        self._writer.write(message)
         self.leave()
 
-    # What its socket does:
+    # Used by the connection:
 
     def answer(self, answer: OperationResult) -> None:
-        """Sends what came of an operation that is over, or was never begun."""
+        """Send the result of a query or a mutation."""
         if not answer.executed:
             self.end(answer.errors)
             return
@@ -59,13 +58,13 @@ class WebSocketSink:
         self.end()
 
     def follow(self, subscription: Opened) -> None:
-        """Takes what was opened for it, unless nobody wants it any more."""
+        """Take over a subscription, or close it if the client has completed the operation."""
         self.subscription = subscription
         if self._over:
             subscription.close()
 
     def leave(self) -> None:
-        """Nobody wants further messages; its id is free."""
+        """Send no more messages and free the id."""
         if not self._over:
             self._over = True
             self.closed()
