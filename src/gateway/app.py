@@ -1,4 +1,4 @@
-"""App: the routes of the gateway, and what surrounds every request."""
+"""App: the routes and the middleware of the gateway."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -35,11 +35,11 @@ from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema
 
-RESULTS = 16  # as many of the largest responses find room at once
+RESULTS = 16  # of the largest responses in memory at once
 
 
 def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
-    """The gateway over an open database, whose connections it closes when it stops."""
+    """The gateway over an open database, which it closes at shutdown."""
     auth = auth or Auth(settings, database)
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
     recorder = RequestRecorder(ingestion, settings.recorded_share)
@@ -66,7 +66,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
         lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder),
     )
     app.router.redirect_slashes = False
-    app.state.health, app.state.streams = health, endpoint.streams  # for who stops the process
+    app.state.health, app.state.streams = health, endpoint.streams  # for the server
     app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
     app.state.connections = IdleConnections(settings)
     return app
@@ -173,7 +173,7 @@ async def _home(request: Request) -> Response:
 
 
 def _with_slash(route: Route) -> Route:
-    """Starlette's own would lead to the address at which the proxy calls us."""
+    """Redirect to the path without a slash. Starlette's own redirect ignores the proxy."""
 
     async def redirect(request: Request) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""

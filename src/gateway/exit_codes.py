@@ -1,4 +1,4 @@
-"""Exits: how a command ends when it cannot do its work: one sentence and a number."""
+"""Exit codes: how a command fails, with a message and a code."""
 
 from enum import IntEnum
 
@@ -9,7 +9,7 @@ EXIT_CODES = (
 
 
 class ExitCode(IntEnum):
-    """What the exit code of `dreamnet` means."""
+    """The exit codes of `dreamnet`."""
 
     OK = 0
     PROBLEMS = 1
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
 
 class CommandFailed(Exception):
-    """The command cannot go on; the message is the sentence for whoever ran it."""
+    """The command failed; the message is shown to the user."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)

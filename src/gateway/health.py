@@ -1,4 +1,4 @@
-"""Health: what load balancers, orchestrators and people ask to know whether all is well."""
+"""Health: the endpoints for load balancers, orchestrators and people."""
 
 import time
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SERVICE = "dreamnet-gateway"
 
 @dataclass(slots=True)
 class Health:
-    """The state of this process; `stopping` is set once it takes no further requests."""
+    """The state of this process; `stopping` is set when it stops."""
 
     probe: Probe
     feeds: Feeds
@@ -44,8 +44,8 @@ class Health:
         return _report(report)
 
     async def ready(self, _: Request) -> Response:
-        """GET /api/health/ready: whether to send requests here. Reads are served while the database
-        takes no writes, so that is a state of its own, and no reason to send them elsewhere."""
+        """GET /api/health/ready: whether to send requests here. Reads are served
+        from a read-only database, so it is ready in a state of its own."""
         state = await self.probe.state()
         needed = {
             "database": state is not None,
@@ -57,7 +57,7 @@ class Health:
         return _report({"ok": ok, "state": named, "checks": needed | {"writable": writable}})
 
     async def live(self, _: Request) -> Response:
-        """GET /livez: whether the process runs its event loop; says nothing of the database."""
+        """GET /livez: whether the process runs its event loop; the database is not checked."""
         return _report({"ok": True})
 
 
@@ -69,8 +69,8 @@ def _database(state: DatabaseState | None) -> dict[str, Any]:
 
 
 def _feed(reader: Reader) -> dict[str, Any]:
-    """How far a feed is behind, while somebody follows it; and what must not happen: rows that came
-    in behind its readers, and histories that turned out to be others."""
+    """The lag of a feed while it has subscribers, and counts that should stay 0: rows stored behind
+    its readers, and changes of its epoch."""
     return {
         "lagMs": round(reader.lag * 1000) if reader.is_followed else None,
         "lateRows": reader.late_rows,

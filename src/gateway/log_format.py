@@ -1,7 +1,7 @@
-"""Log format: log lines of the gateway and of libraries in one form, without callers' values.
+"""Log format: log lines of the gateway and of libraries in one format, without clients' values.
 
 An exception is shown by its type, its facts and its traceback, never by its message. The message of
-a library is shown as far as the library wrote it itself, without the arguments.
+a library is shown without its arguments.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 def configure(as_json: bool, level: str) -> None:
-    """Makes structlog and the standard library write lines of one form to standard error."""
+    """Make structlog and the standard library write the same format to standard error."""
     structlog.configure(
         processors=[*_details(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -42,8 +42,7 @@ def configure(as_json: bool, level: str) -> None:
 
 
 def guard_process() -> None:
-    """Writes to the log what Python would write to standard error by itself: exceptions that
-    nothing catches, and warnings."""
+    """Log uncaught exceptions and warnings, instead of writing them to standard error."""
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)

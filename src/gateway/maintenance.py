@@ -1,4 +1,4 @@
-"""Upkeep: what the gateway does for its database while it runs."""
+"""Maintenance: periodic work on the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -17,9 +17,9 @@ from db.core.schema import partition
 DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
-LOOK_SECONDS = 5  # between two looks after silent agents
-GRACE_SECONDS = 3  # for work that is under way when we stop
-FOR_EVER: Mapping[str, timedelta] = {}
+LOOK_SECONDS = 5  # between two checks for silent agents
+GRACE_SECONDS = 3  # for work in progress at the stop
+FOREVER: Mapping[str, timedelta] = {}
 
 T = TypeVar("T")
 
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def run_maintenance(
-    database: Database, keep: Mapping[str, timedelta] = FOR_EVER
+    database: Database, keep: Mapping[str, timedelta] = FOREVER
 ) -> AsyncIterator[None]:
-    """Keeps the months ahead partitioned, on entering and daily as long as the context lasts, and
-    daily lets go of what is older than `keep` says, by the names of feeds. Removes expired
-    idempotency keys every hour, and signs off agents that are silent for long."""
+    """Within the context, create partitions ahead and delete rows past their feed's retention,
+    `keep`, once a day, delete expired idempotency keys once an hour, and mark silent agents
+    OFFLINE. Partitions are also created at the start."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
@@ -68,7 +68,7 @@ async def _hourly(database: Database, stopping: asyncio.Event) -> None:
 
 
 async def _look(database: Database, stopping: asyncio.Event) -> None:
-    """Looks after silent agents; not at once, since no agent could report while nobody served."""
+    """Mark silent agents OFFLINE, after a pause in which they can report to this process."""
     await _rest(stopping, LOOK_SECONDS)
     while not stopping.is_set():
         await mark_agents_offline(database)
@@ -76,14 +76,13 @@ async def _look(database: Database, stopping: asyncio.Event) -> None:
 
 
 async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    """Returns after so many seconds, or when it is time to stop."""
+    """Wait for some seconds or for the stop."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stopping.wait()
 
 
 async def mark_agents_offline(database: Database) -> None:
-    """Notes which agents are silent for so long that they are OFFLINE."""
     if gone := await _tried(_sign_off(database), "agents could not be signed off"):
         log.info("agents signed off", count=gone)
 
@@ -94,7 +93,7 @@ async def _sign_off(database: Database) -> int:
 
 
 async def partition_ahead(database: Database) -> bool:
-    """Whether it worked."""
+    """True on success."""
     made = await _tried(partition.ensure_ahead(database), "partitions could not be made ahead")
     if made:
         log.info("partitions made ahead", count=len(made))
@@ -102,7 +101,7 @@ async def partition_ahead(database: Database) -> bool:
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
-    """Whether it worked."""
+    """True on success."""
     gone = await _tried(feeds.expire(database, keep), "what is too old could not be taken away")
     if gone and any(gone.values()):
         log.info("what is too old was taken away", **gone)
@@ -110,7 +109,7 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
 
 
 async def remove_expired_keys(database: Database) -> bool:
-    """Whether it worked."""
+    """True on success."""
     removed = await _tried(
         idempotency.remove_expired(database), "expired idempotency keys could not be removed"
     )
@@ -120,8 +119,7 @@ async def remove_expired_keys(database: Database) -> bool:
 
 
 async def _tried(work: Awaitable[T], failure: str) -> T | None:
-    """What came of it; None where it failed, which is logged: what goes wrong today must not end
-    the upkeep of tomorrow."""
+    """Await `work`. On failure, log it and return None so the schedule continues."""
     try:
         return await work
     except Unavailable as error:

@@ -272,7 +272,7 @@ class Settings(BaseSettings):
     max_unidentified_sockets: int = Field(
         default=2_000,
         ge=0,
-        description="The most WebSockets whose caller is not known yet; one more closes the oldest "
+        description="The most WebSockets whose client is not known yet; one more closes the oldest "
         "of them.",
     )
     max_unidentified_sockets_per_network: int = Field(
@@ -291,7 +291,8 @@ class Settings(BaseSettings):
     )
     public_introspection: bool = Field(
         default=False,
-        description="Whether anonymous clients may introspect the schema and get suggestions in errors.",
+        description="Whether anonymous clients may introspect the schema and get suggestions in "
+        "errors.",
     )
     sync_environment: Variables | None = Field(
         default=None,
@@ -313,7 +314,7 @@ class Settings(BaseSettings):
     keep_changes_days: int = Field(
         default=30,
         ge=0,
-        description="How long subscriptions to other nouns can be resumed; 0 keeps them forever.",
+        description="How long subscriptions to other nouns can be resumed; 0 is forever.",
     )
     drain_seconds: int | None = Field(
         default=None,

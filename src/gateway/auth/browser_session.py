@@ -1,4 +1,4 @@
-"""Session: how a browser on this machine becomes the development administrator, as in Jupyter.
+"""Browser session: sign-in of a browser as the development administrator, as in Jupyter.
 
 `dreamnet serve` prints an address with a token; the console sends the token once, by POST, and gets
 a cookie for it. Both count in this process only, and the token for ten minutes.
@@ -32,7 +32,6 @@ class BrowserSession:
         self.cookie: str | None = None
 
     def opened_by(self, cookie: str | None) -> bool:
-        """Whether a request with that cookie belongs to it."""
         return _same(cookie, self.cookie)
 
     def exchange(self, token: str | None) -> str:

@@ -1,7 +1,6 @@
-"""First start: a database without an administrator gets one, with a key in a private file.
+"""First administrator: created in a database without one, with its key in a private file.
 
-In development that administrator is also who requests without a credential act as, so it is made
-where there are others as well.
+Development uses it for requests without a credential, so there it is created in any case.
 """
 
 from pathlib import Path
@@ -21,8 +20,8 @@ FIRST_START = AuditContext("firstStart")
 
 
 async def admin_key(url: str | ConnectionInfo, settings: Settings) -> Path | None:
-    """The file with the key of the administrator just made; None where there was one. Raises
-    SettingsRefused, DomainError, Stopped; then there is neither."""
+    """Create the administrator and its key; the path of the key, or None if there is an
+    administrator. Raises SettingsRefused, DomainError, CommandFailed; then neither exists."""
     database = Database(url, pool_size=1)
     try:
         async with database.write(FIRST_START) as session:

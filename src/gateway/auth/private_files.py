@@ -1,4 +1,4 @@
-"""Private files: what only the owner of the process may read, written whole or not at all."""
+"""Private files: files that only their owner can read, written atomically."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from tempfile import NamedTemporaryFile
 
 
 def write(path: Path, content: str) -> None:
-    """Writes a file of mode 0600, in place of one that is there."""
+    """Write or replace a file of mode 0600."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # mkstemp makes it 0600
         file.write(content)
@@ -15,7 +15,7 @@ def write(path: Path, content: str) -> None:
 
 
 def secret(path: Path) -> str:
-    """The secret in a file, which is made where it is missing; all who ask at once get the same."""
+    """The secret in a file, created if missing. Concurrent callers get the same secret."""
     if not path.exists():
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         write(draft, secrets.token_hex(32) + "\n")

@@ -1,4 +1,4 @@
-"""Keys: `dreamnet keys`, the API keys of a deployment from its own machine."""
+"""API keys: `dreamnet keys`, to manage them on the machine of the gateway."""
 
 import asyncio
 import re
@@ -24,9 +24,7 @@ from gateway.settings import Settings, load
 T = TypeVar("T")
 Work = Callable[[WriteSession], Awaitable[T]]
 
-COMMAND = AuditContext(
-    "dreamnet keys"
-)  # what the audit log calls it; who ran it, the machine knows
+COMMAND = AuditContext("dreamnet keys")  # the actor in the audit log
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 app = typer.Typer(
@@ -110,7 +108,7 @@ async def _user(session: ReadSession, email: str) -> Any:
 
 
 def _on_database(settings: Settings, work: Work[T]) -> T:
-    """What a piece of work makes of a transaction. Raises CommandFailed."""
+    """Run `work` in a transaction. Raises CommandFailed."""
 
     async def run(url: ConnectionInfo) -> T:
         database = Database(url, pool_size=1)
@@ -128,7 +126,7 @@ def _on_database(settings: Settings, work: Work[T]) -> T:
 
 
 def _show(key: NewKey) -> None:
-    """The key alone on standard output, for scripts; what to know of it beside it."""
+    """Print the key alone to standard output, for scripts, and notes to standard error."""
     typer.echo(
         f"Key {key.record.prefix}, shown this once; keep it where secrets are kept:", err=True
     )

@@ -1,4 +1,4 @@
-"""Doctor: what the gateway has to work with, what is wrong, and how to mend it."""
+"""Doctor: `dreamnet doctor`, the state of an installation and how to fix it."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ POOLERS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `remedy` says what is wrong and how to mend it, None if all is well."""
+    """The result of one check; `remedy` says what is wrong and how to fix it, else None."""
 
     subject: str
     state: str
@@ -42,7 +42,7 @@ class Finding:
 
 
 def report(settings: Settings) -> ExitCode:
-    """Prints a table of findings; PROBLEMS when any of them needs mending."""
+    """Print a table of findings; PROBLEMS if any of them has a remedy."""
     findings = list(examination(settings))
     table = Table("", "Subject", "State", "What to do", title="DreamNet gateway")
     for finding in findings:
@@ -52,7 +52,7 @@ def report(settings: Settings) -> ExitCode:
 
 
 def examination(settings: Settings) -> Iterator[Finding]:
-    """Everything there is to look at, the database last."""
+    """All checks, the database last."""
     yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
     yield from _settings(settings)
     yield _disk(settings)
@@ -80,7 +80,7 @@ def _shown(settings: Settings, name: str) -> str:
 
 
 def _unknown_variables() -> list[str]:
-    """Variables that look like settings and are none: likely misspelt."""
+    """Unknown variables that look like settings, probably misspelt."""
     known = {Settings.variable(name) for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
 
@@ -120,7 +120,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _direct(settings: Settings, through: Inspection) -> Iterator[Finding]:
-    """The other way to the database, which migrations take."""
+    """The direct connection, for migrations."""
     if settings.direct_connection is None:
         if not through.pooler.keeps_sessions:
             yield Finding("direct", "not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL")

@@ -1,4 +1,4 @@
-"""Importing: `dreamnet import` at work: the bar while it runs, and the report at its end."""
+"""Import files: `dreamnet import`, with its progress bar and its report."""
 
 import asyncio
 from collections.abc import Iterator
@@ -58,8 +58,8 @@ def opened(path: Path, kind: type[Source] = Source) -> Source:
 
 @contextmanager
 def legacy(source: str | None) -> Iterator[list[Source]]:
-    """The old generations of a file or of the URL of a database, as a file to import, for as long
-    as the context lasts. Raises CommandFailed when there are none."""
+    """The generations of a CSV file or of a database URL, as a file to import, within the context.
+    Raises CommandFailed if there are none."""
     try:
         if source is None:
             yield []

@@ -58,7 +58,7 @@ def options(
 
 
 def main() -> NoReturn:
-    """Runs a command; what stops it is told in one sentence."""
+    """Run a command; print its failure as one sentence."""
     signal.signal(signal.SIGTERM, _interrupt)
     log_format.configure(as_json=False, level="warning")  # until a command reads the settings
     log_format.guard_process()
@@ -199,7 +199,7 @@ def new(name: Annotated[str, typer.Argument(help="What it does, in a few words."
 
 
 def _read(path: Path) -> str | None:
-    """What a file holds; None where there is none. Raises CommandFailed."""
+    """The content of a file; None if it does not exist. Raises CommandFailed."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -223,13 +223,12 @@ def _reason(error: Exception) -> str:
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does, so that the embedded database is stopped too."""
+    """Handle SIGTERM as Ctrl-C, so that the embedded database is stopped too."""
     raise KeyboardInterrupt
 
 
 def _refusal(error: Exception) -> tuple[str, ExitCode]:
-    """What stops a command, in one sentence, and the exit code; what nobody expects has no sentence
-    but its traceback."""
+    """The message and the exit code of an expected failure."""
     match error:
         case SettingsRefused():
             return str(error), ExitCode.USAGE

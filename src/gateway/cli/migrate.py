@@ -1,4 +1,4 @@
-"""Migrating: `dreamnet migrate` at work."""
+"""Migrate: `dreamnet migrate`."""
 
 import asyncio
 import sys
@@ -48,7 +48,7 @@ def down(settings: Settings, revision: str, *, sure: bool) -> None:
 
 
 def current(settings: Settings) -> ExitCode:
-    """Prints the revision of the database. Raises CommandFailed where it is unknown."""
+    """Print the revision of the database. Raises CommandFailed if it is unknown."""
     with _opened(settings, prints=True) as (_, found):
         return ExitCode.OK if migrate.supported(found.revision) else ExitCode.PROBLEMS
 
@@ -65,7 +65,7 @@ def check(settings: Settings) -> ExitCode:
 def _opened(
     settings: Settings, *, prints: bool = False
 ) -> Iterator[tuple[ConnectionInfo, Inspection]]:
-    """A database that can be reached, and is at no revision of another version."""
+    """A database that can be reached, at a known revision."""
     with direct_url(settings) as url:
         found = examine(url)
         if prints:
@@ -107,7 +107,7 @@ def _is_below(revision: str, at: str | None) -> bool:
 
 
 def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
-    """Shows what is lost and asks, unless it is sure. Raises CommandFailed, Abort."""
+    """Show what is dropped and ask, unless `sure`. Raises CommandFailed, Abort."""
     if not sure and not sys.stdin.isatty():
         raise CommandFailed(
             "Going down drops tables and columns with their rows: confirm it with --yes.",

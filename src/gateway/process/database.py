@@ -1,4 +1,4 @@
-"""Opening: the database a command works on, and whether the gateway can serve from it."""
+"""Database: the database of a command, and whether the gateway can serve from it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from gateway.settings import Settings
 
 @contextmanager
 def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
-    """How to reach the database of the settings, or the embedded server, which runs as long as the
-    context. The pooler is UNKNOWN unless a setting tells."""
+    """How to reach the database of the settings, or the embedded server, which runs within the
+    context. The pooler is UNKNOWN unless it is set."""
     if (given := settings.connection) is not None:
         yield _behind(given, settings)
         return
@@ -28,7 +28,7 @@ def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
 
 @contextmanager
 def direct_url(settings: Settings) -> Iterator[ConnectionInfo]:
-    """As `database_url`, without a pooler between where a setting says how."""
+    """As `database_url`, but past the pooler if DREAMNET_DIRECT_URL is set."""
     if (given := settings.direct_connection) is not None:
         yield given.behind(Pooler.UNKNOWN)
         return
@@ -44,8 +44,8 @@ def _behind(info: ConnectionInfo, settings: Settings) -> ConnectionInfo:
 
 @contextmanager
 def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
-    """As `database_url`, for work on the tables: the embedded database is migrated first, a server
-    of yours never without being asked. Raises CommandFailed when it cannot be worked on."""
+    """As `database_url`, at a supported revision. Only the embedded database is migrated first.
+    Raises CommandFailed."""
     with database_url(settings) as url:
         found = examine(url)
         if settings.connection is None and not found.read_only:
@@ -59,7 +59,7 @@ def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
 
 @contextmanager
 def migrating(url: ConnectionInfo) -> Iterator[None]:
-    """Raises CommandFailed where a migration fails."""
+    """Raises CommandFailed if a migration fails."""
     try:
         yield
     except MigrationFailed as failed:
@@ -67,7 +67,7 @@ def migrating(url: ConnectionInfo) -> Iterator[None]:
 
 
 def examine(url: ConnectionInfo) -> Inspection:
-    """What a database is like. Raises CommandFailed when it cannot be reached."""
+    """Inspect a database. Raises CommandFailed if it cannot be reached."""
     try:
         return asyncio.run(health.inspect(url))
     except Unavailable as error:
@@ -76,7 +76,7 @@ def examine(url: ConnectionInfo) -> Inspection:
 
 
 def why_not_ready(found: Inspection) -> str | None:
-    """Why the gateway cannot work on such a database, and how to mend it; None when it can."""
+    """Why the gateway cannot use a database, and how to fix it; None if it can."""
     if found.too_old:
         return f"is PostgreSQL {found.version}: the gateway needs {OLDEST_SERVER} or later."
     if found.read_only:
@@ -94,12 +94,12 @@ def why_not_ready(found: Inspection) -> str | None:
 
 
 def is_missing(settings: Settings) -> bool:
-    """Whether the embedded database is yet to be made."""
+    """True if the embedded database is not created yet."""
     return settings.connection is None and not (settings.data_dir / "data").exists()
 
 
 def describe_database(settings: Settings, url: ConnectionInfo) -> str:
-    """Which database commands work on, without who signs in and how."""
+    """The database of a command, without credentials."""
     if settings.connection is None:
         return f"{settings.data_dir.resolve()} (embedded PostgreSQL)"
     return f"the database {url}"

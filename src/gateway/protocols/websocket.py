@@ -1,12 +1,11 @@
-"""Frames: a WebSocket connection as uvicorn speaks it, with two differences.
+"""WebSocket: uvicorn's protocol with two differences.
 
-A client that does not read is cut off, one that reads slowly is not. uvicorn closes the connections
-of both, and closing waits until everything that was written has been read.
+A client that does not read is disconnected, a slow one is not. uvicorn closes the connections of
+both, and closing waits until all written bytes are read.
 
-And there is a short way for messages: the same bytes go to thousands of clients, so a connection
-takes them as they are, under a header of its own (RFC 6455 §5.2: frames of servers are not masked),
-at a tenth of what the way through ASGI costs. Only whole frames of one write each go either way,
-so that they cannot end up within each other.
+Messages can bypass ASGI at a tenth of its cost: the same bytes are written to thousands of
+connections, each with a frame header of its own (RFC 6455 §5.2: frames of servers are not masked).
+Every write is one whole frame, so frames of both ways cannot mix.
 """
 
 import asyncio
@@ -22,38 +21,38 @@ from gateway.allowance import Allowance
 from gateway.protocols.slow_clients import SlowClientDetector
 
 EXTENSION = "dreamnet.frames"
-CLOSING_SECONDS = 5.0  # until a closing handshake is broken off
+CLOSING_SECONDS = 5.0  # until a closing handshake is aborted
 MAX_MESSAGE = 128 * 1024  # bytes of an incoming message
 PING_SECONDS = 10.0
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 200, 1_000  # of clients: fragments, pings and pongs too
 SLICE = 4 * 1024  # bytes that are read at once
 TRY_AGAIN = 1013
-NOT_TEXT = 1007  # a message that is not what its frame says it is
+NOT_TEXT = 1007  # invalid UTF-8
 
 _WHOLE_TEXT = 0x81  # FIN and the opcode of text
 _SHORT, _LONG = struct.Struct("!BBH"), struct.Struct("!BBQ")
 
 
 class MessageWriter(Protocol):
-    """What text messages are written to. None of its methods raises when the client has gone."""
+    """Writes text messages. Its methods do not raise if the client has disconnected."""
 
     @property
     def is_writable(self) -> bool:
-        """Whether a message written now would soon be on its way."""
+        """True if the buffer has room for a message."""
 
     def write(self, *parts: bytes) -> None:
-        """Sends one message that consists of these parts, without waiting."""
+        """Write one message made of these parts, without waiting."""
 
     async def room(self) -> None:
-        """Returns when it is writable, or the client has gone."""
+        """Wait until it is writable or the client has disconnected."""
 
     async def cleared(self) -> bool:
-        """Makes way for the last words; False where the client does not read, and the connection
-        was broken off instead."""
+        """Wait until a close frame can be sent. False if the connection was aborted, because the
+        client does not read."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol; it is also a Wire, under its name in the extensions of the scope."""
+    """uvicorn's protocol. It is also the MessageWriter in the extensions of the scope."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -62,11 +61,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.allowance = Allowance(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
         self.is_writable = False
 
-    # A Wire; it is asked for each message to each client whether it is writable:
+    # MessageWriter; `is_writable` is read for each message to each client:
 
     @property
     def is_open(self) -> bool:
-        """Whether messages may be sent: after the handshake and before anything that closes."""
+        """True after the handshake and before closing."""
         return self.handshake_complete and not self.close_sent and not self.transport.is_closing()
 
     def write(self, *parts: bytes) -> None:
@@ -81,7 +80,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._abort()
         return not self.transport.is_closing()
 
-    # What differs from uvicorn's:
+    # Overrides:
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -113,7 +112,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         super().start_keepalive()
         self.is_writable = True
-        del self.request, self.response  # kilobytes that nobody reads after the handshake
+        del self.request, self.response  # kilobytes that are not used after the handshake
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -161,13 +160,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def message_writer(scope: Scope) -> MessageWriter | None:
-    """The short way, where the server has it."""
     found: MessageWriter | None = scope.get("extensions", {}).get(EXTENSION, {}).get("wire")
     return found
 
 
 def header(length: int) -> bytes:
-    """What comes before a whole text message of that many bytes."""
+    """The frame header of a text message of `length` bytes."""
     if length < 126:
         return bytes((_WHOLE_TEXT, length))
     if length < 65536:
