@@ -68,7 +68,7 @@ async def test_documents_are_kept_up_to_a_number_of_bytes(
     assert growth.bytes < 1.5 * cache.currsize + MIB  # each is counted as what it takes
 
 
-async def test_a_document_is_kept_once_whoever_sends_it(
+async def test_a_document_is_cached_once_for_all_clients(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache: Any = Cache(KEPT, operation._size)

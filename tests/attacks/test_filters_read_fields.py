@@ -75,7 +75,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_filter_needs_the_access_of_what_it_compares(target: Target, way: str) -> None:
+async def test_a_filter_needs_access_to_its_fields(target: Target, way: str) -> None:
     await make_ai_test(target.database, cost="3.141593")
     document, variables = WAYS[way]
 
@@ -134,7 +134,7 @@ async def test_a_cost_is_found_by_members_alone(target: Target) -> None:
         ),
     ],
 )
-async def test_strangers_learn_nothing_of_what_is_closed(
+async def test_anonymous_clients_learn_nothing_of_private_rows(
     target: Target, document: str, place: str
 ) -> None:
     user = await make_user(target.database)

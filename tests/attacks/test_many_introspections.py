@@ -70,7 +70,9 @@ async def test_twenty_over_one_socket_walk_the_schema_once(
     assert walks.threads[0].startswith("introspection")
 
 
-async def test_variables_fragments_and_aliases_are_told_apart(target: Target, walks: Walks) -> None:
+async def test_variables_fragments_and_aliases_are_distinguished(
+    target: Target, walks: Walks
+) -> None:
     key = await target.key()
     text = """query ($more: Boolean!, $name: String!) {
       dreams { totalCount }
@@ -100,9 +102,7 @@ async def test_variables_fragments_and_aliases_are_told_apart(target: Target, wa
     assert (await target.ask(ALIASES, key))["a4"] == {"queryType": {"name": "Query"}}
 
 
-async def test_who_may_not_introspect_gets_nothing_that_is_kept(
-    target: Target, walks: Walks
-) -> None:
+async def test_cached_introspection_needs_permission(target: Target, walks: Walks) -> None:
     narrow = await target.key(scopes=["dreams:read"])
     await target.ask(WHOLE, await target.key())
     assert len(walks.threads) == 1

@@ -154,9 +154,7 @@ async def test_a_wallet_is_a_claim_that_others_may_make_too(target: Target) -> N
 
 
 @pytest.mark.parametrize("as_variable", [True, False])
-async def test_who_may_not_read_addresses_learns_of_none_by_taking_it(
-    target: Target, as_variable: bool
-) -> None:
+async def test_addresses_cannot_be_probed_by_taking_them(target: Target, as_variable: bool) -> None:
     await make_user(target.database, email=ADDRESS)
     user = await make_user(target.database)
     callers = [

@@ -45,7 +45,7 @@ async def events(database: Database) -> list[Any]:
         return await session.records(Event, Event.select().order_by(Event.seq))
 
 
-async def test_bogus_keys_use_up_what_a_network_may_fail(target: Target) -> None:
+async def test_invalid_keys_use_up_the_failures_of_a_network(target: Target) -> None:
     with statements(target.database, at_most=MOST):
         answers = await statuses(target, *map(bogus, range(MANY)))
     assert answers == [401] * MOST + [429] * (MANY - MOST)

@@ -68,7 +68,7 @@ async def agreed(
 
 @pytest.mark.parametrize("name", OWNABLE)
 @pytest.mark.parametrize("viewer", VIEWERS)
-async def test_a_row_without_owner_is_seen_like_one_of_a_stranger(
+async def test_a_row_without_owner_is_seen_like_one_of_another_user(
     database: Database, name: str, viewer: str
 ) -> None:
     table, stranger = TABLES[name], (await make_user(database)).id
@@ -142,7 +142,7 @@ async def found_by(target: Target, credential: str | None, row: Any) -> int:
 
 
 @pytest.mark.parametrize("name", TABLES)
-async def test_the_endpoint_shows_hidden_rows_to_nobody_else(target: Target, name: str) -> None:
+async def test_the_endpoint_hides_rows_from_other_users(target: Target, name: str) -> None:
     database, table = target.database, TABLES[name]
     owner = await make_user(database)
     callers = [
@@ -213,7 +213,7 @@ async def test_dreams_imported_without_owner_stay_private(target: Target, tmp_pa
     assert titles == [{"diary open"}, {"diary open", "diary secret"}]
 
 
-async def test_subscribers_are_not_told_of_private_dreams_without_owner(database: Database) -> None:
+async def test_subscribers_get_no_private_dreams_without_owner(database: Database) -> None:
     hidden = await make_dream(database, user_id=None, is_public=False)
     settings = production(public_read=True)
     text = "subscription { dreams { kind dreams { id title } removedIds } }"

@@ -193,7 +193,7 @@ async def test_imported_secrets_are_masked(database: Database, tmp_path: Path) -
     assert [secret for secret in SECRETS if secret.splitlines()[0] in stored] == []
 
 
-async def test_what_is_no_secret_is_stored_as_it_is(target: Target, database: Database) -> None:
+async def test_values_without_secrets_are_stored(target: Target, database: Database) -> None:
     payload = {
         "tokensUsed": 1200,
         "max_tokens": 4096,

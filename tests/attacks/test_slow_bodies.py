@@ -99,7 +99,7 @@ async def test_large_bodies_that_do_not_end_leave_room_for_others(database: Data
     assert (room.free, dict(room.held)) == (size, {})
 
 
-async def test_networks_of_strangers_leave_room_for_others(database: Database) -> None:
+async def test_anonymous_networks_leave_room_for_others(database: Database) -> None:
     """Also when they come from many networks, as one with IPv6 can."""
     async with gateway(database) as (served, (_, bob)), AsyncExitStack() as open:
         room = admission(served).rooms.anonymous
@@ -121,7 +121,7 @@ async def test_a_slow_body_is_given_up(database: Database, monkeypatch: pytest.M
         await until(lambda: not admission(served).rooms.known.held)
 
 
-async def test_what_arrives_of_a_body_gives_it_time(database: Database) -> None:
+async def test_a_body_that_arrives_gets_more_time(database: Database) -> None:
     async with gateway(database) as (served, (bob, _)):
         framing = b"expect: 100-continue\r\n" + DECLARED
         async with begun(served, bob, framing, b"") as reader:

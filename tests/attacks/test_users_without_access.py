@@ -198,7 +198,7 @@ async def test_nothing_private_is_public_when_its_user_is_deleted(target: Target
     assert await counted(database, AiTest) == 3
 
 
-async def test_what_a_deleted_user_leaves_is_traced(target: Target) -> None:
+async def test_rows_of_a_deleted_user_are_traced(target: Target) -> None:
     database = target.database
     user, admin = await make_user(database), await make_user(database, role="ADMIN")
     dream = await make_dream(database, user_id=user.id, version=3)

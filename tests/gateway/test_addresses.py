@@ -81,7 +81,7 @@ async def test_a_user_may_be_given_his_address_in_another_spelling(
 
 
 @pytest.mark.parametrize("address", NO_ADDRESSES)
-async def test_what_is_no_address_is_refused(
+async def test_invalid_addresses_are_refused(
     database: Database, endpoint: Endpoint, address: str
 ) -> None:
     user = {"id": global_id(await make_user(database))}
@@ -149,7 +149,7 @@ async def test_a_token_without_the_form_of_an_address_is_refused(
 
 
 @pytest.mark.parametrize("email", ["admin@localhost", "Admin@LOCALHOST"])
-async def test_the_first_administrator_is_nobody_else_in_another_spelling(
+async def test_the_first_administrator_is_the_same_in_another_spelling(
     database: Database, issuer_settings: Settings, email: str
 ) -> None:
     await make_user(database, email=email)
@@ -175,7 +175,7 @@ async def test_a_wallet_is_stored_in_one_spelling_and_found_in_all(
 
 
 @pytest.mark.parametrize("wallet", NO_WALLETS)
-async def test_what_is_no_wallet_is_refused(endpoint: Endpoint, wallet: str) -> None:
+async def test_invalid_wallets_are_refused(endpoint: Endpoint, wallet: str) -> None:
     made = await endpoint.mutate("createUser", {"walletAddress": wallet}, SHOWN)
 
     assert (made["__typename"], made["field"]) == ("Invalid", "walletAddress")

@@ -90,7 +90,7 @@ async def test_callers_alternate() -> None:
     assert begun == ["one", "other", "one", "one"]
 
 
-async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
+async def test_a_client_that_disconnects_while_waiting_delays_no_other() -> None:
     turns = Turns()
     gone, stays = (asyncio.create_task(turns.next("one")) for _ in range(2))
     await asyncio.sleep(0)

@@ -29,7 +29,7 @@ async def get(app: Starlette, path: str, **headers: str) -> httpx2.Response:
         return await client.get(path, headers=headers)
 
 
-async def test_production_answers_nobody_without_a_credential(database: Database) -> None:
+async def test_production_requires_a_credential(database: Database) -> None:
     app = gateway(production(), database)
     for response in (await ask(app), await get(app, "/schema.graphql")):
         assert response.status_code == 401
@@ -39,7 +39,7 @@ async def test_production_answers_nobody_without_a_credential(database: Database
         assert (await get(app, path)).status_code == 200
 
 
-async def test_public_read_shows_strangers_what_is_public(database: Database) -> None:
+async def test_public_read_shows_public_data_to_anonymous_clients(database: Database) -> None:
     app = gateway(production(public_read=True), database)
     assert await viewer(app) == ANONYMOUS
     refused = (await ask(app, query="{ events { totalCount } }")).json()["errors"][0]

@@ -95,7 +95,7 @@ async def test_a_revoked_key_is_refused_everywhere_within_five_seconds(database:
     assert is_refused(await ask(other, key.text))
 
 
-async def test_control_what_is_known_of_a_key_is_not_read_again(database: Database) -> None:
+async def test_control_keys_are_cached(database: Database) -> None:
     key = await make_key(database, production())
     clock = Clock()
     app = gateway(production(), database, clock)
@@ -260,7 +260,7 @@ def test_development_makes_a_pepper_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_all_who_make_a_pepper_at_once_have_the_same(tmp_path: Path) -> None:
+def test_concurrent_peppers_are_the_same(tmp_path: Path) -> None:
     together = Barrier(8)
 
     def make(_: int) -> str:

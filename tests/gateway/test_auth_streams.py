@@ -187,7 +187,7 @@ async def test_a_token_that_expires_ends_its_connections_without_a_database(
     assert (ending.ended, staying.ended) == (1, 0)
 
 
-async def test_a_token_let_in_by_the_leeway_is_not_thrown_out_at_once(
+async def test_a_token_accepted_by_the_leeway_is_not_revoked_at_once(
     issuer: Issuer, by_token: Auth, stack: ExitStack
 ) -> None:
     connection = Connection(by_token, issuer.token(exp=int(time.time()) - 5))
@@ -264,7 +264,7 @@ async def test_users_of_tokens_are_looked_up_many_together(
     assert [connection.ended for connection in connections] == [0, 1, 0]
 
 
-async def test_strangers_are_not_watched(database: Database, stack: ExitStack) -> None:
+async def test_anonymous_clients_are_not_watched(database: Database, stack: ExitStack) -> None:
     auth = Auth(production(public_read=True), database)
     connection = HTTPConnection(handshake())
     assert await auth.principal(connection) == ANONYMOUS

@@ -143,7 +143,7 @@ async def test_commands_work_as_well(pooled_url: str, tmp_path: Path) -> None:
     assert (await gateway.run("migrate", "check"))[0] == 0
 
 
-async def test_doctor_tells_of_the_pooler(
+async def test_doctor_reports_the_pooler(
     program: Program, pooled_url: str, database_url: str, tmp_path: Path
 ) -> None:
     unnamed = "in transaction mode, or unknown; statements are not prepared by name"
@@ -164,7 +164,7 @@ async def test_doctor_tells_of_the_pooler(
         assert told == ([] if keeps else ["not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL"])
 
 
-def test_a_url_tells_of_the_pooler(database_url: str) -> None:
+def test_a_url_names_the_pooler(database_url: str) -> None:
     settings = production(database_url=f"{database_url}&pgbouncer=true")
     findings = list(examination(settings))
     (pooler,) = [each.state for each in findings if each.subject == "pooler"]

@@ -328,7 +328,7 @@ def test_bad_rows_of_old_generations(
     assert "Stopped at the first bad line" in capsys.readouterr().out
 
 
-def test_what_holds_no_old_generations(
+def test_a_source_without_generations_is_refused(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reader, writer = os.pipe()

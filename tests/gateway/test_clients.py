@@ -40,7 +40,7 @@ ASKED = len(TYPESCRIPT) + 1  # reports of clients that were asked to send one
 STATUSES = ("STARTING", "RUNNING", "WAITING", "ERROR")
 
 
-def test_the_document_shows_what_is_tested() -> None:
+def test_the_document_shows_the_tested_code() -> None:
     shown = re.findall(
         r"^`([^`]+)`:\n\n```(?:ts|python|sh)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.M
     )
@@ -83,7 +83,7 @@ class Fleet:
             assert answer == {"data": {"reportAgentStatuses": {"__typename": "StoredItems"}}}
 
 
-async def test_every_client_goes_on_where_it_was(
+async def test_every_client_resumes(
     database_url: str, database: Database, client: httpx2.AsyncClient, key: str, tmp_path: Path
 ) -> None:
     await installed(FOLDER)

@@ -200,7 +200,7 @@ def test_the_embedded_database_heeds_no_variable(tmp_path: Path) -> None:
     assert done.stdout == f"The database is at revision {head()}.\n"
 
 
-async def test_the_greeting_tells_the_place(database_url: str, tmp_path: Path) -> None:
+async def test_the_startup_message_names_the_database(database_url: str, tmp_path: Path) -> None:
     info = connection_info(database_url)
     async with proxy(database_url) as port:
         process = await asyncio.create_subprocess_exec(

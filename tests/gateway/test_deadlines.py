@@ -53,7 +53,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 @pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n"])
-async def test_whoever_sends_no_request_is_hung_up_on(address: str, sent: bytes) -> None:
+async def test_a_client_without_a_request_is_disconnected(address: str, sent: bytes) -> None:
     async with connected(address) as (reader, writer):
         writer.write(sent)
         assert await reader.read() == b""
@@ -112,7 +112,7 @@ async def test_requests_one_after_the_other_each_have_their_time(address: str) -
 
 
 @pytest.mark.usefixtures("_soon")
-async def test_what_begins_no_request_keeps_no_connection(address: str) -> None:
+async def test_stray_bytes_keep_no_connection(address: str) -> None:
     async with connected(address) as (reader, writer):
         writer.write(REQUEST)
         assert await answer(reader) == (b"200", ANSWER)
@@ -130,7 +130,7 @@ async def test_requests_at_once_are_answered_in_turn(address: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such option")
-async def test_the_system_gives_up_who_takes_no_packet(database: Database) -> None:
+async def test_the_kernel_drops_a_client_that_acknowledges_nothing(database: Database) -> None:
     async with (
         serving(Settings(_env_file=None), database) as served,
         connected(served.address) as (reader, writer),

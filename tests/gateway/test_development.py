@@ -207,9 +207,7 @@ async def test_production_makes_no_second_administrator(
     assert await rows(database, "select email from users") == [("grace@example.org",)]
 
 
-def test_development_starts_where_nobody_is_an_administrator(
-    settings: Settings, database_url: str
-) -> None:
+def test_development_starts_without_an_administrator(settings: Settings, database_url: str) -> None:
     asyncio.run(_make_member(database_url))
     with capture_logs() as logs:
         process.create_first_admin(settings, database_url)

@@ -133,7 +133,7 @@ async def written(endpoint: Endpoint, database: Database, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_document_comes_back_digit_for_digit(
+async def test_a_document_keeps_every_digit(
     endpoint: Endpoint, database: Database, name: str
 ) -> None:
     field, shown = await written(endpoint, database, name), CASES[name][1]
@@ -294,7 +294,7 @@ async def test_subscribers_get_every_digit_over_server_sent_events(
         ("$s: [JSON!]", '{"s": [1.50, {"a": 0}]}', "{a: $s}", '{"a": [1.50, {"a": 0}]}'),
     ],
 )
-async def test_a_variable_in_a_literal_is_what_was_sent(
+async def test_a_variable_in_a_literal_is_exact(
     endpoint: Endpoint, declared: str, sent: str, literal: str, kept: str
 ) -> None:
     mutation = f"""mutation ({declared}) {{

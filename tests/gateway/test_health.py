@@ -52,7 +52,7 @@ async def test_all_is_well(client: httpx2.AsyncClient) -> None:
     }
 
 
-async def test_who_follows_is_seen(address: str) -> None:
+async def test_health_counts_subscribers(address: str) -> None:
     follower = Dashboard(STATUS, websocket)
     async with following(address, [follower]), httpx2.AsyncClient(timeout=20) as http:
         report = (await http.get(f"{address}/health")).json()
@@ -148,7 +148,7 @@ async def test_checks_need_no_connection_of_the_requests(
     await database.close()
 
 
-async def test_all_who_ask_within_a_second_share_one_check(
+async def test_checks_within_a_second_are_shared(
     app: Starlette, client: httpx2.AsyncClient
 ) -> None:
     paths = ["/api/health/ready", "/health"] * 20

@@ -77,7 +77,7 @@ async def test_development_answers_to_local_names_only(
         assert response.json() == refused(message, "FORBIDDEN")
 
 
-async def test_production_shows_strangers_only_what_is_public(database: Database) -> None:
+async def test_production_shows_public_data_only_to_anonymous_clients(database: Database) -> None:
     url = "postgresql://somewhere/else"
     settings = Settings(_env_file=None, env="production", database_url=url, public_read=True)
     async with client_of(create_app(settings, database), "http://api.example") as client:
@@ -174,7 +174,7 @@ async def test_development_without_a_database_is_503(settings: Settings) -> None
     assert response.json()["errors"][0]["message"] == UNAVAILABLE
 
 
-async def test_what_breaks_is_masked_and_logged_once(
+async def test_an_exception_is_masked_and_logged_once(
     settings: Settings, database: Database
 ) -> None:
     app = create_app(settings, database)

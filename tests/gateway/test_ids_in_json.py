@@ -99,7 +99,7 @@ async def test_events_of_the_gateway(send: Send, user: Any, key: Any, database: 
     assert await kind(send, payloads["api_request"]["key_id"]) == "ApiKey"
 
 
-async def test_what_others_log_stays_as_sent(send: Send, database: Database, user: Any) -> None:
+async def test_events_of_clients_stay_as_sent(send: Send, database: Database, user: Any) -> None:
     """Keys of another system look like ours, and are none."""
     foreign = {"user_id": "0193a1c2-0000-7000-8000-000000000001", "dreamId": str(user.id)}
     for event_type, source in (("user_action", "user-activity"), ("api_request", "proxy")):

@@ -68,9 +68,7 @@ async def test_a_full_lane_is_429(
     assert "data" not in answer.json()
 
 
-async def test_what_was_acknowledged_outlives_the_gateway(
-    app: Starlette, database_url: str
-) -> None:
+async def test_acknowledged_rows_outlive_the_gateway(app: Starlette, database_url: str) -> None:
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -91,7 +91,7 @@ async def is_stored(send: Send, database: Database, verb: str) -> bool:
 
 
 @pytest.mark.parametrize("verb", SENT)
-async def test_what_a_key_sends_is_stored(
+async def test_reports_of_a_key_are_stored(
     app: Starlette, settings: Settings, database: Database, verb: str
 ) -> None:
     key = await make_key(database, settings, scopes=[SENT[verb][0]])
@@ -103,7 +103,7 @@ async def test_what_a_key_sends_is_stored(
 
 
 @pytest.mark.parametrize("verb", SENT)
-async def test_what_a_token_sends_is_stored(
+async def test_reports_of_a_token_are_stored(
     app: Starlette, issuer: Issuer, database: Database, verb: str
 ) -> None:
     user = await make_user(database, email="ada@example.org", role="OPERATOR")
@@ -113,7 +113,7 @@ async def test_what_a_token_sends_is_stored(
     assert (entry.user_id, entry.payload["key_id"]) == (user.id, None)
 
 
-async def test_an_action_is_that_of_the_member_who_sends_it(
+async def test_an_action_belongs_to_its_sender(
     app: Starlette, settings: Settings, database: Database
 ) -> None:
     key = await make_key(database, settings)

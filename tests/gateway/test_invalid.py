@@ -115,7 +115,7 @@ async def test_at_most_twenty_errors_are_reported(endpoint: Endpoint) -> None:
     ],
 )
 @pytest.mark.parametrize("literal", [False, True])
-async def test_null_for_what_stays_as_it_is_is_refused_in_plain_words(
+async def test_null_for_a_required_column_is_refused_in_plain_words(
     database: Database, endpoint: Endpoint, verb: str, input: Any, field: str, literal: bool
 ) -> None:
     dream = global_id(await make_dream(database, user_id=endpoint.user.id))
@@ -160,7 +160,7 @@ async def test_items_of_a_batch_are_refused_one_by_one_with_all_that_is_wrong(
     assert answer["refused"] == [{"index": 1, "error": {"field": "eventType", "errors": fields}}]
 
 
-async def test_what_postgresql_refuses_has_the_names_of_the_input(
+async def test_errors_of_postgresql_have_the_names_of_the_input(
     database: Database, endpoint: Endpoint
 ) -> None:
     await make_ai_model(database, provider="openai", name="gpt-5")

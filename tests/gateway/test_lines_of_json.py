@@ -101,7 +101,9 @@ def test_nothing_but_json_is_written(tmp_path: Path, database_url: str) -> None:
     assert all({"event", "level", "timestamp"} <= line.keys() for line in output.error)
 
 
-def test_the_greeting_of_a_closed_development_gateway_opens_the_console(tmp_path: Path) -> None:
+def test_the_startup_message_of_a_closed_development_gateway_opens_the_console(
+    tmp_path: Path,
+) -> None:
     form = {"DREAMNET_LOG_FORMAT": "json", "DREAMNET_DEV_OPEN": "false"}
     with serving(tmp_path, DREAMNET_ENV="development", **form) as (greeting, output):
         address, _, token = greeting["console"].partition("?token=")
@@ -124,7 +126,7 @@ def test_the_greeting_of_a_closed_development_gateway_opens_the_console(tmp_path
         ({"DREAMNET_LOG_FORMAT": "json", "DREAMNET_PORT": "x"}, 2, "DREAMNET_PORT is not"),
     ],
 )
-def test_what_stops_the_start_is_json_too(
+def test_a_failed_start_is_logged_as_json(
     tmp_path: Path, settings: dict[str, str], code: int, reason: str
 ) -> None:
     done = subprocess.run(

@@ -113,7 +113,7 @@ def test_down_needs_a_yes(run: Run) -> None:
     assert run.revision == HEAD
 
 
-def test_down_to_any_revision_tells_what_is_lost(run: Run) -> None:
+def test_down_to_any_revision_shows_the_loss(run: Run) -> None:
     code, out, warning = run("down", "0004", "--yes")
     assert (code, out) == (0, "The database is at revision 0004.\n")
     first, *lines = warning.splitlines()
@@ -134,7 +134,7 @@ def test_down_to_any_revision_tells_what_is_lost(run: Run) -> None:
     assert "users" in warning.splitlines()[-1]
 
 
-def test_the_loss_of_every_way_down_can_be_told() -> None:
+def test_the_loss_of_every_downgrade_can_be_shown() -> None:
     """Without a database: a `downgrade` that asks one cannot be shown before it runs."""
     known = ("base", *migrate.revisions())
     for place, above in enumerate(known[1:], 1):
@@ -190,7 +190,7 @@ def test_doctor_finds_a_revision_from_the_future(run: Run) -> None:
     assert f"this version knows 0001 to {HEAD}" in " ".join(out.split())
 
 
-def test_a_table_of_another_application_is_told(empty: Run) -> None:
+def test_a_table_of_another_application_is_reported(empty: Run) -> None:
     empty.execute("create table users (id int)")
     code, out, error = empty("up")
     assert (code, out) == (3, "")

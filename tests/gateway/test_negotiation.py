@@ -71,7 +71,7 @@ async def test_nothing_acceptable(client: httpx2.AsyncClient, accept: str) -> No
         ),
     ],
 )
-async def test_what_cannot_be_executed(
+async def test_status_of_invalid_operations(
     client: httpx2.AsyncClient, body: dict[str, Any], message: str, code: str, more: dict[str, Any]
 ) -> None:
     expected = refused(message, code, **more)

@@ -20,7 +20,7 @@ async def member(database: Database) -> AsyncIterator[Endpoint]:
         yield endpoint
 
 
-async def test_what_is_no_id_is_null_at_its_position_alone(
+async def test_invalid_ids_are_null_at_their_position(
     endpoint: Endpoint, database: Database
 ) -> None:
     good = global_id(await make_dream(database, is_public=True))
@@ -37,7 +37,7 @@ async def test_what_is_no_id_is_null_at_its_position_alone(
         assert error["locations"] == [{"line": 1, "column": 24}]
 
 
-async def test_ids_of_what_one_may_not_see_are_null_without_an_error(
+async def test_ids_of_hidden_rows_are_null_without_an_error(
     member: Endpoint, database: Database
 ) -> None:
     private = global_id(await make_dream(database, is_public=False))

@@ -30,7 +30,7 @@ class Buffer(asyncio.Transport):
     ],
     ids=["nothing", "too little", "enough", "always", "at first", "more came", "then nothing went"],
 )
-async def test_what_is_taken(sizes: list[int], stays: bool) -> None:
+async def test_progress_of_a_slow_client(sizes: list[int], stays: bool) -> None:
     gone: list[str] = []
     buffer = Buffer()
     pace = SlowClientDetector(buffer, lambda: gone.append("gone"))

@@ -66,7 +66,7 @@ async def test_an_escaped_nul_in_a_string_is_refused_where_it_stands(
         '{ dreams { totalCount } } # "\\u0000"',
     ],
 )
-async def test_what_is_no_escape_is_no_nul(client: httpx2.AsyncClient, query: str) -> None:
+async def test_only_an_escape_is_a_nul(client: httpx2.AsyncClient, query: str) -> None:
     response = await post(client, {"query": query})
     assert response.json() == {"data": {"dreams": {"totalCount": 0}}}
 
@@ -125,7 +125,7 @@ async def test_large_numbers_are_no_fault_of_a_request(
         b"query=1",
     ],
 )
-async def test_what_is_not_json_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
+async def test_invalid_json_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
     response = await post(client, body)
     error = response.json()["errors"][0]
     assert response.status_code == 400
@@ -149,7 +149,7 @@ async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClien
     assert (response.status_code, response.json()) == (200, expected)
 
 
-async def test_a_nul_in_a_variable_that_nobody_asked_for_is_nothing(
+async def test_a_nul_in_an_unused_variable_is_ignored(
     client: httpx2.AsyncClient,
 ) -> None:
     body = {"query": "{ __typename }", "variables": {"a": "\0", "\0": 1}}

@@ -66,7 +66,7 @@ def test_only_addresses_and_networks_are_trusted(
         load()
 
 
-def test_nobody_can_be_trusted() -> None:
+def test_no_proxy_is_trusted_with_none() -> None:
     proxies = behind("none")
     assert not proxies.trusts("127.0.0.1")
 

@@ -66,7 +66,7 @@ async def test_points_are_spent_until_there_are_none(database: Database) -> None
     )
 
 
-async def test_what_is_cheaper_than_what_is_left_still_works(database: Database) -> None:
+async def test_an_operation_within_the_remaining_points_runs(database: Database) -> None:
     async with strangers(database, "192.0.2.1") as client:
         statuses = [(await ask(client, SPENDING)).status_code for _ in range(3)]
         answer = await ask(client, "{ viewer { role } }")
@@ -87,7 +87,7 @@ async def test_a_budget_is_shared_in_a_network_and_not_beyond(database: Database
     assert remaining == [249, 248, 249, 249, 248]
 
 
-async def test_the_rate_limit_tells_what_is_left(database: Database) -> None:
+async def test_the_rate_limit_shows_the_remaining_points(database: Database) -> None:
     async with strangers(database, "192.0.2.1") as client:
         await ask(client, SPENDING)
         answer = await ask(client, f"{SPENDING[:-1]} {RATE_LIMIT[1:]}")
@@ -101,7 +101,7 @@ async def test_the_rate_limit_tells_what_is_left(database: Database) -> None:
     }
 
 
-async def test_the_cost_is_shown_to_who_wants_it(database: Database) -> None:
+async def test_the_cost_is_shown_on_request(database: Database) -> None:
     async with strangers(database, "192.0.2.1") as client:
         shown = await ask(client, SPENDING, **{"x-graphql-cost": "1"})
         silent = await ask(client, SPENDING)
@@ -116,7 +116,7 @@ async def test_the_cost_is_shown_to_who_wants_it(database: Database) -> None:
     }
 
 
-async def test_what_passes_the_whole_budget_never_waits_for_it(database: Database) -> None:
+async def test_an_operation_over_the_whole_budget_is_refused(database: Database) -> None:
     async with strangers(database, "192.0.2.1", budget_points_per_minute_anonymous=99) as client:
         answer = await ask(client, SPENDING)
 
@@ -154,7 +154,7 @@ async def test_the_development_administrator_is_not_limited(client: httpx2.Async
     assert told["extensions"]["cost"] == {"requested": 1, "maximum": 5_000, "remaining": None}
 
 
-async def test_strangers_introspect_where_they_may(database: Database) -> None:
+async def test_public_introspection(database: Database) -> None:
     text = '{ __type(name: "Dream") { name } }'
     wrong = "{ viewer { rol } }"
 

@@ -158,7 +158,7 @@ def test_a_second_gateway_says_that_the_port_is_taken(gateway: Gateway) -> None:
         assert process.poll() is None
 
 
-def test_what_is_no_http_gets_json_too(gateway: Gateway) -> None:
+def test_invalid_http_gets_json(gateway: Gateway) -> None:
     with gateway.serving(), socket.create_connection(("127.0.0.1", gateway.port)) as connection:
         connection.sendall(
             b"POST /graphql HTTP/1.1\r\nhost: localhost\r\n"

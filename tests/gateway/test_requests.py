@@ -56,7 +56,7 @@ def asking(query: str = QUERY, **more: Any) -> dict[str, Any]:
     return {"method": "POST", "url": "/graphql", "json": content, "headers": HEADERS, **more}
 
 
-async def test_what_is_recorded(recorded: Any) -> None:
+async def test_the_fields_of_a_recorded_request(recorded: Any) -> None:
     (answer,), (event,) = await recorded(asking())
     payload = event.payload
     assert (event.event_type, event.source, event.severity) == ("api_request", "api-server", "INFO")

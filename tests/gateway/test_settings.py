@@ -139,7 +139,7 @@ def test_the_variables_that_may_be_stored_are_listed(
 
 
 @pytest.mark.parametrize("names", ["REGION;RELEASE", "a b", "*", "1X"])
-def test_what_is_no_variable_cannot_be_listed(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_variables_cannot_be_listed(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DREAMNET_SYNC_ENVIRONMENT", names)
     with pytest.raises(SettingsRefused, match="DREAMNET_SYNC_ENVIRONMENT"):
         load()

@@ -70,7 +70,7 @@ def code(response: httpx2.Response) -> tuple[int, str, str]:
     return response.status_code, error["extensions"]["code"], response.headers["retry-after"]
 
 
-async def test_a_locked_table_holds_up_only_those_who_read_it(
+async def test_a_locked_table_delays_only_its_readers(
     app: Starlette, settings: Settings, served: Database, holder: Database
 ) -> None:
     key, other = (await make_key(holder, settings)).text, (await make_key(holder, settings)).text
@@ -99,7 +99,7 @@ async def test_a_read_gives_up_a_locked_table(
     await database.close()
 
 
-async def test_a_caller_with_too_much_at_once_is_told_so_and_others_are_served(
+async def test_a_client_over_its_share_is_refused_and_others_are_served(
     app: Starlette,
     settings: Settings,
     served: Database,

@@ -22,7 +22,7 @@ def settings(**more: Any) -> Settings:
     return Settings(_env_file=None, **more)
 
 
-async def test_it_goes_on_as_before_while_load_balancers_look_away(database: Database) -> None:
+async def test_requests_are_served_while_draining(database: Database) -> None:
     async with (
         serving(settings(drain_seconds=60), database) as served,
         httpx2.AsyncClient(base_url=served.address, timeout=20) as client,
@@ -92,7 +92,9 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
         await stopping
 
 
-async def test_who_does_not_read_does_not_hold_it_up(database: Database, log: list[Any]) -> None:
+async def test_a_client_that_does_not_read_does_not_delay_the_stop(
+    database: Database, log: list[Any]
+) -> None:
     async with serving(settings(), database) as served, stalled(served.port, 5, 5):
         await until(lambda: served.streams == 10)
         async with httpx2.AsyncClient(timeout=20) as client, patience():

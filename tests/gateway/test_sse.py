@@ -105,7 +105,7 @@ async def test_a_stream_is_chosen_for_a_query_only_where_it_is_wanted_more(
         ),
     ],
 )
-async def test_what_cannot_be_executed_is_told_in_an_event(
+async def test_an_invalid_operation_is_reported_in_an_event(
     client: httpx2.AsyncClient, query: str, error: bytes
 ) -> None:
     response = await post(client, {"query": query})
@@ -113,7 +113,7 @@ async def test_what_cannot_be_executed_is_told_in_an_event(
     assert (response.status_code, events(response)) == (200, told)
 
 
-async def test_what_is_no_request_is_refused_in_json(client: httpx2.AsyncClient) -> None:
+async def test_invalid_requests_are_refused_in_json(client: httpx2.AsyncClient) -> None:
     response = await post(client, [QUERY])
     message = "Batching is not supported: send one operation as a JSON object."
     extensions = {"code": "BAD_USER_INPUT", "requestId": "test"}
@@ -158,7 +158,7 @@ async def test_a_stream_leaves_room_for_large_requests(
         assert (one.status, another.status) == (200, 200)
 
 
-async def test_a_browser_goes_on_after_the_last_event(address: str) -> None:
+async def test_a_browser_resumes_after_the_last_event(address: str) -> None:
     async with listening(address) as stream:
         await stream.chunk()
         first = re.findall(rb"id: (.+)\n", await stream.chunk())[0].decode()
@@ -169,7 +169,7 @@ async def test_a_browser_goes_on_after_the_last_event(address: str) -> None:
         assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
 
 
-async def test_a_cursor_that_is_none_is_told_in_an_event(client: httpx2.AsyncClient) -> None:
+async def test_an_invalid_cursor_is_reported_in_an_event(client: httpx2.AsyncClient) -> None:
     response = await post(client, {"query": HISTORY}, last_event_id="nonsense")
     error = b'{"message":"This is not a cursor.","extensions":%b}'
     errors = b'[{"message":"This is not a cursor.","field":"after"}]'
@@ -178,7 +178,7 @@ async def test_a_cursor_that_is_none_is_told_in_an_event(client: httpx2.AsyncCli
     assert events(response) == b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % data
 
 
-async def test_who_would_rather_have_json_is_told_so_in_json(client: httpx2.AsyncClient) -> None:
+async def test_a_client_that_prefers_json_gets_json(client: httpx2.AsyncClient) -> None:
     response = await post(client, {"query": HISTORY}, APOLLO[1], last_event_id="nonsense")
     assert response.status_code == 400
     assert response.headers["content-type"] == f"{GRAPHQL_JSON}; charset=utf-8"

@@ -36,7 +36,7 @@ def members() -> int:
     return sum(isinstance(each, Subscriber) for each in gc.get_objects())
 
 
-async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
+async def test_a_client_that_does_not_read_is_disconnected_alone(
     served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
     monkeypatch.setattr(slow_clients, "STALLED_SECONDS", 1.0)
@@ -61,7 +61,7 @@ async def test_who_does_not_read_is_cut_off_and_nobody_else_notices(
     assert heard == stored
 
 
-async def test_who_reads_slowly_is_told_everything(
+async def test_a_slow_client_gets_every_message(
     served: Served, monkeypatch: pytest.MonkeyPatch, log: list[Any]
 ) -> None:
     """Each message takes longer than one is left alone without taking anything."""

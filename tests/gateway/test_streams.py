@@ -44,7 +44,7 @@ def test_a_process_has_so_many_streams() -> None:
         assert len(streams.open) == 1
 
 
-def test_a_stream_is_counted_for_whoever_it_belongs_to_now() -> None:
+def test_a_stream_is_counted_for_its_current_client() -> None:
     streams = OpenStreams(most=0, most_per_caller=1, most_per_network=1)
     with streams.admit(NETWORK, stay) as first:
         first.belongs_to(ADA)
@@ -84,7 +84,7 @@ def test_unidentified_streams_take_no_place_of_others() -> None:
     assert streams.identified == 0
 
 
-async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:
+async def test_draining_ends_all_streams_and_admits_none() -> None:
     streams, told = OpenStreams(0, 0, 0), []
 
     def enter(number: int) -> OpenStream:
@@ -103,7 +103,7 @@ async def test_all_are_told_to_leave_and_nobody_else_comes_in() -> None:
     assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
 
 
-async def test_who_does_not_go_is_told_once_and_not_waited_for() -> None:
+async def test_draining_ends_each_stream_once_without_waiting() -> None:
     streams, told = OpenStreams(0, 0, 0), []
     for number in range(3):
         streams.admit(ADA, lambda number=number: told.append(number))
@@ -112,7 +112,7 @@ async def test_who_does_not_go_is_told_once_and_not_waited_for() -> None:
     assert len(streams.open) == 3
 
 
-async def test_draining_ends_at_once_when_nobody_is_there() -> None:
+async def test_draining_without_streams_ends_at_once() -> None:
     await OpenStreams(0, 0, 0).drain(3600)
 
 

@@ -84,7 +84,7 @@ async def test_paths_that_are_not_served_are_not_logged(
     assert [line["path"] for line in lines if line["event"] == "request"] == ["(other)"]
 
 
-async def test_a_caller_who_hangs_up(app: Starlette, lines: list[Any]) -> None:
+async def test_a_client_that_disconnects(app: Starlette, lines: list[Any]) -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
@@ -201,7 +201,7 @@ UNCAUGHT = {
 
 
 @pytest.mark.parametrize("statement", UNCAUGHT.values(), ids=UNCAUGHT)
-def test_what_nothing_catches_is_logged_without_its_message(statement: str) -> None:
+def test_uncaught_exceptions_are_logged_without_their_message(statement: str) -> None:
     program = f"""
 import sys, threading, warnings
 from gateway import log_format

@@ -36,7 +36,9 @@ async def test_agents_have_time_to_report_after_a_start(database: Database) -> N
 
 
 @pytest.mark.parametrize(("reachable", "level"), [(True, "error"), (False, "warning")])
-async def test_it_goes_on_after_a_failure(server_url: str, reachable: bool, level: str) -> None:
+async def test_maintenance_continues_after_a_failure(
+    server_url: str, reachable: bool, level: str
+) -> None:
     """A database that is not there is nothing to be read line by line at night; one without our
     tables is."""
     database = Database(server_url if reachable else "postgresql://nobody@127.0.0.1:1/nothing")

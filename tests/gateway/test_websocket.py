@@ -72,7 +72,7 @@ async def test_there_is_one_place_for_sockets(address: str) -> None:
         assert refused.value.response.status_code == 403
 
 
-async def test_pings_are_answered_before_and_after_the_greeting(address: str) -> None:
+async def test_pings_are_answered_before_and_after_connection_init(address: str) -> None:
     async with dialled(address) as client:
         await client.say({"type": "pong"})
         assert await client.is_alive()
@@ -88,7 +88,7 @@ async def test_pings_are_answered_before_and_after_the_greeting(address: str) ->
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"authorization": None}, {"headers": None, "a": 1}])
-async def test_greetings_without_a_credential(address: str, payload: Any) -> None:
+async def test_connection_init_without_a_credential(address: str, payload: Any) -> None:
     async with dialled(address) as client:
         await client.say({"type": "connection_init", "payload": payload})
         assert await client.hear() == {"type": "connection_ack"}
@@ -120,7 +120,7 @@ async def test_a_mutation(address: str) -> None:
         assert agents == {"data": {"agents": {"nodes": [{"key": "a"}]}}}
 
 
-async def test_the_cost_is_told_where_it_is_asked_for(address: str) -> None:
+async def test_the_cost_is_shown_if_requested(address: str) -> None:
     async with greeted(address) as client:
         answer = await client.answer("1", "{ rateLimit { cost } }")
         assert answer["extensions"]["cost"]["requested"] == 1
@@ -149,7 +149,7 @@ async def test_a_subscription_until_it_is_completed(address: str) -> None:
         assert await client.answer("s", WHO) == VIEWER
 
 
-async def test_several_subscriptions_get_what_is_theirs(address: str) -> None:
+async def test_several_subscriptions_get_their_own_messages(address: str) -> None:
     one = 'subscription { agentHistory(keys: ["a"]) { kind reports { agentKey } } }'
     async with greeted(address) as client:
         for id, query in (("all", HISTORY), ("one", one)):
@@ -200,7 +200,9 @@ async def test_a_client_that_leaves_takes_its_subscriptions_along(address: str) 
         assert kinds(await staying.hear()) == ("s", "UPDATE")
 
 
-async def test_a_mutation_goes_on_when_its_client_leaves(address: str, log: list[Any]) -> None:
+async def test_a_mutation_completes_after_its_client_disconnects(
+    address: str, log: list[Any]
+) -> None:
     async with greeted(address) as client:
         await client.ask("1", REPORT, variables={"key": "a", "status": "RUNNING"})
         await client.say({"type": "complete", "id": "1"})

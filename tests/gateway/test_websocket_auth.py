@@ -45,7 +45,7 @@ async def refused(address: str, payload: dict[str, Any], **headers: str) -> tupl
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
 @pytest.mark.parametrize("nested", [False, True])
-async def test_a_key_in_the_greeting(
+async def test_a_key_in_connection_init(
     database: Database, produced: str, name: str, nested: bool
 ) -> None:
     key = await make_key(database, production())
@@ -62,7 +62,7 @@ async def test_a_key_in_the_handshake(database: Database, produced: str) -> None
         assert await client.answer("1", WHO) == MEMBER
 
 
-async def test_the_greeting_goes_before_the_handshake(database: Database, produced: str) -> None:
+async def test_connection_init_overrides_the_handshake(database: Database, produced: str) -> None:
     user = await make_user(database, role="ADMIN")
     one = await make_key(database, production())
     other = await make_key(database, production(), user_id=user.id)
@@ -87,7 +87,7 @@ async def test_a_bad_credential_does_not_fall_back(database: Database, produced:
     assert await refused(produced, {"authorization": "Bearer x"}, **headers) == (4403, INVALID)
 
 
-async def test_a_bad_credential_in_the_handshake_is_refused_unless_the_greeting_has_another(
+async def test_a_bad_credential_in_the_handshake_is_refused_unless_connection_init_has_another(
     database: Database, produced: str
 ) -> None:
     key = await make_key(database, production())
@@ -109,11 +109,11 @@ async def test_no_credential_is_tried_where_too_many_failed(database: Database) 
         assert int(retry or 0) > 0
 
 
-async def test_nobody_is_let_in_without_a_credential(produced: str) -> None:
+async def test_a_credential_is_required(produced: str) -> None:
     assert await refused(produced, {}) == (4403, SIGN_IN)
 
 
-async def test_strangers_read_what_is_public_where_they_may(database: Database) -> None:
+async def test_anonymous_clients_read_public_data_if_enabled(database: Database) -> None:
     async with (
         serving(production(public_read=True), database) as address,
         greeted(address) as client,
@@ -129,7 +129,7 @@ async def test_strangers_read_what_is_public_where_they_may(database: Database) 
         assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
-async def test_what_one_may_not_is_an_error_of_that_operation(
+async def test_a_forbidden_operation_is_an_error_of_its_own(
     database: Database, produced: str
 ) -> None:
     key = await make_key(database, production(), scopes=["events:write"])

@@ -92,7 +92,7 @@ async def test_a_malformed_message_ends_this_socket_alone(address: str, message:
 
 
 @pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
-async def test_a_malformed_message_before_the_greeting(address: str, message: Any) -> None:
+async def test_a_malformed_message_before_connection_init(address: str, message: Any) -> None:
     async with dialled(address) as client:
         await client.say(message)
         assert (await client.close_code())[0] == 4400
@@ -102,26 +102,26 @@ async def test_a_malformed_message_before_the_greeting(address: str, message: An
     "payload",
     ["x", 1, [], False, {"authorization": 1}, {"headers": []}, {"headers": {"Authorization": {}}}],
 )
-async def test_a_malformed_greeting(address: str, payload: Any) -> None:
+async def test_a_malformed_connection_init(address: str, payload: Any) -> None:
     async with dialled(address) as client:
         await client.say({"type": "connection_init", "payload": payload})
         assert (await client.close_code())[0] == 4400
 
 
-async def test_a_second_greeting(address: str) -> None:
+async def test_a_second_connection_init(address: str) -> None:
     async with greeted(address) as client:
         await client.say({"type": "connection_init"})
         expected = (4429, "Too many initialisation requests")
         assert await client.close_code() == expected
 
 
-async def test_asking_before_the_greeting(address: str) -> None:
+async def test_subscribing_before_connection_init(address: str) -> None:
     async with dialled(address) as client:
         await client.ask("1", WHO)
         assert await client.close_code() == (4401, "Unauthorized")
 
 
-async def test_no_greeting_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_init_timeout(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "INIT_SECONDS", 0.1)
     async with dialled(address) as client:
         await client.say({"type": "ping"})

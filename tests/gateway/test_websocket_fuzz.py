@@ -135,7 +135,7 @@ async def healthy(address: str) -> AsyncIterator[Client]:
 @example((True, [b"\x81\xff" + b"\xff" * 8]))  # a length of 2**64 - 1
 @example((True, [framed(Opcode.TEXT, b"x" * 10, fin=False)] * 2))
 @example((False, [framed(Opcode.PING, b"x" * 125)] * 6))
-async def test_whatever_comes(
+async def test_random_messages(
     address: str, healthy: Client, conversation: tuple[bool, list[bytes]]
 ) -> None:
     greets, said = conversation

@@ -76,7 +76,7 @@ async def test_operations(server: Server) -> None:
     assert (await server.hear())["payload"]["data"]["agentHistory"]["kind"] == "SNAPSHOT"
 
 
-async def test_what_was_said_before_is_heard_before_the_end(server: Server) -> None:
+async def test_pending_messages_are_sent_before_the_close_frame(server: Server) -> None:
     server.say(GREETING)
     assert await server.hear() == {"type": "connection_ack"}
     server.takes.clear()
