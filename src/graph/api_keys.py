@@ -14,7 +14,7 @@ from db.core.api_key_format import ApiKeyCodec
 from db.core.values import validation
 from db.users import Role
 from graph.core.context import Info
-from graph.core.loader import One
+from graph.core.loader import by_id
 from graph.core.permission import ADMIN, MEMBER, VALUE
 from graph.core.types.connection import Argument, Connection, listed
 from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
@@ -35,9 +35,7 @@ from graph.users import USER, User, UserById
 # Loaders
 
 
-class ApiKeyById(One):
-    table = db.api_keys.ApiKey
-    columns = (db.api_keys.ApiKey.id,)
+ApiKeyById = by_id(db.api_keys.ApiKey)
 
 
 # Types
@@ -152,46 +150,46 @@ RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 # Operations
 
 
-def whose(info: Info, everybodys: bool | None) -> Any:
+def listed_keys(info: Info, everybodys: bool | None) -> Any:
     """The condition on the listed keys. Raises Forbidden."""
-    who = info.context.principal
+    principal = info.context.principal
     if not everybodys:
-        return db.api_keys.of_user(who.user_id)
-    if not who.may(ADMIN):
+        return db.api_keys.of_user(principal.user_id)
+    if not principal.may(ADMIN):
         raise errors.Forbidden(
             "Only an administrator can list the keys of other users; omit everybodys."
         )
     return []
 
 
-def may_give(info: Info, scopes: Collection[str]) -> None:
+def check_scopes(info: Info, scopes: Collection[str]) -> None:
     role = info.context.principal.role
     if role and (beyond := db.scopes.beyond(role, scopes)):
         needed = db.scopes.SCOPES[beyond[0]].role
         raise errors.Forbidden(f"The scope {beyond[0]} needs the role {needed}.")
 
 
-def user_of(info: Info, user_id: str | None) -> Any:
+def key_user(info: Info, user_id: str | None) -> Any:
     """The user that a new key acts as. Raises Forbidden, Invalid."""
-    who = info.context.principal
-    if user_id is not None and not who.may(ADMIN):
+    principal = info.context.principal
+    if user_id is not None and not principal.may(ADMIN):
         raise errors.Forbidden("Only an administrator can create keys of other users; omit userId.")
-    if user_id is None and who.user_id is None:
+    if user_id is None and principal.user_id is None:
         raise errors.Invalid("Set userId to the user that the key acts as.", "userId")
-    return who.user_id if user_id is None else id_of_table(user_id, db.users.User)
+    return principal.user_id if user_id is None else id_of_table(user_id, db.users.User)
 
 
-def minted(info: Info) -> ApiKeyCodec:
+def codec(info: Info) -> ApiKeyCodec:
     """Raises Unavailable if the gateway has no pepper for API keys."""
     if info.context.api_key_codec is None:
         raise errors.Unavailable("This gateway cannot create API keys: it has no pepper.")
     return info.context.api_key_codec()
 
 
-def visible(made: NewKey) -> ApiKeyCreated:
+def created(new_key: NewKey) -> ApiKeyCreated:
     return ApiKeyCreated(
-        api_key=made.record,  # type: ignore[arg-type]  # a record is the source of its type
-        secret=made.text,
+        api_key=new_key.record,  # type: ignore[arg-type]  # a record is the source of its type
+        secret=new_key.text,
     )
 
 
@@ -202,7 +200,7 @@ class Queries:
         "API keys of the viewer, newest first.",
         MEMBER,
         EVERYBODYS,
-        where=whose,
+        where=listed_keys,
     )
 
 
@@ -214,12 +212,12 @@ class Mutations:
         graphql_type=CreateApiKeyResult,
     )
     async def create_api_key(self, info: Info, input: Input[CreateApiKeyInput]) -> Any:
-        user_id, until = user_of(info, or_none(input.user_id)), or_none(input.expires_at)
-        may_give(info, input.scopes)
+        user_id, until = key_user(info, or_none(input.user_id)), or_none(input.expires_at)
+        check_scopes(info, input.scopes)
         of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
         of["max_role"] = info.context.principal.role
         async with info.context.db.write(audit_context(info)) as session:
-            return visible(await db.api_keys.create(session, minted(info), expires_at=until, **of))
+            return created(await db.api_keys.create(session, codec(info), expires_at=until, **of))
 
     @field(
         "Replace an API key with a new one. The old key stays valid for some hours. Keys that "
@@ -233,10 +231,10 @@ class Mutations:
             key = await get_for_update(
                 session, db.api_keys.ApiKey, id_of_table(input.id, db.api_keys.ApiKey)
             )
-            may_give(info, key.scopes)
+            check_scopes(info, key.scopes)
             role = info.context.principal.role
-            made = await db.api_keys.rotate(session, minted(info), key.prefix, overlap, role)
-            return visible(made)
+            new_key = await db.api_keys.rotate(session, codec(info), key.prefix, overlap, role)
+            return created(new_key)
 
     @field(
         "Revoke an API key and all keys that were created with it. Every gateway rejects them "

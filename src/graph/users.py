@@ -15,7 +15,7 @@ from db import WriteSession
 from db.core import errors
 from db.users import Role
 from graph.core.context import Info
-from graph.core.loader import One, Pages
+from graph.core.loader import Pages, by_id
 from graph.core.permission import ADMIN, PUBLIC, scope
 from graph.core.types.connection import Connection, connected, listed
 from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
@@ -48,9 +48,7 @@ WRITE_ALL = scope("users:write")
 # Loaders
 
 
-class UserById(One):
-    table = db.users.User
-    columns = (db.users.User.id,)
+UserById = by_id(db.users.User)
 
 
 class DreamsByUser(Pages):
@@ -79,8 +77,10 @@ def own(name: str, description: str) -> Any:
     """A field that is null for callers other than the user and operators."""
 
     def resolve(root: Any, info: Info) -> Any:
-        who = info.context.principal
-        return getattr(root, name) if who.user_id == root.id or who.may(READ_ALL) else None
+        principal = info.context.principal
+        return (
+            getattr(root, name) if principal.user_id == root.id or principal.may(READ_ALL) else None
+        )
 
     return field(
         f"{description} Null unless the viewer is this user or an operator.",
@@ -252,29 +252,31 @@ class Queries:
 
     @field("The caller of the current request.", PUBLIC)
     async def viewer(self, info: Info) -> Viewer:
-        who = info.context.principal
-        user = await UserById.of(info).load(who.user_id) if who.user_id else None
-        role = None if who.is_limited else who.role
-        return Viewer(user=user, role=role, scopes=sorted(who.scopes))
+        principal = info.context.principal
+        user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
+        role = None if principal.is_limited else principal.role
+        return Viewer(user=user, role=role, scopes=sorted(principal.scopes))
 
 
 OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
 
 
-def may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
+def check_may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
     """Raises Forbidden unless the caller is that user or an operator of no lower rank, and for
     changes that users cannot make to themselves."""
-    who, mine = info.context.principal, info.context.principal.user_id == user.id
-    if not mine and not (who.may(WRITE_ALL) and who.ranks(user.role)):
+    principal, is_own = info.context.principal, info.context.principal.user_id == user.id
+    if not is_own and not (principal.may(WRITE_ALL) and principal.ranks(user.role)):
         raise errors.Forbidden("Only the user or an operator of no lower rank can do this.")
-    if not who.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
+    if not principal.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         names = names_of(EditUserInput)
         visible = ", ".join(sorted(names[column] for column in refused))
         raise errors.Forbidden(f"Only an operator can change {visible}.")
 
 
 @asynccontextmanager
-async def leaving(info: Info, id: str) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
+async def lock_with_administrators(
+    info: Info, id: str
+) -> AsyncIterator[tuple[WriteSession, Any, set[UUID]]]:
     """Open a transaction that locks a user and all administrators, for changes that may remove an
     administrator. Yields the session, the user and the IDs of the administrators. Raises NotFound,
     Invalid."""
@@ -297,7 +299,7 @@ class Mutations:
     async def edit_user(self, info: Info, input: Input[EditUserInput]) -> Any:
         changes = provided_fields(input)
         async with locked_row(info, db.users.User, input.id) as (session, user):
-            may_edit(info, user, changes)
+            check_may_edit(info, user, changes)
             return await db.users.edit(session, user, **changes)
 
     @field("Replace the preferences of the viewer.", WRITE, graphql_type=SetPreferencesResult)
@@ -315,7 +317,7 @@ class Mutations:
         "Set the role of a user. The last ADMIN keeps the role.", ADMIN, graphql_type=SetRoleResult
     )
     async def set_role(self, info: Info, input: Input[SetRoleInput]) -> Any:
-        async with leaving(info, input.id) as (session, user, admins):
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
             return await db.users.assign(session, user, input.role, admins)
 
     @field(
@@ -325,7 +327,7 @@ class Mutations:
         graphql_type=DisableUserResult,
     )
     async def disable_user(self, info: Info, input: Input[UserInput]) -> Any:
-        async with leaving(info, input.id) as (session, user, admins):
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
             return await db.users.disable(session, user, admins)
 
     @field(
@@ -345,6 +347,6 @@ class Mutations:
         graphql_type=DeleteUserResult,
     )
     async def delete_user(self, info: Info, input: Input[UserInput]) -> Any:
-        async with leaving(info, input.id) as (session, user, admins):
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
             kept = await db.accounts.remove(session, user, admins)
         return UserDeleted(deleted_user_id=input.id, kept_dream_count=kept)

@@ -111,6 +111,20 @@ async def test_loaders_belong_to_one_operation(database: Database) -> None:
     assert first.data != other.data
 
 
+async def test_node_and_relations_share_the_loader_of_a_type(
+    database: Database, data: Data
+) -> None:
+    owner = await make_user(database)
+    await make_dream(database, user_id=owner.id)
+    text = "query ($id: ID!) { node(id: $id) { id } dreams { nodes { owner { id } } } }"
+
+    with statements(database, exactly=2):  # users, dreams
+        found = await data(text, {"id": global_id(owner)})
+
+    shown = {"id": global_id(owner)}
+    assert found == {"node": shown, "dreams": {"nodes": [{"owner": shown}]}}
+
+
 async def test_what_changes_between_two_operations_is_seen(database: Database, data: Data) -> None:
     dream = await make_dream(database)
     text = "query ($id: ID!) { dream(id: $id) { latestTest { model } } }"

@@ -64,7 +64,7 @@ class CompleteAiTestInput:
 
     id: strawberry.ID = field("ID of the test.", check=TEST)
     impossibility_score: Number | None = field(
-        "From 0, the model did what the dream asks for, to 100, it failed entirely. Rounded half "
+        "From 0 (the model did what the dream asks) to 100 (it failed entirely), rounded half "
         "up to two decimals. Omit if the response was not judged.",
         default=UNSET,
     )
@@ -133,7 +133,7 @@ class RecordAiTestInput:
         default=UNSET,
     )
     impossibility_score: Number | None = field(
-        "From 0, the model did what the dream asks for, to 100, it failed entirely. Rounded half "
+        "From 0 (the model did what the dream asks) to 100 (it failed entirely), rounded half "
         "up to two decimals. Omit if the response was not judged.",
         default=UNSET,
     )

@@ -19,7 +19,6 @@ from graph.ai_models import (
     AiModel,
     AiModelByName,
 )
-from graph.core.loader import One
 from graph.core.permission import scope
 from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
@@ -31,14 +30,6 @@ READ = scope("tests:read", role=Role.MEMBER)
 WRITE = scope("tests:write", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
-
-# Loaders
-
-
-class AiTestById(One):
-    table = db.ai_tests.AiTest
-    columns = (db.ai_tests.AiTest.id,)
-
 
 # Types
 
@@ -62,7 +53,7 @@ class AiTest(Node):
     model: str = field("Name of the model, as its provider spells it.")
     status: AiTestStatus = field("Status of the test.")
     impossibility_score: float | None = field(
-        "From 0, the model did what the dream asks for, to 100, it failed entirely. Null if the "
+        "From 0 (the model did what the dream asks) to 100 (it failed entirely). Null if the "
         "response was not judged."
     )
     confidence: float | None = field("Confidence of the judge in the score, 0 to 100.")

@@ -6,6 +6,7 @@ to load.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from aiodataloader import DataLoader
@@ -58,6 +59,12 @@ class One(Loader):
         return await batch.rows_by_key(session, self.table, self.columns, keys)
 
 
+@cache
+def by_id(table: type[Table]) -> type[One]:
+    """The loader of a table's records by ID. Relations and `node(id:)` share it."""
+    return type(f"{table.__name__}ById", (One,), {"table": table, "columns": (table.id,)})
+
+
 class Many(Loader):
     """All records with the key in one or several columns, sorted."""
 
@@ -86,8 +93,8 @@ class Counts(Loader):
     missing = 0
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
-        pages, slice = self.arguments
-        return await pages.listing.counts(session, pages.columns, keys, slice)
+        pages, list_args = self.arguments
+        return await pages.listing.counts(session, pages.columns, keys, list_args)
 
 
 class Latest(Pages):

@@ -13,7 +13,7 @@ from db import ReadSession
 from db.core.query.batch import Key
 from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
 from graph.core.context import Info
-from graph.core.loader import Latest, Loader, One, Pages
+from graph.core.loader import Latest, Loader, Pages, by_id
 from graph.core.permission import PUBLIC
 from graph.core.types.connection import Connection, connected
 from graph.core.types.field import enum, field, related, value
@@ -54,9 +54,7 @@ class DreamTotals:
 # Loaders
 
 
-class DreamById(One):
-    table = db.dreams.Dream
-    columns = (db.dreams.Dream.id,)
+DreamById = by_id(db.dreams.Dream)
 
 
 class RemixesByDream(Pages):

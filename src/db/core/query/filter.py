@@ -4,21 +4,16 @@ Conditions have two values: a comparison with null is false, `ne` and `notIn` ar
 `Not` is true wherever its condition is not. So each row matches either a filter or its negation.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
     Numeric,
-    all_,
     and_,
-    any_,
     exists,
     false,
     func,
-    literal,
     not_,
     or_,
     select,
@@ -28,11 +23,10 @@ from sqlalchemy import (
 
 from db.core import ids
 from db.core.errors import Invalid
-from db.core.query.filter_eval import PREDICATES, all_true, any_true
+from db.core.query.filter_eval import all_true, any_true
+from db.core.query.operators import OPERATORS, Sql
 from db.core.table import Column, Expression, Table, spelled
 from db.core.values.json import JsonValue
-
-Sql = ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +151,7 @@ class Filterable:
         """True if a record meets the condition; None if only PostgreSQL can decide."""
         match condition:
             case Compare(name, operator, value):
-                return PREDICATES[operator](getattr(record, self.columns[name].name), value)
+                return OPERATORS[operator].matches(getattr(record, self.columns[name].name), value)
             case And(conditions):
                 return all_true([self.holds(part, record) for part in conditions])
             case Or(conditions):
@@ -172,7 +166,7 @@ class Filterable:
         column = self.columns.get(condition.column)
         if column is None:
             raise Invalid(f"There is no filter on {condition.column}.", condition.column)
-        sql = OPERATORS[condition.operator](_comparable(column), _spelled(column, condition))
+        sql = OPERATORS[condition.operator].sql(_comparable(column), _spelled(column, condition))
         return and_(sql, *self._id_bounds(column, condition))
 
     def _id_bounds(self, column: Column, condition: Compare) -> list[Sql]:
@@ -246,27 +240,6 @@ def _spelled(column: Column, condition: Compare) -> JsonValue:
     if check is None or check.spelled is None or condition.operator == "is_null":
         return value
     return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)
-
-
-def _array(column: Column, values: Collection[object]) -> Expression:
-    return literal(list(values), ARRAY(column.type))
-
-
-OPERATORS: Mapping[str, Callable[[JsonValue, JsonValue], Sql]] = {
-    "eq": lambda column, value: column == value,
-    "ne": lambda column, value: column.is_distinct_from(value),
-    "in": lambda column, values: column == any_(_array(column, values)),
-    "not_in": lambda column, values: or_(column.is_(None), column != all_(_array(column, values))),
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "contains": lambda column, value: column.icontains(value, autoescape=True),
-    "starts_with": lambda column, value: column.istartswith(value, autoescape=True),
-    "is_null": lambda column, value: column.is_(None) if value else column.is_not(None),
-    "has_any": lambda column, values: column.overlap(list(values)),
-    "has_all": lambda column, values: column.contains(list(values)),
-}
 
 
 def id_bounds(id: Column, operator: str, value: JsonValue) -> list[Sql]:

@@ -4,15 +4,14 @@ Each returns the result of its SQL, or None if only PostgreSQL can decide: the o
 case folding depend on the collation of the database.
 """
 
-from collections.abc import Callable, Mapping
-from operator import ge, gt, le, lt
+from collections.abc import Callable
 
 from db.core.values.json import JsonValue
 
 Predicate = Callable[[JsonValue, JsonValue], bool | None]
 
 
-def _ordered(compare: Callable[[JsonValue, JsonValue], bool]) -> Predicate:
+def ordered(compare: Callable[[JsonValue, JsonValue], bool]) -> Predicate:
     def holds(value: JsonValue, other: JsonValue) -> bool | None:
         if value is None:
             return False
@@ -21,7 +20,7 @@ def _ordered(compare: Callable[[JsonValue, JsonValue], bool]) -> Predicate:
     return holds
 
 
-def _folded(find: Callable[[str, str], bool]) -> Predicate:
+def ignoring_case(find: Callable[[str, str], bool]) -> Predicate:
     def holds(value: str | None, other: str) -> bool | None:
         if value is None:
             return False
@@ -34,23 +33,6 @@ def _folded(find: Callable[[str, str], bool]) -> Predicate:
 def _folds_alike(text: str) -> bool:
     """True if lowercasing does not depend on the collation; in Turkish that of I does."""
     return text.isascii() and "I" not in text
-
-
-PREDICATES: Mapping[str, Predicate] = {
-    "eq": lambda value, other: value is not None and value == other,
-    "ne": lambda value, other: value is None or value != other,
-    "in": lambda value, others: value is not None and value in others,
-    "not_in": lambda value, others: value is None or value not in others,
-    "lt": _ordered(lt),
-    "lte": _ordered(le),
-    "gt": _ordered(gt),
-    "gte": _ordered(ge),
-    "contains": _folded(lambda value, part: part in value),
-    "starts_with": _folded(str.startswith),
-    "is_null": lambda value, wanted: (value is None) is wanted,
-    "has_any": lambda values, others: values is not None and not set(values).isdisjoint(others),
-    "has_all": lambda values, others: values is not None and set(values).issuperset(others),
-}
 
 
 def all_true(parts: list[bool | None]) -> bool | None:

@@ -29,6 +29,7 @@ from db.core.query.filter import (
     related,
 )
 from db.core.query.listing import ListSpec
+from db.core.query.operators import OPERATORS
 from db.core.table import referred
 from db.core.values.validation import Check, items, single, string
 from graph.core.permission import VALUE
@@ -38,29 +39,11 @@ from graph.core.types.scalars import BigInt, Number
 
 T = TypeVar("T", bound=type)
 
-# Each operator: the shape of its value, and what it says.
-EQUAL = {
-    "eq": ("one", "Equals this value."),
-    "ne": ("one", "Does not equal this value. Nulls do not match."),
-    "in": ("many", "Equals one of these values."),
-    "not_in": ("many", "Equals none of these values. Nulls do not match."),
-}
-ORDERED = {
-    "lt": ("one", "Is less than this value."),
-    "lte": ("one", "Is less than or equal to this value."),
-    "gt": ("one", "Is greater than this value."),
-    "gte": ("one", "Is greater than or equal to this value."),
-}
-TEXT = {
-    "contains": ("one", "Contains this text, ignoring case."),
-    "starts_with": ("one", "Starts with this text, ignoring case."),
-}
-LIST = {
-    "has_any": ("many", "Contains at least one of these values."),
-    "has_all": ("many", "Contains all of these values."),
-}
-NULL = {"is_null": ("flag", "True matches nulls, false matches values other than null.")}
-OPERATORS = EQUAL | ORDERED | TEXT | LIST | NULL
+EQUAL = ("eq", "ne", "in", "not_in")
+ORDERED = ("lt", "lte", "gt", "gte")
+TEXT = ("contains", "starts_with")
+LIST = ("has_any", "has_all")
+NULL = ("is_null",)
 
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
@@ -83,7 +66,7 @@ def many(type_: Any) -> Any:
 class Comparator:
     """Base of the input types that compare a column with values."""
 
-    access = VALUE  # what is revealed is the column
+    access = VALUE  # the column is revealed, not the value
     read: Any = staticmethod(lambda value: value)
 
     @classmethod
@@ -98,14 +81,14 @@ class Comparator:
 @cache
 def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[Comparator]:
     shapes = {"one": kind | None, "many": many(kind) | None, "flag": bool | None}
-    said = {operator: OPERATORS[operator] for operator in operators}
-    members: dict[str, Any] = {f"{o}_": _input(o, text) for o, (_, text) in said.items()}
-    members["__annotations__"] = {f"{o}_": shapes[shape] for o, (shape, _) in said.items()}
+    chosen = {operator: OPERATORS[operator] for operator in operators}
+    members: dict[str, Any] = {f"{o}_": _input(o, each.description) for o, each in chosen.items()}
+    members["__annotations__"] = {f"{o}_": shapes[each.shape] for o, each in chosen.items()}
     if read:
         members["read"] = staticmethod(read)
     made = type(f"{name}Filter", (Comparator,), members)
     description = f"Conditions on a value of type {name}. All given conditions must hold."
-    if any(shape == "many" for shape, _ in said.values()):
+    if any(each.shape == "many" for each in chosen.values()):
         description += f" A list has at most {MAX_VALUES:,} values."
     if kind is str:
         description += f" A text has at most {MAX_TEXT:,} characters."
@@ -201,8 +184,8 @@ def filters(listing: ListSpec) -> Callable[[T], T]:
 
     def make(cls: T) -> T:
         for name, column in listing.filters.items():
-            said = f"Filter by `{camel(name)}`."
-            _declare(cls, name, _comparator_of(column), said, comparison(column), apart=True)
+            description = f"Filter by `{camel(name)}`."
+            _declare(cls, name, _comparator_of(column), description, comparison(column), apart=True)
         itself: Any = lazily(cls.__name__, cls.__module__)
         _declare(cls, "and", many(itself), "All of these filters match.", items(MAX_CONDITIONS))
         _declare(
@@ -313,8 +296,8 @@ def orders(listing: ListSpec) -> Callable[[T], T]:
         choices.listing = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         cls.orders = listing
         choices.__doc__ = f"Fields by which {noun} can be sorted."
-        said = {name: f"Sort by `{camel(name.lower())}`." for name in listing.orders}
-        cls.__annotations__ = {"field": enum(choices, **said), "direction": Direction}
+        descriptions = {name: f"Sort by `{camel(name.lower())}`." for name in listing.orders}
+        cls.__annotations__ = {"field": enum(choices, **descriptions), "direction": Direction}
         cls.field = strawberry.field(description="Field to sort by.")
         cls.direction = strawberry.field(default=Direction.ASC, description="Sort direction.")
         return strawberry.input(cls, description=described(cls))

@@ -15,7 +15,7 @@ from db.core.table import Table
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Info
-from graph.core.loader import Loader, One
+from graph.core.loader import Loader, by_id
 from graph.core.permission import VALUE, Access
 from graph.core.types.field import argument, described, field
 
@@ -73,9 +73,7 @@ def node(table: type[Table], access: Access, viewer_independent: bool = False) -
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        members = {"table": table, "columns": (table.id,)}
-        by_id = type(f"{cls.__name__}ById", (One,), members)
-        registered = NodeType(prefix, by_id, access)
+        registered = NodeType(prefix, by_id(table), access)
         _by_record[table.Record] = _by_prefix[prefix] = registered
         cls.table = table  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
