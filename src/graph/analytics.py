@@ -116,7 +116,7 @@ TrackUserActionsResult = batch_result("TrackUserActionsResult")
 def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     metadata = given.get("metadata")
     row = {
-        "user_id": _who(info, given),
+        "user_id": _user_id(info, given),
         "action": given["action"],
         "page": given.get("page"),
         "session_id": given.get("sessionId"),
@@ -126,7 +126,7 @@ def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     return db.analytics.TRACKED.validator.ingest_row(row, at, key)
 
 
-def _who(info: Info, given: Any) -> UUID | None:
+def _user_id(info: Info, given: Any) -> UUID | None:
     """The user of an action. Raises Forbidden for another user unless the caller may act for
     others."""
     principal = info.context.principal

@@ -44,9 +44,9 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Walks]:
         return inner(self, parent, source, path, fields, more)
 
     monkeypatch.setattr(Counting, "execute_fields", noting)
-    introspection._kept.clear()
+    introspection._cached.clear()
     yield walks
-    introspection._kept.clear()
+    introspection._cached.clear()
 
 
 async def test_twenty_over_one_socket_walk_the_schema_once(
@@ -114,8 +114,8 @@ async def test_answers_are_kept_up_to_a_number_of_bytes(
     target: Target, walks: Walks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, size = await target.key(), len(orjson.dumps(EXPECTED))
-    kept: Any = type(introspection._kept)(2 * size + 1000, len)
-    monkeypatch.setattr(introspection, "_kept", kept)
+    kept: Any = type(introspection._cached)(2 * size + 1000, len)
+    monkeypatch.setattr(introspection, "_cached", kept)
     for number in range(4):
         await target.ask(WHOLE.replace("query Introspection", f"query Q{number}"), key)
     assert len(kept) == 2

@@ -86,7 +86,7 @@ async def level(live: SubscriptionBroker, feed: str) -> None:
     await until(
         lambda: (
             not any(
-                group.task or any(map(group.planner.has_news, group.cohorts))
+                group.task or any(map(group.planner.has_pending, group.cohorts))
                 for group in channel.groups.values()
             )
         )

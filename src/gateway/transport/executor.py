@@ -29,7 +29,7 @@ from graph.core.execution.operation import (
     execute,
     prepare,
 )
-from graph.core.execution.rate_limit import charge_fault, check_parse_budget, read
+from graph.core.execution.rate_limit import charge_fault, charge_parsing, check_parse_budget
 from graph.core.permission import INTROSPECTION, Principal
 from graph.core.quota import Account
 from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
@@ -93,7 +93,7 @@ class Executor:
         name, suggestions = params.operation_name, principal.may(INTROSPECTION)
         if known := cached_operation(self.schema, params.query, name, self.limits):
             return known
-        if refused := await read(account, params.query):
+        if refused := await charge_parsing(account, params.query):
             raise InvalidOperation(*refused)
         try:
             return prepare(self.schema, params.query, name, self.limits, suggestions)

@@ -76,7 +76,7 @@ class Reports(Source):
     def conditions(self) -> Conditions:
         return db.agents.reports_of(self.keys)
 
-    def concerns(self, report: Any) -> bool:
+    def is_relevant(self, report: Any) -> bool:
         return self.keys is None or report.agent_key in self.keys
 
 
@@ -89,7 +89,7 @@ class States(Source):
     keys: frozenset[str] | None
     statuses: frozenset[str] | None
 
-    def concerns(self, report: Any) -> bool:
+    def is_relevant(self, report: Any) -> bool:
         has_key = self.keys is None or report.agent_key in self.keys
         among = self.statuses is None or not self.statuses.isdisjoint(
             (report.status, report.previous_status)
@@ -110,7 +110,7 @@ class States(Source):
     def invalidations(self) -> Invalidations:
         return db.agents.turning_stale
 
-    async def named(
+    async def invalidated_rows(
         self, _database: Database, keys: Collection[str], coalescer: ReadCoalescer
     ) -> VisibleRows:
         wanted = keys if self.keys is None else self.keys.intersection(keys)

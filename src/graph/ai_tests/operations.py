@@ -138,36 +138,38 @@ class Queries:
         return await rows(info, db.ai_tests.spent(await time_range(info, from_, to)))
 
 
-def may_test(info: Info, dream: Any) -> Any:
+def check_may_test(info: Info, dream: Any) -> Any:
     """Return the dream. Raises Forbidden unless the caller owns it or may test any dream."""
-    who = info.context.principal
-    if not who.may(ANY_DREAM) and (who.user_id is None or dream.user_id != who.user_id):
+    principal = info.context.principal
+    if not principal.may(ANY_DREAM) and (
+        principal.user_id is None or dream.user_id != principal.user_id
+    ):
         raise errors.Forbidden("Only the owner of a dream can test it.")
     return dream
 
 
-async def tried(info: Info, session: WriteSession, id: str) -> Any:
+async def lock_dream(info: Info, session: WriteSession, id: str) -> Any:
     """Lock the dream with this global ID. Raises Invalid, NotFound, Forbidden."""
     dreams = db.dreams.Dream
-    return may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
+    return check_may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
 
 
-async def ended(info: Info, input: Any, status: AiTestStatus) -> Any:
+async def end_test(info: Info, input: Any, status: AiTestStatus) -> Any:
     """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict."""
     tests = db.ai_tests.AiTest
     id = id_of_table(input.id, tests)
     async with info.context.db.write(audit_context(info)) as session:
-        dream = may_test(info, await writes.dream_of(session, id))
+        dream = check_may_test(info, await writes.dream_of(session, id))
         test = await get_for_update(session, tests, id)
         return await writes.end(session, dream, test, status, **columns(input))
 
 
-async def recorded(info: Info, input: RecordAiTestInput) -> Any:
+async def store_test(info: Info, input: RecordAiTestInput) -> Any:
     """Store a finished test. Raises Invalid, NotFound, Forbidden, Conflict."""
     user_id = info.context.principal.user_id
 
     async def record(session: WriteSession) -> Any:
-        dream = await tried(info, session, input.dream_id)
+        dream = await lock_dream(info, session, input.dream_id)
         return await writes.record(session, dream, user_id, **columns(input, "dream_id"))
 
     if (at := or_none(input.at)) is not None:
@@ -175,10 +177,10 @@ async def recorded(info: Info, input: RecordAiTestInput) -> Any:
     return await create_idempotently(info, db.ai_tests.AiTest, input, record)
 
 
-async def outcome(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
+async def store_in_batch(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
     try:
         raise_if_invalid(faults_in(input))
-        return Outcome(index, await recorded(info, input))
+        return Outcome(index, await store_test(info, input))
     except EXPECTED as error:
         return Outcome(index, error.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}"))
 
@@ -188,7 +190,7 @@ class Mutations:
     @field("Start a test of a dream.", WRITE, graphql_type=StartAiTestResult)
     async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> Any:
         async def start(session: WriteSession) -> Any:
-            dream = await tried(info, session, input.dream_id)
+            dream = await lock_dream(info, session, input.dream_id)
             user_id = info.context.principal.user_id
             return await writes.start(session, dream, user_id, **columns(input, "dream_id"))
 
@@ -202,15 +204,15 @@ class Mutations:
         graphql_type=EndAiTestResult,
     )
     async def complete_ai_test(self, info: Info, input: Input[CompleteAiTestInput]) -> Any:
-        return await ended(info, input, AiTestStatus.COMPLETED)
+        return await end_test(info, input, AiTestStatus.COMPLETED)
 
     @field("Mark a test as failed.", WRITE, graphql_type=EndAiTestResult)
     async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> Any:
-        return await ended(info, input, AiTestStatus.FAILED)
+        return await end_test(info, input, AiTestStatus.FAILED)
 
     @field("Cancel a test.", WRITE, graphql_type=EndAiTestResult)
     async def cancel_ai_test(self, info: Info, input: Input[CancelAiTestInput]) -> Any:
-        return await ended(info, input, AiTestStatus.CANCELLED)
+        return await end_test(info, input, AiTestStatus.CANCELLED)
 
     @field(
         "Record a test that was run elsewhere, now or in the past. Its score is applied as in "
@@ -219,7 +221,7 @@ class Mutations:
         graphql_type=RecordAiTestResult,
     )
     async def record_ai_test(self, info: Info, input: Input[RecordAiTestInput]) -> Any:
-        return await recorded(info, input)
+        return await store_test(info, input)
 
     @field(
         "Record up to 500 tests, each in its own transaction. A rejected test does not affect the "
@@ -228,6 +230,8 @@ class Mutations:
         graphql_type=RecordAiTestsResult,
     )
     async def record_ai_tests(self, info: Info, input: Input[RecordAiTestsInput]) -> Any:
-        results = [await outcome(info, index, test) for index, test in enumerate(input.tests)]
+        results = [
+            await store_in_batch(info, index, test) for index, test in enumerate(input.tests)
+        ]
         stored = sum(not isinstance(each.result, errors.DomainError) for each in results)
         return RecordedAiTests(recorded_count=stored, results=results)

@@ -104,7 +104,7 @@ class Queries:
         return db.config.is_on(flag, info.context.principal.user_id)
 
 
-def content(input: SetConfigInput) -> dict[str, Any]:
+def value_columns(input: SetConfigInput) -> dict[str, Any]:
     """The columns for a value or a reference. Raises Invalid unless exactly one is given."""
     match input.value, or_none(input.reference):
         case Some() as given, None:
@@ -114,7 +114,7 @@ def content(input: SetConfigInput) -> dict[str, Any]:
     raise errors.Invalid("Give either `value` or `reference`.", "value")
 
 
-async def synced(
+async def store_variables(
     session: WriteSession, names: list[str], storable: Collection[str]
 ) -> EnvironmentSynced:
     """Store the environment variables with these names. Raises Invalid."""
@@ -133,7 +133,7 @@ async def synced(
 class Mutations:
     @field("Create or update a setting.", WRITE, graphql_type=SetConfigResult)
     async def set_config(self, info: Info, input: Input[SetConfigInput]) -> Any:
-        more = content(input) | provided_fields(input, "key", "value", "reference")
+        more = value_columns(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
         async with info.context.db.write(audit_context(info)) as session:
             before = await db.config.before(session, input.key, version)
@@ -154,7 +154,7 @@ class Mutations:
     )
     async def sync_environment(self, info: Info, input: Input[SyncEnvironmentInput]) -> Any:
         async with info.context.db.write(audit_context(info)) as session:
-            return await synced(session, input.names, info.context.storable_variables)
+            return await store_variables(session, input.names, info.context.storable_variables)
 
     @field("Create or update a feature flag.", WRITE, graphql_type=SetFeatureFlagResult)
     async def set_feature_flag(self, info: Info, input: Input[SetFeatureFlagInput]) -> Any:

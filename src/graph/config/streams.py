@@ -68,7 +68,7 @@ class Settings(TableSource):
         async with database.read() as session:
             return await db.config.entries(session, self.keys, self.categories)
 
-    async def left(
+    async def left_ids(
         self,
         database: Database,
         _coalescer: ReadCoalescer,
@@ -89,7 +89,7 @@ class Flags(TableSource):
         async with database.read() as session:
             return await db.config.flags(session)
 
-    async def left(
+    async def left_ids(
         self,
         _database: Database,
         _coalescer: ReadCoalescer,

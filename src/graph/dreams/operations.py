@@ -62,10 +62,12 @@ class Queries:
         return await load(info, id, db.dreams.Dream)
 
 
-def may_change(info: Info, dream: Any) -> None:
+def check_may_change(info: Info, dream: Any) -> None:
     """Raises Forbidden unless the caller owns the dream or is an administrator."""
-    who = info.context.principal
-    if not who.may(WRITE_ALL) and (who.user_id is None or dream.user_id != who.user_id):
+    principal = info.context.principal
+    if not principal.may(WRITE_ALL) and (
+        principal.user_id is None or dream.user_id != principal.user_id
+    ):
         raise errors.Forbidden("Only the owner of a dream can change it.")
 
 
@@ -74,7 +76,7 @@ def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[A
 
     async def resolve(info: Info, input: Input[DreamInput]) -> Any:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
-            may_change(info, dream)
+            check_may_change(info, dream)
             return await change(session, dream)
 
     return field(description, WRITE, resolve, graphql_type=ChangeDreamResult)
@@ -115,7 +117,7 @@ class Mutations:
     async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> Any:
         version = or_none(input.expected_version)
         async with locked_row(info, db.dreams.Dream, input.id, version) as (session, dream):
-            may_change(info, dream)
+            check_may_change(info, dream)
             return await db.dreams.edit(session, dream, **provided_fields(input))
 
     @field("Create a private draft from another dream.", WRITE, graphql_type=RemixDreamResult)
@@ -132,6 +134,6 @@ class Mutations:
     @field("Delete a dream and its tests.", WRITE, graphql_type=DeleteDreamResult)
     async def delete_dream(self, info: Info, input: Input[DreamInput]) -> Any:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
-            may_change(info, dream)
+            check_may_change(info, dream)
             tests = await db.dreams.remove(session, dream)
         return DreamDeleted(deleted_dream_id=input.id, deleted_test_count=tests)

@@ -57,7 +57,7 @@ class Dreams(TableSource):
     ) -> Sequence[Any]:
         return await db.dreams.LISTING.matching_rows(self.filter, rows, coalescer, visibility)
 
-    async def left(
+    async def left_ids(
         self,
         database: Database,
         coalescer: ReadCoalescer,
@@ -86,5 +86,5 @@ class Subscriptions:
     )
     async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
         where = condition(db.dreams.LISTING, filter, SUBSCRIPTION_BOUNDS)
-        db.dreams.matching(where)  # refuses what cannot be asked
+        db.dreams.matching(where)  # raises Invalid for unsupported conditions
         return Dreams(where)

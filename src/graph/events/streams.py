@@ -52,7 +52,7 @@ class Happening(Source):
     def conditions(self) -> Conditions:
         return db.events.matching(self.where)
 
-    def concerns(self, event: Any) -> bool:
+    def is_relevant(self, event: Any) -> bool:
         return db.events.matches(self.where, event) is not False
 
     async def visible(
@@ -81,7 +81,7 @@ class Subscriptions:
     @stream(EventsUpdate, "Events as they happen. No event is skipped.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
         where = condition(db.events.LISTING, filter, SUBSCRIPTION_BOUNDS)
-        db.events.matching(where)  # refuses what cannot be asked
+        db.events.matching(where)  # raises Invalid for unsupported conditions
         return Happening(where)
 
     @stream(

@@ -17,8 +17,8 @@ from db.core.values import json
 from graph.core.execution import introspection
 
 TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
-Fields = dict[str, Any]  # what selects a field, by its name in the response
-SHORT = 64  # characters of a text whose quotes and escapes are not looked at
+Fields = dict[str, Any]  # details of fields, by response name
+SHORT = 64  # characters of a string whose escapes are not counted
 NUMBER_BYTES = 8
 COUNTED_AT_ONCE = 16 * 1024
 FIELD_BYTES = 8  # around the name of a field: quotes, colon, comma, and braces or null
@@ -88,14 +88,14 @@ class ExecutionContext(Counting):
         self, parent_type: GraphQLObjectType, source_value: Any, fields: Fields
     ) -> dict[str, Any]:
         others = {name: nodes for name, nodes in fields.items() if not _introspects(nodes)}
-        asked = [name for name in fields if name not in others]
+        introspected = [name for name in fields if name not in others]
         made = super().execute_fields(parent_type, source_value, None, others, None)
-        work = [self._introspected(parent_type, {name: fields[name]}) for name in asked]
+        work = [self._introspected(parent_type, {name: fields[name]}) for name in introspected]
         if isawaitable(made):
             *values, made = await gather_with_cancel(*work, made)
         else:
             values = await gather_with_cancel(*work)
-        results = {**made, **dict(zip(asked, values, strict=True))}
+        results = {**made, **dict(zip(introspected, values, strict=True))}
         return {name: results[name] for name in fields}
 
     async def _introspected(self, parent_type: GraphQLObjectType, fields: Fields) -> Any:
@@ -109,8 +109,8 @@ class ExecutionContext(Counting):
             return value
 
         nodes = [each.node for each in details]
-        stands = introspection.named(self.schema, nodes, self.variable_values.coerced)
-        text = await introspection.answer(stands, execute)
+        key = introspection.cache_key(self.schema, nodes, self.variable_values.coerced)
+        text = await introspection.result(key, execute)
         try:
             self.count(len(text))
         except (TooLarge, Crowded) as refused:

@@ -60,7 +60,7 @@ class InputAccess:
         objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
         self.shown_by = {_origin(t).table: t for t in objects if hasattr(_origin(t), "table")}
         self.known: dict[tuple[str, ...], Accesses] = {}
-        self.reached: dict[str, frozenset[Access]] = {}
+        self.reachable_by_type: dict[str, frozenset[Access]] = {}
 
     def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
         """The accesses for an argument with any value."""
@@ -79,7 +79,7 @@ class InputAccess:
         """The requirements of a literal, and the variables in it."""
         named = get_named_type(type_)
         if isinstance(node, VariableNode):
-            if _is_judged(named):
+            if _depends_on_value(named):
                 yield VariableUse(node.name.value, type_)
         elif isinstance(node, ListValueNode):
             for part in node.values:
@@ -87,10 +87,10 @@ class InputAccess:
         elif isinstance(node, ObjectValueNode) and isinstance(named, GraphQLInputObjectType):
             for field in node.fields:
                 if (name := field.name.value) in named.fields:
-                    yield from _needs(self.field(named, name), f"{named.name}.{name}")
+                    yield from _requirements(self.field(named, name), f"{named.name}.{name}")
                     yield from self.literal(field.value, named.fields[name].type)
         elif isinstance(node, EnumValueNode) and isinstance(named, GraphQLEnumType):
-            yield from _needs(self.choice(named, node.value), f"{named.name}.{node.value}")
+            yield from _requirements(self.choice(named, node.value), f"{named.name}.{node.value}")
 
     def value(self, given: Any, type_: Any) -> Iterator[Requirement]:
         """The requirements of a variable's value, as sent."""
@@ -100,17 +100,17 @@ class InputAccess:
                 yield from self.value(part, type_)
         elif isinstance(given, dict) and isinstance(named, GraphQLInputObjectType):
             for name in filter(named.fields.__contains__, given):
-                yield from _needs(self.field(named, name), f"{named.name}.{name}")
+                yield from _requirements(self.field(named, name), f"{named.name}.{name}")
                 yield from self.value(given[name], named.fields[name].type)
         elif isinstance(given, str) and isinstance(named, GraphQLEnumType):
-            yield from _needs(self.choice(named, given), f"{named.name}.{given}")
+            yield from _requirements(self.choice(named, given), f"{named.name}.{given}")
 
     def reachable(self, type_: Any) -> frozenset[Access]:
         """Every access that a value of a type can require."""
         named = get_named_type(type_)
-        if named.name not in self.reached:
-            self.reached[named.name] = frozenset(self._reachable(named, set()))
-        return self.reached[named.name]
+        if named.name not in self.reachable_by_type:
+            self.reachable_by_type[named.name] = frozenset(self._reachable(named, set()))
+        return self.reachable_by_type[named.name]
 
     def _reachable(self, type_: Any, seen: set[str]) -> Iterator[Access]:
         if type_.name in seen:
@@ -139,15 +139,15 @@ class InputAccess:
             return self._revealed(reveals[argument])
         if argument == "search" and listing is not None:
             return self._revealed(listing.searched)
-        judged = isinstance(type_, GraphQLInputObjectType)  # by its fields
-        return () if argument in NEUTRAL or judged else (CLOSED,)
+        is_input = isinstance(type_, GraphQLInputObjectType)  # by its fields
+        return () if argument in NEUTRAL or is_input else (CLOSED,)
 
     def _field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
         origin = _origin(type_)
         listing = getattr(origin, "filters", None)
         if listing is None:
             is_value = access_of_type(type_) == VALUE or hasattr(origin, "orders")
-            return _together(_declared(type_, name)) if is_value else (CLOSED,)
+            return _distinct(_declared(type_, name)) if is_value else (CLOSED,)
         column = type_.fields[name].extensions["strawberry-definition"].python_name.rstrip("_")
         if column in listing.filters:
             return self._column(listing.filters[column])
@@ -164,12 +164,12 @@ class InputAccess:
         parent: Any = self.shown_by[listing.table]
         if (field := parent.fields.get(name)) is None:
             return (CLOSED,)
-        return _together(access_of_field(parent, field) or CLOSED, _access_of_target(field))
+        return _distinct(access_of_field(parent, field) or CLOSED, _access_of_target(field))
 
     def _revealed(self, declared: Any) -> Accesses:
         """The accesses for a column, several columns, or a declared access."""
         if isinstance(declared, Access):
-            return _together(declared)
+            return _distinct(declared)
         columns: Sequence[Any] = declared if isinstance(declared, tuple) else (declared,)
         found = {access: None for column in columns for access in self._column(column)}
         return tuple(found) if columns else (CLOSED,)
@@ -180,7 +180,7 @@ class InputAccess:
             if columns_of(field) == (column.name,):
                 access = access_of_field(type_, field) or CLOSED
                 others = _metadata(field).get("others", VALUE)
-                return _together(access, _access_of_target(field), others)
+                return _distinct(access, _access_of_target(field), others)
         return (CLOSED,)
 
 
@@ -203,7 +203,7 @@ def _access_of_target(field: GraphQLField) -> Access:
     return access_of_type(target) or CLOSED
 
 
-def _is_judged(type_: Any) -> bool:
+def _depends_on_value(type_: Any) -> bool:
     """True if the required accesses depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
         declared = (_declared(type_, name) for name in type_.fields)
@@ -223,11 +223,11 @@ def _ordered(type_: GraphQLEnumType) -> Any:
     return getattr(type_.extensions["strawberry-definition"].wrapped_cls, "listing", None)
 
 
-def _needs(accesses: Accesses, place: str) -> Iterator[Requirement]:
+def _requirements(accesses: Accesses, place: str) -> Iterator[Requirement]:
     return (Requirement(access, place) for access in accesses)
 
 
-def _together(*accesses: Access) -> Accesses:
+def _distinct(*accesses: Access) -> Accesses:
     """The accesses without duplicates and public ones."""
     return tuple(dict.fromkeys(access for access in accesses if not access.public))
 

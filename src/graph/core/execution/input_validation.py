@@ -66,7 +66,9 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
         return
     faults = tuple(check.faults(value)) if check else ()
     yield from faults
-    if not faults and not declared.metadata.get("apart"):  # what is too large is not looked into
+    if not faults and not declared.metadata.get(
+        "apart"
+    ):  # values that are too large are not inspected
         yield from _within(get_nullable_type(item.type), value)
 
 

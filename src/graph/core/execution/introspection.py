@@ -18,25 +18,27 @@ from db.core.values import json
 FIELDS = ("__schema", "__type")
 CACHED_BYTES = 16 * 1024 * 1024
 
-_kept: Cache[bytes, bytes] = Cache(CACHED_BYTES, len)
+_cached: Cache[bytes, bytes] = Cache(CACHED_BYTES, len)
 _running: dict[bytes, Future[bytes]] = {}
 _thread = ThreadPoolExecutor(1, "introspection")
 
 
-async def answer(name: bytes, execute: Callable[[], Any]) -> bytes:
+async def result(name: bytes, execute: Callable[[], Any]) -> bytes:
     """The value of a root field as JSON, from the cache or by `execute`. Raises the exception of
     `execute`."""
-    if (known := _kept.get(name)) is not None:
+    if (known := _cached.get(name)) is not None:
         return known
     if (running := _running.get(name)) is None:
         running = _running[name] = _thread.submit(lambda: json.dumps(execute()))
         running.add_done_callback(lambda _: _running.pop(name, None))  # at once, if it is done
     made = await asyncio.shield(asyncio.wrap_future(running))
-    _kept[name] = made
+    _cached[name] = made
     return made
 
 
-def named(schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, Any]) -> bytes:
+def cache_key(
+    schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, Any]
+) -> bytes:
     """The cache key of a root field that these nodes of a document select."""
     places = [(node.loc.start, node.loc.end) for node in nodes if node.loc]
     text = nodes[0].loc.source.body if nodes[0].loc else ""

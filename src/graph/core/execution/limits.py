@@ -22,7 +22,7 @@ from db.core.error_codes import ErrorCode
 from graph.core.types.errors import coded
 
 INTROSPECTION = ("__schema", "__type")
-INTROSPECTION_DEPTH = 15  # what the introspection query of tools has
+INTROSPECTION_DEPTH = 15  # of the introspection query of common tools
 MAX_REPEATED = 50  # validation compares each with each
 
 
@@ -76,7 +76,7 @@ class Size(NamedTuple):
 NOTHING = Size()
 
 
-def together(sizes: list[Size]) -> Size:
+def combined(sizes: list[Size]) -> Size:
     """The size of one selection set with all of these."""
     if not sizes:
         return NOTHING
@@ -94,7 +94,7 @@ class Measure:
         """The size of a selection set. A fragment that uses itself counts as empty."""
         if selection is None:
             return NOTHING
-        size = together([self._one(node) for node in selection.selections])
+        size = combined([self._one(node) for node in selection.selections])
         return size._replace(repeated=size.repeated + _repeated(selection))
 
     def _one(self, node: SelectionNode) -> Size:
@@ -142,9 +142,11 @@ def _too_much(size: Size, limits: Limits) -> list[GraphQLError]:
         "directives": (size.directives, limits.directives),
         "repeated fields": (size.repeated, MAX_REPEATED),
     }
-    return [_refusal(most, what) for what, (number, most) in counted.items() if number > most > 0]
+    return [
+        _refusal(most, things) for things, (number, most) in counted.items() if number > most > 0
+    ]
 
 
-def _refusal(most: int, what: str) -> GraphQLError:
-    message = f"The operation is too large: at most {most} {what} are allowed."
+def _refusal(most: int, things: str) -> GraphQLError:
+    message = f"The operation is too large: at most {most} {things} are allowed."
     return coded(message, ErrorCode.QUERY_TOO_COMPLEX)

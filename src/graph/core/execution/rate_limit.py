@@ -18,7 +18,7 @@ from graph.core.types.field import field, value
 TOO_COSTLY = "The operation costs {} points; at most {} are allowed. Ask for smaller pages."
 EXHAUSTED = "You have too few points left: this costs {}. Retry in {} seconds."
 INVALID_DOCUMENT_POINTS = 25  # points of a document that is refused: finding its faults is work too
-READING = 128  # bytes of a document that are read for a point, unless it was read lately
+BYTES_PER_POINT = 128  # bytes of a document that are read for a point, unless it was read lately
 
 
 async def check_parse_budget(account: Account | None) -> list[GraphQLError]:
@@ -29,9 +29,9 @@ async def check_parse_budget(account: Account | None) -> list[GraphQLError]:
     return [await _exhausted(account, points)]
 
 
-async def read(account: Account | None, document: str) -> list[GraphQLError]:
+async def charge_parsing(account: Account | None, document: str) -> list[GraphQLError]:
     """Charge for parsing a document. Returns the error if the caller lacks the points."""
-    points = len(document.encode()) // READING
+    points = len(document.encode()) // BYTES_PER_POINT
     if account is None or await account.take(min(points, account.limit)):
         return []
     return [await _exhausted(account, points)]

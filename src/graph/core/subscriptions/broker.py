@@ -50,7 +50,7 @@ class SubscriptionBroker:
         self.database = database = database.borrowed_by(BORROWER)
         self.feeds = Feeds(database)
         self.channels: dict[str, Channel] = {}
-        self.series: dict[Hashable, PolledGroup] = {}
+        self.polled: dict[Hashable, PolledGroup] = {}
         self.coalescer = ReadCoalescer(database)
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ class SubscriptionBroker:
             try:
                 yield
             finally:
-                for group in self.series.values():
+                for group in self.polled.values():
                     group.stop()
                 for channel in self.channels.values():
                     await channel.stop()
@@ -75,44 +75,44 @@ class SubscriptionBroker:
     ) -> Subscription | OperationResult:
         """Subscribe a sink, from a snapshot or after a cursor. Returns the result of a rejected
         operation. `after` overrides the cursor in the operation."""
-        opened = await open_stream(operation, variables, context)
-        if isinstance(opened, OperationResult):
-            return opened
-        opening = opened if after is None else replace(opened, after=after)
+        started = await open_stream(operation, variables, context)
+        if isinstance(started, OperationResult):
+            return started
+        start = started if after is None else replace(started, after=after)
         try:
-            return await self._opened(operation, variables, context, opening, Subscriber(sink))
+            return await self._subscribe(operation, variables, context, start, Subscriber(sink))
         except DomainError as error:
             refused = formatted(
                 GraphQLError(error.message, original_error=error), context.request_id
             )
             return OperationResult(None, [refused], executed=False)
 
-    async def _opened(
+    async def _subscribe(
         self,
         operation: Operation,
         variables: Variables,
         context: Context,
-        opening: SubscriptionStart,
+        start: SubscriptionStart,
         member: Subscriber,
     ) -> Subscription:
-        key, source = _key(operation, variables, context), opening.source
+        key, source = _key(operation, variables, context), start.source
         context = replace(
             context, db=context.db.borrowed_by(BORROWER), coalescer=self.coalescer, claim=None
         )
-        execute = partial(self._tell, operation, variables, context)
+        execute = partial(self._execute, operation, variables, context)
         if isinstance(source, PolledSource):
-            self.series = {key: group for key, group in self.series.items() if group.members}
-            watching = self.series.setdefault(key, PolledGroup(source, self.coalescer, execute))
-            watching.join(member)
-            return Subscription(watching, member)
+            self.polled = {key: group for key, group in self.polled.items() if group.members}
+            polled_group = self.polled.setdefault(key, PolledGroup(source, self.coalescer, execute))
+            polled_group.join(member)
+            return Subscription(polled_group, member)
         channel = self._channel(source)
-        after = opening.after
+        after = start.after
         position = None if after is None else Position.parse(after, source.feed)
         planner = UpdatePlanner(source, channel.reader, context.db.metered(None), self.coalescer)
         group = SharedSubscription(planner, execute)
         return Subscription(await channel.join(key, group, member, position), member)
 
-    async def _tell(
+    async def _execute(
         self, operation: Operation, variables: Variables, context: Context, root: Any
     ) -> OperationResult:
         """Execute one message in its own turn, with its own loaders."""
@@ -127,9 +127,9 @@ class SubscriptionBroker:
 
 def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
     """The key of subscriptions that receive the same messages."""
-    who = context.principal
+    principal = context.principal
     names = operation.variable_names - {operation.cursor}
     same = {name: value for name, value in (variables or {}).items() if name in names}
-    asked = json.dumps(same, option=orjson.OPT_SORT_KEYS)
-    viewer = None if operation.is_viewer_independent else who
-    return operation.text, operation.name, asked, who.role, who.scopes, viewer
+    encoded = json.dumps(same, option=orjson.OPT_SORT_KEYS)
+    viewer = None if operation.is_viewer_independent else principal
+    return operation.text, operation.name, encoded, principal.role, principal.scopes, viewer

@@ -32,7 +32,7 @@ class Channel:
     task: asyncio.Task[None] | None = None
     started: asyncio.Future[None] | None = None
     joining: int = 0
-    watching: dict[Invalidations, asyncio.Task[None]] = field(default_factory=dict)
+    watchers: dict[Invalidations, asyncio.Task[None]] = field(default_factory=dict)
 
     async def join(
         self,
@@ -46,9 +46,9 @@ class Channel:
         self.joining += 1
         try:
             await self._start()
-            offset = await self._place(group, position)
+            offset = await self._initial_offset(group, position)
             group = self.groups.setdefault(key, group)
-            self._listen(group.planner.source.invalidations())
+            self._start_watching(group.planner.source.invalidations())
             group.join(member, offset)
             return group
         finally:
@@ -56,7 +56,7 @@ class Channel:
 
     async def stop(self) -> None:
         """Stop following the feed and end all deliveries."""
-        for task in [*self.watching.values(), *filter(None, [self.task]), *self._serving()]:
+        for task in [*self.watchers.values(), *filter(None, [self.task]), *self._deliveries()]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -69,7 +69,7 @@ class Channel:
         if self.started:
             await asyncio.shield(self.started)
 
-    async def _place(self, group: SharedSubscription, position: Position | None) -> Offset:
+    async def _initial_offset(self, group: SharedSubscription, position: Position | None) -> Offset:
         if position is None:
             return START
         pending_keys = frozenset(await group.planner.source.pending_keys(group.planner.coalescer))
@@ -83,9 +83,9 @@ class Channel:
             else Offset(position, pending_keys=pending_keys)
         )
 
-    def _listen(self, invalidations: Invalidations | None) -> None:
-        if invalidations and invalidations not in self.watching:
-            self.watching[invalidations] = background(self._watch(invalidations))
+    def _start_watching(self, invalidations: Invalidations | None) -> None:
+        if invalidations and invalidations not in self.watchers:
+            self.watchers[invalidations] = background(self._watch(invalidations))
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         try:
@@ -102,14 +102,14 @@ class Channel:
                 started.exception()  # marks it as retrieved: there may be no waiter
         finally:
             self.task = None
-            for task in self.watching.values():
+            for task in self.watchers.values():
                 task.cancel()
-            self.watching = {}
+            self.watchers = {}
 
-    def _fail(self, error: Exception, concerned: Iterable[Hashable]) -> None:
+    def _fail(self, error: Exception, keys: Iterable[Hashable]) -> None:
         """End the subscribers of these groups with an error. They may resume."""
         errors = failure(error)
-        for key in list(concerned):
+        for key in list(keys):
             self.groups.pop(key).end(errors)
 
     async def _follow(self) -> None:
@@ -145,7 +145,7 @@ class Channel:
                 for key in self._invalidated_by(invalidations):
                     self.groups[key].invalidate(keys)
         except Exception as error:
-            del self.watching[invalidations]  # restarted by the next subscriber
+            del self.watchers[invalidations]  # restarted by the next subscriber
             self._fail(error, self._invalidated_by(invalidations))
 
     def _invalidated_by(self, invalidations: Invalidations) -> list[Hashable]:
@@ -155,5 +155,5 @@ class Channel:
             if group.planner.source.invalidations() is invalidations
         ]
 
-    def _serving(self) -> Iterable[asyncio.Task[None]]:
+    def _deliveries(self) -> Iterable[asyncio.Task[None]]:
         return [group.task for group in self.groups.values() if group.task]

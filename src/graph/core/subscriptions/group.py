@@ -45,13 +45,13 @@ class SharedSubscription:
     execute: ExecuteUpdate
     cohorts: dict[Offset, set[Subscriber]] = field(default_factory=dict)
     generation: int = 0
-    beginning: Offset = START
+    initial_offset: Offset = START
     invalidated: frozenset[Any] = frozenset()
     interrupted: bool = False
     departed: set[Subscriber] = field(default_factory=set)
     errors: list[dict[str, Any]] | None = None
     task: asyncio.Task[None] | None = None
-    beat: float = field(default_factory=time.monotonic)
+    last_heartbeat: float = field(default_factory=time.monotonic)
 
     def join(self, member: Subscriber, offset: Offset) -> None:
         """Add a member at an offset."""
@@ -84,10 +84,10 @@ class SharedSubscription:
     def reset(self, reason: ResetReason) -> None:
         """Reset all members, because the history of the feed was replaced."""
         self.generation += 1
-        self.beginning = Offset(None, reason)
+        self.initial_offset = Offset(None, reason)
         before, self.cohorts = self.cohorts, {}
         for cohort in before.values():
-            self._add(self.beginning, cohort)
+            self._add(self.initial_offset, cohort)
         self.advance()
 
     def advance(self) -> None:
@@ -99,19 +99,19 @@ class SharedSubscription:
         try:
             while ready_offsets := self._ready_offsets():
                 began = time.monotonic()
-                pause = await self._advance_all(ready_offsets, self._beats())
+                pause = await self._advance_all(ready_offsets, self._heartbeat_due())
                 await asyncio.sleep(pause + (time.monotonic() - began) * YIELDED_SHARE)
         finally:
             self.task = None
 
-    async def _advance_all(self, ready_offsets: Sequence[Offset], beats: bool) -> float:
+    async def _advance_all(self, ready_offsets: Sequence[Offset], heartbeat_due: bool) -> float:
         """Advance cohorts and return the pause until the next message in seconds. Ends early,
         without a pause, if a delivery was interrupted by newer data."""
         served = True
         for offset in ready_offsets:
             self.interrupted = False
-            served &= await self._advance_cohort(offset, beats)
-            if self.interrupted and not beats:
+            served &= await self._advance_cohort(offset, heartbeat_due)
+            if self.interrupted and not heartbeat_due:
                 return 0
         return SHORTEST_PAUSE if served else RETRY_SECONDS
 
@@ -121,43 +121,46 @@ class SharedSubscription:
         for offset in [offset for offset in self.cohorts if self.planner.is_behind(offset)]:
             if moved := self.planner.skip_unrelated(offset):
                 self._add(moved, self.cohorts.pop(offset))
-        beats = time.monotonic() >= self.beat + HEARTBEAT_SECONDS
+        heartbeat_due = time.monotonic() >= self.last_heartbeat + HEARTBEAT_SECONDS
         ready_offsets = [
             offset
             for offset, cohort in self.cohorts.items()
-            if (beats or self.planner.has_news(offset)) and any(m.sink.ready for m in cohort)
+            if (heartbeat_due or self.planner.has_pending(offset))
+            and any(m.sink.ready for m in cohort)
         ]
         return sorted(
             ready_offsets, key=lambda offset: offset.position.seq if offset.position else 0
         )
 
-    def _beats(self) -> bool:
+    def _heartbeat_due(self) -> bool:
         """True if a heartbeat is due, which resets the timer."""
-        if time.monotonic() < self.beat + HEARTBEAT_SECONDS:
+        if time.monotonic() < self.last_heartbeat + HEARTBEAT_SECONDS:
             return False
-        self.beat = time.monotonic()
+        self.last_heartbeat = time.monotonic()
         return True
 
-    async def _advance_cohort(self, offset: Offset, beats: bool) -> bool:
+    async def _advance_cohort(self, offset: Offset, heartbeat_due: bool) -> bool:
         """Send a cohort its next message. Returns False if it could not be read; then only a
         heartbeat is sent, when due."""
         cohort = self.cohorts.pop(offset, set())
         self.invalidated = frozenset()
         try:
-            return await self._send_to_cohort(offset, cohort, beats)
+            return await self._send_to_cohort(offset, cohort, heartbeat_due)
         except Exception as error:
             self._end(cohort, _errors(error))
             return True
         finally:
             self.departed.clear()
 
-    async def _send_to_cohort(self, offset: Offset, cohort: set[Subscriber], beats: bool) -> bool:
+    async def _send_to_cohort(
+        self, offset: Offset, cohort: set[Subscriber], heartbeat_due: bool
+    ) -> bool:
         generation, served = self.generation, True
         try:
-            planned = await self.planner.next(offset, beats)
+            planned = await self.planner.next(offset, heartbeat_due)
             message = await self._message(planned.payload)
         except Unavailable:
-            planned, served = self.planner.heartbeat(offset, beats), False
+            planned, served = self.planner.heartbeat(offset, heartbeat_due), False
             message = await self._message(planned.payload)
         if generation == self.generation:
             payload = await self._deliver(cohort, message, planned.offset)
@@ -165,7 +168,9 @@ class SharedSubscription:
                 cohort -= payload
                 self._add(self._with_invalidated(planned.offset), payload)
         self._add(
-            self._with_invalidated(offset) if generation == self.generation else self.beginning,
+            self._with_invalidated(offset)
+            if generation == self.generation
+            else self.initial_offset,
             cohort,
         )
         return served

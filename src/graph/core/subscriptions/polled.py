@@ -32,14 +32,14 @@ class PolledSource:
 
 
 async def _all(session: ReadSession, wanted: Collection[PolledSource]) -> dict[PolledSource, Any]:
-    return {series: await series.read(session) for series in wanted}
+    return {source: await source.read(session) for source in wanted}
 
 
 @dataclass(eq=False, slots=True)
 class PolledGroup:
     """The subscribers of one polled source."""
 
-    series: PolledSource
+    source: PolledSource
     coalescer: ReadCoalescer
     execute: Callable[[Any], Awaitable[OperationResult]]
     members: set[Subscriber] = field(default_factory=set)
@@ -73,12 +73,12 @@ class PolledGroup:
                 self.latest = None
                 if not isinstance(error, Unavailable):  # temporary
                     self._end(failure(error))
-            seconds = self.series.seconds
+            seconds = self.source.seconds
             await asyncio.sleep(seconds - time.monotonic() % seconds)
 
     async def _read(self) -> None:
-        found = await self.coalescer.of(_all, (self.series,))
-        answer = await self.execute(found[self.series])
+        found = await self.coalescer.of(_all, (self.source,))
+        answer = await self.execute(found[self.source])
         if answer.data is None:
             self._end(answer.errors)
             return

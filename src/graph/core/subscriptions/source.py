@@ -152,10 +152,10 @@ class Source:
     state: ClassVar[bool] = False
 
     def conditions(self) -> Conditions:
-        """The SQL conditions of `concerns`. They may select more rows, never fewer."""
+        """The SQL conditions of `is_relevant`. They may select more rows, never fewer."""
         return ()
 
-    def concerns(self, _row: Any) -> bool:
+    def is_relevant(self, _row: Any) -> bool:
         """True if a row of the feed can change what is shown."""
         return True
 
@@ -180,7 +180,7 @@ class Source:
         """Notifications of changes without a row in the feed."""
         return None
 
-    async def named(
+    async def invalidated_rows(
         self, database: Database, keys: Collection[Any], coalescer: ReadCoalescer
     ) -> VisibleRows:
         """The rows to show for invalidated keys."""

@@ -40,7 +40,7 @@ class TableSource(Source):
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table)
 
-    def concerns(self, change: Any) -> bool:
+    def is_relevant(self, change: Any) -> bool:
         return bool(change.noun == self.table.__tablename__)
 
     async def visible(
@@ -52,12 +52,12 @@ class TableSource(Source):
         rows = [seen[id] for id in ids if id in seen]
         found = {row.id: row for row in await self.matching(rows, coalescer, visibility)}
         others = [change for change in changes if change.entity_id not in found]
-        left = await self.left(database, coalescer, seen, others) if others else ()
+        left_ids = await self.left_ids(database, coalescer, seen, others) if others else ()
         return VisibleRows(
-            list(found.values()), [id_of(self.table.Record, i) for i in ids if i in left]
+            list(found.values()), [id_of(self.table.Record, i) for i in ids if i in left_ids]
         )
 
-    async def left(
+    async def left_ids(
         self,
         _database: Database,
         _reads: ReadCoalescer,
@@ -78,7 +78,7 @@ class ChildTableSource(TableSource):
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table, self.parent_id)
 
-    def concerns(self, change: Any) -> bool:
+    def is_relevant(self, change: Any) -> bool:
         mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
         return mine and change.noun == self.table.__tablename__
 

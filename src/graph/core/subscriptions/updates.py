@@ -55,7 +55,7 @@ class UpdatePlanner:
     database: Database
     coalescer: ReadCoalescer
 
-    def has_news(self, offset: Offset) -> bool:
+    def has_pending(self, offset: Offset) -> bool:
         """True if there may be data to send at this offset."""
         return offset.position is None or bool(offset.pending_keys) or self.is_behind(offset)
 
@@ -67,23 +67,23 @@ class UpdatePlanner:
         """The offset after rows that are all irrelevant to the source; None if one may be
         relevant."""
         rows = self.reader.since(offset.position.seq) if offset.position else None
-        if rows is None or any(map(self.source.concerns, rows)):
+        if rows is None or any(map(self.source.is_relevant, rows)):
             return None
         return offset._replace(position=self.reader.position)
 
-    def heartbeat(self, offset: Offset, beats: bool) -> PlannedUpdate:
+    def heartbeat(self, offset: Offset, is_due: bool) -> PlannedUpdate:
         """A heartbeat, if due."""
-        due = beats and offset.position
+        due = is_due and offset.position
         return PlannedUpdate(self._payload(UpdateKind.HEARTBEAT, due) if due else None, offset)
 
-    async def next(self, offset: Offset, beats: bool) -> PlannedUpdate:
+    async def next(self, offset: Offset, is_due: bool) -> PlannedUpdate:
         """The next message after an offset. Raises Unavailable."""
         try:
-            return await self._following(offset, beats)
-        except PositionInvalid as discontinued:
-            return PlannedUpdate(None, Offset(None, ResetReason(discontinued.reason)))
+            return await self._following(offset, is_due)
+        except PositionInvalid as invalid:
+            return PlannedUpdate(None, Offset(None, ResetReason(invalid.reason)))
 
-    async def _following(self, offset: Offset, beats: bool) -> PlannedUpdate:
+    async def _following(self, offset: Offset, is_due: bool) -> PlannedUpdate:
         if offset.reason:
             # A client that resumes before its snapshot is reset again.
             nowhere = self.reader.position.nowhere
@@ -91,8 +91,8 @@ class UpdatePlanner:
             return PlannedUpdate(reset, Offset(None))
         if offset.position is None:
             return await self._snapshot()
-        if not self.has_news(offset):
-            return self.heartbeat(offset, beats)
+        if not self.has_pending(offset):
+            return self.heartbeat(offset, is_due)
         return await self._update(offset, offset.position)
 
     async def _snapshot(self) -> PlannedUpdate:
@@ -111,13 +111,13 @@ class UpdatePlanner:
                 return await self._snapshot()
         else:
             rows, head = await self._in_order(position)
-        concerned = [row for row in rows if self.source.concerns(row)]
-        if not self.source.state and len(concerned) > MAX_ROWS:
-            concerned = concerned[:MAX_ROWS]
-            head = self._after(concerned[-1], position)
-        visible = await self._visible(concerned)
+        relevant = [row for row in rows if self.source.is_relevant(row)]
+        if not self.source.state and len(relevant) > MAX_ROWS:
+            relevant = relevant[:MAX_ROWS]
+            head = self._after(relevant[-1], position)
+        visible = await self._visible(relevant)
         payload = len(visible.rows) + len(visible.removed)
-        skipped = len(concerned) - payload if self.source.state else 0
+        skipped = len(relevant) - payload if self.source.state else 0
         visible = await self._with_pending(visible, offset.pending_keys)
         head = head if head.seq > position.seq else position
         if not visible.rows and not visible.removed:
@@ -154,7 +154,7 @@ class UpdatePlanner:
     ) -> VisibleRows:
         if not pending_keys:
             return visible
-        more = await self.source.named(self.database, pending_keys, self.coalescer)
+        more = await self.source.invalidated_rows(self.database, pending_keys, self.coalescer)
         return VisibleRows([*visible.rows, *more.rows], [*visible.removed, *more.removed])
 
     def _payload(

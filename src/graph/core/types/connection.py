@@ -57,18 +57,18 @@ class Edge(Generic[T]):
 
 
 @dataclass(slots=True)
-class Listed:
+class ListSource:
     """The source of a connection: a page, and how to count the whole list."""
 
     page: Page
     count: Callable[[], Any]
 
 
-def _edges(root: Listed) -> list[Any]:
+def _edges(root: ListSource) -> list[Any]:
     return [Edge(cursor=root.page.cursor(row), node=row) for row in root.page.records]
 
 
-def _page_info(root: Listed) -> PageInfo:
+def _page_info(root: ListSource) -> PageInfo:
     page, rows = root.page, root.page.records
     return PageInfo(
         has_next_page=page.has_next,
@@ -143,28 +143,32 @@ def _arguments(listing: ListSpec) -> list[Argument]:
 Where = Callable[..., list[ColumnElement[bool]]]
 
 
-def everything(_info: Info) -> list[ColumnElement[bool]]:
+def no_conditions(_info: Info) -> list[ColumnElement[bool]]:
     return []
 
 
 def listed(
-    listing: ListSpec, description: str, access: Access, *more: Argument, where: Where = everything
+    listing: ListSpec,
+    description: str,
+    access: Access,
+    *more: Argument,
+    where: Where = no_conditions,
 ) -> Any:
     """Declare a list of all rows of a listing, or of those that match the conditions of `where`.
     It is called with the operation's info and the value of each additional argument, None if
     omitted."""
 
-    async def resolve(info: Info, **arguments: Any) -> Listed:
-        slice = _slice(listing, arguments)
+    async def resolve(info: Info, **arguments: Any) -> ListSource:
+        list_args = _list_args(listing, arguments)
         conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
 
         async def count() -> int:
             async with db.read() as session:
-                return await listing.count(session, slice, *conditions)
+                return await listing.count(session, list_args, *conditions)
 
         async with db.read() as session:
-            return Listed(await listing.page(session, slice, *conditions), count)
+            return ListSource(await listing.page(session, list_args, *conditions), count)
 
     return _with_arguments(listing, resolve, description, access, *more)
 
@@ -174,12 +178,12 @@ def connected(
 ) -> Any:
     """Declare the list of rows that belong to a parent, whose key is in the named columns."""
 
-    async def resolve(root: Any, info: Info, **arguments: Any) -> Listed:
-        slice = _slice(pages.listing, arguments)
+    async def resolve(root: Any, info: Info, **arguments: Any) -> ListSource:
+        list_args = _list_args(pages.listing, arguments)
         values = tuple(getattr(root, name) for name in keys)
         key = values if len(values) > 1 else values[0]
-        page = await pages.of(info, slice).load(key)
-        return Listed(page, lambda: Counts.of(info, pages, slice).load(key))
+        page = await pages.of(info, list_args).load(key)
+        return ListSource(page, lambda: Counts.of(info, pages, list_args).load(key))
 
     return _with_arguments(pages.listing, resolve, description, access)
 
@@ -205,11 +209,11 @@ def _with_arguments(
 _FIXED = {"root": Any, "info": Info}
 
 
-def _slice(listing: ListSpec, arguments: dict[str, Any]) -> ListArgs:
-    window = PageArgs(*(arguments.get(argument.name) for argument in WINDOW))
+def _list_args(listing: ListSpec, arguments: dict[str, Any]) -> ListArgs:
+    page_args = PageArgs(*(arguments.get(argument.name) for argument in WINDOW))
     order = tuple(
         (term.field.name, term.direction is Direction.DESC)
         for term in arguments.get("order_by") or ()
     )
     where = condition(listing, arguments.get("filter"))
-    return ListArgs(where, arguments.get("search"), order, window)
+    return ListArgs(where, arguments.get("search"), order, page_args)

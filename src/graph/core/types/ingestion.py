@@ -250,9 +250,12 @@ class IngestMutation:
             raise errors.Invalid(
                 "An idempotency key requires the time. Set it as well.", "timestamp"
             )
-        who = info.context.principal
+        principal = info.context.principal
         return self.make(
-            info, input_type, at, f"{who.user_id or who.key_id}/{self.intake.name}/{key}"
+            info,
+            input_type,
+            at,
+            f"{principal.user_id or principal.key_id}/{self.intake.name}/{key}",
         )
 
     def _renamed(self, error: DomainError) -> DomainError:

@@ -51,16 +51,18 @@ def idempotency_key() -> Any:
 def result(name: str, *types: Any) -> Any:
     """The union of the possible results of a mutation."""
     verb = name.removesuffix("Result")
-    said = f"The result of `{verb[0].lower()}{verb[1:]}`."
+    description = f"The result of `{verb[0].lower()}{verb[1:]}`."
     union: Any = types[0]
     for type_ in types[1:]:
         union = union | type_
-    return Annotated[union, strawberry.union(name, description=said)]
+    return Annotated[union, strawberry.union(name, description=description)]
 
 
 def audit_context(info: Info) -> AuditContext:
-    who = info.context.principal
-    return AuditContext(info.field_name, info.context.request_id, who.user_id, who.key_id)
+    principal = info.context.principal
+    return AuditContext(
+        info.field_name, info.context.request_id, principal.user_id, principal.key_id
+    )
 
 
 def provided_fields(input: Any, *but: str) -> dict[str, Any]:
@@ -147,10 +149,10 @@ async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> 
 
 
 def _claim(info: Info, input: Any) -> Claim:
-    who = info.context.principal
+    principal = info.context.principal
     earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
     return Claim(
-        str(who.user_id or who.key_id),
+        str(principal.user_id or principal.key_id),
         input.idempotency_key,
         fingerprint(input, "idempotency_key"),
         hashlib.sha256(earlier.encode()).hexdigest(),
