@@ -48,7 +48,7 @@ async def test_who_cannot_be_told_who_is_silent_is_sent_away(
 
     again = await follow(STATUS)
     await again.number(1)
-    assert list(live.channels["agents"].nudging) != []
+    assert list(live.channels["agents"].watchers) != []
     await make_agent_report(database)
     await history.until(lambda told: told[-1]["kind"] == "UPDATE")
     assert history.errors is None
