@@ -275,7 +275,7 @@ async def client(callers: Callers) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.mark.parametrize("type_name", sorted({using.type_name for _, using in usings()}))
-async def test_an_input_serves_those_who_may_read_what_it_reveals(
+async def test_an_input_requires_the_access_of_the_columns_it_reveals(
     callers: Callers, client: httpx2.AsyncClient, type_name: str
 ) -> None:
     for place, using in usings():
@@ -318,7 +318,7 @@ def test_every_input_of_a_list_is_used() -> None:
     assert {place for place in INPUTS if INPUTS[place]} <= used
 
 
-def test_who_may_do_what_is_on_file() -> None:
+def test_the_permission_matrix_matches_the_file() -> None:
     lines = [f"{type_}.{field}: {shown(declared(type_, field))}\n" for type_, field in fields()]
     used = {place: INPUTS[place] for place, _ in usings()}
     lines += [f"{place}: {shown(*needed)}\n" for place, needed in sorted(used.items())]

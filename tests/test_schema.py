@@ -54,7 +54,7 @@ def test_everything_is_described() -> None:
     assert [name for type_ in ours() for name in undescribed(type_)] == []
 
 
-def test_every_field_declares_who_may_read_it() -> None:
+def test_every_field_declares_its_access() -> None:
     assert list(undeclared_inputs(schema._schema)) == []
 
 

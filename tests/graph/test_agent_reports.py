@@ -76,7 +76,7 @@ async def test_a_batch_of_reports(done: Any, data: Any) -> None:
     assert newest == {"a0": at(3), "a1": at(1), "a2": at(5)}
 
 
-async def test_performance_becomes_state_and_metrics(done: Any, data: Any) -> None:
+async def test_performance_is_stored_as_state_and_metrics(done: Any, data: Any) -> None:
     report = {"agentKey": "scout", "status": "RUNNING", "taskType": "search", "taskCount": 7}
     await done("reportAgentPerformance", report | {"responseTime": 120.5, "successRate": 98})
     answer = await data(

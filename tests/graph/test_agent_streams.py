@@ -59,7 +59,7 @@ def update(*agents: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {**fixed, "agents": list(agents), **more}
 
 
-async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(
+async def test_a_subscription_sends_a_snapshot_then_updates(
     database: Database, follow: Follow
 ) -> None:
     await report(database, "a1", "IDLE")
@@ -73,7 +73,7 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changes(
     assert told(await follower.number(2)) == update(agent("a2", "RUNNING"))
 
 
-async def test_whoever_leaves_between_a_reset_and_its_snapshot_gets_both_again(
+async def test_resuming_between_a_reset_and_its_snapshot_sends_both_again(
     database: Database, follow: Follow
 ) -> None:
     await report(database, "a1", "IDLE")
@@ -86,7 +86,7 @@ async def test_whoever_leaves_between_a_reset_and_its_snapshot_gets_both_again(
         cursor = reset["cursor"]
 
 
-async def test_a_cursor_goes_on_where_it_was(database: Database, follow: Follow) -> None:
+async def test_a_cursor_resumes_at_its_position(database: Database, follow: Follow) -> None:
     await report(database, "a1", "IDLE")
     first = await follow(STATUS)
     snapshot = await first.number(1)
@@ -98,7 +98,7 @@ async def test_a_cursor_goes_on_where_it_was(database: Database, follow: Follow)
     assert told(await again.number(1)) == update(agent("a1", "RUNNING"), agent("a2", "ERROR"))
 
 
-async def test_an_agent_that_leaves_the_statuses_is_told_once_more(
+async def test_an_agent_that_leaves_the_statuses_is_sent_once_more(
     database: Database, follow: Follow
 ) -> None:
     await report(database, "a1", "RUNNING")
@@ -111,7 +111,7 @@ async def test_an_agent_that_leaves_the_statuses_is_told_once_more(
     assert told(await follower.number(2)) == update(agent("a1", "IDLE"))
 
 
-async def test_a_slow_reader_is_told_the_last_state_and_what_was_skipped(
+async def test_a_slow_reader_receives_the_last_state_and_the_skipped_count(
     database: Database, follow: Follow
 ) -> None:
     slow, quick = await follow(STATUS), await follow(STATUS)
@@ -136,7 +136,7 @@ async def test_equal_subscriptions_share_their_bytes(database: Database, follow:
     assert len({id(follower.payloads[1]) for follower in followers}) == 1
 
 
-async def test_who_comes_as_the_last_one_leaves_is_told(
+async def test_joining_while_the_last_subscriber_leaves_receives_updates(
     database: Database, live: SubscriptionBroker
 ) -> None:
     """At the very moment at which the feed is no longer followed."""
@@ -170,7 +170,7 @@ class Broken(Follower):
         raise RuntimeError(f"a fault of ours at {message.cursor}")
 
 
-async def test_a_fault_of_ours_ends_a_subscription_and_says_nothing_of_itself(
+async def test_an_internal_error_ends_a_subscription_and_is_masked(
     database: Database, live: SubscriptionBroker
 ) -> None:
     broken = Broken()
@@ -186,7 +186,7 @@ async def test_a_fault_of_ours_ends_a_subscription_and_says_nothing_of_itself(
     assert "fault" not in error["message"]
 
 
-async def test_silence_is_told_without_a_report(database: Database, follow: Follow) -> None:
+async def test_silence_sends_an_update_without_a_report(database: Database, follow: Follow) -> None:
     almost = datetime.now(UTC) - timedelta(seconds=58)
     await make_agent(database, agent_key="late", status="RUNNING", last_active=almost)
 

@@ -48,7 +48,7 @@ def agents(follower: Follower) -> list[Any]:
     return [agent for message in follower.messages for agent in message["agents"]]
 
 
-async def test_who_is_forgotten_is_removed(database: Database, follow: Follow) -> None:
+async def test_a_forgotten_agent_is_removed(database: Database, follow: Follow) -> None:
     await report(database, "a", "b", status="IDLE")
     all_, history = await follow(STATUS), await follow(HISTORY)
     one, other = await follow(STATUS, {"keys": ["a"]}), await follow(STATUS, {"keys": ["b"]})
@@ -67,7 +67,7 @@ async def test_who_is_forgotten_is_removed(database: Database, follow: Follow) -
     assert first == {"agentKey": "a", "status": "OFFLINE", "previousStatus": "IDLE"}
 
 
-async def test_who_comes_back_after_that_is_told_again(database: Database, follow: Follow) -> None:
+async def test_an_agent_that_returns_is_sent_again(database: Database, follow: Follow) -> None:
     await report(database, "a")
     follower = await follow(STATUS)
     await follower.number(1)

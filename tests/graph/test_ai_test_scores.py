@@ -97,7 +97,7 @@ async def test_the_threshold_is_a_setting(
     assert now.status == status
 
 
-async def test_what_nobody_dreamt_is_achieved_quietly(
+async def test_achieving_a_dream_without_owner_sends_no_notification(
     database: Database, write_test: Write
 ) -> None:
     dream = await make_dream(database, user_id=None)
@@ -128,7 +128,7 @@ async def test_completions_of_one_dream_are_serial(
     assert await as_imported(database, dream)
 
 
-async def test_a_score_from_the_past_corrects_what_came_after(
+async def test_a_score_from_the_past_corrects_later_logs(
     database: Database, dream: Any, write_test: Write
 ) -> None:
     now = datetime.now(UTC)

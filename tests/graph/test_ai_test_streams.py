@@ -55,7 +55,7 @@ def shown(messages: list[Any], name: str, field: str) -> list[Any]:
     return [row[field] for message in messages for row in message[name]]
 
 
-async def test_tests_are_told_as_they_change(database: Database, follow: Follow) -> None:
+async def test_tests_are_sent_as_they_change(database: Database, follow: Follow) -> None:
     dream = await make_dream(database, title="Fly")
     follower = await follow(TESTS, {"id": global_id(dream)})
     first = await follower.number(1)
@@ -71,7 +71,7 @@ async def test_tests_are_told_as_they_change(database: Database, follow: Follow)
     ]
 
 
-async def test_a_cursor_goes_on_after_it(database: Database, follow: Follow) -> None:
+async def test_a_cursor_resumes_after_its_message(database: Database, follow: Follow) -> None:
     dream, other = await make_dream(database), await make_dream(database)
     follower = await follow(TESTS, {"id": global_id(dream)})
     cursor = (await follower.number(1))["cursor"]
@@ -97,7 +97,7 @@ async def test_progress_begins_with_the_newest_log(database: Database, follow: F
     assert (await follower.number(2))["logs"] == [{"testCount": 1, "bestScore": 60.0}]
 
 
-async def test_a_dream_that_goes_out_of_sight_is_not_told_of(
+async def test_a_hidden_dream_sends_no_updates(
     database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
@@ -139,16 +139,14 @@ async def test_a_dream_that_is_not_seen_is_refused(
     assert refused.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_tests_are_refused_to_who_is_not_signed_in(
-    database: Database, follow: Follow
-) -> None:
+async def test_tests_are_refused_to_anonymous_clients(database: Database, follow: Follow) -> None:
     dream = await make_dream(database)
     with pytest.raises(Refused) as refused:
         await follow(COUNT, {"id": global_id(dream)}, ANONYMOUS)
     assert refused.value.errors[0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_test_costs_those_nothing_who_follow_other_dreams(
+async def test_a_test_costs_subscribers_of_other_dreams_nothing(
     database: Database, follow: Follow
 ) -> None:
     dreams = [await make_dream(database) for _ in range(20)]

@@ -140,7 +140,7 @@ async def test_the_environment_is_stored_without_its_secrets(
     assert RANDOM not in written
 
 
-async def test_what_was_plain_becomes_a_reference(
+async def test_a_value_can_become_a_reference(
     database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAM_PLACE", "here")

@@ -43,7 +43,7 @@ def update(*pairs: tuple[str, Any], removed: tuple[str, ...] = (), kind: str = "
     return {"kind": kind, "entries": entries, "removedIds": list(removed)}
 
 
-async def test_settings_are_told_as_they_are_and_as_they_change(
+async def test_settings_are_sent_as_a_snapshot_and_updates(
     database: Database, follow: Follow
 ) -> None:
     await make_config_entry(database, key="b", value=1)
@@ -68,7 +68,7 @@ async def test_only_some_keys(database: Database, follow: Follow) -> None:
     assert told(await follower.number(2)) == update(("c", 2))
 
 
-async def test_an_entry_that_leaves_its_category_is_told_as_removed(
+async def test_an_entry_that_leaves_its_category_is_sent_as_removed(
     database: Database, follow: Follow
 ) -> None:
     entry = await make_config_entry(database, key="a", value=1, category="limits")
@@ -83,7 +83,7 @@ async def test_an_entry_that_leaves_its_category_is_told_as_removed(
     assert told(await follower.number(3)) == update(("b", 3))
 
 
-async def test_a_cursor_goes_on_after_it(database: Database, follow: Follow) -> None:
+async def test_a_cursor_resumes_after_its_message(database: Database, follow: Follow) -> None:
     gone = await make_config_entry(database, key="gone")
     follower = await follow(CONFIG)
     cursor = (await follower.number(1))["cursor"]
@@ -119,7 +119,7 @@ async def test_flags(database: Database, follow: Follow) -> None:
     assert (await again.number(1))["removedIds"] == [global_id(flag)]
 
 
-async def test_who_changed_a_setting_is_loaded_anew(database: Database, follow: Follow) -> None:
+async def test_the_last_editor_of_a_setting_is_reloaded(database: Database, follow: Follow) -> None:
     user = await make_user(database, passport_tier="visitor")
     text = "subscription { configChanges { entries { updatedBy { passportTier } } } }"
     await make_config_entry(database, key="a", updated_by=user.id)

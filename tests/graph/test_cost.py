@@ -66,7 +66,7 @@ def cost(text: str, **variables: Any) -> int:
         (get_introspection_query(), 500),
     ],
 )  # fmt: skip
-def test_an_operation_costs_what_it_may_load(text: str, points: int) -> None:
+def test_an_operation_costs_the_rows_it_may_load(text: str, points: int) -> None:
     assert cost(text) == points
 
 
@@ -186,7 +186,7 @@ async def test_the_default_of_a_variable_counts(database: Database) -> None:
     assert answer.extensions == {"cost": shown}
 
 
-async def test_who_asks_for_the_rate_limit_is_told_the_cost(database: Database) -> None:
+async def test_selecting_the_rate_limit_shows_the_cost(database: Database) -> None:
     dream = await make_dream(database, user_id=(await make_user(database)).id)
     text = """query ($id: ID!) {
         dream(id: $id) { owner { id } } rateLimit { cost limit remaining resetAt }
@@ -205,7 +205,7 @@ async def test_who_asks_for_the_rate_limit_is_told_the_cost(database: Database) 
     assert answer.extensions == {"cost": {"requested": 2, "maximum": 5_000, "remaining": None}}
 
 
-def test_a_subscription_costs_what_a_page_of_its_rows_would() -> None:
+def test_a_subscription_costs_as_much_as_a_page_of_its_rows() -> None:
     assert cost("subscription { events { cursor events { seq } } }") == 21
     assert cost("subscription { events { events { user { role } } } }") == 41
     assert cost("subscription { eventRates { rates { count } } }") == 100

@@ -51,7 +51,7 @@ async def everything(follower: Follower, title: str) -> list[Any]:
     return [told(message) for message in messages if message["kind"] == "UPDATE"]
 
 
-async def test_dreams_are_told_as_they_change(database: Database, follow: Follow) -> None:
+async def test_dreams_are_sent_as_they_change(database: Database, follow: Follow) -> None:
     ada = await make_user(database)
     await make_dream(database, title="before")
     follower = await follow(DREAMS)
@@ -65,7 +65,7 @@ async def test_dreams_are_told_as_they_change(database: Database, follow: Follow
     assert told(await follower.number(4)) == ([], [global_id(dream)])
 
 
-async def test_several_changes_are_told_as_one_in_the_order_of_the_last(
+async def test_several_changes_are_sent_as_one_in_the_order_of_the_last(
     database: Database, follow: Follow
 ) -> None:
     ada = await make_user(database)
@@ -83,7 +83,7 @@ async def test_several_changes_are_told_as_one_in_the_order_of_the_last(
     assert global_id(two) not in removed
 
 
-async def test_a_filter_tells_what_leaves_it(database: Database, follow: Follow) -> None:
+async def test_a_filter_reports_rows_that_leave_it(database: Database, follow: Follow) -> None:
     ada = await make_user(database)
     follower = await follow(DREAMS, {"filter": {"category": {"eq": "MATH"}}})
     await follower.number(1)
@@ -113,9 +113,7 @@ async def test_a_filter_on_tests_tells_of_all_that_does_not_match(
 
 
 @pytest.mark.parametrize("how", ["unpublished", "removed"])
-async def test_a_dream_that_goes_out_of_sight_is_removed_once(
-    database: Database, follow: Follow, how: str
-) -> None:
+async def test_a_hidden_dream_is_removed_once(database: Database, follow: Follow, how: str) -> None:
     ada, bob = await make_user(database), await make_user(database)
     dream = await write(database, ada, title="shared")
     own, foreign = await follow(DREAMS, who=member(ada)), await follow(DREAMS, who=member(bob))
@@ -137,9 +135,7 @@ async def test_a_dream_that_goes_out_of_sight_is_removed_once(
     assert [global_id(dream)] in [removed for _, removed in await everything(own, "end")]
 
 
-async def test_nobody_learns_of_the_private_dreams_of_others(
-    database: Database, follow: Follow
-) -> None:
+async def test_private_dreams_of_others_stay_hidden(database: Database, follow: Follow) -> None:
     ada, bob = await make_user(database), await make_user(database)
     foreign, nobody = await follow(DREAMS, who=member(bob)), await follow(DREAMS, who=ANONYMOUS)
     for follower in (foreign, nobody):
@@ -153,7 +149,7 @@ async def test_nobody_learns_of_the_private_dreams_of_others(
     assert await everything(nobody, "end") == [(["end"], [])]
 
 
-async def test_a_private_dream_is_told_when_it_is_published(
+async def test_a_private_dream_is_sent_when_it_is_published(
     database: Database, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
@@ -164,7 +160,7 @@ async def test_a_private_dream_is_told_when_it_is_published(
     assert told(await follower.number(2)) == (["quiet"], [])
 
 
-async def test_one_who_resumes_sees_what_may_be_seen_now(
+async def test_a_resumed_subscription_sees_current_visibility(
     database: Database, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
@@ -194,7 +190,7 @@ async def test_relations_are_loaded_anew_for_each_message(
     assert (await follower.number(3))["dreams"] == [{"owner": {"passportTier": "dreamer"}}]
 
 
-async def test_a_message_costs_one_statement_for_all_who_see_the_same(
+async def test_a_message_costs_one_statement_per_visibility(
     database: Database, follow: Follow
 ) -> None:
     ada = await make_user(database)
@@ -214,7 +210,7 @@ async def test_a_filter_that_is_none_is_refused(follow: Follow) -> None:
     assert refused.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_after_an_import_everybody_begins_anew(
+async def test_after_an_import_all_subscribers_are_reset(
     database: Database, follow: Follow, tmp_path: Path
 ) -> None:
     """So much is not told row by row; what was there before may be missing something."""

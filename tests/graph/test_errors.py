@@ -155,7 +155,7 @@ async def test_an_expected_failure_is_a_member_of_the_union(
     assert logs == []
 
 
-async def test_a_narrow_union_takes_what_it_names(database: Database) -> None:
+async def test_a_narrow_union_accepts_its_members(database: Database) -> None:
     answer = await ask(database, SAVE % "narrow", "wrong")
 
     assert answer.data == {

@@ -25,7 +25,7 @@ def types(messages: list[Any]) -> list[str]:
     return [event["eventType"] for message in messages for event in message["events"]]
 
 
-async def test_every_event_is_told_in_order(database: Database, follow: Follow) -> None:
+async def test_every_event_is_sent_in_order(database: Database, follow: Follow) -> None:
     await make_event(database, event_type="before")
     follower = await follow(EVENTS)
     first = await follower.number(1)
@@ -37,7 +37,7 @@ async def test_every_event_is_told_in_order(database: Database, follow: Follow) 
     assert types(await follower.until(lambda messages: len(types(messages)) == 30)) == names
 
 
-async def test_a_cursor_goes_on_after_it(database: Database, follow: Follow) -> None:
+async def test_a_cursor_resumes_after_its_message(database: Database, follow: Follow) -> None:
     follower = await follow(EVENTS)
     cursor = (await follower.number(1))["cursor"]
     for name in ("a", "b", "c"):

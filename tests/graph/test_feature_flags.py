@@ -54,7 +54,7 @@ async def test_a_feature_is_on_for_a_share_of_users(database: Database, run: Run
     assert (await seen(ANONYMOUS))["half"] is is_on(half, None)
 
 
-async def test_who_has_a_feature_keeps_it_when_its_share_grows(database: Database) -> None:
+async def test_a_user_keeps_a_feature_when_its_rollout_grows(database: Database) -> None:
     flags = [
         await make_feature_flag(database, key=f"f{percent}", rollout_percent=percent)
         for percent in (0, 30, 60, 100)

@@ -43,7 +43,7 @@ def titles(message: Any) -> list[str]:
     return [notification["title"] for notification in message["notifications"]]
 
 
-async def test_what_is_not_read_comes_first_and_then_what_comes_in(
+async def test_a_snapshot_has_unread_notifications_and_updates_new_ones(
     database: Database, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
@@ -90,7 +90,7 @@ async def test_a_notification_costs_others_nothing(database: Database, follow: F
     assert [len(follower.messages) for follower in followers] == [2, 1, 1, 2, *[1] * 6]
 
 
-async def test_who_is_nobody_has_none(
+async def test_a_principal_without_user_has_none(
     database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     operator = await follow(NOTIFICATIONS, who=Principal(role=Role.OPERATOR))
@@ -104,13 +104,13 @@ async def test_who_is_nobody_has_none(
     assert [titles(message) for message in operator.messages] == [[]]
 
 
-async def test_who_is_not_signed_in_is_refused(follow: Follow) -> None:
+async def test_anonymous_clients_are_refused(follow: Follow) -> None:
     with pytest.raises(Refused) as refused:
         await follow(NOTIFICATIONS, who=ANONYMOUS)
     assert refused.value.errors[0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_usage_is_what_postgresql_says(
+async def test_usage_equals_the_figures_of_postgresql(
     database: Database, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Load, "seconds", 0.05)

@@ -104,7 +104,7 @@ async def test_an_id_finds_only_ones_own(database: Database, run: Run) -> None:
 
 
 @pytest.mark.parametrize("who", [NOBODY, DEVELOPER])
-async def test_whoever_is_no_user_has_none(database: Database, run: Run, who: Principal) -> None:
+async def test_a_key_without_user_has_none(database: Database, run: Run, who: Principal) -> None:
     id = global_id(await make_notification(database))
     document = """query ($id: ID!) {
         node(id: $id) { id }

@@ -101,7 +101,7 @@ def test_what_does_not_fit_the_schema_is_a_failed_validation() -> None:
     ]
 
 
-def test_only_the_first_faults_are_told() -> None:
+def test_only_the_first_faults_are_reported() -> None:
     found = failure("{ " + " ".join(f"x{number}" for number in range(20)) + " }")
 
     told = [(f"Cannot query field 'x{number}' on type 'Query'.") for number in range(MAX_ERRORS)]
@@ -247,7 +247,7 @@ async def test_a_failed_resolver_is_masked_and_logged_once(database: Database) -
     }
 
 
-async def test_every_failed_resolver_is_told_by_its_path(database: Database) -> None:
+async def test_every_failed_resolver_is_reported_by_its_path(database: Database) -> None:
     with capture_logs() as logs:
         answer = await ask(database, "{ things { fine broken } }")
 

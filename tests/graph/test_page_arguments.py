@@ -77,7 +77,7 @@ async def test_a_window_of_no_sense_is_refused(
     assert refusal(answer) == message
 
 
-async def test_a_page_has_twenty_rows_unless_told_otherwise(database: Database, data: Data) -> None:
+async def test_a_page_has_twenty_rows_by_default(database: Database, data: Data) -> None:
     owner = (await make_user(database)).id
     for _ in range(21):
         await make_dream(database, user_id=owner)

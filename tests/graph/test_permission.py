@@ -129,7 +129,7 @@ async def test_an_input_that_declares_nothing_is_closed(database: Database, who:
 
 @pytest.mark.parametrize("field", ["forgotten", "vault { gold }"])
 @pytest.mark.parametrize("who", [MEMBERS, OPERATORS, ADMINS, KEY])
-async def test_a_field_that_declares_nothing_is_forbidden_to_everybody(
+async def test_a_field_without_declared_access_is_closed(
     database: Database, field: str, who: Principal
 ) -> None:
     path = {"forgotten": "Query.forgotten", "vault { gold }": "Vault.gold"}[field]
@@ -187,7 +187,7 @@ def test_a_key_with_the_scope_admin_is_not_limited(role: Role | None) -> None:
     assert not who.is_limited
 
 
-async def test_a_key_with_scopes_is_told_that_none_would_do(database: Database) -> None:
+async def test_a_key_with_scopes_is_refused_fields_closed_to_scopes(database: Database) -> None:
     who = Principal(role=Role.ADMIN, scopes=LIMITED)
     refused = "Query.admin is not for keys with scopes."
     assert await ask(database, "{ admin }", who) == (None, [(refused, "FORBIDDEN")])
@@ -314,7 +314,7 @@ async def test_a_field_of_a_node_is_guarded_behind_its_interface(
     assert found == OperationResult({"node": {"tests": {"totalCount": 0}}}, [])
 
 
-async def test_the_viewer_is_whoever_asks(database: Database, run: Run) -> None:
+async def test_the_viewer_is_the_caller(database: Database, run: Run) -> None:
     user = await make_user(database)
     who = Principal(user.id, Role.MEMBER)
     key = Principal(user.id, Role.MEMBER, frozenset({"users:read", "tests:read"}))

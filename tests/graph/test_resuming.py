@@ -71,7 +71,9 @@ class World:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_what_came_while_nobody_followed_is_told(database: Database, name: str) -> None:
+async def test_rows_stored_without_subscribers_are_sent_on_resume(
+    database: Database, name: str
+) -> None:
     user = await make_user(database)
     world = World(user, await make_dream(database, user_id=user.id))
     who = Principal(user_id=user.id, role=Role.ADMIN)

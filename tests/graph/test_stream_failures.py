@@ -34,10 +34,10 @@ def told(follower: Follower) -> tuple[str, str]:
     return error["message"], error["extensions"]["code"]
 
 
-async def test_who_cannot_be_told_who_is_silent_is_sent_away(
+async def test_a_failed_watcher_ends_its_subscribers(
     database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
-    """Of that there is no row in the feed; who follows the rows alone goes on."""
+    """Staleness has no row in the feed. Subscribers of the rows alone continue."""
     status, history = await follow(STATUS), await follow(HISTORY)
     await status.number(1)
     await history.number(1)
@@ -54,7 +54,7 @@ async def test_who_cannot_be_told_who_is_silent_is_sent_away(
     assert history.errors is None
 
 
-async def test_who_is_being_told_something_is_sent_away_after_it(
+async def test_a_group_ends_after_a_delivery_in_progress(
     database: Database, live: SubscriptionBroker, follow: Follow
 ) -> None:
     follower = await follow("subscription { agentStatus { kind } }")

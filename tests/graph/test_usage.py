@@ -130,7 +130,7 @@ async def test_all_figures_are_one_statement(database: Database, data: Data) -> 
     assert connections["open"] <= connections["max"]
 
 
-async def test_only_what_is_selected_is_asked_for(database: Database, data: Data) -> None:
+async def test_only_selected_figures_are_read(database: Database, data: Data) -> None:
     with statements(database, exactly=1) as seen:
         await data("{ databaseHealth { version } }")
 

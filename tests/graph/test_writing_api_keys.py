@@ -86,7 +86,7 @@ async def test_a_key_is_shown_once(database: Database, run: Run) -> None:
         (Role.OPERATOR, ["Config"], "Invalid"),
     ],
 )
-async def test_a_key_may_no_more_than_who_makes_it(
+async def test_a_key_has_no_more_rights_than_its_creator(
     database: Database, run: Run, role: Role, scopes: list[str], typename: str
 ) -> None:
     who = await viewer(database, role)

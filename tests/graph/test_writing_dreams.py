@@ -138,7 +138,7 @@ async def test_a_key_under_which_something_else_was_asked_is_a_conflict(
     assert len(await stored(database, Dream)) == 2
 
 
-async def test_an_edit_changes_what_is_given_and_nothing_else(
+async def test_an_edit_changes_only_provided_fields(
     run: Run, database: Database, ada: Principal
 ) -> None:
     dream = await make_dream(database, user_id=ada.user_id, title="Fly", tags=["wings"])

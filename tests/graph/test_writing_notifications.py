@@ -49,7 +49,9 @@ async def test_a_notification_is_read_once(database: Database, run: Run, ada: Pr
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.ADMIN])
-async def test_nobody_reads_for_another(database: Database, run: Run, role: Role) -> None:
+async def test_a_user_cannot_mark_notifications_of_others(
+    database: Database, run: Run, role: Role
+) -> None:
     id = {"id": global_id(await make_notification(database))}
     who = Principal((await make_user(database)).id, role)
 
@@ -94,7 +96,7 @@ async def test_all_are_read_up_to_a_time(database: Database, run: Run, ada: Prin
     assert unread == [foreign.id]
 
 
-async def test_whoever_is_no_user_has_none_to_read(database: Database, run: Run) -> None:
+async def test_a_key_without_user_has_none_to_read(database: Database, run: Run) -> None:
     await make_notification(database)
 
     answer = await run(READ_ALL, {"input": {}}, DEVELOPER)

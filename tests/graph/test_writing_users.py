@@ -113,7 +113,7 @@ async def test_json_is_no_deeper_than_it_can_be_read(run: Run) -> None:
     assert answer["message"] == "This JSON is nested more than 32 levels deep."
 
 
-async def test_a_user_edits_what_is_his(database: Database, run: Run) -> None:
+async def test_a_user_edits_only_own_fields(database: Database, run: Run) -> None:
     user = await make_user(database)
     id = {"id": global_id(user)}
 
