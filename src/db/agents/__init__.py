@@ -1,4 +1,4 @@
-"""Agents: the fleet that does the work; its present state, and every report it made."""
+"""Agents: the states of agents, and their reports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -35,7 +35,18 @@ from db.core.query.batch import requested_keys
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import TimeRange
 from db.core.session.database import Database, ReadSession
-from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, sequence
+from db.core.table import (
+    CreatedAt,
+    Expression,
+    Id,
+    Json,
+    JsonObject,
+    Table,
+    UpdatedAt,
+    checked,
+    choice,
+    sequence,
+)
 from db.core.values import validation
 
 LOOK_SECONDS = 1.0
@@ -58,10 +69,10 @@ class AgentStatus(StrEnum):
 class Agent(Table):
     """The present state of one agent.
 
-    `status` is that of its newest report, which was made at `reported_at` and numbered `last_seq`;
-    an agent that is signed off has no such time. `received_at` is when a report of it last came in,
-    by the clock of the database, and null where its status was imported. `last_active` is the
-    latter, or else the former.
+    `status` is that of its newest report, made at `reported_at` with the number `last_seq`; an
+    agent marked OFFLINE by the gateway has no `reported_at`. `received_at` is the time of the last
+    report by the clock of the database, or null for an imported one. `last_active` is
+    `received_at`, or else `reported_at`.
     """
 
     __tablename__ = "agent_states"
@@ -72,7 +83,7 @@ class Agent(Table):
     last_active: Mapped[datetime]
     reported_at: Mapped[datetime | None]
     received_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    current_task: Mapped[dict[str, Any] | None]
+    current_task: Mapped[JsonObject | None]
     performance_metrics: Mapped[Json]
     error_log: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
@@ -81,8 +92,8 @@ class Agent(Table):
 
 
 class AgentReport(Table):
-    """One report of one agent, as it came in. `reported_at` is by the clock of the agent and
-    `received_at` by that of the database; the latter is null for imported reports."""
+    """One report of one agent. `reported_at` is by the clock of the agent, `received_at` by that of
+    the database, or null for imported reports."""
 
     __tablename__ = "agent_history"
     __table_args__ = (
@@ -95,7 +106,7 @@ class AgentReport(Table):
     agent_key: Mapped[str] = checked(validation.string())
     status: Mapped[str] = choice(AgentStatus, "status")
     previous_status: Mapped[str | None] = choice(AgentStatus, "previous_status")
-    current_task: Mapped[dict[str, Any] | None]
+    current_task: Mapped[JsonObject | None]
     performance_metrics: Mapped[Json]
     error: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
     reported_at: Mapped[datetime]
@@ -131,37 +142,37 @@ HISTORY = ListSpec(
 
 
 def is_silent(last_active: datetime, now: datetime, seconds: Decimal) -> bool:
-    """Whether an agent that was last active then has been silent for longer than that."""
+    """True if an agent has been silent for more than `seconds`."""
     return now - last_active > timedelta(seconds=float(seconds))
 
 
-# When a report counts as made: a clock that is ahead must not put it before later ones. PostgreSQL
+# The time of a report, limited by its arrival: the clock of an agent may be ahead. PostgreSQL
 # ignores the null of imported reports here.
 MADE_AT = func.least(AgentReport.reported_at, AgentReport.received_at)
 
 
 async def states(
     session: ReadSession, keys: Collection[str] | None, statuses: Collection[str] | None = None
-) -> list[Any]:
-    """The agents with those keys, or all, that are in one of those statuses, or in any; by key."""
+) -> list[Agent]:
+    """The agents with those keys and statuses, by key; None is any."""
     among = [(Agent.agent_key, keys), (Agent.status, statuses)]
     chosen = [column == any_(literal(list(v), ARRAY(Text))) for column, v in among if v is not None]
     return await session.records(Agent, Agent.select().where(*chosen).order_by(Agent.agent_key))
 
 
-async def by_keys(session: ReadSession, keys: Collection[str]) -> dict[str, Any]:
+async def by_keys(session: ReadSession, keys: Collection[str]) -> dict[str, Agent]:
     """The agents with those keys, by key."""
     return {agent.agent_key: agent for agent in await states(session, keys)}
 
 
 def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
-    """The condition that a report is of one of those agents; none for all."""
+    """The condition on reports of those agents; none for None, all agents."""
     among = literal(list(keys or ()), ARRAY(Text))
     return () if keys is None else (AgentReport.agent_key == any_(among),)
 
 
 async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
-    """The keys of the agents that are silent for too long, or were some time ago."""
+    """The keys of the agents that are stale, or were `ago`."""
     seconds = await config.number(session, config.STALE_AFTER)
     since = session.now() - ago - timedelta(seconds=float(seconds))
     rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
@@ -169,8 +180,8 @@ async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset
 
 
 async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
-    """The keys of agents that become silent for too long, or no longer are, as it happens: there is
-    no report of it. It begins with those who became so in the last seconds."""
+    """Yield the keys of agents that become stale or active again, which no report announces. Begins
+    with those that became stale in the last `FORMERLY`."""
     before: frozenset[str] | None = None
     while True:
         with suppress(Unavailable):
@@ -184,13 +195,13 @@ async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
 
 
 def of_same_agent(reports: Any, other: Any) -> tuple[ColumnElement[bool], ...]:
-    """That reports are of the same agent as another, for statements that take the first of them by
-    agent and id. It is a range because of the index: see `batch.within`."""
+    """The conditions on reports of the same agent as another, for statements that select the first
+    by agent and id. A range, for the index: see `batch.within`."""
     return reports.agent_key >= other.agent_key, reports.agent_key <= other.agent_key
 
 
 def by_status() -> Executable:
-    """The number of agents in each status, in the order of the enumeration."""
+    """The number of agents per status, in the order of the enumeration."""
     statuses = requested_keys((Agent.status,), list(AgentStatus))
     status = statuses.c.k0
     return (
@@ -202,8 +213,8 @@ def by_status() -> Executable:
 
 
 def activity(span: TimeRange) -> Executable:
-    """Per agent and status the reports that changed to it, and the mean time until the agent's next
-    report, in seconds; the last 24 hours by default."""
+    """Number of changes to each status and mean seconds until the next report, per agent; over the
+    last 24 hours by default."""
     steps = _steps(span.or_last(WATCHED))
     key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
     until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
@@ -219,11 +230,11 @@ def activity(span: TimeRange) -> Executable:
 
 
 def _steps(span: TimeRange) -> Subquery:
-    """The reports of a span, each until its agent's next one, which may lie beyond the span."""
+    """The reports of a time range, each with the time of its agent's next report."""
     within = func.lead(MADE_AT).over(
         partition_by=AgentReport.agent_key, order_by=(MADE_AT, AgentReport.seq)
     )
-    until = func.coalesce(within, _beyond(span))  # looks beyond for the last of each agent
+    until = func.coalesce(within, _beyond(span))  # for the last report of each agent in the range
     steps = select(
         AgentReport.agent_key,
         AgentReport.status,
@@ -234,8 +245,8 @@ def _steps(span: TimeRange) -> Subquery:
     return steps.where(*span.of(AgentReport.id)).subquery("steps")
 
 
-def _beyond(span: TimeRange) -> ColumnElement[Any]:
-    """When the agent made its first report after a span."""
+def _beyond(span: TimeRange) -> Expression:
+    """The time of the agent's first report after a time range."""
     if span.until is None:
         return null()
     later = aliased(AgentReport)

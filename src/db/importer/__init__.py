@@ -1,4 +1,4 @@
-"""Importer: files of newline-delimited JSON into the database; docs/importing.md has the format."""
+"""Importer: import files of newline-delimited JSON; docs/importing.md has the format."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,12 +24,12 @@ async def import_files(
     rejects_dir: Path = Path(),
     progress: OnProgress = lambda _: None,
 ) -> Report:
-    """Imports files in the order given, then computes the progress logs of the dreams tested.
+    """Import files in order, then compute the progress logs of their dreams.
 
-    Bad lines go to `<name>.rejects.jsonl` in `rejects_dir`; where that cannot be written, the
-    import ends. With `strict` the first bad line ends it, and nothing of its batch is stored.
-    Running it again changes nothing, and is how to resume. Raises OSError, before anything is
-    stored, when a file cannot be opened.
+    Invalid lines are written to `<name>.rejects.jsonl` in `rejects_dir`; if that fails, the import
+    ends. With `strict` the first invalid line ends it, and its batch is not stored. Importing again
+    changes nothing, and resumes an import. Raises OSError, before anything is stored, if a file
+    cannot be opened.
     """
     sources = [file if isinstance(file, Source) else Source(file) for file in files]
     return await Import(database, rejects_dir, strict, progress).run(sources)

@@ -1,14 +1,12 @@
-"""Agents: their reports, in whatever order they come, and the state the newest one leaves.
+"""Agents: import reports in any order, and update the states of their agents.
 
-The truth is the history: `previous_status` is the status of the report before, in the order of
-ids, whenever a report was imported; and the present state is that of the newest report. So a report
-that comes late corrects the one after it, and changes the state only by its error. An imported
-report has no arrival: an agent whose state comes from one was not heard, and cannot fall silent.
+`previous_status` is the status of the report before, in the order of ids, and the state is that of
+the newest report. So an older report corrects the one after it, and adds only its error to the
+state. An imported report has no `received_at`, so an agent with a state from one is never silent.
 """
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,7 +31,7 @@ from db.agents.reports import ERRORS_KEPT, newer
 from db.core import ids
 from db.core.ingest.statements import Counts, core_table, insert_rows, literal_rows
 from db.core.session.database import WriteSession
-from db.core.table import Row
+from db.core.table import JsonObject, Row
 from db.core.values.rfc3339 import print_time
 from db.importer.places import place
 
@@ -44,18 +42,18 @@ REPORT = (
 
 
 async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
-    """Stores the reports that are new, and what follows from them."""
+    """Insert new reports, link them to their neighbors and update the states."""
     new = await place(session, AgentReport, "reported_at", rows)
     if new:
-        unheard = [{**row, "received_at": None} for row in new]
-        await session.execute(insert_rows(AgentReport, REPORT, unheard))
+        imported = [{**row, "received_at": None} for row in new]
+        await session.execute(insert_rows(AgentReport, REPORT, imported))
         await _link(session, [row["id"] for row in new])
         await _update_states(session, new)
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
 
 
 async def _link(session: WriteSession, new: Collection[UUID]) -> None:
-    """Sets `previous_status` of new reports, and of those that now follow a new one."""
+    """Set `previous_status` of new reports and of the reports after them."""
     former = aliased(AgentReport)
     before = (
         select(former.status)
@@ -71,7 +69,7 @@ async def _link(session: WriteSession, new: Collection[UUID]) -> None:
     )
 
 
-def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[Any]:
+def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[UUID]:
     report, later = aliased(AgentReport), aliased(AgentReport)
     follower = (
         select(later.id)
@@ -88,7 +86,7 @@ def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[Any]:
 
 
 async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
-    """Brings the states of the agents that sent these new reports up to date."""
+    """Update the states of the agents of new reports."""
     errors, now = await _error_logs(session, rows), session.now()
     agents = [
         {"id": ids.uuid7(now), "agent_key": key, "error_log": log} for key, log in errors.items()
@@ -113,12 +111,12 @@ async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
     }
     chosen = select(*state.values()).select_from(source).join(newest, true())
     await session.execute(
-        _merged(insert(core_table(Agent)).from_select(list(state), chosen, False))
+        _on_conflict(insert(core_table(Agent)).from_select(list(state), chosen, False))
     )
 
 
-def _merged(statement: Insert) -> Insert:
-    """Where an agent is known: a newer imported report replaces its state, any adds its errors."""
+def _on_conflict(statement: Insert) -> Insert:
+    """On conflict, a newer imported report replaces the state; every report adds its errors."""
     new, old = statement.excluded, core_table(Agent).c
     replaces = and_(new.received_at.is_(None), newer(new, old))
     names = (
@@ -136,12 +134,12 @@ def _merged(statement: Insert) -> Insert:
     )
 
 
-async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """By agent, the newest errors: those of its state and those of new reports, oldest first."""
+async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[JsonObject]]:
+    """The newest errors by agent, of its state and of new reports, oldest first."""
     keys = sorted({row["agent_key"] for row in rows})
     wanted = Agent.agent_key == func.any(cast(keys, ARRAY(Text)))
     statement = select(Agent.agent_key, Agent.error_log).where(wanted)
-    logs: dict[str, list[Any]] = {key: [] for key in keys}
+    logs: dict[str, list[JsonObject]] = {key: [] for key in keys}
     logs |= {row[0]: row[1] for row in await session.rows(statement)}
     for row in rows:
         if row["error"] is not None:

@@ -1,7 +1,7 @@
-"""CSV rows: records of a CSV file, whose bad rows cost only themselves.
+"""CSV rows: parse a CSV file, with errors by row.
 
-Source: RFC 4180, with any separator. Quoted fields may hold line breaks, so a row knows the number
-of its first line in the file.
+Source: RFC 4180, with any separator. Quoted fields may hold line breaks, so the number of a row is
+that of its first line in the file.
 """
 
 import csv
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from db.importer.lines import LONGEST, Line
 
-csv.field_size_limit(LONGEST)  # of the whole process: there is no other way
+csv.field_size_limit(LONGEST)  # for the whole process; there is no other option
 
 _REASONS = {
     "unexpected end of data": "a quoted field is not closed",
@@ -22,7 +22,7 @@ _REASONS = {
 
 @dataclass(slots=True, frozen=True)
 class CsvRow:
-    """A row as it stands in the file; `problem` says why there are no fields."""
+    """A row of the file; `problem` is the reason if it has no fields."""
 
     number: int
     text: bytes
@@ -31,10 +31,10 @@ class CsvRow:
 
 
 class CsvReader:
-    """The rows of numbered lines, which still have their ends; blank lines are left out.
+    """The rows of numbered lines with line ends, without blank lines.
 
-    A row that is not CSV is taken to be one line long, and reading continues with the next line: an
-    open quote must not swallow the good rows after it.
+    An invalid row is one line long, and parsing continues with the next line, so that an unclosed
+    quote does not include the valid rows after it.
     """
 
     def __init__(self, lines: Iterator[Line], separator: str) -> None:
@@ -64,7 +64,7 @@ class CsvReader:
         return CsvRow(number, text, problem="the row is not UTF-8")
 
     def _texts(self, taken: list[Line]) -> Iterator[str]:
-        """Lines as text, noting those that were asked for. Raises csv.Error."""
+        """Yield lines as text, and append them to `taken`. Raises csv.Error."""
         size = 0
         while (line := self._line()) is not None:
             taken.append(line)
@@ -86,5 +86,5 @@ def _is_text(text: bytes) -> bool:
 
 
 def _reason(error: csv.Error) -> str:
-    said = str(error)
-    return next((reason for part, reason in _REASONS.items() if part in said), said)
+    message = str(error)
+    return next((reason for part, reason in _REASONS.items() if part in message), message)

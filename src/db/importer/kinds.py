@@ -1,8 +1,8 @@
-"""Kinds: what each kind of line holds, and the row it becomes.
+"""Kinds: the fields of each kind of line, and the row for its table.
 
 Field names in the file are those of GraphQL (`impossibilityScore`). Bounds are those of the
-columns, so that PostgreSQL has little left to refuse; texts that are indexed are limited, because
-an index entry is.
+columns, so that PostgreSQL rejects few rows. Indexed texts are limited by the size of an index
+entry.
 """
 
 import json as inexact
@@ -68,13 +68,13 @@ def _time(value: Any, info: ValidationInfo) -> datetime:
     return at
 
 
-# Not pydantic's own reading, which takes digits for Unix seconds and a date for its midnight.
+# Pydantic itself would parse digits as Unix seconds and a date as its midnight.
 At = Annotated[datetime, PlainValidator(_time)]
 Json = dict[str, Any]
 
 
 def _address(text: str) -> str:
-    """The one spelling of an address, so that no two users have the same."""
+    """The normalized address, so that no two users have the same."""
     if not is_address(address := normalised(text)):
         raise PydanticCustomError("address", "must be an e-mail address, such as name@example.org")
     return address
@@ -86,14 +86,14 @@ ENDED = (AiTestStatus.COMPLETED, AiTestStatus.FAILED)
 
 
 class BadLine(Exception):
-    """The line cannot be imported; the message says why, in plain words."""
+    """The line cannot be imported; the message says why."""
 
 
 class Repeats:
-    """Tells equal metrics apart that were measured at the same time: the first is number 0.
+    """Numbers equal metrics of the same time, from 0.
 
-    It forgets when the time changes, so it needs little memory, and a file must be sorted by time
-    for its repeated values to count.
+    It resets when the time changes, to use little memory, so a file with repeated values must be
+    sorted by time.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Repeats:
         self._seen: Counter[str] = Counter()
 
     def number(self, at: datetime, content: str) -> int:
-        """How many equal ones came before this one."""
+        """The number of equal metrics before this one."""
         if at != self._at:
             self._at, self._seen = at, Counter()
         self._seen[content] += 1
@@ -109,11 +109,11 @@ class Repeats:
 
 
 class Record(BaseModel):
-    """What all kinds share: no other fields than the declared, no conversion of types."""
+    """Base of all kinds: no undeclared fields, no type conversion."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
-    derived: list[str] = []  # tells where a value comes from; not stored
+    derived: list[str] = []  # where values come from; not stored
 
 
 class AiModelLine(Record):

@@ -1,8 +1,8 @@
-"""Legacy: the old `generations` table as lines of the import format.
+"""Legacy: convert the old `generations` table to lines of the import format.
 
-Rows of type ANALYSIS become dreams as the optimization guide's SQL makes them: the prompt is kept
-twice, as what was asked and as what it is about, and the category is OTHER. They are private to
-their author where an address is known, and nobody's where it is not.
+Rows of type ANALYSIS become dreams as in the SQL of the optimization guide: the prompt is both
+description and original prompt, and the category is OTHER. They are private to their author if the
+address is known, and have no owner if not.
 """
 
 import re
@@ -33,10 +33,10 @@ COLUMNS = ("id", "type", "prompt", "created_at")
 SEPARATORS = ",;\t"
 NOT_A_TIME = "must be a time such as 2024-01-31 12:00:00, UTC unless it has a zone"
 
-# What fields of the import format are called in a file of generations.
+# Columns of generations by field of the import format.
 NAMES = {"createdAt": "created_at", "ownerEmail": "email", "originalPrompt": "prompt", "key": "id"}
 
-# As PostgreSQL, JavaScript and RFC 3339 write times: a date, and maybe a time, and maybe a zone.
+# Times of PostgreSQL, JavaScript and RFC 3339: a date, an optional time and an optional zone.
 _TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
     r"(?:[ Tt](?P<time>\d\d:\d\d)(?P<seconds>:\d\d(?:\.\d+)?)?)?"
@@ -46,7 +46,7 @@ _TIME = re.compile(
 
 
 class NotLegacy(Exception):
-    """The source does not hold generations; the message says what is missing."""
+    """The source has no generations; the message says what is missing."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -88,7 +88,7 @@ class Generations(Source):
         self.separator, self.columns = _header(path.name, first)
 
     def read(self, lines: Iterator[Line]) -> Iterator[Line]:
-        """The rows that become dreams, and those that cannot be read."""
+        """The rows that become dreams, and invalid rows."""
         for row in CsvReader(lines, self.separator):
             if row.number > self.header and (line := self._line(row)) is not None:
                 yield line
@@ -111,8 +111,8 @@ class Generations(Source):
 
 
 async def write_lines(source: ConnectionInfo, to: Path) -> int:
-    """Writes the dreams of an old database as lines; returns how many. Times without a zone are
-    taken as UTC. Raises NotLegacy."""
+    """Write the dreams of an old database as lines; return their number. Times without a zone are
+    in UTC. Raises NotLegacy."""
     count = 0
     with to.open("wb") as file:
         async for row in _from_database(source):
@@ -124,7 +124,7 @@ async def write_lines(source: ConnectionInfo, to: Path) -> int:
 
 
 def _header(name: str, line: Line) -> tuple[str, tuple[str, ...]]:
-    """What separates the columns of a header, and their names. Raises NotLegacy."""
+    """The separator of a header and the names of its columns. Raises NotLegacy."""
     missing: set[str] = set(COLUMNS)
     for separator in SEPARATORS:
         for row in CsvReader(iter([line]), separator):

@@ -1,4 +1,4 @@
-"""Lines: a file as numbered lines, whether compressed or not, of any size in little memory."""
+"""Lines: read a file of any size, compressed or not, as numbered lines."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ _SHOWN = 200  # bytes of a line that is too long to be kept
 
 @dataclass(slots=True, frozen=True)
 class Line:
-    """One line, counted from 1; `problem` says why it could not be read as a whole."""
+    """One line, numbered from 1; `problem` is the reason if it could not be read as a whole."""
 
     number: int
     text: bytes
@@ -28,11 +28,11 @@ class Line:
 
     @property
     def record(self) -> bytes:
-        """What it means in the format of imports, which a line of another format differs from."""
+        """The line in the import format."""
         return self.text
 
     def renamed(self, reason: str) -> str:
-        """A reason with the names that fields have in the file."""
+        """A message with field names as in the file."""
         return reason
 
 
@@ -48,7 +48,7 @@ class Source:
 
     @property
     def position(self) -> int:
-        """How many bytes of the file, as it lies on the disk, were read."""
+        """The number of bytes of the file on disk that were read."""
         return self._position()
 
     def __iter__(self) -> Iterator[Line]:
@@ -85,7 +85,7 @@ def _plain(file: io.BufferedReader) -> BinaryIO:
 
 
 def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, str | None]]:
-    """The lines of a stream, each with what is wrong with it."""
+    """The lines of a stream, each with its error."""
     start = _BYTE_ORDER_MARK
     while text := stream.readline(LONGEST):
         if len(text) == LONGEST and not text.endswith(b"\n"):

@@ -1,8 +1,8 @@
-"""Load: files into the database, batch by batch; each batch is a transaction.
+"""Load: import files batch by batch, each in a transaction.
 
-While PostgreSQL stores a batch, the next one is read and checked: the work of an import is about
-half and half. A thread would be of no use: PostgreSQL answers five times a batch, and each time the
-loop would wait for the interpreter's lock.
+While PostgreSQL stores a batch, the next one is read and validated; each takes about half of the
+time. A thread would not help: PostgreSQL answers five times per batch, and each time the loop would
+wait for the interpreter's lock.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ from db.progress.replay import recompute
 
 BATCH_LINES = 2_000
 BATCH_BYTES = 2 * 2**20
-LINES_AT_ONCE = 50  # about a millisecond of reading and checking
-REMEMBERED_DREAMS = 50_000  # tested ones; when they are more, their progress is computed at once
+LINES_AT_ONCE = 50  # about a millisecond
+REMEMBERED_DREAMS = 50_000  # with new tests; their progress is computed when there are more
 DREAMS_AT_ONCE = 100
-NOT_TOLD = {"dream", "test"}  # kinds of lines that leave no row in a feed
+WITHOUT_FEED = {"dream", "test"}  # kinds without a row in a feed
 
-# Classes of SQLSTATE by which PostgreSQL refuses a value: data exception, integrity constraint
-# violation, program limit exceeded (PostgreSQL manual, appendix A).
+# Classes of SQLSTATE for an invalid value: data exception, integrity constraint violation, program
+# limit exceeded. Source: PostgreSQL manual, appendix A.
 _REFUSED = ("22", "23", "54")
 
 
 class ImportStopped(Exception):
-    """A line is bad, and the import is to stop at the first of these."""
+    """A line is invalid, and the import is strict."""
 
 
 @dataclass(slots=True)
 class LineBatch:
-    """Lines that are stored together; `position` is how far the file was read for them."""
+    """Lines that are stored together; `position` is the offset in the file after them."""
 
     entries: list[ImportRow] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -55,7 +55,7 @@ class LineBatch:
     position: int = 0
 
     def add(self, line: Line, repeats: Repeats, latest: datetime) -> None:
-        """Takes a line, good or bad; nothing in it may have happened later than that."""
+        """Add a line, valid or not. Its times may not be later than `latest`."""
         self.size += len(line.text)
         try:
             if line.problem:
@@ -68,13 +68,12 @@ class LineBatch:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to store it."""
         lines = len(self.entries) + len(self.rejects)
         return lines >= BATCH_LINES or self.size >= BATCH_BYTES
 
 
 async def batches(source: Source, clock: Clock) -> AsyncGenerator[LineBatch, None]:
-    """All lines of a file in batches. Steps aside every few lines for whoever else has work."""
+    """All lines of a file in batches. Yields to the event loop every few lines."""
     batch, repeats = LineBatch(), Repeats()
     for line in source:
         batch.add(line, repeats, clock.now() + MAX_AHEAD)
@@ -89,7 +88,7 @@ async def batches(source: Source, clock: Clock) -> AsyncGenerator[LineBatch, Non
 
 
 async def prefetched(source: AsyncGenerator[LineBatch, None]) -> AsyncGenerator[LineBatch, None]:
-    """Batches, each read while the one before it is being stored."""
+    """Batches, each read while the one before is stored."""
     async with aclosing(source):
         upcoming = asyncio.ensure_future(anext(source, None))
         try:
@@ -102,7 +101,7 @@ async def prefetched(source: AsyncGenerator[LineBatch, None]) -> AsyncGenerator[
 
 
 class Import:
-    """One run over some files."""
+    """One import of some files."""
 
     def __init__(
         self, database: Database, rejects_dir: Path, strict: bool, on_progress: OnProgress
@@ -116,9 +115,9 @@ class Import:
         self._tested: set[UUID] = set()
 
     async def run(self, sources: Sequence[Source]) -> Report:
-        """Loads the files one after the other, then computes the progress of the dreams tested."""
+        """Import the files one after the other, then compute the progress of their dreams."""
         began = monotonic()
-        await self.database.now()  # the times of lines are judged by it
+        await self.database.now()  # sets the clock, which limits the times of lines
         try:
             for source in sources:
                 await self._file(source)
@@ -127,15 +126,15 @@ class Import:
         except NotWritten as error:
             self.report.unwritten = str(error)
         await self._recompute()
-        await self._announce()
+        await self._reset_subscribers()
         self.report.seconds = monotonic() - began
         return self.report
 
-    async def _announce(self) -> None:
-        """Has those who follow what changes begin anew: rows stored by the hundred thousand are not
-        told one by one. What is there already may be of a run that did not get as far as this."""
+    async def _reset_subscribers(self) -> None:
+        """Reset subscribers of the `changes` feed after a bulk import, also if all rows existed: an
+        earlier import may have been interrupted before it did."""
         kinds = {kind for file in self.report.files for kind, c in file.kinds.items() if c.total}
-        if kinds & NOT_TOLD:
+        if kinds & WITHOUT_FEED:
             async with self.database.write() as session:
                 await feeds.reset_subscribers(session, feeds.CHANGES)
 
@@ -146,9 +145,9 @@ class Import:
         with Rejects(report, self._rejects_path(source.path)) as rejects:
             async with aclosing(prefetched(batches(source, self.database.clock))) as found:
                 async for batch in found:
-                    self._note(await self._store(batch, rejects), report)
+                    self._count(await self._store(batch, rejects), report)
                     report.seconds = monotonic() - began
-                    self._tell(source.path, batch.position, source.size, report)
+                    self._notify(source.path, batch.position, source.size, report)
                     await self._recompute(at_least=REMEMBERED_DREAMS)
 
     def _rejects_path(self, path: Path) -> Path:
@@ -158,8 +157,8 @@ class Import:
         return self.rejects_dir / f"{path.name}{number}.rejects.jsonl"
 
     async def _store(self, batch: LineBatch, rejects: Rejects) -> StoreResult:
-        """Raises Stopped, with nothing of the batch stored, when strict and a line is bad, and
-        NotWritten."""
+        """Store a batch. Raises ImportStopped, without storing it, if the import is strict and a
+        line is invalid, and NotWritten."""
         entries = sorted(batch.entries, key=lambda entry: entry.rank)
         stored = StoreResult(rejects=batch.rejects)
         try:
@@ -180,7 +179,7 @@ class Import:
     async def _attempt(
         self, session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
     ) -> None:
-        """Stores entries; where PostgreSQL refuses one of them, all but that one."""
+        """Store rows, all but those that PostgreSQL rejects."""
         try:
             async with session.connection.begin_nested():
                 stored.add(await store(session, entries))
@@ -194,18 +193,18 @@ class Import:
             await self._attempt(session, entries[:middle], stored)
             await self._attempt(session, entries[middle:], stored)
 
-    def _note(self, stored: StoreResult, report: FileReport) -> None:
+    def _count(self, stored: StoreResult, report: FileReport) -> None:
         for kind, counts in stored.kinds.items():
             report.kinds[kind].add(counts)
         self.report.users_created += stored.users_created
         self._tested |= stored.tested
 
-    def _tell(self, path: Path | None, done: int, total: int, report: FileReport) -> None:
+    def _notify(self, path: Path | None, done: int, total: int, report: FileReport) -> None:
         rows = report.rows + report.rejected
         self.on_progress(Progress(path, done, total, rows, report.rows_per_second))
 
     async def _recompute(self, at_least: int = 1) -> None:
-        """Computes the progress of the dreams tested so far, once they are that many."""
+        """Compute the progress of the dreams tested so far, if there are `at_least` so many."""
         if len(self._tested) < at_least:
             return
         dreams, began = sorted(self._tested), monotonic()
@@ -224,6 +223,6 @@ def _is_refusal(error: DBAPIError) -> bool:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The error of PostgreSQL itself, without its message, which quotes values."""
+    """The error of PostgreSQL without its message, which may quote values."""
     cause = error.orig.__cause__ if error.orig else None
     return f"PostgreSQL refuses it: {summary(cause or error)}"

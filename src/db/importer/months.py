@@ -1,4 +1,4 @@
-"""Months: the partitions that rows from the past need."""
+"""Months: create partitions for imported rows."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,14 +16,14 @@ TIMES = {
 
 
 class PartitionCreator:
-    """Makes partitions on demand and remembers which are there."""
+    """Creates partitions on demand and remembers those that exist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: set[tuple[str, datetime]] = set()
 
     async def ensure(self, entries: Iterable[ImportRow]) -> None:
-        """Makes those that are missing, in a transaction of their own: it holds up writers."""
+        """Create missing partitions, in a transaction of their own because it blocks writers."""
         wanted = {
             (entry.kind, partition.month(entry.row[TIMES[entry.kind]]))
             for entry in entries

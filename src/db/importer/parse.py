@@ -1,4 +1,4 @@
-"""Parse: the text of a line as a row, or the reason why not, in plain words."""
+"""Parse: the row of a line, or the reason why it is invalid."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ _ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _DECIMAL = 'must be a decimal number as a text, such as "12.50"'
 
-# by pydantic's name of an error; braces take what belongs to it
+# by pydantic's error type; braces are filled from its context
 _WORDS = {
     "bool_type": "must be true or false",
     "decimal_parsing": _DECIMAL,
@@ -69,8 +69,7 @@ _WORDS = {
 
 
 def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tuple[str, Row]:
-    """The kind of a line and the row it becomes, whose times lie no later than `latest`, if given.
-    Raises BadLine."""
+    """The kind and the row of a line, with times no later than `latest`. Raises BadLine."""
     context = {"latest": latest}
     try:
         line = _LINES.validate_json(text, context=context)
@@ -92,7 +91,7 @@ def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tupl
 
 
 def _faults(table: type[Table], row: Row) -> Iterator[FieldError]:
-    """What the columns of a table refuse of a row; JSON is bounded in all of them."""
+    """The errors of a row by the checks of its columns; JSON is limited in all columns."""
     yield from field_errors(table.checks, row)
     documents = {name: value for name, value in row.items() if isinstance(value, dict)}
     yield from field_errors(
@@ -110,7 +109,7 @@ def _exactly(text: bytes, context: dict[str, Any]) -> AnyLine:
 
 
 def _read(text: bytes) -> Any:
-    """The value of a line with every digit, which pydantic does not keep."""
+    """Parse a line without losing digits, unlike pydantic."""
     try:
         return json.received(text)
     except json.TooManyDigits as error:

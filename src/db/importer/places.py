@@ -1,7 +1,7 @@
-"""Places: rows of a feed in the order of their file, also where their times are equal.
+"""Places: order rows of a feed as in their file, also rows of the same time.
 
-A row is known by its time and key alone, so that importing it again changes nothing; its place is
-given when it is stored first, after those that are there.
+A row is identified by its time and key, so importing it again changes nothing. Its position is
+assigned when it is first stored, after existing rows.
 """
 
 from collections import defaultdict
@@ -21,8 +21,8 @@ from db.core.table import Row, Table
 async def place(
     session: WriteSession, table: type[Table], time: str, rows: Sequence[Row]
 ) -> list[Row]:
-    """Those of the rows that are not stored yet, with ids in the order of the file. `time` names
-    the column that ids are made from. Takes the lock of the feed."""
+    """The rows that are not stored yet, with ids in the order of the file. `time` is the column
+    that ids are made from. Acquires the lock of the feed."""
     await session.execute(insert_rows(table, ("id",), []))  # by its trigger
     stored = await _stored(session, table, {row[time] for row in rows})
     return _placed(rows, time, stored)

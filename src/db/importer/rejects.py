@@ -1,4 +1,4 @@
-"""Rejects: the lines that were not imported, in a file that says why."""
+"""Rejects: write lines that were not imported to a file, with the reason."""
 
 from collections.abc import Iterable
 from pathlib import Path

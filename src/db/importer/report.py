@@ -1,4 +1,4 @@
-"""Report: what an import did, and where it is while it runs."""
+"""Report: the result of an import, and its progress."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from db.core.ingest.statements import Counts
 
-SHOWN = 10  # rejects of a file that the report itself quotes; the rejects file has all of them
+SHOWN = 10  # rejects of a file in the report; the rejects file has all
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,7 +21,7 @@ class Reject:
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of one file. `rejects` holds the first few, `rejects_path` all of them."""
+    """The result of one file. `rejects` are the first few; `rejects_path` has all."""
 
     path: Path
     kinds: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
@@ -32,24 +32,24 @@ class FileReport:
 
     @property
     def rows(self) -> int:
-        """Lines that are in the database now, whether they were before or not."""
+        """The number of lines that are stored, now or before."""
         return sum(counts.total for counts in self.kinds.values())
 
     @property
     def rows_per_second(self) -> float:
-        """How quickly lines were handled, rejected ones included."""
+        """Lines per second, including rejected ones."""
         return (self.rows + self.rejected) / max(self.seconds, 1e-6)
 
     @property
     def empty(self) -> bool:
-        """Whether the file held no line at all."""
+        """True if the file has no lines."""
         return not self.rows and not self.rejected
 
 
 @dataclass(slots=True)
 class Report:
-    """What an import did. `stopped` tells that --strict ended it at a bad line, `unwritten` that it
-    ended because a rejects file could not be written, and why."""
+    """The result of an import. `stopped` is set if --strict ended it at an invalid line, and
+    `unwritten` to the error if a rejects file could not be written."""
 
     files: list[FileReport] = field(default_factory=list)
     progress_logs: Counts = field(default_factory=Counts)
@@ -60,21 +60,21 @@ class Report:
 
     @property
     def failed(self) -> int:
-        """How many lines were rejected."""
+        """The number of rejected lines."""
         return sum(file.rejected for file in self.files)
 
     @property
     def changed(self) -> bool:
-        """Whether the database differs from what it was."""
+        """True if the import changed the database."""
         counts = [*(c for file in self.files for c in file.kinds.values()), self.progress_logs]
         return any(one.inserted or one.updated for one in counts)
 
 
 @dataclass(slots=True, frozen=True)
 class Progress:
-    """Where an import is. The unit of `done` and `total` is bytes of the file on the disk, or
-    dreams where `path` is None, which is when progress logs are computed; `rows` counts lines of
-    the file, or progress logs."""
+    """The progress of an import. `done` and `total` are bytes of the file on disk, and `rows` its
+    lines. While progress logs are computed, `path` is None, `done` and `total` are dreams, and
+    `rows` are logs."""
 
     path: Path | None
     done: int

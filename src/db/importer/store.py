@@ -1,4 +1,4 @@
-"""Store: one batch in one transaction, kinds in the order in which they need each other."""
+"""Store: store one batch in one transaction, kinds in the order of their dependencies."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from db.importer.report import Reject
 from db.metrics import Metric
 from db.users import User
 
-# in the order in which they need each other; reports before events, as the locks of feeds go
+# in the order of dependencies; reports before events, in the order of the locks of feeds
 TABLES: dict[str, type[Table]] = {
     "model": AiModel,
     "dream": Dream,
@@ -55,7 +55,7 @@ METRIC = ("id", "metric_name", "value", "unit", "tags", "timestamp")
 
 @dataclass(slots=True, frozen=True)
 class ImportRow:
-    """One good line: its number, its text, its kind, and the row it becomes."""
+    """One valid line: its number, text, kind and row."""
 
     line: int
     text: bytes
@@ -64,17 +64,17 @@ class ImportRow:
 
     @property
     def rank(self) -> int:
-        """Entries of a lower rank must be stored first."""
+        """Rows of a lower rank must be stored first."""
         return _RANKS[self.kind]
 
     def reject(self, reason: str) -> Reject:
-        """The entry as a line that is not imported after all."""
+        """The line as rejected."""
         return Reject(self.line, reason, self.text)
 
 
 @dataclass(slots=True)
 class StoreResult:
-    """What became of a batch; `tested` are the dreams that its tests belong to."""
+    """The result of a batch; `tested` are the dreams of its tests."""
 
     kinds: dict[str, Counts] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
@@ -82,7 +82,6 @@ class StoreResult:
     users_created: int = 0
 
     def add(self, other: "StoreResult") -> None:
-        """Adds what became of another part of the batch."""
         for kind, more in other.kinds.items():
             self.kinds.setdefault(kind, Counts()).add(more)
         self.rejects += other.rejects
@@ -91,7 +90,7 @@ class StoreResult:
 
 
 async def store(session: WriteSession, entries: Sequence[ImportRow]) -> StoreResult:
-    """Stores entries, sorted by rank, and says what became of them."""
+    """Store rows sorted by rank."""
     stored = StoreResult()
     for kind, same in groupby(entries, key=lambda entry: entry.kind):
         stored.kinds[kind] = await _store_kind(session, kind, list(same), stored)
@@ -132,7 +131,7 @@ async def _insert(
 
 
 async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
-    """Of lines for the same model, the last one counts. Sorted, or two imports could deadlock."""
+    """Upsert the last line of each model, sorted so that two imports cannot deadlock."""
     now = session.now()
     latest = {(row["provider"], row["name"]): {**row, "id": uuid7(now)} for row in rows}
     source = literal_rows(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
@@ -141,7 +140,7 @@ async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
 
 
 async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResult) -> Counts:
-    """A dream that is there stays as it is, and so does its owner: it may have been edited."""
+    """Insert new dreams. Existing ones and their owners are kept: they may have been edited."""
     known = await _ids(session, Dream.import_key, {row["import_key"] for row in rows})
     new = [row for row in rows if row["import_key"] not in known]
     stored.users_created += await _own(session, new)
@@ -150,7 +149,7 @@ async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResul
 
 
 async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
-    """Gives each dream its owner; makes a user for an address nobody has. Returns how many."""
+    """Set the owner of each dream, creating users for new addresses; return their number."""
     now = session.now()
     emails = {row["owner_email"] for row in rows} - {None}
     owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
@@ -164,7 +163,7 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
 async def _of_known_dreams(
     session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
 ) -> list[Row]:
-    """The rows of tests whose dream is there; the others are rejected."""
+    """The rows of tests with an existing dream; reject the others."""
     dreams = await _ids(session, Dream.import_key, {entry.row["dream_key"] for entry in entries})
     for entry in entries:
         entry.row["dream_id"] = dreams.get(entry.row["dream_key"])
@@ -178,7 +177,7 @@ async def _of_known_dreams(
 async def _ids(
     session: WriteSession, column: InstrumentedAttribute[str | None], values: Collection[str]
 ) -> dict[str, UUID]:
-    """The ids of the rows that have one of those values in a unique column, by value."""
+    """The ids of the rows with those values in a unique column, by value."""
     wanted = func.any(cast(list(values), ARRAY(Text)))
     statement = select(column, column.class_.id).where(column == wanted)
     return {row[0]: row[1] for row in await session.rows(statement)}

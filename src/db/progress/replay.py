@@ -1,23 +1,22 @@
-"""Progress: the logs of imported tests, as they would have been written live.
+"""Replay: compute the progress logs of dreams from all their tests.
 
-They are computed anew from all tests of a dream, so a test that was imported late corrects the logs
-after it, and a second run finds nothing to change.
+The logs are those that live writes would have created. So an imported test corrects the logs after
+it, and a second run changes nothing.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, cast, func, select
+from sqlalchemy import Uuid, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.ai_tests import SCORED, AiTest
 from db.core.ingest.statements import Counts, core_table, literal_rows, upsert, upsert_counts
-from db.core.session.database import WriteSession
-from db.core.table import Row
+from db.core.session.database import ResultRow, WriteSession
+from db.core.table import AnySelect, Row
 from db.progress import TREND_WINDOW, ProgressLog, average, trend
 
 LOG = (
@@ -36,11 +35,11 @@ class Replay:
         self._latest: dict[tuple[str, str], Decimal] = {}
         self._best = Decimal(100)
         self._count = 0
-        self._recent: deque[tuple[datetime, Decimal]] = deque()  # not yet old enough for a trend
-        self._former: Decimal | None = None  # the newest average that is
+        self._recent: deque[tuple[datetime, Decimal]] = deque()  # within the trend window
+        self._former: Decimal | None = None  # the newest average before it
 
-    def log(self, test: Any) -> Row:
-        """The log that this completed and scored test leaves."""
+    def log(self, test: ResultRow) -> Row:
+        """The log after a completed and scored test."""
         self._latest[test.provider, test.model] = test.impossibility_score
         self._best = min(self._best, test.impossibility_score)
         self._count += 1
@@ -70,7 +69,7 @@ class Replay:
 
 
 async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
-    """Writes the logs of these dreams where they differ from what is stored."""
+    """Upsert the logs of dreams that are new or differ."""
     total = Counts()
     replay: Replay | None = None
     async with session.connection.stream(_scored_tests(dreams)) as tests:
@@ -86,7 +85,7 @@ async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
     return total
 
 
-def _scored_tests(dreams: Sequence[UUID]) -> Select[Any]:
+def _scored_tests(dreams: Sequence[UUID]) -> AnySelect:
     return (
         select(*(core_table(AiTest).c[name] for name in TEST))
         .where(AiTest.dream_id == func.any(cast(list(dreams), ARRAY(Uuid))), *SCORED)

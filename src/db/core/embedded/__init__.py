@@ -1,13 +1,13 @@
-"""Embedded: a real PostgreSQL 18 in a folder, for everybody who has no server at hand.
+"""Embedded: a PostgreSQL 18 server in a folder, for users without a server.
 
-Processes that name the same folder share one server: the first starts it, the last one out stops
-it. Each holds a shared lock on a file while it uses the server, and starting and stopping happen
-under an exclusive one. The system drops the locks of a process however it dies, so nothing it
-leaves behind blocks the next start: a server that outlived it is used as it is (stopping it first
-would throw out whoever else is connected), and a server that died is started again.
+Processes that use the same folder share one server: the first starts it, the last stops it. Each
+holds a shared file lock while it uses the server; starting and stopping need an exclusive lock. The
+operating system releases the locks of a process that dies, so they never block the next start. A
+server that is still running is reused, because stopping it would disconnect its other clients; a
+server that died is started again.
 
-The folder holds `data`, `server.log`, the locks and the server's socket. Nobody else can read it,
-which is why the server asks for no password.
+The folder holds `data`, `server.log`, the locks and the server's socket. Other users of the machine
+cannot read it, so the server needs no password.
 """
 
 from db.core.embedded.failure import EmbeddedFailed as EmbeddedFailed

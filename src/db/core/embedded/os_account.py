@@ -1,6 +1,6 @@
-"""Account: under root the server runs as a user of its own; PostgreSQL refuses to run as root.
+"""OS account: under root the server runs as a user of its own, since PostgreSQL refuses root.
 
-Everybody else runs it as themselves, and nothing here does anything.
+For other users nothing here has an effect: the server runs as the user itself.
 """
 
 import os
@@ -18,7 +18,7 @@ NAME = "dreamnet"
 
 
 class Identity(TypedDict, total=False):
-    """Arguments of `subprocess` that say as whom a program runs."""
+    """Arguments of `subprocess` for the user that runs a program."""
 
     user: int
     group: int
@@ -26,7 +26,7 @@ class Identity(TypedDict, total=False):
 
 
 def identity() -> Identity:
-    """As whom the server and its programs run."""
+    """The user that runs the server and its programs."""
     account = _account()
     if account is None:
         return {}
@@ -34,7 +34,7 @@ def identity() -> Identity:
 
 
 def hand_over(folder: Path) -> None:
-    """Makes the account own the folder, and lets it reach it."""
+    """Make the account the owner of a folder, and the folder reachable."""
     account = _account()
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -42,7 +42,7 @@ def hand_over(folder: Path) -> None:
 
 
 def make_reachable(path: Path) -> None:
-    """Lets the account pass through the folders above; what is in them stays unlistable."""
+    """Let the account enter the folders above, without listing them."""
     if _account() is None:
         return
     for folder in path.parents:

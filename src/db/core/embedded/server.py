@@ -1,4 +1,4 @@
-"""Server: one PostgreSQL process and its children, found by what it writes into its data folder."""
+"""Server: one PostgreSQL process and its children, found by its `postmaster.pid`."""
 
 import os
 import shutil
@@ -14,9 +14,9 @@ from db.core.embedded.failure import EmbeddedFailed
 from db.core.embedded.os_account import hand_over, identity
 from db.core.embedded.programs import BINARIES, environment, run
 
-START_SECONDS = 60  # recovery after a crash in the middle of a large import takes a while
-LINGER_SECONDS = 15  # how long the children of a killed server may hold on to its memory
-AGAIN_SECONDS = 0.2  # between two attempts meanwhile
+START_SECONDS = 60  # recovery after a crash during a large import takes long
+LINGER_SECONDS = 15  # children of a killed server may hold its shared memory for so long
+AGAIN_SECONDS = 0.2  # between two attempts to start
 STOP_SECONDS = 30
 TICK_SECONDS = 0.02
 FULL_BYTES = 32 * 1024 * 1024  # two files of its write-ahead log
@@ -24,7 +24,7 @@ LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes: the system's limit, less 
 
 
 class Server:
-    """The server of the folder's `data`, whoever started it."""
+    """The server of the folder's `data`, started by any process."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
@@ -34,19 +34,19 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        """The number of its process, while it is alive."""
+        """The process id, or None if it is not running."""
         pid = self._recorded_pid()
         return pid if pid and self._is_alive(pid) else None
 
     @property
     def sockets(self) -> str:
-        """The folder of its socket, or nothing when it never ran."""
+        """The folder of its socket, or an empty string if it never ran."""
         return self._recorded(4)
 
     def run(self) -> None:
-        """Returns once it accepts connections; launches it whenever it is not alive.
+        """Start the server if it is not running, and wait until it accepts connections.
 
-        Raises EmbeddedFailed when it does not answer in time, or keeps dying.
+        Raises EmbeddedFailed if it does not answer in time, or keeps dying.
         """
         began, child = time.monotonic(), 0
         lingering = LINGER_SECONDS if self._recorded_pid() else 0
@@ -61,14 +61,12 @@ class Server:
             time.sleep(TICK_SECONDS)
 
     def query(self, text: str) -> str:
-        """The output of SQL, run as the superuser outside any transaction."""
+        """The output of SQL, run as superuser outside of a transaction."""
         return run("psql", "-qXAt", "-vON_ERROR_STOP=1", *self._address(), text=text)
 
     def stop(self) -> None:
-        """The fast shutdown; the immediate one if that hangs, which costs a recovery but no data.
-
-        Raises EmbeddedFailed when the process is still there after both.
-        """
+        """Fast shutdown, or immediate shutdown if that hangs, which loses no data but needs
+        recovery. Raises EmbeddedFailed if the process is still running after both."""
         sockets = self.sockets
         if not (self._stops_at(signal.SIGINT) or self._stops_at(signal.SIGQUIT)):
             raise EmbeddedFailed(f"The embedded database does not stop: process {self.pid}.")
@@ -76,17 +74,18 @@ class Server:
             shutil.rmtree(sockets, ignore_errors=True)
 
     def last_words(self) -> str:
-        """The end of its log, and whether there is space for it."""
+        """The end of its log, and a note if the disk is full."""
         lines = self.log.read_text(errors="replace").splitlines()[-10:]
         free = shutil.disk_usage(self.folder).free
         full = [f"{self.folder} is on a full disk: {free} bytes are free."]
         return "\n".join([*(full if free < FULL_BYTES else []), f"The end of {self.log}:", *lines])
 
     def _launch(self) -> int:
-        """A child of ours, out of reach of the terminal's Ctrl-C; returns its process number."""
+        """Start the process in a session of its own, without the terminal's Ctrl-C; return its
+        id."""
         settings = {**self.settings, "unix_socket_directories": self._place_for_sockets()}
-        # A number recorded by a dead server may live on as a zombie's or a stranger's. Under this
-        # name PostgreSQL takes it for stale, and still checks that nobody holds the old memory.
+        # The recorded id of a dead server may now belong to a zombie or another process. With this
+        # variable PostgreSQL ignores it, and still checks that the old shared memory is free.
         stale = {"PG_GRANDPARENT_PID": str(self._recorded_pid())}
         with self.log.open("ab") as log:
             child = subprocess.Popen(  # noqa: S603  our own program and arguments
@@ -99,12 +98,12 @@ class Server:
                 start_new_session=True,
                 **identity(),
             )
-        child.returncode = 0  # it may outlive this object; `_is_alive` buries it by its number
+        child.returncode = 0  # it may outlive this object; `_is_alive` waits for it by its id
         return child.pid
 
     def _place_for_sockets(self) -> str:
-        """The folder itself, or a temporary one when its path is too long for a socket; that of a
-        server that died is kept, since clients know its address."""
+        """The folder itself, or a temporary one if its path is too long for a socket. That of a
+        server that died is reused, because clients have its address."""
         if len(os.fsencode(self.folder)) <= LONGEST_SOCKET:
             return str(self.folder)
         if (former := self.sockets) and Path(former).is_dir():
@@ -131,8 +130,8 @@ class Server:
         return self.pid is None
 
     def _is_alive(self, pid: int) -> bool:
-        """Not gone, not dead but unburied (a zombie has no command line), and not a stranger to
-        whom the system gave the number anew."""
+        """True if the process is running, is not a zombie (which has no command line), and is not
+        another process with a reused id."""
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         if not Path("/proc").exists():
@@ -146,7 +145,7 @@ class Server:
         return int(pid) if pid.isdecimal() else 0
 
     def _recorded(self, line: int) -> str:
-        """One line of what the server writes about itself, or nothing."""
+        """One line of the server's `postmaster.pid`, or an empty string."""
         with suppress(OSError, IndexError):
             return (self.data / "postmaster.pid").read_text().splitlines()[line].strip()
         return ""

@@ -1,4 +1,4 @@
-"""Sharing: a folder and its server among the processes that use it."""
+"""Sharing: a folder and its server, shared by the processes that use it."""
 
 import fcntl
 import shutil
@@ -24,7 +24,7 @@ SETTINGS: Mapping[str, str] = {
     "log_min_messages": "log",  # no errors of statements: those quote values
 }
 
-# The same order and case rules on every machine, whatever its C library knows.
+# The same collation on every machine, independent of its C library.
 INITDB = (
     *("--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C"),
     *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
@@ -37,10 +37,8 @@ where not exists (select from pg_database where datname = 'dreamnet') \gexec
 
 
 class Embedded:
-    """A PostgreSQL server whose data lives in `folder`; `settings` add to `SETTINGS`.
-
-    They apply when this process is the one that starts the server.
-    """
+    """A PostgreSQL server with its data in `folder`. `settings` add to `SETTINGS`; they apply if
+    this process starts the server."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder.expanduser().resolve()
@@ -59,22 +57,22 @@ class Embedded:
         self.stop()
 
     def start(self) -> str:
-        """Makes the server run, again if it died, and returns its URL. Raises EmbeddedFailed."""
+        """Start the server if it is not running; return its URL. Raises EmbeddedFailed."""
         with self.usable():
             self._prepare()
-            with self._door():
-                self._enter()
+            with self._start_lock():
+                self._acquire()
         return f"postgresql://postgres@/dreamnet?host={quote(self.server.sockets)}&port=5432"
 
     def restart(self) -> None:
-        """Makes a server run again that died, on the data it had. Raises EmbeddedFailed."""
-        with self.usable(), self._door():
+        """Restart a server that died, on its existing data. Raises EmbeddedFailed."""
+        with self.usable(), self._start_lock():
             self.check_data()
-            self._enter()
+            self._acquire()
 
     def check_data(self) -> None:
-        """Raises EmbeddedFailed when there is no data any more: a new database in its place would
-        look as if every row was lost."""
+        """Raises EmbeddedFailed if the data is missing: a new database in its place would look as
+        if all rows were lost."""
         if not (self.server.data / "PG_VERSION").exists():
             raise EmbeddedFailed(
                 f"The data of the embedded database in {self.folder} is gone. Put it back, or "
@@ -82,19 +80,19 @@ class Embedded:
             )
 
     def stop(self) -> None:
-        """Stops the server unless another process uses it; nothing happens if not started. Without
-        its folder the server stops by itself."""
+        """Stop the server unless another process uses it. A server without its folder stops by
+        itself."""
         if self._use is None:
             return
         try:
-            with self._door():
-                self._leave()
+            with self._start_lock():
+                self._release()
         except FileNotFoundError:
-            self._give_up_share()
+            self._release_share()
 
     @contextmanager
     def usable(self) -> Iterator[None]:
-        """Raises EmbeddedFailed in place of what the system says of the folder."""
+        """Raises EmbeddedFailed instead of OSError."""
         try:
             yield
         except OSError as error:
@@ -108,38 +106,38 @@ class Embedded:
         hand_over(self.folder)
         make_reachable(BINARIES / "postgres")
 
-    def _enter(self) -> None:
+    def _acquire(self) -> None:
         self._use = self._use or _locked(self.folder / "users.lock", fcntl.LOCK_SH)
         try:
             self._initialise()
             self.server.run()
             self.server.query(CREATE_DATABASE)
         except BaseException:
-            self._leave()
+            self._release()
             raise
 
     def _initialise(self) -> None:
-        """Under another name first: half a data folder would never start."""
+        """Create the data folder under another name first: an incomplete one would never start."""
         unfinished = self.folder / "data.new"
         if not self.server.data.exists():
             shutil.rmtree(unfinished, ignore_errors=True)
             run("initdb", "--pgdata", str(unfinished), *INITDB)
             unfinished.rename(self.server.data)
 
-    def _leave(self) -> None:
-        """Gives up our share of the lock; who can have it all is the last one out."""
-        self._give_up_share()
+    def _release(self) -> None:
+        """Release the shared lock; stop the server if no other process holds it."""
+        self._release_share()
         with suppress(BlockingIOError), self._alone():
             self.server.stop()
 
-    def _give_up_share(self) -> None:
+    def _release_share(self) -> None:
         if self._use is not None:
             self._use.close()
             self._use = None
 
     @contextmanager
-    def _door(self) -> Iterator[None]:
-        """One process at a time starts or stops the server."""
+    def _start_lock(self) -> Iterator[None]:
+        """The lock of the process that starts or stops the server."""
         with _locked(self.folder / "door.lock", fcntl.LOCK_EX):
             yield
 
@@ -151,7 +149,7 @@ class Embedded:
 
 
 def _locked(path: Path, how: int) -> IO[str]:
-    """The file, open and locked until it is closed or the process ends."""
+    """Open and lock a file, until it is closed or the process ends."""
     file = path.open("a")
     try:
         fcntl.flock(file, how)

@@ -1,4 +1,4 @@
-"""Supervisor: a server that dies is started again, within bounds."""
+"""Supervisor: restart a server that dies, a limited number of times."""
 
 import shutil
 import threading
@@ -14,18 +14,17 @@ from db.core.embedded.server import FULL_BYTES
 from db.core.embedded.sharing import Embedded
 
 LOOK_SECONDS = 0.5
-MAX_STARTS = 5  # until it has run for the time below
+MAX_STARTS = 5  # reset once it has run for STABLE_SECONDS
 STABLE_SECONDS = 60.0
-LONGEST_PAUSE = 8.0  # after an attempt that failed; at first it is the time between two looks
+LONGEST_PAUSE = 8.0  # after a failed attempt; begins with LOOK_SECONDS
 
 log = structlog.get_logger()
 
 
 class Supervisor:
-    """Watches the server of a folder in a thread of its own, for as long as its context lasts.
+    """Watches the server of a folder in a thread of its own, within its context.
 
-    When the server dies too often, or its data is gone, it calls `give_up` once, and `failure` says
-    why.
+    If the server dies too often, or its data is missing, it sets `failure` and calls `give_up`.
     """
 
     def __init__(self, embedded: Embedded, give_up: Callable[[], None]) -> None:
@@ -90,7 +89,7 @@ class Supervisor:
         return True
 
     def _check_space(self) -> None:
-        """Says once that there is no space left, and once that there is again."""
+        """Log once when the disk is full, and once when it has space again."""
         free = shutil.disk_usage(self.embedded.folder).free
         if (free < FULL_BYTES) != self._is_full:
             self._is_full = not self._is_full

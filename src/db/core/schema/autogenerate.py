@@ -1,4 +1,4 @@
-"""Draft: a new migration, written from how the tables in the code differ from the newest one."""
+"""Autogenerate: write a migration from the difference between the tables and the newest one."""
 
 import asyncio
 from pathlib import Path
@@ -15,14 +15,13 @@ from db.core.schema.migration_lock import lock_session
 
 
 class NoCheckout(Exception):
-    """This is an installed copy of the project, where migrations are not written."""
+    """The project is installed, not checked out, so there is no folder for migrations."""
 
 
 def new_migration(name: str) -> None:
-    """Writes the next migration, to be read and corrected, and prints where.
+    """Write the next migration, to be reviewed and corrected, and print its path.
 
-    It compares with a database made for the purpose, so that a developer's own, which may hold
-    anything, has no say. Raises NoCheckout, EmbeddedFailed.
+    It compares with a new, temporary database. Raises NoCheckout, EmbeddedFailed.
     """
     if migrate.PACKAGED.is_dir():
         raise NoCheckout

@@ -1,4 +1,4 @@
-"""Health: whether the database answers, takes writes, and has the tables this code knows."""
+"""Health: whether the database answers, accepts writes, and has the expected revision."""
 
 import asyncio
 import time
@@ -18,16 +18,16 @@ from db.core.session.database import STATEMENT_SECONDS, Database, ReadSession
 
 OLDEST_SERVER = 15
 ANSWER_SECONDS = 1.0
-FRESH_SECONDS = 1.0  # how long a state counts: load balancers of many zones ask at the same time
+FRESH_SECONDS = 1.0  # a state is reused for so long: load balancers probe at the same time
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a database is like: PostgreSQL's version as 18.4, and the revision of its tables, None
-    where no migration ever ran. It is read-only when a standby, or when set so. `identity` is the
-    same for all ways to one database of one running server."""
+    """The properties of a database. `version` is like 18.4; `revision` is None if no migration has
+    run; `read_only` is set for a standby too. `identity` is the same for all URLs of one database
+    of a running server."""
 
     version: str
     read_only: bool
@@ -37,13 +37,13 @@ class Inspection:
 
     @property
     def too_old(self) -> bool:
-        """Whether PostgreSQL lacks what our statements use."""
+        """True if PostgreSQL is older than OLDEST_SERVER."""
         return int(self.version.split(".")[0]) < OLDEST_SERVER
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """What an open database is like at the moment; `latency` is in seconds."""
+    """The present state of a database; `latency` is in seconds."""
 
     latency: float
     read_only: bool
@@ -51,8 +51,8 @@ class DatabaseState:
 
 
 class Probe:
-    """Looks at a database over a connection of its own, which requests cannot use up. However many
-    ask, it looks once a second."""
+    """Checks a database on a connection of its own, apart from those of requests, at most once a
+    second."""
 
     def __init__(self, database: Database) -> None:
         self.database = database.borrowed_by("health")
@@ -61,14 +61,13 @@ class Probe:
         self._began = 0.0
 
     async def state(self) -> DatabaseState | None:
-        """The state within the last second; None when the database does not answer in time."""
+        """The state within the last second; None if the database does not answer in time."""
         if self._looking is None or (self._looking.done() and self._age >= FRESH_SECONDS):
             self._began = time.monotonic()
             self._looking = background(self._look())
         return await asyncio.shield(self._looking)
 
     async def close(self) -> None:
-        """Closes its connection."""
         await self.own.close()
 
     @property
@@ -76,8 +75,8 @@ class Probe:
         return time.monotonic() - self._began
 
     async def _look(self) -> DatabaseState | None:
-        """A look that takes too long is cancelled but not awaited: to give up a connection to a
-        server that hangs takes seconds more."""
+        """A check that takes too long is cancelled but not awaited: closing a connection to a
+        server that hangs takes seconds."""
         task = background(self._found())
         done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
         task.cancel()
@@ -93,8 +92,8 @@ class Probe:
             return None
 
     async def _state(self) -> DatabaseState:
-        """A session keeps the setting that it began with: where it, or a write, has met a read-only
-        database, another session tells whether that is still so."""
+        """Check in a new session if this one, or a write, has found the database read-only: a
+        session keeps the setting it began with."""
         if self.database.refused_writes.is_set():
             self.database.refused_writes.clear()
             await self.own.close()
@@ -103,19 +102,19 @@ class Probe:
             if found.read_only:
                 await self.own.close()
                 found = await _state(self.own)
-        except Unavailable:  # there may be no connection left for this one
+        except Unavailable:  # the server may have no connection left for `own`
             found = await _state(self.database)
         return found
 
 
 async def inspect(url: ConnectionInfo) -> Inspection:
-    """Looks at a database nobody opened yet. Raises Unavailable, whose message says why."""
+    """Inspect a database before it is opened. Raises Unavailable with the reason."""
     database = Database(url.behind(Pooler.UNKNOWN), pool_size=1)
     seconds = url.connect_seconds * len(url.hosts) + STATEMENT_SECONDS
     try:
         async with asyncio.timeout(seconds), database.read() as session:
             return await _examination(session, url.pooler)
-    except Exception as error:  # a driver has many ways to say that it cannot connect
+    except Exception as error:  # drivers raise many types if they cannot connect
         raise Unavailable(_reason(error)) from error
     finally:
         await database.close()
@@ -130,10 +129,10 @@ async def _state(database: Database) -> DatabaseState:
         )
 
 
-async def _examination(session: ReadSession, told: Pooler) -> Inspection:
+async def _examination(session: ReadSession, configured: Pooler) -> Inspection:
     version = await session.scalar(select(func.current_setting("server_version")))
     read_only = await _is_read_only(session)
-    found = await pooler.find(session.connection) if told == Pooler.UNKNOWN else told
+    found = await pooler.find(session.connection) if configured == Pooler.UNKNOWN else configured
     revision = (await stored_revision(session)).revision
     identity = await session.scalar(
         select(func.concat(func.pg_postmaster_start_time(), " ", func.current_database()))
@@ -147,7 +146,7 @@ async def _is_read_only(session: ReadSession) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """What the innermost error says, on one line."""
+    """The message of the innermost error, on one line."""
     while isinstance(error, Unavailable) and error.__cause__:
         error = error.__cause__
     if isinstance(error, DBAPIError) and error.orig:

@@ -1,7 +1,7 @@
-"""Migrations: bringing a database to the revision this code was written for.
+"""Migrate: bring a database to the revision of this version.
 
-What works on a database is a coroutine, and ends at once when it is cancelled. A wheel carries the
-migrations inside the package `db`; in a checkout they are the folder at its top.
+Functions on a database are coroutines and can be cancelled. In a wheel the migrations are in the
+package `db`, in a checkout in the top-level folder.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ OLDEST = "0011"
 Step = Callable[..., Any]
 Waiting = Callable[[], None]
 
-_alembic = asyncio.Lock()  # alembic keeps the context of a run in a module of its own
+_alembic = asyncio.Lock()  # alembic keeps its context in a module
 _DROPPED = re.compile(
     r"^(?:drop table (?:if exists )?(?P<table>[\w.]+)"
     r"|alter table (?P<of>[\w.]+) drop column (?:if exists )?(?P<column>\w+))",
@@ -58,7 +58,7 @@ _DROPPED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a way down takes back: migrations by their titles, and what is dropped with its rows."""
+    """The titles of migrations that a downgrade reverts, and the tables and columns it drops."""
 
     migrations: list[str]
     tables: list[str]
@@ -67,29 +67,28 @@ class Loss:
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """All revisions this code knows, oldest first."""
+    """All known revisions, oldest first."""
     newest_first = [script.revision for script in _scripts().walk_revisions()]
     return tuple(reversed(newest_first))
 
 
 def head() -> str:
-    """The newest revision."""
     return revisions()[-1]
 
 
 def supported(revision: str | None) -> bool:
-    """Whether this code can serve a database of that revision: from OLDEST up to the newest."""
+    """True if this version can use a database of that revision, from OLDEST to the newest."""
     return revision in revisions()[revisions().index(OLDEST) :]
 
 
 def survived(revision: str | None) -> bool:
-    """Whether this code, where it runs already, goes on with a database of that revision: a later
-    release has migrated it, and its migrations leave running gateways what they need."""
+    """True if a running gateway can continue with a database of that revision. An unknown one is of
+    a later release, whose migrations are compatible with running gateways."""
     return supported(revision) or (revision is not None and revision not in revisions())
 
 
 def unknown(revision: str) -> str:
-    """What is wrong with a database of a revision that this code does not know."""
+    """The message for a database of an unknown revision."""
     return (
         f"is at revision {revision}, and this version knows {revisions()[0]} to {head()}: use the "
         "version of the gateway that migrated it."
@@ -99,9 +98,9 @@ def unknown(revision: str) -> str:
 async def upgrade(
     url: str | ConnectionInfo, revision: str = "head", waiting: Waiting = lambda: None
 ) -> None:
-    """Migrates up to a revision; does nothing where the database is there already.
+    """Migrate up to a revision, if the database is not at it yet.
 
-    Calls `waiting` when another process migrates at the moment. Raises MigrationFailed.
+    Calls `waiting` if another process is migrating. Raises MigrationFailed.
     """
     async with migration_lock(connection_info(url), waiting) as connection:
         before = await _begin(connection)
@@ -114,9 +113,9 @@ async def upgrade(
 async def downgrade(
     url: str | ConnectionInfo, revision: str, waiting: Waiting = lambda: None
 ) -> None:
-    """Migrates down to a revision; "base" takes everything away, rows included.
+    """Migrate down to a revision; "base" drops everything, rows included.
 
-    Calls `waiting` when another process migrates at the moment. Raises MigrationFailed.
+    Calls `waiting` if another process is migrating. Raises MigrationFailed.
     """
     async with migration_lock(connection_info(url), waiting) as connection:
         await _begin(connection)
@@ -125,17 +124,15 @@ async def downgrade(
 
 
 async def current(url: str | ConnectionInfo) -> str | None:
-    """The revision of a database, None where no migration ever ran. Raises MigrationFailed."""
+    """The revision of a database; None if no migration has run. Raises MigrationFailed."""
     with explained_errors():
         async with lock_session(connection_info(url)) as connection:
             return (await stored_revision(ReadSession(connection))).revision
 
 
 async def check(url: str | ConnectionInfo) -> list[str]:
-    """How a database differs from the tables in the code, one line each; empty when it does not.
-
-    Raises MigrationFailed.
-    """
+    """The differences between a database and the tables in the code, one line each. Raises
+    MigrationFailed."""
     with explained_errors():
         async with lock_session(connection_info(url)) as connection:
             try:
@@ -149,7 +146,7 @@ async def check(url: str | ConnectionInfo) -> list[str]:
 
 
 def loss(above: str, down_to: str) -> Loss:
-    """What is lost on the way down from one revision to another, or to "base"."""
+    """The loss of a downgrade from one revision to another, or to "base"."""
     output = io.StringIO()
     command.downgrade(_config(output=output), f"{above}:{down_to}", sql=True)
     found = list(_DROPPED.finditer(output.getvalue()))
@@ -162,7 +159,7 @@ def loss(above: str, down_to: str) -> Loss:
 
 
 async def _begin(connection: AsyncConnection) -> StoredRevision:
-    """Makes a connection ready for migrations, and the database for this release."""
+    """Prepare a connection for migrations, and a database of an earlier release."""
     before = await _settled(connection)
     if before.revision not in (None, *revisions()):
         raise MigrationFailed(unknown(str(before.revision)))
@@ -182,7 +179,7 @@ async def _settled(connection: AsyncConnection) -> StoredRevision:
 
 
 async def _check_names(connection: AsyncConnection, schema: str) -> None:
-    """What is called like a table of ours before there is one is somebody else's."""
+    """Raises MigrationFailed if a new database has a relation with the name of a table."""
     taken = await connection.scalar(named(schema, Table.metadata.tables))
     await connection.rollback()
     if taken:
@@ -202,7 +199,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def _config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
-    quiet = io.StringIO()  # alembic would print to the output of whoever calls us
+    quiet = io.StringIO()  # alembic would print to stdout
     config = Config(stdout=quiet, output_buffer=output, attributes={"connection": connection})
     folder = PACKAGED if PACKAGED.is_dir() else CHECKOUT / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -1,14 +1,13 @@
-"""Turn: one process at a time migrates a database, and none waits long for a lock of readers.
+"""Migration lock: one process at a time migrates a database, with short waits for table locks.
 
-Nothing here outlives a transaction, so that nothing stays on the connection of a pooler.
+All settings and locks end with their transaction, so none remain on a connection of a pooler.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, Text, column, event, func, select, table
+from sqlalchemy import Connection, Select, Text, column, event, func, select, table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
@@ -17,59 +16,59 @@ from db.core.connections.connect import engine
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo
 
-LOCK = 0x647265616D6E6574  # "dreamnet", so that it meets no lock of anybody else
+LOCK = 0x647265616D6E6574  # "dreamnet", the key of this advisory lock
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 15
 WAIT_SECONDS = 300
 POLL_SECONDS = 0.2
 LOCK_NOT_AVAILABLE = "55P03"
 
-# What a role may be limited by, and a migration must not be; some of them only newer servers have.
+# Timeouts of a role that must not apply to a migration; some exist only in newer servers.
 LIMITS = ("statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
 
 _settings = table("pg_settings", column("name", Text))
 
 
 class MigrationFailed(Exception):
-    """A database cannot be migrated; the message goes on after "The database …"."""
+    """A database cannot be migrated; the message follows "The database …"."""
 
 
 @asynccontextmanager
 async def migration_lock(
     info: ConnectionInfo, waiting: Callable[[], None] = lambda: None
 ) -> AsyncIterator[AsyncConnection]:
-    """A connection to migrate with; no other process migrates meanwhile. Calls `waiting` once when
-    another does at the moment. Raises MigrationFailed."""
+    """A connection for a migration, under an exclusive lock. Calls `waiting` once if another
+    process holds the lock. Raises MigrationFailed."""
     with explained_errors():
         async with lock_session(info) as lock, lock_session(info) as connection:
-            await _take(lock, waiting)
+            await _acquire(lock, waiting)
             yield connection
 
 
 def lock_session(info: ConnectionInfo) -> AsyncConnection:
-    """A connection of its own, which leaves no prepared statements behind."""
+    """A new connection without prepared statements."""
     return engine(info.behind(Pooler.UNKNOWN), poolclass=NullPool).connect()
 
 
-async def _take(lock: AsyncConnection, waiting: Callable[[], None]) -> None:
-    """Begins a transaction that holds the lock. It asks again and again instead of waiting inside a
-    statement: that would hold a snapshot, and `create index concurrently` waits for snapshots."""
-    told = False
+async def _acquire(lock: AsyncConnection, waiting: Callable[[], None]) -> None:
+    """Begin a transaction that holds the lock. Polls, because waiting within a statement would hold
+    a snapshot, which `create index concurrently` waits for."""
+    is_waiting = False
     for _ in range(round(WAIT_SECONDS / POLL_SECONDS)):
         if await lock.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
             await lock.execute(_without_limits())
             return
         await lock.rollback()
-        if not told:
+        if not is_waiting:
             waiting()
-        told = True
+        is_waiting = True
         await asyncio.sleep(POLL_SECONDS)
     raise MigrationFailed(f"has been migrated by another process for {WAIT_SECONDS} s: try later.")
 
 
 async def with_retries(connection: AsyncConnection, attempt: Callable[[], Awaitable[None]]) -> None:
-    """Gives way when a lock is not to be had, since readers queue up behind a waiting migration,
-    and later goes on with the migration that was given up."""
+    """Retry a migration that does not get a table lock in time: readers queue behind a waiting
+    migration."""
     for _ in range(LOCK_ATTEMPTS - 1):
         try:
             await attempt()
@@ -84,7 +83,7 @@ async def with_retries(connection: AsyncConnection, attempt: Callable[[], Awaita
 
 
 def prepare_session(connection: Connection, schema: str) -> None:
-    """From now on each transaction works in that schema, and waits for no lock for long."""
+    """Set the schema and a short lock timeout for each transaction of the connection."""
     path = func.concat_ws(", ", func.quote_ident(schema), func.current_setting("search_path"))
     settings = select(
         func.set_config("search_path", path, True),
@@ -97,14 +96,14 @@ def prepare_session(connection: Connection, schema: str) -> None:
         begun.execute(_without_limits())
 
 
-def _without_limits() -> Any:
+def _without_limits() -> Select[str]:
     known = _settings.c.name.in_(LIMITS)
     return select(func.set_config(_settings.c.name, "0", True)).where(known)
 
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """Raises MigrationFailed with what the server says, which holds no values of rows."""
+    """Raises MigrationFailed with the message of the server, which holds no values of rows."""
     try:
         yield
     except (DBAPIError, OSError) as error:

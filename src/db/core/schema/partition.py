@@ -1,9 +1,9 @@
-"""Partitions: one per month of the tables that grow for ever.
+"""Partition: monthly partitions of tables that grow without limit.
 
-The tables are those declared with `postgresql_partition_by="RANGE (id)"`. Ids follow time, so the
-bounds of a month are the ids at its first and last instant, and a window of time reads only the
-partitions it meets. A row of a month without a partition is refused by PostgreSQL: `ahead` makes
-the months to come, `ensure` those of rows that come from the past.
+The tables are those declared with `postgresql_partition_by="RANGE (id)"`. Ids are ordered by time,
+so a month is a range of ids, and a query for a range of time reads only its partitions. PostgreSQL
+rejects a row without a partition: `ensure_ahead` creates those of coming months, `ensure` those of
+rows from the past.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -19,10 +19,10 @@ from db.core.ids import floor
 from db.core.session.database import Database, ReadSession, WriteSession
 from db.core.table import Table
 
-LOCK = 0x706172746974696F  # "partitio", so that it meets no lock of anybody else
+LOCK = 0x706172746974696F  # "partitio", the key of this advisory lock
 
-# A utility statement takes no parameters; what goes in are names of ours and ids in hexadecimal.
-# Attaching an empty table lets readers of the parent go on, `create table … partition of` does not.
+# Utility statements take no parameters; only names of tables and ids are formatted into them.
+# Attaching an empty table does not block readers of the parent; `create table … partition of` does.
 _CREATE = "create table %(child)s (like %(parent)s including all)"
 _ATTACH = (
     "alter table %(parent)s attach partition %(child)s"
@@ -40,23 +40,23 @@ _utility: Callable[..., ExecutableDDLElement] = DDL
 
 
 def month(at: datetime) -> datetime:
-    """The first instant of the month, in UTC, of an aware time."""
+    """The first instant of the month of an aware time, in UTC."""
     return at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def next_month(at: datetime, months: int = 1) -> datetime:
-    """The first instant of the month that many months later, or earlier when negative."""
+    """The first instant of the month `months` later, or earlier if negative."""
     years, index = divmod(at.month - 1 + months, 12)
     return month(at).replace(year=at.year + years, month=index + 1)
 
 
 def name(table: type[Table] | sqlalchemy.Table, at: datetime) -> str:
-    """What the partition of a month is called: `ai_tests_y2024m01`."""
+    """The name of the partition of a month, such as `ai_tests_y2024m01`."""
     return f"{_plain(table).name}_y{at.year:04}m{at.month:02}"
 
 
 def partitioned() -> list[sqlalchemy.Table]:
-    """Every table that has partitions."""
+    """All partitioned tables."""
     tables = Table.metadata.sorted_tables
     return [table for table in tables if table.dialect_options["postgresql"]["partition_by"]]
 
@@ -72,25 +72,27 @@ async def partitions(session: ReadSession, table: type[Table]) -> list[str]:
 async def ensure(
     session: WriteSession, table: type[Table] | sqlalchemy.Table, times: Iterable[datetime]
 ) -> list[str]:
-    """Makes the partitions those times fall in; returns the names of those that were missing.
+    """Create the missing partitions for those times; return their names.
 
-    One look-up when all are there. Where one is made, writers of the tables it refers to wait until
-    the transaction ends: give it a transaction of its own.
+    One query if all exist. Creating one blocks writers of the tables it refers to until the end of
+    the transaction, so use a transaction of its own.
     """
     months = {name(table, first): first for first in sorted(set(map(month, times)))}
     if not await _missing(session, _plain(table), months):
         return []
     await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    # again: another may have made them while we waited
+    # again: another process may have created them during the wait
     missing = await _missing(session, _plain(table), months)
     for child in missing:
-        await _make(session, _plain(table), child, months[child])
+        await _create(session, _plain(table), child, months[child])
     return missing
 
 
 async def ensure_ahead(database: Database, months: int = 3) -> list[str]:
-    """Makes the partitions of all tables from the previous month to some months ahead; returns the
-    names of those that were missing. Called when the gateway starts, and once a day."""
+    """Create the missing partitions of all tables, from the previous month to `months` ahead.
+
+    Returns their names. Called when the gateway starts, and once a day.
+    """
     now = await database.now()
     times = [next_month(now, distance) for distance in range(-1, months + 1)]
     made: list[str] = []
@@ -103,10 +105,10 @@ async def ensure_ahead(database: Database, months: int = 3) -> list[str]:
 async def _missing(
     session: ReadSession, parent: sqlalchemy.Table, names: Collection[str]
 ) -> list[str]:
-    """Those that are no partition of this very table, and no other table where one would be made:
-    the search path may find tables of the same names that belong to another gateway.
+    """The names that are not partitions of this table, and not taken in its schema: the search path
+    may find tables of the same name that belong to another gateway.
 
-    It reads pg_class itself: to_regclass() may answer from a cache older than the lock we hold.
+    Reads pg_class, because to_regclass() may use a cache older than the lock.
     """
     ours = func.to_regclass(parent.name) == _inherits.c.inhparent
     here = _relations.c.relnamespace == func.to_regnamespace(
@@ -122,7 +124,7 @@ async def _missing(
     return [name for name in names if name not in present]
 
 
-async def _make(
+async def _create(
     session: WriteSession, parent: sqlalchemy.Table, child: str, first: datetime
 ) -> None:
     context = {

@@ -1,17 +1,14 @@
-"""Revision: which one the tables of a database are at, and in which schema they are.
+"""Revision: the revision of a database, and the schema of its tables.
 
-It is kept in a table of our own, so that other applications with migrations may share the schema.
-Earlier releases kept it in `alembic_version`, which stays for the gateways of theirs that run.
+It is stored in a table of its own, so that other applications with alembic can share the schema.
+Earlier releases stored it in `alembic_version`, which is kept for running gateways of theirs.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     MetaData,
-    Select,
     Table,
     Text,
     any_,
@@ -28,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import SetTableComment
 
 from db.core.session.database import ReadSession
+from db.core.table import AnySelect, Expression
 
 VERSIONS = "dreamnet_version"
 EARLIER = "alembic_version"
@@ -49,8 +47,8 @@ _schemas = table("pg_namespace", column("oid", OID), column("nspname"))
 
 @dataclass(frozen=True, slots=True)
 class StoredRevision:
-    """A revision, None where no migration ever ran; the table that says so, if there is one, and
-    its schema, or the one where tables would be made, None where the search path names none."""
+    """A revision (None if no migration has run), the table that stores it, and its schema, or the
+    one for new tables (None if the search path has none)."""
 
     revision: str | None
     table: str | None
@@ -58,7 +56,7 @@ class StoredRevision:
 
 
 async def stored_revision(session: ReadSession) -> StoredRevision:
-    """The revision of a database. Raises what sessions raise."""
+    """The revision of a database. Raises as sessions do."""
     found = [(schema, tables) for schema, tables in await session.rows(_tables())]
     kept, schema = _place(found)
     if kept is None:
@@ -67,8 +65,8 @@ async def stored_revision(session: ReadSession) -> StoredRevision:
     return StoredRevision(await session.scalar(select(versions.c.version_num)), kept, schema)
 
 
-def named(schema: str, names: Iterable[str]) -> Select[Any]:
-    """The first relation of a schema that has one of these names."""
+def named(schema: str, names: Iterable[str]) -> AnySelect:
+    """Select the first relation of a schema with one of these names."""
     return (
         select(_classes.c.relname)
         .join(_schemas, _classes.c.relnamespace == _schemas.c.oid)
@@ -79,14 +77,14 @@ def named(schema: str, names: Iterable[str]) -> Select[Any]:
 
 
 async def mark_earlier(connection: AsyncConnection) -> None:
-    """Notes in `alembic_version` that it is ours; the search path begins with its schema."""
+    """Mark `alembic_version` as the gateway's; the search path begins with its schema."""
     await connection.execute(SetTableComment(Table(EARLIER, MetaData(), comment=MARK)))
     await connection.commit()
 
 
 async def update_earlier(connection: AsyncConnection) -> None:
-    """Lets `alembic_version` name no later revision than there is, nor one that releases which read
-    it do not know. One that another application keeps is left alone."""
+    """Update `alembic_version` to the present revision, but at most to the newest known to releases
+    that read it. The table of another application is not changed."""
     at = await stored_revision(ReadSession(connection))
     comment = named(str(at.schema), [EARLIER]).with_only_columns(
         func.obj_description(_classes.c.oid, "pg_class")
@@ -100,7 +98,7 @@ async def update_earlier(connection: AsyncConnection) -> None:
     await connection.commit()
 
 
-def _texts(names: Iterable[str]) -> ColumnElement[Any]:
+def _texts(names: Iterable[str]) -> Expression:
     return cast(sorted(names), ARRAY(Text))
 
 
@@ -113,8 +111,9 @@ def _place(found: Sequence[tuple[str, list[str]]]) -> tuple[str | None, str | No
     return None, found[0][0] if found else None
 
 
-def _tables() -> Select[Any]:
-    """The schemas of the search path in order, each with those of its tables that matter here."""
+def _tables() -> AnySelect:
+    """Select the schemas of the search path in order, with their tables of `FIRST_TABLES` and
+    revision."""
     path = func.current_schemas(False)
     rows = func.unnest(path).table_valued("name", with_ordinality="place", name="searched")
     searched = rows.render_derived()
