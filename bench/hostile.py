@@ -38,7 +38,7 @@ WHO = "{ viewer { role } }"
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Notes the CPU seconds of its longest turn."""
+    """Records the CPU seconds of its longest turn."""
 
     longest = 0.0
 
@@ -49,7 +49,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 class Result(NamedTuple):
-    """What one request took, at the least, and the first code of its answer."""
+    """The minimum time of one request, and the first error code of its response."""
 
     turn_ms: float
     cpu_ms: float
@@ -63,7 +63,7 @@ class Result(NamedTuple):
 
 
 async def main(url: str) -> int:
-    """Prints the table; 1 if a request holds the event loop longer than it may."""
+    """Print the table; 1 if a request holds the event loop longer than it may."""
     settings = Settings(
         _env_file=None,
         env="production",
@@ -94,7 +94,7 @@ async def main(url: str) -> int:
 
 
 def requests() -> Iterator[tuple[str, str, Any]]:
-    """Names, documents and variables; the first is to warm up."""
+    """Name, documents and variables; the first is to warm up."""
     yield "a plain query", WHO, None
     yield from ((name, each.text, each.variables) for name, each in DOCUMENTS.items())
     yield from ((name, each.text, each.variables) for name, each in INPUTS.items())
@@ -121,7 +121,7 @@ async def dreams(database: Database) -> None:
 async def least(
     client: httpx2.AsyncClient, text: str, variables: Any, credential: str | None
 ) -> Result:
-    """The least of a few times."""
+    """The minimum of a few runs."""
     return min([await once(client, f"{text}#{n}", variables, credential) for n in range(TIMES)])
 
 
@@ -145,7 +145,7 @@ async def once(
 
 
 def report(results: list[Result]) -> int:
-    """Prints the worst, and those that hold the loop too long; 1 if there are any."""
+    """Print the worst, and those that hold the loop too long; 1 if there are any."""
     over = [result for result in results if result.is_over]
     sys.stdout.write(f"{'turn ms':>8} {'CPU ms':>8}  {'caller':<10} {'code':<26} request\n")
     for each in results[: max(WORST, len(over))]:

@@ -53,7 +53,7 @@ def function_facts(files: Collection[Module]) -> Iterator[str]:
 
 
 def arrow_facts(known: Known) -> Iterator[str]:
-    """Imports between rooms, and each group of rooms that import each other."""
+    """Import between rooms, and each group of rooms that import each other."""
     found = arrows(known)
     yield FACT.format("imports between rooms", sum(map(len, found.values())))
     groups = cycles(found)

@@ -69,7 +69,7 @@ LOADS: dict[str, tuple[str, Callable[[int, int], dict[str, Any]]]] = {
 
 @dataclass
 class Outcome:
-    """What one load came to; latencies are those of acknowledged batches, in seconds."""
+    """The result of one load; latencies of acknowledged batches, in seconds."""
 
     stored: int = 0
     refused: int = 0
@@ -145,7 +145,7 @@ async def load(url: str, name: str, options: argparse.Namespace) -> Outcome:
 async def _post(
     http: httpx2.AsyncClient, url: str, name: str, body: bytes, outcome: Outcome
 ) -> float:
-    """Notes what came of a batch; returns how many seconds to wait before the next one."""
+    """Record the result of a batch. Return the seconds to wait before the next one."""
     began = time.perf_counter()
     answer = await http.post(url, content=body, headers=JSON)
     took = time.perf_counter() - began
@@ -167,7 +167,7 @@ def percentile(values: list[float], percent: int) -> float:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Runs the loads one after the other and prints a line for each."""
+    """Run the loads one after the other and prints a line for each."""
     with tempfile.TemporaryDirectory() as folder:
         async with gateway(Path(folder)) as (url, process):
             await load(url, "logEvents", argparse.Namespace(**{**vars(options), "seconds": 1}))

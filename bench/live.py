@@ -1,4 +1,4 @@
-"""Live: how long a report takes from an agent to all who watch, and how many can watch.
+"""Live: latency of a report from an agent to all subscribers, and the number of subscribers.
 
 It starts a PostgreSQL and a gateway of its own, connects watchers of `agentStatus` and lets agents
 report: `python bench/live.py --watchers 1000 --agents 143 --rate 5`. Watchers are sockets that read
@@ -63,7 +63,7 @@ class Watcher:
             pass
 
     def read(self, into: memoryview) -> None:
-        """Takes what has come; answers pings."""
+        """Take what has come; answers pings."""
         if not self.sampled:
             self._skim(into)
             return
@@ -122,7 +122,7 @@ def header(data: memoryview, at: int, end: int) -> tuple[int, int, int] | None:
 
 
 class Crowd:
-    """All watchers, read by one thread."""
+    """All subscribers, read by one thread."""
 
     def __init__(self, url: str) -> None:
         self.parts = urlsplit(url)
@@ -132,7 +132,7 @@ class Crowd:
         self.reads = 0
 
     def grow(self, size: int) -> None:
-        """Connects watchers until there are so many."""
+        """Connect watchers until there are so many."""
         while len(self.watchers) < size:
             sampled = len(self.watchers) % SAMPLED == 0
             host, port = self.parts.hostname, self.parts.port
@@ -142,7 +142,7 @@ class Crowd:
             self.read(0)
 
     def read(self, seconds: float) -> None:
-        """Takes what comes within that time."""
+        """Take what comes within that time."""
         until = time.monotonic() + seconds
         while True:
             for number, _ in self.poll.poll(max(0, until - time.monotonic()), 1024):
@@ -156,7 +156,7 @@ class Crowd:
         return [watcher for watcher in self.watchers.values() if watcher.sampled]
 
     def forget(self) -> None:
-        """From here on it counts."""
+        """Start measuring."""
         for watcher in self.sampled:
             watcher.delays.clear()
             watcher.messages = 0
@@ -186,7 +186,7 @@ def _status() -> str:
 
 
 def measure(crowd: Crowd, process: Process, url: str, options: argparse.Namespace) -> float:
-    """Prints one line; returns the 99th percentile in seconds."""
+    """Print one line; returns the 99th percentile in seconds."""
     arguments = ["--report", url, "--agents", str(options.agents), "--rate", str(options.rate)]
     agents = subprocess.Popen([sys.executable, __file__, *arguments])  # noqa: S603  ourselves
     try:

@@ -1,9 +1,9 @@
-"""Overload: how fast a gateway refuses while many times more comes in than it can take.
+"""Overload: latency of refusals under many times the load that a gateway can serve.
 
 Clients in a process of their own send without pause; meanwhile single requests are timed from here,
 where nothing else is done, and beside them how late this process itself is woken: that delay is the
 machine's and not the gateway's. The clients stand for other machines, so they get the processor
-only when nobody else wants it.
+only when no other process needs it.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def hammer(url: str, begun: Event, options: argparse.Namespace) -> None:
 
 
 async def probe(url: str, body: bytes, until: float, timed: Timed) -> None:
-    """Notes seconds by status, of batches sent one after the other on one connection."""
+    """Record seconds by status, of batches sent one after the other on one connection."""
     async with httpx2.AsyncClient(timeout=30) as http:
         while time.monotonic() < until:
             began = time.perf_counter()
@@ -50,7 +50,7 @@ async def probe(url: str, body: bytes, until: float, timed: Timed) -> None:
 
 
 async def lateness(until: float) -> list[float]:
-    """By how many seconds this process is woken too late, again and again."""
+    """The lateness of a timer of this process, in seconds, repeatedly."""
     late = []
     while time.monotonic() < until:
         began = time.perf_counter()
@@ -60,7 +60,7 @@ async def lateness(until: float) -> list[float]:
 
 
 async def probed(url: str, seconds: float) -> tuple[Timed, list[float]]:
-    """What the probes took by status, and the lateness of their own process meanwhile."""
+    """Latency of probes by status, and the lateness of their own process."""
     query = f"mutation ($input: LogEventsInput!) {{ logEvents(input: $input) {RESULT} }}"
     body = orjson.dumps({"query": query, "variables": {"input": events(1, 100)}})
     until = time.monotonic() + seconds
@@ -72,7 +72,7 @@ async def probed(url: str, seconds: float) -> tuple[Timed, list[float]]:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Prints how fast requests are answered meanwhile, by status."""
+    """Print how fast requests are answered meanwhile, by status."""
     spawn = multiprocessing.get_context("spawn")
     begun = spawn.Event()
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ async def main(options: argparse.Namespace) -> None:
 
 
 def show(name: str, seconds: list[float]) -> None:
-    """Prints one line of the table."""
+    """Print one line of the table."""
     print(  # noqa: T201  its purpose
         f"{name:5} {len(seconds):5} times, p50 {percentile(seconds, 50):7.1f} ms, "
         f"p99 {percentile(seconds, 99):7.1f} ms"
@@ -101,5 +101,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", type=int, default=300)
     parser.add_argument("--batch", type=int, default=100)
-    parser.set_defaults(patient=False)  # they come back at once, whatever they are told
+    parser.set_defaults(patient=False)  # they retry at once and ignore Retry-After
     asyncio.run(main(parser.parse_args()))

@@ -1,4 +1,4 @@
-"""The request log: what it costs the caller, as the ratio of latencies with it and without it.
+"""Request log: its cost, as the ratio of latencies with and without it.
 
 Gateways over databases of their own are up at the same time, one with the log and one without. They
 are asked in alternating rounds, so that whatever else the machine does falls on both; each pair of
@@ -56,7 +56,7 @@ async def measured(urls: dict[str, str], options: argparse.Namespace) -> tuple[T
 
 
 def show(what: str, times: Times) -> None:
-    """Prints the medians of all rounds, and the ratios to the gateway without the log."""
+    """Print the medians of all rounds, and the ratios to the gateway without the log."""
     for name in times:
         line = f"{what}  log {name:9}  {statistics.median(times[name]):6.2f} ms"
         if name != "off":
@@ -67,7 +67,7 @@ def show(what: str, times: Times) -> None:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """Prints the table."""
+    """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             urls = {}

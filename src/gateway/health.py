@@ -70,7 +70,7 @@ def _database(state: DatabaseState | None) -> dict[str, Any]:
 
 def _feed(reader: Reader) -> dict[str, Any]:
     """The lag of a feed while it has subscribers, and counts that should stay 0: rows stored behind
-    its readers, and changes of its epoch."""
+    its readers, and resets by reason."""
     return {
         "lagMs": round(reader.lag * 1000) if reader.is_followed else None,
         "lateRows": reader.late_rows,

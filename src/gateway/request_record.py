@@ -1,5 +1,4 @@
-"""Request record: the facts about one request, shared by its middleware, its transport, the log and
-the recorded events.
+"""Request record: the facts about one request, for its transport, the log and the request events.
 
 `request.state` holds it and nothing else. Each operation over a WebSocket has a record of its own.
 """

@@ -57,7 +57,7 @@ class Target:
         return await self.key(user_id=user.id, scopes=scopes)
 
     def forget(self) -> None:
-        """Lets five seconds pass, after which nothing is remembered of credentials."""
+        """Let five seconds pass, after which nothing is remembered of credentials."""
         self.clock.now += 5
 
 

@@ -75,7 +75,7 @@ def ceilings(root: Path = ROOT) -> dict[str, int]:
 
 
 def printed(found: Mapping[str, int]) -> str:
-    """Counts as they are written down."""
+    """Count as they are written down."""
     return "".join(f"{count:4} {path}\n" for path, count in found.items())
 
 

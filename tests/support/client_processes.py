@@ -104,14 +104,14 @@ class Told:
         return [report["id"] for update in self.updates[client] for report in update["reports"]]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Returns when that is so."""
+        """Return when that is so."""
         async with patience():
             while not condition():
                 self.news.clear()
                 await self.news.wait()
 
     async def until_all_have(self, count: int) -> None:
-        """Returns when every follower was told that many reports."""
+        """Return when every follower was told that many reports."""
         await self.until(lambda: all(len(self.reports(each)) >= count for each in FOLLOWERS))
 
 
@@ -182,7 +182,7 @@ async def _running(
 
 
 async def _read(process: Process, note: Callable[[Any], None]) -> bytes:
-    """Notes each line; returns what the process complained of."""
+    """Record each line; returns what the process complained of."""
     assert process.stdout
     assert process.stderr
     complaints = asyncio.create_task(process.stderr.read())

@@ -71,13 +71,13 @@ class Ground:
         self.folder = folder
 
     async def load(self, *lines: Line | bytes, **options: Any) -> Report:
-        """Imports lines as one file."""
+        """Import lines as one file."""
         path = self.folder / "lines.jsonl"
         path.write_bytes(b"\n".join(written(line) for line in lines))
         return await self.load_file(path, **options)
 
     async def load_file(self, *paths: Path, **options: Any) -> Report:
-        """Imports files."""
+        """Import files."""
         return await import_files(self.database, paths, rejects_dir=self.folder, **options)
 
     async def records(self, table: type[Table]) -> list[Any]:

@@ -13,7 +13,7 @@ from db import Database
 def statements(
     database: Database, *, at_most: int | None = None, exactly: int | None = None
 ) -> Iterator[list[str]]:
-    """Collects the statements sent through the engines of a database, BEGIN and COMMIT aside.
+    """Collect the statements sent through the engines of a database, BEGIN and COMMIT aside.
 
     Raises AssertionError, which shows them, when there are more or others than allowed.
     """

@@ -118,7 +118,7 @@ def _user(row: Row) -> Row:
 
 
 async def hold(database: Database, world: World) -> None:
-    """Makes the database hold a world."""
+    """Make the database hold a world."""
     async with database.write() as session:
         await partition.ensure(session, AiTest, TIMES)
         await session.execute(insert(User), [*map(_user, USERS)])

@@ -69,7 +69,7 @@ def _frame(text: bytes) -> bytes:
 
 
 async def load(client: httpx2.AsyncClient, url: str, batch: int, size: int = 10_000) -> list[str]:
-    """Stores a hundred reports of that many bytes; returns the keys of the agents."""
+    """Store a hundred reports of that many bytes; returns the keys of the agents."""
     keys = [f"{batch}-{number}" for number in range(100)]
     text = os.urandom(size // 2).hex()
     reports = [{"agentKey": key, "status": "RUNNING", "currentTask": text} for key in keys]

@@ -81,7 +81,7 @@ async def following(live: SubscriptionBroker) -> AsyncIterator[Follow]:
 
 
 async def level(live: SubscriptionBroker, feed: str) -> None:
-    """Returns once everybody who follows a feed was told all there is to tell, and is idle."""
+    """Return once everybody who follows a feed was told all there is to tell, and is idle."""
     channel = live.channels[feed]
     await until(
         lambda: (

@@ -34,7 +34,7 @@ async def patience() -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Returns when a condition holds that nobody announces; it may have to be awaited."""
+    """Return when a condition holds that nobody announces; it may have to be awaited."""
     async with patience():
         while True:
             met = condition()

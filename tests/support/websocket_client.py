@@ -37,7 +37,7 @@ class Client:
         self.connection = connection
 
     async def say(self, message: Any) -> None:
-        """Sends a message."""
+        """Send a message."""
         raw = isinstance(message, str | bytes)
         await self.connection.send(message if raw else json.dumps(message))
 
@@ -54,7 +54,7 @@ class Client:
         assert await self.hear() == {"type": "connection_ack"}
 
     async def ask(self, id: str, query: str, **more: Any) -> None:
-        """Asks for an operation under an id."""
+        """Ask for an operation under an id."""
         await self.say({"type": "subscribe", "id": id, "payload": {"query": query, **more}})
 
     async def answer(self, id: str, query: str, **more: Any) -> Any:

@@ -80,7 +80,7 @@ class FailedSignIns:
     async def failed(
         self, network: str, name: bytes, invalid: InvalidCredential, generation: int
     ) -> None:
-        """Counts a failure, of a credential read at a `generation`. Raises HttpError where the
+        """Count a failure, of a credential read at a `generation`. Raises HttpError where the
         network has none left."""
         self.valid.pop(name, None)
         now, known = self.clock(), self.failures.get(name)

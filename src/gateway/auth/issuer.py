@@ -1,6 +1,6 @@
 """Issuer: the public keys of an OpenID Connect issuer, fetched and kept.
 
-OpenID Connect Discovery 1.0 §4 tells where they are, RFC 7517 what they look like. They are fetched
+Source: OpenID Connect Discovery 1.0 §4, RFC 7517. They are fetched
 again after ten minutes, while the old ones stay valid, and for a token with an unknown key. Between
 two fetches are a few seconds, so that neither unknown keys nor an issuer that is down cause many.
 While the issuer is down, the old keys stay valid for a day.
@@ -114,7 +114,7 @@ async def read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
 
 
 def usable(keys: Any) -> dict[str | None, PyJWK]:
-    """The keys of a JWK Set that may verify signatures; what we do not know is left out (§5)."""
+    """The keys of a JWK Set that may verify signatures; unknown keys are ignored (§5)."""
     found = {}
     for data in keys if isinstance(keys, list) else []:
         try:

@@ -159,8 +159,7 @@ class Tokens:
 
 
 def expiry(text: str) -> float:
-    """When a credential expires by its own word, as a Unix time in seconds; endless for what says
-    nothing of it, as keys do. It is for credentials that were found valid."""
+    """When a valid credential expires, as a Unix time in seconds; infinite for keys."""
     try:
         return float(_said(text)["exp"])
     except (jwt.PyJWTError, KeyError):
@@ -168,7 +167,7 @@ def expiry(text: str) -> float:
 
 
 def _said(text: str) -> dict[str, Any]:
-    """What a token says, unverified."""
+    """The claims of a token, unverified."""
     claims: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})
     return claims
 

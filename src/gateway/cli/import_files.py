@@ -34,7 +34,7 @@ SHOWN_REJECTS = 5
 
 
 def run(settings: Settings, files: list[Source], rejects_dir: Path, *, strict: bool) -> ExitCode:
-    """Imports files and prints where to and a report; PROBLEMS when a line was rejected. Raises
+    """Import files and prints where to and a report; PROBLEMS when a line was rejected. Raises
     Stopped."""
     console = Console(highlight=False, markup=False)
     new = "a new database, " if is_missing(settings) else ""

@@ -23,7 +23,7 @@ Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[Any, Any, No
 
 
 def up(settings: Settings, revision: str) -> None:
-    """Migrates up and prints where the database is. Raises CommandFailed."""
+    """Migrate up and prints where the database is. Raises CommandFailed."""
     if revision != HEAD:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
@@ -32,7 +32,7 @@ def up(settings: Settings, revision: str) -> None:
 
 
 def down(settings: Settings, revision: str, *, sure: bool) -> None:
-    """Migrates down and prints where the database is. Raises CommandFailed, and Abort on a "no"."""
+    """Migrate down and prints where the database is. Raises CommandFailed, and Abort on a "no"."""
     if revision != BASE:
         _check_is_known(revision)
     with _opened(settings) as (url, found):
@@ -54,7 +54,7 @@ def current(settings: Settings) -> ExitCode:
 
 
 def check(settings: Settings) -> ExitCode:
-    """Prints how the tables differ. Raises CommandFailed."""
+    """Print how the tables differ. Raises CommandFailed."""
     with _opened(settings) as (url, _), migrating(url):
         differences = asyncio.run(migrate.check(url))
     typer.echo("\n".join(differences) or "The tables are as the code declares them.")

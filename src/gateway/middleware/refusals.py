@@ -70,7 +70,7 @@ def is_refusal(status: int, operation: Operation | None) -> bool:
 
 
 def are_refusals(errors: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the errors of an operation that was not executed deny rights or points."""
+    """True if errors of an operation that was not executed deny access or points."""
     return any(error["extensions"]["code"] in DENIED_CODES for error in errors)
 
 

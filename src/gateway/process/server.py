@@ -37,7 +37,8 @@ class Server(uvicorn.Server):
         self.collecting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Show the startup message only after uvicorn handles signals."""
+        """Before the startup message, a signal reaches Python's own handler, whose exception may be
+        lost."""
         await super().startup(sockets)
         if self.started:
             self.collecting = asyncio.create_task(GarbageCollector(self.streams).run())

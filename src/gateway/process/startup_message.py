@@ -58,14 +58,13 @@ class StartupMessage:
 
 
 def base(host: str, port: int, root_path: str | None = None) -> str:
-    """The address of a gateway that listens on that host: every address of this machine is called
-    localhost."""
+    """The URL of a gateway on that host; localhost if it listens on all addresses."""
     named = "localhost" if is_unspecified(host) else f"[{host}]" if ":" in host else host
     return f"http://{named}:{port}{root_path or ''}"
 
 
 def is_unspecified(host: str) -> bool:
-    """Whether that stands for all addresses of this machine, `0.0.0.0` or `::`."""
+    """True for `0.0.0.0` and `::`."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:
@@ -73,7 +72,7 @@ def is_unspecified(host: str) -> bool:
 
 
 def print_event(event: str, **fields: Any) -> None:
-    """Prints one line of JSON, in the form of the log."""
+    """Print one line of JSON, in the form of the log."""
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     line = {"event": event, **fields, "level": "info", "timestamp": at}
     typer.echo(orjson.dumps(line))

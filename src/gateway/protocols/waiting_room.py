@@ -27,7 +27,7 @@ class WaitingRoom:
         self.by_network: dict[str, dict[Waiting, None]] = defaultdict(dict)
 
     def add(self, network: str | None, give_up: Callable[[], None]) -> Waiting:
-        """Counts one more, and gives up the oldest where there are too many."""
+        """Count one more, and gives up the oldest where there are too many."""
         added = Waiting(network, give_up)
         self.all[added] = None
         if network is not None:
@@ -37,7 +37,7 @@ class WaitingRoom:
         return added
 
     def remove(self, waiting: Waiting) -> None:
-        """Counts one no longer. Idempotent."""
+        """Count one no longer. Idempotent."""
         self.all.pop(waiting, None)
         if waiting.network is None:
             return

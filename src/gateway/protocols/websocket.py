@@ -87,7 +87,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.slow_client = SlowClientDetector(transport, self._abort)
 
     def data_received(self, data: bytes) -> None:
-        """In slices, because all frames of what it is given are read before any is counted."""
+        """Read in slices: the parser reads all frames of its input before any is counted."""
         for start in range(0, len(data), SLICE):
             if not self.transport.is_closing():
                 super().data_received(data[start : start + SLICE])

@@ -42,8 +42,7 @@ def from_message(text: str, most: int) -> GraphQLParams:
 
 
 def from_query_string(query_parameters: Mapping[str, str], most: int) -> GraphQLParams:
-    """The parameters in a request's address, maps being JSON text of at most so many values. Raises
-    Refused.
+    """Read a query string, in which maps are JSON of at most `most` values. Raises HttpError.
 
     An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
     """
