@@ -65,36 +65,36 @@ class Auth:
     ) -> Principal:
         """Authenticate a request; `authorization` replaces its header. Raises HttpError,
         Unavailable."""
-        given = _given(connection, authorization)
-        if not given:
+        credentials = _authorization(connection, authorization)
+        if not credentials:
             return await self._without_credential(connection)
         try:
-            return await self._signed_in(given, network_of(connection))
+            return await self._signed_in(credentials, network_of(connection))
         except InvalidCredential as reason:
             log.info("credential refused", reason=str(reason))
             raise invalid_credential() from None
 
-    async def _signed_in(self, given: list[str], network: str) -> Principal:
+    async def _signed_in(self, credentials: list[str], network: str) -> Principal:
         """Check a credential, unless its network has failed too often. Raises InvalidCredential,
         HttpError, Unavailable."""
-        name, failed = name_of(given), self.failed
+        name, failed = name_of(credentials), self.failed
         failed.check(name)
         if not failed.was_valid(name) and await failed.is_exhausted(network):
-            await self._check_signed(given, network)
+            await self._check_signed(credentials, network)
         generation = failed.generation
         try:
-            principal = await self.authenticate(_bearer(given))
+            principal = await self.authenticate(_bearer(credentials))
         except InvalidCredential as invalid_credential:
             await failed.failed(network, name, invalid_credential, generation)
             raise
         failed.succeeded(name)
         return principal
 
-    async def _check_signed(self, given: list[str], network: str) -> None:
+    async def _check_signed(self, credentials: list[str], network: str) -> None:
         """Raises HttpError unless it is a token of the issuer, which needs no database to check."""
         try:
             if self.tokens:
-                await self.tokens.claims(_bearer(given))
+                await self.tokens.claims(_bearer(credentials))
                 return
         except InvalidCredential:
             pass
@@ -104,8 +104,8 @@ class Auth:
         """Look up unknown credentials again after a change of rows."""
         if CHANGES.name in feeds:
             self.failed.forget_results()
-            for recent in (self.keys.recent, *(self.tokens.recents if self.tokens else ())):
-                recent.forget_absent()
+            for cache in (self.keys.cache, *(self.tokens.caches if self.tokens else ())):
+                cache.forget_absent()
 
     def watched(
         self,
@@ -116,10 +116,10 @@ class Auth:
     ) -> AbstractContextManager[None]:
         """Within the context, call `end` once if the credential is no longer valid for
         `principal`. Anonymous connections are not watched."""
-        given = _given(connection, authorization)
-        if not given and not self.settings.development:
+        credentials = _authorization(connection, authorization)
+        if not credentials and not self.settings.development:
             return nullcontext()
-        text = _bearer(given) if given else DEVELOPMENT
+        text = _bearer(credentials) if credentials else DEVELOPMENT
         return self.watch.over(text, principal, end)
 
     @asynccontextmanager
@@ -180,15 +180,15 @@ def _budget(settings: Settings) -> Budget:
     return Budget(storage.get_secret_value() if storage else MEMORY)
 
 
-def _given(connection: HTTPConnection, authorization: str | None) -> list[str]:
+def _authorization(connection: HTTPConnection, authorization: str | None) -> list[str]:
     if authorization is not None:
         return [authorization]
     return connection.headers.getlist("authorization")
 
 
-def _bearer(given: list[str]) -> str:
-    scheme, _, text = given[0].partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer" or not 0 < len(text) <= MAX_CREDENTIAL:
+def _bearer(credentials: list[str]) -> str:
+    scheme, _, text = credentials[0].partition(" ")
+    if len(credentials) > 1 or scheme.lower() != "bearer" or not 0 < len(text) <= MAX_CREDENTIAL:
         raise InvalidCredential("not one bearer credential of an acceptable size")
     return text
 

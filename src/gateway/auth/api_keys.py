@@ -36,27 +36,27 @@ class ApiKeys:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.reads = ReadCoalescer(database, READ_PATIENCE)
-        self.recent = TTLCache(self._read, RECENT_SECONDS, REMEMBERED, clock)
+        self.cache = TTLCache(self._read, RECENT_SECONDS, REMEMBERED, clock)
         self.used: set[UUID] = set()
 
     async def principal(self, api_key_codec: ApiKeyCodec, text: str) -> Principal:
         """The principal of a key. Raises InvalidCredential, Unavailable."""
         if (credential := api_key_codec.read(text)) is None:
             raise InvalidCredential("malformed key")
-        held = await self.recent.get(credential.prefix)
-        if not api_key_codec.proves(credential, held and held.hashed_key) or held is None:
+        key = await self.cache.get(credential.prefix)
+        if not api_key_codec.proves(credential, key and key.hashed_key) or key is None:
             raise InvalidCredential("unknown key")
-        if held.revoked_at or (held.expires_at and held.expires_at <= datetime.now(UTC)):
+        if key.revoked_at or (key.expires_at and key.expires_at <= datetime.now(UTC)):
             raise InvalidCredential("key revoked or expired")
-        if held.disabled_at:
+        if key.disabled_at:
             raise InvalidCredential("user disabled", lasts=False)
-        self.used.add(held.id)
-        return _principal(held)
+        self.used.add(key.id)
+        return _principal(key)
 
     async def refresh(self, api_key_codec: ApiKeyCodec, texts: Iterable[str]) -> None:
         """Reload keys in one batch. Raises Unavailable."""
         credentials = map(api_key_codec.read, texts)
-        await self.recent.refresh({each.prefix for each in credentials if each})
+        await self.cache.refresh({each.prefix for each in credentials if each})
 
     async def flushing(self) -> None:
         """Store every minute which keys were used, until cancelled."""
@@ -81,7 +81,7 @@ class ApiKeys:
         return await self.reads.of(api_keys.by_prefixes, prefixes)
 
 
-def _principal(held: Any) -> Principal:
+def _principal(key: Any) -> Principal:
     """A key may do what its user may do now, as far as its scopes and its highest role allow it."""
-    role = lowest(held.role, held.max_role)
-    return Principal(held.user_id, role, frozenset(held.scopes), held.id)
+    role = lowest(key.role, key.max_role)
+    return Principal(key.user_id, role, frozenset(key.scopes), key.id)

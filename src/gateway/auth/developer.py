@@ -18,17 +18,17 @@ class Developer:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
-        self.recent = TTLCache(self._users, RECENT_SECONDS, 1, clock)
+        self.cache = TTLCache(self._users, RECENT_SECONDS, 1, clock)
 
     async def principal(self) -> Principal:
         """Always an administrator, whatever the role of the user, so that developers cannot lock
         themselves out. Raises Unavailable."""
-        if (user := await self.recent.get(EMAIL)) is None:
+        if (user := await self.cache.get(EMAIL)) is None:
             raise Unavailable(f"{EMAIL} was removed just now.")
         return Principal(user.id, Role.ADMIN, is_unlimited=True)
 
     async def refresh(self) -> None:
-        await self.recent.refresh([EMAIL])
+        await self.cache.refresh([EMAIL])
 
     async def _users(self, emails: Collection[str]) -> dict[str, Any]:
         async with self.database.read() as session:

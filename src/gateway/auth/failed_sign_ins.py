@@ -109,6 +109,6 @@ def too_many(seconds: float) -> HttpError:
     return HttpError(TOO_MANY.format(whole), 429, headers={"retry-after": str(whole)})
 
 
-def name_of(given: Sequence[str]) -> bytes:
+def name_of(credentials: Sequence[str]) -> bytes:
     """A hash that identifies a credential."""
-    return sha256("\n".join(given).encode(errors="surrogatepass")).digest()
+    return sha256("\n".join(credentials).encode(errors="surrogatepass")).digest()

@@ -68,7 +68,7 @@ class Tokens:
         self.proven: dict[bytes, VerifiedToken] = {}
 
     @property
-    def recents(self) -> tuple[TTLCache[Any, Any], ...]:
+    def caches(self) -> tuple[TTLCache[Any, Any], ...]:
         return self.known, self.newcomers
 
     async def principal(self, text: str) -> Principal:
@@ -87,7 +87,7 @@ class Tokens:
 
     async def refresh(self, texts: Iterable[str]) -> None:
         """Reload the users of valid tokens in one batch. Raises Unavailable."""
-        await self.known.refresh({_person(_said(text)).subject for text in texts})
+        await self.known.refresh({_person(_unverified_claims(text)).subject for text in texts})
 
     async def claims(self, text: str) -> dict[str, Any]:
         """The claims of a token. A verified signature is cached until its key is replaced. Raises
@@ -161,12 +161,12 @@ class Tokens:
 def expiry(text: str) -> float:
     """When a valid credential expires, as a Unix time in seconds; infinite for keys."""
     try:
-        return float(_said(text)["exp"])
+        return float(_unverified_claims(text)["exp"])
     except (jwt.PyJWTError, KeyError):
         return math.inf
 
 
-def _said(text: str) -> dict[str, Any]:
+def _unverified_claims(text: str) -> dict[str, Any]:
     """The claims of a token, unverified."""
     claims: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})
     return claims

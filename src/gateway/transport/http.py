@@ -86,7 +86,7 @@ class Endpoint:
         with ExitStack() as held:
             held.callback(execution.close)
             response = respond(await execution.execute())
-            return responses.Claimed(response, held.pop_all())
+            return responses.HeldResponse(response, held.pop_all())
 
     def _stream(
         self,
@@ -101,7 +101,7 @@ class Endpoint:
         # An empty id means that there is none: HTML §9.2.4, last event ID string.
         last_event = request.headers.get("last-event-id", "")
         return SubscriptionResponse(
-            responses.FORMS[stream_type],
+            responses.STREAM_FORMATS[stream_type],
             partial(execution.subscribe, after=None if last_event == "" else last_event),
             partial(self._admit, request, record, execution),
             refused,

@@ -25,7 +25,7 @@ _INTERRUPTED = (
     b'"extensions":{"code":"%b"}}]}' % ErrorCode.SERVICE_UNAVAILABLE.encode()
 )
 
-FORM = StreamFormat(
+FORMAT = StreamFormat(
     content_type=f"{MULTIPART};boundary=graphql;subscriptionSpec=1.0",
     opening=lambda: BOUNDARY,
     message=_message,

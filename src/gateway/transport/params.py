@@ -26,9 +26,9 @@ class GraphQLParams:
     variables: dict[str, Any] | None
 
 
-def from_body(body: bytes, most: int) -> GraphQLParams:
-    """Read a request body of at most `most` values. Raises HttpError."""
-    content = _decoded(body, "The body", most)
+def from_body(body: bytes, max_values: int) -> GraphQLParams:
+    """Read a request body of at most `max_values` values. Raises HttpError."""
+    content = _decoded(body, "The body", max_values)
     if isinstance(content, list):
         raise HttpError("Batching is not supported: send one operation as a JSON object.")
     if not isinstance(content, dict):
@@ -36,13 +36,13 @@ def from_body(body: bytes, most: int) -> GraphQLParams:
     return _checked(content)
 
 
-def from_message(text: str, most: int) -> GraphQLParams:
-    """Read the payload of a WebSocket message of at most `most` values. Raises HttpError."""
-    return _checked(_decoded(text, "The message", most)["payload"])
+def from_message(text: str, max_values: int) -> GraphQLParams:
+    """Read the payload of a WebSocket message of at most `max_values` values. Raises HttpError."""
+    return _checked(_decoded(text, "The message", max_values)["payload"])
 
 
-def from_query_string(query_parameters: Mapping[str, str], most: int) -> GraphQLParams:
-    """Read a query string, in which maps are JSON of at most `most` values. Raises HttpError.
+def from_query_string(query_parameters: Mapping[str, str], max_values: int) -> GraphQLParams:
+    """Read a query string, in which maps are JSON of at most `max_values` values. Raises HttpError.
 
     An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
     """
@@ -51,7 +51,7 @@ def from_query_string(query_parameters: Mapping[str, str], most: int) -> GraphQL
         del content["operationName"]
     for name in ("variables", "extensions"):
         if name in content:
-            content[name] = _decoded(content[name], f"`{name}`", most)
+            content[name] = _decoded(content[name], f"`{name}`", max_values)
     return _checked(content)
 
 
@@ -67,11 +67,11 @@ def _checked(content: dict[str, Any]) -> GraphQLParams:
     return GraphQLParams(query, _optional(content, "operationName", str, "a string"), variables)
 
 
-def _decoded(text: str | bytes, what: str, most: int) -> Any:
+def _decoded(text: str | bytes, what: str, max_values: int) -> Any:
     try:
-        return json.received(text, most + FIXED)
+        return json.received(text, max_values + FIXED)
     except json.TooManyValues as error:
-        message = f"{what} holds more than {most:,} values; send less at once."
+        message = f"{what} holds more than {max_values:,} values; send less at once."
         raise HttpError(message, code=ErrorCode.QUERY_TOO_COMPLEX) from error
     except json.TooManyDigits as error:
         raise HttpError(f"{error} Send it as a string.") from error

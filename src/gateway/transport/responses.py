@@ -26,13 +26,13 @@ from gateway.transport import multipart, sse
 from gateway.transport.negotiation import EVENT_STREAM, GRAPHQL_JSON, MULTIPART
 from graph.core.execution.operation import OperationResult
 
-FORMS = {EVENT_STREAM: sse.FORM, MULTIPART: multipart.FORM}
+STREAM_FORMATS = {EVENT_STREAM: sse.FORMAT, MULTIPART: multipart.FORMAT}
 VARY = {"vary": "Accept"}
 LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 RETRY_STATUSES = {code.http_status for code in ErrorCode if code.retryable}
 
 
-class Claimed(Response):
+class HeldResponse(Response):
     """A response that holds memory until its client has read it, except for buffered bytes."""
 
     def __init__(self, inner: Response, held: ExitStack) -> None:
@@ -53,42 +53,42 @@ async def _send_and_wait(
     if len(message.get("body", b"")) <= LARGE or message.get("more_body"):
         await send(message)
         return
-    pace = SlowClientDetector(connection, connection.abort if connection else lambda: None)
+    detector = SlowClientDetector(connection, connection.abort if connection else lambda: None)
     await send({**message, "more_body": True})
-    pace.begin()
+    detector.begin()
     try:
         await send({"type": "http.response.body", "body": b""})
     finally:
-        pace.end()
+        detector.end()
 
 
-def respond(answer: OperationResult, media_type: str) -> Response:
-    status = _status(answer, media_type)
+def respond(result: OperationResult, media_type: str) -> Response:
+    status = _status(result, media_type)
     if status in RETRY_STATUSES:
-        answer = replace(answer, executed=False)  # without data
-    if form := FORMS.get(media_type):
+        result = replace(result, executed=False)  # without data
+    if stream_format := STREAM_FORMATS.get(media_type):
         if status == 200:
-            return form.whole(answer.body)
+            return stream_format.whole(result.body)
         media_type = JSON
-    return errors.encoded(answer.body, status, _headers(status, answer), media_type)
+    return errors.encoded(result.body, status, _headers(status, result), media_type)
 
 
-def _headers(status: int, answer: OperationResult) -> dict[str, str]:
+def _headers(status: int, result: OperationResult) -> dict[str, str]:
     if status == 401:
         return VARY | CHALLENGE
-    return VARY | _retry(answer) if status in RETRY_STATUSES else VARY
+    return VARY | _retry(result) if status in RETRY_STATUSES else VARY
 
 
-def _status(answer: OperationResult, media_type: str) -> int:
-    codes = {error["extensions"]["code"] for error in answer.errors}
-    nothing = all(value is None for value in (answer.data or {}).values())
+def _status(result: OperationResult, media_type: str) -> int:
+    codes = {error["extensions"]["code"] for error in result.errors}
+    no_data = all(value is None for value in (result.data or {}).values())
     code = ErrorCode.of_name(codes.pop() if len(codes) == 1 else "")
-    if nothing and code.retryable:
+    if no_data and code.retryable:
         return code.http_status
-    return 200 if answer.executed or media_type != GRAPHQL_JSON else code.http_status
+    return 200 if result.executed or media_type != GRAPHQL_JSON else code.http_status
 
 
-def _retry(answer: OperationResult) -> dict[str, str]:
+def _retry(result: OperationResult) -> dict[str, str]:
     """The header Retry-After, in whole seconds: the longest time of any error."""
-    times = [error["extensions"].get("retryAfterMs", 0) for error in answer.errors]
+    times = [error["extensions"].get("retryAfterMs", 0) for error in result.errors]
     return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

@@ -26,7 +26,7 @@ def _next(payload: bytes, cursor: str | None) -> bytes:
 
 
 # Browsers dispatch an event only if it has a data field, even an empty one.
-FORM = StreamFormat(
+FORMAT = StreamFormat(
     content_type=f"{EVENT_STREAM}; charset=utf-8",
     opening=_retry,
     message=_next,

@@ -52,8 +52,8 @@ class StreamFormat:
 class StreamSink:
     """The Sink of one client, with room for one message."""
 
-    def __init__(self, form: StreamFormat) -> None:
-        self.form = form
+    def __init__(self, format: StreamFormat) -> None:
+        self.format = format
         self.chunk = b""  # pending bytes
         self.pending = asyncio.Event()
         self.idle = True  # no bytes in flight
@@ -65,26 +65,26 @@ class StreamSink:
         return self.idle and not self.chunk and not self.over
 
     def send(self, message: Message) -> None:
-        self._put(message.written(self.form.message))
+        self._put(message.written(self.format.message))
 
     def end(self, errors: list[dict[str, Any]] | None = None) -> None:
-        error = self.form.message(orjson.dumps({"errors": errors}), None) if errors else b""
-        self._end(error + self.form.completed)
+        error = self.format.message(orjson.dumps({"errors": errors}), None) if errors else b""
+        self._end(error + self.format.completed)
 
     def leave(self) -> None:
         """Interrupt the stream, so that the client reconnects. Do not wait long for a client that
         does not read."""
-        self._end(self.form.interrupted)
+        self._end(self.format.interrupted)
         self._limit(LEAVE_SECONDS)
 
     async def deliver(self, send: Send, connection: asyncio.Transport | None) -> None:
         """Send messages until the stream ends. Raises TimeoutError if the client does not read."""
-        pace = SlowClientDetector(connection, partial(self._limit, 0))
-        chunk, more = self.form.opening(), True
+        detector = SlowClientDetector(connection, partial(self._limit, 0))
+        chunk, more = self.format.opening(), True
         while more:
-            await self._send(send, chunk, more, pace)
+            await self._send(send, chunk, more, detector)
             chunk, more = await self._next()
-        await self._send(send, chunk, more, pace)
+        await self._send(send, chunk, more, detector)
 
     async def _next(self) -> tuple[bytes, bool]:
         """The next bytes, and whether more follow."""
@@ -95,17 +95,19 @@ class StreamSink:
         self.pending.clear()
         self.idle = False
         chunk, self.chunk = self.chunk, b""
-        return chunk or (b"" if self.over else self.form.silence), not self.over
+        return chunk or (b"" if self.over else self.format.silence), not self.over
 
-    async def _send(self, send: Send, chunk: bytes, more: bool, pace: SlowClientDetector) -> None:
+    async def _send(
+        self, send: Send, chunk: bytes, more: bool, detector: SlowClientDetector
+    ) -> None:
         try:
             async with asyncio.timeout(LEAVE_SECONDS if self.over else None) as self.limit:
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
                 if more:  # an empty chunk, to wait until the buffer is sent
-                    pace.begin()
+                    detector.begin()
                     await send({"type": "http.response.body", "body": b"", "more_body": True})
         finally:
-            pace.end()
+            detector.end()
             self.limit = None
 
     def _limit(self, seconds: float) -> None:
@@ -146,38 +148,38 @@ class SubscriptionResponse(Response):
 
     def __init__(
         self,
-        form: StreamFormat,
+        format: StreamFormat,
         open: Open,
         admit: Callable[[Callable[[], None]], AbstractContextManager[Any]],
         refused: Callable[[OperationResult], Response],
     ) -> None:
         super().__init__()
-        self.form = form
+        self.format = format
         self.open = open
         self.admit = admit
         self.refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        slot = StreamSink(self.form)
-        with self.admit(slot.leave):
-            opened = await self.open(slot)
+        sink = StreamSink(self.format)
+        with self.admit(sink.leave):
+            opened = await self.open(sink)
             if isinstance(opened, OperationResult):
                 await self.refused(opened)(scope, receive, send)
                 return
             try:
-                await self._deliver(slot, scope, receive, send)
+                await self._deliver(sink, scope, receive, send)
             finally:
                 opened.close()
 
-    async def _deliver(self, slot: StreamSink, scope: Scope, receive: Receive, send: Send) -> None:
-        begin = Response(headers=self.form.headers)
+    async def _deliver(self, sink: StreamSink, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = Response(headers=self.format.headers)
         del begin.headers["content-length"]
         start = {"type": "http.response.start", "status": 200, "headers": begin.raw_headers}
         connection = transport(scope)
         await send(start)
-        gone = asyncio.create_task(_wait_for_disconnect(receive, slot))
+        gone = asyncio.create_task(_wait_for_disconnect(receive, sink))
         try:
-            await slot.deliver(send, connection)
+            await sink.deliver(send, connection)
         except TimeoutError:
             log.info("stream interrupted: the client does not read")
             if connection:  # closing it would wait for a client that does not read
@@ -187,8 +189,8 @@ class SubscriptionResponse(Response):
             gone.cancel()
 
 
-async def _wait_for_disconnect(receive: Receive, slot: StreamSink) -> None:
+async def _wait_for_disconnect(receive: Receive, sink: StreamSink) -> None:
     """End the stream when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    slot.leave()
+    sink.leave()

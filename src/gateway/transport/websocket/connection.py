@@ -143,8 +143,8 @@ class WebSocketConnection:
             later = refused.status == HTTPStatus.TOO_MANY_REQUESTS
             code = CloseCode.TRY_AGAIN if later else CloseCode.FORBIDDEN
             raise ConnectionClosed(code, str(refused)) from None
-        except Unavailable as away:
-            raise ConnectionClosed(CloseCode.TRY_AGAIN, away.message) from None
+        except Unavailable as error:
+            raise ConnectionClosed(CloseCode.TRY_AGAIN, error.message) from None
 
     def _identify(self, stream: OpenStream) -> None:
         try:
@@ -249,7 +249,7 @@ class WebSocketConnection:
                 return
             result = await execution.execute()
             record.refused = not result.executed and are_refusals(result.errors)
-            subscriber.answer(result)
+            subscriber.send_result(result)
             await self._writer.room()
 
     async def _params(self, message: Subscribe, record: RequestRecord) -> GraphQLParams:

@@ -49,12 +49,12 @@ class WebSocketSink:
 
     # Used by the connection:
 
-    def answer(self, answer: OperationResult) -> None:
+    def send_result(self, result: OperationResult) -> None:
         """Send the result of a query or a mutation."""
-        if not answer.executed:
-            self.end(answer.errors)
+        if not result.executed:
+            self.end(result.errors)
             return
-        self.send(Message(answer.body, None))
+        self.send(Message(result.body, None))
         self.end()
 
     def follow(self, subscription: Opened) -> None:
