@@ -83,28 +83,28 @@ async def _rest(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def mark_agents_offline(database: Database) -> None:
-    if gone := await _tried(_sign_off(database), "agents could not be signed off"):
-        log.info("agents signed off", count=gone)
+    if gone := await _tried(_mark_offline(database), "agents could not be marked offline"):
+        log.info("agents marked offline", count=gone)
 
 
-async def _sign_off(database: Database) -> int:
+async def _mark_offline(database: Database) -> int:
     await database.read_clock()
     return await reports.mark_offline(database)
 
 
 async def partition_ahead(database: Database) -> bool:
     """True on success."""
-    made = await _tried(partition.ensure_ahead(database), "partitions could not be made ahead")
+    made = await _tried(partition.ensure_ahead(database), "partitions could not be created")
     if made:
-        log.info("partitions made ahead", count=len(made))
+        log.info("partitions created", count=len(made))
     return made is not None
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
     """True on success."""
-    gone = await _tried(feeds.expire(database, keep), "what is too old could not be taken away")
+    gone = await _tried(feeds.expire(database, keep), "expired rows could not be deleted")
     if gone and any(gone.values()):
-        log.info("what is too old was taken away", **gone)
+        log.info("expired rows deleted", **gone)
     return gone is not None
 
 

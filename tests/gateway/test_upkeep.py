@@ -1,4 +1,4 @@
-"""Upkeep: agents that are silent are signed off as long as the gateway runs, whatever fails."""
+"""Maintenance: silent agents are marked offline while the gateway runs, even after failures."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -48,9 +48,9 @@ async def test_maintenance_continues_after_a_failure(
         assert not await maintenance.remove_expired_keys(database)
         await maintenance.mark_agents_offline(database)
     assert {line["event"]: line["log_level"] for line in lines} == {
-        "partitions could not be made ahead": level,
-        "what is too old could not be taken away": level,
-        "agents could not be signed off": level,
+        "partitions could not be created": level,
+        "expired rows could not be deleted": level,
+        "agents could not be marked offline": level,
         "expired idempotency keys could not be removed": level,
     }
     await database.close()
