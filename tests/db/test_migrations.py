@@ -202,7 +202,7 @@ def test_supported_are_the_revisions_this_code_knows() -> None:
 
 
 async def _starter(url: str) -> asyncio.subprocess.Process:
-    code = "import asyncio, sys; from db.core import migrate; "
+    code = "import asyncio, sys; from db.core.schema import migrate; "
     code += "asyncio.run(migrate.upgrade(sys.argv[1]))"
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, url, stderr=asyncio.subprocess.PIPE

@@ -196,7 +196,7 @@ async def test_hints_are_heard_where_sessions_are_said_to_be_kept(through: Throu
         here, there = Feeds(ours), Feeds(others)
         async with here.running(), there.running():
             await until(lambda: here._listener._connected and there._listener._connected)
-            heard = there["events"]._hinted
+            heard = there["events"]._wakeup
             ours.wakeups.notify("events")
             await until(heard.is_set)
         for database in (ours, others):
