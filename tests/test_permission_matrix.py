@@ -103,7 +103,7 @@ async def _callers(url: str) -> Callers:
             credentials[name] = who.role and await _key(database, settings, who)
         credentials["member by token"] = issuer.token(email="token@example.org")
         auth = Auth(settings, database)
-        held = {name: text and await auth.holder(text) for name, text in credentials.items()}
+        held = {name: text and await auth.authenticate(text) for name, text in credentials.items()}
     await database.close()
     del credentials["member by token"]  # its issuer is gone
     return Callers(url, credentials, {name: who or ANONYMOUS for name, who in held.items()})
