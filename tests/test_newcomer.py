@@ -139,9 +139,10 @@ class Terminal:
         return process, log
 
     def close(self) -> None:
-        """Interrupt the background processes, newest first, and close the shell."""
+        """Stop the background processes, newest first, and close the shell. SIGINT would be ignored
+        where the tests themselves run in the background."""
         for process in reversed(self.background):
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
         self.shell.communicate()
 
