@@ -32,6 +32,9 @@ async def address(database: Database) -> AsyncIterator[str]:
         yield address
 
 
+PONG = b"\x8a\x00"
+
+
 @pytest.mark.parametrize("kind", FLOODS)
 async def test_a_flood_of_frames_ends_the_connection(address: str, kind: str) -> None:
     first, frame = FLOODS[kind]
@@ -43,10 +46,11 @@ async def test_a_flood_of_frames_ends_the_connection(address: str, kind: str) ->
                 told += part
         except ConnectionError:
             pass
-    pongs = told.count(b"\x8a\x00")
+    pongs = told.count(PONG)
     assert pongs <= FRAMES_AT_ONCE + SLICE / SHORTEST
     assert len(told) < 10_000
-    assert told.endswith((b"Too many messages", b"Invalid message: not JSON")) or not told
+    reason = told.replace(PONG, b"")  # a flood may break the connection before the reason arrives
+    assert reason.endswith((b"Too many messages", b"Invalid message: not JSON")) or not reason
     async with dialled(address) as other:
         await other.greet()
 
