@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check coverage format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live house
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live house
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -47,9 +47,6 @@ check: $(TOOLS)  ## Check format, lint, types, schema and tests, as CI does
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/dreamnet schema --check schema.graphql
-	$(BIN)/pytest -n auto
-
-coverage: $(TOOLS)  ## Run all tests and measure which branches they reach: at least 90 %
 	$(BIN)/pytest -n auto --cov --cov-report=term-missing --cov-fail-under=90
 
 format: $(TOOLS)  ## Format the code and apply the fixes of the linter
