@@ -27,7 +27,7 @@ from graphql import (
 
 from db import Database, users
 from db.users import RANKS, Role
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from graph.core.context import Context
 from graph.core.execution.input_access import NEUTRAL
 from graph.core.execution.operation import OperationResult, execute, open_stream, prepare

@@ -13,7 +13,7 @@ from db import Database
 from db.core.ingest.writer import Ingestion
 from db.core.schema.health import Probe
 from gateway import console, errors
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
 from gateway.maintenance import run_maintenance

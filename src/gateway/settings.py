@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.core.connections.libpq_parameters import NAMES_A_SERVER, InvalidParameter
+from db.core.connections.meter import MAX_RESPONSE_BYTES
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.session.database import LOCK_SECONDS, STATEMENT_SECONDS, TIMEOUTS
 from db.core.timeouts import Timeouts
@@ -25,7 +26,6 @@ from gateway.setting_types import (
     is_loopback,
     networks,
 )
-from graph.core.context import MAX_RESPONSE_BYTES
 
 LIMITS = (
     "max_tokens",

@@ -189,7 +189,7 @@ async def test_every_form_of_http_refuses(database: Database, accept: str) -> No
 
 
 async def create(database: Database) -> None:
-    """A dream that subscribers are told of."""
+    """A dream that is in the messages of subscribers."""
     async with database.write() as session:
         await audit.create(session, Dream, title="new", is_public=True, original_prompt=TEXT)
 

@@ -1,4 +1,4 @@
-"""Requests that are refused cost the gateway more than whoever sends them."""
+"""Attack: requests that are refused cost the gateway more than their client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_a_network_without_tries_is_not_locked_out(trusting: Target, issue
 
 
 async def test_one_outdated_key_is_charged_once_a_minute(target: Target) -> None:
-    """A client that goes on with it uses up no tries of its neighbours, and is refused itself."""
+    """A client that repeats it is refused, and uses up no sign-ins of its network."""
     with statements(target.database, at_most=3):
         answers = []
         for number in range(MANY):

@@ -1,4 +1,4 @@
-"""Strangers subscribe with large filters, and wait for somebody to edit a dream.
+"""Attack: anonymous clients subscribe with large filters, and each edit of a dream evaluates them.
 
 Each subscription is paid for once, and its filter is asked for each change: what a filter may be is
 limited, and subscriptions that may see the same rows share what is read for them.

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from db import Database
 from gateway.app import create_app
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.errors import HttpError
 from gateway.settings import Settings
 from support.gateways import Clock, ask, gateway, handshake, is_refused, production, viewer

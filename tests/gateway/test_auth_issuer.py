@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from structlog.testing import capture_logs
 
 from db import Database
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.auth.issuer import INTERVAL_SECONDS
 from gateway.settings import Settings, SettingsRefused, load
 from support.gateways import MEMBER, Clock, ask, gateway, is_refused, production, status, viewer

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from db import Database, api_keys, users
 from db.core.api_key_format import ApiKeyText
-from gateway.auth import Auth, pepper, private_files
+from gateway.auth import pepper, private_files
+from gateway.auth.authenticator import Auth
 from gateway.auth.credential_cache import TTLCache
 from gateway.settings import Settings, SettingsRefused
 from support.factories import make_user

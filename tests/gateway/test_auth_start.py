@@ -19,7 +19,8 @@ from playwright.async_api import Page, async_playwright
 
 import db
 from db import Database, audit, identity, users
-from gateway.auth import Auth, first_admin
+from gateway.auth import first_admin
+from gateway.auth.authenticator import Auth
 from gateway.cli.main import main
 from gateway.exit_codes import CommandFailed
 from gateway.process import serve

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from db import Database, api_keys, users
 from db.users import Role
-from gateway.auth import Auth, revalidation
+from gateway.auth import revalidation
+from gateway.auth.authenticator import Auth
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.tokens import LEEWAY_SECONDS
 from graph.core.permission import ANONYMOUS, Principal

@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -356,3 +358,13 @@ def execute(url: str, statement: str) -> None:
         await database.close()
 
     asyncio.run(run())
+
+
+def test_commands_start_without_graphql() -> None:
+    script = "import sys, gateway.cli.main; print(*{'graphql', 'strawberry'} & sys.modules.keys())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "\n"

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
 from db import Database
-from gateway.auth import Auth, first_admin
+from gateway.auth import first_admin
+from gateway.auth.authenticator import Auth
 from gateway.exit_codes import CommandFailed
 from gateway.process import serve as process
 from gateway.settings import Settings

@@ -16,7 +16,7 @@ from db import Database
 from db.core.ingest.writer import Ingestion
 from gateway import errors
 from gateway.app import create_app
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.middleware.request_events import RequestRecorder
 from gateway.middleware.request_log import RequestLog

@@ -13,7 +13,7 @@ from playwright.async_api import Page, async_playwright
 from websockets.asyncio.client import connect
 
 from db import Database
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.settings import Settings
 from support.factories import make_dream
 from support.nodejs import node

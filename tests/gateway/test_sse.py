@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from db import Database, api_keys
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.settings import Settings
 from gateway.transport import admission
 from gateway.transport.admission import LARGE

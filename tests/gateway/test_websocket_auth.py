@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from db import Database, api_keys, users
 from db.users import Role
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.settings import Settings
 from gateway.transport.websocket.connection import UNIDENTIFIED
 from support.factories import make_user

@@ -9,7 +9,7 @@ import pytest
 from db import Database
 from gateway import maintenance
 from gateway.app import create_app
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.settings import Settings
 from golden import world
 from support.databases import drop_database

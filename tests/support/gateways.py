@@ -11,7 +11,7 @@ from db import Database, api_keys
 from db.api_keys import NewKey
 from db.users import Role
 from gateway.app import create_app
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.auth.pepper import api_key_codec
 from gateway.settings import Settings
 from support.factories import make_user

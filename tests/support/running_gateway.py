@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from db import Database
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.process.serve import listening, uvicorn_config
 from gateway.process.server import Server
 from gateway.settings import Settings

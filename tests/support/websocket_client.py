@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from db import Database
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings
 from support.stream_client import HISTORY, port

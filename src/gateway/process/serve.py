@@ -17,7 +17,8 @@ from db.core.connections.url import ConnectionInfo
 from db.core.embedded import Embedded, Supervisor
 from db.core.errors import DomainError
 from gateway.app import create_app
-from gateway.auth import Auth, first_admin
+from gateway.auth import first_admin
+from gateway.auth.authenticator import Auth
 from gateway.auth.browser_session import BrowserSession
 from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode

@@ -10,7 +10,7 @@ from db import Database
 from db.core.error_codes import ErrorCode
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
-from gateway.auth import Auth
+from gateway.auth.authenticator import Auth
 from gateway.auth.clients import DEVELOPERS, Client, ClientAccounts, client_of
 from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError

@@ -9,14 +9,13 @@ from sqlalchemy import Executable
 
 from db import Database
 from db.core.api_key_format import ApiKeyCodec
-from db.core.connections.meter import Claim, Meter
+from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
 from db.core.session.coalescing import ReadCoalescer
 from db.core.timeouts import Kind, of_kind
 from graph.core.permission import Principal
 from graph.core.quota import Account
 
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are shown
 
 

@@ -12,6 +12,7 @@ from db.core.errors import Crowded, TooLarge
 
 METERED = "metered"  # key of the info of connections
 READS = "The operation reads more than {:,} bytes: ask for smaller pages."
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024  # of one operation, by default
 STEP = 256 * 1024  # bytes that are claimed at once, after the first so many
 
 Claim = Callable[[int], bool]

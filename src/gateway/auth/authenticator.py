@@ -1,0 +1,204 @@
+"""Authenticator: the principal of a request. docs/identity.md is the page for users and operators.
+
+A credential is an API key, or a token of the OpenID Connect issuer in the settings. It is sent as
+`Authorization: Bearer …` (RFC 6750 §2.1), or in the first message of a WebSocket, where browsers
+cannot send that header.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+
+import structlog
+from starlette.requests import HTTPConnection
+
+from db import Database
+from db.core.api_key_format import PREFIX
+from db.feeds import CHANGES
+from gateway.auth.api_keys import ApiKeys
+from gateway.auth.browser_session import COOKIE, BrowserSession
+from gateway.auth.challenges import InvalidCredential, invalid_credential, unauthenticated
+from gateway.auth.clients import network_of
+from gateway.auth.credential_cache import Clock
+from gateway.auth.developer import Developer
+from gateway.auth.failed_sign_ins import FailedSignIns, name_of
+from gateway.auth.pepper import api_key_codec
+from gateway.auth.revalidation import CredentialRevalidator
+from gateway.auth.tokens import Tokens
+from gateway.errors import HttpError
+from gateway.middleware.forwarded import is_from_elsewhere
+from gateway.settings import Settings
+from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
+from graph.core.quota import MEMORY, Budget
+
+MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
+DEVELOPMENT = ""  # stands for the credential that development does without; no credential is empty
+ORIGINS = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a WebSocket
+
+ELSEWHERE = (
+    "This request comes from another machine, by a proxy: in development that needs a credential, "
+    "so send `Authorization: Bearer` and a key or a token."
+)
+
+log = structlog.get_logger()
+
+
+class Auth:
+    """Authenticates requests."""
+
+    def __init__(
+        self, settings: Settings, database: Database, clock: Clock = time.monotonic
+    ) -> None:
+        self.settings = settings
+        database = database.borrowed_by("auth")
+        self.keys = ApiKeys(database, clock)
+        self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
+        self.developer = Developer(database, clock)
+        self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
+        database.wakeups.listeners.append(self._forget_absent)
+        self.session = BrowserSession(clock)
+        self.watch = CredentialRevalidator(self)
+
+    async def principal(
+        self, connection: HTTPConnection, authorization: str | None = None
+    ) -> Principal:
+        """Authenticate a request; `authorization` replaces its header. Raises HttpError,
+        Unavailable."""
+        credentials = _authorization(connection, authorization)
+        if not credentials:
+            return await self._without_credential(connection)
+        try:
+            return await self._signed_in(credentials, network_of(connection))
+        except InvalidCredential as reason:
+            log.info("credential refused", reason=str(reason))
+            raise invalid_credential() from None
+
+    async def _signed_in(self, credentials: list[str], network: str) -> Principal:
+        """Check a credential, unless its network has failed too often. Raises InvalidCredential,
+        HttpError, Unavailable."""
+        name, failed = name_of(credentials), self.failed
+        failed.check(name)
+        if not failed.was_valid(name) and await failed.is_exhausted(network):
+            await self._check_signed(credentials, network)
+        generation = failed.generation
+        try:
+            principal = await self.authenticate(_bearer(credentials))
+        except InvalidCredential as invalid_credential:
+            await failed.failed(network, name, invalid_credential, generation)
+            raise
+        failed.succeeded(name)
+        return principal
+
+    async def _check_signed(self, credentials: list[str], network: str) -> None:
+        """Raises HttpError unless it is a token of the issuer, which needs no database to check."""
+        try:
+            if self.tokens:
+                await self.tokens.claims(_bearer(credentials))
+                return
+        except InvalidCredential:
+            pass
+        raise await self.failed.refusal(network)
+
+    def _forget_absent(self, feeds: Collection[str]) -> None:
+        """Look up unknown credentials again after a change of rows."""
+        if CHANGES.name in feeds:
+            self.failed.forget_results()
+            for cache in (self.keys.cache, *(self.tokens.caches if self.tokens else ())):
+                cache.forget_absent()
+
+    def watched(
+        self,
+        connection: HTTPConnection,
+        principal: Principal,
+        end: Callable[[], None],
+        authorization: str | None = None,
+    ) -> AbstractContextManager[None]:
+        """Within the context, call `end` once if the credential is no longer valid for
+        `principal`. Anonymous connections are not watched."""
+        credentials = _authorization(connection, authorization)
+        if not credentials and not self.settings.development:
+            return nullcontext()
+        text = _bearer(credentials) if credentials else DEVELOPMENT
+        return self.watch.over(text, principal, end)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the background tasks: fetch the issuer's keys, store when keys were last used."""
+        work = [self.keys.flushing(), self.watch.run_forever()]
+        work += [self.tokens.issuer.refresh()] if self.tokens else []
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await self.keys.flush()
+
+    async def authenticate(self, text: str) -> Principal:
+        """The principal of a credential, cached for some seconds. Raises InvalidCredential,
+        Unavailable."""
+        if text == DEVELOPMENT:
+            return await self.developer.principal()
+        if text.startswith(PREFIX):
+            return await self.keys.principal(api_key_codec(self.settings), text)
+        if self.tokens is None:
+            raise InvalidCredential("not a key, and no issuer of tokens is set")
+        return await self.tokens.principal(text)
+
+    async def refresh(self, texts: Collection[str]) -> None:
+        """Reload valid credentials in one batch. Raises Unavailable."""
+        keys = {text for text in texts if text.startswith(PREFIX)}
+        if keys:
+            await self.keys.refresh(api_key_codec(self.settings), keys)
+        if DEVELOPMENT in texts:
+            await self.developer.refresh()
+        if self.tokens:
+            await self.tokens.refresh(set(texts) - keys - {DEVELOPMENT})
+
+    async def _without_credential(self, connection: HTTPConnection) -> Principal:
+        if not self.settings.development:
+            return self._anonymous()
+        _check_same_origin(connection)
+        if not self.session.opened_by(connection.cookies.get(COOKIE)):
+            if not self.settings.dev_open:
+                raise unauthenticated()
+            if is_from_elsewhere(connection.headers):
+                raise unauthenticated(ELSEWHERE)
+        return await self.developer.principal()
+
+    def _anonymous(self) -> Principal:
+        if not self.settings.public_read:
+            raise unauthenticated()
+        return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
+
+
+def _budget(settings: Settings) -> Budget:
+    storage = settings.budget_storage
+    return Budget(storage.get_secret_value() if storage else MEMORY)
+
+
+def _authorization(connection: HTTPConnection, authorization: str | None) -> list[str]:
+    if authorization is not None:
+        return [authorization]
+    return connection.headers.getlist("authorization")
+
+
+def _bearer(credentials: list[str]) -> str:
+    scheme, _, text = credentials[0].partition(" ")
+    if len(credentials) > 1 or scheme.lower() != "bearer" or not 0 < len(text) <= MAX_CREDENTIAL:
+        raise InvalidCredential("not one bearer credential of an acceptable size")
+    return text
+
+
+def _check_same_origin(connection: HTTPConnection) -> None:
+    """Raises HttpError for a request from another site, according to the browser (Fetch Metadata,
+    RFC 6454). Clients such as curl send no site."""
+    scheme = ORIGINS.get(connection.url.scheme, connection.url.scheme)
+    own = f"{scheme}://{connection.headers.get('host')}"
+    site = connection.headers.get("sec-fetch-site", "none")
+    if connection.headers.get("origin", own) != own or site not in ("same-origin", "none"):
+        message = "In development, pages of other sites need a key: send `Authorization: Bearer`."
+        raise HttpError(message, 403)
