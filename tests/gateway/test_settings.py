@@ -109,8 +109,8 @@ def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None
         ),
         (
             {"DREAMNET_PORT": "0", "DREAMNET_POOL_SIZE": "-1"},
-            "DREAMNET_PORT is not acceptable: Input should be greater than or equal to 1.\n"
-            "DREAMNET_POOL_SIZE is not acceptable: Input should be greater than or equal to 1.",
+            "DREAMNET_POOL_SIZE is not acceptable: Input should be greater than or equal to 1.\n"
+            "DREAMNET_PORT is not acceptable: Input should be greater than or equal to 1.",
         ),
     ],
 )

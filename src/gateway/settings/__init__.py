@@ -1,0 +1,212 @@
+"""Settings: the configuration, read from environment variables and a `.env` file."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from gateway.setting_types import (
+    Folder,
+    Network,
+    Networks,
+    UrlPath,
+    Variables,
+    is_loopback,
+    networks,
+)
+from gateway.settings.database import DatabaseSettings
+from gateway.settings.identity import IdentitySettings
+from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
+from gateway.settings.section import Section
+
+
+class SettingsRefused(Exception):
+    """The settings are not acceptable; the message says which one and why, on one line each."""
+
+
+class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
+    """One value per setting; `variable` names the environment variable it comes from."""
+
+    env: Literal["development", "production"] = Field(
+        default="development",
+        description="development acts as admin@localhost and therefore listens on loopback only; "
+        "production requires DATABASE_URL, DREAMNET_KEY_PEPPER and a credential with each request.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen on; `::` is every address of IPv4 and IPv6.",
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
+    root_path: UrlPath | None = Field(
+        default=None,
+        description="The path under which a proxy shows the gateway, such as /dreamnet.",
+    )
+    trusted_proxies: Networks = Field(
+        default="127.0.0.0/8,::1",
+        description="The addresses and networks of proxies whose X-Forwarded-For, -Proto and "
+        "-Prefix are believed, with commas between; `none` trusts no proxy.",
+    )
+    data_dir: Folder = Field(
+        default=Path(".dreamnet"),
+        description="The folder of the embedded database and of secrets made at the first start.",
+    )
+    sync_environment: Variables | None = Field(
+        default=None,
+        description="The environment variables whose values `syncEnvironment` may store as "
+        "settings, with commas between; of all others, and of secrets, it stores the names only.",
+    )
+    request_log: Literal["on", "off"] = Field(
+        default="on", description="Whether API requests are recorded as `api_request` events."
+    )
+    request_log_sample: float = Field(
+        default=1.0, ge=0, le=1, description="The share of API requests recorded, from 0 to 1."
+    )
+    keep_history_days: int = Field(
+        default=0, ge=0, description="How long reports of agents are kept; 0 keeps them forever."
+    )
+    keep_events_days: int = Field(
+        default=0, ge=0, description="How long system events are kept; 0 keeps them forever."
+    )
+    keep_changes_days: int = Field(
+        default=30,
+        ge=0,
+        description="How long subscriptions to other nouns can be resumed; 0 is forever.",
+    )
+    drain_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="How long a stopping gateway serves requests while it reports that it is not "
+        "ready, so that load balancers look elsewhere; 0 in development and 5 in production "
+        "unless set.",
+    )
+    spread_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="Over how long streams are then ended, so that their clients do not all "
+        "reconnect at once; 0 in development and 10 in production unless set.",
+    )
+    shutdown_seconds: int = Field(
+        default=10, ge=1, description="How long requests in progress may take when stopping."
+    )
+    log_format: Literal["console", "json"] | None = Field(
+        default=None,
+        description="console is for people, json for collectors; console in development and json "
+        "in production unless set.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severity that is logged."
+    )
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of a setting."""
+        alias = cls.model_fields[name].validation_alias
+        return str(alias) if alias else f"DREAMNET_{name.upper()}"
+
+    @property
+    def development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def opened_by_token(self) -> bool:
+        """Whether the console needs the token that `dreamnet serve` prints."""
+        return self.development and not self.dev_open
+
+    @property
+    def log_as_json(self) -> bool:
+        return self.log_format == "json" or (self.log_format is None and not self.development)
+
+    @property
+    def recorded_share(self) -> float:
+        """The share of API requests that is recorded, from 0 to 1."""
+        return self.request_log_sample if self.request_log == "on" else 0
+
+    @property
+    def keep(self) -> dict[str, timedelta]:
+        """Retention by feed, for the feeds that have one."""
+        days = {
+            "agents": self.keep_history_days,
+            "events": self.keep_events_days,
+            "changes": self.keep_changes_days,
+        }
+        return {name: timedelta(days=count) for name, count in days.items() if count}
+
+    @property
+    def drain(self) -> int:
+        """The seconds of `drain_seconds` in this environment."""
+        unset = 0 if self.development else 5
+        return unset if self.drain_seconds is None else self.drain_seconds
+
+    @property
+    def spread(self) -> int:
+        """The seconds of `spread_seconds` in this environment."""
+        unset = 0 if self.development else 10
+        return unset if self.spread_seconds is None else self.spread_seconds
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return networks(self.trusted_proxies)
+
+    @property
+    def storable_variables(self) -> frozenset[str]:
+        names = map(str.strip, (self.sync_environment or "").split(","))
+        return frozenset(filter(None, names))
+
+    @model_validator(mode="after")
+    def _check_database(self) -> Self:
+        if not self.development and self.connection is None:
+            raise ValueError(
+                "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for "
+                "development."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        off = [name for name in LIMITS if getattr(self, name) == 0]
+        if off and not self.development:
+            raise ValueError(f"{self.variable(off[0])}=0 is no limit: that is for development.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_loopback(self) -> Self:
+        if self.development and not is_loopback(self.host):
+            raise ValueError(
+                f"DREAMNET_ENV=development acts as an administrator and listens on loopback only: "
+                f"DREAMNET_HOST={self.host} needs DREAMNET_ENV=production."
+            )
+        return self
+
+
+class _LogFormat(Section):
+    """The settings of the log format."""
+
+    env: str = "development"
+    log_format: str | None = None
+
+
+def logs_as_json() -> bool:
+    """The log format, also if the settings as a whole are invalid."""
+    log_format = _LogFormat()
+    return log_format.log_format == "json" or (
+        log_format.log_format is None and log_format.env != "development"
+    )
+
+
+def load() -> Settings:
+    """The settings of this process. Raises SettingsRefused."""
+    try:
+        return Settings()
+    except ValidationError as refused:
+        problems = [_problem(error["loc"], error["msg"]) for error in refused.errors()]
+        raise SettingsRefused("\n".join(problems)) from None
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    name = str(place[0])
+    variable = Settings.variable(name) if name in Settings.model_fields else name
+    return f"{variable} is not acceptable: {message}."
