@@ -60,8 +60,8 @@ def _show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001  the signature of the standard library
+    line: str | None = None,  # noqa: ARG001  the signature of the standard library
 ) -> None:
     log.warning("warning", category=category.__name__, file=filename, line=lineno)
 

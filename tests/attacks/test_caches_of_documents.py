@@ -94,7 +94,7 @@ async def test_statements_are_kept_up_to_a_number_of_bytes(
                 for number in range(COUNT):
                     await target.ask(text, filter=shaped(number))
             async with own.engine.connect() as connection:
-                options: Any = connection.sync_connection.get_execution_options()  # type: ignore[union-attr]
+                options: Any = connection.sync_connection.get_execution_options()
                 raw: Any = await connection.get_raw_connection()
                 prepared = raw.dbapi_connection._prepared_statement_cache
     finally:

@@ -30,7 +30,7 @@ async def served(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 
 def rooms(served: Served) -> Any:
-    return served.server.config.app.state.rooms  # type: ignore[union-attr]
+    return served.server.config.app.state.rooms
 
 
 async def test_a_caller_has_room_for_so_many_documents(database: Database, served: Served) -> None:

@@ -232,7 +232,7 @@ async def test_a_failing_resolver_logs_no_value(
     async def fail(_root: Any, _info: Any, **arguments: Any) -> Any:
         raise kind(f"cannot look up {arguments}") from RuntimeError(repr(arguments))
 
-    field = schema._schema.query_type.fields["featureEnabled"]  # type: ignore[union-attr]
+    field = schema._schema.query_type.fields["featureEnabled"]
     monkeypatch.setattr(field, "resolve", fail)
     document = f"query ($key: String!) {{ {SENT}: featureEnabled(key: $key) }}"
 

@@ -101,7 +101,7 @@ async def test_a_viewer_without_user_sees_less_than_any_owner(
 
 def connections(name: str) -> Iterator[tuple[str, GraphQLField]]:
     """The root fields that list a type of nodes."""
-    for field_name, field in schema._schema.query_type.fields.items():  # type: ignore[union-attr]
+    for field_name, field in schema._schema.query_type.fields.items():
         nodes = getattr(get_named_type(field.type), "fields", {}).get("nodes")
         required = [a for a in field.args.values() if isinstance(a.type, GraphQLNonNull)]
         if nodes and get_named_type(nodes.type).name == name and not required:
@@ -110,7 +110,7 @@ def connections(name: str) -> Iterator[tuple[str, GraphQLField]]:
 
 def singles(name: str) -> Iterator[str]:
     """The root fields that find one node of a type by its id."""
-    for field_name, field in schema._schema.query_type.fields.items():  # type: ignore[union-attr]
+    for field_name, field in schema._schema.query_type.fields.items():
         of_type = getattr(field.type, "name", "") in (name, "Node")
         if of_type and list(field.args) == ["id"]:
             yield field_name

@@ -97,7 +97,7 @@ async def test_idle_connections_give_way_to_requests(database: Database, key: st
                 assert (await client.get(f"{gateway.address}/livez")).status_code == 200
         connections = gateway.server.server_state.connections
         await until(lambda: len(connections) <= 3)
-        idle = gateway.server.config.app.state.connections  # type: ignore[union-attr]
+        idle = gateway.server.config.app.state.connections
         assert 0 < len(idle.all) <= 3
         async with greeted(gateway.address, authorization=f"Bearer {key}") as client:
             assert await client.is_alive()

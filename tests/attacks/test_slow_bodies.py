@@ -64,7 +64,7 @@ async def begun(
 
 
 def admission(served: Served) -> Any:
-    return served.server.config.app.state.admission  # type: ignore[union-attr]
+    return served.server.config.app.state.admission
 
 
 @pytest.mark.parametrize("framing", [DECLARED, CHUNKED], ids=["declared", "chunked"])
@@ -129,4 +129,4 @@ async def test_a_body_that_arrives_gets_more_time(database: Database) -> None:
             (connection,) = served.server.server_state.connections
             before: Any = connection.until  # type: ignore[union-attr]  # it is a Protocol
             connection.data_received(b"x" * 2 * http11.BODY_RATE)
-            assert connection.until == before + 2  # type: ignore[union-attr]
+            assert connection.until == before + 2

@@ -41,7 +41,7 @@ async def gateway(database: Database) -> AsyncIterator[tuple[Served, list[str]]]
 
 
 def rooms(served: Served) -> Any:
-    return served.server.config.app.state.rooms  # type: ignore[union-attr]
+    return served.server.config.app.state.rooms
 
 
 async def ask(served: Served, key: str | None) -> int:

@@ -146,7 +146,7 @@ async def test_reports_of_one_time_are_in_the_order_of_the_file(imported: Databa
 
     for order in ("id", "reported_at, seq"):
         found = {key: [] for key in agents}
-        statement = f"select agent_key, status from agent_history order by {order}"  # noqa: S608
+        statement = f"select agent_key, status from agent_history order by {order}"  # noqa: S608  a name of this file
         for key, status in await rows(imported, statement):
             found[key].append(status)
         assert found == agents

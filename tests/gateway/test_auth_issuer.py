@@ -39,7 +39,7 @@ async def test_unknown_keys_at_the_same_time_are_one_fetch(
 async def test_a_cancelled_request_does_not_cancel_the_fetch(
     issuer_settings: Settings, database: Database, issuer: Issuer, clock: Clock
 ) -> None:
-    keys = Auth(issuer_settings, database, clock).tokens.issuer  # type: ignore[union-attr]
+    keys = Auth(issuer_settings, database, clock).tokens.issuer
     asking = asyncio.create_task(keys.key("rsa"))
     await asyncio.sleep(0)
     asking.cancel()

@@ -187,7 +187,7 @@ async def test_every_create_answers_not_found_once_its_row_is_gone(
     }
     await outcome(send, verb, input)
     async with database.write() as session:
-        assert await session.execute(text(f"delete from {table[verb]}")) == 1  # noqa: S608
+        assert await session.execute(text(f"delete from {table[verb]}")) == 1  # noqa: S608  a name of this file
     answer = await outcome(send, verb, input)
     assert answer == {"__typename": "NotFound", "message": GONE}
 

@@ -60,7 +60,7 @@ def test_a_port_that_is_taken_in_one_family_is_taken() -> None:
         ("127.0.0.1", "http://127.0.0.1:8000"),
         ("::1", "http://[::1]:8000"),
         ("::", "http://localhost:8000"),
-        ("0.0.0.0", "http://localhost:8000"),  # noqa: S104
+        ("0.0.0.0", "http://localhost:8000"),  # noqa: S104  only printed
         ("gateway.example", "http://gateway.example:8000"),
     ],
 )

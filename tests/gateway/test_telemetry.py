@@ -143,7 +143,7 @@ async def fails_in_a_callback() -> None:
 
 
 async def logs_an_exception() -> None:
-    logging.getLogger("strawberry.execution").error(ValueError(SECRET))  # type: ignore[arg-type]
+    logging.getLogger("strawberry.execution").error(ValueError(SECRET))
 
 
 async def quotes_in_an_argument() -> None:

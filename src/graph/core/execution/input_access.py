@@ -64,8 +64,8 @@ class InputAccess:
 
     def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
         """The accesses for an argument with any value."""
-        find = lambda: self._argument(field, argument)  # noqa: E731
-        return self._remembered((parent.name, name, argument), find)
+        key = (parent.name, name, argument)
+        return self._remembered(key, lambda: self._argument(field, argument))
 
     def field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
         """The accesses for an input field with any value."""
