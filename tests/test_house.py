@@ -29,6 +29,7 @@ FLOORS = """
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
                    gateway.allowance
     requests       gateway.request_record
+    networks       gateway.networks
 
     schema         graph.schema
     nouns          graph.nouns
@@ -37,7 +38,8 @@ FLOORS = """
     types          graph.core.types
     loading        graph.core.loader
     context        graph.core.context
-    principal      graph.core.permission  graph.core.quota  graph.core.fingerprint
+    principal      graph.core.principal
+    access         graph.core.permission  graph.core.quota  graph.core.fingerprint
 
     importing      db.importer
     nouns          db.nouns

@@ -32,7 +32,8 @@ from graph.core.context import Context
 from graph.core.execution.input_access import NEUTRAL
 from graph.core.execution.operation import OperationResult, execute, open_stream, prepare
 from graph.core.execution.required_access import inputs
-from graph.core.permission import ANONYMOUS, Access, Principal, access_of_field
+from graph.core.permission import Access, access_of_field
+from graph.core.principal import ANONYMOUS, Principal
 from graph.schema import schema
 from support.databases import create_database, drop_database
 from support.factories import make_user

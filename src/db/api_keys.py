@@ -301,7 +301,9 @@ def _check_use(role: Role | None, scopes: Collection[str]) -> None:
     """Raises Invalid for scopes that have no effect for the role."""
     if role and (useless := beyond(role, scopes)):
         needed = SCOPES[useless[0]].role
-        message = f"The scope {useless[0]} needs the role {needed}; this key would act as {role}."
+        message = (
+            f"The scope {useless[0]} requires the role {needed}; this key would act as {role}."
+        )
         raise Invalid(message, "scopes")
 
 

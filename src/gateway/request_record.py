@@ -11,8 +11,9 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from gateway.networks import client_network, region
 from graph.core.execution.operation import Operation
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Client, Principal
 
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -38,6 +39,21 @@ class RequestRecord:
     request_bytes: int = 0
     response_bytes: int | None = None
     began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def network(self) -> str:
+        """The network whose anonymous clients are counted together."""
+        return client_network(self.host)
+
+    @property
+    def region(self) -> str | None:
+        """The network that events and counts name; None for a host without an address."""
+        return region(self.host)
+
+    @property
+    def client(self) -> Client:
+        """The client that the request is counted for."""
+        return self.principal.client(self.network)
 
     def of_operation(self, number: int) -> "RequestRecord":
         """A record for one operation over this WebSocket."""

@@ -166,7 +166,9 @@ def check_scopes(info: Info, scopes: Collection[str]) -> None:
     role = info.context.principal.role
     if role and (beyond := db.scopes.beyond(role, scopes)):
         needed = db.scopes.SCOPES[beyond[0]].role
-        raise errors.Forbidden(f"The scope {beyond[0]} needs the role {needed}.")
+        raise errors.Forbidden(
+            f"The scope {beyond[0]} requires the role {needed}; your role is {role}."
+        )
 
 
 def key_user(info: Info, user_id: str | None) -> Any:

@@ -78,9 +78,8 @@ def own(name: str, description: str) -> Any:
 
     def resolve(root: Any, info: Info) -> Any:
         principal = info.context.principal
-        return (
-            getattr(root, name) if principal.user_id == root.id or principal.may(READ_ALL) else None
-        )
+        is_shown = principal.owns(root.id) or principal.may(READ_ALL)
+        return getattr(root, name) if is_shown else None
 
     return field(
         f"{description} Null unless the viewer is this user or an operator.",
@@ -254,7 +253,7 @@ class Queries:
     async def viewer(self, info: Info) -> Viewer:
         principal = info.context.principal
         user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
-        role = None if principal.is_limited else principal.role
+        role = None if principal.is_scoped else principal.role
         return Viewer(user=user, role=role, scopes=sorted(principal.scopes))
 
 
@@ -264,8 +263,9 @@ OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
 def check_may_edit(info: Info, user: Any, changes: dict[str, Any]) -> None:
     """Raises Forbidden unless the caller is that user or an operator of no lower rank, and for
     changes that users cannot make to themselves."""
-    principal, is_own = info.context.principal, info.context.principal.user_id == user.id
-    if not is_own and not (principal.may(WRITE_ALL) and principal.ranks(user.role)):
+    principal = info.context.principal
+    may_edit = principal.may(WRITE_ALL) and principal.ranks(user.role)
+    if not (principal.owns(user.id) or may_edit):
         raise errors.Forbidden("Only the user or an operator of no lower rank can do this.")
     if not principal.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         names = names_of(EditUserInput)

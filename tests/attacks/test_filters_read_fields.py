@@ -17,7 +17,7 @@ from support.gateways import production
 from support.query_count import statements
 from support.websocket_client import greeted, serving
 
-NEEDED = "needs the role MEMBER, and of a key with scopes tests:read or tests:write."
+NEEDED = "requires the role MEMBER. Send an API key or a token."
 REFUSED = (f"AiTestFilter.cost {NEEDED}", f"DreamFilter.tests {NEEDED}")
 FILTER = "{tests: {cost: {gt: 1}}}"
 
@@ -142,7 +142,7 @@ async def test_anonymous_clients_learn_nothing_of_private_rows(
 
     message, code = await target.refusal(document)
 
-    assert message.startswith(f"{place} needs the role MEMBER")
+    assert message.startswith(f"{place} requires the role MEMBER")
     assert code == "UNAUTHENTICATED"
 
 

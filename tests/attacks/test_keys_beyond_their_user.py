@@ -85,7 +85,7 @@ async def test_a_limited_key_makes_no_keys(target: Target) -> None:
     limited = await target.key_of("ADMIN", "tests:write", "users:write")
     input = {"service": "attack", "scopes": ["tests:write"]}
     message, code = await target.refusal(CREATE, limited, input=input)
-    assert (message, code) == ("Mutation.createApiKey is not for keys with scopes.", "FORBIDDEN")
+    assert (message, code) == ("Mutation.createApiKey requires a key without scopes.", "FORBIDDEN")
 
 
 @pytest.mark.parametrize("role", ["OPERATOR", "ADMIN"])
@@ -141,5 +141,6 @@ async def test_an_administrator_gives_no_scopes_that_are_of_no_use(target: Targe
 
     assert answer == {
         "__typename": "Invalid",
-        "message": "The scope agents:write needs the role OPERATOR; this key would act as MEMBER.",
+        "message": "The scope agents:write requires the role OPERATOR; this key would act as "
+        "MEMBER.",
     }

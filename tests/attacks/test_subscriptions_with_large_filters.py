@@ -36,8 +36,7 @@ TOO_LARGE: dict[str, tuple[Any, str, str]] = {
     "related rows": (
         {"or": [{"tests": {}}] * 3},
         "UNAUTHENTICATED",
-        "DreamFilter.tests needs the role MEMBER, and of a key with scopes tests:read or "
-        "tests:write.",
+        "DreamFilter.tests requires the role MEMBER. Send an API key or a token.",
     ),
     "values": (
         {"title": {"in": ["a"] * 300}},

@@ -6,9 +6,9 @@ from itertools import count, pairwise
 import pytest
 
 from db.core.turns import Turns
-from gateway.auth.clients import Client
 from gateway.errors import HttpError
 from gateway.transport.admission import LARGE, Admission, Body
+from graph.core.principal import Client
 
 ONE, OTHER = Client("one", known=True), Client("other", known=True)
 NETWORK = Client("203.0.113.0/24", known=False)

@@ -230,9 +230,9 @@ def test_the_list_says_which_scopes_and_keys_are_of_no_use(
     assert dreamnet(*made, "--scope", "tests:write") == 0
     asyncio.run(change(database_url, email, role="MEMBER"))
     assert dreamnet("list") == 0
-    assert "agents:write (needs OPERATOR), tests:write" in capsys.readouterr().out
+    assert "agents:write (requires OPERATOR), tests:write" in capsys.readouterr().out
     assert dreamnet(*made) == 1
-    refused = "The scope agents:write needs the role OPERATOR; this key would act as MEMBER.\n"
+    refused = "The scope agents:write requires the role OPERATOR; this key would act as MEMBER.\n"
     assert capsys.readouterr().err == refused
 
     asyncio.run(change(database_url, email, disabled_at=datetime(2026, 1, 5, 9, tzinfo=UTC)))

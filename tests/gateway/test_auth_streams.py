@@ -17,7 +17,7 @@ from gateway.auth import revalidation
 from gateway.auth.authenticator import Auth
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.tokens import LEEWAY_SECONDS
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from support.factories import make_user
 from support.gateways import Clock, handshake, make_key, production
 from support.oidc_issuer import AUDIENCE, KEYS, Issuer

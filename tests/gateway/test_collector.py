@@ -6,6 +6,7 @@ import weakref
 
 from gateway.process.garbage_collection import ENDED, NEVER, SECONDS, GarbageCollector
 from gateway.transport.connections import OpenStreams
+from graph.core.principal import DEVELOPERS
 
 
 class Ring:
@@ -39,7 +40,7 @@ def test_it_is_due_when_many_streams_have_ended_or_much_time_has_passed() -> Non
     assert not collector.is_due(collector.at)
     assert collector.is_due(collector.at + SECONDS + 1)  # more than rounding takes away
     for _ in range(ENDED):
-        with streams.admit(None, lambda: None):
+        with streams.admit(DEVELOPERS, lambda: None):
             pass
     assert collector.is_due(collector.at)
     collector.collect()

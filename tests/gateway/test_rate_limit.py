@@ -12,10 +12,11 @@ import pytest
 from db import Database
 from db.users import Role
 from gateway.app import create_app
-from gateway.auth.clients import ClientAccounts, client_of, network
+from gateway.auth.clients import ClientAccounts
+from gateway.networks import client_network
 from gateway.request_record import RequestRecord
 from gateway.settings import Settings
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.quota import Account, Budget
 
 SPENDING = "{ modelComparison { model } }"  # 100 points
@@ -186,7 +187,7 @@ async def test_public_introspection(database: Database) -> None:
 def test_an_account_is_of_a_user_a_key_or_a_network(
     principal: Principal, account: tuple[str, int] | None
 ) -> None:
-    client = client_of(RequestRecord("1", "198.51.100.7", principal=principal))
+    client = RequestRecord("1", "198.51.100.7", principal=principal).client
     found = ClientAccounts(Budget(), 9, 5).account(client)
 
     assert account == (found and (found.caller, found.limit))
@@ -203,7 +204,7 @@ def test_an_account_is_of_a_user_a_key_or_a_network(
     ],
 )
 def test_addresses_belong_to_networks(host: str, whole: str) -> None:
-    assert network(host) == whole
+    assert client_network(host) == whole
 
 
 async def test_an_account_waits_no_longer_than_it_must() -> None:

@@ -10,7 +10,7 @@ from db.core.ingest import writer
 from db.events import Event
 from gateway.app import create_app
 from gateway.middleware.refusals import MAX_KINDS, Kind, Refusals
-from gateway.middleware.request_events import truncated
+from gateway.networks import region
 from gateway.process.serve import uvicorn_config
 from gateway.settings import Settings
 from support.gateways import production
@@ -173,4 +173,4 @@ async def test_a_full_lane_fails_no_request(recorded: Any, monkeypatch: pytest.M
     ],
 )
 def test_addresses_are_truncated(host: str, network: str | None) -> None:
-    assert truncated(host) == network
+    assert region(host) == network

@@ -2,12 +2,11 @@
 
 import pytest
 
-from gateway.auth.clients import Client, client_of
 from gateway.errors import HttpError
 from gateway.protocols.waiting_room import WaitingRoom
 from gateway.request_record import RequestRecord
 from gateway.transport.connections import OpenStream, OpenStreams
-from graph.core.permission import ANONYMOUS, DEVELOPER
+from graph.core.principal import ANONYMOUS, DEVELOPER, DEVELOPERS, Client
 
 ADA, EVE = Client("ada", known=True), Client("eve", known=True)
 NETWORK = Client("192.0.2.0/24", known=False)
@@ -18,9 +17,9 @@ def stay() -> None:
     raise AssertionError("nobody asked to leave")
 
 
-def refused(streams: OpenStreams, who: Client | None) -> tuple[int, str, str | None]:
+def refused(streams: OpenStreams, client: Client) -> tuple[int, str, str | None]:
     with pytest.raises(HttpError) as refusal:
-        streams.admit(who, stay)
+        streams.admit(client, stay)
     headers = refusal.value.headers or {}
     return refusal.value.status, refusal.value.code, headers.get("retry-after")
 
@@ -37,9 +36,9 @@ def test_a_caller_has_so_many_streams_and_others_have_theirs() -> None:
 
 def test_a_process_has_so_many_streams() -> None:
     streams = OpenStreams(most=2, most_per_caller=0, most_per_network=0)
-    with streams.admit(ADA, stay), streams.admit(None, stay):
+    with streams.admit(ADA, stay), streams.admit(DEVELOPERS, stay):
         assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
-        assert refused(streams, None) == (503, "SERVICE_UNAVAILABLE", "1")
+        assert refused(streams, DEVELOPERS) == (503, "SERVICE_UNAVAILABLE", "1")
     with streams.admit(EVE, stay):
         assert len(streams.open) == 1
 
@@ -54,7 +53,7 @@ def test_a_stream_is_counted_for_its_current_client() -> None:
             with pytest.raises(HttpError):
                 second.belongs_to(ADA)
             assert streams.held == {"ada": 1, NETWORK.name: 1}
-        first.belongs_to(None)
+        first.belongs_to(DEVELOPERS)
         assert streams.held == {}
     assert streams.open == {}
 
@@ -117,5 +116,5 @@ async def test_draining_without_streams_ends_at_once() -> None:
 
 
 def test_anonymous_clients_count_as_their_network_and_the_developer_not_at_all() -> None:
-    assert client_of(RequestRecord("1", "192.0.2.77", principal=ANONYMOUS)) == NETWORK
-    assert client_of(RequestRecord("1", "192.0.2.77", principal=DEVELOPER)) is None
+    assert RequestRecord("1", "192.0.2.77", principal=ANONYMOUS).client == NETWORK
+    assert not RequestRecord("1", "192.0.2.77", principal=DEVELOPER).client.is_limited

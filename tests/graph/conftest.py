@@ -10,7 +10,7 @@ from db import Database
 from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.principal import DEVELOPER, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema
 from support.ai_tests import Write, write

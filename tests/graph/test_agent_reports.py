@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from support.ingestion import at
 
 

@@ -12,7 +12,7 @@ from db.core.feed import Position
 from db.core.ingest.writer import Ingestion
 from graph.core.context import Context
 from graph.core.execution.operation import prepare
-from graph.core.permission import DEVELOPER
+from graph.core.principal import DEVELOPER
 from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
 from graph.core.subscriptions.sink import Message
 from graph.schema import schema

@@ -13,7 +13,7 @@ from db.dreams import Dream
 from db.notifications import Notification
 from db.progress import ProgressLog
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.ai_tests import Write, as_imported, logs, recorded, score, started, traces
 from support.factories import make_ai_model, make_config_entry, make_dream

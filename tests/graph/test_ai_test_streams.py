@@ -8,7 +8,7 @@ import db
 from db import Database
 from db.ai_tests import AiTestStatus, writes
 from db.users import Role
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_progress_log, make_user

@@ -12,7 +12,7 @@ from db.core.errors import Invalid
 from db.core.secret_detection import entropy, fingerprint, holds_secret, is_secret
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.schema import schema
 from support.config import OPERATOR, configure
 from support.factories import make_config_entry

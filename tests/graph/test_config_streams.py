@@ -7,7 +7,7 @@ import pytest
 import db
 from db import Database
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_config_entry, make_feature_flag, make_user
 from support.subscriptions import Follow, Refused

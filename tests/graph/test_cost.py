@@ -18,7 +18,7 @@ from graph.core.context import Context
 from graph.core.execution.cost import declared_cost
 from graph.core.execution.limits import Limits
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import DEVELOPER
+from graph.core.principal import DEVELOPER
 from graph.core.types.node import global_id
 from graph.schema import schema
 from support.factories import make_dream, make_user

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from db import Database
 from db.audit import AuditEntry
 from db.dreams import Dream
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_test, make_dream, make_progress_log
 from support.mutations import Run, outcome, stored

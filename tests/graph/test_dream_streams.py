@@ -9,7 +9,7 @@ import db
 from db import Database
 from db.importer import import_files
 from db.users import Role
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_user
 from support.query_count import statements

@@ -11,7 +11,8 @@ from db import Database
 from db.core import errors
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import ANONYMOUS, PUBLIC
+from graph.core.permission import PUBLIC
+from graph.core.principal import ANONYMOUS
 from graph.core.types.errors import (
     MASKED,
     TIMEOUT,

@@ -7,7 +7,7 @@ import pytest
 
 from db import Database, audit
 from db.users import Role, User
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.events.streams import Rates
 from support.factories import make_event, make_user

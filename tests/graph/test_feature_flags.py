@@ -8,7 +8,7 @@ from db import Database
 from db.audit import Change
 from db.config import FeatureFlag, is_on
 from db.users import Role
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from support.config import configure
 from support.factories import make_feature_flag
 from support.mutations import Run, stored

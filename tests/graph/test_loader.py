@@ -14,7 +14,8 @@ from db.dreams import Dream
 from graph.core.context import Context, Info
 from graph.core.execution.operation import execute, prepare
 from graph.core.loader import Many, One
-from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
+from graph.core.permission import PUBLIC
+from graph.core.principal import ANONYMOUS, DEVELOPER
 from graph.core.types.field import field
 from graph.core.types.node import global_id
 from graph.users import UserById

@@ -13,7 +13,7 @@ from db.core.schema import partition
 from db.metrics import Metric
 from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_metric
 from support.query_count import statements

@@ -7,7 +7,7 @@ import pytest
 import db
 from db import Database
 from db.users import Role
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.types.node import global_id
 from graph.usage import Load

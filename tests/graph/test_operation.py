@@ -18,7 +18,8 @@ from graph.core.execution.operation import (
     execute,
     prepare,
 )
-from graph.core.permission import ANONYMOUS, DEVELOPER, PUBLIC
+from graph.core.permission import PUBLIC
+from graph.core.principal import ANONYMOUS, DEVELOPER
 from graph.core.types.errors import MASKED, TIMEOUT
 from graph.core.types.field import field
 from graph.schema import schema

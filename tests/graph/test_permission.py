@@ -12,18 +12,8 @@ from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.execution.required_access import undeclared_inputs
-from graph.core.permission import (
-    ADMIN,
-    ANONYMOUS,
-    CLOSED,
-    MEMBER,
-    OPERATOR,
-    PUBLIC,
-    READER_OF_SCHEMA,
-    Access,
-    Principal,
-    scope,
-)
+from graph.core.permission import ADMIN, CLOSED, MEMBER, OPERATOR, PUBLIC, Access, scope
+from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
 from graph.core.types.field import field
 from graph.core.types.node import global_id
 from graph.schema import schema
@@ -146,7 +136,12 @@ async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
     )
     assert await ask(database, "{ scoped }", ANONYMOUS) == (
         None,
-        [(f"Query.scoped needs {scope('models:write')}.", "UNAUTHENTICATED")],
+        [
+            (
+                "Query.scoped requires the role OPERATOR. Send an API key or a token.",
+                "UNAUTHENTICATED",
+            )
+        ],
     )
 
 
@@ -184,12 +179,12 @@ def test_a_key_with_the_scope_admin_is_not_limited(role: Role | None) -> None:
     whole = Principal(role=role)
     accesses = (PUBLIC, MEMBER, OPERATOR, ADMIN, CLOSED, scope("models:write"))
     assert [who.may(each) for each in accesses] == [whole.may(each) for each in accesses]
-    assert not who.is_limited
+    assert not who.is_scoped
 
 
 async def test_a_key_with_scopes_is_refused_fields_closed_to_scopes(database: Database) -> None:
     who = Principal(role=Role.ADMIN, scopes=LIMITED)
-    refused = "Query.admin is not for keys with scopes."
+    refused = "Query.admin requires a key without scopes."
     assert await ask(database, "{ admin }", who) == (None, [(refused, "FORBIDDEN")])
 
 
@@ -224,7 +219,7 @@ async def test_one_field_too_many_refuses_the_whole_operation(database: Database
         data=None,
         errors=[
             {
-                "message": f"Query.users needs {scope('users:read')}.",
+                "message": "Query.users requires the role OPERATOR; your role is MEMBER.",
                 "extensions": {"code": "FORBIDDEN", "requestId": "test-request"},
             }
         ],
@@ -244,7 +239,7 @@ async def test_one_field_too_many_refuses_the_whole_operation(database: Database
 async def test_a_field_is_found_wherever_it_hides(database: Database, document: str) -> None:
     assert await ask(database, document, MEMBERS) == (
         None,
-        [("Query.admin needs the role ADMIN.", "FORBIDDEN")],
+        [("Query.admin requires the role ADMIN; your role is MEMBER.", "FORBIDDEN")],
     )
 
 
@@ -258,7 +253,7 @@ async def test_only_the_operation_that_runs_counts(database: Database) -> None:
     assert await ask(database, document, MEMBERS, "Low") == ({"open": 1, "member": 2}, [])
     assert await ask(database, document, MEMBERS, "High") == (
         None,
-        [("Query.admin needs the role ADMIN.", "FORBIDDEN")],
+        [("Query.admin requires the role ADMIN; your role is MEMBER.", "FORBIDDEN")],
     )
     assert await ask(database, document, ADMINS, "High") == (
         {"open": 1, "member": 2, "admin": 4},
@@ -269,7 +264,7 @@ async def test_only_the_operation_that_runs_counts(database: Database) -> None:
 @pytest.mark.parametrize("who", [MEMBERS, READER_OF_SCHEMA, SCHEMA_KEY])
 async def test_introspection_is_for_members(database: Database, who: Principal) -> None:
     document = '{ __typename __type(name: "Vault") { name fields { name } } }'
-    needed = "Query.__type needs the role MEMBER, and of a key with scopes schema:read."
+    needed = "Query.__type requires the role MEMBER. Send an API key or a token."
 
     assert await ask(database, "{ __typename }", ANONYMOUS) == ({"__typename": "Query"}, [])
     assert await ask(database, document, ANONYMOUS) == (None, [(needed, "UNAUTHENTICATED")])
@@ -309,7 +304,7 @@ async def test_a_field_of_a_node_is_guarded_behind_its_interface(
     found = await run(document, variables, who=MEMBERS)
 
     assert [error["message"] for error in refused.errors] == [
-        "AiModel.tests needs the role MEMBER, and of a key with scopes tests:read."
+        "AiModel.tests requires the role MEMBER. Send an API key or a token."
     ]
     assert found == OperationResult({"node": {"tests": {"totalCount": 0}}}, [])
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from db import Database
 from graph.core.context import Context
 from graph.core.execution.operation import execute, prepare
-from graph.core.permission import DEVELOPER
+from graph.core.principal import DEVELOPER
 from graph.schema import schema
 from support.databases import REAL_FILES
 

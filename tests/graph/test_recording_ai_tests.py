@@ -11,7 +11,7 @@ from db.audit import AuditEntry
 from db.progress import ProgressLog
 from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from support.ai_tests import Write, logs, recorded, score
 from support.factories import make_dream, make_user
 from support.mutations import ERRORS, Run, stored

@@ -7,7 +7,7 @@ import pytest
 from db.core.ids import uuid7
 from db.core.ingest import writer
 from db.users import Role
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from support.ingestion import NOW, ONE, Send, at
 from support.mutations import Run, mutation
 

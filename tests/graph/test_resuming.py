@@ -11,7 +11,7 @@ import db
 from db import Database
 from db.ai_tests import writes
 from db.users import Role
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.principal import DEVELOPER, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.subscriptions.updates import MAX_ROWS
 from graph.core.types.node import global_id

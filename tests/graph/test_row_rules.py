@@ -12,7 +12,7 @@ from db.core.query.listing import ListArgs
 from db.dreams import LISTING, Dream
 from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
 

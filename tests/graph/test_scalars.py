@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 from db import Database
 from graph.core.context import Context
 from graph.core.execution.operation import InvalidOperation, OperationResult, execute, prepare
-from graph.core.permission import ANONYMOUS, PUBLIC
+from graph.core.permission import PUBLIC
+from graph.core.principal import ANONYMOUS
 from graph.core.types.field import field
 from graph.core.types.scalars import LARGEST, BigInt
 from graph.schema import schema

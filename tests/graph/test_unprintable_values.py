@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from db import Database
 from graph.core.context import Context
 from graph.core.execution.operation import execute, prepare
-from graph.core.permission import ANONYMOUS, PUBLIC
+from graph.core.permission import PUBLIC
+from graph.core.principal import ANONYMOUS
 from graph.core.types.errors import MASKED
 from graph.core.types.field import field
 from graph.core.types.scalars import BigInt, scalars

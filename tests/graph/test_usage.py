@@ -15,7 +15,7 @@ from db.core.table import Table
 from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.principal import DEVELOPER, Principal
 from graph.schema import schema
 from support.factories import make_dream, make_event
 from support.query_count import statements

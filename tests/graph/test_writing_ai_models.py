@@ -9,7 +9,7 @@ from db import Database
 from db.ai_models import AiModel
 from db.audit import AuditEntry, Change
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_model
 from support.mutations import ERRORS, Run, outcome, stored

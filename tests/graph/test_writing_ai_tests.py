@@ -11,7 +11,7 @@ from db.ai_tests.writes import cost_of
 from db.audit import AuditEntry
 from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.ai_tests import Write, logs, recorded, score, started, traces
 from support.factories import make_dream

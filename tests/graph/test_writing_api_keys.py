@@ -12,7 +12,7 @@ from db.core.api_key_format import ApiKeyCodec
 from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from graph.schema import schema
 from support.factories import make_user

@@ -9,7 +9,7 @@ from db import Database
 from db.audit import AuditEntry, Change
 from db.config import ConfigEntry
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.config import configure
 from support.factories import make_config_entry, make_user

@@ -9,7 +9,7 @@ from db import Database
 from db.audit import AuditEntry, Change
 from db.dreams import Dream
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream
 from support.mutations import Run, stored

@@ -7,7 +7,7 @@ from db.audit import AuditEntry, Change
 from db.notifications import Notification
 from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_notification, make_user
 from support.mutations import Run, stored

@@ -8,7 +8,7 @@ import pytest
 from db import Database
 from db.audit import AuditEntry, Change
 from db.users import Role, User
-from graph.core.permission import ANONYMOUS, DEVELOPER, Principal
+from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_user
 from support.mutations import ERRORS, Run, outcome, stored

@@ -9,7 +9,7 @@ from db.audit import Change
 from db.importer.report import Counts
 from db.progress import ProgressLog
 from db.progress.replay import recompute
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_test
 from support.mutations import ERRORS, Run, outcome, stored

@@ -3,7 +3,7 @@
 from typing import Any
 
 from db.users import Role
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from support.mutations import Run, outcome
 
 OPERATOR = Principal(role=Role.OPERATOR)

@@ -9,7 +9,7 @@ from db import Database
 from db.core.ingest.writer import Ingestion
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.principal import DEVELOPER, Principal
 from graph.schema import schema
 from support.mutations import mutation
 

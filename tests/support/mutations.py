@@ -5,7 +5,7 @@ from typing import Any
 
 from db import Database
 from graph.core.execution.operation import OperationResult
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 
 Run = Callable[..., Awaitable[OperationResult]]
 

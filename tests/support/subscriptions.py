@@ -9,7 +9,7 @@ import orjson
 
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, prepare
-from graph.core.permission import DEVELOPER, Principal
+from graph.core.principal import DEVELOPER, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.subscriptions.sink import Message
 from graph.schema import schema

@@ -21,7 +21,7 @@ from db.core.session.coalescing import ReadCoalescer
 from db.users import lowest
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 
 RECENT_SECONDS = 5
 REMEMBERED = 10_000

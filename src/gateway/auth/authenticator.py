@@ -19,7 +19,6 @@ from db.feeds import CHANGES
 from gateway.auth.api_keys import ApiKeys
 from gateway.auth.browser_session import COOKIE, BrowserSession
 from gateway.auth.challenges import InvalidCredential, invalid_credential, unauthenticated
-from gateway.auth.clients import network_of
 from gateway.auth.credential_cache import Clock
 from gateway.auth.developer import Developer
 from gateway.auth.failed_sign_ins import FailedSignIns, name_of
@@ -28,8 +27,9 @@ from gateway.auth.revalidation import CredentialRevalidator
 from gateway.auth.tokens import Tokens
 from gateway.errors import HttpError
 from gateway.middleware.forwarded import is_from_elsewhere
+from gateway.request_record import record_of
 from gateway.settings import Settings
-from graph.core.permission import ANONYMOUS, READER_OF_SCHEMA, Principal
+from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
 from graph.core.quota import MEMORY, Budget
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
@@ -69,7 +69,7 @@ class Auth:
         if not credentials:
             return await self._without_credential(connection)
         try:
-            return await self._signed_in(credentials, network_of(connection))
+            return await self._signed_in(credentials, record_of(connection.scope).network)
         except InvalidCredential as reason:
             log.info("credential refused", reason=str(reason))
             raise invalid_credential() from None

@@ -8,7 +8,7 @@ from db.core.errors import Unavailable
 from db.users import Role
 from gateway.auth.credential_cache import Clock, TTLCache
 from gateway.auth.first_admin import EMAIL
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 
 RECENT_SECONDS = 5
 

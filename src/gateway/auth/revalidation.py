@@ -16,7 +16,7 @@ import structlog
 from db.core.errors import Unavailable
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.tokens import expiry
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 
 ROUND_SECONDS = 4.0  # less than 5 with the time of the look-ups
 STEPS = 40  # batches of a round

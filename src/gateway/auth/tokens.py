@@ -22,7 +22,7 @@ from gateway.auth.challenges import InvalidCredential
 from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
 from gateway.auth.issuer import Issuer
 from gateway.settings import Settings
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 
 LEEWAY_SECONDS = 60
 RECENT_SECONDS = 5

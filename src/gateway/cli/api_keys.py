@@ -143,7 +143,7 @@ def _of_use(key: Any) -> list[str]:
     """The scopes of a key; those that have no effect name the role they need."""
     role = users.lowest(key.role, key.max_role)
     useless = scopes.beyond(role, key.scopes) if role else []
-    needed = {name: f"{name} (needs {scopes.SCOPES[name].role})" for name in useless}
+    needed = {name: f"{name} (requires {scopes.SCOPES[name].role})" for name in useless}
     return [needed.get(name, name) for name in key.scopes]
 
 

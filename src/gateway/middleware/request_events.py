@@ -14,8 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache, partial
-from ipaddress import ip_address, ip_network
+from functools import partial
 from typing import Any
 
 import structlog
@@ -32,7 +31,6 @@ PATH = "/graphql"
 REPORT_SECONDS = 60  # between two log lines about dropped events
 NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
 LONGEST_AGENT = 200  # characters of a user agent
-NETWORKS = {4: 24, 6: 48}  # bits of an address that are kept: enough for a region, not for a person
 
 log = structlog.get_logger()
 
@@ -54,7 +52,7 @@ class RequestRecorder:
         """Record a request that is over. Never raises."""
         if record.refused:
             principal = record.principal
-            kind = Kind(record.status, truncated(record.host), principal.user_id, principal.key_id)
+            kind = Kind(record.status, record.region, principal.user_id, principal.key_id)
             self.refusals.add(kind, record.request_bytes)
         else:
             self._store(partial(_row, record))
@@ -191,7 +189,7 @@ def _row(record: RequestRecord, at: datetime) -> dict[str, Any]:
         "response_bytes": record.response_bytes,
         "key_id": record.principal.key_id,
         "user_agent": record.user_agent[:LONGEST_AGENT],
-        "ip": truncated(record.host),
+        "ip": record.region,
     }
     return {
         "event_type": "api_request",
@@ -207,13 +205,3 @@ def _row(record: RequestRecord, at: datetime) -> dict[str, Any]:
 def hashed(document: str) -> str:
     """A hash that identifies a document."""
     return hashlib.sha256(document.encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=1_000)
-def truncated(host: str) -> str | None:
-    """The network of an address; None for what is no address."""
-    try:
-        size = NETWORKS[ip_address(host).version]
-        return str(ip_network(f"{host}/{size}", strict=False))
-    except ValueError:
-        return None

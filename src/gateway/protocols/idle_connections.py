@@ -5,8 +5,8 @@ Without a limit, connections that send nothing use up the file descriptors of th
 
 from collections.abc import Callable
 
-from gateway.auth.clients import network
 from gateway.middleware.forwarded import address
+from gateway.networks import client_network
 from gateway.protocols.waiting_room import Waiting, WaitingRoom
 from gateway.settings import Settings
 
@@ -24,7 +24,7 @@ class IdleConnections(WaitingRoom):
         peer = address(host)
         if peer is not None and any(peer in proxies for proxies in self.proxies):
             return None
-        return network(host)
+        return client_network(host)
 
 
 class Idleness:

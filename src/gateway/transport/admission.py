@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from db.core.turns import Turns
-from gateway.auth.clients import Client
 from gateway.errors import RETRY, HttpError
 from gateway.transport.memory_shares import Claim, Rooms
+from graph.core.principal import Client
 
 LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
 SHORT = 512  # bytes of a request that is too little work to wait for a turn
@@ -27,9 +27,9 @@ class Admission:
         self.turns = turns
 
     @contextmanager
-    def body(self, caller: Client | None) -> Iterator["Body"]:
+    def body(self, client: Client) -> Iterator["Body"]:
         """The body of one request, counted within the context."""
-        body = Body(self.rooms.claim(caller), self.turns)
+        body = Body(self.rooms.claim(client), self.turns)
         try:
             yield body
         finally:
@@ -57,7 +57,7 @@ class Body:
     async def whole(self) -> bytes:
         """The content, after waiting for a turn unless it is short."""
         if len(self.content) > SHORT:
-            await self.turns.next(self.claim.caller)
+            await self.turns.next(self.claim.client)
         return bytes(self.content)
 
     def release(self) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from gateway.auth.clients import Client
 from gateway.errors import RETRY, HttpError
 from gateway.protocols.waiting_room import Waiting, WaitingRoom
+from graph.core.principal import Client
 
 TICK_SECONDS = 0.05
 DRAINING = "This gateway is stopping; another one will take you."
@@ -42,13 +42,12 @@ class OpenStreams:
         self.ended = 0
         self.draining = False
 
-    def admit(self, caller: Client | None, leave: Callable[[], None]) -> "OpenStream":
-        """Admit a stream, which is open within its context. The client None has no limit. `leave`
-        is called once when the process stops; it asks the client to reconnect and does not wait.
-        Raises HttpError."""
+    def admit(self, client: Client, leave: Callable[[], None]) -> "OpenStream":
+        """Admit a stream, which is open within its context. `leave` is called once when the
+        process stops; it asks the client to reconnect and does not wait. Raises HttpError."""
         stream = self._opened(leave)
         try:
-            stream.belongs_to(caller)
+            stream.belongs_to(client)
         except HttpError:
             stream.close()
             raise
@@ -68,10 +67,10 @@ class OpenStreams:
         if self.most and self.identified >= self.most:
             raise HttpError(FULL, 503, headers=RETRY)
 
-    def check(self, caller: Client) -> None:
+    def check(self, client: Client) -> None:
         """Raises HttpError if the client is at its limit."""
-        most = self.most_per_caller if caller.known else self.most_per_network
-        if most and self.held[caller.name] >= most:
+        most = self.most_per_caller if client.known else self.most_per_network
+        if most and self.held[client.name] >= most:
             raise HttpError(TOO_MANY.format(most), 429, headers=RETRY)
 
     async def drain(self, seconds: float) -> None:
@@ -102,27 +101,27 @@ class OpenStreams:
 class OpenStream:
     """One open stream. Leaving its context closes it."""
 
-    __slots__ = ("caller", "is_identified", "leave", "streams", "waiting")
+    __slots__ = ("is_identified", "leave", "owner", "streams", "waiting")
 
     def __init__(self, streams: OpenStreams, leave: Callable[[], None]) -> None:
         self.streams = streams
         self.leave = leave
         self.waiting: Waiting | None = None
-        self.caller: str | None = None
+        self.owner: str | None = None
         self.is_identified = False
 
-    def belongs_to(self, caller: Client | None) -> None:
-        """Reassign the stream to `caller`. On HttpError, ownership is unchanged."""
+    def belongs_to(self, client: Client) -> None:
+        """Reassign the stream to a client. On HttpError, ownership is unchanged."""
         if not self.is_identified:
             self.streams.check_room()
-        if caller and caller.name != self.caller:
-            self.streams.check(caller)
+        if client.is_limited and client.name != self.owner:
+            self.streams.check(client)
         self._uncount()
         self.is_identified = True
         self.streams.identified += 1
-        if caller:
-            self.caller = caller.name
-            self.streams.held[caller.name] += 1
+        if client.is_limited:
+            self.owner = client.name
+            self.streams.held[client.name] += 1
 
     def close(self) -> None:
         """Idempotent."""
@@ -136,11 +135,11 @@ class OpenStream:
         self.streams.identified -= self.is_identified
         self.is_identified = False
         held = self.streams.held
-        if self.caller is not None:
-            held[self.caller] -= 1
-            if not held[self.caller]:
-                del held[self.caller]
-            self.caller = None
+        if self.owner is not None:
+            held[self.owner] -= 1
+            if not held[self.owner]:
+                del held[self.owner]
+            self.owner = None
 
     def __enter__(self) -> Self:
         return self

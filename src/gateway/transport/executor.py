@@ -11,7 +11,7 @@ from db.core.error_codes import ErrorCode
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
 from gateway.auth.authenticator import Auth
-from gateway.auth.clients import DEVELOPERS, Client, ClientAccounts, client_of
+from gateway.auth.clients import ClientAccounts
 from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError
 from gateway.middleware import request_log
@@ -30,7 +30,8 @@ from graph.core.execution.operation import (
     prepare,
 )
 from graph.core.execution.rate_limit import charge_fault, charge_parsing, check_parse_budget
-from graph.core.permission import INTROSPECTION, Principal
+from graph.core.permission import INTROSPECTION
+from graph.core.principal import Principal
 from graph.core.quota import Account
 from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
 from graph.core.subscriptions.sink import Sink
@@ -63,13 +64,12 @@ class Executor:
         """Check, charge and parse one operation for the client of `record`, and set its
         `operation`. Raises HttpError, InvalidOperation."""
         self._check_size(params)
-        client = client_of(record)
-        account = self.accounts.account(client)
+        account = self.accounts.account(record.client)
         operation = await self._prepare(params, record.principal, account)
         record.operation = operation
         request_log.bind_log_context(operation=operation.short_name, kind=operation.kind)
-        claim = self.rooms.claim(client)
-        context = self._context(client, operation, record, account, claim)
+        claim = self.rooms.claim(record.client)
+        context = self._context(operation, record, account, claim)
         return Execution(operation, params.variables, context, self.broker, claim)
 
     def max_values(self, principal: Principal) -> int:
@@ -102,17 +102,12 @@ class Executor:
             raise
 
     def _context(
-        self,
-        client: Client | None,
-        operation: Operation,
-        record: RequestRecord,
-        account: Account | None,
-        claim: Claim,
+        self, operation: Operation, record: RequestRecord, account: Account | None, claim: Claim
     ) -> Context:
-        name, known = client or Client(DEVELOPERS, known=True)
+        client = record.client
         is_subscription = operation.kind == "subscription"
         return Context(
-            self.database.borrowed_by(name, operation.text, known),
+            self.database.borrowed_by(client.name, operation.text, client.known),
             record.principal,
             record.request_id,
             self.ingestion,

@@ -15,7 +15,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from strawberry import Schema
 
 from gateway.auth.challenges import unauthenticated
-from gateway.auth.clients import client_of
 from gateway.errors import JSON, HttpError
 from gateway.middleware.forwarded import link
 from gateway.middleware.refusals import are_refusals
@@ -37,7 +36,8 @@ from gateway.transport.negotiation import (
 from gateway.transport.params import GraphQLParams
 from gateway.transport.streaming import SubscriptionResponse
 from graph.core.execution.operation import InvalidOperation, Operation, OperationResult
-from graph.core.permission import INTROSPECTION, Principal
+from graph.core.permission import INTROSPECTION
+from graph.core.principal import Principal
 from graph.core.types.errors import formatted
 
 ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {EVENT_STREAM} or {MULTIPART}."
@@ -67,7 +67,7 @@ class Endpoint:
         record = record_of(request.scope)
         record.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
         record.principal = await self.executor.auth.principal(request)
-        with self.admission.body(client_of(record)) as body:
+        with self.admission.body(record.client) as body:
             return await self._respond(request, record, body, media_type)
 
     async def _respond(
@@ -118,7 +118,7 @@ class Endpoint:
         """Count a stream as open. `leave` ends it when the process stops or its credential is no
         longer valid. Raises HttpError."""
         with (
-            self.streams.admit(client_of(record), leave),
+            self.streams.admit(record.client, leave),
             closing(execution),
             self.executor.auth.watched(request, record.principal, leave),
         ):
@@ -129,8 +129,8 @@ class Endpoint:
         """Respond with the schema as text. Raises HttpError."""
         principal = await self.executor.auth.principal(request)
         if not principal.may(INTROSPECTION):
-            needed = HttpError(f"The schema needs {INTROSPECTION}.", 403)
-            raise needed if principal.is_known else unauthenticated()
+            forbidden = HttpError(principal.refusal(INTROSPECTION, "The schema"), 403)
+            raise forbidden if principal.is_known else unauthenticated()
         return PlainTextResponse(_printed(self.executor.schema))
 
     async def _params(self, request: Request, principal: Principal, body: Body) -> GraphQLParams:
@@ -144,7 +144,7 @@ class Endpoint:
             await asyncio.sleep(0)  # other requests run between reading a body and executing it
             return params
         if len(request.url.query) > SHORT:
-            await self.executor.turns.next(body.claim.caller)
+            await self.executor.turns.next(body.claim.client)
         return parameters.from_query_string(request.query_params, max_values)
 
 

@@ -141,9 +141,7 @@ class Queries:
 def check_may_test(info: Info, dream: Any) -> Any:
     """Return the dream. Raises Forbidden unless the caller owns it or may test any dream."""
     principal = info.context.principal
-    if not principal.may(ANY_DREAM) and (
-        principal.user_id is None or dream.user_id != principal.user_id
-    ):
+    if not (principal.owns(dream.user_id) or principal.may(ANY_DREAM)):
         raise errors.Forbidden("Only the owner of a dream can test it.")
     return dream
 

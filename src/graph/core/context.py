@@ -13,7 +13,7 @@ from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
 from db.core.session.coalescing import ReadCoalescer
 from db.core.timeouts import Kind, of_kind
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.quota import Account
 
 READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are shown

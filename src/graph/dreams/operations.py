@@ -65,9 +65,7 @@ class Queries:
 def check_may_change(info: Info, dream: Any) -> None:
     """Raises Forbidden unless the caller owns the dream or is an administrator."""
     principal = info.context.principal
-    if not principal.may(WRITE_ALL) and (
-        principal.user_id is None or dream.user_id != principal.user_id
-    ):
+    if not (principal.owns(dream.user_id) or principal.may(WRITE_ALL)):
         raise errors.Forbidden("Only the owner of a dream can change it.")
 
 

@@ -10,7 +10,6 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from db.core.errors import Unavailable
-from gateway.auth import clients
 from gateway.errors import HttpError, refusal
 from gateway.request_record import record_of
 from gateway.transport.connections import OpenStream, OpenStreams
@@ -18,7 +17,7 @@ from gateway.transport.executor import Executor
 from gateway.transport.websocket.close_codes import CloseCode
 from gateway.transport.websocket.connection import WebSocketConnection
 from gateway.transport.websocket.messages import SUBPROTOCOL
-from graph.core.permission import Principal
+from graph.core.principal import DEVELOPERS, Principal
 
 __all__ = ["WebSockets"]
 
@@ -51,14 +50,13 @@ class WebSockets:
     ) -> OpenStream:
         """Count a socket for the client of the credential in the handshake, or as unidentified.
         Raises HttpError."""
+        record = record_of(connection.scope)
         if principal := await self._principal(connection):
-            record = record_of(connection.scope)
             record.principal = principal
-            return self.streams.admit(clients.client_of(record), socket.leave)
+            return self.streams.admit(record.client, socket.leave)
         if self.executor.auth.settings.development:
-            return self.streams.admit(None, socket.leave)
-        network = clients.network_of(connection)
-        return self.streams.admit_unidentified(network, socket.leave, socket.give_up)
+            return self.streams.admit(DEVELOPERS, socket.leave)
+        return self.streams.admit_unidentified(record.network, socket.leave, socket.give_up)
 
     async def _principal(self, connection: HTTPConnection) -> Principal | None:
         """The principal of a valid credential in the handshake, else None: the first message may

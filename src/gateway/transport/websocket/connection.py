@@ -14,7 +14,6 @@ from starlette.types import Receive, Send
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway.allowance import Allowance
-from gateway.auth.clients import DEVELOPERS, client_of
 from gateway.errors import HttpError
 from gateway.middleware import request_log
 from gateway.middleware.refusals import are_refusals
@@ -37,7 +36,7 @@ from gateway.transport.websocket.messages import (
 )
 from gateway.transport.websocket.operation import WebSocketSink
 from graph.core.execution.operation import InvalidOperation, OperationResult
-from graph.core.permission import Principal
+from graph.core.principal import Principal
 from graph.core.types.errors import coded, formatted
 
 INIT_SECONDS = 10.0
@@ -148,7 +147,7 @@ class WebSocketConnection:
 
     def _identify(self, stream: OpenStream) -> None:
         try:
-            stream.belongs_to(client_of(self._record))
+            stream.belongs_to(self._record.client)
         except HttpError as refused:
             raise ConnectionClosed(CloseCode.TRY_AGAIN, str(refused)) from None
 
@@ -253,8 +252,7 @@ class WebSocketConnection:
             await self._writer.room()
 
     async def _params(self, message: Subscribe, record: RequestRecord) -> GraphQLParams:
-        client = client_of(record)
-        await self._executor.turns.next(client.name if client else DEVELOPERS)
+        await self._executor.turns.next(record.client.name)
         max_values = self._executor.max_values(record.principal)
         params = from_message(message.text, max_values)
         record.request_bytes = len(message.text.encode())

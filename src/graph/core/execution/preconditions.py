@@ -12,7 +12,8 @@ from graphql.execution.values import get_variable_values
 from db.core.error_codes import ErrorCode
 from graph.core.context import Context
 from graph.core.execution.rate_limit import charge, charge_fault
-from graph.core.permission import INTROSPECTION, Principal
+from graph.core.permission import INTROSPECTION
+from graph.core.principal import Principal
 from graph.core.types.errors import coded
 
 if TYPE_CHECKING:

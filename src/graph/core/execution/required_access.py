@@ -24,7 +24,8 @@ from graphql import (
 )
 
 from graph.core.execution.input_access import InputAccess, Requirement, VariableUse, input_access
-from graph.core.permission import CLOSED, INTROSPECTION, Access, Principal, access_of_field
+from graph.core.permission import CLOSED, INTROSPECTION, Access, access_of_field
+from graph.core.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,5 +131,5 @@ def _key(operation: Operation, variables: Variables, context: Context) -> Hashab
     names = operation.variable_names - {operation.cursor}
     same = {name: value for name, value in (variables or {}).items() if name in names}
     encoded = json.dumps(same, option=orjson.OPT_SORT_KEYS)
-    viewer = None if operation.is_viewer_independent else principal
-    return operation.text, operation.name, encoded, principal.role, principal.scopes, viewer
+    viewer = principal.rights if operation.is_viewer_independent else principal
+    return operation.text, operation.name, encoded, viewer

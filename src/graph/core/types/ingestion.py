@@ -250,13 +250,8 @@ class IngestMutation:
             raise errors.Invalid(
                 "An idempotency key requires the time. Set it as well.", "timestamp"
             )
-        principal = info.context.principal
-        return self.make(
-            info,
-            input_type,
-            at,
-            f"{principal.user_id or principal.key_id}/{self.intake.name}/{key}",
-        )
+        owned = f"{info.context.principal.owner}/{self.intake.name}/{key}"
+        return self.make(info, input_type, at, owned)
 
     def _renamed(self, error: DomainError) -> DomainError:
         """The error, with columns renamed to input fields."""

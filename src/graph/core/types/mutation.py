@@ -59,10 +59,7 @@ def result(name: str, *types: Any) -> Any:
 
 
 def audit_context(info: Info) -> AuditContext:
-    principal = info.context.principal
-    return AuditContext(
-        info.field_name, info.context.request_id, principal.user_id, principal.key_id
-    )
+    return info.context.principal.audit_context(info.field_name, info.context.request_id)
 
 
 def provided_fields(input: Any, *but: str) -> dict[str, Any]:
@@ -149,10 +146,9 @@ async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> 
 
 
 def _claim(info: Info, input: Any) -> Claim:
-    principal = info.context.principal
     earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
     return Claim(
-        str(principal.user_id or principal.key_id),
+        info.context.principal.owner,
         input.idempotency_key,
         fingerprint(input, "idempotency_key"),
         hashlib.sha256(earlier.encode()).hexdigest(),
