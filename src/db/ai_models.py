@@ -9,7 +9,7 @@ from db import audit
 from db.core.numeric import mean
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
-from db.core.table import Count, CreatedAt, Id, Money, Table, Texts, UpdatedAt, Values, checked
+from db.core.table import Count, CreatedAt, Id, Money, Row, Table, Texts, UpdatedAt, checked
 from db.core.values import validation
 
 MAX_TOKENS = 10**12
@@ -32,8 +32,8 @@ class AiModel(Table):
     display_name: Mapped[str] = checked(validation.string())
     max_tokens: Mapped[Count | None] = checked(validation.within(0, MAX_TOKENS))
     cost_per_1k_tokens: Mapped[Money | None] = checked(PRICE)
-    input_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
-    output_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, Numeric)
+    input_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, type_=Numeric)
+    output_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, type_=Numeric)
     is_active: Mapped[bool | None]
     capabilities: Mapped[Texts] = checked(validation.each(50, validation.string()))
     created_at: Mapped[CreatedAt]
@@ -86,7 +86,7 @@ async def activate(session: WriteSession, model: AiModel, is_active: bool) -> Ai
     return await audit.change(session, AiModel, model, is_active=is_active)
 
 
-def _priced(values: Values) -> Values:
+def _priced(values: Row) -> Row:
     """The values with the mean of input and output price, if that is not given."""
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:

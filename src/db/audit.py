@@ -7,7 +7,7 @@ the audit log and a row of the feed in one transaction.
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -154,7 +154,7 @@ async def note(
     after: TableT | None,
 ) -> None:
     """Store the audit entry and the feed row of a change. Either record may be None, not both."""
-    row: Any = after or before  # one of the two
+    row = cast("TableT", after or before)
     old, new = _difference(table, before, after)
     entry = _entry(session.audit_context, table, row.id, session.now(), old, new)
     parent_id = getattr(row, table.parent) if table.parent else None

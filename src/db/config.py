@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -89,7 +89,7 @@ class ConfigEntry(Table):
 
     id: Mapped[Id]
     key: Mapped[str] = checked(KEY, unique=True)
-    value: Mapped[Any] = checked(validation.DOCUMENT, JSONB)
+    value: Mapped[json.JsonValue] = checked(validation.DOCUMENT, type_=JSONB)
     description: Mapped[str | None] = checked(DESCRIPTION)
     category: Mapped[str | None] = checked(CATEGORY, index=True)
     kind: Mapped[str] = choice(ConfigKind, "kind", server_default=ConfigKind.PLAIN)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Index, func, null, select
@@ -16,7 +15,7 @@ from db.core.ingest.writer import IngestTarget
 from db.core.query.filter import Condition
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange, bucket_start
-from db.core.session.database import ReadSession
+from db.core.session.database import ReadSession, ResultRow
 from db.core.table import AnySelect, Id, Json, Table, checked, choice, sequence
 from db.core.values import validation
 
@@ -89,7 +88,7 @@ def matches(where: Condition | None, event: Event) -> bool | None:
     return where is None or LISTING.filterable.holds(where, event)
 
 
-async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[Any]]:
+async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[ResultRow]]:
     """The time, and the number of events by type and severity in the seconds before, most first."""
     at = session.now()
     count = func.count().label("count")

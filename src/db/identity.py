@@ -18,7 +18,7 @@ from db.core.ids import uuid7
 from db.core.session.audit_context import AuditContext
 from db.core.session.database import Database, ReadSession, ResultRow, WriteSession
 from db.core.values.email import normalised
-from db.users import ADDRESS, Role, User, UserIdentity
+from db.users import Role, User, UserIdentity, spelled_email
 
 SIGNING_IN = AuditContext("signIn")
 LOCK = 0x66697273745F6B65  # "first_ke", the key of this advisory lock
@@ -59,12 +59,12 @@ async def sign_in_first(
 
 async def _unlinked(session: WriteSession, email: str) -> User | None:
     linked = exists().where(UserIdentity.user_id == User.id)
-    statement = User.select().where(email == ADDRESS, User.email_copy == 0, ~linked)
+    statement = User.select().where(spelled_email == email, User.email_copy == 0, ~linked)
     return await session.record(User, statement.with_for_update())
 
 
 async def _make(session: WriteSession, email: str) -> User | None:
-    last = select(func.max(User.email_copy)).where(email == ADDRESS)
+    last = select(func.max(User.email_copy)).where(spelled_email == email)
     copy = await session.scalar(last)
     number = 0 if copy is None else copy + 1
     return await audit.create_if_absent(session, User, email=email, email_copy=number)
@@ -77,7 +77,7 @@ async def by_email(session: ReadSession, email: str) -> User | None:
 
 async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, User]:
     """The users with those normalised addresses, by address."""
-    among = any_(literal(list(emails), ARRAY(Text))) == ADDRESS
+    among = any_(literal(list(emails), ARRAY(Text))) == spelled_email
     statement = User.select().where(among, User.email_copy == 0)
     users = await session.records(User, statement)
     return {normalised(user.email): user for user in users if user.email is not None}

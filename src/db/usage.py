@@ -3,8 +3,8 @@
 An ordinary role may run all of these: what it may not see is null or left out.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -21,6 +21,8 @@ from sqlalchemy import (
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import without_row_rules
 from db.core.table import Expression, Table
+
+K = TypeVar("K", bound=Hashable)
 
 MOST_STATEMENTS = 20
 
@@ -92,7 +94,7 @@ _WHY_NO_STATEMENTS = """(
     left join pg_class on relnamespace = extnamespace and relname = wanted.name
 )"""
 
-FIGURES: Mapping[str, str] = {
+FIGURES: Mapping[Hashable, str] = {
     "version": "split_part(current_setting('server_version'), ' ', 1)",
     "started_at": "pg_postmaster_start_time()",
     "database_bytes": "pg_database_size(current_database())",
@@ -139,7 +141,7 @@ def slowest(schema: str) -> Executable:
     )
 
 
-async def figures(session: ReadSession, names: Sequence[Any]) -> dict[Any, Any]:
+async def figures(session: ReadSession, names: Sequence[K]) -> dict[K, Any]:  # of any type
     """Some of `FIGURES`, by name, in one statement."""
     wanted: Executable = select(*(literal_column(FIGURES[name]) for name in names))
     (row,) = await session.rows(without_row_rules(wanted))

@@ -53,7 +53,7 @@ class User(Table):
     wallet_address: Mapped[str | None] = checked(WALLET)
     passport_tier: Mapped[str] = checked(validation.one_of(TIERS), server_default="visitor")
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)
-    metadata_: Mapped[Json] = checked(validation.REQUIRED_OBJECT, "metadata")
+    metadata_: Mapped[Json] = checked(validation.REQUIRED_OBJECT, name="metadata")
     preferences: Mapped[Json] = checked(validation.REQUIRED_OBJECT)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -62,9 +62,9 @@ class User(Table):
     wallet_copy: Mapped[int] = mapped_column(server_default=text("0"))
 
 
-ADDRESS = spelled(User.email)
+spelled_email = spelled(User.email)
 
-Index("uq_users_email_spelled", ADDRESS, User.email_copy, unique=True)
+Index("uq_users_email_spelled", spelled_email, User.email_copy, unique=True)
 Index("ix_users_wallet_address_spelled", spelled(User.wallet_address))
 
 

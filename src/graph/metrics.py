@@ -180,7 +180,8 @@ class Queries:
     ) -> list[MetricPoint]:
         series = db.metrics.series(name, await time_range(info, from_, to), bucket)
         async with info.context.db.read() as session:
-            return await series_points(session, series)
+            points: Any = await series_points(session, series)  # with the fields of the type
+        return points
 
 
 @strawberry.type

@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -36,6 +35,7 @@ from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import TimeRange
 from db.core.session.database import Database, ReadSession
 from db.core.table import (
+    Column,
     CreatedAt,
     Expression,
     Id,
@@ -85,7 +85,7 @@ class Agent(Table):
     received_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     current_task: Mapped[JsonObject | None]
     performance_metrics: Mapped[Json]
-    error_log: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    error_log: Mapped[list[JsonObject]] = mapped_column(JSONB, server_default=text("'[]'"))
     last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -194,10 +194,12 @@ async def turning_stale(database: Database) -> AsyncIterator[frozenset[str]]:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def of_same_agent(reports: Any, other: Any) -> tuple[ColumnElement[bool], ...]:
-    """The conditions on reports of the same agent as another, for statements that select the first
+def of_same_agent(
+    key: Column, other: Column | Expression
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions that a report has the key of another, for statements that select the first
     by agent and id. A range, for the index: see `batch.within`."""
-    return reports.agent_key >= other.agent_key, reports.agent_key <= other.agent_key
+    return key >= other, key <= other
 
 
 def by_status() -> Executable:
@@ -252,7 +254,9 @@ def _beyond(span: TimeRange) -> Expression:
     later = aliased(AgentReport)
     return (
         select(func.least(later.reported_at, later.received_at))
-        .where(*of_same_agent(later, AgentReport), later.id >= floor(span.until))
+        .where(
+            *of_same_agent(later.agent_key, AgentReport.agent_key), later.id >= floor(span.until)
+        )
         .order_by(later.agent_key, later.id)
         .limit(1)
         .scalar_subquery()

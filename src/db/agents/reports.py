@@ -273,7 +273,7 @@ def _latest(statement: Insert) -> Insert:
 
 def newer(new: Columns, old: Columns) -> ColumnElement[bool]:
     """True if the report in `new` is newer than the state in `old`: by the time it was made, but no
-    later than it was received, and then by `seq`. Any report is newer than the state of an agent
+    later than it was received, and then by `seq`. Each report is newer than the state of an agent
     marked OFFLINE by the gateway."""
     made_later = tuple_(new.reported_at, new.last_seq) > tuple_(old.reported_at, old.last_seq)
     return and_(new.last_seq != old.last_seq, or_(old.reported_at.is_(None), made_later))

@@ -94,7 +94,8 @@ def _may_hold_credential(text: str) -> bool:
 
 
 def _masked_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    changed, renamed = {}, False
+    changed: dict[str, JsonValue] = {}
+    renamed = False
     for name, part in value.items():
         secret = _KNOWN.get(name) or _secret_values(name)
         if secret != NOTHING and _is_masked(secret, part):

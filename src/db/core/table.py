@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Sequence,
     Text,
+    TextClause,
     Uuid,
     func,
     select,
@@ -36,11 +37,13 @@ from sqlalchemy.orm import (
     MappedColumn,
     mapped_column,
 )
+from sqlalchemy.types import TypeEngine
 
 from db.core.values import validation
 from db.core.values.validation import Check
 
-JsonObject = dict[str, Any]
+T = TypeVar("T")  # the type of the attribute of a column
+JsonObject = dict[str, object]
 
 type_map = {
     str: Text,
@@ -68,12 +71,23 @@ Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
 Json = Annotated[JsonObject, mapped_column(server_default=text("'{}'"))]
 
 
-# Columns, expressions and statements whose types are known only at run time.
+# Any: the types of these columns, expressions and statements are known only at run time.
 Column = InstrumentedAttribute[Any]
 Expression = ColumnElement[Any]
 AnySelect = Select[*tuple[Any, ...]]
-Row = dict[str, Any]  # the values of columns, by name
-Values = Mapping[str, Any]
+Row = dict[str, Any]  # the values of columns, by name; Any: each has the type of its column
+Values = Mapping[str, object]
+
+
+class ColumnOptions(TypedDict, total=False):
+    """Arguments of `mapped_column`."""
+
+    name: str
+    type_: type[TypeEngine[object]]
+    primary_key: bool
+    index: bool
+    unique: bool
+    server_default: str | TextClause
 
 
 class Table(DeclarativeBase):
@@ -85,11 +99,11 @@ class Table(DeclarativeBase):
     if TYPE_CHECKING:
         id: Mapped[UUID]  # of every noun; few other tables have none
 
-    Record: ClassVar[type[Any]]  # Any, because its fields are made from the columns
+    Record: ClassVar[type[Any]]  # Any: its fields are made from the columns
     checks: ClassVar[Mapping[str, Check]]  # by column name
     parent: ClassVar[str | None] = None  # the column with the id of the parent, for its subscribers
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]  # made from the columns
         columns = cls.__table__.columns
@@ -114,7 +128,7 @@ class Table(DeclarativeBase):
         return select(*cls.columns())
 
     @classmethod
-    def records(cls, rows: Iterable[Iterable[Any]]) -> list[Self]:
+    def records(cls, rows: Iterable[Iterable[object]]) -> list[Self]:
         """Rows of `select()` as records."""
         return list(map(cls.Record._make, rows))
 
@@ -122,7 +136,7 @@ class Table(DeclarativeBase):
 TableT = TypeVar("TableT", bound=Table)
 
 
-def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[Any]:
+def choice(values: type[StrEnum], column: str, **options: Unpack[ColumnOptions]) -> MappedColumn[T]:
     """A text column with the names of an enumeration, as in GraphQL."""
     names = ", ".join(f"'{value}'" for value in values)
     constraint = CheckConstraint(f"{column} in ({names})", name=column)
@@ -130,9 +144,9 @@ def choice(values: type[StrEnum], column: str, **options: Any) -> MappedColumn[A
     return mapped_column(Text, constraint, info=info, **options)
 
 
-def checked(check: Check, *arguments: Any, **options: Any) -> MappedColumn[Any]:
+def checked(check: Check, **options: Unpack[ColumnOptions]) -> MappedColumn[T]:
     """A column with a check."""
-    return mapped_column(*arguments, info={"check": check}, **options)
+    return mapped_column(info={"check": check}, **options)
 
 
 def referred(column: Column) -> type[Table]:
@@ -143,10 +157,12 @@ def referred(column: Column) -> type[Table]:
     return next(m.class_ for m in Table.registry.mappers if m.class_.__tablename__ == name)
 
 
-def spelled(column: Column) -> Any:
+def spelled(column: Column) -> Expression:
     """The column in the normalized form in which its check stores values."""
-    check = column.info.get("check")
-    return check.spelled(column) if check and check.spelled else column
+    check: Check | None = column.info.get("check")
+    if check and check.spelled:
+        return check.spelled(column)
+    return cast("Expression", column)  # it has the same operators
 
 
 def percent(column: str) -> CheckConstraint:
@@ -154,7 +170,7 @@ def percent(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} between 0 and 100", name=column)
 
 
-def sequence(name: str) -> MappedColumn[Any]:
+def sequence(name: str) -> MappedColumn[int]:
     """A column with a sequence of its own: identity columns of partitioned tables need
     PostgreSQL 17."""
     numbers = Sequence(name, metadata=Table.metadata)

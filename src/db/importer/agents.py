@@ -57,7 +57,7 @@ async def _link(session: WriteSession, new: Collection[UUID]) -> None:
     former = aliased(AgentReport)
     before = (
         select(former.status)
-        .where(*of_same_agent(former, AgentReport), former.id < AgentReport.id)
+        .where(*of_same_agent(former.agent_key, AgentReport.agent_key), former.id < AgentReport.id)
         .order_by(former.agent_key.desc(), former.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -73,7 +73,7 @@ def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[UUID]:
     report, later = aliased(AgentReport), aliased(AgentReport)
     follower = (
         select(later.id)
-        .where(*of_same_agent(later, report), later.id > report.id)
+        .where(*of_same_agent(later.agent_key, report.agent_key), later.id > report.id)
         .order_by(later.agent_key, later.id)
         .limit(1)
         .lateral()
@@ -94,7 +94,7 @@ async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
     source = literal_rows(Agent, ("id", "agent_key", "error_log"), agents)
     newest = (
         select(*AgentReport.columns(), MADE_AT.label("made_at"))
-        .where(*of_same_agent(AgentReport, source.c))
+        .where(*of_same_agent(AgentReport.agent_key, source.c.agent_key))
         .order_by(AgentReport.agent_key.desc(), AgentReport.id.desc())
         .limit(1)
         .lateral()

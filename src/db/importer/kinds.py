@@ -9,7 +9,7 @@ import json as inexact
 from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -27,7 +27,7 @@ from db.agents import AgentStatus
 from db.ai_models import MAX_TOKENS
 from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
 from db.core.ids import EPOCH, uuid7
-from db.core.table import Row
+from db.core.table import JsonObject, Row
 from db.core.values import json
 from db.core.values.email import is_address, normalised
 from db.core.values.rfc3339 import read_time
@@ -55,7 +55,7 @@ Price = Annotated[Decimal, Field(ge=0, lt=1_000_000_000), BOUNDED]
 Measure = Annotated[Decimal, Field(ge=-MAX_VALUE, le=MAX_VALUE), BOUNDED]
 
 
-def _time(value: Any, info: ValidationInfo) -> datetime:
+def _time(value: object, info: ValidationInfo) -> datetime:
     try:
         at = read_time(value)
     except ValueError:
@@ -70,7 +70,6 @@ def _time(value: Any, info: ValidationInfo) -> datetime:
 
 # Pydantic itself would parse digits as Unix seconds and a date as its midnight.
 At = Annotated[datetime, PlainValidator(_time)]
-Json = dict[str, Any]
 
 
 def _address(text: str) -> str:
@@ -184,7 +183,7 @@ class AiTestLine(Record):
     tokens_used: Tokens | None = None
     cost: Money | None = None
     status: AiTestStatus
-    test_parameters: Json
+    test_parameters: JsonObject
     created_at: At
     source: str | None = None  # not stored: testParameters can tell
 
@@ -223,9 +222,9 @@ class EventLine(Record):
     event_type: Name
     source: Name
     severity: EventSeverity
-    payload: Json
+    payload: JsonObject
     timestamp: At
-    metadata: Json
+    metadata: JsonObject
 
     def row(self) -> Row:
         """As stored."""
@@ -247,7 +246,7 @@ class MetricLine(Record):
     metric_name: Name
     value: Measure
     unit: str | None = None
-    tags: Json
+    tags: JsonObject
     timestamp: At
 
     def row(self) -> Row:
@@ -277,8 +276,8 @@ class AgentReportLine(Record):
     agent_key: Key
     status: AgentStatus
     at: At
-    current_task: Json | None = None
-    performance_metrics: Json
+    current_task: JsonObject | None = None
+    performance_metrics: JsonObject
     error: str | None = None
 
     def row(self) -> Row:

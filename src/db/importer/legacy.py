@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import orjson
@@ -138,7 +137,7 @@ def _header(name: str, line: Line) -> tuple[str, tuple[str, ...]]:
     raise NotLegacy(f"{name} has no column {', '.join(sorted(missing))}.")
 
 
-def _dream(row: Mapping[str, Any], created_at: str | None) -> dict[str, Any]:
+def _dream(row: Mapping[str, str | None], created_at: str | None) -> dict[str, object]:
     return {
         "kind": "dream",
         "key": f"generations:{row['id']}",
@@ -163,7 +162,7 @@ def _time(text: str) -> str | None:
     return f"{found['date']}T{found['time'] or '00:00'}{found['seconds'] or ':00'}{zone}"
 
 
-async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, Any]]:
+async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, str | None]]:
     try:
         connection = await connect(info)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

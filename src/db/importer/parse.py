@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from db.agents import AgentReport
 from db.ai_models import AiModel
@@ -70,7 +71,7 @@ _WORDS = {
 
 def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tuple[str, Row]:
     """The kind and the row of a line, with times no later than `latest`. Raises BadLine."""
-    context = {"latest": latest}
+    context: dict[str, object] = {"latest": latest}
     try:
         line = _LINES.validate_json(text, context=context)
         exact = line if json.is_exact(text) else _exactly(text, context)
@@ -104,11 +105,11 @@ def _said(fault: FieldError) -> str:
     return f"{to_camel(name)}{dot}{rest}: {fault.message}"
 
 
-def _exactly(text: bytes, context: dict[str, Any]) -> AnyLine:
+def _exactly(text: bytes, context: dict[str, object]) -> AnyLine:
     return _LINES.validate_python(_read(text), strict=False, context=context)
 
 
-def _read(text: bytes) -> Any:
+def _read(text: bytes) -> json.JsonValue:
     """Parse a line without losing digits, unlike pydantic."""
     try:
         return json.received(text)
@@ -123,14 +124,15 @@ def _reasons(text: bytes, error: ValidationError) -> str:
         text.decode()
     except UnicodeDecodeError as undecodable:
         return f"the line is not UTF-8 at byte {undecodable.start + 1}"
-    return "; ".join(_reason(**detail) for detail in error.errors(include_url=False))
+    return "; ".join(_reason(detail) for detail in error.errors(include_url=False))
 
 
-def _reason(*, type: str, loc: tuple[Any, ...], msg: str, **detail: Any) -> str:
+def _reason(detail: ErrorDetails) -> str:
+    type, loc = detail["type"], detail["loc"]
     if type == "json_invalid":
         return f"the line is not JSON: {detail['ctx']['error'].replace('line 1 ', '')}"
     if not loc and type == "dict_type":
         return "the line must be a JSON object"
     field = ".".join(str(part) for part in loc[1:])  # the first part is the kind
-    words = _WORDS.get(type, msg.replace("Input should", "must"))
+    words = _WORDS.get(type, detail["msg"].replace("Input should", "must"))
     return f"{field} {words.format(**detail.get('ctx', {}))}".strip()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -180,11 +180,11 @@ def _changed_after(test: AiTest) -> Insert:
     return insert(Change).from_select(columns, logs.order_by(ProgressLog.id))
 
 
-def _snapshot(test: Any) -> JsonObject:
-    """`test` is an AiTest with a score, or a row of its columns."""
+def _snapshot(test: AiTest) -> JsonObject:
+    """`test` has a score."""
     return {
         "testId": str(test.id),
         "provider": test.provider,
         "model": test.model,
-        "score": float(test.impossibility_score),
+        "score": float(cast("Decimal", test.impossibility_score)),
     }

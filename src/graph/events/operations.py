@@ -88,7 +88,8 @@ class Queries:
     ) -> list[EventCount]:
         counts = db.events.counts(await time_range(info, from_, to), bucket, group_by)
         async with info.context.db.read() as session:
-            return await series_points(session, counts)
+            points: Any = await series_points(session, counts)  # with the fields of the type
+        return points
 
 
 @strawberry.type

@@ -73,7 +73,8 @@ class Rates(PolledSource):
 
     async def read(self, session: ReadSession) -> EventRates:
         at, counts = await db.events.rates(session, RATED_SECONDS)
-        return EventRates(at=at, seconds=RATED_SECONDS, rates=list(counts))
+        rates: list[Any] = list(counts)  # with the fields of the type
+        return EventRates(at=at, seconds=RATED_SECONDS, rates=rates)
 
 
 @strawberry.type

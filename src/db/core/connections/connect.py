@@ -5,7 +5,6 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
 import asyncpg
@@ -15,7 +14,9 @@ from asyncpg.exceptions import (
     ProtocolViolationError,
     TargetServerAttributeNotMatched,
 )
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -31,6 +32,7 @@ TLS = (
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 NO_SETTINGS: Mapping[str, str] = {}
+Prepared = tuple[PreparedStatement, ...]  # of asyncpg, with its attributes
 # Sizes of the caches of compiled statements per engine, and of prepared statements per connection.
 # A compiled statement takes a multiple of its text.
 COMPILED_BYTES, COMPILED_FACTOR, COMPILED_FIXED = 64 * 1024 * 1024, 100, 64 * 1024
@@ -45,7 +47,7 @@ def engine(
     info: ConnectionInfo,
     command_timeout: float | None = None,
     lock_timeout: float | None = None,
-    **more: Any,
+    **more: object,
 ) -> AsyncEngine:
     """An engine; `more` are arguments of SQLAlchemy. Timeouts are in seconds. Behind a pooler there
     is no lock timeout: it would be refused, or apply to other clients."""
@@ -70,14 +72,15 @@ def _compiled_size(compiled: object) -> int:
     return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled))
 
 
-def _bound(connection: Any, record: ConnectionPoolEntry) -> None:
+def _bound(connection: AsyncAdapt_asyncpg_connection, record: ConnectionPoolEntry) -> None:
     """Limit the cache of prepared statements by bytes, and meter results: filters of callers make
     both arbitrarily large."""
-    connection._prepared_statement_cache = Cache(PREPARED_BYTES, _prepared_size)
+    cache: Cache[str, Prepared] = Cache(PREPARED_BYTES, _prepared_size)
+    connection._prepared_statement_cache = cache  # type: ignore[assignment]  # works alike
     record.info[METERED] = Metered(connection.driver_connection)
 
 
-def _prepared_size(kept: tuple[Any, ...]) -> int:
+def _prepared_size(kept: Prepared) -> int:
     return len(kept[0].get_query())
 
 
@@ -88,7 +91,7 @@ def _drop_stale(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _dialect_arguments(pooler: Pooler) -> dict[str, Any]:
+def _dialect_arguments(pooler: Pooler) -> dict[str, object]:
     """Unnamed statements behind a pooler. The dialect still caches their types, so an execution is
     one round trip with the text."""
     return {} if pooler.names_statements else {"prepared_statement_name_func": str}
@@ -170,7 +173,7 @@ def _server_settings(info: ConnectionInfo) -> dict[str, str]:
 # TLS
 
 
-def _tls(info: ConnectionInfo, host: Host) -> dict[str, Any]:
+def _tls(info: ConnectionInfo, host: Host) -> dict[str, object]:
     """TLS arguments of the driver, which reads certificates from a URL as libpq does."""
     if host.is_socket:
         return {"ssl": "disable", "direct_tls": False}

@@ -138,7 +138,7 @@ VARIABLES: Mapping[str, str] = {
     keyword: parameter.variable for keyword, parameter in PARAMETERS.items() if parameter.variable
 }
 
-# Any of these names a server; the others only say how to reach one.
+# Each of these names a server; the others only say how to reach one.
 NAMES_A_SERVER = ("host", "hostaddr", "service")
 
 

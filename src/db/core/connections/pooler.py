@@ -6,12 +6,13 @@ Session state is lost as well: LISTEN, session locks, SET.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import TypeAlias
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-DriverConnection = Any  # of asyncpg, which has no type information
+DriverConnection: TypeAlias = asyncpg.Connection  # asyncpg has no type information
 
 IS_KEPT = "select exists (select from pg_prepared_statements where name = $1)"
 

@@ -7,12 +7,11 @@ transaction mode LISTEN is not possible; readers then rely on polling every 50 m
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any
 
 import structlog
 from sqlalchemy import func, select
 
-from db.core.connections.pooler import Pooler
+from db.core.connections.pooler import DriverConnection, Pooler
 from db.core.error_facts import summary
 from db.core.session.database import Database
 
@@ -58,8 +57,8 @@ class Listener:
     async def _exchange(self, own: Database) -> None:
         """Send and receive until the connection is lost."""
         async with own.reading.connect() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            backend: Any = await connection.scalar(select(func.pg_backend_pid()))
+            driver: DriverConnection = (await connection.get_raw_connection()).driver_connection
+            backend = (await connection.execute(select(func.pg_backend_pid()))).scalar_one()
             if backend != driver.get_server_pid() and self.database.url.pooler != Pooler.SESSION:
                 return  # a pooler: another client may get the connection that listens
             self._backend = backend

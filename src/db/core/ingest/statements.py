@@ -32,7 +32,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import ColumnClause
 
 from db.core.session.database import ResultRow
-from db.core.table import AnySelect, Column, Expression, Row, Table, Values
+from db.core.table import AnySelect, Column, Expression, Row, Table
 from db.core.values import json
 
 AnyColumn = Column | Expression | ColumnClause[object]
@@ -78,7 +78,10 @@ def json_to_rows(
 
 
 def insert_from(
-    table: type[Table], values: Values, source: FromClause, *order: ColumnElement[object]
+    table: type[Table],
+    values: Mapping[str, AnyColumn],
+    source: FromClause,
+    *order: ColumnElement[object],
 ) -> Insert:
     """Insert the values, by column, of each row of `source`; keep rows that exist."""
     chosen = select(*values.values()).select_from(source).order_by(*order)

@@ -6,7 +6,8 @@ column, so the text of a statement does not depend on their number.
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, TypeVar
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -25,6 +26,7 @@ from db.core.timeouts import Kind, of_kind
 
 Columns = tuple[Column, ...]
 Key = Hashable
+K = TypeVar("K", bound=Hashable)
 
 
 def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
@@ -56,9 +58,9 @@ async def rows_by_key(
     session: ReadSession,
     table: type[TableT],
     columns: Columns,
-    keys: Sequence[Key],
+    keys: Sequence[K],
     *where: ColumnElement[bool],
-) -> dict[Key, TableT]:
+) -> dict[K, TableT]:
     """The record of each key that meets the conditions; keys without one are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
@@ -72,17 +74,17 @@ class ById(Generic[TableT]):
 
     table: type[TableT]
 
-    async def __call__(self, session: ReadSession, ids: Collection[Key]) -> dict[Key, TableT]:
+    async def __call__(self, session: ReadSession, ids: Collection[UUID]) -> dict[UUID, TableT]:
         return await rows_by_key(session, self.table, (self.table.id,), list(ids))
 
 
 async def rows_by_parent(
-    session: ReadSession, table: type[TableT], columns: Columns, keys: Sequence[Key], *order: Column
-) -> dict[Key, list[TableT]]:
+    session: ReadSession, table: type[TableT], columns: Columns, keys: Sequence[K], *order: Column
+) -> dict[K, list[TableT]]:
     """The records of each key, in order; keys without any are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
-    found: dict[Key, list[TableT]] = {}
+    found: dict[K, list[TableT]] = {}
     for row in await session.rows(statement.order_by(*order)):
         found.setdefault(keys[row[0] - 1], []).append(table.Record._make(row[1:]))
     return found
@@ -91,11 +93,11 @@ async def rows_by_parent(
 async def grouped(
     session: ReadSession,
     columns: Columns,
-    keys: Sequence[Key],
+    keys: Sequence[K],
     *selected: Expression | Column,
     where: Sequence[ColumnElement[bool]] = (),
     by: Sequence[Expression] = (),
-) -> dict[Key, list[ResultRow]]:
+) -> dict[K, list[ResultRow]]:
     """Select from the rows of each key, grouped and ordered by the key and `by`; keys without rows
     are left out."""
     asked = requested_keys(columns, keys)
@@ -105,7 +107,7 @@ async def grouped(
         .group_by(asked.c.position, *by)
         .order_by(asked.c.position, *by)
     )
-    found: dict[Key, list[ResultRow]] = {}
+    found: dict[K, list[ResultRow]] = {}
     for row in await session.rows(of_kind(Kind.AGGREGATE, statement)):
         found.setdefault(keys[row[0] - 1], []).append(row)
     return found

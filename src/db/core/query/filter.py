@@ -7,6 +7,7 @@ Conditions have two values: a comparison with null is false, `ne` and `notIn` ar
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
     Numeric,
@@ -26,7 +27,6 @@ from db.core.errors import Invalid
 from db.core.query.filter_eval import all_true, any_true
 from db.core.query.operators import OPERATORS, Sql
 from db.core.table import Column, Expression, Table, spelled
-from db.core.values.json import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Compare:
 
     column: str
     operator: str
-    value: JsonValue
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +230,10 @@ def _comparable(column: Column) -> Expression:
     numeric(5,2) would be rounded, or rejected as too large."""
     if isinstance(column.type, Numeric):
         return type_coerce(column, Numeric())
-    normalized: Expression = spelled(column)
-    return normalized
+    return spelled(column)
 
 
-def _spelled(column: Column, condition: Compare) -> JsonValue:
+def _spelled(column: Column, condition: Compare) -> object:
     """The value in the normalized form of the column's check."""
     check, value = column.info.get("check"), condition.value
     if check is None or check.spelled is None or condition.operator == "is_null":
@@ -242,7 +241,7 @@ def _spelled(column: Column, condition: Compare) -> JsonValue:
     return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)
 
 
-def id_bounds(id: Column, operator: str, value: JsonValue) -> list[Sql]:
+def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:
     """The bounds of the id that follow from a condition on the row's time."""
     if operator == "in" and value:
         return id_bounds(id, "gte", min(value)) + id_bounds(id, "lte", max(value))

@@ -5,14 +5,13 @@ case folding depend on the collation of the database.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from db.core.values.json import JsonValue
-
-Predicate = Callable[[JsonValue, JsonValue], bool | None]
+Predicate = Callable[[Any, Any], bool | None]  # Any: values of the type of a column
 
 
-def ordered(compare: Callable[[JsonValue, JsonValue], bool]) -> Predicate:
-    def holds(value: JsonValue, other: JsonValue) -> bool | None:
+def ordered(compare: Predicate) -> Predicate:
+    def holds(value: object, other: object) -> bool | None:
         if value is None:
             return False
         return None if isinstance(other, str) else compare(value, other)

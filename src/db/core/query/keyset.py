@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, false, or_
 
 from db.core.errors import Invalid
 from db.core.ids import EPOCH
-from db.core.table import AnySelect, Column, Expression
+from db.core.table import AnySelect, Column, Expression, Table
 from db.core.values.rfc3339 import read_time
 
 DEFAULT_SIZE = 20
@@ -107,7 +107,7 @@ class PageArgs:
         terms = [by.sql(self.backward) for by in order]
         return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
 
-    def page(self, rows: Sequence[Any], order: Order) -> "Page":
+    def page(self, rows: Sequence[Table], order: Order) -> "Page":
         """The page from the rows of a statement made by `apply`."""
         records = list(rows[: self.size])
         more = len(rows) > self.size
@@ -121,16 +121,16 @@ class PageArgs:
 class Page:
     """Records of a list, and whether there are more before and after them."""
 
-    records: list[Any]
+    records: list[Table]
     order: Order
     has_next: bool
     has_previous: bool
 
-    def cursor(self, record: Any) -> str:
+    def cursor(self, record: Table) -> str:
         return encode(self.order, record)
 
 
-def _beyond(order: Order, values: Sequence[Any], backward: bool) -> ColumnElement[bool]:
+def _beyond(order: Order, values: Sequence[object], backward: bool) -> ColumnElement[bool]:
     """The condition on rows after a position, in the order of several columns."""
     return or_(
         *(
@@ -147,14 +147,14 @@ def _fingerprint(order: Order) -> int:
     return zlib.crc32(repr([(by.name, by.descending) for by in order]).encode())
 
 
-def encode(order: Order, record: Any) -> str:
+def encode(order: Order, record: Table) -> str:
     """The cursor of a record."""
     values = [getattr(record, by.name) for by in order]
     text = orjson.dumps([_fingerprint(order), *values], default=str)
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def decode(order: Order, cursor: str, name: str = "after") -> list[Any]:
+def decode(order: Order, cursor: str, name: str = "after") -> list[object]:
     """The sort values in a cursor. Raises Invalid, for the argument `name`, unless `encode` made it
     for this order."""
     try:
@@ -167,7 +167,7 @@ def decode(order: Order, cursor: str, name: str = "after") -> list[Any]:
     raise Invalid("This cursor does not belong to a list in this order.", name)
 
 
-def _parse(by: SortKey, value: Any) -> Any:
+def _parse(by: SortKey, value: object) -> object:
     if value is None and by.nullable:
         return None
     written, read = READERS[by.column.type.python_type]
@@ -205,8 +205,9 @@ def _text(text: str) -> str:
 END = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_EXPONENT = 308
 
-# By the type of a column: the JSON type that `encode` writes, and its parser.
-READERS: Mapping[type, tuple[type, Callable[[Any], Any]]] = {
+# By the type of a column: the JSON type that `encode` writes, and its parser
+# (Any: of that type).
+READERS: Mapping[type, tuple[type, Callable[[Any], object]]] = {
     UUID: (str, UUID),
     datetime: (str, _time),
     Decimal: (str, _decimal),

@@ -173,10 +173,9 @@ class ListSpec:
         if where is None:
             return rows
         key = self, where, visibility, tuple(map(id, rows))
-        found: Sequence[TableT] = await coalescer.shared(
+        return await coalescer.shared(
             key, partial(self._matching_rows, where, rows, coalescer, visibility)
         )
-        return found
 
     async def _matching_rows(
         self,

@@ -4,13 +4,12 @@ description in the schema."""
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ARRAY, ColumnElement, all_, any_, literal, or_
 
 from db.core.query.filter_eval import Predicate, ignoring_case, ordered
 from db.core.table import Column, Expression
-from db.core.values.json import JsonValue
 
 Sql = ColumnElement[bool]
 
@@ -21,7 +20,7 @@ class Operator:
     `sql` does, or None if only PostgreSQL can tell."""
 
     description: str
-    sql: Callable[[JsonValue, JsonValue], Sql]
+    sql: Callable[[Any, Any], Sql]  # Any: a column, and a value or values of its type
     matches: Predicate
     shape: Literal["one", "many", "flag"] = "one"
 

@@ -7,14 +7,13 @@ and uses the primary key.
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column
 
 from db.core import ids
 from db.core.errors import Invalid
 from db.core.query.batch import Column
-from db.core.session.database import ReadSession
+from db.core.session.database import ReadSession, ResultRow
 from db.core.table import AnySelect, Expression
 from db.core.timeouts import Kind, of_kind
 
@@ -61,7 +60,7 @@ def bucket_start(time: Column, bucket: Bucket) -> Expression:
     return func.date_trunc(unit, time, utc).label("bucket")
 
 
-async def series_points(session: ReadSession, series: AnySelect) -> list[Any]:
+async def series_points(session: ReadSession, series: AnySelect) -> list[ResultRow]:
     """The rows of a series. Raises Invalid for more than MOST_POINTS."""
     statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
     rows = list(await session.rows(statement))

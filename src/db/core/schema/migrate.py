@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -45,7 +44,7 @@ PACKAGED = Path(__file__).parents[2] / "migrations"
 CHECKOUT = Path(__file__).parents[4]
 OLDEST = "0011"
 
-Step = Callable[..., Any]
+Step = Callable[..., None]
 Waiting = Callable[[], None]
 
 _alembic = asyncio.Lock()  # alembic keeps its context in a module

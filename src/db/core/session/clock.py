@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.core.errors import Invalid, Unavailable
 
@@ -30,7 +31,7 @@ class Clock:
         """Set the clock with each new connection of an engine."""
         event.listen(engine.sync_engine, "connect", self._on_connect)
 
-    def _on_connect(self, connection: Any, record: Any) -> None:
+    def _on_connect(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         record.info[CLOCK] = self
         connection.autocommit = True
         cursor, asked = connection.cursor(), self.ticks()

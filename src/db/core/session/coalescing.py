@@ -9,25 +9,28 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from db.core.background import background
 from db.core.session.database import Database, ReadSession
 from db.core.session.row_rules import UNRESTRICTED, Visibility
 from db.core.turns import Turns
 
-Keys = Collection[Any]
-Values = Mapping[Any, Any]
-Read = Callable[[ReadSession, Keys], Awaitable[Values]]
-Kind = tuple[Read, Visibility]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+T = TypeVar("T")
+Read = Callable[[ReadSession, Collection[K]], Awaitable[Mapping[K, V]]]
+Kind = tuple[Hashable, Visibility]  # a Read is hashable
 
 
 @dataclass(eq=False, slots=True)
-class PendingRead:
+class PendingRead(Generic[K, V]):
     """The keys and the task of the next statement."""
 
-    keys: set[Any] = field(default_factory=set)
-    task: asyncio.Task[Values] | None = None
+    find: Read[K, V]
+    visibility: Visibility
+    keys: set[K] = field(default_factory=set)
+    task: asyncio.Task[Mapping[K, V]] | None = None
 
 
 class ReadCoalescer:
@@ -42,18 +45,18 @@ class ReadCoalescer:
         self.turns = Turns()  # for the work of each caller on the result
         self.patience = patience
         self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._next: dict[Kind, PendingRead] = {}
-        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
+        self._next: dict[Kind, PendingRead[Any, Any]] = {}  # Any: as its `find` returns
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}  # Any: as its `work` returns
 
     async def of(
-        self, find: Read, keys: Keys, visibility: Visibility = UNRESTRICTED
-    ) -> dict[Any, Any]:
+        self, find: Read[K, V], keys: Collection[K], visibility: Visibility = UNRESTRICTED
+    ) -> dict[K, V]:
         """The values that `find` returns for the keys; a key without one is left out. Raises as
         `find` does."""
         if not keys:
             return {}
         kind = find, visibility
-        batch = self._next.setdefault(kind, PendingRead())
+        batch: PendingRead[K, V] = self._next.setdefault(kind, PendingRead(find, visibility))
         batch.keys.update(keys)
         if batch.task is None:
             batch.task = background(self._read(kind, batch))
@@ -61,36 +64,36 @@ class ReadCoalescer:
         found = await asyncio.shield(batch.task)  # others wait for it too
         return {key: found[key] for key in keys if key in found}
 
-    async def shared(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def shared(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work`, or of work in progress under the same key."""
         if key not in self._shared:
             self._shared[key] = task = background(_result(work))
             task.add_done_callback(lambda _: self._shared.pop(key))
             task.add_done_callback(_retrieve_exception)
-        return await asyncio.shield(self._shared[key])
+        shared: asyncio.Task[T] = self._shared[key]
+        return await asyncio.shield(shared)
 
-    async def _read(self, kind: Kind, batch: PendingRead) -> Values:
+    async def _read(self, kind: Kind, batch: PendingRead[K, V]) -> Mapping[K, V]:
         try:
             async with self._turns[kind]:
                 del self._next[kind]
-                reading = background(self._found(kind, batch.keys))
+                reading = background(self._found(batch))
                 await asyncio.wait({reading}, timeout=self.patience)
         finally:
             if kind not in self._next:
                 self._turns.pop(kind, None)
         return await reading
 
-    async def _found(self, kind: Kind, keys: Keys) -> Values:
-        find, visibility = kind
-        async with self.database.scoped_to(visibility).read() as session:
-            return await find(session, keys)
+    async def _found(self, batch: PendingRead[K, V]) -> Mapping[K, V]:
+        async with self.database.scoped_to(batch.visibility).read() as session:
+            return await batch.find(session, batch.keys)
 
 
-async def _result(work: Callable[[], Awaitable[Any]]) -> Any:
+async def _result(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+def _retrieve_exception(task: asyncio.Task[object]) -> None:
     """Avoid a warning for an exception that no caller awaits any more."""
     if not task.cancelled():
         task.exception()

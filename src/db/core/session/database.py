@@ -5,11 +5,11 @@ statement at a time. Leaving `write()` commits, and an exception rolls back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from copy import copy
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, Executable, Row, event, func, select
 from sqlalchemy.engine import ExceptionContext
@@ -34,9 +34,11 @@ from db.core.values import json
 STATEMENT_SECONDS = 10.0
 LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
 TIMEOUTS = Timeouts(other=STATEMENT_SECONDS)
-READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
-ResultRow = Row[*tuple[Any, ...]]  # of a statement whose columns are known only at run time
+# Any: the types of these columns are known only at run time.
+ResultRow = Row[*tuple[Any, ...]]
+Rows = CursorResult[*tuple[Any, ...]]
+Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
 
 
 class ReadSession:
@@ -56,12 +58,12 @@ class ReadSession:
         self.timeouts = timeouts
 
     async def rows(
-        self, statement: Executable, parameters: Any | None = None
+        self, statement: Executable, parameters: Parameters | None = None
     ) -> Sequence[ResultRow]:
         return (await self._execute(statement, parameters)).all()
 
     async def records(
-        self, table: type[TableT], statement: Executable, parameters: Any | None = None
+        self, table: type[TableT], statement: Executable, parameters: Parameters | None = None
     ) -> list[TableT]:
         """The rows of a statement built on `table.select()`, as records of the table."""
         return table.records(await self.rows(statement, parameters))
@@ -69,7 +71,7 @@ class ReadSession:
     async def record(self, table: type[TableT], statement: Executable) -> TableT | None:
         return next(iter(await self.records(table, statement)), None)
 
-    async def scalar(self, statement: Executable) -> Any:
+    async def scalar(self, statement: Executable) -> Any:  # of the type of the column
         """The first column of the first row, or None."""
         return (await self._execute(statement)).scalar()
 
@@ -77,9 +79,7 @@ class ReadSession:
         clock: Clock = self.connection.info[CLOCK]
         return clock.now()
 
-    async def _execute(
-        self, statement: Executable, parameters: Any | None = None
-    ) -> CursorResult[Any]:
+    async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
         """Execute; repeat once on a new connection if this one is dead. Raises TookTooLong."""
         statement = with_row_rules(statement, self.rules)
         async with self.timeouts.limiting(statement):
@@ -112,13 +112,11 @@ class WriteSession(ReadSession):
         unrestricted.feeds = self.feeds
         return unrestricted
 
-    async def execute(self, statement: Executable, parameters: Any | None = None) -> int:
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
         """Execute a statement that writes; return the number of rows it affected."""
         return (await self._execute(statement, parameters)).rowcount
 
-    async def _execute(
-        self, statement: Executable, parameters: Any | None = None
-    ) -> CursorResult[Any]:
+    async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
         """Execute, without repeating: the transaction is lost with its connection."""
         return await self.connection.execute(with_row_rules(statement, self.rules), parameters)
 
@@ -156,7 +154,7 @@ class Database:
         event.listen(self.engine.sync_engine, "handle_error", _drop_read_only)
         self.clock = clock or Clock()
         self.clock.follow(self.engine)
-        self.reading = self.engine.execution_options(**READING)
+        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.limiter = Limiter(pool_size)
         self.borrower = Borrower("gateway")
         self.meter: Meter | None = None
@@ -283,7 +281,7 @@ class Database:
             raise
 
     def _has_others(self) -> bool:
-        pool: Any = self.engine.pool  # a Pool
+        pool = cast("Pool", self.engine.pool)
         return pool.checkedin() > 0 or self.limiter.narrow()
 
     @contextmanager

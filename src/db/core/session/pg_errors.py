@@ -7,7 +7,7 @@ convention after table and columns, so the error can name the field.
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol, cast
 
 from asyncpg import DataError
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
@@ -31,7 +31,18 @@ LOCK_NOT_AVAILABLE = ("40001", "40P01", "55P03")  # serialization failure, deadl
 UNAVAILABLE = ("08", "28", "3D000", "53", "57")
 TOO_LARGE = "54"  # beyond a limit of PostgreSQL, such as the size of an index entry
 NORMALIZED_SUFFIX = "_spelled"  # ends the name of a unique index on the spelling of a column
-Translation = Callable[[Any], DomainError | None]  # of an exception of asyncpg, which is untyped
+
+
+class Violation(Protocol):
+    """An exception of asyncpg, which is untyped, about a constraint."""
+
+    table_name: str
+    column_name: str | None
+    constraint_name: str | None
+    detail: str | None
+
+
+Translation = Callable[[Violation], DomainError | None]
 
 
 @contextmanager
@@ -62,7 +73,7 @@ def domain_error_of(error: Exception) -> DomainError | None:
     if error.connection_invalidated or state.startswith(UNAVAILABLE):
         return Unavailable()
     if state in _BROKEN:
-        return _BROKEN[state](cause)
+        return _BROKEN[state](cast("Violation", cause))
     if state.startswith(TOO_LARGE):
         return Invalid("A value is too large for PostgreSQL to store, index or search.")
     if state.startswith("22") or isinstance(cause, DataError):
@@ -83,15 +94,15 @@ def is_rolled_back(error: BaseException) -> bool:
     return bool(state) and not state.startswith(("08", "57P"))
 
 
-def _unique(cause: Any) -> DomainError:
+def _unique(cause: Violation) -> DomainError:
     return Conflict("There is already one with this {}.", *_columns(cause))
 
 
-def _foreign(cause: Any) -> DomainError:
+def _foreign(cause: Violation) -> DomainError:
     return NotFound("What {} refers to does not exist.", *_columns(cause))
 
 
-def _check(cause: Any) -> DomainError | None:
+def _check(cause: Violation) -> DomainError | None:
     """None for a missing partition, a bug that has the same SQLSTATE."""
     if cause.constraint_name is None:
         return None
@@ -99,11 +110,11 @@ def _check(cause: Any) -> DomainError | None:
     return Invalid("This value is not allowed.", column)
 
 
-def _null(cause: Any) -> DomainError:
+def _null(cause: Violation) -> DomainError:
     return Invalid("This must be given.", cause.column_name)
 
 
-def _columns(cause: Any) -> list[str]:
+def _columns(cause: Violation) -> list[str]:
     """The columns of the violated key, without the values, which may be secret. An index on the
     spelling of a column is named after that column."""
     name = str(cause.constraint_name)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn, TypeGuard
 
 import orjson
 
@@ -29,7 +29,7 @@ _SHORT = re.compile(r"[1-9][0-9]{0,14}(?:\.[0-9]{1,15})?", re.ASCII)  # needs no
 _INFINITE = "number is infinity"  # orjson's message for a number beyond 64-bit floats
 
 JSONDecodeError = orjson.JSONDecodeError
-JsonValue = Any  # a recursive type would have to be narrowed at every access
+JsonValue = object  # narrowed where it is read
 Number = int | float | Decimal
 
 
@@ -146,8 +146,9 @@ def dumps(
     """Serialize a value; `default` converts values that JSON does not have. Raises TypeError."""
 
     def encode(part: JsonValue) -> JsonValue:
-        is_number = isinstance(part, Decimal) and part.is_finite()
-        return orjson.Fragment(written(part)) if is_number else default(part)
+        if isinstance(part, Decimal) and part.is_finite():
+            return orjson.Fragment(written(part))
+        return default(part)
 
     try:
         return orjson.dumps(value, encode, option)
@@ -167,7 +168,7 @@ def same(one: JsonValue, other: JsonValue) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def is_number(value: JsonValue) -> bool:
+def is_number(value: object) -> TypeGuard[Number]:
     """True for a number; false for a boolean."""
     return isinstance(value, Number) and not isinstance(value, bool)
 

@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 # Source: RFC 3339 §5.6, without the leap second, which neither Python nor PostgreSQL can hold.
 _DATE_TIME = re.compile(
@@ -12,7 +11,7 @@ _DATE_TIME = re.compile(
 )
 
 
-def read_time(text: Any) -> datetime:
+def read_time(text: object) -> datetime:
     """A date, a time and an offset, as an aware time cut to the microsecond. Raises ValueError."""
     if not isinstance(text, str) or not _DATE_TIME.fullmatch(text := text.upper()):
         raise ValueError("not an RFC 3339 time with an offset")

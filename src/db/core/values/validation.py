@@ -4,13 +4,17 @@ A check finds all that is wrong with a value, and says for the schema what is ri
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, SQLColumnExpression
 
 from db.core.errors import FieldError, Invalid
 from db.core.values import json
 from db.core.values.json import Number
+
+T = TypeVar("T")
 
 MAX_NAME = 200  # characters of a text that is indexed: an index entry has less than 2,704 bytes
 MAX_TEXT = 100_000  # characters of any other
@@ -29,24 +33,24 @@ class Check:
     """
 
     said: str
-    faults: Callable[[Any], Iterable[FieldError]]
-    clean: Callable[[Any], Any] = lambda value: value
-    spelled: Callable[[Any], Any] | None = None
+    faults: Callable[[Any], Iterable[FieldError]]  # Any: of the type of its column
+    clean: Callable[[Any], Any] = lambda value: value  # Any: as for `faults`
+    spelled: Callable[[SQLColumnExpression[str]], ColumnElement[str]] | None = None
     null: str | None = None
     most: int | None = None
 
 
-def single(said: str, wrong: Callable[[Any], str | None]) -> Check:
+def single(said: str, wrong: Callable[[T], str | None]) -> Check:
     """A check that finds one thing at most: `wrong` says it, or None."""
 
-    def faults(value: Any) -> tuple[FieldError, ...]:
+    def faults(value: T) -> tuple[FieldError, ...]:
         message = wrong(value)
         return (FieldError(message),) if message else ()
 
     return Check(said, faults)
 
 
-def field_errors(checks: Mapping[str, Check], values: Mapping[str, Any]) -> Iterator[FieldError]:
+def field_errors(checks: Mapping[str, Check], values: Mapping[str, object]) -> Iterator[FieldError]:
     """All that is wrong with some values, in the order of their checks."""
     for name, check in checks.items():
         value = values.get(name)
@@ -110,14 +114,18 @@ def one_of(names: Collection[str], said: str | None = None) -> Check:
 def items(most: int) -> Check:
     """A list of so many items, whatever they are."""
     message = f"At most {most:,} of these."
-    return single(f"At most {most:,}.", lambda value: message if len(value) > most else None)
+
+    def wrong(value: Sized) -> str | None:
+        return message if len(value) > most else None
+
+    return single(f"At most {most:,}.", wrong)
 
 
 def each(most: int, of: Check) -> Check:
     """A list of so many items, each of which a check accepts."""
     long = items(most)
 
-    def faults(values: Collection[Any]) -> Iterator[FieldError]:
+    def faults(values: Collection[object]) -> Iterator[FieldError]:
         yield from long.faults(values)
         if len(values) <= most:
             for index, value in enumerate(values):
@@ -143,14 +151,18 @@ def is_storable(value: str) -> bool:
 def within(least: int, most: Number) -> Check:
     """A number between bounds."""
     message = f"This must be a number from {least:,} to {most:,}."
-    return single("", lambda value: None if least <= value <= most else message)
+
+    def wrong(value: Number) -> str | None:
+        return None if least <= value <= most else message
+
+    return single("", wrong)
 
 
 def number(least: int, most: Number) -> Check:
     """A value of a document that is a number between bounds."""
     message = f"This must be a number from {least:,} to {most:,}."
 
-    def wrong(value: Any) -> str | None:
+    def wrong(value: object) -> str | None:
         return None if json.is_number(value) and least <= value <= most else message
 
     return replace(single("", wrong), null=message)
@@ -166,13 +178,13 @@ NO_OBJECT = "This must be a JSON object."
 NUL_IN_JSON = "This JSON holds the character U+0000, which cannot be stored."
 
 
-def _part(value: Any) -> str | None:
+def _part(value: object) -> str | None:
     if is_deep(value):
         return f"This JSON is nested more than {MAX_DEPTH} levels deep."
     return NUL_IN_JSON if holds_nul(value) else None
 
 
-def _document(value: Any) -> str | None:
+def _document(value: object) -> str | None:
     if message := _part(value):
         return message
     try:
@@ -182,7 +194,7 @@ def _document(value: Any) -> str | None:
     return f"This JSON may have at most {MAX_JSON:,} bytes." if size > MAX_JSON else None
 
 
-def _object(value: Any) -> str | None:
+def _object(value: object) -> str | None:
     return _document(value) if isinstance(value, dict) else NO_OBJECT
 
 
@@ -193,7 +205,7 @@ OBJECT = single(f"A JSON object {BOUNDS}", _object)
 REQUIRED_OBJECT = replace(OBJECT, null=NO_OBJECT)
 
 
-def holds_nul(value: Any) -> bool:
+def holds_nul(value: object) -> bool:
     """Whether a text in JSON holds U+0000."""
     if isinstance(value, str):
         return "\0" in value
@@ -201,7 +213,7 @@ def holds_nul(value: Any) -> bool:
     return isinstance(parts, list) and any(map(holds_nul, parts))
 
 
-def is_deep(value: Any, depth: int = 1) -> bool:
+def is_deep(value: object, depth: int = 1) -> bool:
     """Whether JSON is nested more than MAX_DEPTH levels deep."""
     if not isinstance(value, NESTING):
         return False
