@@ -11,8 +11,10 @@ from strawberry import UNSET, Maybe
 import db
 from db import ReadSession
 from db.core.query.batch import Key
+from db.core.query.time_range import TimeRange
+from db.core.session.database import ResultRow
 from db.users import Role
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.loader import Loader, One, Pages
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, connected, listed
@@ -66,7 +68,7 @@ class ModelStatistics:
 # Loaders
 
 
-class AiModelByName(One):
+class AiModelByName(One[db.ai_models.AiModel]):
     table = db.ai_models.AiModel
     columns = (db.ai_models.AiModel.provider, db.ai_models.AiModel.name)
 
@@ -76,7 +78,7 @@ class AiTestsByModel(Pages):
     columns = (db.ai_tests.AiTest.provider, db.ai_tests.AiTest.model)
 
 
-class StatisticsByModel(Loader):
+class StatisticsByModel(Loader[ResultRow | ModelStatistics, TimeRange]):
     missing = ModelStatistics(
         average_impossibility=None,
         average_confidence=None,
@@ -86,7 +88,7 @@ class StatisticsByModel(Loader):
         total_cost=None,
     )
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, ResultRow]:
         return await db.ai_tests.statistics(session, keys, *self.arguments)
 
 
@@ -125,7 +127,7 @@ class AiModel(Node):
     )
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, await time_range(info, from_, to))
-        return await loader.load((self.provider, self.name))
+        return as_source(await loader.load((self.provider, self.name)))
 
 
 # Inputs

@@ -23,15 +23,15 @@ READ = scope("usage:read")
 # Loaders
 
 
-class Figure(Loader):
+class Figure(Loader[object]):
     """Figures by name, all selected ones in one statement."""
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, object]:
         return await db.usage.figures(session, keys)
 
 
 def figure(name: str, description: str) -> Any:
-    async def resolve(info: Info) -> Any:
+    async def resolve(info: Info) -> object:
         return await Figure.of(info).load(name)
 
     return field(description, resolver=resolve)
@@ -148,7 +148,7 @@ class DatabaseHealth:
     async def slow_statements(self, info: Info) -> list[SlowStatement] | None:
         names = ("why_no_statements", "statements_schema")
         reason, schema = await Figure.of(info).load_many(names)
-        return None if reason else await rows(info, db.usage.slowest(schema))
+        return None if reason else await rows(info, db.usage.slowest(str(schema)))
 
     slow_statements_unavailable: str | None = figure(
         "why_no_statements", "Why `slowStatements` is null. Null if they are available."

@@ -14,7 +14,7 @@ import db
 from db import WriteSession
 from db.core import errors
 from db.users import Role
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.loader import Pages, by_id
 from graph.core.permission import ADMIN, PUBLIC, scope
 from graph.core.types.connection import Connection, connected, listed
@@ -254,7 +254,7 @@ class Queries:
         principal = info.context.principal
         user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
         role = None if principal.is_scoped else principal.role
-        return Viewer(user=user, role=role, scopes=sorted(principal.scopes))
+        return Viewer(user=as_source(user), role=role, scopes=sorted(principal.scopes))
 
 
 OPERATORS_ONLY = {"email", "passport_tier", "metadata"}

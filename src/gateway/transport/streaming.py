@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
+from graphql import GraphQLFormattedError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -67,7 +68,7 @@ class StreamSink:
     def send(self, message: Message) -> None:
         self._put(message.written(self.format.message))
 
-    def end(self, errors: list[dict[str, Any]] | None = None) -> None:
+    def end(self, errors: list[GraphQLFormattedError] | None = None) -> None:
         error = self.format.message(orjson.dumps({"errors": errors}), None) if errors else b""
         self._end(error + self.format.completed)
 

@@ -25,7 +25,7 @@ from graph.agents.types import (
     AgentReport,
     AgentStatusCount,
 )
-from graph.core.context import Info, rows
+from graph.core.context import Info, as_source, rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Invalid, NotFound
 from graph.core.types.field import argument, field, names_of, value
@@ -113,7 +113,7 @@ class Queries:
 
     @field("The agent with this key, or null if it does not exist.", READ, reveals=BY_KEY)
     async def agent(self, info: Info, key: Key) -> Agent | None:
-        return await AgentByKey.of(info).load(key)
+        return as_source(await AgentByKey.of(info).load(key))
 
     @field("Number of agents in each status. Statuses without agents are included.", READ, cost=10)
     async def agents_by_status(self, info: Info) -> list[AgentStatusCount]:

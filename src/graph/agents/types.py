@@ -40,7 +40,7 @@ def _errors(root: Any) -> list[AgentError]:
 # Loaders
 
 
-class AgentByKey(One):
+class AgentByKey(One[db.agents.Agent]):
     table = db.agents.Agent
     columns = (db.agents.Agent.agent_key,)
 

@@ -26,7 +26,7 @@ from graph.config.types import (
     FeatureFlag,
     FlagByKey,
 )
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, VALUE
 from graph.core.types.connection import Argument, Connection, listed
 from graph.core.types.errors import Conflict, Invalid, NotFound
@@ -91,7 +91,7 @@ class Queries:
 
     @field("The setting with this key, or null if it does not exist.", READ, reveals=BY_KEY)
     async def config(self, info: Info, key: Key) -> ConfigEntry | None:
-        return await ConfigByKey.of(info).load(key)
+        return as_source(await ConfigByKey.of(info).load(key))
 
     @field(
         "Whether a feature is on for the viewer. The result is stable for each user, and the same "

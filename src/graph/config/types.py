@@ -1,8 +1,9 @@
 """Types: settings and feature flags."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
 from strawberry.scalars import JSON
@@ -11,6 +12,7 @@ import db
 from db import ReadSession
 from db.config import ConfigKind as ConfigKind
 from db.core.secret_detection import fingerprint
+from db.core.session.coalescing import ReadCoalescer
 from graph.core.context import Info
 from graph.core.loader import Loader, One
 from graph.core.permission import scope
@@ -49,31 +51,31 @@ def _fingerprint(root: Any, info: Info) -> str | None:
 # Loaders
 
 
-class NumberByKey(Loader):
+class NumberByKey(Loader[Decimal, ReadCoalescer | None]):
     """Settings of the gateway that are numbers, or their defaults. They do not depend on the
     viewer, so messages of many subscriptions read them together."""
 
     @classmethod
-    def of(cls, info: Info, *_: Any) -> Self:
+    def of(cls, info: Info, *_: object) -> Self:
         return super().of(info, info.context.coalescer)
 
-    async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
+    async def batch_load_fn(self, keys: list[Any]) -> list[Decimal]:
         (coalescer,) = self.arguments
         if coalescer is None:
             return await super().batch_load_fn(keys)
         found = await coalescer.of(db.config.numbers, keys)
         return [found[key] for key in keys]
 
-    async def found(self, session: ReadSession, keys: Sequence[Any]) -> Mapping[Any, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Any]) -> dict[Any, Decimal]:
         return await db.config.numbers(session, keys)
 
 
-class ConfigByKey(One):
+class ConfigByKey(One[db.config.ConfigEntry]):
     table = db.config.ConfigEntry
     columns = (db.config.ConfigEntry.key,)
 
 
-class FlagByKey(One):
+class FlagByKey(One[db.config.FeatureFlag]):
     table = db.config.FeatureFlag
     columns = (db.config.FeatureFlag.key,)
 

@@ -1,6 +1,6 @@
 """Context: the state of one operation, available to every resolver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class Context:
     principal: Principal
     request_id: str
     ingest: Ingestion = field(default_factory=Ingestion)
-    loaders: dict[Any, Any] = field(default_factory=dict)
+    loaders: dict[Hashable, object] = field(default_factory=dict)
     account: Account | None = None
     cost: int = 0
     shows_cost: bool = False
@@ -51,7 +51,13 @@ class Context:
 Info = strawberry.Info[Context, None]
 
 
-async def rows(info: Info, statement: Executable) -> Any:
-    """All rows of an aggregate statement."""
+def as_source(row: object) -> Any:  # mypy cannot compare columns with the fields of a type
+    """A row, or several, as the GraphQL type that the resolver returns: its fields read the columns
+    of the same names."""
+    return row
+
+
+async def rows(info: Info, statement: Executable) -> Any:  # as `as_source`
+    """All rows of an aggregate statement, as the types that the resolver returns."""
     async with info.context.db.read() as session:
-        return await session.rows(of_kind(Kind.AGGREGATE, statement))
+        return as_source(await session.rows(of_kind(Kind.AGGREGATE, statement)))

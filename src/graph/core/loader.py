@@ -7,98 +7,115 @@ to load.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Generic, Self, TypeVar, TypeVarTuple, cast
 
 from aiodataloader import DataLoader
 
 from db import Database, ReadSession
 from db.core.query import batch
 from db.core.query.batch import Column, Columns, Key
-from db.core.query.keyset import PageArgs
+from db.core.query.keyset import Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
-from db.core.table import Table
+from db.core.table import Table, TableT
 from graph.core.context import Info
 
+Value = TypeVar("Value")
+Arguments = TypeVarTuple("Arguments")
 
-class Loader(DataLoader[Any, Any]):
-    """Loads one value for each key of a batch; `missing` for keys without one."""
 
-    missing: ClassVar[Any] = None
+class Loader(DataLoader[Key, Value], Generic[Value, *Arguments]):
+    """Loads one value for each key of a batch; `missing` for keys without one, if there can be any.
+    `Arguments` are hashable."""
 
-    def __init__(self, db: Database, *arguments: Any) -> None:
+    missing: Value
+
+    def __init__(self, db: Database, *arguments: *Arguments) -> None:
         super().__init__()
         self.db = db
         self.arguments = arguments
 
     @classmethod
-    def of(cls, info: Info, *arguments: Any) -> Self:
-        """The operation's loader of this class with these (hashable) arguments."""
+    def of(cls, info: Info, *arguments: *Arguments) -> Self:
+        """The operation's loader of this class with these arguments."""
         loaders, name = info.context.loaders, (cls, *arguments)
         if name not in loaders:
             loaders[name] = cls(info.context.db, *arguments)
-        loader: Self = loaders[name]
+        loader: Self = loaders[name]  # type: ignore[assignment]  # its class is in the key
         return loader
 
-    async def batch_load_fn(self, keys: list[Key]) -> list[Any]:
+    async def batch_load_fn(self, keys: list[Key]) -> list[Value]:
         async with self.db.read() as session:
             found = await self.found(session, keys)
-        return [found.get(key, self.missing) for key in keys]
+        return [found[key] if key in found else self.missing for key in keys]  # noqa: SIM401  it may lack `missing`
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Value]:
         """The values by key. Keys without a value may be omitted."""
         raise NotImplementedError
 
 
-class One(Loader):
+class One(Loader[TableT | None], Generic[TableT]):
     """The record with the key in one or several columns."""
 
-    table: ClassVar[type[Table]]
+    missing = None
+    table: type[TableT]
     columns: ClassVar[Columns]
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, TableT]:
         return await batch.rows_by_key(session, self.table, self.columns, keys)
 
 
-@cache
-def by_id(table: type[Table]) -> type[One]:
+def by_id(table: type[TableT]) -> type[One[TableT]]:
     """The loader of a table's records by ID. Relations and `node(id:)` share it."""
+    return cast("type[One[TableT]]", _by_id(table))  # a cached function cannot be generic
+
+
+@cache
+def _by_id(table: type[Table]) -> type[One[Table]]:
     return type(f"{table.__name__}ById", (One,), {"table": table, "columns": (table.id,)})
 
 
-class Many(Loader):
+class Many(Loader[Sequence[TableT]], Generic[TableT]):
     """All records with the key in one or several columns, sorted."""
 
     missing = ()
-    table: ClassVar[type[Table]]
+    table: type[TableT]
     columns: ClassVar[Columns]
     order: ClassVar[tuple[Column, ...]]
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(
+        self, session: ReadSession, keys: Sequence[Key]
+    ) -> Mapping[Key, Sequence[TableT]]:
         return await batch.rows_by_parent(session, self.table, self.columns, keys, *self.order)
 
 
-class Pages(Loader):
-    """One page of records for each parent. Its argument is a ListArgs."""
+class Pages(Loader[Page, ListArgs]):
+    """One page of records for each parent."""
 
     listing: ClassVar[ListSpec]
     columns: ClassVar[Columns]
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Page]:
         return await self.listing.pages(session, self.columns, keys, *self.arguments)
 
 
-class Counts(Loader):
-    """The number of records of each parent. Its arguments are a Pages loader and a ListArgs."""
+class Counts(Loader[int, type[Pages], ListArgs]):
+    """The number of records of each parent."""
 
     missing = 0
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, int]:
         pages, list_args = self.arguments
         return await pages.listing.counts(session, pages.columns, keys, list_args)
 
 
-class Latest(Pages):
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+class Latest(Loader[Table | None]):
+    """The newest record of each parent."""
+
+    missing = None
+    listing: ClassVar[ListSpec]
+    columns: ClassVar[Columns]
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Table]:
         pages = await self.listing.pages(session, self.columns, keys, NEWEST_ONE)
         return {key: page.records[0] for key, page in pages.items() if page.records}
 

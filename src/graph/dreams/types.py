@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -11,8 +11,10 @@ from strawberry import UNSET
 import db
 from db import ReadSession
 from db.core.query.batch import Key
+from db.core.query.time_range import TimeRange
+from db.core.session.database import ResultRow
 from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.loader import Latest, Loader, Pages, by_id
 from graph.core.permission import PUBLIC
 from graph.core.types.connection import Connection, connected
@@ -82,17 +84,19 @@ class LatestProgressByDream(Latest):
     columns = (db.progress.ProgressLog.dream_id,)
 
 
-class TotalsByDream(Loader):
+class TotalsByDream(Loader[ResultRow | DreamTotals]):
     missing = DreamTotals(test_count=0, total_tokens=BigInt(0), total_cost=Decimal(0))
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, ResultRow]:
         return await db.ai_tests.totals(session, keys)
 
 
-class DecayByDream(Loader):
+class DecayByDream(Loader[Sequence[ResultRow], TimeRange, Bucket]):
     missing = ()
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Any]:
+    async def found(
+        self, session: ReadSession, keys: Sequence[Key]
+    ) -> Mapping[Key, Sequence[ResultRow]]:
         return await db.ai_tests.decays(session, keys, *self.arguments)
 
 
@@ -184,4 +188,5 @@ class Dream(Node):
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY
     ) -> list[DecayPoint]:
-        return await DecayByDream.of(info, await time_range(info, from_, to), bucket).load(self.id)
+        loader = DecayByDream.of(info, await time_range(info, from_, to), bucket)
+        return as_source(await loader.load(self.id))

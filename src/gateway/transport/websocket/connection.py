@@ -4,10 +4,9 @@ import asyncio
 from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLFormattedError
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Send
 
@@ -273,7 +272,7 @@ async def _follow(
         subscriber.follow(held.pop_all())
 
 
-def _formatted_errors(record: RequestRecord, *errors: GraphQLError) -> list[dict[str, Any]]:
+def _formatted_errors(record: RequestRecord, *errors: GraphQLError) -> list[GraphQLFormattedError]:
     found = [formatted(error, record.request_id) for error in errors]
     record.refused = are_refusals(found)
     return found

@@ -1,9 +1,9 @@
 """Operation: the messages of one operation on a WebSocket."""
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
+from graphql import GraphQLFormattedError
 
 from gateway.protocols.websocket import MessageWriter
 from gateway.transport.streaming import Opened
@@ -37,7 +37,7 @@ class WebSocketSink:
         if not self._over:
             self._writer.write(self._begin, message.payload, b"}")
 
-    def end(self, errors: list[dict[str, Any]] | None = None) -> None:
+    def end(self, errors: list[GraphQLFormattedError] | None = None) -> None:
         if self._over:
             return
         if errors:

@@ -37,7 +37,7 @@ ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced,
 SIZES = ("first", "last", "ids")
 INTROSPECTION = {"__schema": 500, "__type": 20}
 
-Variables = Mapping[str, Any]
+Variables = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +193,14 @@ def declared_cost(field: GraphQLField) -> int | None:
     return cost
 
 
-def _size(sizes: tuple[ValueNode, ...], variables: dict[str, Any], otherwise: int) -> int:
+def _size(sizes: tuple[ValueNode, ...], variables: dict[str, object], otherwise: int) -> int:
     """The number of rows that arguments request, at most that of a page."""
     given = [value_from_ast_untyped(size, variables) for size in sizes]
     asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
     return max(0, min(max(asked, default=otherwise), MAX_SIZE))
 
 
-def _rows(value: json.Number | list[Any] | str) -> int:
+def _rows(value: json.Number | list[object] | str) -> int:
     if isinstance(value, json.Number):
         return int(value)
     return len(value) if isinstance(value, list) else 1  # one id may stand for a list of it

@@ -5,16 +5,18 @@ is executed for each message with the message as root value.
 """
 
 import asyncio
+from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import isawaitable
-from typing import Any, Literal
+from typing import Literal
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
     Executor,
     GraphQLError,
+    GraphQLFormattedError,
     OperationDefinitionNode,
     create_source_event_stream,
     execute as graphql_execute,
@@ -86,8 +88,7 @@ class Operation:
 
     @property
     def short_name(self) -> str | None:
-        """The name, shortened for logs and records."""
-        return self.name and self.name[:MAX_NAME]
+        return self.name and self.name[:MAX_NAME]  # for logs and records
 
     @property
     def kind(self) -> Kind:
@@ -102,8 +103,7 @@ class Operation:
         return shareable.is_viewer_independent(self.schema._schema, self.document)
 
     @cached_property
-    def cursor(self) -> str | None:
-        """The variable used only as the resume cursor of a subscription."""
+    def cursor_variable(self) -> str | None:
         return shareable.cursor_variable(self.document, self.node)
 
 
@@ -111,15 +111,15 @@ class Operation:
 class OperationResult:
     """The result of an operation. `executed` is False if its variables were invalid."""
 
-    data: dict[str, Any] | None
-    errors: list[dict[str, Any]]
+    data: dict[str, object] | None
+    errors: list[GraphQLFormattedError]
     executed: bool = True
-    extensions: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, object] = field(default_factory=dict)
 
     @property
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The GraphQL response, without `data` if it was not executed."""
-        content: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        content: dict[str, object] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             content["data"] = self.data
         return content | ({"extensions": self.extensions} if self.extensions else {})
@@ -148,7 +148,6 @@ def prepare(
 def cached_operation(
     schema: Schema, text: str, operation_name: str | None = None, limits: Limits = LIMITS
 ) -> Operation | None:
-    """The prepared operation if it is cached."""
     return _operations.get((schema, text, operation_name, limits))
 
 
@@ -219,7 +218,7 @@ def _with_code(error: GraphQLError, code: ErrorCode) -> GraphQLError:
 
 
 async def execute(
-    operation: Operation, variables: dict[str, Any] | None, context: Context
+    operation: Operation, variables: dict[str, object] | None, context: Context
 ) -> OperationResult:
     """Execute a query or a mutation. Exceptions of resolvers are errors in the result."""
     if refused := await refusals(operation, variables, context):
@@ -228,8 +227,8 @@ async def execute(
 
 
 async def open_stream(
-    operation: Operation, variables: dict[str, Any] | None, context: Context
-) -> Any:
+    operation: Operation, variables: dict[str, object] | None, context: Context
+) -> AsyncIterable[object] | OperationResult:
     """The source of a subscription, or the result of a rejected operation."""
     if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
@@ -242,14 +241,14 @@ async def open_stream(
     )
     made = executor if isinstance(executor, list) else create_source_event_stream(executor)
     opened = await made if isawaitable(made) else made
-    errors = opened.errors if isinstance(opened, ExecutionResult) else opened
-    if isinstance(errors, list):
+    if isinstance(opened, ExecutionResult | list):
+        errors = opened if isinstance(opened, list) else opened.errors or []
         return await _answer(None, errors, operation, context, executed=False)
     return opened
 
 
 async def run(
-    operation: Operation, variables: dict[str, Any] | None, context: Context, root: Any = None
+    operation: Operation, variables: dict[str, object] | None, context: Context, root: object = None
 ) -> OperationResult:
     """Execute an accepted operation, or one message of a subscription with its payload as root
     value."""
@@ -275,7 +274,7 @@ async def run(
 
 
 async def _answer(
-    data: dict[str, Any] | None,
+    data: dict[str, object] | None,
     errors: list[GraphQLError],
     operation: Operation,
     context: Context,

@@ -4,7 +4,7 @@ The number of values in its inputs, its required access, its variables, and its 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphql import GraphQLError
 from graphql.execution.values import get_variable_values
@@ -23,7 +23,7 @@ MAX_ERRORS = 5
 
 
 async def refusals(
-    operation: "Operation", variables: dict[str, Any] | None, context: Context
+    operation: "Operation", variables: dict[str, object] | None, context: Context
 ) -> list[GraphQLError]:
     """The errors of an operation that must not start, none if it may. Charges the caller for
     either."""
@@ -60,7 +60,7 @@ def _too_many(operation: "Operation", values: int, principal: Principal) -> Grap
 
 
 def _forbidden(
-    operation: "Operation", variables: Mapping[str, Any], principal: Principal
+    operation: "Operation", variables: Mapping[str, object], principal: Principal
 ) -> GraphQLError | None:
     if (need := operation.required_access.refused(principal, variables)) is None:
         return None

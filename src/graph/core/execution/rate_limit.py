@@ -3,7 +3,6 @@
 import math
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import strawberry
 from graphql import GraphQLError
@@ -61,7 +60,7 @@ async def _exhausted(account: Account, points: int) -> GraphQLError:
     return coded(message, ErrorCode.RATE_LIMITED, retryAfterMs=math.ceil(seconds * 1000))
 
 
-async def cost_extension(context: Context, maximum: int) -> dict[str, Any]:
+async def cost_extension(context: Context, maximum: int) -> dict[str, object]:
     """The cost of an operation, for the extensions of its response. `remaining` is None for callers
     without a limit."""
     remaining = (await context.account.balance()).remaining if context.account else None

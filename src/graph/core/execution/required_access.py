@@ -38,14 +38,16 @@ class RequiredAccess:
     uses: tuple[VariableUse, ...]
     defaults: Mapping[str, ValueNode]
 
-    def refused(self, principal: Principal, variables: Mapping[str, Any]) -> Requirement | None:
+    def refused(self, principal: Principal, variables: Mapping[str, object]) -> Requirement | None:
         """The first requirement that a principal does not meet, or None."""
         for access, place in self.fixed.items():
             if not principal.may(access):
                 return Requirement(access, place)
         return next(self._lacking(principal, variables), None)
 
-    def _lacking(self, principal: Principal, variables: Mapping[str, Any]) -> Iterator[Requirement]:
+    def _lacking(
+        self, principal: Principal, variables: Mapping[str, object]
+    ) -> Iterator[Requirement]:
         """Skips variables whose type has no value that the principal lacks access to."""
         for use in self.uses:
             if not all(map(principal.may, self.inputs.reachable(use.type_))):
@@ -53,7 +55,7 @@ class RequiredAccess:
                     if not principal.may(need.access):
                         yield need
 
-    def _of_value(self, use: VariableUse, variables: Mapping[str, Any]) -> Iterator[Requirement]:
+    def _of_value(self, use: VariableUse, variables: Mapping[str, object]) -> Iterator[Requirement]:
         name, type_ = use
         if name in variables:
             yield from self.inputs.value(variables[name], type_)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import orjson
 from graphql import GraphQLError
@@ -30,7 +29,7 @@ from graph.core.subscriptions.updates import UpdatePlanner
 from graph.core.types.errors import formatted
 
 BORROWER = "subscriptions"  # accounts its connections to all subscribers, not the first
-Variables = dict[str, Any] | None
+Variables = dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,7 @@ class SubscriptionBroker:
         started = await open_stream(operation, variables, context)
         if isinstance(started, OperationResult):
             return started
+        assert isinstance(started, SubscriptionStart)  # noqa: S101  as `stream` declares
         start = started if after is None else replace(started, after=after)
         try:
             return await self._subscribe(operation, variables, context, start, Subscriber(sink))
@@ -113,7 +113,7 @@ class SubscriptionBroker:
         return Subscription(await channel.join(key, group, member, position), member)
 
     async def _execute(
-        self, operation: Operation, variables: Variables, context: Context, root: Any
+        self, operation: Operation, variables: Variables, context: Context, root: object
     ) -> OperationResult:
         """Execute one message in its own turn, with its own loaders."""
         await self.coalescer.turns.next(operation.text)
@@ -128,7 +128,7 @@ class SubscriptionBroker:
 def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
     """The key of subscriptions that receive the same messages."""
     principal = context.principal
-    names = operation.variable_names - {operation.cursor}
+    names = operation.variable_names - {operation.cursor_variable}
     same = {name: value for name, value in (variables or {}).items() if name in names}
     encoded = json.dumps(same, option=orjson.OPT_SORT_KEYS)
     viewer = principal.rights if operation.is_viewer_independent else principal

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphql import GraphQLFormattedError
+
 from db.core.background import background
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
@@ -49,7 +51,7 @@ class SharedSubscription:
     invalidated: frozenset[Any] = frozenset()
     interrupted: bool = False
     departed: set[Subscriber] = field(default_factory=set)
-    errors: list[dict[str, Any]] | None = None
+    errors: list[GraphQLFormattedError] | None = None
     task: asyncio.Task[None] | None = None
     last_heartbeat: float = field(default_factory=time.monotonic)
 
@@ -217,21 +219,21 @@ class SharedSubscription:
         elif present := set(members) - self.departed:
             self.cohorts.setdefault(offset, set()).update(present)
 
-    def end(self, errors: list[dict[str, Any]]) -> None:
+    def end(self, errors: list[GraphQLFormattedError]) -> None:
         """End all members with these errors, members of a delivery in progress after it."""
         self.errors = errors
         before, self.cohorts = self.cohorts, {}
         for cohort in before.values():
             self._end(cohort, errors)
 
-    def _end(self, cohort: Iterable[Subscriber], errors: list[dict[str, Any]]) -> None:
+    def _end(self, cohort: Iterable[Subscriber], errors: list[GraphQLFormattedError]) -> None:
         for member in cohort:
             if not member.gone:
                 member.gone = True
                 member.sink.end(errors)
 
 
-def _errors(error: Exception) -> list[dict[str, Any]]:
+def _errors(error: Exception) -> list[GraphQLFormattedError]:
     """The errors that end a subscription."""
     if isinstance(error, SubscriptionFailed):
         return error.errors

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from graphql import GraphQLFormattedError
+
 from db import ReadSession
 from db.core.background import background
 from db.core.errors import Unavailable
@@ -87,7 +89,7 @@ class PolledGroup:
             if member.sink.ready:
                 member.sink.send(self.latest)
 
-    def _end(self, errors: list[dict[str, Any]]) -> None:
+    def _end(self, errors: list[GraphQLFormattedError]) -> None:
         members, self.members = self.members, set()
         for member in members:
             member.sink.end(errors)

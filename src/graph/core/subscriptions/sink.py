@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
+
+from graphql import GraphQLFormattedError
 
 Write = Callable[[bytes, str | None], bytes]
 
@@ -34,5 +36,5 @@ class Sink(Protocol):
     def send(self, message: Message) -> None:
         """Send a message. Called only when ready."""
 
-    def end(self, errors: list[dict[str, Any]] | None = None) -> None:
+    def end(self, errors: list[GraphQLFormattedError] | None = None) -> None:
         """End the subscription from the server: with errors, or as complete."""

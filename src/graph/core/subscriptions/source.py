@@ -22,7 +22,7 @@ from db.core.session.coalescing import ReadCoalescer
 from db.core.values import validation
 from graph.core.context import Info
 from graph.core.permission import VALUE, Access
-from graph.core.types.field import argument, described, enum, field
+from graph.core.types.field import Revealed, argument, described, enum, field
 from graph.core.types.unset import or_none
 
 T = TypeVar("T", bound=type)
@@ -235,7 +235,7 @@ def stream(
     access: Access,
     cost: int | None = None,
     resumes: bool = True,
-    reveals: Mapping[str, Any] | None = None,
+    reveals: Mapping[str, Revealed] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
     """Declare a subscription. The decorated function makes a source from the arguments, or a polled
     source, which does not resume."""

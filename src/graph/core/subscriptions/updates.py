@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from graphql import GraphQLFormattedError
+
 from db import Database
 from db.core.feed import Position, PositionInvalid, Reader
 from db.core.session.coalescing import ReadCoalescer
@@ -33,7 +35,7 @@ START = Offset(None)
 class SubscriptionFailed(Exception):
     """A message without data: its errors end the subscription, which may be resumed."""
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, errors: list[GraphQLFormattedError]) -> None:
         super().__init__(errors)
         self.errors = errors
 

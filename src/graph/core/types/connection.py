@@ -5,23 +5,26 @@ arguments are derived from the listing: a filter, an order, a search if it has o
 arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE, Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
+from db.core.table import Table
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Info
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
-from graph.core.types.field import argument, field, value
-from graph.core.types.filter import Direction, condition, lazily, many
+from graph.core.types.annotations import annotated, lazily, many, optional
+from graph.core.types.field import Revealed, argument, field, value
+from graph.core.types.filter import Direction, condition
 
 T = TypeVar("T")
 
@@ -61,10 +64,10 @@ class ListSource:
     """The source of a connection: a page, and how to count the whole list."""
 
     page: Page
-    count: Callable[[], Any]
+    count: Callable[[], Awaitable[int]]
 
 
-def _edges(root: ListSource) -> list[Any]:
+def _edges(root: ListSource) -> list[Edge[Table]]:
     return [Edge(cursor=root.page.cursor(row), node=row) for row in root.page.records]
 
 
@@ -97,16 +100,16 @@ class Argument:
     """An optional argument of a connection."""
 
     name: str
-    kind: Any
+    kind: object
     description: str
-    reveals: Any = None
+    reveals: Revealed | None = None
     check: Check | None = None
     cost: int = 0
 
     @property
     def parameter(self) -> Parameter:
-        kind: Any = self.kind | None
-        described = Annotated[kind, argument(self.description, self.check, cost=self.cost)]
+        about = argument(self.description, self.check, cost=self.cost)
+        described = annotated(optional(self.kind), about)
         return Parameter(self.name, Parameter.KEYWORD_ONLY, default=UNSET, annotation=described)
 
 
@@ -123,6 +126,25 @@ WINDOW = (
     Argument("last", int, f"Number of items to return from the end of the list, 0 to {MAX_SIZE}."),
     Argument("before", str, "Return items before this cursor.", check=CURSOR),
 )
+
+
+class OrderTerm(Protocol):
+    """The input of one term of an order, derived from the listing."""
+
+    field: Enum
+    direction: Direction
+
+
+class Arguments(TypedDict, total=False):
+    """The arguments that every list has, without those that a client omitted."""
+
+    filter: object
+    order_by: Sequence[OrderTerm] | None
+    search: str | None
+    first: int | None
+    after: str | None
+    last: int | None
+    before: str | None
 
 
 def _arguments(listing: ListSpec) -> list[Argument]:
@@ -153,12 +175,12 @@ def listed(
     access: Access,
     *more: Argument,
     where: Where = no_conditions,
-) -> Any:
+) -> Any:  # as `field`
     """Declare a list of all rows of a listing, or of those that match the conditions of `where`.
     It is called with the operation's info and the value of each additional argument, None if
     omitted."""
 
-    async def resolve(info: Info, **arguments: Any) -> ListSource:
+    async def resolve(info: Info, **arguments: Unpack[Arguments]) -> ListSource:
         list_args = _list_args(listing, arguments)
         conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
@@ -170,32 +192,31 @@ def listed(
         async with db.read() as session:
             return ListSource(await listing.page(session, list_args, *conditions), count)
 
-    return _with_arguments(listing, resolve, description, access, *more)
+    return _field_with_arguments(listing, resolve, description, access, *more)
 
 
 def connected(
     pages: type[Pages], *keys: str, description: str, access: Access | None = None
-) -> Any:
+) -> Any:  # as `field`
     """Declare the list of rows that belong to a parent, whose key is in the named columns."""
 
-    async def resolve(root: Any, info: Info, **arguments: Any) -> ListSource:
+    async def resolve(root: object, info: Info, **arguments: Unpack[Arguments]) -> ListSource:
         list_args = _list_args(pages.listing, arguments)
         values = tuple(getattr(root, name) for name in keys)
         key = values if len(values) > 1 else values[0]
         page = await pages.of(info, list_args).load(key)
         return ListSource(page, lambda: Counts.of(info, pages, list_args).load(key))
 
-    return _with_arguments(pages.listing, resolve, description, access)
+    return _field_with_arguments(pages.listing, resolve, description, access)
 
 
-def _with_arguments(
+def _field_with_arguments(
     listing: ListSpec,
-    resolve: Callable[..., Any],
+    resolve: Callable[..., object],
     description: str,
     access: Access | None,
     *more: Argument,
-) -> Any:
-    """The field of a resolver, with the arguments of the listing and additional ones."""
+) -> Any:  # as `field`
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
@@ -206,11 +227,16 @@ def _with_arguments(
     return field(description, access, resolve, reveals=reveals, listing=listing)
 
 
-_FIXED = {"root": Any, "info": Info}
+_FIXED = {"root": object, "info": Info}
 
 
-def _list_args(listing: ListSpec, arguments: dict[str, Any]) -> ListArgs:
-    page_args = PageArgs(*(arguments.get(argument.name) for argument in WINDOW))
+def _list_args(listing: ListSpec, arguments: Arguments) -> ListArgs:
+    page_args = PageArgs(
+        arguments.get("first"),
+        arguments.get("after"),
+        arguments.get("last"),
+        arguments.get("before"),
+    )
     order = tuple(
         (term.field.name, term.direction is Direction.DESC)
         for term in arguments.get("order_by") or ()

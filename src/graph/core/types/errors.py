@@ -7,14 +7,15 @@ reported only with the request ID.
 """
 
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import strawberry
 import structlog
-from graphql import FieldNode, GraphQLError
+from graphql import FieldNode, GraphQLError, GraphQLFormattedError
 from strawberry import ExceptionHandler
 from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.types.field import StrawberryField
 
 from db.core import errors
 from db.core.error_codes import ErrorCode as Code
@@ -93,24 +94,28 @@ class Forbidden(Error):
 
 
 class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
-    def handle(self, exception: errors.NotFound, *, field: Any, **_: Any) -> NotFound:
+    def handle(
+        self, exception: errors.NotFound, *, field: StrawberryField, **_: object
+    ) -> NotFound:
         named = _named(exception, field)
         return NotFound(message=named.message, code=ErrorCode.NOT_FOUND)
 
 
 class InvalidHandler(ExceptionHandler[errors.Invalid, Invalid]):
-    def handle(self, exception: errors.Invalid, *, field: Any, **_: Any) -> Invalid:
+    def handle(self, exception: errors.Invalid, *, field: StrawberryField, **_: object) -> Invalid:
         return shown(_named(exception, field))
 
 
 class ConflictHandler(ExceptionHandler[errors.Conflict, Conflict]):
-    def handle(self, exception: errors.Conflict, *, field: Any, **_: Any) -> Conflict:
+    def handle(
+        self, exception: errors.Conflict, *, field: StrawberryField, **_: object
+    ) -> Conflict:
         named = _named(exception, field)
         return Conflict(message=named.message, code=ErrorCode.CONFLICT)
 
 
 class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
-    def handle(self, exception: errors.Forbidden, **_: Any) -> Forbidden:
+    def handle(self, exception: errors.Forbidden, **_: object) -> Forbidden:
         return Forbidden(message=exception.message, code=ErrorCode.FORBIDDEN)
 
 
@@ -122,7 +127,7 @@ def shown(invalid: errors.Invalid) -> Invalid:
     )
 
 
-def _named(error: E, field: Any) -> E:
+def _named(error: E, field: StrawberryField) -> E:
     """The error, with columns renamed to the input fields of the mutation."""
     inputs = [argument.type for argument in field.arguments if argument.python_name == INPUT]
     return error.renamed(names_of(inputs[0])) if inputs else error
@@ -155,11 +160,11 @@ MASKED = "Something went wrong on our side. Quote the request id when you report
 TIMEOUT = "The operation took too long; ask for less at once."
 
 
-def coded(message: str, code: Code, **details: Any) -> GraphQLError:
+def coded(message: str, code: Code, **details: object) -> GraphQLError:
     return GraphQLError(message, extensions={"code": str(code), **details})
 
 
-def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def formatted(error: GraphQLError, request_id: str) -> GraphQLFormattedError:
     """The error as clients see it: with a code and the request ID, without internal details."""
     cause, shown = _cause(error), error.formatted
     given = (error.extensions or {}).get("code", Code.BAD_USER_INPUT)
@@ -178,11 +183,11 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     return {**_short(shown), "message": shortened(message), "extensions": extensions}
 
 
-def _fault(fault: errors.FieldError) -> dict[str, Any]:
+def _fault(fault: errors.FieldError) -> dict[str, str | None]:
     return {"message": fault.message, "field": fault.field}
 
 
-def failure(error: Exception) -> list[dict[str, Any]]:
+def failure(error: Exception) -> list[GraphQLFormattedError]:
     """The errors of a failure outside any request, with an ID that is in the log."""
     return [formatted(GraphQLError("", original_error=error), uuid4().hex)]
 
@@ -200,9 +205,9 @@ def _place(error: GraphQLError) -> list[str | int]:
     return [*indexes, node.name.value] if isinstance(node, FieldNode) else [*indexes]
 
 
-def _short(shown: Any) -> dict[str, Any]:
+def _short(shown: GraphQLFormattedError) -> GraphQLFormattedError:
     places = shown.get("locations")
-    return {**shown, "locations": places[:MAX_LOCATIONS]} if places else {**shown}
+    return {**shown, "locations": places[:MAX_LOCATIONS]} if places else shown
 
 
 def _cause(error: GraphQLError) -> Exception | None:

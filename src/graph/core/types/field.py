@@ -1,15 +1,19 @@
 """Fields: declarations of fields, arguments and types."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING
 from enum import Enum
-from typing import Any, TypeVar, dataclass_transform
+from types import MappingProxyType
+from typing import Any, TypedDict, TypeVar, Unpack, dataclass_transform
 
 import strawberry
 from strawberry.schema.name_converter import NameConverter
+from strawberry.types import get_object_definition
 from strawberry.types.arguments import StrawberryArgumentAnnotation
 from strawberry.types.field import StrawberryField
 
 from db.core.errors import FieldError
+from db.core.query.batch import Column, Columns
 from db.core.query.listing import ListSpec
 from db.core.table import Table
 from db.core.values.validation import Check
@@ -18,30 +22,13 @@ from graph.core.loader import Loader
 from graph.core.permission import VALUE, Access
 
 T = TypeVar("T", bound=type)
-Together = Callable[[Mapping[str, Any]], Iterator[FieldError]]
+V = TypeVar("V")
+Together = Callable[[Mapping[str, object]], Iterator[FieldError]]
+Revealed = Column | Columns | Access
 
 
-def field(
-    description: str,
-    access: Access | None = None,
-    resolver: Callable[..., Any] | None = None,
-    cost: int | None = None,
-    *,
-    columns: tuple[str, ...] | None = None,
-    others: Access | None = None,
-    reveals: Mapping[str, Any] | None = None,
-    listing: ListSpec | None = None,
-    check: Check | None = None,
-    column: str | None = None,
-    apart: bool | None = None,
-    not_null: str | None = None,
-    values: int | None = None,
-    **options: Any,
-) -> Any:
-    """A field with its description. Without a resolver it shows the column of the same name.
-
-    `cost`: points, by default by the rule of `graph.core.execution.cost`. An input field costs its
-    points for each use; a batch declares the number of `values` that it may hold.
+class Declarations(TypedDict, total=False):
+    """What a field declares for `graph.core.execution`, in its metadata.
 
     `columns`: the columns that a resolver shows. `others`: the access to rows of other users.
 
@@ -50,34 +37,62 @@ def field(
 
     `check`, `column`, `not_null`: for an input field, its validation, its column if the name
     differs, and the message that rejects null. `apart`: items of the list are validated one by one,
-    so that an invalid item does not reject the others.
+    so that an invalid item does not reject the others. `values`: the number of values that a batch
+    may hold.
     """
-    declared = {
-        "access": access,
-        "cost": cost,
-        "columns": columns,
-        "others": others,
-        "reveals": reveals,
-        "listing": listing,
-        "check": check,
-        "column": column,
-        "apart": apart,
-        "not_null": not_null,
-        "values": values,
-    }
-    metadata = {name: value for name, value in declared.items() if value is not None}
-    resolved: Any = resolver
-    return strawberry.field(
-        resolver=resolved, description=_bounded(description, check), metadata=metadata, **options
+
+    columns: tuple[str, ...] | None
+    others: Access
+    reveals: Mapping[str, Revealed] | None
+    listing: ListSpec
+    check: Check | None
+    column: str
+    apart: bool
+    not_null: str
+    values: int
+
+
+def field(
+    description: str,
+    access: Access | None = None,
+    resolver: Callable[..., object] | None = None,
+    cost: int | None = None,
+    *,
+    name: str | None = None,
+    graphql_type: object = None,
+    default: object = MISSING,
+    default_factory: object = MISSING,
+    is_subscription: bool = False,
+    **declared: Unpack[Declarations],
+) -> Any:  # stands for a value of any type, as dataclasses.field does
+    """A field with its description. Without a resolver it shows the column of the same name.
+
+    `cost`: points, by default by the rule of `graph.core.execution.cost`. An input field costs its
+    points for each use.
+    """
+    made = strawberry.field(
+        name=name,
+        description=_bounded(description, declared.get("check")),
+        graphql_type=graphql_type,
+        default=default,
+        default_factory=default_factory,
+        is_subscription=is_subscription,
+        metadata=_without_none({"access": access, "cost": cost, **declared}),
     )
+    return made if resolver is None else made(resolver)
+
+
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def argument(
     description: str, check: Check | None = None, name: str | None = None, cost: int = 0
 ) -> StrawberryArgumentAnnotation:
-    metadata: dict[str, Any] = {"cost": cost} if check is None else {"check": check, "cost": cost}
     return strawberry.argument(
-        description=_bounded(description, check), name=name, metadata=metadata
+        description=_bounded(description, check),
+        name=name,
+        metadata=_without_none({"check": check, "cost": cost}),
     )
 
 
@@ -89,43 +104,42 @@ def checked(table: type[Table], *together: Together) -> Callable[[T], T]:
     """Declare that the fields of an input are columns of a table, with their checks and
     descriptions. `together` validates several columns at once."""
 
-    def declare(cls: Any) -> Any:
-        for field in cls.__strawberry_definition__.fields:
+    def declare(cls: T) -> T:
+        for field in get_object_definition(cls, strict=True).fields:
             check = table.checks.get(column_of(field))
             if check and "check" not in field.metadata:
-                field.metadata = {**field.metadata, "check": check}
-                field.description = _bounded(field.description, check)
-        cls.together = together
+                field.metadata = MappingProxyType({**field.metadata, "check": check})
+                field.description = _bounded(field.description or "", check)
+        cls.together = together  # type: ignore[attr-defined]  # read by graph.core.execution.input_validation
         return cls
 
     return declare
 
 
 def column_of(field: StrawberryField) -> str:
-    """The column of an input field."""
     return str(field.metadata.get("column", field.python_name))
 
 
-def names_of(cls: Any) -> dict[str, str]:
+def names_of(input_type: object) -> dict[str, str]:
     """GraphQL names of the fields of an input, by column."""
-    fields = cls.__strawberry_definition__.fields
+    fields = get_object_definition(input_type, strict=True).fields
     return {column_of(field): NameConverter().from_field(field) for field in fields}
 
 
-def column(name: str, description: str, access: Access | None = None) -> Any:
+def column(name: str, description: str, access: Access | None = None) -> Any:  # as `field`
     return field(description, access, lambda root: getattr(root, name), columns=(name,))
 
 
 def related(
-    loader: type[Loader],
+    loader: type[Loader[V]],
     *keys: str,
     description: str,
     access: Access | None = None,
     cost: int | None = None,
-) -> Any:
+) -> Any:  # as `field`
     """A field that shows the loader's value for the named columns. Null if one of them is null."""
 
-    async def resolve(root: Any, info: Info) -> Any:
+    async def resolve(root: object, info: Info) -> V | None:
         key = tuple(getattr(root, name) for name in keys)
         if None in key:
             return None

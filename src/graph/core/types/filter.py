@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import strawberry
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text, Uuid
@@ -33,6 +33,7 @@ from db.core.query.operators import OPERATORS
 from db.core.table import referred
 from db.core.values.validation import Check, items, single, string
 from graph.core.permission import VALUE
+from graph.core.types.annotations import lazily, many, optional
 from graph.core.types.field import described, enum, field
 from graph.core.types.node import key_of, parse_id
 from graph.core.types.scalars import BigInt, Number
@@ -54,13 +55,7 @@ MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts mu
 NO_CONDITION = "Null is not a condition. Omit this field."
 
 
-def lazily(name: str, module: str) -> Any:
-    """A forward reference to a type."""
-    return Annotated[name, strawberry.lazy(module)]
-
-
-def many(type_: Any) -> Any:
-    return list[type_]
+Filter = Mapping[str, Any]  # of filters, lists of them and comparisons, by the name of the field
 
 
 class Comparator:
@@ -80,7 +75,7 @@ class Comparator:
 
 @cache
 def comparator(name: str, kind: Any, *operators: str, read: Any = None) -> type[Comparator]:
-    shapes = {"one": kind | None, "many": many(kind) | None, "flag": bool | None}
+    shapes = {"one": optional(kind), "many": optional(many(kind)), "flag": bool | None}
     chosen = {operator: OPERATORS[operator] for operator in operators}
     members: dict[str, Any] = {f"{o}_": _input(o, each.description) for o, each in chosen.items()}
     members["__annotations__"] = {f"{o}_": shapes[each.shape] for o, each in chosen.items()}
@@ -186,7 +181,7 @@ def filters(listing: ListSpec) -> Callable[[T], T]:
         for name, column in listing.filters.items():
             description = f"Filter by `{camel(name)}`."
             _declare(cls, name, _comparator_of(column), description, comparison(column), apart=True)
-        itself: Any = lazily(cls.__name__, cls.__module__)
+        itself = lazily(cls.__name__, cls.__module__)
         _declare(cls, "and", many(itself), "All of these filters match.", items(MAX_CONDITIONS))
         _declare(
             cls, "or", many(itself), "At least one of these filters matches.", items(MAX_CONDITIONS)
@@ -199,9 +194,9 @@ def filters(listing: ListSpec) -> Callable[[T], T]:
 
 
 def _declare(
-    cls: type, name: str, type_: Any, description: str, *check: Check, **more: Any
+    cls: type, name: str, type_: object, description: str, *check: Check, **more: Any
 ) -> None:
-    cls.__annotations__[_python(name)] = type_ | None
+    cls.__annotations__[_python(name)] = optional(type_)
     setattr(cls, _python(name), _input(name, description, *check, **more))
 
 
@@ -232,12 +227,12 @@ SUBSCRIPTION_BOUNDS = FilterBounds(20, 2, "The filter of a subscription")
 
 
 def condition(
-    listing: ListSpec, given: Any, bounds: FilterBounds = LIST_BOUNDS
+    listing: ListSpec, given: object, bounds: FilterBounds = LIST_BOUNDS
 ) -> Condition | None:
     """The condition of a filter, None if omitted. Raises Invalid if it has too many conditions."""
     if given is None or given is UNSET:
         return None
-    made = _all(listing.filterable, given, 1)
+    made = _all(listing.filterable, cast("Filter", given), 1)  # see `_mapping`
     if condition_count(made) > bounds.conditions:
         raise Invalid(f"{bounds.of} has at most {bounds.conditions} conditions.", "filter")
     if len(related(made)) > bounds.related:
@@ -246,7 +241,7 @@ def condition(
     return made
 
 
-def _all(of: Filterable, given: Mapping[str, Any], level: int, through: bool = False) -> Condition:
+def _all(of: Filterable, given: Filter, level: int, through: bool = False) -> Condition:
     if level > MAX_LEVELS:
         raise Invalid(f"Filters can be nested at most {MAX_LEVELS} levels deep.", "filter")
     parts = (part for item in given.items() for part in _parts(of, *item, level, through))

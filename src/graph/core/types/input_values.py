@@ -27,7 +27,7 @@ from graphql import (
 PER_POINT = 20  # values
 BATCH = 20_000  # values of a batch
 
-Variables = Mapping[str, Any]
+Variables = Mapping[str, object]
 
 
 class RequestVariables:

@@ -11,10 +11,10 @@ import strawberry
 
 from db.core.errors import Invalid
 from db.core.query.keyset import MAX_SIZE
-from db.core.table import Table
+from db.core.table import JsonObject, Table
 from db.core.values import validation
 from db.core.values.validation import Check
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.loader import Loader, by_id
 from graph.core.permission import VALUE, Access
 from graph.core.types.field import argument, described, field
@@ -35,7 +35,7 @@ class NodeType:
     """A registered node type: the prefix of its IDs, its loader by ID, and its access."""
 
     prefix: str
-    loader: type[Loader]
+    loader: type[Loader[Table | None]]
     access: Access
 
 
@@ -43,13 +43,11 @@ _by_record: dict[type, NodeType] = {}
 _by_prefix: dict[str, NodeType] = {}
 
 
-def global_id(root: Any) -> str:
-    """The global ID of a record."""
+def global_id(root: Table) -> str:
     return id_of(type(root), root.id)
 
 
 def id_of(record: type, id: UUID) -> str:
-    """The global ID for a record type and a key."""
     return f"{_by_record[record].prefix}_{id.hex}"
 
 
@@ -84,14 +82,14 @@ def node(table: type[Table], access: Access, viewer_independent: bool = False) -
     return register
 
 
-def with_ids(document: Any, **tables: type[Table]) -> Any:
+def with_ids(document: JsonObject, **tables: type[Table]) -> JsonObject:
     """Replace the keys of rows in a JSON object by global IDs. `tables` are by name in the
     object."""
     keys = {name: key for name in tables if (key := _key(document.get(name))) is not None}
     return document | {name: id_of(tables[name].Record, key) for name, key in keys.items()}
 
 
-def _key(text: Any) -> UUID | None:
+def _key(text: object) -> UUID | None:
     try:
         return UUID(text) if isinstance(text, str) else None
     except ValueError:
@@ -123,19 +121,20 @@ def parse_id(
     return found, UUID(digits)
 
 
-async def load(info: Info, text: str, table: type[Table] | None = None) -> Any | None:
+async def load(info: Info, text: str, table: type[Table] | None = None) -> Any:  # as `as_source`
     """The entity with this ID, or None if the caller sees none."""
     found, id = parse_id(text, table)
     if not info.context.principal.may(found.access):
         return None
-    return await found.loader.of(info).load(id)
+    return as_source(await found.loader.of(info).load(id))
 
 
-async def _found(info: Info, text: str) -> Any | None:
+async def _found(info: Info, text: str) -> Table | Invalid | None:
     """The entity with this ID, None, or the error for one position: graphql-core reports an
     exception in a list as the error of its position."""
     try:
-        return await load(info, text)
+        found: Table | None = await load(info, text)
+        return found
     except Invalid as error:
         return error
 
@@ -152,4 +151,4 @@ class Queries:
         VALUE,
     )
     async def nodes(self, info: Info, ids: Ids) -> list[Node | None]:
-        return await asyncio.gather(*(_found(info, id) for id in ids))
+        return as_source(await asyncio.gather(*(_found(info, id) for id in ids)))

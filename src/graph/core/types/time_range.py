@@ -1,13 +1,14 @@
 """Time ranges: the `from` and `to` arguments of statistics over time."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
+from db.core.query.batch import Column
 from db.core.query.time_range import Bucket as Bucket, TimeRange
 from graph.core.context import Info
-from graph.core.types.field import enum
+from graph.core.types.field import Revealed, enum
 from graph.core.types.unset import or_none
 
 From = Annotated[
@@ -31,7 +32,7 @@ enum(
 )
 
 
-def reveals_time(column: Any) -> dict[str, Any]:
+def reveals_time(column: Column) -> dict[str, Revealed]:
     """The column that `from` and `to` reveal."""
     return {"from": column, "to": column}
 
