@@ -146,7 +146,7 @@ async def test_mutations_go_by_post_only(other: httpx2.AsyncClient) -> None:
 async def test_a_subscription_needs_a_stream(other: httpx2.AsyncClient, accept: str) -> None:
     response = await post(other, {"query": "subscription { greetings }"}, accept)
     message = (
-        "A subscription needs a WebSocket (graphql-transport-ws), or that you accept "
+        "Send subscriptions over a WebSocket (graphql-transport-ws), or accept "
         "text/event-stream or multipart/mixed."
     )
     assert (response.status_code, response.json()) == (406, refused(message))

@@ -19,11 +19,12 @@ from websockets.protocol import State
 
 from gateway.allowance import Allowance
 from gateway.protocols.slow_clients import SlowClientDetector
+from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 
 EXTENSION = "dreamnet.frames"
 CLOSING_SECONDS = 5.0  # until a closing handshake is aborted
 MAX_MESSAGE = 128 * 1024  # bytes of an incoming message
-PING_SECONDS = 10.0
+PING_SECONDS = HEARTBEAT_SECONDS
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 200, 1_000  # of clients: fragments, pings and pongs too
 SLICE = 4 * 1024  # bytes that are read at once
 TRY_AGAIN = 1013

@@ -23,15 +23,12 @@ from gateway.transport import params as parameters, responses
 from gateway.transport.admission import SHORT, Admission, Body
 from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Execution, Executor
+from gateway.transport.formats import STREAM_FORMATS
 from gateway.transport.negotiation import (
-    ANSWERS,
-    EVENT_STREAM,
     GRAPHQL_JSON,
     HTML,
-    MULTIPART,
-    PAGES,
-    STREAMS,
-    preferred,
+    media_type_of_result,
+    stream_format,
 )
 from gateway.transport.params import GraphQLParams
 from gateway.transport.streaming import SubscriptionResponse
@@ -40,11 +37,8 @@ from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
 from graph.core.types.errors import formatted
 
-ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {EVENT_STREAM} or {MULTIPART}."
-SUBSCRIBE = (
-    "A subscription needs a WebSocket (graphql-transport-ws), or that you accept "
-    f"{EVENT_STREAM} or {MULTIPART}."
-)
+ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {{}}."
+SUBSCRIBE = "Send subscriptions over a WebSocket (graphql-transport-ws), or accept {}."
 CONSOLE = "/graphiql"
 SHOW_COST = "x-graphql-cost"
 ANONYMOUS_BODY_BYTES = 64 * 1024  # batches need a credential
@@ -95,13 +89,13 @@ class Endpoint:
         execution: Execution,
         refused: Callable[[OperationResult], Response],
     ) -> Response:
-        stream_type = preferred(request.headers.get("accept", ""), STREAMS)
-        if stream_type is None:
-            raise HttpError(SUBSCRIBE, 406)
+        format = stream_format(request.headers.get("accept", ""))
+        if format is None:
+            raise HttpError(SUBSCRIBE.format(_stream_types()), 406)
         # An empty id means that there is none: HTML §9.2.4, last event ID string.
         last_event = request.headers.get("last-event-id", "")
         return SubscriptionResponse(
-            responses.STREAM_FORMATS[stream_type],
+            format,
             partial(execution.subscribe, after=None if last_event == "" else last_event),
             partial(self._admit, request, record, execution),
             refused,
@@ -154,11 +148,15 @@ def _printed(schema: Schema) -> str:
 
 
 def _media_type(request: Request) -> str:
-    offered = ANSWERS if request.method == "POST" else PAGES
-    media_type = preferred(request.headers.get("accept", ""), offered)
+    with_pages = request.method != "POST"
+    media_type = media_type_of_result(request.headers.get("accept", ""), with_pages)
     if media_type is None:
-        raise HttpError(ACCEPT, 406)
+        raise HttpError(ACCEPT.format(_stream_types()), 406)
     return media_type
+
+
+def _stream_types() -> str:
+    return " or ".join(STREAM_FORMATS)
 
 
 def _console(request: Request) -> str:

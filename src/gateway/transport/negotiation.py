@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 
 from gateway.errors import JSON
+from gateway.transport.formats import STREAM_FORMATS, StreamFormat
 
 GRAPHQL_JSON = "application/graphql-response+json"
 HTML = "text/html"
-EVENT_STREAM = "text/event-stream"
-MULTIPART = "multipart/mixed"
 
 Offer = tuple[tuple[str, ...], ...]
 
-# Clients that can read streams list them beside JSON with every query and read either, so a stream
-# is chosen for one answer only when it is wanted more.
-ANSWERS: Offer = ((JSON, GRAPHQL_JSON), (EVENT_STREAM, MULTIPART))
-PAGES: Offer = ((JSON, GRAPHQL_JSON, HTML), (EVENT_STREAM, MULTIPART))
-STREAMS: Offer = ((EVENT_STREAM,), (MULTIPART,))
+
+def media_type_of_result(accept: str, with_pages: bool) -> str | None:
+    """The media type of the result of a query or mutation, or HTML if `with_pages`; None if none
+    is acceptable.
+
+    Clients that can read streams list them beside JSON with every query and read either, so a
+    stream is chosen only if its quality is higher.
+    """
+    pages = (HTML,) if with_pages else ()
+    return preferred(accept, ((JSON, GRAPHQL_JSON, *pages), tuple(STREAM_FORMATS)))
+
+
+def stream_format(accept: str) -> StreamFormat | None:
+    """The format of a subscription, or None if none is acceptable."""
+    media_type = preferred(accept, tuple((each,) for each in STREAM_FORMATS))
+    return STREAM_FORMATS[media_type] if media_type else None
 
 
 def preferred(accept: str, offered: Offer) -> str | None:

@@ -22,11 +22,10 @@ from gateway.auth.challenges import CHALLENGE
 from gateway.errors import JSON, RETRY
 from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
-from gateway.transport import multipart, sse
-from gateway.transport.negotiation import EVENT_STREAM, GRAPHQL_JSON, MULTIPART
+from gateway.transport.formats import STREAM_FORMATS
+from gateway.transport.negotiation import GRAPHQL_JSON
 from graph.core.execution.operation import OperationResult
 
-STREAM_FORMATS = {EVENT_STREAM: sse.FORMAT, MULTIPART: multipart.FORMAT}
 VARY = {"vary": "Accept"}
 LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 RETRY_STATUSES = {code.http_status for code in ErrorCode if code.retryable}

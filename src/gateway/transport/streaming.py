@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,39 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
+from gateway.transport.formats import StreamFormat
 from graph.core.execution.operation import OperationResult
+from graph.core.subscriptions.heartbeat import SILENCE_SECONDS
 from graph.core.subscriptions.sink import Message, Sink
 
-PING_SECONDS = 12.0  # without a message; proxies close idle connections after 30 or 60
 LEAVE_SECONDS = 2.0  # for bytes in flight when the gateway stops
 
-HEADERS = {
-    "cache-control": "no-store, no-transform",
-    "vary": "Accept",
-    "x-accel-buffering": "no",  # nginx would collect messages until its buffer is full
-}
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFormat:
-    """The encoding of messages; `message` takes a JSON payload and its cursor."""
-
-    content_type: str
-    opening: Callable[[], bytes]
-    message: Callable[[bytes, str | None], bytes]
-    silence: bytes
-    completed: bytes
-    interrupted: bytes  # the last bytes if the gateway ends the stream
-
-    def whole(self, payload: bytes) -> Response:
-        body = [self.opening(), self.message(payload, None), self.completed]
-        return Response(b"".join(body), headers=self.headers)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"content-type": self.content_type, **HEADERS}
 
 
 class StreamSink:
@@ -91,7 +65,7 @@ class StreamSink:
         """The next bytes, and whether more follow."""
         self.idle = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(PING_SECONDS):
+            async with asyncio.timeout(SILENCE_SECONDS):
                 await self.pending.wait()
         self.pending.clear()
         self.idle = False

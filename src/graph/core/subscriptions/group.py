@@ -18,12 +18,12 @@ from db.core.background import background
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from graph.core.execution.operation import OperationResult
+from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 from graph.core.subscriptions.sink import Message, Sink
 from graph.core.subscriptions.source import ResetReason, UpdatePayload
 from graph.core.subscriptions.updates import START, Offset, SubscriptionFailed, UpdatePlanner
 from graph.core.types.errors import failure
 
-HEARTBEAT_SECONDS = 10.0
 SHORTEST_PAUSE = 0.02  # between two messages, to combine bursts of rows
 RETRY_SECONDS = 0.5  # after the database was unavailable
 YIELDED_SHARE = 0.02  # of the time a group took, left to other groups

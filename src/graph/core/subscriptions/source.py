@@ -22,6 +22,7 @@ from db.core.session.coalescing import ReadCoalescer
 from db.core.values import validation
 from graph.core.context import Info
 from graph.core.permission import VALUE, Access
+from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 from graph.core.types.field import Revealed, argument, described, enum, field
 from graph.core.types.unset import or_none
 
@@ -44,8 +45,8 @@ enum(
     "the client resumed. In subscriptions that only send new rows, it is empty and marks "
     "the start.",
     UPDATE="Changes since the previous message.",
-    HEARTBEAT="No changes. Sent every 10 seconds to show that the subscription is alive and how "
-    "far it lags.",
+    HEARTBEAT=f"No changes. Sent every {HEARTBEAT_SECONDS:g} seconds to show that the subscription "
+    "is alive and how far it lags.",
     RESET="The subscription cannot continue from its cursor, for the given `reason`: the client's "
     "state may be wrong. A SNAPSHOT follows.",
 )

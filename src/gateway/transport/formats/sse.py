@@ -7,13 +7,10 @@ event.
 
 import random
 
-from gateway.transport.negotiation import EVENT_STREAM
-from gateway.transport.streaming import StreamFormat
+from gateway.transport.formats.stream_format import StreamFormat
 
-FIRST_RETRY, LAST_RETRY = (
-    1_000,
-    5_000,
-)  # milliseconds; random, so that clients do not all reconnect at once
+# Milliseconds; random within them, so that clients do not all reconnect at once.
+FIRST_RETRY, LAST_RETRY = 1_000, 5_000
 
 
 def _retry() -> bytes:
@@ -27,7 +24,9 @@ def _next(payload: bytes, cursor: str | None) -> bytes:
 
 # Browsers dispatch an event only if it has a data field, even an empty one.
 FORMAT = StreamFormat(
-    content_type=f"{EVENT_STREAM}; charset=utf-8",
+    media_type="text/event-stream",
+    parameters=" charset=utf-8",
+    rank=1,
     opening=_retry,
     message=_next,
     silence=b":\n\n",

@@ -5,8 +5,7 @@ with the boundary that follows it.
 """
 
 from db.core.error_codes import ErrorCode
-from gateway.transport.negotiation import MULTIPART
-from gateway.transport.streaming import StreamFormat
+from gateway.transport.formats.stream_format import StreamFormat
 
 BOUNDARY = b"\r\n--graphql"
 
@@ -26,7 +25,9 @@ _INTERRUPTED = (
 )
 
 FORMAT = StreamFormat(
-    content_type=f"{MULTIPART};boundary=graphql;subscriptionSpec=1.0",
+    media_type="multipart/mixed",
+    parameters="boundary=graphql;subscriptionSpec=1.0",
+    rank=2,
     opening=lambda: BOUNDARY,
     message=_message,
     silence=_part(b"{}"),
