@@ -24,7 +24,6 @@ from sqlalchemy import (
 
 from db.core import ids
 from db.core.errors import Invalid
-from db.core.query.filter_eval import all_true, any_true
 from db.core.query.operators import OPERATORS, Sql
 from db.core.table import Column, Expression, Table, spelled
 
@@ -153,9 +152,9 @@ class Filterable:
             case Compare(name, operator, value):
                 return OPERATORS[operator].matches(getattr(record, self.columns[name].name), value)
             case And(conditions):
-                return all_true([self.holds(part, record) for part in conditions])
+                return _all_true([self.holds(part, record) for part in conditions])
             case Or(conditions):
-                return any_true([self.holds(part, record) for part in conditions])
+                return _any_true([self.holds(part, record) for part in conditions])
             case Not(inner):
                 held = self.holds(inner, record)
                 return None if held is None else not held
@@ -239,6 +238,20 @@ def _spelled(column: Column, condition: Compare) -> object:
     if check is None or check.spelled is None or condition.operator == "is_null":
         return value
     return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)
+
+
+def _all_true(parts: list[bool | None]) -> bool | None:
+    """True if all parts are; None if that depends on unknown parts."""
+    if False in parts:
+        return False
+    return None if None in parts else True
+
+
+def _any_true(parts: list[bool | None]) -> bool | None:
+    """True if one part is; None if that depends on unknown parts."""
+    if True in parts:
+        return True
+    return None if None in parts else False
 
 
 def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:

@@ -29,7 +29,7 @@ from db.core.query.filter import (
     related,
 )
 from db.core.query.listing import ListSpec
-from db.core.query.operators import OPERATORS
+from db.core.query.operators import OPERATORS, of_family
 from db.core.table import referred
 from db.core.values.validation import Check, items, single, string
 from graph.core.permission import VALUE
@@ -40,11 +40,11 @@ from graph.core.types.scalars import BigInt, Number
 
 T = TypeVar("T", bound=type)
 
-EQUAL = ("eq", "ne", "in", "not_in")
-ORDERED = ("lt", "lte", "gt", "gte")
-TEXT = ("contains", "starts_with")
-LIST = ("has_any", "has_all")
-NULL = ("is_null",)
+EQUAL = of_family("equality")
+ORDERED = of_family("order")
+TEXT = of_family("text")
+LIST = of_family("list")
+NULL = of_family("null")
 
 MAX_LEVELS = 6
 MAX_CONDITIONS = 100
