@@ -17,7 +17,6 @@ from db.core.numeric import rounded
 from db.core.schema import partition
 from db.core.session.clock import check_time
 from db.core.session.database import Database, WriteSession
-from db.core.session.row_rules import UNRESTRICTED
 from db.core.values import validation
 from db.dreams import Dream, DreamStatus
 from db.notifications import Notification
@@ -85,7 +84,7 @@ async def ensure_partition(database: Database, at: datetime) -> None:
     """Create the partition for tests of that time, if missing. Raises Invalid for a time that is
     out of range."""
     check_time(at, await database.now(), "at")
-    async with database.scoped_to(UNRESTRICTED).write() as session:
+    async with database.unrestricted().write() as session:
         await partition.ensure(session, AiTest, [at])
 
 

@@ -168,6 +168,10 @@ class Database:
         scoped.visibility = visibility
         return scoped
 
+    def unrestricted(self) -> "Database":
+        """The same database with sessions without row rules, for the gateway's own work."""
+        return self.scoped_to(UNRESTRICTED)
+
     def borrowed_by(
         self, name: str, operation: str | None = None, known: bool = True
     ) -> "Database":
