@@ -1,8 +1,7 @@
 """Errors: responses to failed requests, in the shape of GraphQL errors."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -36,7 +35,7 @@ class HttpError(Exception):
 
 
 def respond(
-    content: Any,
+    content: object,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     media_type: str = JSON,
@@ -54,7 +53,7 @@ def encoded(
 
 
 def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Response:
-    extensions: dict[str, Any] = {"code": str(refused.code), "requestId": request_id}
+    extensions: dict[str, object] = {"code": str(refused.code), "requestId": request_id}
     if seconds := (refused.headers or {}).get("retry-after"):
         extensions["retryAfterMs"] = int(seconds) * 1000
     error = {"message": str(refused), "extensions": extensions}
@@ -85,7 +84,7 @@ async def handle_unavailable(request: Request, error: Unavailable) -> Response:
     return refusal(refused, record_of(request.scope).request_id)
 
 
-handlers: dict[Any, Any] = {
+handlers: Mapping[type[Exception], Callable[..., Awaitable[Response]]] = {
     HttpError: handle_refused,
     HTTPException: handle_http,
     Unavailable: handle_unavailable,

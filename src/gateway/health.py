@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from db.core.feed import Reader
 from db.core.schema import migrate
 from db.core.schema.health import ANSWER_SECONDS, DatabaseState, Probe
+from db.core.values.json import JsonObject
 from db.feeds import Feeds
 from gateway.errors import respond
 from gateway.transport.connections import OpenStreams
@@ -61,14 +61,14 @@ class Health:
         return _report({"ok": True})
 
 
-def _database(state: DatabaseState | None) -> dict[str, Any]:
+def _database(state: DatabaseState | None) -> JsonObject:
     if state is None:
         return {"ok": False, "error": f"no answer within {ANSWER_SECONDS:g} s"}
     latency = round(state.latency * 1000, 2)
     return {"ok": True, "latencyMs": latency, "readOnly": state.read_only}
 
 
-def _feed(reader: Reader) -> dict[str, Any]:
+def _feed(reader: Reader) -> JsonObject:
     """The lag of a feed while it has subscribers, and counts that should stay 0: rows stored behind
     its readers, and resets by reason."""
     return {
@@ -78,5 +78,5 @@ def _feed(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _report(content: dict[str, Any]) -> Response:
+def _report(content: JsonObject) -> Response:
     return respond(content, 200 if content["ok"] else 503)

@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 
@@ -97,23 +97,26 @@ def _exception(exc_info: structlog.typing.ExcInfo) -> str:
     return rendered(exc_info[1])
 
 
-def _summarized(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _summarized(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
     """Exceptions among the details of a line have no messages either."""
     return {k: summary(v) if isinstance(v, BaseException) else v for k, v in event.items()}
 
 
-def _bounded(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _bounded(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Details whose length clients decide, such as the name of an operation, are cut."""
     return {k: v if k == "exception" else _cut(v) for k, v in event.items()}
 
 
-def _cut(value: Any) -> Any:
-    is_long = isinstance(value, str) and len(value) > MAX_DETAIL
-    return f"{value[: MAX_DETAIL - 1]}…" if is_long else value
+def _cut(value: object) -> object:
+    if isinstance(value, str) and len(value) > MAX_DETAIL:
+        return f"{value[: MAX_DETAIL - 1]}…"
+    return value
 
 
 def _library_message(
-    _: Any, __: str, event: structlog.typing.EventDict
+    _: object, __: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """The message of a library without its arguments, and the name of its logger."""
     record: logging.LogRecord = event["_record"]

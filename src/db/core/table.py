@@ -40,10 +40,10 @@ from sqlalchemy.orm import (
 from sqlalchemy.types import TypeEngine
 
 from db.core.values import validation
+from db.core.values.json import JsonObject as JsonObject
 from db.core.values.validation import Check
 
 T = TypeVar("T")  # the type of the attribute of a column
-JsonObject = dict[str, object]
 
 type_map = {
     str: Text,

@@ -8,7 +8,6 @@ are read together. An unknown key and a wrong secret take the same way to the sa
 import asyncio
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,6 +17,7 @@ from db.core.api_key_format import ApiKeyCodec
 from db.core.error_facts import summary
 from db.core.errors import Unavailable
 from db.core.session.coalescing import ReadCoalescer
+from db.core.session.database import ResultRow
 from db.users import lowest
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
@@ -44,7 +44,7 @@ class ApiKeys:
         if (credential := api_key_codec.read(text)) is None:
             raise InvalidCredential("malformed key")
         key = await self.cache.get(credential.prefix)
-        if not api_key_codec.proves(credential, key and key.hashed_key) or key is None:
+        if not api_key_codec.proves(credential, key.hashed_key if key else None) or key is None:
             raise InvalidCredential("unknown key")
         if key.revoked_at or (key.expires_at and key.expires_at <= datetime.now(UTC)):
             raise InvalidCredential("key revoked or expired")
@@ -77,11 +77,11 @@ class ApiKeys:
             traced = None if isinstance(error, Unavailable) else error
             log.warning("the use of keys could not be noted", error=summary(error), exc_info=traced)
 
-    async def _read(self, prefixes: Collection[str]) -> dict[str, Any]:
+    async def _read(self, prefixes: Collection[str]) -> dict[str, ResultRow]:
         return await self.reads.of(api_keys.by_prefixes, prefixes)
 
 
-def _principal(key: Any) -> Principal:
+def _principal(key: ResultRow) -> Principal:
     """A key may do what its user may do now, as far as its scopes and its highest role allow it."""
     role = lowest(key.role, key.max_role)
     return Principal(key.user_id, role, frozenset(key.scopes), key.id)

@@ -7,7 +7,6 @@ a cookie for it. Both count in this process only, and the token for ten minutes.
 import hmac
 import secrets
 import time
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -62,7 +61,6 @@ async def _token(request: Request) -> str | None:
     """JSON alone is read: a form of another site cannot send it."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HttpError("Send application/json.", 415)
-    content: Any = None
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

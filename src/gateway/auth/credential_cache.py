@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 READ_PATIENCE = 0.5  # seconds; a connection that hangs must not block all sign-ins
 
@@ -64,6 +64,6 @@ class TTLCache(Generic[K, V]):
         self._shrink(self.absent)
         return {key: found.get(key) for key in keys}
 
-    def _shrink(self, kept: dict[K, Any]) -> None:
+    def _shrink(self, kept: dict[K, tuple[V, float]] | dict[K, float]) -> None:
         while len(kept) > self.size:
             del kept[next(iter(kept))]

@@ -1,11 +1,10 @@
 """Developer: the user of requests without a credential in development."""
 
 from collections.abc import Collection
-from typing import Any
 
 from db import Database, identity
 from db.core.errors import Unavailable
-from db.users import Role
+from db.users import Role, User
 from gateway.auth.credential_cache import Clock, TTLCache
 from gateway.auth.first_admin import EMAIL
 from graph.core.principal import Principal
@@ -30,7 +29,7 @@ class Developer:
     async def refresh(self) -> None:
         await self.cache.refresh([EMAIL])
 
-    async def _users(self, emails: Collection[str]) -> dict[str, Any]:
+    async def _users(self, emails: Collection[str]) -> dict[str, User]:
         async with self.database.read() as session:
             users = await identity.by_emails(session, emails)
         for email in set(emails).difference(users):

@@ -9,7 +9,6 @@ While the issuer is down, the old keys stay valid for a day.
 import asyncio
 import math
 import time
-from typing import Any
 
 import httpx2
 import orjson
@@ -97,7 +96,7 @@ class Issuer:
         return str(document.get("jwks_uri"))
 
 
-async def read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
+async def read(client: httpx2.AsyncClient, url: str) -> dict[str, object]:
     """A small JSON object from a secure address. Raises ValueError and what httpx2 does."""
     if not is_secure(url):
         raise ValueError("the address must begin with https://")
@@ -113,7 +112,7 @@ async def read(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def usable(keys: Any) -> dict[str | None, PyJWK]:
+def usable(keys: object) -> dict[str | None, PyJWK]:
     """The keys of a JWK Set that may verify signatures; unknown keys are ignored (§5)."""
     found = {}
     for data in keys if isinstance(keys, list) else []:

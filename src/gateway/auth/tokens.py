@@ -10,19 +10,23 @@ import hashlib
 import math
 import time
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import jwt
 
 from db import Database, ReadSession, identity
 from db.core.session.coalescing import ReadCoalescer
+from db.core.session.database import ResultRow
 from db.core.values.email import is_address, normalised
-from db.users import RANKS, SUBJECT, Role
+from db.users import RANKS, SUBJECT, Role, User
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.credential_cache import READ_PATIENCE, Clock, TTLCache
 from gateway.auth.issuer import Issuer
 from gateway.settings import Settings
 from graph.core.principal import Principal
+
+Claims = dict[str, object]  # of a token, by name (RFC 7519 §4)
+KnownUser = ResultRow | User  # with the columns of a user
 
 LEEWAY_SECONDS = 60
 RECENT_SECONDS = 5
@@ -47,7 +51,7 @@ class VerifiedToken(NamedTuple):
 
     kid: str | None
     key: jwt.PyJWK
-    claims: dict[str, Any]
+    claims: Claims
     until: float
 
     @property
@@ -68,7 +72,7 @@ class Tokens:
         self.proven: dict[bytes, VerifiedToken] = {}
 
     @property
-    def caches(self) -> tuple[TTLCache[Any, Any], ...]:
+    def caches(self) -> tuple[TTLCache[str, ResultRow], TTLCache[Person, KnownUser | None]]:
         return self.known, self.newcomers
 
     async def principal(self, text: str) -> Principal:
@@ -76,7 +80,7 @@ class Tokens:
         issuer or the database cannot be read."""
         claims = await self.claims(text)
         person = _person(claims)
-        user = await self.known.get(person.subject)
+        user: KnownUser | None = await self.known.get(person.subject)
         if user is None and person.email is None:
             raise InvalidCredential("no verified address", lasts=False)
         if user is None and (user := await self.newcomers.get(person)) is None:
@@ -89,7 +93,7 @@ class Tokens:
         """Reload the users of valid tokens in one batch. Raises Unavailable."""
         await self.known.refresh({_person(_unverified_claims(text)).subject for text in texts})
 
-    async def claims(self, text: str) -> dict[str, Any]:
+    async def claims(self, text: str) -> Claims:
         """The claims of a token. A verified signature is cached until its key is replaced. Raises
         InvalidCredential, Unavailable."""
         name = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
@@ -111,18 +115,18 @@ class Tokens:
             claims = self._verified(text, key)
             used = {*USED, self.settings.oidc_role_claim}
             kept = {name: claims[name] for name in claims if name in used}
-            return VerifiedToken(kid, key, kept, float(claims["exp"]))
+            return VerifiedToken(kid, key, kept, _expiry(claims))
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError) as error:
             lasts = not isinstance(error, jwt.ImmatureSignatureError)
             raise InvalidCredential(type(error).__name__, lasts=lasts) from error
 
-    def _check(self, header: dict[str, Any]) -> None:
+    def _check(self, header: Claims) -> None:
         if header.get("alg") not in self.settings.algorithms:
             raise InvalidCredential("algorithm not allowed")
         if str(header.get("typ", "JWT")).lower() not in TYPES:
             raise InvalidCredential("not an access token")
 
-    def _verified(self, text: str, key: jwt.PyJWK) -> dict[str, Any]:
+    def _verified(self, text: str, key: jwt.PyJWK) -> Claims:
         return _verifier.decode(
             text,
             key,
@@ -132,15 +136,17 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
         )
 
-    async def _users(self, subjects: Collection[str]) -> dict[str, Any]:
+    async def _users(self, subjects: Collection[str]) -> dict[str, ResultRow]:
         return await self.reads.of(self._by_subjects, subjects)
 
-    async def _by_subjects(self, session: ReadSession, subjects: Collection[str]) -> dict[str, Any]:
+    async def _by_subjects(
+        self, session: ReadSession, subjects: Collection[str]
+    ) -> dict[str, ResultRow]:
         return await identity.by_subjects(session, self.issuer.name, subjects)
 
-    async def _sign_in_first(self, people: Collection[Person]) -> dict[Person, Any]:
+    async def _sign_in_first(self, people: Collection[Person]) -> dict[Person, KnownUser | None]:
         create = self.settings.oidc_create_users
-        users: dict[Person, Any] = {}
+        users: dict[Person, KnownUser | None] = {}
         for person in people:
             async with self.database.write(identity.SIGNING_IN) as session:
                 users[person] = await identity.sign_in_first(
@@ -148,7 +154,7 @@ class Tokens:
                 )
         return users
 
-    def _role(self, user: Any, claims: dict[str, Any]) -> Role:
+    def _role(self, user: KnownUser, claims: Claims) -> Role:
         """The user's role; or, where a claim decides, the highest it names, else MEMBER."""
         if self.settings.oidc_role_claim is None:
             return Role(user.role)
@@ -161,25 +167,29 @@ class Tokens:
 def expiry(text: str) -> float:
     """When a valid credential expires, as a Unix time in seconds; infinite for keys."""
     try:
-        return float(_unverified_claims(text)["exp"])
+        return _expiry(_unverified_claims(text))
     except (jwt.PyJWTError, KeyError):
         return math.inf
 
 
-def _unverified_claims(text: str) -> dict[str, Any]:
+def _expiry(claims: Claims) -> float:
+    return float(cast("float", claims["exp"]))
+
+
+def _unverified_claims(text: str) -> Claims:
     """The claims of a token, unverified."""
-    claims: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})
+    claims: Claims = jwt.decode(text, options={"verify_signature": False})
     return claims
 
 
-def _person(claims: dict[str, Any]) -> Person:
-    subject: str = claims["sub"]
+def _person(claims: Claims) -> Person:
+    subject = cast("str", claims["sub"])
     if any(SUBJECT.faults(subject)):
         raise InvalidCredential("no acceptable subject")
     return Person(subject, _email(claims))
 
 
-def _email(claims: dict[str, Any]) -> str | None:
+def _email(claims: Claims) -> str | None:
     """The address the issuer has verified (OpenID Connect Core 1.0 §5.1); some send it as text."""
     email, verified = claims.get("email"), claims.get("email_verified")
     if not isinstance(email, str) or verified not in (True, "true"):

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from db.api_keys import NewKey
 from db.core.connections.url import ConnectionInfo
 from db.core.errors import DomainError, NotFound
 from db.core.session.audit_context import AuditContext
+from db.core.session.database import ResultRow
 from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import EXIT_CODES, CommandFailed, ExitCode
 from gateway.process.database import migrated_url
@@ -81,8 +82,8 @@ def list_() -> None:
 def revoke(id: Id) -> None:
     """Revoke a key and all keys made with it: every gateway refuses them within five seconds."""
 
-    async def revoked(session: WriteSession) -> Any:
-        return await api_keys.revoke(session, id)
+    async def revoked(session: WriteSession) -> None:
+        await api_keys.revoke(session, id)
 
     _on_database(load(), revoked)
     typer.echo(f"{id} is revoked.")
@@ -101,7 +102,7 @@ def rotate(
     _show(_on_database(settings, rotated))
 
 
-async def _user(session: ReadSession, email: str) -> Any:
+async def _user(session: ReadSession, email: str) -> users.User:
     if (found := await identity.by_email(session, email)) is None:
         raise NotFound(f"There is no user with the address {email}.")
     return found
@@ -133,13 +134,13 @@ def _show(key: NewKey) -> None:
     typer.echo(key.text)
 
 
-def _cells(key: Any) -> tuple[str, ...]:
+def _cells(key: ResultRow) -> tuple[str, ...]:
     allowed = ", ".join(_of_use(key)) or "all of its user"
     times = (_day(key.created_at), _day(key.last_used_at))
     return (key.prefix, key.email or str(key.user_id), key.service, allowed, *times, _state(key))
 
 
-def _of_use(key: Any) -> list[str]:
+def _of_use(key: ResultRow) -> list[str]:
     """The scopes of a key; those that have no effect name the role they need."""
     role = users.lowest(key.role, key.max_role)
     useless = scopes.beyond(role, key.scopes) if role else []
@@ -147,7 +148,7 @@ def _of_use(key: Any) -> list[str]:
     return [needed.get(name, name) for name in key.scopes]
 
 
-def _state(key: Any) -> str:
+def _state(key: ResultRow) -> str:
     if key.revoked_at:
         return f"revoked {_day(key.revoked_at)}"
     if key.disabled_at:

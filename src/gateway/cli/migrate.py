@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import typer
 
@@ -19,7 +18,7 @@ from gateway.settings import Settings
 
 BASE = "base"
 HEAD = "head"
-Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[Any, Any, None]]
+Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[object, None, None]]
 
 
 def up(settings: Settings, revision: str) -> None:

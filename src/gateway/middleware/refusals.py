@@ -5,12 +5,15 @@ A refused request costs a client nothing, so one event for each would fill the d
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+from graphql import GraphQLFormattedError
+
 from db.core.error_codes import ErrorCode
+from db.core.values.json import JsonObject
 from graph.core.execution.operation import Operation
 
 SECONDS = 60.0
@@ -41,7 +44,7 @@ class Count:
 class Refusals:
     """Counts refused requests, and hands them to `store` a minute after the first."""
 
-    def __init__(self, store: Callable[[Kind, dict[str, Any]], None]) -> None:
+    def __init__(self, store: Callable[[Kind, JsonObject], None]) -> None:
         self.store = store
         self.counts: dict[Kind, Count] = {}
         self.timer: asyncio.TimerHandle | None = None
@@ -69,12 +72,12 @@ def is_refusal(status: int, operation: Operation | None) -> bool:
     return status in DENIED_STATUSES or (400 <= status < 500 and operation is None)
 
 
-def are_refusals(errors: Iterable[Mapping[str, Any]]) -> bool:
+def are_refusals(errors: Iterable[GraphQLFormattedError]) -> bool:
     """True if errors of an operation that was not executed deny access or points."""
     return any(error["extensions"]["code"] in DENIED_CODES for error in errors)
 
 
-def _payload(kind: Kind, count: Count) -> dict[str, Any]:
+def _payload(kind: Kind, count: Count) -> JsonObject:
     return {
         "status": kind.status,
         "ip": kind.ip,

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest.writer import Ingestion, PendingBatch
+from db.core.table import JsonObject, Row
 from db.events import API_SERVER, LOGGED, EventSeverity
 from gateway.middleware.refusals import Kind, Refusals, is_refusal
 from gateway.request_record import RequestRecord, record_of
@@ -65,7 +65,7 @@ class RequestRecorder:
         self.dropped.close()
         self.failed.close()
 
-    def _store(self, row: Callable[[datetime], dict[str, Any]]) -> None:
+    def _store(self, row: Callable[[datetime], Row]) -> None:
         try:
             at = self.ingestion.now()
             item = LOGGED.validator.ingest_row(row(at), at)
@@ -75,7 +75,7 @@ class RequestRecorder:
         else:
             pending.done.add_done_callback(partial(self._settled, pending))
 
-    def _store_refusals(self, kind: Kind, payload: dict[str, Any]) -> None:
+    def _store_refusals(self, kind: Kind, payload: JsonObject) -> None:
         row = {
             "event_type": "api_requests_refused",
             "source": API_SERVER,
@@ -98,7 +98,7 @@ class RequestRecorder:
 class DropCounter:
     """Counts dropped events. The first is logged at once, later ones together once a minute."""
 
-    def __init__(self, event: str, write: Callable[..., Any]) -> None:
+    def __init__(self, event: str, write: Callable[..., object]) -> None:
         self.event = event
         self.write = write
         self.count = 0  # since the last line
@@ -177,7 +177,7 @@ class _Exchange:
         record.response_bytes = self.response_bytes
 
 
-def _row(record: RequestRecord, at: datetime) -> dict[str, Any]:
+def _row(record: RequestRecord, at: datetime) -> Row:
     operation = record.operation
     payload = {
         "operation": operation.short_name if operation else None,

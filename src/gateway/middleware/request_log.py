@@ -6,7 +6,6 @@ holds variables, the text of a query or the path of an unknown route, which may 
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -125,7 +124,7 @@ class _Socket:
         await self._send(message)
 
 
-def bind_log_context(**details: Any) -> None:
+def bind_log_context(**details: object) -> None:
     """Add details to all further log lines of the current request."""
     structlog.contextvars.bind_contextvars(**details)
 

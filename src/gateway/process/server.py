@@ -9,9 +9,10 @@ import asyncio
 import socket
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import cast
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.process.garbage_collection import GarbageCollector
@@ -32,7 +33,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.settings = settings
         self.greeting = greeting
-        state: Any = config.app.state  # type: ignore[union-attr]  # it is a Starlette, never a name
+        state = cast("Starlette", config.app).state
         self.health, self.streams = state.health, state.streams
         self.collecting: asyncio.Task[None] | None = None
 
@@ -61,7 +62,7 @@ class Server(uvicorn.Server):
         if self.collecting:
             self.collecting.cancel()
 
-    async def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _wait(self, work: Coroutine[object, None, None]) -> None:
         task = asyncio.create_task(work)
         while not task.done() and not self.force_exit:
             await self.on_tick(0)  # updates the header Date

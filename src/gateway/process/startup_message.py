@@ -6,7 +6,6 @@ It is text for people, or one line of JSON if the log is JSON.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
 
 import orjson
 import typer
@@ -71,7 +70,7 @@ def is_unspecified(host: str) -> bool:
         return False
 
 
-def print_event(event: str, **fields: Any) -> None:
+def print_event(event: str, **fields: object) -> None:
     """Print one line of JSON, in the form of the log."""
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     line = {"event": event, **fields, "level": "info", "timestamp": at}

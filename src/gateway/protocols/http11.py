@@ -4,10 +4,11 @@ idle and very slow clients are disconnected."""
 import asyncio
 import re
 from http import HTTPStatus
-from typing import Any
 
 from starlette.types import Scope
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from gateway.errors import HttpError, refusal
 from gateway.protocols.idle_connections import Idleness
@@ -39,8 +40,14 @@ def transport(scope: Scope) -> asyncio.Transport | None:
 class Http11Protocol(HttpToolsProtocol):
     """uvicorn's protocol with time limits, and with errors in JSON."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self.until: float | None = None  # when what is on its way must be here
         self.watched: float | None = None
         self.timer: asyncio.TimerHandle | None = None

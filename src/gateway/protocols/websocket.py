@@ -10,10 +10,13 @@ Every write is one whole frame, so frames of both ways cannot mix.
 
 import asyncio
 import struct
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.types import Scope
+from uvicorn._types import ASGISendEvent
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -55,8 +58,14 @@ class MessageWriter(Protocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol. It is also the MessageWriter in the extensions of the scope."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self.close_timeout = CLOSING_SECONDS
         self.deadline: asyncio.TimerHandle | None = None
         self.allowance = Allowance(FRAMES_PER_SECOND, FRAMES_AT_ONCE)
@@ -83,7 +92,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     # Overrides:
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self.slow_client = SlowClientDetector(transport, self._abort)
 
@@ -140,7 +149,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.send_close(NOT_TEXT)
             self.handle_parser_exception()
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if self.initial_response and self.close_sent:
             self.handshake_complete = True  # by a refusal, which uvicorn would log as an error

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from strawberry import Schema
 
@@ -10,6 +9,7 @@ from db import Database
 from db.core.error_codes import ErrorCode
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
+from db.core.values.json import JsonObject
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.auth.pepper import api_key_codec
@@ -125,7 +125,7 @@ class Execution:
     subscription, until it is closed."""
 
     operation: Operation
-    variables: dict[str, Any] | None
+    variables: JsonObject | None
     context: Context
     broker: SubscriptionBroker
     claim: Claim

@@ -6,15 +6,25 @@ Values of any other shape are refused here, with a message that says what to sen
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, TypeVar, cast
 
 from db.core.error_codes import ErrorCode
 from db.core.values import json
+from db.core.values.json import JsonObject
 from gateway.errors import HttpError
 from graph.core.types.literals import NUL
 
 FIXED = 10  # values of a request outside its variables
 MAX_DEPTH = 32  # of variables; the JSON encoder fails at 254
+
+
+T = TypeVar("T")
+
+
+class _Subscribe(TypedDict):
+    """A message that `parse_message` has checked."""
+
+    payload: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,7 @@ class GraphQLParams:
 
     query: str
     operation_name: str | None
-    variables: dict[str, Any] | None
+    variables: JsonObject | None
 
 
 def from_body(body: bytes, max_values: int) -> GraphQLParams:
@@ -38,7 +48,8 @@ def from_body(body: bytes, max_values: int) -> GraphQLParams:
 
 def from_message(text: str, max_values: int) -> GraphQLParams:
     """Read the payload of a WebSocket message of at most `max_values` values. Raises HttpError."""
-    return _checked(_decoded(text, "The message", max_values)["payload"])
+    message = cast("_Subscribe", _decoded(text, "The message", max_values))
+    return _checked(message["payload"])
 
 
 def from_query_string(query_parameters: Mapping[str, str], max_values: int) -> GraphQLParams:
@@ -46,16 +57,16 @@ def from_query_string(query_parameters: Mapping[str, str], max_values: int) -> G
 
     An empty `operationName` is none. Source: GraphQL over HTTP, section GET.
     """
-    content: dict[str, Any] = dict(query_parameters)
+    content: JsonObject = dict(query_parameters)
     if content.get("operationName") == "":
         del content["operationName"]
     for name in ("variables", "extensions"):
         if name in content:
-            content[name] = _decoded(content[name], f"`{name}`", max_values)
+            content[name] = _decoded(query_parameters[name], f"`{name}`", max_values)
     return _checked(content)
 
 
-def _checked(content: dict[str, Any]) -> GraphQLParams:
+def _checked(content: JsonObject) -> GraphQLParams:
     query = content.get("query")
     if not isinstance(query, str) or not query.strip():
         raise HttpError("`query` must be a string with a GraphQL document.")
@@ -67,7 +78,7 @@ def _checked(content: dict[str, Any]) -> GraphQLParams:
     return GraphQLParams(query, _optional(content, "operationName", str, "a string"), variables)
 
 
-def _decoded(text: str | bytes, what: str, max_values: int) -> Any:
+def _decoded(text: str | bytes, what: str, max_values: int) -> object:
     try:
         return json.received(text, max_values + FIXED)
     except json.TooManyValues as error:
@@ -79,14 +90,14 @@ def _decoded(text: str | bytes, what: str, max_values: int) -> Any:
         raise HttpError(f"{what} is not JSON: {error.args[0]}.") from error
 
 
-def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> Any:
+def _optional(content: JsonObject, name: str, kind: type[T], called: str) -> T | None:
     value = content.get(name)
     if value is not None and not isinstance(value, kind):
         raise HttpError(f"`{name}` must be {called}.")
     return value
 
 
-def _check_depth(value: Any, depth: int = 0) -> None:
+def _check_depth(value: object, depth: int = 0) -> None:
     if isinstance(value, list | dict):
         if depth > MAX_DEPTH:
             raise HttpError(f"The variables are nested more than {MAX_DEPTH} levels deep.")

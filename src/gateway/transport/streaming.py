@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 import structlog
@@ -125,7 +125,7 @@ class SubscriptionResponse(Response):
         self,
         format: StreamFormat,
         open: Open,
-        admit: Callable[[Callable[[], None]], AbstractContextManager[Any]],
+        admit: Callable[[Callable[[], None]], AbstractContextManager[object]],
         refused: Callable[[OperationResult], Response],
     ) -> None:
         super().__init__()

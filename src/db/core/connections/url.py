@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from configparser import ConfigParser, Error as NotConfiguration
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from db.core.connections.libpq_parameters import PARAMETERS, VARIABLES, InvalidParameter, checked
@@ -248,8 +248,13 @@ def _service_files(named: str | None) -> Iterator[Path]:
 
 
 def _entries(file: Path) -> ConfigParser:
-    options: dict[str, Any] = {"delimiters": ("=",), "comment_prefixes": ("#",)}
-    entries = ConfigParser(interpolation=None, strict=False, default_section="", **options)
+    entries = ConfigParser(
+        delimiters=("=",),
+        comment_prefixes=("#",),
+        interpolation=None,
+        strict=False,
+        default_section="",
+    )
     try:
         entries.read(file)
     except (NotConfiguration, UnicodeDecodeError, OSError):

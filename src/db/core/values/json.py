@@ -30,6 +30,7 @@ _INFINITE = "number is infinity"  # orjson's message for a number beyond 64-bit 
 
 JSONDecodeError = orjson.JSONDecodeError
 JsonValue = object  # narrowed where it is read
+JsonObject = dict[str, JsonValue]
 Number = int | float | Decimal
 
 

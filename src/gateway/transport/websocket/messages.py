@@ -4,9 +4,10 @@ Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from db.core.values import json
+from db.core.values.json import JsonObject
 from db.core.values.validation import is_deep
 from gateway.transport.websocket.close_codes import CloseCode, ConnectionClosed
 
@@ -14,7 +15,8 @@ SUBPROTOCOL = "graphql-transport-ws"
 MAX_ID = 256  # characters; an id is sent along with every message
 ACKNOWLEDGED = b'{"type":"connection_ack"}'
 
-Payload = dict[str, Any] | None
+T = TypeVar("T")
+Payload = JsonObject | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def pong(payload: Payload) -> bytes:
     return json.dumps({"type": "pong"} | ({} if payload is None else {"payload": payload}))
 
 
-def _decoded(text: str) -> dict[str, Any]:
+def _decoded(text: str) -> JsonObject:
     try:
         content = json.skimmed(text)
     except json.JSONDecodeError as error:
@@ -96,21 +98,21 @@ def _decoded(text: str) -> dict[str, Any]:
     return dict(_of_kind(content, "the message", dict, "an object"))
 
 
-def _payload(content: dict[str, Any]) -> Payload:
+def _payload(content: JsonObject) -> Payload:
     payload: Payload = _optional(content, "payload", dict, "an object")
     if is_deep(payload):
         raise _malformed("payload is nested too deeply")
     return payload
 
 
-def _id(content: dict[str, Any]) -> str:
+def _id(content: JsonObject) -> str:
     given = content.get("id")
     if not isinstance(given, str) or not 0 < len(given) <= MAX_ID:
         raise _malformed(f"`id` must be a string of 1 to {MAX_ID} characters")
     return given
 
 
-def _check_payload(content: dict[str, Any]) -> None:
+def _check_payload(content: JsonObject) -> None:
     payload = _of_kind(content.get("payload"), "payload", dict, "an object")
     _of_kind(payload.get("query"), "payload.query", str, "a string")
     _optional(payload, "operationName", str, "a string")
@@ -118,12 +120,12 @@ def _check_payload(content: dict[str, Any]) -> None:
     _optional(payload, "extensions", dict, "an object")
 
 
-def _optional(content: dict[str, Any], name: str, kind: type, called: str) -> Any:
+def _optional(content: JsonObject, name: str, kind: type[T], called: str) -> T | None:
     value = content.get(name)
     return None if value is None else _of_kind(value, name, kind, called)
 
 
-def _of_kind(value: Any, name: str, kind: type, called: str) -> Any:
+def _of_kind(value: object, name: str, kind: type[T], called: str) -> T:
     if not isinstance(value, kind):
         raise _malformed(f"{name} must be {called}")
     return value
