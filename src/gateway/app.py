@@ -30,7 +30,6 @@ from gateway.transport.executor import Executor
 from gateway.transport.http import CONSOLE, Endpoint
 from gateway.transport.memory_shares import Rooms
 from gateway.transport.websocket import WebSockets
-from graph.core.execution.limits import Limits
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema
@@ -87,29 +86,13 @@ def _endpoint(
         broker=broker,
         auth=auth,
         max_document_bytes=settings.max_document_bytes,
-        limits=_limits(settings),
+        limits=settings.operation_limits,
         accounts=_accounts(settings),
         recorder=recorder,
         rooms=Rooms(RESULTS * settings.max_response_bytes),
     )
     admission = Admission(settings.max_body_bytes, executor.turns)
     return Endpoint(executor, settings.max_body_bytes, _streams(settings), admission)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        tokens=settings.max_tokens,
-        definitions=settings.max_definitions,
-        depth=settings.max_depth,
-        aliases=settings.max_aliases,
-        directives=settings.max_directives,
-        root_fields=settings.max_root_fields,
-        selections=settings.max_selections,
-        cost=settings.max_cost,
-        values=settings.max_input_values,
-        values_anonymous=settings.max_input_values_anonymous,
-        values_subscription=settings.max_input_values_subscription,
-    )
 
 
 def _accounts(settings: Settings) -> ClientAccounts:

@@ -26,7 +26,7 @@ from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Executor
 from gateway.transport.http import Endpoint
 from gateway.transport.memory_shares import Rooms
-from graph.core.execution.limits import Limits
+from graph.core.execution.bounds import Limits
 from graph.core.quota import Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from support.gateways import production

@@ -1,12 +1,17 @@
 """Settings: documented, from the environment, refused in one sentence, and silent about secrets."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.settings import LIMITS, Settings, SettingsRefused, load
+from graph.core.execution.bounds import Limits
+from graph.core.execution.limits import INTROSPECTION_DEPTH, MAX_REPEATED
+from graph.core.types.input_values import BATCH
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS, LIMITS_DOCUMENT = DOCS / "operations.md", DOCS / "limits.md"
 URL = "postgresql://dreamnet:hunter2@db.example/dreamnet"
 
 
@@ -25,6 +30,40 @@ def test_every_setting_is_documented(name: str) -> None:
     rows = [f"| `{Settings.variable(name)}` | {text} | " for text in shown]
     assert any(row in OPERATIONS.read_text() for row in rows)
     assert Settings.model_fields[name].description
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_is_described_as_in_the_document(name: str) -> None:
+    """Except for the references of the document to its other sections."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| [^|]* \| (.*) \|$", OPERATIONS.read_text(), re.MULTILINE)
+    text = dict(reversed(rows))[Settings.variable(name)]
+    text = re.sub(r"; see \[.*?\]\(.*?\)| (See|For) [^.]*\[.*?\]\(.*?\)\.", "", text)
+    assert Settings.model_fields[name].description == re.sub(r"\[(.*?)\]\(.*?\)", r"\1", text)
+
+
+def test_operations_have_the_declared_limits() -> None:
+    assert load().operation_limits == Limits()
+
+
+@pytest.mark.parametrize(
+    ("row", "limit"),
+    [
+        ("tokens, comments included (code `GRAPHQL_PARSE_FAILED`)", Limits().tokens),
+        ("operations and fragments", Limits().definitions),
+        ("levels of fields", Limits().depth),
+        ("levels of introspection", INTROSPECTION_DEPTH),
+        ("fields at the root", Limits().root_fields),
+        ("fields in total", Limits().selections),
+        ("aliases", Limits().aliases),
+        ("directives", Limits().directives),
+        ("repetitions of a field in one selection set", MAX_REPEATED),
+        ("points", Limits().cost),
+        ("values of the inputs of a subscription", Limits().values_subscription),
+        ("values of a batch of reports, events, metrics, actions or tests", BATCH),
+    ],
+)
+def test_the_document_states_the_declared_limits(row: str, limit: int) -> None:
+    assert f"\n| {row} | {limit:,} |\n" in LIMITS_DOCUMENT.read_text()
 
 
 def test_nothing_needs_to_be_set() -> None:

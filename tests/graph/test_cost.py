@@ -15,8 +15,8 @@ from graphql import (
 
 from db import Database
 from graph.core.context import Context
+from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import declared_cost
-from graph.core.execution.limits import Limits
 from graph.core.execution.operation import OperationResult, execute, prepare
 from graph.core.principal import DEVELOPER
 from graph.core.types.node import global_id

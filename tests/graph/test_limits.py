@@ -11,7 +11,8 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from graph.core.execution import limits
-from graph.core.execution.limits import INTROSPECTION_DEPTH, Limits
+from graph.core.execution.bounds import Limits
+from graph.core.execution.limits import INTROSPECTION_DEPTH
 from graph.core.execution.operation import InvalidOperation, prepare
 from graph.schema import schema
 

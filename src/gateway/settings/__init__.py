@@ -30,72 +30,85 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
 
     env: Literal["development", "production"] = Field(
         default="development",
-        description="development acts as admin@localhost and therefore listens on loopback only; "
-        "production requires DATABASE_URL, DREAMNET_KEY_PEPPER and a credential with each request.",
+        description="`development` acts as the administrator `admin@localhost` and therefore "
+        "listens on loopback only. `production` requires `DATABASE_URL`, "
+        "`DREAMNET_KEY_PEPPER` and a credential with each request.",
     )
     host: str = Field(
         default="127.0.0.1",
-        description="The address to listen on; `::` is every address of IPv4 and IPv6.",
+        description="Address to listen on; `0.0.0.0` is every IPv4 address, `::` every IPv4 and "
+        "IPv6 address.",
     )
-    port: int = Field(default=8000, ge=1, le=65535, description="The port to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     root_path: UrlPath | None = Field(
         default=None,
-        description="The path under which a proxy shows the gateway, such as /dreamnet.",
+        description="Path prefix of the gateway behind a proxy, such as `/dreamnet`.",
     )
     trusted_proxies: Networks = Field(
         default="127.0.0.0/8,::1",
-        description="The addresses and networks of proxies whose X-Forwarded-For, -Proto and "
-        "-Prefix are believed, with commas between; `none` trusts no proxy.",
+        description="Comma-separated addresses and networks of proxies whose `X-Forwarded-For`, "
+        "`X-Forwarded-Proto` and `X-Forwarded-Prefix` are trusted; `none` trusts no "
+        "proxy.",
     )
     data_dir: Folder = Field(
         default=Path(".dreamnet"),
-        description="The folder of the embedded database and of secrets made at the first start.",
+        description="Folder of the embedded database and of generated secrets, relative to the "
+        "working directory.",
     )
     sync_environment: Variables | None = Field(
         default=None,
-        description="The environment variables whose values `syncEnvironment` may store as "
-        "settings, with commas between; of all others, and of secrets, it stores the names only.",
+        description="Comma-separated environment variables whose values `syncEnvironment` may "
+        "store; of all others, and of secrets, it stores only the name.",
     )
     request_log: Literal["on", "off"] = Field(
-        default="on", description="Whether API requests are recorded as `api_request` events."
+        default="on",
+        description="Whether API requests are recorded as `api_request` events: `on` or `off`.",
     )
     request_log_sample: float = Field(
-        default=1.0, ge=0, le=1, description="The share of API requests recorded, from 0 to 1."
+        default=1.0, ge=0, le=1, description="Share of API requests recorded, from 0 to 1."
     )
     keep_history_days: int = Field(
-        default=0, ge=0, description="How long reports of agents are kept; 0 keeps them forever."
+        default=0,
+        ge=0,
+        description="Days that agent reports are kept, in whole months; 0 keeps them without "
+        "limit.",
     )
     keep_events_days: int = Field(
-        default=0, ge=0, description="How long system events are kept; 0 keeps them forever."
+        default=0,
+        ge=0,
+        description="Days that system events are kept, in whole months; 0 keeps them without "
+        "limit.",
     )
     keep_changes_days: int = Field(
         default=30,
         ge=0,
-        description="How long subscriptions to other nouns can be resumed; 0 is forever.",
+        description="Days that subscriptions to other nouns can be resumed; 0 is without limit.",
     )
     drain_seconds: int | None = Field(
         default=None,
         ge=0,
-        description="How long a stopping gateway serves requests while it reports that it is not "
-        "ready, so that load balancers look elsewhere; 0 in development and 5 in production "
-        "unless set.",
+        description="Seconds that a stopping gateway continues to serve while not ready, so that "
+        "load balancers notice; unset, 0 in development and 5 in production.",
     )
     spread_seconds: int | None = Field(
         default=None,
         ge=0,
-        description="Over how long streams are then ended, so that their clients do not all "
-        "reconnect at once; 0 in development and 10 in production unless set.",
+        description="Seconds over which streams are then closed, so that clients do not reconnect "
+        "all at once; unset, 0 in development and 10 in production.",
     )
     shutdown_seconds: int = Field(
-        default=10, ge=1, description="How long requests in progress may take when stopping."
+        default=10,
+        ge=1,
+        description="Seconds that active requests may take when the gateway stops.",
     )
     log_format: Literal["console", "json"] | None = Field(
         default=None,
-        description="console is for people, json for collectors; console in development and json "
-        "in production unless set.",
+        description="`console` for people, `json` for log collectors; unset, console in "
+        "development and json in production.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severity that is logged."
+        default="info",
+        description="Minimum severity that is logged: `debug`, `info`, `warning`, `error`.",
     )
 
     @classmethod

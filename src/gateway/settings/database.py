@@ -19,52 +19,57 @@ class DatabaseSettings(Section):
     database_url: PostgresUrl | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
-        description="PostgreSQL 15 or later, as postgresql://user:password@host:port/database. "
-        "libpq's variables say what it leaves out. Without it and without PGHOST or PGSERVICE, "
-        "development uses an embedded PostgreSQL.",
+        description="PostgreSQL 15 or later, as `postgresql://user:password@host:port/database`. "
+        "Without it, `PGHOST`, `PGHOSTADDR` and `PGSERVICE`, development uses an "
+        "embedded PostgreSQL 18 and production refuses to start.",
     )
     direct_url: PostgresUrl | None = Field(
         default=None,
-        description="The same database without a connection pooler between, for "
-        "`dreamnet migrate`; DATABASE_URL unless set.",
+        description="The same database without a connection pooler, for `dreamnet migrate`; "
+        "`DATABASE_URL` if unset.",
     )
     pooler: Literal["auto", "none", "session", "transaction"] = Field(
         default="auto",
-        description="The mode of the connection pooler behind DATABASE_URL; auto detects it.",
+        description="Mode of the connection pooler at `DATABASE_URL`: `none`, `session` or "
+        "`transaction`; `auto` detects it.",
     )
     pool_size: int = Field(
         default=20,
         ge=1,
         le=1000,
-        description="The most connections to the database for requests at once; each caller gets a "
-        "share of them, and further requests wait for one up to 4 seconds.",
+        description="Maximum connections to the database for requests. Each client gets a share, "
+        "and further requests wait up to 4 seconds.",
     )
     lock_timeout_seconds: float = Field(
         default=LOCK_SECONDS,
         gt=0,
         le=STATEMENT_SECONDS,
-        description="How long a statement waits for a lock that other work holds.",
+        description="Seconds a statement waits for a lock, at most 10. Migrations, imports and "
+        "retention have their own limits.",
     )
     list_timeout_seconds: float = Field(
-        default=TIMEOUTS.list, gt=0, description="How long reading a page of a list may take."
+        default=TIMEOUTS.list,
+        gt=0,
+        description="Seconds to read a page of a list; beyond that the code is `TIMEOUT`.",
     )
     search_timeout_seconds: float = Field(
         default=TIMEOUTS.search,
         gt=0,
-        description="The same where it is searched, or filtered by related rows.",
+        description="The same with a search, or a filter on related rows.",
     )
     aggregate_timeout_seconds: float = Field(
         default=TIMEOUTS.aggregate,
         gt=0,
-        description="How long counting rows and figures made of many rows may take.",
+        description="Seconds to count or aggregate rows; beyond that the code is `TIMEOUT`.",
     )
     write_timeout_seconds: float = Field(
         default=TIMEOUTS.other,
         ge=LOCK_SECONDS,
-        description="How long any other statement may take: writes, and reads by key.",
+        description="Seconds of any other statement: writes, and reads by key. Beyond that the "
+        "code is `SERVICE_UNAVAILABLE`.",
     )
     import_timeout_seconds: float = Field(
-        default=60.0, gt=0, description="How long a statement of `dreamnet import` may take."
+        default=60.0, gt=0, description="Seconds of a statement of `dreamnet import`."
     )
 
     @property

@@ -13,40 +13,42 @@ class IdentitySettings(Section):
 
     public_read: bool = Field(
         default=False,
-        description="Whether production shows public data to anonymous clients; otherwise they get "
-        "401 for everything but health.",
+        description="Whether anonymous clients in production can read public data. Otherwise they "
+        "get 401 for everything except health checks and the console's empty page.",
     )
     dev_open: bool = Field(
         default=True,
-        description="Whether development takes requests from this machine without a credential; "
-        "otherwise the console is opened with a token that works once.",
+        description="Whether development accepts requests from this machine without a credential. "
+        "Otherwise the console is opened with a single-use token.",
     )
     key_pepper: SecretStr | None = Field(
         default=None,
         min_length=32,
-        description="The secret that API keys are hashed with; changing it ends them all. Required "
-        "in production; development makes one in the data folder.",
+        description="Secret of 32 characters or more that API keys are hashed with; changing it "
+        "invalidates all keys. Required in production; generated in the data folder "
+        "in development.",
     )
     admin_key_file: Folder | None = Field(
         default=None,
-        description="Where the first start writes the key of the first administrator; admin.key in "
-        "the data folder unless set.",
+        description="File for the key of the first administrator; `admin.key` in the data folder "
+        "if unset.",
     )
     oidc_issuer: SecureUrl | None = Field(
         default=None,
         max_length=255,
-        description="The OpenID Connect issuer whose tokens are accepted, exactly as in `iss`.",
+        description="OpenID Connect issuer whose tokens are accepted, exactly as in `iss`.",
     )
     oidc_audience: str | None = Field(
-        default=None, description="What `aud` must hold; required with an issuer."
+        default=None, description="Required value of `aud`; required with an issuer."
     )
     oidc_jwks_url: SecureUrl | None = Field(
         default=None,
-        description="The URL of the issuer's keys; unset, it is read from its discovery document.",
+        description="URL of the issuer's keys; read from its discovery document if unset.",
     )
     oidc_algorithms: Algorithms = Field(
         default="RS256,ES256,EdDSA",
-        description="The algorithms of signatures that are accepted, with commas between.",
+        description="Accepted signature algorithms. Algorithms with a shared secret (HS256 and "
+        "others) are not allowed.",
     )
     oidc_create_users: bool = Field(
         default=True,
@@ -54,13 +56,13 @@ class IdentitySettings(Section):
     )
     oidc_role_claim: str | None = Field(
         default=None,
-        description="The claim that holds the user's role or a list of roles; unset, the role is "
-        "the one in the database.",
+        description="Claim with the user's role or list of roles. If unset, the role in the "
+        "database applies.",
     )
     public_introspection: bool = Field(
         default=False,
-        description="Whether anonymous clients may introspect the schema and get suggestions in "
-        "errors.",
+        description="Whether anonymous clients can introspect the schema and get suggestions of "
+        "names in errors.",
     )
 
     @property

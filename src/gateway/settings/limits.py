@@ -7,8 +7,10 @@ from pydantic import Field
 from db.core.connections.meter import MAX_RESPONSE_BYTES
 from gateway.setting_types import Storage
 from gateway.settings.section import Section
+from graph.core.execution.bounds import Limits
 
 NO_LIMIT = "0 is no limit, which only development accepts"
+OPERATION = Limits()
 Limit = Annotated[int, Field(ge=0), NO_LIMIT]
 
 
@@ -16,96 +18,124 @@ class LimitSettings(Section):
     """Bounds of requests, operations, clients and connections."""
 
     max_body_bytes: int = Field(
-        default=2 * 1024 * 1024, ge=1024, description="The largest request body, in bytes."
+        default=2 * 1024 * 1024,
+        ge=1024,
+        description="Maximum size of a request body; a larger one gets 413. At most 65536 without "
+        "a credential.",
     )
     max_response_bytes: int = Field(
         default=MAX_RESPONSE_BYTES,
         ge=64 * 1024,
-        description="The largest response to an operation, and the largest message of a "
-        "subscription, in bytes.",
+        description="Maximum size of a response, and of a message of a subscription; a larger one "
+        "gets the code `RESPONSE_TOO_LARGE`. An operation reads at most twice as much "
+        "from the database. All unsent results use at most 16 times as much, once for "
+        "identified and once for anonymous clients.",
     )
     max_document_bytes: int = Field(
         default=20_000,
         ge=256,
-        description="The largest GraphQL document, in bytes, not counting its variables.",
+        description="Maximum size of a GraphQL document, without variables; a larger one gets 400.",
     )
     max_tokens: Limit = Field(
-        default=2_000, description="The most tokens of a document, comments included."
+        default=OPERATION.tokens, description="Maximum tokens of a document, comments included."
     )
     max_definitions: Limit = Field(
-        default=100, description="The most operations and fragments of a document."
+        default=OPERATION.definitions, description="Maximum operations and fragments of a document."
     )
     max_depth: Limit = Field(
-        default=10, description="The most levels of fields; introspection has 15 of its own."
+        default=OPERATION.depth,
+        description="Maximum levels of fields; introspection has 15 of its own.",
     )
-    max_aliases: Limit = Field(default=30, description="The most aliases of an operation.")
-    max_directives: Limit = Field(default=50, description="The most directives of an operation.")
+    max_aliases: Limit = Field(
+        default=OPERATION.aliases, description="Maximum aliases of an operation."
+    )
+    max_directives: Limit = Field(
+        default=OPERATION.directives, description="Maximum directives of an operation."
+    )
     max_root_fields: Limit = Field(
-        default=20, description="The most fields at the root of an operation."
+        default=OPERATION.root_fields, description="Maximum fields at the root of an operation."
     )
     max_selections: Limit = Field(
-        default=5_000, description="The most fields once all fragments are expanded."
+        default=OPERATION.selections, description="Maximum fields after fragments are expanded."
     )
-    max_cost: Limit = Field(
-        default=5_000, description="The most points that an operation may cost."
-    )
+    max_cost: Limit = Field(default=OPERATION.cost, description="Maximum points of an operation.")
     max_input_values: Limit = Field(
-        default=2_000,
-        description="The most values in the inputs of an operation, each use counted; batches have "
+        default=OPERATION.values,
+        description="Maximum values in the inputs of an operation, each use counted; batches have "
         "20,000.",
     )
     max_input_values_anonymous: Limit = Field(
-        default=1_000, description="The same for anonymous clients."
+        default=OPERATION.values_anonymous, description="The same for anonymous clients."
     )
     max_input_values_subscription: Limit = Field(
-        default=250,
-        description="The same for subscriptions, which read them with each message.",
+        default=OPERATION.values_subscription,
+        description="The same for subscriptions, which use them with each message.",
     )
     budget_points_per_minute: Limit = Field(
-        default=100_000, description="The points per minute of each user or key."
+        default=100_000, description="Points per minute of each user, or key without a user."
     )
     budget_points_per_minute_anonymous: Limit = Field(
         default=5_000,
-        description="The points per minute of all anonymous clients in one network, /24 or /64 in "
-        "IPv6.",
+        description="Points per minute of all anonymous clients in one network: /24, or /64 in "
+        "IPv6. Name your proxies in `DREAMNET_TRUSTED_PROXIES`, or all clients behind "
+        "one are one network.",
     )
     failed_sign_ins_per_minute: Limit = Field(
         default=50,
-        description="The failed sign-ins per minute of each network, /24 or /64 in IPv6; then only "
-        "credentials that were valid before are accepted there.",
+        description="Failed sign-ins per minute of each network: /24, or /64 in IPv6. Beyond that "
+        "only credentials that were valid before, and tokens of the issuer, are "
+        "accepted from it; others get 429.",
     )
     budget_storage: Storage | None = Field(
         default=None,
-        description="Where spent points and failed sign-ins are counted, as an `async+` storage "
-        "URI of the library `limits`; without it in memory, where each process counts for itself.",
+        description="Storage of spent points and failed sign-ins, as an `async+` URI of the "
+        "library `limits`. If unset, each process counts in its own memory.",
     )
     max_streams: Limit = Field(
-        default=12_000, description="The most streams open at once: sockets, event streams."
+        default=12_000,
+        description="Maximum open streams of a process: WebSockets and event streams.",
     )
     max_streams_per_caller: Limit = Field(
-        default=50, description="The most streams of each user or key."
+        default=50, description="Maximum streams of each user, or key without a user."
     )
     max_streams_per_network: Limit = Field(
         default=200,
-        description="The most streams of all anonymous clients in one network, /24 or /64 in IPv6.",
+        description="Maximum streams of all anonymous clients in one network: /24, or /64 in IPv6.",
     )
     max_unidentified_sockets: Limit = Field(
         default=2_000,
-        description="The most WebSockets whose client is not known yet; one more closes the oldest "
-        "of them.",
+        description="Maximum WebSockets of clients not yet identified. They take no place of "
+        "other streams; one more closes the oldest of them.",
     )
     max_unidentified_sockets_per_network: Limit = Field(
-        default=100, description="The most of these in one network, /24 or /64 in IPv6."
+        default=100, description="The same for one network."
     )
     max_idle_connections: Limit = Field(
         default=5_000,
-        description="The most connections of HTTP without a whole request; one more closes the "
-        "oldest of them.",
+        description="Maximum HTTP connections without a complete request: new, kept alive, or "
+        "with a request arriving. One more closes the oldest. Each needs a file "
+        "descriptor; `serve` uses as many as `ulimit -Hn` allows.",
     )
     max_idle_connections_per_network: Limit = Field(
         default=500,
-        description="The most of these in one network, /24 or /64 in IPv6, trusted proxies aside.",
+        description="The same for one network. Trusted proxies are exempt.",
     )
+
+    @property
+    def operation_limits(self) -> Limits:
+        return Limits(
+            tokens=self.max_tokens,
+            definitions=self.max_definitions,
+            depth=self.max_depth,
+            aliases=self.max_aliases,
+            directives=self.max_directives,
+            root_fields=self.max_root_fields,
+            selections=self.max_selections,
+            cost=self.max_cost,
+            values=self.max_input_values,
+            values_anonymous=self.max_input_values_anonymous,
+            values_subscription=self.max_input_values_subscription,
+        )
 
 
 LIMITS = tuple(

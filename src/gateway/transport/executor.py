@@ -20,7 +20,7 @@ from gateway.request_record import RequestRecord
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
-from graph.core.execution.limits import Limits
+from graph.core.execution.bounds import Limits
 from graph.core.execution.operation import (
     InvalidOperation,
     Operation,

@@ -4,7 +4,6 @@ One pass visits every fragment once, however often it is used, so that a short d
 much work.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from graphql import (
@@ -19,36 +18,12 @@ from graphql import (
 )
 
 from db.core.error_codes import ErrorCode
+from graph.core.execution.bounds import Limits
 from graph.core.types.errors import coded
 
 INTROSPECTION = ("__schema", "__type")
 INTROSPECTION_DEPTH = 15  # of the introspection query of common tools
 MAX_REPEATED = 50  # validation compares each with each
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The maximum sizes of one operation; 0 is no limit. `tokens`: of the whole document.
-    `definitions`: its operations and fragments. `cost`: in points. `values`: of its inputs, counted
-    for each use."""
-
-    tokens: int = 2_000
-    definitions: int = 100
-    depth: int = 10
-    aliases: int = 30
-    directives: int = 50
-    root_fields: int = 20
-    selections: int = 5_000
-    cost: int = 5_000
-    values: int = 2_000
-    values_anonymous: int = 1_000
-    values_subscription: int = 250
-
-    def values_of(self, kind: str, known: bool) -> int:
-        """The maximum number of input values. Those of a subscription are coerced for each
-        message."""
-        most = self.values if known else self.values_anonymous
-        return min(most, self.values_subscription) if kind == "subscription" else most
 
 
 class Size(NamedTuple):

@@ -33,9 +33,9 @@ from db.core.errors import Crowded, TooLarge
 from db.core.values import json
 from graph.core.context import Context
 from graph.core.execution import cost, limits, shareable
+from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import Cost
 from graph.core.execution.execution_context import too_large
-from graph.core.execution.limits import Limits
 from graph.core.execution.preconditions import refusals
 from graph.core.execution.rate_limit import cost_extension
 from graph.core.execution.required_access import RequiredAccess, required_access
