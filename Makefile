@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live house
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus house
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -32,6 +32,10 @@ bench-ingest: $(TOOLS)  ## Measure rows ingested per second: make bench-ingest s
 
 bench-live: $(TOOLS)  ## Measure the delay of updates to subscribers: make bench-live watchers="1000 5000"
 	$(BIN)/python bench/live.py --watchers $(or $(watchers),1000) $(options)
+
+bench-versus: $(TOOLS)  ## Compare with other GraphQL servers: make bench-versus rounds=3 seconds=4 peers="limit mercurius ours"
+	@PYTHONPATH=bench $(BIN)/python -m versus $(if $(rounds),--rounds $(rounds)) $(if $(seconds),--seconds $(seconds)) \
+	  $(if $(peers),--peers $(peers)) $(options)
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
@@ -82,7 +86,9 @@ $(TOOLS): requirements-dev.lock $(RUNTIME)
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --group build
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
+COMPILE = $(PIN) pyproject.toml --group build
+PEERS = bench/versus/peers/python/requirements
 
 # Until 23.3, pip takes `coverage` and `coverage[toml]` for two packages: each gets a pin.
 define PIN_WITHOUT_EXTRAS
@@ -101,6 +107,7 @@ lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(INSTALL) uv==0.13.8
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
-	for lock in requirements.lock requirements-dev.lock; do \
+	$(PIN) $(PEERS).in -c requirements.lock -o $(PEERS).lock
+	for lock in requirements.lock requirements-dev.lock $(PEERS).lock; do \
 	  awk "$$PIN_WITHOUT_EXTRAS" $$lock > $(BIN)/pinned.lock && mv $(BIN)/pinned.lock $$lock || exit; \
 	done

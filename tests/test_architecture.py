@@ -62,6 +62,14 @@ def test_imports_run_one_way(file: Path) -> None:
     assert not names & FOREIGN[layer]
 
 
+def test_nothing_imports_the_benchmarks() -> None:
+    benchmarks = {path.stem for path in (SOURCE.parent / "bench").iterdir()}
+    users = [file for file in FILES if benchmarks & set(imported(file))]
+
+    assert "versus" in benchmarks
+    assert users == []
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_names_say_what_is_inside(file: Path) -> None:
     parts = {part.removesuffix(".py") for part in file.relative_to(SOURCE).parts}

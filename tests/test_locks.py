@@ -53,7 +53,7 @@ def test_a_pin_with_other_extras_is_not_enough(lacking: str) -> None:
     assert problem.startswith(lacking)
 
 
-@pytest.mark.parametrize("lock", GROUPS)
+@pytest.mark.parametrize("lock", [*GROUPS, "bench/versus/peers/python/requirements.lock"])
 def test_every_pin_has_hashes_and_no_address(lock: str) -> None:
     lines = (ROOT / lock).read_text().splitlines()
     after_pins = [after for line, after in pairwise(lines) if line[:1].isalnum()]

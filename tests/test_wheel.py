@@ -139,6 +139,14 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
     assert installed.dreamnet("migrate", "up").endswith(f"revision {migrate.head()}.\n")
 
 
+def test_the_wheel_has_neither_tests_nor_benchmarks(wheel: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(wheel, tmp_path, "zip")
+
+    folders = {folder.name for folder in tmp_path.iterdir() if folder.suffix != ".dist-info"}
+
+    assert folders == {"db", "gateway", "graph"}
+
+
 def test_migrations_are_not_written_by_an_installed_copy(wheel: Path, tmp_path: Path) -> None:
     shutil.unpack_archive(wheel, tmp_path, "zip")
 

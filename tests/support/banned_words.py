@@ -15,7 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CEILINGS = Path("tests/banned_words.txt")
-SEARCHED = ("*.md", "bench/*.md", "docs/**/*.md", "schema.graphql", "src/**/*.py")
+SEARCHED = (
+    *("*.md", "bench/*.md", "bench/versus/*.md", "docs/**/*.md", "schema.graphql"),
+    *("src/**/*.py", "bench/versus/*.py", "bench/versus/peers/python/*.py"),
+)
 
 # Each with what to write instead. Words in backticks are names, and are not counted.
 BANNED = {
