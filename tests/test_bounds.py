@@ -17,7 +17,7 @@ from strawberry.types.lazy_type import LazyType
 
 import db as db
 from db.core.table import Table
-from graph.core.types.filter import Comparator
+from graph.core.types.comparators import Comparator
 from graph.schema import schema
 
 TYPES = schema._schema.type_map

@@ -8,7 +8,7 @@ import pytest
 from graphql import get_named_type
 from test_inputs import PYTHON, messages
 
-from graph.core.types.filter import Comparator
+from graph.core.types.comparators import Comparator
 from graph.schema import schema
 from support.graphql_client import Endpoint, codes
 

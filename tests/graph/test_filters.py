@@ -7,7 +7,8 @@ import pytest
 
 from db import Database
 from graph.core.execution.operation import InvalidOperation, OperationResult, prepare
-from graph.core.types.filter import MAX_CONDITIONS, MAX_LEVELS, MAX_VALUES
+from graph.core.types.comparators import MAX_VALUES
+from graph.core.types.filter import MAX_CONDITIONS, MAX_LEVELS
 from graph.core.types.node import global_id
 from graph.schema import schema
 from support.factories import make_ai_test, make_dream, make_user

@@ -6,33 +6,36 @@ of its own. Lists keep their order; strings compare by character.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from enum import Enum
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING
 
 from strawberry import UNSET, Some
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
-def fingerprint(input: Any, *but: str) -> str:
+def fingerprint(input: "DataclassInstance", *but: str) -> str:
     """The fingerprint of an input without some fields, 64 hexadecimal digits."""
     given = ((name, value) for name, value in _fields(input) if name not in but)
     return sha256(f"{type(input).__name__}{_object(given)}".encode()).hexdigest()
 
 
-def _fields(input: Any) -> Iterator[tuple[str, Any]]:
+def _fields(input: "DataclassInstance") -> Iterator[tuple[str, object]]:
     for item in fields(input):
         value = getattr(input, item.name)
         if value is not None and value is not UNSET:
             yield item.name, value
 
 
-def _canonical(value: Any) -> str:
+def _canonical(value: object) -> str:
     """The canonical text of a value. Numbers and strings never have the same text."""
     match value:
         case None | bool():
@@ -51,11 +54,11 @@ def _canonical(value: Any) -> str:
             return f"[{','.join(map(_canonical, value))}]"
         case dict():
             return _object(value.items())
-    assert is_dataclass(value)  # noqa: S101  inputs hold nothing else
+    assert is_dataclass(value) and not isinstance(value, type)  # noqa: S101, PT018  inputs hold nothing else
     return _object(_fields(value))
 
 
-def _object(items: Any) -> str:
+def _object(items: Iterable[tuple[str, object]]) -> str:
     pairs = sorted((json.dumps(name), _canonical(value)) for name, value in items)
     return "{" + ",".join(f"{name}:{value}" for name, value in pairs) + "}"
 

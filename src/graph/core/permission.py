@@ -5,9 +5,8 @@ closed.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from graphql import GraphQLField
+from graphql import GraphQLField, GraphQLNamedType
 
 from db.scopes import SCOPES
 from db.users import Role
@@ -49,13 +48,13 @@ INTROSPECTION = scope("schema:read", role=Role.MEMBER)
 ALL_DREAMS = scope("dreams:read")
 
 
-def access_of_type(type_: Any) -> Access | None:
+def access_of_type(type_: GraphQLNamedType) -> Access | None:
     """The access that a GraphQL type declares for its fields, or None."""
     definition = type_.extensions.get("strawberry-definition")
     return getattr(getattr(definition, "origin", None), "access", None)
 
 
-def access_of_field(parent: Any, field: GraphQLField) -> Access | None:
+def access_of_field(parent: GraphQLNamedType, field: GraphQLField) -> Access | None:
     """The access of a field, declared by itself or its type. None if neither does: then it is
     closed."""
     definition = field.extensions.get("strawberry-definition")

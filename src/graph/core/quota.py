@@ -8,9 +8,10 @@ that processes share.
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
 from limits import RateLimitItemPerMinute
+from limits.aio.storage.base import SlidingWindowCounterSupport
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.storage import storage_from_string
 
@@ -22,8 +23,9 @@ class Budget:
     """The points that all callers spent recently."""
 
     def __init__(self, storage: str = MEMORY) -> None:
-        self.storage: Any = storage_from_string(storage)
-        self.window = SlidingWindowCounterRateLimiter(self.storage)
+        stored = storage_from_string(storage)
+        self.window = SlidingWindowCounterRateLimiter(stored)  # raises without such support
+        self.storage = cast("SlidingWindowCounterSupport", stored)
 
 
 @dataclass(frozen=True, slots=True)

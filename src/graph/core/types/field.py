@@ -47,7 +47,7 @@ class Declarations(TypedDict, total=False):
     listing: ListSpec
     check: Check | None
     column: str
-    apart: bool
+    apart: bool | None
     not_null: str
     values: int
 
@@ -161,6 +161,12 @@ def enum(cls: type[Enum], **descriptions: str) -> type[Enum]:
     strawberry.enum(cls, description=described(cls))
     for item in cls.__strawberry_definition__.values:  # type: ignore[attr-defined]  # set by Strawberry
         item.description = descriptions[item.name]
+    return cls
+
+
+def as_mapping(cls: T) -> T:
+    """Keep the values of an input type as mappings, with their GraphQL names."""
+    cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
     return cls
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import strawberry
@@ -25,7 +25,7 @@ from db.core.session.clock import check_time
 from db.core.values import validation
 from graph.core.context import Info
 from graph.core.types.errors import FieldError, Invalid, shown
-from graph.core.types.field import enum, field, value
+from graph.core.types.field import as_mapping, enum, field, value
 from graph.core.types.input_values import BATCH
 from graph.core.types.mutation import input_type, result
 from graph.core.types.node import id_of
@@ -33,7 +33,7 @@ from graph.core.types.node import id_of
 MAX_ITEMS = 1_000
 
 T = TypeVar("T", bound=type)
-ItemInput = Mapping[str, Any]
+ItemInput = Mapping[str, Any]  # Any: each of the type that the input declares for its name
 Make = Callable[[Info, ItemInput, datetime, str | None], IngestRow]
 
 TIME = (
@@ -42,12 +42,12 @@ TIME = (
 )
 
 
-def batch(description: str, most: int = MAX_ITEMS) -> Any:
+def batch(description: str, most: int = MAX_ITEMS) -> Any:  # as `field`
     """The field with the items of a batch, which are validated one by one."""
     return field(description, check=validation.items(most), apart=True, values=BATCH)
 
 
-def key() -> Any:
+def key() -> Any:  # as `field`
     """The idempotency key of an item."""
     return field(
         "Idempotency key: any string that makes it safe to retry. Of all items with the same key "
@@ -57,7 +57,7 @@ def key() -> Any:
     )
 
 
-def batch_key() -> Any:
+def batch_key() -> Any:  # as `field`
     """The idempotency key of a batch."""
     return field(
         "Idempotency key for the items without one: each item's key is this string and its "
@@ -70,9 +70,7 @@ def batch_key() -> Any:
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def ingest_input(cls: T) -> T:
     """An input type whose values stay mappings with GraphQL names."""
-    cls = input_type(cls)
-    cls.__strawberry_definition__.from_input = lambda _cls, value, _context: value  # type: ignore[attr-defined]  # set by Strawberry
-    return cls
+    return as_mapping(input_type(cls))
 
 
 class ItemErrorCode(StrEnum):
@@ -146,15 +144,15 @@ class BatchOutcome:
             yield ItemResult(index=index, id=shown, error=_shown(error) if error else None)
 
 
-def _stored(root: Any) -> int:
+def _stored(root: BatchOutcome) -> int:
     return len(root.ids) - len(root.errors)
 
 
-def _refused(root: Any) -> list[ItemResult]:
+def _refused(root: BatchOutcome) -> list[ItemResult]:
     return list(root.results(sorted(root.errors)))
 
 
-def _results(root: Any) -> list[ItemResult]:
+def _results(root: BatchOutcome) -> list[ItemResult]:
     return list(root.results(range(len(root.ids))))
 
 
@@ -169,15 +167,15 @@ class StoredItems:
     )
 
     @classmethod
-    def is_type_of(cls, obj: Any, _info: Any) -> bool:
+    def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, BatchOutcome)
 
 
-def item_result(name: str) -> Any:
+def item_result(name: str) -> object:
     return result(name, Stored, Invalid)
 
 
-def batch_result(name: str) -> Any:
+def batch_result(name: str) -> object:
     return result(name, StoredItems, Invalid)
 
 
@@ -192,10 +190,10 @@ class IngestMutation:
     names: Mapping[str, str]
     time: str = "timestamp"
 
-    async def one(self, info: Info, input_type: Any) -> Stored:
+    async def one(self, info: Info, input: object) -> Stored:
         """Store one item. Raises the error that rejects it."""
         try:
-            item = self._item(info, input_type, await info.context.db.now(), None)
+            item = self._item(info, _as_sent(input), await info.context.db.now(), None)
         except errors.Invalid as invalid:
             raise self._renamed(invalid) from None
         refused = await info.context.ingest.submit(self.intake, [item])
@@ -203,15 +201,15 @@ class IngestMutation:
             raise self._renamed(refused[0])
         return Stored(id=strawberry.ID(id_of(self.record, item.id)))
 
-    async def many(self, info: Info, input: Any, name: str) -> BatchOutcome:
+    async def many(self, info: Info, input: object, name: str) -> BatchOutcome:
         """Store the valid items in an input field.
 
         Raises RateLimited, and Unavailable if none is stored.
         """
-        size = len(input[name])
-        batch_key = _key(input)
+        sent = _as_sent(input)
+        batch_key, size = _key(sent), len(sent[name])
         now = await info.context.db.now()
-        items, refused = self._items(info, input[name], now, batch_key)
+        items, refused = self._items(info, sent[name], now, batch_key)
         late = await info.context.ingest.submit(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
@@ -256,6 +254,10 @@ class IngestMutation:
     def _renamed(self, error: DomainError) -> DomainError:
         """The error, with columns renamed to input fields."""
         return error.renamed({**self.names, "timestamp": self.time})
+
+
+def _as_sent(input: object) -> ItemInput:
+    return cast("ItemInput", input)  # an `ingest_input`, which is declared as a class
 
 
 def _key(input_type: ItemInput) -> str | None:

@@ -6,10 +6,9 @@ each document, variables for each request. Input fields declare a `cost` if Post
 for them, and `values` if they hold a batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from graphql import (
     FieldNode,
@@ -17,6 +16,8 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLNamedType,
     ListValueNode,
     ObjectValueNode,
     ValueNode,
@@ -36,17 +37,17 @@ class RequestVariables:
 
     def __init__(self, variables: Variables) -> None:
         self.values_by_name = dict(variables)
-        self._memo: dict[tuple[Any, ...], int] = {}
+        self._memo: dict[tuple[Hashable, ...], int] = {}
 
     def values(self, name: str) -> int:
         return self.memoized(("values", name), lambda: count(self.values_by_name.get(name)))
 
-    def points(self, name: str, type_: Any) -> int:
+    def points(self, name: str, type_: GraphQLInputType) -> int:
         """The points declared for the values of a variable of this type."""
         key = "points", name, get_named_type(type_)
         return self.memoized(key, lambda: _points(self.values_by_name.get(name), type_))
 
-    def memoized(self, key: tuple[Any, ...], find: Callable[[], int]) -> int:
+    def memoized(self, key: tuple[Hashable, ...], find: Callable[[], int]) -> int:
         if key not in self._memo:
             self._memo[key] = find()
         return self._memo[key]
@@ -60,7 +61,7 @@ class Inputs:
 
     literals: int = 0
     declared: int = 0
-    uses: tuple[tuple[str, Any], ...] = ()
+    uses: tuple[tuple[str, GraphQLInputType], ...] = ()
     most: int = 0
 
     def values(self, variables: RequestVariables) -> int:
@@ -73,7 +74,7 @@ class Inputs:
 NONE = Inputs()
 
 
-def count(value: Any) -> int:
+def count(value: object) -> int:
     """The number of values in a value, including itself."""
     total, waiting = 1, [value]
     while waiting:
@@ -103,20 +104,24 @@ def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
 def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
     """Each value in a literal, with its argument or input field."""
     yield node, item
-    named: Any = get_named_type(item.type)
+    named = get_named_type(item.type)
     if isinstance(node, ListValueNode):
         for value in node.values:
             yield from _parts(value, item)
     elif isinstance(node, ObjectValueNode):
         for field in node.fields:
-            is_input = isinstance(named, GraphQLInputObjectType)
-            yield from _parts(field.value, named.fields[field.name.value] if is_input else item)
+            inner = (
+                named.fields[field.name.value]
+                if isinstance(named, GraphQLInputObjectType)
+                else item
+            )
+            yield from _parts(field.value, inner)
 
 
-def _points(value: Any, type_: Any) -> int:
+def _points(value: object, type_: GraphQLInputType) -> int:
     """The points declared for the input fields in the value of a variable."""
     named = get_named_type(type_)
-    if not _declares(named):
+    if not isinstance(named, GraphQLInputObjectType) or not _declares(named):
         return 0
     if isinstance(value, list):
         return sum(_points(part, named) for part in value)
@@ -127,7 +132,7 @@ def _points(value: Any, type_: Any) -> int:
 
 
 @cache
-def _declares(type_: Any) -> bool:
+def _declares(type_: GraphQLNamedType) -> bool:
     """True if a cost is declared for a field of an input type, directly or nested."""
     found, waiting = {type_}, [type_]
     while waiting:

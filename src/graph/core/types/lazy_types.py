@@ -4,9 +4,15 @@ Strawberry resolves a forward reference again for each value, and compares files
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+)
+from strawberry.types.base import StrawberryContainer
 from strawberry.types.lazy_type import LazyType
 
 
@@ -16,7 +22,7 @@ def install(schema: GraphQLSchema) -> None:
         _resolve(item.extensions["strawberry-definition"].type)
 
 
-def _inputs(schema: GraphQLSchema) -> Iterator[Any]:
+def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputField]:
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInputObjectType):
             yield from type_.fields.values()
@@ -24,9 +30,10 @@ def _inputs(schema: GraphQLSchema) -> Iterator[Any]:
             yield from (each for field in type_.fields.values() for each in field.args.values())
 
 
-def _resolve(type_: Any) -> None:
+def _resolve(type_: object) -> None:
     """Resolve the inner type of an optional type or a list."""
-    while (inner := getattr(type_, "of_type", None)) is not None:
+    while isinstance(type_, StrawberryContainer):
+        inner: object = type_.of_type
         if isinstance(inner, LazyType):
             type_.of_type = inner = inner.resolve_type()
         type_ = inner

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from graphql import (
+    BooleanValueNode,
     ConstValueNode,
     DocumentNode,
+    EnumValueNode,
     FloatValueNode,
     GraphQLError,
     IntValueNode,
@@ -24,11 +26,13 @@ from graphql.utilities.value_to_literal import default_scalar_value_to_literal
 
 from db.core.values import json
 
+T = TypeVar("T")
+
 NUL = "PostgreSQL cannot store the character U+0000: remove it from the document."
 _ESCAPED_NUL = re.compile(r"\\u(?:0000|\{0+\})")
 
 
-def value_of(node: ValueNode) -> Any:
+def value_of(node: ValueNode) -> object:
     """The value of a literal without variables. An enum value is its name. Raises GraphQLError."""
     match node:
         case NullValueNode():
@@ -39,7 +43,9 @@ def value_of(node: ValueNode) -> Any:
             return [value_of(item) for item in node.values]
         case ObjectValueNode():
             return {field.name.value: value_of(field.value) for field in node.fields}
-    return cast("Any", node).value
+        case StringValueNode() | BooleanValueNode() | EnumValueNode():
+            return node.value
+    raise TypeError("A literal holds a variable.")
 
 
 def _number_of(node: IntValueNode | FloatValueNode) -> json.Number:
@@ -49,7 +55,7 @@ def _number_of(node: IntValueNode | FloatValueNode) -> json.Number:
         raise GraphQLError(str(error), node) from None
 
 
-def literal_of(value: Any) -> ConstValueNode:
+def literal_of(value: object) -> ConstValueNode:
     """The literal of a variable's value."""
     if json.is_number(value):
         text = json.written(value)
@@ -65,12 +71,12 @@ def literal_of(value: Any) -> ConstValueNode:
     return default_scalar_value_to_literal(value)
 
 
-def reader(read: Callable[[Any], Any]) -> Callable[[ConstValueNode], Any]:
+def reader(read: Callable[[object], T]) -> Callable[[ConstValueNode], T]:
     """A parser of literals. Its errors have the location in the document, except for lists and
     objects with variables: their location is lost, but graphql-core adds it to exceptions other
     than GraphQLError."""
 
-    def read_literal(node: ConstValueNode) -> Any:
+    def read_literal(node: ConstValueNode) -> T:
         value = value_of(node)
         try:
             return read(value)
@@ -98,5 +104,5 @@ class _Texts(Visitor):
         super().__init__()
         self.nodes: list[StringValueNode] = []
 
-    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         self.nodes.append(node)

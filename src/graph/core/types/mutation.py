@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import strawberry
@@ -15,13 +17,21 @@ from db.core import idempotency
 from db.core.errors import Conflict, NotFound
 from db.core.idempotency import Claim
 from db.core.session.audit_context import AuditContext
-from db.core.table import Table, TableT
+from db.core.table import Row, Table, TableT
 from graph.core.context import Info
 from graph.core.fingerprint import fingerprint
 from graph.core.permission import VALUE
+from graph.core.types.annotations import annotated
 from graph.core.types.field import argument, column_of, described, field
 from graph.core.types.node import parse_id
 from graph.core.types.unset import or_none
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    class IdempotentInput(DataclassInstance, Protocol):
+        idempotency_key: str | None
+
 
 T = TypeVar("T", bound=type)
 InputType = TypeVar("InputType")
@@ -37,7 +47,7 @@ def input_type(cls: T) -> T:
     return strawberry.input(cls, description=described(cls))
 
 
-def idempotency_key() -> Any:
+def idempotency_key() -> Any:  # as `field`
     return field(
         "Idempotency key: any string. The same input with the same key is executed only once "
         "within 48 hours, and later calls return the object created by the first, or NotFound if "
@@ -48,27 +58,24 @@ def idempotency_key() -> Any:
     )
 
 
-def result(name: str, *types: Any) -> Any:
+def result(name: str, *types: type) -> object:
     """The union of the possible results of a mutation."""
     verb = name.removesuffix("Result")
     description = f"The result of `{verb[0].lower()}{verb[1:]}`."
-    union: Any = types[0]
-    for type_ in types[1:]:
-        union = union | type_
-    return Annotated[union, strawberry.union(name, description=description)]
+    return annotated(reduce(or_, types), strawberry.union(name, description=description))
 
 
 def audit_context(info: Info) -> AuditContext:
     return info.context.principal.audit_context(info.field_name, info.context.request_id)
 
 
-def provided_fields(input: Any, *but: str) -> dict[str, Any]:
+def provided_fields(input: "DataclassInstance", *but: str) -> Row:
     """The provided fields of an input, by column. Omitted fields are left out, nulls are kept."""
     apart = {"id", "idempotency_key", "expected_version", *but}
     return dict(_sent(input, apart))
 
 
-def _sent(input: Any, apart: set[str]) -> Iterator[tuple[str, Any]]:
+def _sent(input: "DataclassInstance", apart: set[str]) -> Iterator[tuple[str, object]]:
     for item in fields(input):
         sent = getattr(input, item.name)
         left_out = sent is UNSET or (sent is None and item.default is None)  # a Maybe not given
@@ -80,7 +87,7 @@ def _sent(input: Any, apart: set[str]) -> Iterator[tuple[str, Any]]:
 async def create_idempotently(
     info: Info,
     table: type[TableT],
-    input: Any,
+    input: "IdempotentInput",
     make: Callable[[WriteSession], Awaitable[TableT]],
 ) -> TableT:
     """Create a record in its own transaction, or return the one created with the same idempotency
@@ -89,9 +96,9 @@ async def create_idempotently(
     Raises NotFound if that record was deleted, Conflict if the key was used with another input.
     """
     async with info.context.db.write(audit_context(info)) as session:
-        if or_none(input.idempotency_key) is None:
+        if (key := or_none(input.idempotency_key)) is None:
             return await make(session)
-        claim = _claim(info, input)
+        claim = _claim(info, key, input)
         if (known := await idempotency.claim(session, claim)) is not None:
             return await _made_before(session, table, known)
         made = await make(session)
@@ -110,12 +117,16 @@ async def locked_row(
     async with info.context.db.write(audit_context(info)) as session:
         record = await get_for_update(session, table, id_of_table(id, table))
         if expected_version is not None:
-            _check_version(record, expected_version)
+            _check_version(cast("Versioned", record), expected_version)
         yield session, record
 
 
-def _check_version(record: Any, expected: int) -> None:
-    """`record` is of a table with a `version`. Raises Conflict."""
+class Versioned(Protocol):
+    version: int
+
+
+def _check_version(record: Versioned, expected: int) -> None:
+    """Raises Conflict."""
     if record.version != expected:
         raise Conflict(f"The current version is {record.version}. Read it again before retrying.")
 
@@ -145,11 +156,11 @@ async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> 
     return record
 
 
-def _claim(info: Info, input: Any) -> Claim:
+def _claim(info: Info, key: str, input: "IdempotentInput") -> Claim:
     earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
     return Claim(
         info.context.principal.owner,
-        input.idempotency_key,
+        key,
         fingerprint(input, "idempotency_key"),
         hashlib.sha256(earlier.encode()).hexdigest(),
     )

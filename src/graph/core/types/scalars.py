@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any, NewType
+from typing import NewType
 
 from graphql import ConstValueNode, GraphQLError, GraphQLFloat, GraphQLScalarType
 from graphql.type.scalars import coerce_float, parse_float_literal
@@ -27,7 +27,7 @@ BigInt = NewType("BigInt", int)
 Number = NewType("Number", Decimal)  # a Float of an input, with the digits that the client wrote
 
 
-def _read_time(value: Any) -> datetime:
+def _read_time(value: object) -> datetime:
     """An offset is required, because a time without one is ambiguous."""
     try:
         parsed = read_time(value)
@@ -45,7 +45,7 @@ def _print_decimal(value: Decimal | int) -> str:
     return format(value, "f")
 
 
-def _read_decimal(value: Any) -> Decimal:
+def _read_decimal(value: object) -> Decimal:
     text = json.written(value) if json.is_number(value) else value
     if not isinstance(text, str) or not DECIMAL.fullmatch(text):
         raise GraphQLError('Decimal must be a string of digits, like "0.002500".')
@@ -58,7 +58,7 @@ def _print_big_integer(value: Decimal | int) -> str:
     return str(int(value))
 
 
-def _read_big_integer(value: Any) -> int:
+def _read_big_integer(value: object) -> int:
     text = str(value) if isinstance(value, int) else value
     if not isinstance(text, str) or not INTEGER.fullmatch(text) or abs(int(text)) > LARGEST:
         raise GraphQLError("BigInt must be a whole number of at most 63 bits, or a string of one.")
@@ -72,10 +72,8 @@ def _decimal(text: str) -> Decimal:
         raise GraphQLError(str(error)) from error
 
 
-def _read_number(value: Any) -> Decimal:
-    if not json.is_number(value):
-        coerce_float(value)  # raises
-    exact = json.decimal(value)
+def _read_number(value: object) -> Decimal:
+    exact = json.decimal(value if json.is_number(value) else coerce_float(value))  # raises
     if not isfinite(float(exact)):
         raise GraphQLError("Float cannot represent a number beyond the range of 64-bit floats.")
     return exact
@@ -97,8 +95,8 @@ GraphQLFloat.value_to_literal = literal_of
 def _scalar(
     name: str,
     description: str,
-    read: Callable[[Any], Any],
-    write: Callable[[Any], Any],
+    read: Callable[[object], object],
+    write: Callable[..., object],
     specified_by_url: str | None = None,
 ) -> ScalarDefinition:
     implementation = GraphQLScalarType(
