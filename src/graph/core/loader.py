@@ -36,7 +36,6 @@ class Loader(DataLoader[Key, Value], Generic[Value, *Arguments]):
 
     @classmethod
     def of(cls, info: Info, *arguments: *Arguments) -> Self:
-        """The operation's loader of this class with these arguments."""
         loaders, name = info.context.loaders, (cls, *arguments)
         if name not in loaders:
             loaders[name] = cls(info.context.db, *arguments)

@@ -49,14 +49,11 @@ ALL_DREAMS = scope("dreams:read")
 
 
 def access_of_type(type_: GraphQLNamedType) -> Access | None:
-    """The access that a GraphQL type declares for its fields, or None."""
     definition = type_.extensions.get("strawberry-definition")
     return getattr(getattr(definition, "origin", None), "access", None)
 
 
 def access_of_field(parent: GraphQLNamedType, field: GraphQLField) -> Access | None:
-    """The access of a field, declared by itself or its type. None if neither does: then it is
-    closed."""
     definition = field.extensions.get("strawberry-definition")
     own = getattr(definition, "metadata", {}).get("access")
     return own or access_of_type(parent)

@@ -48,7 +48,7 @@ class Principal:
     is_unlimited: bool = False
 
     def __post_init__(self) -> None:
-        """Convert IDs from asyncpg's subclass of UUID, which JSON encoders reject."""
+        # JSON encoders reject asyncpg's subclass of UUID
         for name in ("user_id", "key_id"):
             if (id := getattr(self, name)) is not None:
                 object.__setattr__(self, name, UUID(int=id.int))
@@ -57,16 +57,13 @@ class Principal:
 
     @property
     def is_known(self) -> bool:
-        """True unless the caller is anonymous."""
         return bool(self.role or self.user_id or self.key_id)
 
     @property
     def is_scoped(self) -> bool:
-        """True for a key whose scopes limit it."""
         return limits(self.scopes)
 
     def may(self, access: Access) -> bool:
-        """True if this principal has the access."""
         if access.public or (self.introspects and access == INTROSPECTION):
             return True
         if self.is_scoped and self.scopes.isdisjoint(access.scopes):
@@ -82,7 +79,6 @@ class Principal:
         return user_id is not None and user_id == self.user_id
 
     def refusal(self, access: Access, place: str) -> str:
-        """The error message for a principal without the access to a field or argument."""
         if access.role is None:
             return f"{place} is closed to all callers."
         if not self.is_known:
@@ -111,7 +107,6 @@ class Principal:
         return Rights(self.role, self.scopes)
 
     def audit_context(self, operation: str, request_id: str) -> AuditContext:
-        """The actor that audit entries of an operation name."""
         return AuditContext(operation, request_id, self.user_id, self.key_id)
 
     def client(self, network: str) -> Client:

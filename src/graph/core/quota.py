@@ -50,7 +50,6 @@ class Account:
         return RateLimitItemPerMinute(self.limit, namespace="dreamnet")
 
     async def has(self, points: int) -> bool:
-        """True if that many points are available."""
         return await self.budget.window.test(self.item, self.caller, cost=points)
 
     async def take(self, points: int) -> bool:
@@ -64,7 +63,6 @@ class Account:
         return Balance(self.limit, remaining, datetime.fromtimestamp(time.time() + seconds, UTC))
 
     async def wait(self, points: int) -> float:
-        """Seconds until that many points are available, without further spending."""
         before, fading, spent, until = await self._counters()
         left = self.limit - points
         if before and spent <= left:

@@ -25,7 +25,7 @@ from strawberry import UNSET
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 
 from db.core.errors import FieldError, Invalid
-from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, shown
+from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, as_result
 from graph.core.types.field import column_of, names_of
 
 NOT_NULL = "This cannot be null. Omit it to keep the current value."
@@ -136,7 +136,7 @@ def _refusal(field: GraphQLField) -> Callable[[Invalid], Any]:
     named = get_named_type(field.type)
     members = named.types if isinstance(named, GraphQLUnionType) else ()
     is_member = any(m.name == InvalidResult.__name__ for m in members)
-    return shown if is_member else _raised
+    return as_result if is_member else _raised
 
 
 def _raised(invalid: Invalid) -> Any:

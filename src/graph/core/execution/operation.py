@@ -40,7 +40,7 @@ from graph.core.execution.preconditions import refusals
 from graph.core.execution.rate_limit import cost_extension
 from graph.core.execution.required_access import RequiredAccess, required_access
 from graph.core.types.errors import coded, formatted
-from graph.core.types.literals import NUL, holding_nul
+from graph.core.types.literals import NUL, first_string_with_nul
 
 CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
 TOKEN_BYTES = 512  # that are kept of an operation for each token of its document
@@ -180,7 +180,7 @@ def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> Doc
         raise InvalidOperation(_with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED)) from error
     if too_much := limits.check(document, most):
         raise InvalidOperation(*too_much[:MAX_ERRORS])
-    if nul := holding_nul(text, document):
+    if nul := first_string_with_nul(text, document):
         raise InvalidOperation(
             GraphQLError(NUL, nul, extensions={"code": str(ErrorCode.BAD_USER_INPUT)})
         )

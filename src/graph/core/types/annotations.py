@@ -10,8 +10,7 @@ from typing import Annotated
 import strawberry
 
 
-def lazily(name: str, module: str) -> object:
-    """A forward reference to a type."""
+def forward_reference(name: str, module: str) -> object:
     return Annotated[name, strawberry.lazy(module)]
 
 

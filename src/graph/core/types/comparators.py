@@ -75,10 +75,9 @@ def comparator(
 def optional_input(
     name: str, description: str, check: Check | None = None, apart: bool | None = None
 ) -> object:
-    """An optional input field under its GraphQL name."""
     return field(
         description,
-        name=camel(name),
+        name=graphql_name(name),
         default=UNSET,
         not_null=NO_CONDITION,
         check=check,
@@ -87,18 +86,16 @@ def optional_input(
 
 
 @cache
-def camel(name: str) -> str:
-    """The GraphQL name of a column."""
+def graphql_name(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(map(str.capitalize, tail))
 
 
-OPERATOR_NAMES = {camel(operator): operator for operator in OPERATORS}
+OPERATOR_NAMES = {graphql_name(operator): operator for operator in OPERATORS}
 
 
 @cache
 def comparator_of(column: Column) -> type[Comparator]:
-    """The comparator for the type of a column."""
     type_, choices = column.type, column.info.get("choices")
     if choices:
         return comparator(choices.__name__, choices, *EQUAL, read=lambda item: item.value)
@@ -121,8 +118,7 @@ KINDS: tuple[tuple[type, str, object, tuple[str, ...], Read | None], ...] = (
 )
 
 
-def comparison(column: Column) -> Check:
-    """The check of the values in a comparator, by operator."""
+def comparison_check(column: Column) -> Check:
     wrong = _value(column)
 
     def faults(given: Mapping[str, object]) -> Iterator[FieldError]:

@@ -22,7 +22,7 @@ from db.core.values.validation import Check
 from graph.core.context import Info
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
-from graph.core.types.annotations import annotated, lazily, many, optional
+from graph.core.types.annotations import annotated, forward_reference, many, optional
 from graph.core.types.field import Revealed, argument, field, value
 from graph.core.types.filter import Direction, condition
 
@@ -148,12 +148,11 @@ class Arguments(TypedDict, total=False):
 
 
 def _arguments(listing: ListSpec) -> list[Argument]:
-    """The arguments of a list. Filter and order types are found by the name of the table."""
     noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
-    kind = lazily(f"{noun}Filter", module)
+    kind = forward_reference(f"{noun}Filter", module)
     made = [Argument("filter", kind, "Return only items that match this filter.")]
     if listing.orders:
-        orders = many(lazily(f"{noun}Order", module))
+        orders = many(forward_reference(f"{noun}Order", module))
         order = "Sort order, most significant first; newest first by default."
         made.append(Argument("order_by", orders, order, check=validation.items(MAX_TERMS)))
     if listing.search is not None:

@@ -97,20 +97,20 @@ class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
     def handle(
         self, exception: errors.NotFound, *, field: StrawberryField, **_: object
     ) -> NotFound:
-        named = _named(exception, field)
+        named = _with_input_names(exception, field)
         return NotFound(message=named.message, code=ErrorCode.NOT_FOUND)
 
 
 class InvalidHandler(ExceptionHandler[errors.Invalid, Invalid]):
     def handle(self, exception: errors.Invalid, *, field: StrawberryField, **_: object) -> Invalid:
-        return shown(_named(exception, field))
+        return as_result(_with_input_names(exception, field))
 
 
 class ConflictHandler(ExceptionHandler[errors.Conflict, Conflict]):
     def handle(
         self, exception: errors.Conflict, *, field: StrawberryField, **_: object
     ) -> Conflict:
-        named = _named(exception, field)
+        named = _with_input_names(exception, field)
         return Conflict(message=named.message, code=ErrorCode.CONFLICT)
 
 
@@ -119,16 +119,14 @@ class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
         return Forbidden(message=exception.message, code=ErrorCode.FORBIDDEN)
 
 
-def shown(invalid: errors.Invalid) -> Invalid:
-    """Convert a domain error to a member of a union."""
+def as_result(invalid: errors.Invalid) -> Invalid:
     faults = [FieldError(message=e.message, field=e.field) for e in invalid.errors[:MAX_FAULTS]]
     return Invalid(
         message=faults[0].message, code=ErrorCode.INVALID, field=faults[0].field, errors=faults
     )
 
 
-def _named(error: E, field: StrawberryField) -> E:
-    """The error, with columns renamed to the input fields of the mutation."""
+def _with_input_names(error: E, field: StrawberryField) -> E:
     inputs = [argument.type for argument in field.arguments if argument.python_name == INPUT]
     return error.renamed(names_of(inputs[0])) if inputs else error
 
@@ -154,7 +152,7 @@ CODES: dict[type[Exception], Code] = {
     StrawberryInputCoercionError: Code.BAD_USER_INPUT,
     TimeoutError: Code.TIMEOUT,
 }
-MAX_MESSAGE = 240  # characters
+MAX_MESSAGE = 240  # characters; it may quote the input of a client
 MAX_LOCATIONS = 3
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
 TIMEOUT = "The operation took too long; ask for less at once."
@@ -193,7 +191,6 @@ def failure(error: Exception) -> list[GraphQLFormattedError]:
 
 
 def shortened(message: str) -> str:
-    """A message of bounded length, because it may quote client input."""
     return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE - 1]}…"
 
 

@@ -25,12 +25,12 @@ from db.core.query.filter import (
 )
 from db.core.query.listing import ListSpec
 from db.core.values.validation import Check, items
-from graph.core.types.annotations import lazily, many, optional
+from graph.core.types.annotations import forward_reference, many, optional
 from graph.core.types.comparators import (
     NO_CONDITION,
-    camel,
     comparator_of,
-    comparison,
+    comparison_check,
+    graphql_name,
     optional_input,
 )
 from graph.core.types.field import as_mapping, described, enum, field
@@ -51,10 +51,10 @@ def filters(listing: ListSpec) -> Callable[[T], T]:
 
     def make(cls: T) -> T:
         for name, column in listing.filters.items():
-            description = f"Filter by `{camel(name)}`."
-            check = comparison(column)
+            description = f"Filter by `{graphql_name(name)}`."
+            check = comparison_check(column)
             _declare(cls, name, comparator_of(column), description, check, apart=True)
-        itself = lazily(cls.__name__, cls.__module__)
+        itself = forward_reference(cls.__name__, cls.__module__)
         several, most = many(itself), items(MAX_CONDITIONS)
         _declare(cls, "and", several, "All of these filters match.", most)
         _declare(cls, "or", several, "At least one of these filters matches.", most)
@@ -118,34 +118,34 @@ def condition(
     return made
 
 
-def _all(of: Filterable, given: Filter, level: int, through: bool = False) -> Condition:
+def _all(of: Filterable, given: Filter, level: int, below_relation: bool = False) -> Condition:
     if level > MAX_LEVELS:
         raise Invalid(f"Filters can be nested at most {MAX_LEVELS} levels deep.", "filter")
-    parts = (part for item in given.items() for part in _parts(of, *item, level, through))
+    parts = (part for item in given.items() for part in _parts(of, *item, level, below_relation))
     return And(tuple(parts))
 
 
-def _parts(of: Filterable, name: str, sent: Any, level: int, through: bool) -> Iterator[Condition]:
-    """The conditions of one field of a filter. `through` is True below a relation."""
+def _parts(
+    of: Filterable, name: str, sent: Any, level: int, below_relation: bool
+) -> Iterator[Condition]:
     match name:
         case "and":
-            yield And(tuple(_all(of, part, level + 1, through) for part in sent))
+            yield And(tuple(_all(of, part, level + 1, below_relation) for part in sent))
         case "or":
-            yield Or(tuple(_all(of, part, level + 1, through) for part in sent))
+            yield Or(tuple(_all(of, part, level + 1, below_relation) for part in sent))
         case "not":
-            yield Not(_all(of, sent, level + 1, through))
-        case _ if column := _named(name, of.columns):
+            yield Not(_all(of, sent, level + 1, below_relation))
+        case _ if column := _column_named(name, of.columns):
             yield from comparator_of(of.columns[column]).conditions(column, sent)
         case _:
-            if through:
+            if below_relation:
                 raise Invalid("A filter can follow only one relation.", "filter")
             target = of.relations[name].target()
-            yield Exists(name, _all(target, sent, level + 1, through=True))
+            yield Exists(name, _all(target, sent, level + 1, below_relation=True))
 
 
-def _named(name: str, columns: Mapping[str, Column]) -> str | None:
-    """The column with this GraphQL name."""
-    return next((column for column in columns if camel(column) == name), None)
+def _column_named(name: str, columns: Mapping[str, Column]) -> str | None:
+    return next((column for column in columns if graphql_name(column) == name), None)
 
 
 class Direction(StrEnum):
@@ -177,4 +177,6 @@ def _sort_fields(listing: ListSpec, type_name: str, noun: str) -> type[Enum]:
     fields: type[Enum] = Enum(type_name, {name: name for name in listing.orders})  # type: ignore[misc]  # made from data
     fields.__doc__ = f"Fields by which {noun} can be sorted."
     fields.listing = listing  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
-    return enum(fields, **{name: f"Sort by `{camel(name.lower())}`." for name in listing.orders})
+    return enum(
+        fields, **{name: f"Sort by `{graphql_name(name.lower())}`." for name in listing.orders}
+    )

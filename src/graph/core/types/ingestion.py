@@ -24,7 +24,7 @@ from db.core.ingest.writer import IngestTarget
 from db.core.session.clock import check_time
 from db.core.values import validation
 from graph.core.context import Info
-from graph.core.types.errors import FieldError, Invalid, shown
+from graph.core.types.errors import FieldError, Invalid, as_result
 from graph.core.types.field import as_mapping, enum, field, value
 from graph.core.types.input_values import BATCH
 from graph.core.types.mutation import input_type, result
@@ -43,12 +43,10 @@ TIME = (
 
 
 def batch(description: str, most: int = MAX_ITEMS) -> Any:  # as `field`
-    """The field with the items of a batch, which are validated one by one."""
     return field(description, check=validation.items(most), apart=True, values=BATCH)
 
 
 def key() -> Any:  # as `field`
-    """The idempotency key of an item."""
     return field(
         "Idempotency key: any string that makes it safe to retry. Of all items with the same key "
         "and time, only the first is stored. Requires the time to be given.",
@@ -58,7 +56,6 @@ def key() -> Any:  # as `field`
 
 
 def batch_key() -> Any:  # as `field`
-    """The idempotency key of a batch."""
     return field(
         "Idempotency key for the items without one: each item's key is this string and its "
         "position.",
@@ -69,7 +66,6 @@ def batch_key() -> Any:  # as `field`
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def ingest_input(cls: T) -> T:
-    """An input type whose values stay mappings with GraphQL names."""
     return as_mapping(input_type(cls))
 
 
@@ -195,10 +191,10 @@ class IngestMutation:
         try:
             item = self._item(info, _as_sent(input), await info.context.db.now(), None)
         except errors.Invalid as invalid:
-            raise self._renamed(invalid) from None
+            raise self._with_input_names(invalid) from None
         refused = await info.context.ingest.submit(self.intake, [item])
         if refused:
-            raise self._renamed(refused[0])
+            raise self._with_input_names(refused[0])
         return Stored(id=strawberry.ID(id_of(self.record, item.id)))
 
     async def many(self, info: Info, input: object, name: str) -> BatchOutcome:
@@ -215,7 +211,7 @@ class IngestMutation:
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
         if size and len(away) == size:
             raise away[0]
-        shown = {index: self._renamed(error) for index, error in refused.items()}
+        shown = {index: self._with_input_names(error) for index, error in refused.items()}
         return BatchOutcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
 
     def _items(
@@ -251,8 +247,7 @@ class IngestMutation:
         owned = f"{info.context.principal.owner}/{self.intake.name}/{key}"
         return self.make(info, input_type, at, owned)
 
-    def _renamed(self, error: DomainError) -> DomainError:
-        """The error, with columns renamed to input fields."""
+    def _with_input_names(self, error: DomainError) -> DomainError:
         return error.renamed({**self.names, "timestamp": self.time})
 
 
@@ -274,6 +269,6 @@ def _id(item: IngestRow | None) -> UUID | None:
 
 def _shown(error: DomainError) -> ItemError:
     code = CODES.get(type(error), ItemErrorCode.INVALID)
-    faults = shown(error).errors if isinstance(error, errors.Invalid) else []
+    faults = as_result(error).errors if isinstance(error, errors.Invalid) else []
     first = faults[0].field if faults else None
     return ItemError(message=error.message, code=code, errors=faults, field=first)

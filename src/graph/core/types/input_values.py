@@ -43,9 +43,8 @@ class RequestVariables:
         return self.memoized(("values", name), lambda: count(self.values_by_name.get(name)))
 
     def points(self, name: str, type_: GraphQLInputType) -> int:
-        """The points declared for the values of a variable of this type."""
         key = "points", name, get_named_type(type_)
-        return self.memoized(key, lambda: _points(self.values_by_name.get(name), type_))
+        return self.memoized(key, lambda: _declared_points(self.values_by_name.get(name), type_))
 
     def memoized(self, key: tuple[Hashable, ...], find: Callable[[], int]) -> int:
         if key not in self._memo:
@@ -97,12 +96,11 @@ def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
         return NONE
     uses = [(part.name.value, item.type) for part, item in parts if isinstance(part, VariableNode)]
     points = sum(_declared(item, "cost") for _, item in parts)
-    most = max(_most(item) for _, item in given)
+    most = max(_declared_most(item) for _, item in given)
     return Inputs(len(parts) - len(uses), points, tuple(uses), most)
 
 
 def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
-    """Each value in a literal, with its argument or input field."""
     yield node, item
     named = get_named_type(item.type)
     if isinstance(node, ListValueNode):
@@ -118,22 +116,22 @@ def _parts(node: ValueNode, item: Item) -> Iterator[Part]:
             yield from _parts(field.value, inner)
 
 
-def _points(value: object, type_: GraphQLInputType) -> int:
-    """The points declared for the input fields in the value of a variable."""
+def _declared_points(value: object, type_: GraphQLInputType) -> int:
     named = get_named_type(type_)
-    if not isinstance(named, GraphQLInputObjectType) or not _declares(named):
+    if not isinstance(named, GraphQLInputObjectType) or not _declares_cost(named):
         return 0
     if isinstance(value, list):
-        return sum(_points(part, named) for part in value)
+        return sum(_declared_points(part, named) for part in value)
     if not isinstance(value, dict):
         return 0
     fields = [(named.fields[name], part) for name, part in value.items() if name in named.fields]
-    return sum(_declared(field, "cost") + _points(part, field.type) for field, part in fields)
+    return sum(
+        _declared(field, "cost") + _declared_points(part, field.type) for field, part in fields
+    )
 
 
 @cache
-def _declares(type_: GraphQLNamedType) -> bool:
-    """True if a cost is declared for a field of an input type, directly or nested."""
+def _declares_cost(type_: GraphQLNamedType) -> bool:
     found, waiting = {type_}, [type_]
     while waiting:
         for field in getattr(waiting.pop(), "fields", {}).values():
@@ -145,8 +143,7 @@ def _declares(type_: GraphQLNamedType) -> bool:
     return False
 
 
-def _most(item: Item) -> int:
-    """The declared maximum number of values of an argument or a field of its input."""
+def _declared_most(item: Item) -> int:
     fields = getattr(get_named_type(item.type), "fields", {}).values()
     return max(_declared(each, "values") for each in (item, *fields))
 

@@ -17,9 +17,8 @@ from strawberry.types.lazy_type import LazyType
 
 
 def install(schema: GraphQLSchema) -> None:
-    """Resolve the types of all arguments and input fields."""
     for item in _inputs(schema):
-        _resolve(item.extensions["strawberry-definition"].type)
+        _resolve_inner(item.extensions["strawberry-definition"].type)
 
 
 def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputField]:
@@ -30,8 +29,7 @@ def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputFie
             yield from (each for field in type_.fields.values() for each in field.args.values())
 
 
-def _resolve(type_: object) -> None:
-    """Resolve the inner type of an optional type or a list."""
+def _resolve_inner(type_: object) -> None:
     while isinstance(type_, StrawberryContainer):
         inner: object = type_.of_type
         if isinstance(inner, LazyType):

@@ -56,7 +56,6 @@ def _number_of(node: IntValueNode | FloatValueNode) -> json.Number:
 
 
 def literal_of(value: object) -> ConstValueNode:
-    """The literal of a variable's value."""
     if json.is_number(value):
         text = json.written(value)
         return FloatValueNode(value=text) if "." in text else IntValueNode(value=text)
@@ -88,8 +87,7 @@ def reader(read: Callable[[object], T]) -> Callable[[ConstValueNode], T]:
     return read_literal
 
 
-def holding_nul(text: str, document: DocumentNode) -> ValueNode | None:
-    """The first string in a document that contains U+0000 as an escape."""
+def first_string_with_nul(text: str, document: DocumentNode) -> ValueNode | None:
     if not _ESCAPED_NUL.search(text):
         return None
     found = _Texts()

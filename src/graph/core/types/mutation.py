@@ -59,7 +59,6 @@ def idempotency_key() -> Any:  # as `field`
 
 
 def result(name: str, *types: type) -> object:
-    """The union of the possible results of a mutation."""
     verb = name.removesuffix("Result")
     description = f"The result of `{verb[0].lower()}{verb[1:]}`."
     return annotated(reduce(or_, types), strawberry.union(name, description=description))

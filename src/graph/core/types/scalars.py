@@ -28,7 +28,7 @@ Number = NewType("Number", Decimal)  # a Float of an input, with the digits that
 
 
 def _read_time(value: object) -> datetime:
-    """An offset is required, because a time without one is ambiguous."""
+    # a time without an offset is ambiguous
     try:
         parsed = read_time(value)
     except ValueError:

@@ -33,7 +33,6 @@ enum(
 
 
 def reveals_time(column: Column) -> dict[str, Revealed]:
-    """The column that `from` and `to` reveal."""
     return {"from": column, "to": column}
 
 
