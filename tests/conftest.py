@@ -71,6 +71,14 @@ def template_url(server_url: str) -> str:
 
 
 @pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """The URL of a database without tables, to which no migration was applied."""
+    url = asyncio.run(create_database(server_url))
+    yield url
+    asyncio.run(drop_database(server_url, url))
+
+
+@pytest.fixture
 async def database_url(server_url: str, template_url: str) -> AsyncIterator[str]:
     """The URL of a database of this test's own."""
     url = await create_database(server_url, template_url)

@@ -1,6 +1,7 @@
 """The rules of the house: rooms and their order, docstrings of packages, words, commit subjects."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = modules(ROOT / "src")
 ARROWS = arrows(MODULES)
 MAX_SUBJECT = 72
+PATH = re.compile(r"`((?:tests|src|bench|web)/[\w/-]+\.\w+)`")
 
 # From top to bottom, a floor a line: a room imports rooms of lower floors only.
 FLOORS = """
@@ -82,6 +84,14 @@ def test_every_package_has_a_docstring() -> None:
     folders = {module.path.parent for module in MODULES.values()} - {ROOT / "src"}
 
     assert [str(folder) for folder in sorted(folders) if not docstring_of(folder)] == []
+
+
+def test_documents_name_files_that_exist() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    named = {name for file in documents for name in PATH.findall(file.read_text())}
+
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_banned_words_only_become_fewer() -> None:

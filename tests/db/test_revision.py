@@ -13,7 +13,6 @@ from db.core.schema import migrate, partition
 from db.core.schema.migration_lock import MigrationFailed
 from db.core.schema.revision import LAST_EARLIER, MARK
 from db.events import Event
-from support.databases import create_database, drop_database
 from support.factories import START, make_agent_report, make_ai_test, make_event
 from support.stored_rows import seqs
 
@@ -28,14 +27,6 @@ ANOTHER = """
     insert into alembic_version values ('0005');
     create table stamp (id int primary key);
 """
-
-
-@pytest.fixture
-async def empty_url(server_url: str) -> AsyncIterator[str]:
-    """The URL of a database in which no migration ever ran."""
-    url = await create_database(server_url)
-    yield url
-    await drop_database(server_url, url)
 
 
 async def run(url: str, statements: str) -> None:

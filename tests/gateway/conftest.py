@@ -4,8 +4,7 @@ And an issuer whose tokens it may trust.
 """
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,27 @@ from structlog.testing import capture_logs
 
 from db import Database
 from gateway.app import create_app
-from gateway.cli.main import main
 from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings
+from support.agent_gateways import Gateway, two_gateways
+from support.commands import Dreamnet, commands
 from support.gateways import Clock, gateway, production
 from support.graphql_client import Endpoint, endpoint as serving_endpoint
 from support.oidc_issuer import AUDIENCE, Issuer, serving as serving_issuer
 
 
 @pytest.fixture
-def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., int]]:
+def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dreamnet]:
     """`dreamnet("migrate", "up", DATABASE_URL=...)` runs a command and returns its exit code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in Settings.model_fields:
-        monkeypatch.delenv(Settings.variable(name), raising=False)
+    with commands(monkeypatch, tmp_path) as dreamnet:
+        yield dreamnet
 
-    def run(*arguments: str, **variables: str) -> int:
-        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
 
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+@pytest.fixture
+async def two(database: Database, database_url: str) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    """Two gateways of one database, one of which has a wrong clock."""
+    async with two_gateways(database, database_url) as two:
+        yield two
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import asyncio
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,23 +19,17 @@ import db
 from db import Database, audit, identity, users
 from gateway.auth import first_admin
 from gateway.auth.authenticator import Auth
-from gateway.cli.main import main
 from gateway.exit_codes import CommandFailed
 from gateway.process import serve
 from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings, SettingsRefused, load
+from support.commands import Dreamnet, commands, free_port
 from support.factories import make_user
 from support.nodejs import node
 
-Dreamnet = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
 WHO = {"query": "{ viewer { role scopes } }"}
 KEY = re.compile(r"dn_dev_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_the_first_start_closed_to_all_but_token_and_key(tmp_path: Path) -> None:
@@ -153,21 +145,8 @@ def dreamnet(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
 ) -> Iterator[Dreamnet]:
     """`dreamnet("list")` runs `dreamnet keys list` and returns its exit code."""
-    monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(Settings.variable(name), raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("DATABASE_URL", database_url)
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr("sys.argv", ["dreamnet", "keys", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    with commands(monkeypatch, tmp_path, "keys", DATABASE_URL=database_url) as dreamnet:
+        yield dreamnet
 
 
 @pytest.fixture

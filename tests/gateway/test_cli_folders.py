@@ -1,13 +1,13 @@
 """The command line in folders, and with files, that do not allow what it needs."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from db import Database
+from support.commands import free_port
 from support.factories import make_user
 
 Dreamnet = Callable[..., int]
@@ -104,8 +104,3 @@ async def _add_user(url: str, email: str) -> None:
     database = Database(url)
     await make_user(database, email=email)
     await database.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -2,45 +2,21 @@
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from db.core.connections.url import connection_info
 from db.core.schema.migrate import head
-from gateway.cli.main import main
 from gateway.settings import Settings, SettingsRefused, load
+from support.commands import Dreamnet
 from support.postgres_proxies import proxy
 
-Dreamnet = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
 LOST = "Xq7"  # in every password below, beside the character in question
-
-
-@pytest.fixture
-def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dreamnet]:
-    """Runs a command with variables and returns its exit code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in Settings.model_fields:
-        monkeypatch.delenv(Settings.variable(name), raising=False)
-
-    def run(*arguments: str, **variables: str) -> int:
-        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 # Passwords.

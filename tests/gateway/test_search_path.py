@@ -1,8 +1,7 @@
 """The gateway in a schema other than public, as its operators and callers meet it."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,9 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from db import Database
-from gateway.cli.main import main
-from gateway.settings import Settings
-from support.databases import create_database, drop_database
+from support.commands import Dreamnet, commands
+from support.databases import create_database, drop_database, execute
 from support.graphql_client import endpoint
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
@@ -43,37 +41,15 @@ async def url(request: pytest.FixtureRequest, server_url: str) -> AsyncIterator[
     await drop_database(server_url, owner)
 
 
-async def execute(url: str, *statements: str) -> None:
-    database = Database(url)
-    for statement in statements:
-        async with database.write() as session:
-            await session.execute(text(statement))
-    await database.close()
-
-
 @pytest.fixture
-def dreamnet(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str
-) -> Iterator[Callable[..., int]]:
+def dreamnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> Iterator[Dreamnet]:
     """Runs a command on that database and returns its exit code."""
-    monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(Settings.variable(name), raising=False)
-    monkeypatch.setenv("DATABASE_URL", url)
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr("sys.argv", ["dreamnet", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    with commands(monkeypatch, tmp_path, DATABASE_URL=url) as dreamnet:
+        yield dreamnet
 
 
 def test_everything_works_in_the_schema_of_the_search_path(
-    dreamnet: Callable[..., int], url: str, capsys: pytest.CaptureFixture[str]
+    dreamnet: Dreamnet, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dreamnet("migrate", "up") == 0
     assert dreamnet("migrate", "check") == 0

@@ -1,0 +1,71 @@
+"""Times in the future are refused, wherever clients send one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db import Database
+from support.agent_gateways import DAY, SLOW, Gateway, printed
+from support.gateways import ask, gateway, make_key, production
+
+
+async def test_a_report_from_the_future_is_refused(two: tuple[Gateway, Gateway]) -> None:
+    _, right = two
+    assert await right.report("a", "RUNNING", datetime.now(UTC) + DAY) == {
+        "__typename": "Invalid",
+        "code": "INVALID",
+        "field": "reportedAt",
+        "message": "The time must lie between ten years ago and five minutes from now.",
+    }
+    assert await right.state() is None
+
+
+OTHERS = {
+    "logEvent": ('eventType: "e", source: "s"', "timestamp"),
+    "logError": ('message: "m"', "timestamp"),
+    "recordMetric": ('metricName: "m", value: 1', "timestamp"),
+    "trackUserAction": ('action: "a"', "timestamp"),
+    "reportAgentStatus": ('agentKey: "a", status: IDLE', "reportedAt"),
+    "reportAgentPerformance": (
+        'agentKey: "a", status: IDLE, responseTime: 1, successRate: 1',
+        "reportedAt",
+    ),
+    "reportAgentError": ('agentKey: "a", message: "m"', "reportedAt"),
+}
+
+
+@pytest.mark.parametrize("verb", OTHERS)
+async def test_nothing_happened_in_the_future(database: Database, verb: str) -> None:
+    settings = production()
+    scopes = ["agents:write", "events:write", "metrics:write"]
+    key = (await make_key(database, settings, scopes=scopes)).text
+    app, (fields, name) = gateway(settings, database), OTHERS[verb]
+
+    async def send(at: datetime) -> Any:
+        input = f'{{{fields}, {name}: "{printed(at)}"}}'
+        query = f"mutation {{ {verb}(input: {input}) {{ __typename ... on Invalid {{ field }} }} }}"
+        return (await ask(app, key, query)).json()["data"][verb]
+
+    now = await database.now()
+    assert await send(now + timedelta(minutes=6)) == {"__typename": "Invalid", "field": name}
+    assert await send(now - timedelta(days=3660)) == {"__typename": "Invalid", "field": name}
+    assert await send(now + timedelta(minutes=4)) == {"__typename": "Stored"}
+    assert await send(now - timedelta(days=3650)) == {"__typename": "Stored"}
+
+
+async def test_one_item_from_the_future_refuses_only_itself(two: tuple[Gateway, Gateway]) -> None:
+    _, right = two
+    times = [datetime.now(UTC) + off for off in (timedelta(), DAY, SLOW)]
+    reports = ", ".join(
+        f'{{agentKey: "a{n}", status: "IDLE", reportedAt: "{printed(at)}"}}'
+        for n, at in enumerate(times)
+    )
+    answer = await right.ask(
+        f"mutation {{ reportAgentStatuses(input: {{reports: [{reports}]}}) {{"
+        " ... on StoredItems { stored refused { index error { code field } } } } }"
+    )
+    assert answer["reportAgentStatuses"] == {
+        "stored": 2,
+        "refused": [{"index": 1, "error": {"code": "INVALID", "field": "reportedAt"}}],
+    }
