@@ -90,8 +90,10 @@ def test_documents_name_files_that_exist() -> None:
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     named = {name for file in documents for name in PATH.findall(file.read_text())}
 
+    missing = {name for name in named if not (ROOT / name).exists()}
+
     assert len(named) > 50
-    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    assert missing == {"src/db/prizes.py", "src/graph/prizes.py"}  # the example of a new noun
 
 
 def test_banned_words_only_become_fewer() -> None:
