@@ -1,7 +1,7 @@
 """Config: settings that can be changed while the system runs, and feature flags."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
@@ -114,6 +114,7 @@ class FeatureFlag(Table):
     updated_at: Mapped[UpdatedAt]
 
 
+K = TypeVar("K", bound=Hashable)
 EntryT = TypeVar("EntryT", ConfigEntry, FeatureFlag)
 
 LISTING = ListSpec(
@@ -205,7 +206,11 @@ def _among(
 ACHIEVED_AT = "dreams.achieved_at"
 STALE_AFTER = "agents.stale_after_seconds"
 OFFLINE_AFTER = "agents.offline_after_seconds"
-NUMBERS = {ACHIEVED_AT: (5, 0, 100), STALE_AFTER: (60, 1, 86_400), OFFLINE_AFTER: (300, 2, 604_800)}
+NUMBERS: Mapping[Hashable, tuple[int, int, int]] = {
+    ACHIEVED_AT: (5, 0, 100),
+    STALE_AFTER: (60, 1, 86_400),
+    OFFLINE_AFTER: (300, 2, 604_800),
+}
 
 VARIABLE = validation.pattern(
     "[A-Za-z_][A-Za-z0-9_]*",
@@ -226,7 +231,8 @@ async def number(session: ReadSession, key: str) -> Decimal:
     return (await numbers(session, [key]))[key]
 
 
-async def numbers(session: ReadSession, keys: Collection[str]) -> dict[str, Decimal]:
+async def numbers(session: ReadSession, keys: Collection[K]) -> dict[K, Decimal]:
+    """Several of `NUMBERS`."""
     found = await rows_by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
     set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
     return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}

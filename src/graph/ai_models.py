@@ -219,10 +219,10 @@ class Queries:
         return await load(info, id, db.ai_models.AiModel)
 
 
-def activating(description: str, is_active: bool) -> Any:
+def activating(description: str, is_active: bool) -> Any:  # as `field`
     """A mutation that marks a model as active or retired."""
 
-    async def resolve(info: Info, input: Input[AiModelInput]) -> Any:
+    async def resolve(info: Info, input: Input[AiModelInput]) -> db.ai_models.AiModel:
         async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
             return await db.ai_models.activate(session, model, is_active)
 
@@ -235,7 +235,9 @@ class Mutations:
     revive_ai_model = activating("Mark a model as available again.", True)
 
     @field("Register a model.", WRITE, graphql_type=RegisterAiModelResult)
-    async def register_ai_model(self, info: Info, input: Input[RegisterAiModelInput]) -> Any:
+    async def register_ai_model(
+        self, info: Info, input: Input[RegisterAiModelInput]
+    ) -> db.ai_models.AiModel:
         model = provided_fields(input)
         return await create_idempotently(
             info, db.ai_models.AiModel, input, lambda s: db.ai_models.register(s, **model)
@@ -246,6 +248,8 @@ class Mutations:
         WRITE,
         graphql_type=RepriceAiModelResult,
     )
-    async def reprice_ai_model(self, info: Info, input: Input[RepriceAiModelInput]) -> Any:
+    async def reprice_ai_model(
+        self, info: Info, input: Input[RepriceAiModelInput]
+    ) -> db.ai_models.AiModel:
         async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
             return await db.ai_models.reprice(session, model, **provided_fields(input))

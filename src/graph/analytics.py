@@ -1,7 +1,6 @@
 """Analytics: actions of users, listed and counted."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -20,7 +19,9 @@ from graph.core.types.field import checked, field, names_of, related, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.ingestion import (
     TIME,
+    BatchOutcome,
     IngestMutation,
+    ItemInput,
     Stored,
     batch,
     batch_key,
@@ -113,7 +114,7 @@ TrackUserActionResult = result("TrackUserActionResult", Stored, Invalid, Forbidd
 TrackUserActionsResult = batch_result("TrackUserActionsResult")
 
 
-def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _action(info: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     metadata = given.get("metadata")
     row = {
         "user_id": _user_id(info, given),
@@ -126,7 +127,7 @@ def _action(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     return db.analytics.TRACKED.validator.ingest_row(row, at, key)
 
 
-def _user_id(info: Info, given: Any) -> UUID | None:
+def _user_id(info: Info, given: ItemInput) -> UUID | None:
     """The user of an action. Raises Forbidden for another user unless the caller may act for
     others."""
     principal = info.context.principal
@@ -175,9 +176,11 @@ class Mutations:
         WRITE,
         graphql_type=TrackUserActionResult,
     )
-    async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Any:
+    async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Stored:
         return await ACTIONS.one(info, input)
 
     @field("Track several actions of users.", WRITE, graphql_type=TrackUserActionsResult)
-    async def track_user_actions(self, info: Info, input: Input[TrackUserActionsInput]) -> Any:
+    async def track_user_actions(
+        self, info: Info, input: Input[TrackUserActionsInput]
+    ) -> BatchOutcome:
         return await ACTIONS.many(info, input, "actions")

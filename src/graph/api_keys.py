@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
+from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 import db
@@ -150,7 +152,7 @@ RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 # Operations
 
 
-def listed_keys(info: Info, everybodys: bool | None) -> Any:
+def listed_keys(info: Info, everybodys: bool | None) -> list[ColumnElement[bool]]:
     """The condition on the listed keys. Raises Forbidden."""
     principal = info.context.principal
     if not everybodys:
@@ -171,14 +173,16 @@ def check_scopes(info: Info, scopes: Collection[str]) -> None:
         )
 
 
-def key_user(info: Info, user_id: str | None) -> Any:
+def key_user(info: Info, user_id: str | None) -> UUID:
     """The user that a new key acts as. Raises Forbidden, Invalid."""
     principal = info.context.principal
     if user_id is not None and not principal.may(ADMIN):
         raise errors.Forbidden("Only an administrator can create keys of other users; omit userId.")
-    if user_id is None and principal.user_id is None:
+    if user_id is not None:
+        return id_of_table(user_id, db.users.User)
+    if principal.user_id is None:
         raise errors.Invalid("Set userId to the user that the key acts as.", "userId")
-    return principal.user_id if user_id is None else id_of_table(user_id, db.users.User)
+    return principal.user_id
 
 
 def codec(info: Info) -> ApiKeyCodec:
@@ -213,13 +217,20 @@ class Mutations:
         MEMBER,
         graphql_type=CreateApiKeyResult,
     )
-    async def create_api_key(self, info: Info, input: Input[CreateApiKeyInput]) -> Any:
+    async def create_api_key(self, info: Info, input: Input[CreateApiKeyInput]) -> ApiKeyCreated:
         user_id, until = key_user(info, or_none(input.user_id)), or_none(input.expires_at)
         check_scopes(info, input.scopes)
-        of = {"user_id": user_id, "service": input.service, "scopes": input.scopes}
-        of["max_role"] = info.context.principal.role
         async with info.context.db.write(audit_context(info)) as session:
-            return created(await db.api_keys.create(session, codec(info), expires_at=until, **of))
+            new_key = await db.api_keys.create(
+                session,
+                codec(info),
+                user_id=user_id,
+                service=input.service,
+                scopes=input.scopes,
+                max_role=info.context.principal.role,
+                expires_at=until,
+            )
+            return created(new_key)
 
     @field(
         "Replace an API key with a new one. The old key stays valid for some hours. Keys that "
@@ -227,7 +238,7 @@ class Mutations:
         MEMBER,
         graphql_type=RotateApiKeyResult,
     )
-    async def rotate_api_key(self, info: Info, input: Input[RotateApiKeyInput]) -> Any:
+    async def rotate_api_key(self, info: Info, input: Input[RotateApiKeyInput]) -> ApiKeyCreated:
         overlap = timedelta(hours=input.overlap_hours)
         async with info.context.db.write(audit_context(info)) as session:
             key = await get_for_update(
@@ -244,7 +255,9 @@ class Mutations:
         MEMBER,
         graphql_type=RevokeApiKeyResult,
     )
-    async def revoke_api_key(self, info: Info, input: Input[RevokeApiKeyInput]) -> Any:
+    async def revoke_api_key(
+        self, info: Info, input: Input[RevokeApiKeyInput]
+    ) -> db.api_keys.ApiKey:
         async with info.context.db.write(audit_context(info)) as session:
             key = await get_for_update(
                 session, db.api_keys.ApiKey, id_of_table(input.id, db.api_keys.ApiKey)

@@ -1,7 +1,7 @@
 """Metrics: measured values over time, listed and summarised."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -11,14 +11,17 @@ import db
 from db.core.ingest.rows import IngestRow
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Info, rows
+from graph.core.context import Info, as_source, rows
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.ingestion import (
     TIME,
+    BatchOutcome,
     IngestMutation,
+    ItemInput,
+    Stored,
     batch,
     batch_key,
     batch_result,
@@ -125,7 +128,7 @@ RecordMetricResult = item_result("RecordMetricResult")
 RecordMetricsResult = batch_result("RecordMetricsResult")
 
 
-def _metric(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _metric(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     tags = given.get("tags")
     row = {
         "metric_name": given["metricName"],
@@ -180,16 +183,15 @@ class Queries:
     ) -> list[MetricPoint]:
         series = db.metrics.series(name, await time_range(info, from_, to), bucket)
         async with info.context.db.read() as session:
-            points: Any = await series_points(session, series)  # with the fields of the type
-        return points
+            return as_source(await series_points(session, series))
 
 
 @strawberry.type
 class Mutations:
     @field("Record a measured value.", WRITE, graphql_type=RecordMetricResult)
-    async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Any:
+    async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Stored:
         return await METRICS.one(info, input)
 
     @field("Record several measured values.", WRITE, graphql_type=RecordMetricsResult)
-    async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> Any:
+    async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> BatchOutcome:
         return await METRICS.many(info, input, "metrics")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -129,7 +128,7 @@ class Mutations:
     )
     async def mark_notification_read(
         self, info: Info, input: Input[MarkNotificationReadInput]
-    ) -> Any:
+    ) -> db.notifications.Notification:
         id = id_of_table(input.id, db.notifications.Notification)
         async with info.context.db.write(audit_context(info)) as session:
             return await db.notifications.mark_read(session, info.context.principal.user_id, id)
@@ -156,7 +155,7 @@ class Inbox(ChildTableSource):
 
     table = db.notifications.Notification
 
-    async def snapshot(self, database: Database) -> Sequence[Any]:
+    async def snapshot(self, database: Database) -> Sequence[db.notifications.Notification]:
         async with database.read() as session:
             return await db.notifications.newest_unread(session, self.parent_id)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry.scalars import JSON
@@ -103,7 +103,7 @@ class Progress(ChildTableSource):
 
     table = db.progress.ProgressLog
 
-    async def snapshot(self, database: Database) -> Sequence[Any]:
+    async def snapshot(self, database: Database) -> Sequence[db.progress.ProgressLog]:
         async with database.read() as session:
             return await db.progress.newest(session, self.parent_id)
 

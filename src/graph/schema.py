@@ -1,10 +1,9 @@
 """Schema: all nouns, and the root types made of them."""
 
-from typing import Any
-
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
+from strawberry.types import get_object_definition
 
 from graph import (
     agents,
@@ -45,11 +44,11 @@ NOUNS = (
 )
 
 
-def root(name: str, part: str, description: str) -> Any:
+def root(name: str, part: str, description: str) -> type:
     """A root type, merged from the parts of this name in all nouns."""
     parts = tuple(getattr(noun, part) for noun in NOUNS if hasattr(noun, part))
-    merged: Any = merge_types(name, parts)
-    merged.__strawberry_definition__.description = description
+    merged: type = merge_types(name, parts)
+    get_object_definition(merged, strict=True).description = description
     return merged
 
 

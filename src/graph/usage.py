@@ -30,7 +30,7 @@ class Figure(Loader[object]):
         return await db.usage.figures(session, keys)
 
 
-def figure(name: str, description: str) -> Any:
+def figure(name: str, description: str) -> Any:  # as `field`
     async def resolve(info: Info) -> object:
         return await Figure.of(info).load(name)
 

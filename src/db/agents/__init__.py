@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypedDict
 
 from sqlalchemy import (
     ARRAY,
@@ -66,6 +67,13 @@ class AgentStatus(StrEnum):
     OFFLINE = "OFFLINE"
 
 
+class LoggedError(TypedDict):
+    """An error in the log of an agent: its time as RFC 3339, and its message."""
+
+    at: str
+    error: str
+
+
 class Agent(Table):
     """The present state of one agent.
 
@@ -85,7 +93,7 @@ class Agent(Table):
     received_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     current_task: Mapped[JsonObject | None]
     performance_metrics: Mapped[Json]
-    error_log: Mapped[list[JsonObject]] = mapped_column(JSONB, server_default=text("'[]'"))
+    error_log: Mapped[list[LoggedError]] = mapped_column(JSONB, server_default=text("'[]'"))
     last_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

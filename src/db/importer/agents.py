@@ -26,12 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import aliased
 
-from db.agents import MADE_AT, Agent, AgentReport, of_same_agent
+from db.agents import MADE_AT, Agent, AgentReport, LoggedError, of_same_agent
 from db.agents.reports import ERRORS_KEPT, newer
 from db.core import ids
 from db.core.ingest.statements import Counts, core_table, insert_rows, literal_rows
 from db.core.session.database import WriteSession
-from db.core.table import JsonObject, Row
+from db.core.table import Row
 from db.core.values.rfc3339 import print_time
 from db.importer.places import place
 
@@ -134,15 +134,15 @@ def _on_conflict(statement: Insert) -> Insert:
     )
 
 
-async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[JsonObject]]:
+async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[LoggedError]]:
     """The newest errors by agent, of its state and of new reports, oldest first."""
     keys = sorted({row["agent_key"] for row in rows})
     wanted = Agent.agent_key == func.any(cast(keys, ARRAY(Text)))
     statement = select(Agent.agent_key, Agent.error_log).where(wanted)
-    logs: dict[str, list[JsonObject]] = {key: [] for key in keys}
+    logs: dict[str, list[LoggedError]] = {key: [] for key in keys}
     logs |= {row[0]: row[1] for row in await session.rows(statement)}
     for row in rows:
         if row["error"] is not None:
-            error = {"at": print_time(row["reported_at"]), "error": row["error"]}
+            error = LoggedError(at=print_time(row["reported_at"]), error=row["error"])
             logs[row["agent_key"]] = [*logs[row["agent_key"]], error]
     return {key: sorted(log, key=itemgetter("at"))[-ERRORS_KEPT:] for key, log in logs.items()}

@@ -1,13 +1,15 @@
 """Operations: queries of agents, and mutations that store their reports."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 
 import db
 from db.core.ingest.rows import IngestRow
+from db.core.table import Row
 from db.core.values import validation
 from graph.agents.inputs import (
     ForgetAgentInput,
@@ -29,7 +31,15 @@ from graph.core.context import Info, as_source, rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Invalid, NotFound
 from graph.core.types.field import argument, field, names_of, value
-from graph.core.types.ingestion import IngestMutation, batch_result, item_result
+from graph.core.types.ingestion import (
+    BatchOutcome,
+    IngestMutation,
+    ItemInput,
+    Make,
+    Stored,
+    batch_result,
+    item_result,
+)
 from graph.core.types.mutation import Input, audit_context, result
 from graph.core.types.node import id_of
 from graph.core.types.time_range import From, To, reveals_time, time_range
@@ -54,7 +64,14 @@ ReportAgentErrorResult = item_result("ReportAgentErrorResult")
 ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound, Invalid)
 
 
-def _report(given: Any, at: datetime, key: str | None, **more: Any) -> IngestRow:
+def _report(
+    given: ItemInput,
+    at: datetime,
+    key: str | None,
+    *,
+    measured: Sequence[Row] = (),
+    keeps_task: bool = False,
+) -> IngestRow:
     metrics = given.get("performanceMetrics")
     row = {
         "agent_key": given["agentKey"],
@@ -63,18 +80,18 @@ def _report(given: Any, at: datetime, key: str | None, **more: Any) -> IngestRow
         "performance_metrics": {} if metrics is None else metrics,
         "error": given.get("message"),
     }
-    return db.agents.reports.report(row, at, key, **more)
+    return db.agents.reports.report(row, at, key, measured=measured, keeps_task=keeps_task)
 
 
-def _error(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _error(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key, keeps_task="currentTask" not in given)
 
 
-def _status(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _status(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key)
 
 
-def _performance(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _performance(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     """Record the metrics and copy the figures to the state, like DreamNet's PerformanceTracker."""
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
@@ -92,7 +109,7 @@ NAMES = {
 }
 
 
-def _reporting(make: Any) -> IngestMutation:
+def _reporting(make: Make) -> IngestMutation:
     record = db.agents.AgentReport.Record
     return IngestMutation(db.agents.reports.REPORTED, record, make, NAMES, time="reportedAt")
 
@@ -140,19 +157,19 @@ class Mutations:
         WRITE,
         graphql_type=ReportAgentStatusResult,
     )
-    async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Any:
+    async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Stored:
         return await STATUS.one(info, input)
 
     @field("Report the statuses of several agents.", WRITE, graphql_type=ReportAgentStatusesResult)
     async def report_agent_statuses(
         self, info: Info, input: Input[ReportAgentStatusesInput]
-    ) -> Any:
+    ) -> BatchOutcome:
         return await STATUS.many(info, input, "reports")
 
     @field("Report the performance of an agent.", WRITE, graphql_type=ReportAgentPerformanceResult)
     async def report_agent_performance(
         self, info: Info, input: Input[ReportAgentPerformanceInput]
-    ) -> Any:
+    ) -> Stored:
         return await PERFORMANCE.one(info, input)
 
     @field(
@@ -160,11 +177,11 @@ class Mutations:
         WRITE,
         graphql_type=ReportAgentErrorResult,
     )
-    async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Any:
+    async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Stored:
         return await ERROR.one(info, input)
 
     @field("Remove the current state of an agent.", WRITE, graphql_type=ForgetAgentResult)
-    async def forget_agent(self, info: Info, input: Input[ForgetAgentInput]) -> Any:
+    async def forget_agent(self, info: Info, input: Input[ForgetAgentInput]) -> AgentForgotten:
         async with info.context.db.write(audit_context(info)) as session:
             event = await db.agents.reports.forget(session, input.agent_key)
         event_id = strawberry.ID(id_of(db.events.Event.Record, event))

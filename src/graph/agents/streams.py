@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -76,7 +76,7 @@ class Reports(Source):
     def conditions(self) -> Conditions:
         return db.agents.reports_of(self.keys)
 
-    def is_relevant(self, report: Any) -> bool:
+    def is_relevant(self, report: db.agents.AgentReport) -> bool:
         return self.keys is None or report.agent_key in self.keys
 
 
@@ -89,19 +89,22 @@ class States(Source):
     keys: frozenset[str] | None
     statuses: frozenset[str] | None
 
-    def is_relevant(self, report: Any) -> bool:
+    def is_relevant(self, report: db.agents.AgentReport) -> bool:
         has_key = self.keys is None or report.agent_key in self.keys
         among = self.statuses is None or not self.statuses.isdisjoint(
             (report.status, report.previous_status)
         )
         return has_key and among
 
-    async def snapshot(self, database: Database) -> Sequence[Any]:
+    async def snapshot(self, database: Database) -> Sequence[db.agents.Agent]:
         async with database.read() as session:
             return await db.agents.states(session, self.keys, self.statuses)
 
     async def visible(
-        self, _database: Database, reports: Sequence[Any], coalescer: ReadCoalescer
+        self,
+        _database: Database,
+        reports: Sequence[db.agents.AgentReport],
+        coalescer: ReadCoalescer,
     ) -> VisibleRows:
         keys = {report.agent_key for report in reports}
         found = await coalescer.of(db.agents.by_keys, sorted(keys))

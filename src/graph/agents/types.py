@@ -1,7 +1,7 @@
 """Types: agents, their reports and statistics of both."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry.scalars import JSON
@@ -30,7 +30,7 @@ class AgentError:
     message: str = field("Error message of the agent.")
 
 
-def _errors(root: Any) -> list[AgentError]:
+def _errors(root: db.agents.Agent) -> list[AgentError]:
     return [
         AgentError(at=datetime.fromisoformat(entry["at"]), message=entry["error"])
         for entry in root.error_log
@@ -53,7 +53,7 @@ class HistoryByAgent(Pages):
 # Types
 
 
-async def _is_stale(root: Any, info: Info) -> bool:
+async def _is_stale(root: db.agents.Agent, info: Info) -> bool:
     seconds = await NumberByKey.of(info).load(db.config.STALE_AFTER)
     return db.agents.is_silent(root.last_active, await info.context.db.now(), seconds)
 

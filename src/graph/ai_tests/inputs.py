@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 import db
 from db.ai_tests import writes
+from db.core.table import Row
 from graph.ai_tests.types import AiTestStatus
 from graph.core.types.field import checked, field
 from graph.core.types.filter import filters, orders, relation
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
-def columns(input: Any, *but: str) -> dict[str, Any]:
+def columns(input: object, *but: str) -> Row:
     """The columns that an input provides, without nulls."""
     return {name: sent for name, sent in provided_fields(input, *but).items() if sent is not None}
 

@@ -1,7 +1,6 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import strawberry
 from strawberry import UNSET
@@ -53,10 +52,10 @@ class Outcome:
     """Result of one of several tests: its record, or the error that rejected it."""
 
     index: int
-    result: Any
+    result: db.ai_tests.AiTest | errors.DomainError
 
 
-def _result(root: Outcome) -> Any:
+def _result(root: Outcome) -> db.ai_tests.AiTest:
     """Return the record, or raise the error so that it becomes a member of the union."""
     if isinstance(root.result, errors.DomainError):
         raise root.result
@@ -68,7 +67,7 @@ class RecordedAiTest:
     """The result of one test in a batch."""
 
     index: int = field("Position of the test in the input, starting at 0.")
-    result: Any = field(
+    result: db.ai_tests.AiTest = field(
         "The stored test, or the error that rejected it.",
         resolver=_result,
         graphql_type=RecordAiTestResult,
@@ -80,7 +79,7 @@ class RecordedAiTests:
     """The results of a batch of tests. Each test is stored or rejected on its own."""
 
     recorded_count: int = field("Number of tests that were stored.")
-    results: Any = field(
+    results: list[Outcome] = field(
         "The result of each test, in the order of the input.",
         cost=0,
         graphql_type=list[RecordedAiTest],
@@ -93,6 +92,7 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
+EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 
 
@@ -138,7 +138,7 @@ class Queries:
         return await rows(info, db.ai_tests.spent(await time_range(info, from_, to)))
 
 
-def check_may_test(info: Info, dream: Any) -> Any:
+def check_may_test(info: Info, dream: db.dreams.Dream) -> db.dreams.Dream:
     """Return the dream. Raises Forbidden unless the caller owns it or may test any dream."""
     principal = info.context.principal
     if not (principal.owns(dream.user_id) or principal.may(ANY_DREAM)):
@@ -146,13 +146,13 @@ def check_may_test(info: Info, dream: Any) -> Any:
     return dream
 
 
-async def lock_dream(info: Info, session: WriteSession, id: str) -> Any:
+async def lock_dream(info: Info, session: WriteSession, id: str) -> db.dreams.Dream:
     """Lock the dream with this global ID. Raises Invalid, NotFound, Forbidden."""
     dreams = db.dreams.Dream
     return check_may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
 
 
-async def end_test(info: Info, input: Any, status: AiTestStatus) -> Any:
+async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:
     """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict."""
     tests = db.ai_tests.AiTest
     id = id_of_table(input.id, tests)
@@ -162,11 +162,11 @@ async def end_test(info: Info, input: Any, status: AiTestStatus) -> Any:
         return await writes.end(session, dream, test, status, **columns(input))
 
 
-async def store_test(info: Info, input: RecordAiTestInput) -> Any:
+async def store_test(info: Info, input: RecordAiTestInput) -> db.ai_tests.AiTest:
     """Store a finished test. Raises Invalid, NotFound, Forbidden, Conflict."""
     user_id = info.context.principal.user_id
 
-    async def record(session: WriteSession) -> Any:
+    async def record(session: WriteSession) -> db.ai_tests.AiTest:
         dream = await lock_dream(info, session, input.dream_id)
         return await writes.record(session, dream, user_id, **columns(input, "dream_id"))
 
@@ -186,8 +186,8 @@ async def store_in_batch(info: Info, index: int, input: RecordAiTestInput) -> Ou
 @strawberry.type
 class Mutations:
     @field("Start a test of a dream.", WRITE, graphql_type=StartAiTestResult)
-    async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> Any:
-        async def start(session: WriteSession) -> Any:
+    async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> db.ai_tests.AiTest:
+        async def start(session: WriteSession) -> db.ai_tests.AiTest:
             dream = await lock_dream(info, session, input.dream_id)
             user_id = info.context.principal.user_id
             return await writes.start(session, dream, user_id, **columns(input, "dream_id"))
@@ -201,15 +201,19 @@ class Mutations:
         WRITE,
         graphql_type=EndAiTestResult,
     )
-    async def complete_ai_test(self, info: Info, input: Input[CompleteAiTestInput]) -> Any:
+    async def complete_ai_test(
+        self, info: Info, input: Input[CompleteAiTestInput]
+    ) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.COMPLETED)
 
     @field("Mark a test as failed.", WRITE, graphql_type=EndAiTestResult)
-    async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> Any:
+    async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.FAILED)
 
     @field("Cancel a test.", WRITE, graphql_type=EndAiTestResult)
-    async def cancel_ai_test(self, info: Info, input: Input[CancelAiTestInput]) -> Any:
+    async def cancel_ai_test(
+        self, info: Info, input: Input[CancelAiTestInput]
+    ) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.CANCELLED)
 
     @field(
@@ -218,7 +222,9 @@ class Mutations:
         WRITE,
         graphql_type=RecordAiTestResult,
     )
-    async def record_ai_test(self, info: Info, input: Input[RecordAiTestInput]) -> Any:
+    async def record_ai_test(
+        self, info: Info, input: Input[RecordAiTestInput]
+    ) -> db.ai_tests.AiTest:
         return await store_test(info, input)
 
     @field(
@@ -227,7 +233,9 @@ class Mutations:
         WRITE,
         graphql_type=RecordAiTestsResult,
     )
-    async def record_ai_tests(self, info: Info, input: Input[RecordAiTestsInput]) -> Any:
+    async def record_ai_tests(
+        self, info: Info, input: Input[RecordAiTestsInput]
+    ) -> RecordedAiTests:
         results = [
             await store_in_batch(info, index, test) for index, test in enumerate(input.tests)
         ]

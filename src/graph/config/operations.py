@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import Some
@@ -10,6 +10,7 @@ from strawberry import Some
 import db
 from db import WriteSession
 from db.core import errors
+from db.core.table import Row
 from db.core.values import validation
 from graph.config.inputs import (
     RemoveConfigInput,
@@ -104,7 +105,7 @@ class Queries:
         return db.config.is_on(flag, info.context.principal.user_id)
 
 
-def value_columns(input: SetConfigInput) -> dict[str, Any]:
+def value_columns(input: SetConfigInput) -> Row:
     """The columns for a value or a reference. Raises Invalid unless exactly one is given."""
     match input.value, or_none(input.reference):
         case Some() as given, None:
@@ -119,7 +120,7 @@ async def store_variables(
 ) -> EnvironmentSynced:
     """Store the environment variables with these names. Raises Invalid."""
     await db.config.lock_environment(session)
-    found: dict[Any, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
+    found: dict[str | None, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
         text, kind = os.environ.get(name, ""), None
         if text != "":  # an empty variable counts as not set, as in the gateway's own settings
@@ -132,7 +133,7 @@ async def store_variables(
 @strawberry.type
 class Mutations:
     @field("Create or update a setting.", WRITE, graphql_type=SetConfigResult)
-    async def set_config(self, info: Info, input: Input[SetConfigInput]) -> Any:
+    async def set_config(self, info: Info, input: Input[SetConfigInput]) -> db.config.ConfigEntry:
         more = value_columns(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
         async with info.context.db.write(audit_context(info)) as session:
@@ -140,7 +141,7 @@ class Mutations:
             return await db.config.put(session, input.key, before, **more)
 
     @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
-    async def remove_config(self, info: Info, input: Input[RemoveConfigInput]) -> Any:
+    async def remove_config(self, info: Info, input: Input[RemoveConfigInput]) -> ConfigRemoved:
         async with info.context.db.write(audit_context(info)) as session:
             version = or_none(input.expected_version)
             entry = await db.config.remove(session, input.key, version)
@@ -152,11 +153,15 @@ class Mutations:
         WRITE,
         graphql_type=SyncEnvironmentResult,
     )
-    async def sync_environment(self, info: Info, input: Input[SyncEnvironmentInput]) -> Any:
+    async def sync_environment(
+        self, info: Info, input: Input[SyncEnvironmentInput]
+    ) -> EnvironmentSynced:
         async with info.context.db.write(audit_context(info)) as session:
             return await store_variables(session, input.names, info.context.storable_variables)
 
     @field("Create or update a feature flag.", WRITE, graphql_type=SetFeatureFlagResult)
-    async def set_feature_flag(self, info: Info, input: Input[SetFeatureFlagInput]) -> Any:
+    async def set_feature_flag(
+        self, info: Info, input: Input[SetFeatureFlagInput]
+    ) -> db.config.FeatureFlag:
         async with info.context.db.write(audit_context(info)) as session:
             return await db.config.put_flag(session, input.key, **provided_fields(input, "key"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -10,6 +10,7 @@ from strawberry import UNSET
 
 import db
 from db import Database
+from db.audit import Change
 from db.core.session.coalescing import ReadCoalescer
 from db.core.values import validation
 from graph.config.types import READ, ConfigEntry, FeatureFlag
@@ -60,11 +61,11 @@ class Settings(TableSource):
     keys: frozenset[str] | None
     categories: frozenset[str] | None
 
-    def matches(self, row: Any) -> bool:
+    def matches(self, row: db.config.ConfigEntry) -> bool:
         has_key = self.keys is None or row.key in self.keys
         return has_key and (self.categories is None or row.category in self.categories)
 
-    async def snapshot(self, database: Database) -> Sequence[Any]:
+    async def snapshot(self, database: Database) -> Sequence[db.config.ConfigEntry]:
         async with database.read() as session:
             return await db.config.entries(session, self.keys, self.categories)
 
@@ -73,7 +74,7 @@ class Settings(TableSource):
         database: Database,
         _coalescer: ReadCoalescer,
         _present: Collection[UUID],
-        changes: Sequence[Any],
+        changes: Sequence[Change],
     ) -> Collection[UUID]:
         async with database.read() as session:
             return await db.config.left(session, self.keys, self.categories, changes)
@@ -85,7 +86,7 @@ class Flags(TableSource):
 
     table = db.config.FeatureFlag
 
-    async def snapshot(self, database: Database) -> Sequence[Any]:
+    async def snapshot(self, database: Database) -> Sequence[db.config.FeatureFlag]:
         async with database.read() as session:
             return await db.config.flags(session)
 
@@ -94,7 +95,7 @@ class Flags(TableSource):
         _database: Database,
         _coalescer: ReadCoalescer,
         _present: Collection[UUID],
-        changes: Sequence[Any],
+        changes: Sequence[Change],
     ) -> Collection[UUID]:
         return {change.entity_id for change in changes}
 

@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Self
 
 from strawberry.scalars import JSON
 
 import db
 from db import ReadSession
 from db.config import ConfigKind as ConfigKind
+from db.core.query.batch import Key
 from db.core.secret_detection import fingerprint
 from db.core.session.coalescing import ReadCoalescer
 from graph.core.context import Info
@@ -26,20 +27,20 @@ WRITE = scope("config:write")
 # Values: of a reference only the name is shown, and whether the gateway finds a secret there.
 
 
-def _value(root: Any) -> Any:
+def _value(root: db.config.ConfigEntry) -> object:
     return root.value if root.kind == ConfigKind.PLAIN else None
 
 
-def _reference(root: Any) -> str | None:
-    return root.value if root.kind == ConfigKind.SECRET_REFERENCE else None
+def _reference(root: db.config.ConfigEntry) -> str | None:
+    return str(root.value) if root.kind == ConfigKind.SECRET_REFERENCE else None
 
 
-def _is_present(root: Any) -> bool | None:
+def _is_present(root: db.config.ConfigEntry) -> bool | None:
     name = _reference(root)
     return bool(os.environ.get(name)) if name else None
 
 
-def _fingerprint(root: Any, info: Info) -> str | None:
+def _fingerprint(root: db.config.ConfigEntry, info: Info) -> str | None:
     text = os.environ.get(_reference(root) or "")
     return (
         fingerprint(info.context.api_key_codec().pepper, text)
@@ -59,14 +60,14 @@ class NumberByKey(Loader[Decimal, ReadCoalescer | None]):
     def of(cls, info: Info, *_: object) -> Self:
         return super().of(info, info.context.coalescer)
 
-    async def batch_load_fn(self, keys: list[Any]) -> list[Decimal]:
+    async def batch_load_fn(self, keys: list[Key]) -> list[Decimal]:
         (coalescer,) = self.arguments
         if coalescer is None:
             return await super().batch_load_fn(keys)
         found = await coalescer.of(db.config.numbers, keys)
         return [found[key] for key in keys]
 
-    async def found(self, session: ReadSession, keys: Sequence[Any]) -> dict[Any, Decimal]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> dict[Key, Decimal]:
         return await db.config.numbers(session, keys)
 
 

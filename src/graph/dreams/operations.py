@@ -62,17 +62,20 @@ class Queries:
         return await load(info, id, db.dreams.Dream)
 
 
-def check_may_change(info: Info, dream: Any) -> None:
+def check_may_change(info: Info, dream: db.dreams.Dream) -> None:
     """Raises Forbidden unless the caller owns the dream or is an administrator."""
     principal = info.context.principal
     if not (principal.owns(dream.user_id) or principal.may(WRITE_ALL)):
         raise errors.Forbidden("Only the owner of a dream can change it.")
 
 
-def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[Any]]) -> Any:
+Change = Callable[[WriteSession, db.dreams.Dream], Awaitable[db.dreams.Dream]]
+
+
+def changing(description: str, change: Change) -> Any:  # as `field`
     """A mutation that applies one change to a dream."""
 
-    async def resolve(info: Info, input: Input[DreamInput]) -> Any:
+    async def resolve(info: Info, input: Input[DreamInput]) -> db.dreams.Dream:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             check_may_change(info, dream)
             return await change(session, dream)
@@ -80,12 +83,12 @@ def changing(description: str, change: Callable[[WriteSession, Any], Awaitable[A
     return field(description, WRITE, resolve, graphql_type=ChangeDreamResult)
 
 
-def becoming(status: DreamStatus, *before: DreamStatus) -> Callable[..., Awaitable[Any]]:
+def becoming(status: DreamStatus, *before: DreamStatus) -> Change:
     """The change that moves a dream to a status from one of several others."""
     return lambda session, dream: db.dreams.move(session, dream, status, *before)
 
 
-def showing(is_public: bool) -> Callable[..., Awaitable[Any]]:
+def showing(is_public: bool) -> Change:
     """The change that makes a dream public or private."""
     return lambda session, dream: db.dreams.edit(session, dream, is_public=is_public)
 
@@ -101,7 +104,7 @@ class Mutations:
     achieve_dream = changing("Mark a dream as achieved.", becoming(ACHIEVED, ACTIVE))
 
     @field("Create a dream of the viewer.", WRITE, graphql_type=CreateDreamResult)
-    async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> Any:
+    async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> db.dreams.Dream:
         owner, dream = info.context.principal.user_id, provided_fields(input)
         return await create_idempotently(
             info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
@@ -112,15 +115,15 @@ class Mutations:
         WRITE,
         graphql_type=EditDreamResult,
     )
-    async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> Any:
+    async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> db.dreams.Dream:
         version = or_none(input.expected_version)
         async with locked_row(info, db.dreams.Dream, input.id, version) as (session, dream):
             check_may_change(info, dream)
             return await db.dreams.edit(session, dream, **provided_fields(input))
 
     @field("Create a private draft from another dream.", WRITE, graphql_type=RemixDreamResult)
-    async def remix_dream(self, info: Info, input: Input[RemixDreamInput]) -> Any:
-        async def remix(session: WriteSession) -> Any:
+    async def remix_dream(self, info: Info, input: Input[RemixDreamInput]) -> db.dreams.Dream:
+        async def remix(session: WriteSession) -> db.dreams.Dream:
             source = await get_for_update(
                 session, db.dreams.Dream, id_of_table(input.id, db.dreams.Dream)
             )
@@ -130,7 +133,7 @@ class Mutations:
         return await create_idempotently(info, db.dreams.Dream, input, remix)
 
     @field("Delete a dream and its tests.", WRITE, graphql_type=DeleteDreamResult)
-    async def delete_dream(self, info: Info, input: Input[DreamInput]) -> Any:
+    async def delete_dream(self, info: Info, input: Input[DreamInput]) -> DreamDeleted:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             check_may_change(info, dream)
             tests = await db.dreams.remove(session, dream)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -10,6 +10,7 @@ from strawberry import UNSET
 
 import db
 from db import Database
+from db.audit import Change
 from db.core.errors import NotFound
 from db.core.query.filter import Condition
 from db.core.session.coalescing import ReadCoalescer
@@ -53,8 +54,8 @@ class Dreams(TableSource):
     filter: Condition | None
 
     async def matching(
-        self, rows: Sequence[Any], coalescer: ReadCoalescer, visibility: Visibility
-    ) -> Sequence[Any]:
+        self, rows: Sequence[db.dreams.Dream], coalescer: ReadCoalescer, visibility: Visibility
+    ) -> Sequence[db.dreams.Dream]:
         return await db.dreams.LISTING.matching_rows(self.filter, rows, coalescer, visibility)
 
     async def left_ids(
@@ -62,7 +63,7 @@ class Dreams(TableSource):
         database: Database,
         coalescer: ReadCoalescer,
         present: Collection[UUID],
-        changes: Sequence[Any],
+        changes: Sequence[Change],
     ) -> Collection[UUID]:
         return await db.dreams.left(coalescer, database.visibility, self.filter, present, changes)
 

@@ -1,7 +1,7 @@
 """Operations: queries of events, and mutations that log them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -10,10 +10,17 @@ import db
 from db.core.ingest.rows import IngestRow
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of
-from graph.core.types.ingestion import IngestMutation, batch_result, item_result
+from graph.core.types.ingestion import (
+    BatchOutcome,
+    IngestMutation,
+    ItemInput,
+    Stored,
+    batch_result,
+    item_result,
+)
 from graph.core.types.mutation import Input
 from graph.core.types.node import IdOf, load, parse_id
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
@@ -34,7 +41,7 @@ LogEventsResult = batch_result("LogEventsResult")
 LogErrorResult = item_result("LogErrorResult")
 
 
-def _event(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _event(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     user = given.get("userId")
     row = {
         "event_type": given["eventType"],
@@ -48,13 +55,13 @@ def _event(_: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
     return db.events.LOGGED.validator.ingest_row(row, at, key)
 
 
-def _error(info: Info, given: Any, at: datetime, key: str | None) -> IngestRow:
+def _error(info: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     facts = {name: given.get(name) for name in ("message", "stack", "context")}
     event = {"eventType": "system_error", "severity": EventSeverity.ERROR, "payload": facts}
     return _event(info, {**event, "source": given["source"]}, at, key)
 
 
-def _known(value: Any) -> Any:
+def _known(value: object) -> object:
     return {} if value is None else value
 
 
@@ -88,20 +95,19 @@ class Queries:
     ) -> list[EventCount]:
         counts = db.events.counts(await time_range(info, from_, to), bucket, group_by)
         async with info.context.db.read() as session:
-            points: Any = await series_points(session, counts)  # with the fields of the type
-        return points
+            return as_source(await series_points(session, counts))
 
 
 @strawberry.type
 class Mutations:
     @field("Log an event.", WRITE, graphql_type=LogEventResult)
-    async def log_event(self, info: Info, input: Input[LogEventInput]) -> Any:
+    async def log_event(self, info: Info, input: Input[LogEventInput]) -> Stored:
         return await EVENTS.one(info, input)
 
     @field("Log several events.", WRITE, graphql_type=LogEventsResult)
-    async def log_events(self, info: Info, input: Input[LogEventsInput]) -> Any:
+    async def log_events(self, info: Info, input: Input[LogEventsInput]) -> BatchOutcome:
         return await EVENTS.many(info, input, "events")
 
     @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult)
-    async def log_error(self, info: Info, input: Input[LogErrorInput]) -> Any:
+    async def log_error(self, info: Info, input: Input[LogErrorInput]) -> Stored:
         return await ERRORS.one(info, input)

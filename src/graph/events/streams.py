@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -11,7 +11,7 @@ import db
 from db import Database, ReadSession
 from db.core.query.filter import Condition
 from db.core.session.coalescing import ReadCoalescer
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.subscriptions.polled import PolledSource
 from graph.core.subscriptions.source import (
     Conditions,
@@ -52,11 +52,11 @@ class Happening(Source):
     def conditions(self) -> Conditions:
         return db.events.matching(self.where)
 
-    def is_relevant(self, event: Any) -> bool:
+    def is_relevant(self, event: db.events.Event) -> bool:
         return db.events.matches(self.where, event) is not False
 
     async def visible(
-        self, database: Database, events: Sequence[Any], coalescer: ReadCoalescer
+        self, database: Database, events: Sequence[db.events.Event], coalescer: ReadCoalescer
     ) -> VisibleRows:
         return VisibleRows(
             await db.events.LISTING.matching_rows(
@@ -73,8 +73,7 @@ class Rates(PolledSource):
 
     async def read(self, session: ReadSession) -> EventRates:
         at, counts = await db.events.rates(session, RATED_SECONDS)
-        rates: list[Any] = list(counts)  # with the fields of the type
-        return EventRates(at=at, seconds=RATED_SECONDS, rates=rates)
+        return EventRates(at=at, seconds=RATED_SECONDS, rates=as_source(list(counts)))
 
 
 @strawberry.type

@@ -1,11 +1,11 @@
 """Types: events, and their counts."""
 
 from datetime import datetime
-from typing import Any
 
 from strawberry.scalars import JSON
 
 import db
+from db.core.values.json import JsonObject
 from db.events import EventGroup as EventGroup, EventSeverity as EventSeverity
 from graph.core.permission import scope
 from graph.core.types.field import enum, field, related, value
@@ -33,7 +33,7 @@ enum(
 )
 
 
-def _payload(root: Any) -> Any:
+def _payload(root: db.events.Event) -> JsonObject:
     """Show the IDs in events of the gateway itself as global IDs. Payloads of clients stay
     unchanged."""
     payload = root.payload
