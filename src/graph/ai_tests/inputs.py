@@ -20,12 +20,14 @@ from graph.core.types.node import key_of
 from graph.core.types.scalars import BigInt, Number
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from graph.dreams import DreamFilter
 
 DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
-def columns(input: object, *but: str) -> Row:
+def columns(input: "DataclassInstance", *but: str) -> Row:
     """The columns that an input provides, without nulls."""
     return {name: sent for name, sent in provided_fields(input, *but).items() if sent is not None}
 

@@ -1,0 +1,177 @@
+"""Operations: queries of users and the viewer, and mutations that write users."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import strawberry
+
+import db
+from db import WriteSession
+from db.core import errors
+from db.core.table import Row
+from graph.core.context import Info, as_source
+from graph.core.permission import ADMIN, PUBLIC
+from graph.core.types.connection import Connection, listed
+from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
+from graph.core.types.field import field, names_of, value
+from graph.core.types.mutation import (
+    Input,
+    audit_context,
+    create_idempotently,
+    get_for_update,
+    id_of_table,
+    locked_row,
+    provided_fields,
+    result,
+)
+from graph.core.types.node import IdOf, load
+from graph.users.inputs import (
+    CreateUserInput,
+    EditUserInput,
+    SetPreferencesInput,
+    SetRoleInput,
+    UserInput,
+)
+from graph.users.types import (
+    READ_ALL,
+    WRITE,
+    WRITE_ALL,
+    Role,
+    User,
+    UserById,
+    Viewer,
+)
+
+# Results
+
+
+@value
+class UserDeleted:
+    """A user was deleted."""
+
+    deleted_user_id: strawberry.ID = field("ID of the deleted user.")
+    kept_dream_count: int = field("Number of the user's dreams, which were kept without an owner.")
+
+
+CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
+EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
+SetPreferencesResult = result("SetPreferencesResult", User, NotFound, Forbidden, Invalid)
+SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
+DisableUserResult = result("DisableUserResult", User, NotFound, Invalid, Conflict)
+EnableUserResult = result("EnableUserResult", User, NotFound, Invalid)
+DeleteUserResult = result("DeleteUserResult", UserDeleted, NotFound, Invalid, Conflict)
+
+
+# Operations
+
+
+@strawberry.type
+class Queries:
+    users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", READ_ALL)
+
+    @field("The user with this ID, or null if it does not exist.", READ_ALL)
+    async def user(self, info: Info, id: IdOf) -> User | None:
+        return await load(info, id, db.users.User)
+
+    @field("The caller of the current request.", PUBLIC)
+    async def viewer(self, info: Info) -> Viewer:
+        principal = info.context.principal
+        user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
+        role = None if principal.is_scoped else principal.role
+        return Viewer(user=as_source(user), role=role, scopes=sorted(principal.scopes))
+
+
+OPERATORS_ONLY = {"email", "passport_tier", "metadata"}
+
+
+def check_may_edit(info: Info, user: db.users.User, changes: Row) -> None:
+    """Raises Forbidden unless the caller is that user or an operator of no lower rank, and for
+    changes that users cannot make to themselves."""
+    principal = info.context.principal
+    may_edit = principal.may(WRITE_ALL) and principal.ranks(Role(user.role))
+    if not (principal.owns(user.id) or may_edit):
+        raise errors.Forbidden("Only the user or an operator of no lower rank can do this.")
+    if not principal.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
+        names = names_of(EditUserInput)
+        visible = ", ".join(sorted(names[column] for column in refused))
+        raise errors.Forbidden(f"Only an operator can change {visible}.")
+
+
+@asynccontextmanager
+async def lock_with_administrators(
+    info: Info, id: str
+) -> AsyncIterator[tuple[WriteSession, db.users.User, set[UUID]]]:
+    """Open a transaction that locks a user and all administrators, for changes that may remove an
+    administrator. Yields the session, the user and the IDs of the administrators. Raises NotFound,
+    Invalid."""
+    key = id_of_table(id, db.users.User)
+    async with info.context.db.write(audit_context(info)) as session:
+        admins = await db.users.administrators(session)
+        yield session, await get_for_update(session, db.users.User, key), admins
+
+
+@strawberry.type
+class Mutations:
+    @field("Create a user.", WRITE_ALL, graphql_type=CreateUserResult)
+    async def create_user(self, info: Info, input: Input[CreateUserInput]) -> db.users.User:
+        user = provided_fields(input)
+        return await create_idempotently(
+            info, db.users.User, input, lambda s: db.users.create(s, **user)
+        )
+
+    @field("Edit a user. Members can edit only themselves.", WRITE, graphql_type=EditUserResult)
+    async def edit_user(self, info: Info, input: Input[EditUserInput]) -> db.users.User:
+        changes = provided_fields(input)
+        async with locked_row(info, db.users.User, input.id) as (session, user):
+            check_may_edit(info, user, changes)
+            return await db.users.edit(session, user, **changes)
+
+    @field("Replace the preferences of the viewer.", WRITE, graphql_type=SetPreferencesResult)
+    async def set_preferences(self, info: Info, input: Input[SetPreferencesInput]) -> db.users.User:
+        viewer = info.context.principal.user_id
+        if viewer is None:
+            raise errors.Forbidden(
+                "This key has no user, and so no preferences; use a key of a user."
+            )
+        async with info.context.db.write(audit_context(info)) as session:
+            user = await get_for_update(session, db.users.User, viewer)
+            return await db.users.edit(session, user, preferences=input.preferences)
+
+    @field(
+        "Set the role of a user. The last ADMIN keeps the role.", ADMIN, graphql_type=SetRoleResult
+    )
+    async def set_role(self, info: Info, input: Input[SetRoleInput]) -> db.users.User:
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
+            return await db.users.assign(session, user, input.role, admins)
+
+    @field(
+        "Disable a user. Their keys and tokens are rejected within five seconds, and open "
+        "subscriptions end. The last ADMIN cannot be disabled.",
+        ADMIN,
+        graphql_type=DisableUserResult,
+    )
+    async def disable_user(self, info: Info, input: Input[UserInput]) -> db.users.User:
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
+            return await db.users.disable(session, user, admins)
+
+    @field(
+        "Enable a disabled user. Their keys are accepted again.",
+        ADMIN,
+        graphql_type=EnableUserResult,
+    )
+    async def enable_user(self, info: Info, input: Input[UserInput]) -> db.users.User:
+        async with locked_row(info, db.users.User, input.id) as (session, user):
+            return await db.users.enable(session, user)
+
+    @field(
+        "Delete a user with their API keys and notifications. Dreams and tests are kept without "
+        "an owner: public dreams stay public, private ones are visible only to operators. The "
+        "last ADMIN cannot be deleted.",
+        ADMIN,
+        graphql_type=DeleteUserResult,
+    )
+    async def delete_user(self, info: Info, input: Input[UserInput]) -> UserDeleted:
+        async with lock_with_administrators(info, input.id) as (session, user, admins):
+            kept = await db.accounts.remove(session, user, admins)
+        return UserDeleted(deleted_user_id=input.id, kept_dream_count=kept)

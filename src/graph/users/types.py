@@ -1,0 +1,120 @@
+"""Types: users, and the current viewer."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+import db
+from db.users import Role as Role
+from graph.core.context import Info
+from graph.core.loader import Pages, by_id
+from graph.core.permission import ADMIN, scope
+from graph.core.types.connection import Connection, connected
+from graph.core.types.field import enum, field, value
+from graph.core.types.node import Node, node
+
+if TYPE_CHECKING:
+    from graph.api_keys import ApiKey
+    from graph.dreams import Dream
+
+# The result of a mutation is readable with the scope for the mutation.
+READ = scope("users:read", "users:write", role=Role.MEMBER)
+READ_ALL = scope("users:read")
+WRITE = scope("users:write", role=Role.MEMBER)
+WRITE_ALL = scope("users:write")
+
+# Loaders
+
+
+UserById = by_id(db.users.User)
+
+
+class DreamsByUser(Pages):
+    listing = db.dreams.LISTING
+    columns = (db.dreams.Dream.user_id,)
+
+
+class ApiKeysByUser(Pages):
+    listing = db.api_keys.LISTING
+    columns = (db.api_keys.ApiKey.user_id,)
+
+
+# Types
+
+TIERS = ", ".join(f"`{tier}`" for tier in db.users.TIERS)
+
+enum(
+    Role,
+    MEMBER="Can read public dreams, and read and write their own.",
+    OPERATOR="Can also read agents, events, metrics and settings.",
+    ADMIN="Can do everything.",
+)
+
+
+def own(name: str, description: str) -> Any:  # as `field`
+    """A field that is null for callers other than the user and operators."""
+
+    def resolve(root: db.users.User, info: Info) -> object:
+        principal = info.context.principal
+        is_shown = principal.owns(root.id) or principal.may(READ_ALL)
+        return getattr(root, name) if is_shown else None
+
+    return field(
+        f"{description} Null unless the viewer is this user or an operator.",
+        READ,
+        resolve,
+        columns=(name,),
+        others=READ_ALL,
+    )
+
+
+@node(db.users.User, access=READ)
+class User(Node):
+    """A person or service that signs in."""
+
+    email: str | None = own(
+        "email",
+        "Email address. Unique, unless the token issuer has since reassigned it.",
+    )
+    wallet_address: str | None = own(
+        "wallet_address",
+        "Wallet address, `0x` and 40 hexadecimal digits, as the user claims it. Not verified and "
+        "not unique.",
+    )
+    passport_tier: str = field(
+        f"Tier of the user's passport, lowest first: {TIERS}. Users of earlier versions may have "
+        "another."
+    )
+    role: Role | None = own("role", "Role of the user.")
+    metadata: JSON | None = own(
+        "metadata", "Data that other systems store with the user, as free-form JSON."
+    )
+    preferences: JSON | None = own(
+        "preferences", "Preferences of the user, as front ends stored them."
+    )
+    created_at: datetime = field("When the user was created.")
+    updated_at: datetime = field("When the user was last updated.")
+    disabled_at: datetime | None = own(
+        "disabled_at", "When the user was disabled. Null if the user can sign in."
+    )
+    api_keys: Connection[Annotated["ApiKey", strawberry.lazy("graph.api_keys")]] = connected(
+        ApiKeysByUser, "id", description="API keys of this user.", access=ADMIN
+    )
+    dreams: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
+        DreamsByUser, "id", description="Dreams of this user."
+    )
+
+
+@value
+class Viewer:
+    """The caller of the current request."""
+
+    user: User | None = field(
+        "The user of the request. Null for anonymous clients and keys without a user."
+    )
+    role: Role | None = field(
+        "Role of the viewer. Null for anonymous clients and keys with scopes."
+    )
+    scopes: list[str] = field("Scopes that limit the viewer's key. Empty without a limit.")
