@@ -40,14 +40,12 @@ def respond(
     headers: Mapping[str, str] | None = None,
     media_type: str = JSON,
 ) -> Response:
-    """A response in JSON that must not be cached."""
     return encoded(orjson.dumps(content), status, headers, media_type)
 
 
 def encoded(
     body: bytes, status: int, headers: Mapping[str, str] | None, media_type: str
 ) -> Response:
-    """A response whose body is JSON already."""
     kept = {"content-type": f"{media_type}; charset=utf-8", "cache-control": "no-store"}
     return Response(body, status, headers={**kept, **(headers or {})})
 

@@ -26,6 +26,5 @@ _Libpq = create_model("_Libpq", __base__=_Variables, **_fields)
 
 
 def libpq_variables() -> dict[str, str]:
-    """The values of those that are set, by the names of connection parameters."""
     values: dict[str, SecretStr | None] = dict(_Libpq())
     return {keyword: value.get_secret_value() for keyword, value in values.items() if value}

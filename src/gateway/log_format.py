@@ -42,7 +42,6 @@ def configure(as_json: bool, level: str) -> None:
 
 
 def guard_process() -> None:
-    """Log uncaught exceptions and warnings, instead of writing them to standard error."""
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)

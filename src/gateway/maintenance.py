@@ -38,7 +38,7 @@ async def run_maintenance(
     works = (
         _daily(database, keep, worked, stopping),
         _hourly(database, stopping),
-        _look(database, stopping),
+        _mark_silent_agents(database, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -57,33 +57,33 @@ async def _daily(
 ) -> None:
     while not stopping.is_set():
         worked = await expire(database, keep) and worked
-        await _rest(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
+        await _wait_or_stop(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
         worked = stopping.is_set() or await partition_ahead(database)
 
 
 async def _hourly(database: Database, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         worked = await remove_expired_keys(database)
-        await _rest(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
+        await _wait_or_stop(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
 
 
-async def _look(database: Database, stopping: asyncio.Event) -> None:
-    """Mark silent agents OFFLINE, after a pause in which they can report to this process."""
-    await _rest(stopping, LOOK_SECONDS)
+async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, LOOK_SECONDS)  # until agents could report to this process
     while not stopping.is_set():
         await mark_agents_offline(database)
-        await _rest(stopping, LOOK_SECONDS)
+        await _wait_or_stop(stopping, LOOK_SECONDS)
 
 
-async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds or for the stop."""
+async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stopping.wait()
 
 
 async def mark_agents_offline(database: Database) -> None:
-    if gone := await _tried(_mark_offline(database), "agents could not be marked offline"):
+    if gone := await _logging_failure(
+        _mark_offline(database), "agents could not be marked offline"
+    ):
         log.info("agents marked offline", count=gone)
 
 
@@ -94,7 +94,9 @@ async def _mark_offline(database: Database) -> int:
 
 async def partition_ahead(database: Database) -> bool:
     """True on success."""
-    made = await _tried(partition.ensure_ahead(database), "partitions could not be created")
+    made = await _logging_failure(
+        partition.ensure_ahead(database), "partitions could not be created"
+    )
     if made:
         log.info("partitions created", count=len(made))
     return made is not None
@@ -102,7 +104,7 @@ async def partition_ahead(database: Database) -> bool:
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
     """True on success."""
-    gone = await _tried(feeds.expire(database, keep), "expired rows could not be deleted")
+    gone = await _logging_failure(feeds.expire(database, keep), "expired rows could not be deleted")
     if gone and any(gone.values()):
         log.info("expired rows deleted", **gone)
     return gone is not None
@@ -110,7 +112,7 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
 
 async def remove_expired_keys(database: Database) -> bool:
     """True on success."""
-    removed = await _tried(
+    removed = await _logging_failure(
         idempotency.remove_expired(database), "expired idempotency keys could not be removed"
     )
     if removed:
@@ -118,7 +120,7 @@ async def remove_expired_keys(database: Database) -> bool:
     return removed is not None
 
 
-async def _tried(work: Awaitable[T], failure: str) -> T | None:
+async def _logging_failure(work: Awaitable[T], failure: str) -> T | None:
     """Await `work`. On failure, log it and return None so the schedule continues."""
     try:
         return await work

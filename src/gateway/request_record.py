@@ -42,7 +42,6 @@ class RequestRecord:
 
     @property
     def network(self) -> str:
-        """The network whose anonymous clients are counted together."""
         return client_network(self.host)
 
     @property
@@ -52,17 +51,14 @@ class RequestRecord:
 
     @property
     def client(self) -> Client:
-        """The client that the request is counted for."""
         return self.principal.client(self.network)
 
     def of_operation(self, number: int) -> "RequestRecord":
-        """A record for one operation over this WebSocket."""
         request_id = f"{self.request_id}.{number}"
         return replace(self, request_id=request_id, began=time.perf_counter())
 
 
 def record_of(scope: Scope) -> RequestRecord:
-    """The record of a request, made by the first middleware that uses it."""
     state = scope.setdefault("state", {})
     if "record" not in state:
         headers, (host, _) = Headers(scope=scope), scope.get("client") or ("", 0)
@@ -72,7 +68,6 @@ def record_of(scope: Scope) -> RequestRecord:
 
 
 def new_request_id() -> str:
-    """An id for a request without a header `X-Request-ID`."""
     return uuid4().hex
 
 

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from db.core.connections.url import connection_info
-from gateway.cli.doctor import examination
+from gateway.cli.doctor import checks
 from support.gateways import production
 from support.pgbouncer import Program, needed, pgbouncer, programs
 from support.stream_client import listening
@@ -155,7 +155,7 @@ async def test_doctor_reports_the_pooler(
         ({"pooler": "none"}, "none"),
     ):
         findings = await asyncio.to_thread(
-            lambda more: list(examination(production(database_url=pooled_url, **more))), settings
+            lambda more: list(checks(production(database_url=pooled_url, **more))), settings
         )
         assert [each.state for each in findings if each.subject == "pooler"] == [state]
         assert not [each for each in findings if each.remedy]
@@ -166,7 +166,7 @@ async def test_doctor_reports_the_pooler(
 
 def test_a_url_names_the_pooler(database_url: str) -> None:
     settings = production(database_url=f"{database_url}&pgbouncer=true")
-    findings = list(examination(settings))
+    findings = list(checks(settings))
     (pooler,) = [each.state for each in findings if each.subject == "pooler"]
     assert pooler.startswith("in transaction mode, or unknown")
     assert connection_info(database_url).dbname in str(findings)

@@ -59,7 +59,6 @@ class ApiKeys:
         await self.cache.refresh({each.prefix for each in credentials if each})
 
     async def flushing(self) -> None:
-        """Store every minute which keys were used, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()

@@ -21,7 +21,7 @@ from gateway.auth.browser_session import COOKIE, BrowserSession
 from gateway.auth.challenges import InvalidCredential, invalid_credential, unauthenticated
 from gateway.auth.credential_cache import Clock
 from gateway.auth.developer import Developer
-from gateway.auth.failed_sign_ins import FailedSignIns, name_of
+from gateway.auth.failed_sign_ins import FailedSignIns, digest_of
 from gateway.auth.pepper import api_key_codec
 from gateway.auth.revalidation import CredentialRevalidator
 from gateway.auth.tokens import Tokens
@@ -77,7 +77,7 @@ class Auth:
     async def _signed_in(self, credentials: list[str], network: str) -> Principal:
         """Check a credential, unless its network has failed too often. Raises InvalidCredential,
         HttpError, Unavailable."""
-        name, failed = name_of(credentials), self.failed
+        name, failed = digest_of(credentials), self.failed
         failed.check(name)
         if not failed.was_valid(name) and await failed.is_exhausted(network):
             await self._check_signed(credentials, network)
@@ -101,7 +101,6 @@ class Auth:
         raise await self.failed.refusal(network)
 
     def _forget_absent(self, feeds: Collection[str]) -> None:
-        """Look up unknown credentials again after a change of rows."""
         if CHANGES.name in feeds:
             self.failed.forget_results()
             for cache in (self.keys.cache, *(self.tokens.caches if self.tokens else ())):
@@ -124,7 +123,6 @@ class Auth:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the background tasks: fetch the issuer's keys, store when keys were last used."""
         work = [self.keys.flushing(), self.watch.run_forever()]
         work += [self.tokens.issuer.refresh()] if self.tokens else []
         tasks = [asyncio.create_task(each) for each in work]

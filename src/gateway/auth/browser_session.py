@@ -34,7 +34,6 @@ class BrowserSession:
         return _same(cookie, self.cookie)
 
     def exchange(self, token: str | None) -> str:
-        """The cookie for the token, which works once. Raises HttpError."""
         if not _same(token, self.token) or self.clock() >= self.until:
             raise HttpError("This token was used, or is too old: start the gateway again.", 403)
         self.token, self.cookie = None, secrets.token_urlsafe(32)

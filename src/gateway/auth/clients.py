@@ -15,6 +15,5 @@ class ClientAccounts:
     anonymous: int
 
     def account(self, client: Client) -> Account | None:
-        """The account of a client; None if its points are not limited."""
         limit = self.signed_in if client.known else self.anonymous
         return Account(self.budget, client.name, limit) if limit and client.is_limited else None

@@ -30,7 +30,6 @@ class TTLCache(Generic[K, V]):
         self.generation = 0
 
     async def get(self, key: K) -> V | None:
-        """The value of a key. Raises what `read` raises."""
         now = self.clock()
         if self.absent.get(key, -math.inf) > now:
             return None

@@ -63,7 +63,6 @@ class FailedSignIns:
             raise InvalidCredential(failure.reason)
 
     def was_valid(self, name: bytes) -> bool:
-        """True if a credential was valid at its last check."""
         found: bool = self.valid.get(name, False)
         return found
 
@@ -109,6 +108,5 @@ def too_many(seconds: float) -> HttpError:
     return HttpError(TOO_MANY.format(whole), 429, headers={"retry-after": str(whole)})
 
 
-def name_of(credentials: Sequence[str]) -> bytes:
-    """A hash that identifies a credential."""
+def digest_of(credentials: Sequence[str]) -> bytes:
     return sha256("\n".join(credentials).encode(errors="surrogatepass")).digest()

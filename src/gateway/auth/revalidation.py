@@ -98,7 +98,6 @@ class CredentialRevalidator:
         return True
 
     async def _compare(self, text: str) -> None:
-        """Close the connections whose credential is invalid or has another principal."""
         try:
             current = await self.authenticator.authenticate(text)
         except InvalidCredential as reason:

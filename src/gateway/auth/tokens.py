@@ -177,7 +177,6 @@ def _expiry(claims: Claims) -> float:
 
 
 def _unverified_claims(text: str) -> Claims:
-    """The claims of a token, unverified."""
     claims: Claims = jwt.decode(text, options={"verify_signature": False})
     return claims
 

@@ -127,7 +127,6 @@ def _on_database(settings: Settings, work: Work[T]) -> T:
 
 
 def _show(key: NewKey) -> None:
-    """Print the key alone to standard output, for scripts, and notes to standard error."""
     typer.echo(
         f"Key {key.record.prefix}, shown this once; keep it where secrets are kept:", err=True
     )
@@ -135,13 +134,12 @@ def _show(key: NewKey) -> None:
 
 
 def _cells(key: ResultRow) -> tuple[str, ...]:
-    allowed = ", ".join(_of_use(key)) or "all of its user"
+    allowed = ", ".join(_described_scopes(key)) or "all of its user"
     times = (_day(key.created_at), _day(key.last_used_at))
     return (key.prefix, key.email or str(key.user_id), key.service, allowed, *times, _state(key))
 
 
-def _of_use(key: ResultRow) -> list[str]:
-    """The scopes of a key; those that have no effect name the role they need."""
+def _described_scopes(key: ResultRow) -> list[str]:
     role = users.lowest(key.role, key.max_role)
     useless = scopes.beyond(role, key.scopes) if role else []
     needed = {name: f"{name} (requires {scopes.SCOPES[name].role})" for name in useless}

@@ -42,8 +42,7 @@ class Finding:
 
 
 def report(settings: Settings) -> ExitCode:
-    """Print a table of findings; PROBLEMS if any of them has a remedy."""
-    findings = list(examination(settings))
+    findings = list(checks(settings))
     table = Table("", "Subject", "State", "What to do", title="DreamNet gateway")
     for finding in findings:
         table.add_row(*_row(finding))
@@ -51,8 +50,7 @@ def report(settings: Settings) -> ExitCode:
     return ExitCode.PROBLEMS if any(finding.remedy for finding in findings) else ExitCode.OK
 
 
-def examination(settings: Settings) -> Iterator[Finding]:
-    """All checks, the database last."""
+def checks(settings: Settings) -> Iterator[Finding]:
     yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
     yield from _settings(settings)
     yield _disk(settings)
@@ -64,15 +62,14 @@ def examination(settings: Settings) -> Iterator[Finding]:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     for name in type(settings).model_fields:
-        yield Finding(settings.variable(name), _shown(settings, name))
+        yield Finding(settings.variable(name), _without_passwords(settings, name))
     if names := sorted(VARIABLES[keyword] for keyword in libpq_variables()):
         yield Finding("libpq", f"{', '.join(names)} set")
     for name in _unknown_variables():
         yield Finding(name, "unknown", "There is no such setting; check its spelling.")
 
 
-def _shown(settings: Settings, name: str) -> str:
-    """The value of a setting, without the passwords that URLs hold."""
+def _without_passwords(settings: Settings, name: str) -> str:
     if name == "database_url" and settings.database_url is None:
         return f"not set: {settings.connection or 'embedded'}"
     places = {"database_url": settings.connection, "direct_url": settings.direct_connection}
@@ -113,14 +110,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
         remedy = f"The database {problem}" if problem else None
         yield Finding("database", f"PostgreSQL {found.version} {url}", remedy)
         yield Finding("pooler", POOLERS[found.pooler])
-        yield from _direct(settings, found)
+        yield from _direct_connection(settings, found)
         yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))
 
 
-def _direct(settings: Settings, through: Inspection) -> Iterator[Finding]:
-    """The direct connection, for migrations."""
+def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Finding]:
     if settings.direct_connection is None:
         if not through.pooler.keeps_sessions:
             yield Finding("direct", "not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL")

@@ -40,7 +40,7 @@ def run(settings: Settings, files: list[Source], rejects_dir: Path, *, strict: b
     new = "a new database, " if is_missing(settings) else ""
     with migrated_url(settings) as url:
         console.print(f"Importing into {new}{describe_database(settings, url)}.", soft_wrap=True)
-        with _bar(console) as step:
+        with _progress_bars(console) as step:
             report = asyncio.run(_import(url, settings, files, rejects_dir, strict, step))
     _print(console, report)
     return ExitCode.PROBLEMS if report.failed or report.stopped else ExitCode.OK
@@ -103,8 +103,7 @@ async def _import(
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[OnProgress]:
-    """A bar per file, and one for the progress logs computed at the end."""
+def _progress_bars(console: Console) -> Iterator[OnProgress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -65,7 +65,7 @@ def main() -> NoReturn:
     try:
         app()
     except Exception as error:
-        message, code = _refusal(error)
+        message, code = _message_and_exit_code(error)
         typer.echo(message, err=True)
         sys.exit(code)
     sys.exit(ExitCode.OK)
@@ -90,7 +90,7 @@ def serve() -> None:
     except Exception as error:
         if not as_json:
             raise
-        reason, code = _refusal(error)
+        reason, code = _message_and_exit_code(error)
         log.critical("the gateway cannot serve", reason=reason, exit_code=code.value)
         raise typer.Exit(code) from None
 
@@ -227,8 +227,7 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _refusal(error: Exception) -> tuple[str, ExitCode]:
-    """The message and the exit code of an expected failure."""
+def _message_and_exit_code(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case SettingsRefused():
             return str(error), ExitCode.USAGE

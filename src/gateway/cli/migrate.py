@@ -64,7 +64,6 @@ def check(settings: Settings) -> ExitCode:
 def _opened(
     settings: Settings, *, prints: bool = False
 ) -> Iterator[tuple[ConnectionInfo, Inspection]]:
-    """A database that can be reached, at a known revision."""
     with direct_url(settings) as url:
         found = examine(url)
         if prints:
@@ -106,7 +105,6 @@ def _is_below(revision: str, at: str | None) -> bool:
 
 
 def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
-    """Show what is dropped and ask, unless `sure`. Raises CommandFailed, Abort."""
     if not sure and not sys.stdin.isatty():
         raise CommandFailed(
             "Going down drops tables and columns with their rows: confirm it with --yes.",

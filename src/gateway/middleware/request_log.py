@@ -125,7 +125,6 @@ class _Socket:
 
 
 def bind_log_context(**details: object) -> None:
-    """Add details to all further log lines of the current request."""
     structlog.contextvars.bind_contextvars(**details)
 
 

@@ -59,7 +59,6 @@ def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
 
 @contextmanager
 def migrating(url: ConnectionInfo) -> Iterator[None]:
-    """Raises CommandFailed if a migration fails."""
     try:
         yield
     except MigrationFailed as failed:
@@ -94,12 +93,10 @@ def why_not_ready(found: Inspection) -> str | None:
 
 
 def is_missing(settings: Settings) -> bool:
-    """True if the embedded database is not created yet."""
     return settings.connection is None and not (settings.data_dir / "data").exists()
 
 
 def describe_database(settings: Settings, url: ConnectionInfo) -> str:
-    """The database of a command, without credentials."""
     if settings.connection is None:
         return f"{settings.data_dir.resolve()} (embedded PostgreSQL)"
     return f"the database {url}"

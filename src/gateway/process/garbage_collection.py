@@ -42,7 +42,6 @@ class GarbageCollector:
             gc.unfreeze()
 
     def is_due(self, now: float) -> bool:
-        """True after enough ended streams, or enough time."""
         return self.streams.ended - self.ended >= ENDED or now - self.at >= SECONDS
 
     def collect(self) -> None:

@@ -70,7 +70,6 @@ class Server(uvicorn.Server):
         task.cancel()
 
     async def _end_streams(self) -> None:
-        """End all streams, by force if their clients do not close."""
         await self.streams.drain(self.settings.spread)
         for _ in range(round(LEAVE_SECONDS / TICK_SECONDS)):
             if self.streams.open:

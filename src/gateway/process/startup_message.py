@@ -24,7 +24,6 @@ class StartupMessage:
 
     @property
     def console(self) -> str:
-        """The address of the console."""
         return f"{self.base}/graphiql" + (f"?token={self.token}" if self.token else "")
 
     def show(self, as_json: bool) -> None:
@@ -71,7 +70,6 @@ def is_unspecified(host: str) -> bool:
 
 
 def print_event(event: str, **fields: object) -> None:
-    """Print one line of JSON, in the form of the log."""
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     line = {"event": event, **fields, "level": "info", "timestamp": at}
     typer.echo(orjson.dumps(line))

@@ -41,12 +41,10 @@ class Idleness:
         self._waiting: Waiting | None = None
 
     def begin(self) -> None:
-        """Start waiting for a request."""
         if self._waiting is None:
             self._waiting = self._connections.add(self._network, self._give_up)
 
     def end(self) -> None:
-        """Stop waiting: a request arrived or the connection closed."""
         if self._waiting is not None:
             self._connections.remove(self._waiting)
             self._waiting = None

@@ -30,19 +30,16 @@ class SlowClientDetector:
         self._waiting = 0
 
     def begin(self) -> None:
-        """Start the timer: bytes wait to be read."""
         self.end()
         self._waiting = self._size()
         self._timer = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.look)
 
     def end(self) -> None:
-        """Stop the timer."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
     def look(self) -> None:
-        """Check the progress when the time is over."""
         if 0 <= self._waiting - self._size() < LEAST:
             self._gone()
         else:  # less waits now, or more has come, of which there is not much without reading

@@ -37,7 +37,6 @@ class WaitingRoom:
         return added
 
     def remove(self, waiting: Waiting) -> None:
-        """Count one no longer. Idempotent."""
         self.all.pop(waiting, None)
         if waiting.network is None:
             return

@@ -113,7 +113,6 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
 
     @classmethod
     def variable(cls, name: str) -> str:
-        """The environment variable of a setting."""
         alias = cls.model_fields[name].validation_alias
         return str(alias) if alias else f"DREAMNET_{name.upper()}"
 
@@ -123,7 +122,6 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
 
     @property
     def opened_by_token(self) -> bool:
-        """Whether the console needs the token that `dreamnet serve` prints."""
         return self.development and not self.dev_open
 
     @property
@@ -132,12 +130,10 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
 
     @property
     def recorded_share(self) -> float:
-        """The share of API requests that is recorded, from 0 to 1."""
         return self.request_log_sample if self.request_log == "on" else 0
 
     @property
     def keep(self) -> dict[str, timedelta]:
-        """Retention by feed, for the feeds that have one."""
         days = {
             "agents": self.keep_history_days,
             "events": self.keep_events_days,

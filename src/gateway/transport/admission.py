@@ -28,7 +28,6 @@ class Admission:
 
     @contextmanager
     def body(self, client: Client) -> Iterator["Body"]:
-        """The body of one request, counted within the context."""
         body = Body(self.rooms.claim(client), self.turns)
         try:
             yield body

@@ -120,7 +120,6 @@ class Endpoint:
             yield
 
     async def sdl(self, request: Request) -> Response:
-        """Respond with the schema as text. Raises HttpError."""
         principal = await self.executor.auth.principal(request)
         if not principal.may(INTROSPECTION):
             forbidden = HttpError(principal.refusal(INTROSPECTION, "The schema"), 403)

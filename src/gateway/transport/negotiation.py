@@ -47,7 +47,6 @@ _NAMED = 2
 
 
 def _rank(media_type: str, qualities: dict[str, float]) -> tuple[float, int]:
-    """The quality of a type, and how specifically it is named."""
     ranges = ("*/*", media_type.split("/")[0] + "/*", media_type)
     named = [closeness for closeness, name in enumerate(ranges) if name in qualities]
     return (qualities[ranges[named[-1]]], named[-1]) if named else (0.0, 0)

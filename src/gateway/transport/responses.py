@@ -88,6 +88,5 @@ def _status(result: OperationResult, media_type: str) -> int:
 
 
 def _retry(result: OperationResult) -> dict[str, str]:
-    """The header Retry-After, in whole seconds: the longest time of any error."""
     times = [error["extensions"].get("retryAfterMs", 0) for error in result.errors]
     return RETRY | {"retry-after": str(max(1, math.ceil(max(times) / 1000)))}

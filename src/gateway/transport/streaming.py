@@ -50,11 +50,11 @@ class StreamSink:
         """Interrupt the stream, so that the client reconnects. Do not wait long for a client that
         does not read."""
         self._end(self.format.interrupted)
-        self._limit(LEAVE_SECONDS)
+        self._limit_send(LEAVE_SECONDS)
 
     async def deliver(self, send: Send, connection: asyncio.Transport | None) -> None:
         """Send messages until the stream ends. Raises TimeoutError if the client does not read."""
-        detector = SlowClientDetector(connection, partial(self._limit, 0))
+        detector = SlowClientDetector(connection, partial(self._limit_send, 0))
         chunk, more = self.format.opening(), True
         while more:
             await self._send(send, chunk, more, detector)
@@ -85,8 +85,7 @@ class StreamSink:
             detector.end()
             self.limit = None
 
-    def _limit(self, seconds: float) -> None:
-        """Limit the time for the send in progress."""
+    def _limit_send(self, seconds: float) -> None:
         if self.limit and not self.limit.expired():
             self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
@@ -152,7 +151,7 @@ class SubscriptionResponse(Response):
         start = {"type": "http.response.start", "status": 200, "headers": begin.raw_headers}
         connection = transport(scope)
         await send(start)
-        gone = asyncio.create_task(_wait_for_disconnect(receive, sink))
+        gone = asyncio.create_task(_end_on_disconnect(receive, sink))
         try:
             await sink.deliver(send, connection)
         except TimeoutError:
@@ -164,8 +163,7 @@ class SubscriptionResponse(Response):
             gone.cancel()
 
 
-async def _wait_for_disconnect(receive: Receive, sink: StreamSink) -> None:
-    """End the stream when the client disconnects."""
+async def _end_on_disconnect(receive: Receive, sink: StreamSink) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     sink.leave()

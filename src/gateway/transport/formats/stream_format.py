@@ -30,7 +30,6 @@ class StreamFormat:
     interrupted: bytes  # the last bytes if the gateway ends the stream
 
     def whole(self, payload: bytes) -> Response:
-        """A stream of one message."""
         body = [self.opening(), self.message(payload, None), self.completed]
         return Response(b"".join(body), headers=self.headers)
 

@@ -96,12 +96,11 @@ class WebSocketConnection:
                 await asyncio.wait(unfinished)
 
     def leave(self) -> None:
-        """Ask the client to reconnect."""
-        self._end(CloseCode.RESTARTING, "Service restart")
+        self._close_later(CloseCode.RESTARTING, "Service restart")
 
     def give_up(self) -> None:
         """Close an unidentified socket, to make room for another."""
-        self._end(CloseCode.TRY_AGAIN, UNIDENTIFIED)
+        self._close_later(CloseCode.TRY_AGAIN, UNIDENTIFIED)
 
     # Messages:
 
@@ -118,7 +117,7 @@ class WebSocketConnection:
         principal = await self._principal(authorization)
         self._record.principal = principal
         self._identify(stream)
-        forbidden = partial(self._end, CloseCode.FORBIDDEN, "Forbidden")
+        forbidden = partial(self._close_later, CloseCode.FORBIDDEN, "Forbidden")
         auth = self._executor.auth
         with auth.watched(self._connection, principal, forbidden, authorization):
             self._writer.write(ACKNOWLEDGED)
@@ -180,8 +179,7 @@ class WebSocketConnection:
 
     # Closing:
 
-    def _end(self, code: CloseCode, reason: str) -> None:
-        """Close from another task."""
+    def _close_later(self, code: CloseCode, reason: str) -> None:
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(code, reason))
 
@@ -261,7 +259,6 @@ class WebSocketConnection:
 async def _follow(
     execution: Execution, subscriber: WebSocketSink, record: RequestRecord, held: ExitStack
 ) -> None:
-    """Open a subscription, which then owns what is `held`."""
     execution.hold_document()
     opened = await execution.subscribe(subscriber)
     if isinstance(opened, OperationResult):

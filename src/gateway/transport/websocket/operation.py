@@ -50,7 +50,6 @@ class WebSocketSink:
     # Used by the connection:
 
     def send_result(self, result: OperationResult) -> None:
-        """Send the result of a query or a mutation."""
         if not result.executed:
             self.end(result.errors)
             return
