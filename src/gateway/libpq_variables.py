@@ -18,7 +18,7 @@ class _Variables(BaseSettings):
     )
 
 
-_fields: dict[str, Any] = {  # Any: the parameters of `create_model`
+_fields: dict[str, Any] = {  # the parameters of `create_model`
     keyword: (SecretStr | None, Field(default=None, validation_alias=variable))
     for keyword, variable in VARIABLES.items()
 }

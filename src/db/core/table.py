@@ -71,11 +71,11 @@ Texts = Annotated[list[str], mapped_column(server_default=text("'{}'"))]
 Json = Annotated[JsonObject, mapped_column(server_default=text("'{}'"))]
 
 
-# Any: the types of these columns, expressions and statements are known only at run time.
+# The types of these columns, expressions and statements are known only at run time.
 Column = InstrumentedAttribute[Any]
 Expression = ColumnElement[Any]
 AnySelect = Select[*tuple[Any, ...]]
-Row = dict[str, Any]  # the values of columns, by name; Any: each has the type of its column
+Row = dict[str, Any]  # the values of columns, by name, each of the type of its column
 Values = Mapping[str, object]
 
 
@@ -99,7 +99,7 @@ class Table(DeclarativeBase):
     if TYPE_CHECKING:
         id: Mapped[UUID]  # of every noun; few other tables have none
 
-    Record: ClassVar[type[Any]]  # Any: its fields are made from the columns
+    Record: ClassVar[type[Any]]  # its fields are made from the columns
     checks: ClassVar[Mapping[str, Check]]  # by column name
     parent: ClassVar[str | None] = None  # the column with the id of the parent, for its subscribers
 

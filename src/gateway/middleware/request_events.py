@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,10 +96,16 @@ class RequestRecorder:
         losses.add(error)
 
 
+class LogMethod(Protocol):
+    """A method of a logger of structlog."""
+
+    def __call__(self, event: str, /, **details: object) -> object: ...
+
+
 class DropCounter:
     """Counts dropped events. The first is logged at once, later ones together once a minute."""
 
-    def __init__(self, event: str, write: Callable[..., object]) -> None:
+    def __init__(self, event: str, write: LogMethod) -> None:
         self.event = event
         self.write = write
         self.count = 0  # since the last line

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import BigInteger, func, text
@@ -24,6 +24,13 @@ class FeedState(Table):
     min_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
 
 
+class FeedRow(Protocol):
+    """A record of a table of a feed."""
+
+    @property
+    def seq(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A table whose rows have a `seq` in commit order. `check` returns a 32-bit checksum that
@@ -31,7 +38,7 @@ class Feed:
 
     name: str
     table: type[Table]
-    check: Callable[[Any], int]
+    check: Callable[[Any], int]  # of a record of `table`
 
 
 def checksum_of_id(record: Table) -> int:

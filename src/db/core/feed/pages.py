@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from sqlalchemy import (
     ARRAY,
@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from db.core.feed.feed import LOW_BITS, Feed, FeedState
+from db.core.feed.feed import LOW_BITS, Feed, FeedRow, FeedState
 from db.core.feed.position import InvalidReason, Position
 from db.core.session.database import ReadSession
 from db.core.table import AnySelect, Column, Expression, Row
@@ -34,7 +34,7 @@ class FeedPage:
 
     epoch: int
     min_seq: int
-    records: list[Any]
+    records: list[FeedRow]
     sizes: list[int]
 
     def position(self, feed: Feed) -> Position:
@@ -132,7 +132,8 @@ class FeedQueries:
         if size is None:
             return FeedPage(epoch.int & LOW_BITS, min_seq, [], [])
         records = self.feed.table.records([row[3:] for row in rows])
-        return FeedPage(epoch.int & LOW_BITS, min_seq, records, [row[2] for row in rows])
+        sizes = [row[2] for row in rows]
+        return FeedPage(epoch.int & LOW_BITS, min_seq, cast("list[FeedRow]", records), sizes)
 
 
 def _seq(feed: Feed) -> Expression:

@@ -10,14 +10,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement
 
 from db.core.error_facts import summary
 from db.core.feed.auditor import Auditor
-from db.core.feed.feed import Feed
+from db.core.feed.feed import Feed, FeedRow
 from db.core.feed.pages import FeedPage, FeedQueries
 from db.core.feed.position import InvalidReason, Position
 from db.core.feed.ring import Ring, fitting
@@ -117,7 +116,7 @@ class Reader:
             alarm.cancel()
             self._waiting.discard(waiter)
 
-    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
+    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[FeedRow] | None:
         """The rows after `seq` up to `position`, or None if some are no longer buffered. With
         `most_bytes`, the first rows that fit, but at least one."""
         return self._ring.since(seq, most_bytes)
@@ -129,7 +128,7 @@ class Reader:
         limit: int,
         *conditions: ColumnElement[bool],
         most_bytes: int | None = None,
-    ) -> tuple[list[Any], bool]:
+    ) -> tuple[list[FeedRow], bool]:
         """Read rows from the table: those after one seq, up to and including another, that meet the
         conditions; and whether these are all.
 

@@ -3,7 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+
+from db.core.feed.feed import FeedRow
 
 MAX_ROWS = 20_000
 MAX_BYTES = 32 * 1024 * 1024  # as PostgreSQL stores them
@@ -16,11 +17,11 @@ class Ring:
         self.tail = tail
         self.max_rows, self.max_bytes = max_rows, max_bytes
         self.seqs: list[int] = []
-        self.records: list[Any] = []
+        self.records: list[FeedRow] = []
         self.sizes: list[int] = []
         self.bytes = 0
 
-    def extend(self, records: Sequence[Any], sizes: Sequence[int]) -> None:
+    def extend(self, records: Sequence[FeedRow], sizes: Sequence[int]) -> None:
         """Append rows and their sizes in bytes."""
         self.seqs += [record.seq for record in records]
         self.records += records
@@ -28,7 +29,7 @@ class Ring:
         self.bytes += sum(sizes)
         self._drop(self._surplus())
 
-    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[Any] | None:
+    def since(self, seq: int, most_bytes: int | None = None) -> Sequence[FeedRow] | None:
         """The rows after `seq`, or None if some have been dropped. With `most_bytes`, the first
         rows that fit, but at least one."""
         if seq < self.tail:
@@ -38,7 +39,7 @@ class Ring:
             return self.records[start:]
         return self.records[start : start + fitting(self.sizes[start:], most_bytes)]
 
-    def at(self, seq: int) -> Any | None:
+    def at(self, seq: int) -> FeedRow | None:
         """The row `seq`, if it is buffered."""
         place = bisect_right(self.seqs, seq) - 1
         return self.records[place] if place >= 0 and self.seqs[place] == seq else None

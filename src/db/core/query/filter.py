@@ -254,7 +254,7 @@ def _any_true(parts: list[bool | None]) -> bool | None:
     return None if None in parts else False
 
 
-def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:
+def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:  # times, as in `Operator`
     """The bounds of the id that follow from a condition on the row's time."""
     if operator == "in" and value:
         return id_bounds(id, "gte", min(value)) + id_bounds(id, "lte", max(value))

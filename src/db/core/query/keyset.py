@@ -205,8 +205,7 @@ def _text(text: str) -> str:
 END = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_EXPONENT = 308
 
-# By the type of a column: the JSON type that `encode` writes, and its parser
-# (Any: of that type).
+# By the type of a column: the JSON type that `encode` writes, and its parser.
 READERS: Mapping[type, tuple[type, Callable[[Any], object]]] = {
     UUID: (str, UUID),
     datetime: (str, _time),

@@ -15,7 +15,7 @@ from sqlalchemy import ARRAY, ColumnElement, all_, any_, literal, or_
 from db.core.table import Column, Expression
 
 Sql = ColumnElement[bool]
-Predicate = Callable[[Any, Any], bool | None]  # Any: values of the type of a column
+Predicate = Callable[[Any, Any], bool | None]  # of values of the type of a column
 Family = Literal["equality", "order", "text", "list", "null"]
 
 
@@ -26,7 +26,7 @@ class Operator:
 
     family: Family
     description: str
-    sql: Callable[[Any, Any], Sql]  # Any: a column, and a value or values of its type
+    sql: Callable[[Any, Any], Sql]  # of a column, and a value or values of its type
     matches: Predicate
     shape: Literal["one", "many", "flag"] = "one"
 

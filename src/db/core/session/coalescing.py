@@ -45,8 +45,8 @@ class ReadCoalescer:
         self.turns = Turns()  # for the work of each caller on the result
         self.patience = patience
         self._turns: dict[Kind, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._next: dict[Kind, PendingRead[Any, Any]] = {}  # Any: as its `find` returns
-        self._shared: dict[Hashable, asyncio.Task[Any]] = {}  # Any: as its `work` returns
+        self._next: dict[Kind, PendingRead[Any, Any]] = {}  # of the types of its `find`
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}  # of the type of its `work`
 
     async def of(
         self, find: Read[K, V], keys: Collection[K], visibility: Visibility = UNRESTRICTED

@@ -35,7 +35,7 @@ STATEMENT_SECONDS = 10.0
 LOCK_SECONDS = 3.0  # more than a migration waits for a lock that readers hold
 TIMEOUTS = Timeouts(other=STATEMENT_SECONDS)
 
-# Any: the types of these columns are known only at run time.
+# The types of these columns are known only at run time.
 ResultRow = Row[*tuple[Any, ...]]
 Rows = CursorResult[*tuple[Any, ...]]
 Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]

@@ -68,7 +68,7 @@ def without_row_rules(statement: T) -> T:
     return statement.execution_options(**{SERVER: True})
 
 
-def tables_with_rules() -> list[type[Any]]:  # Any: a Table does not declare `visible`
+def tables_with_rules() -> list[type[Any]]:  # with `visible`, unlike other tables
     """The tables that declare `visible`, by name."""
     tables = [mapper.class_ for mapper in Table.registry.mappers]
     return sorted((t for t in tables if hasattr(t, "visible")), key=lambda t: str(t.__tablename__))

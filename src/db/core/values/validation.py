@@ -33,8 +33,8 @@ class Check:
     """
 
     said: str
-    faults: Callable[[Any], Iterable[FieldError]]  # Any: of the type of its column
-    clean: Callable[[Any], Any] = lambda value: value  # Any: as for `faults`
+    faults: Callable[[Any], Iterable[FieldError]]  # of the type of its column
+    clean: Callable[[Any], Any] = lambda value: value  # as for `faults`
     spelled: Callable[[SQLColumnExpression[str]], ColumnElement[str]] | None = None
     null: str | None = None
     most: int | None = None
