@@ -8,7 +8,7 @@ import pytest
 
 from versus.__main__ import in_order, setting
 from versus.answers import difference, normalised
-from versus.install import is_older
+from versus.install import InstallationFailed, available, is_older, missing_programs
 from versus.load import Figures, duration, result_of
 from versus.operations import OPERATIONS, body, statement, variables
 from versus.servers import LIMIT, NODE_FOLDER, OURS, OURS_DEFAULT, PEERS, SERVERS, STANDARD
@@ -164,6 +164,25 @@ def test_the_gateway_gets_ids_in_its_own_spelling() -> None:
     request = json.loads(body(SERVERS[OURS], "Q1", {"id": UUID}))
 
     assert request["variables"] == {"id": f"dream_{UUID.replace('-', '')}"}
+
+
+def test_servers_without_their_packages_are_skipped_with_a_sentence() -> None:
+    def fails() -> None:
+        raise InstallationFailed("npm failed: no network")
+
+    servers = [SERVERS[name] for name in (LIMIT, "yoga", OURS)]
+    installers = {"gateway": lambda: None, "python": lambda: None, "node": fails}
+
+    found, skipped = available(servers, installers)
+
+    assert [server.name for server in found] == [LIMIT, OURS]
+    assert skipped == ["yoga is skipped: npm failed: no network"]
+
+
+def test_missing_programs_say_how_to_install_them() -> None:
+    assert missing_programs({"sh": "sh is missing", "no-such-program": "It is missing."}) == [
+        "It is missing."
+    ]
 
 
 def test_packages_are_installed_again_when_the_lock_is_newer(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from versus.servers import BINARIES, NODE_FOLDER, PYTHON_FOLDER, Platform, Server
@@ -21,26 +21,9 @@ class InstallationFailed(Exception):
     """Packages of a platform cannot be installed; the message is one sentence."""
 
 
-def missing_programs() -> list[str]:
-    """A sentence for each program of the system that is missing."""
-    return [sentence for program, sentence in PROGRAMS.items() if not shutil.which(program)]
-
-
-def available(servers: Iterable[Server]) -> tuple[list[Server], list[str]]:
-    """The servers whose packages are installed, and a sentence for each that is skipped."""
-    problems: dict[Platform, str] = {}
-    found, skipped = [], []
-    for platform in {server.platform for server in servers}:
-        try:
-            INSTALLERS[platform]()
-        except InstallationFailed as failed:
-            problems[platform] = str(failed)
-    for server in servers:
-        if server.platform in problems:
-            skipped.append(f"{server.name} is skipped: {problems[server.platform]}")
-        else:
-            found.append(server)
-    return found, skipped
+def missing_programs(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
+    """The sentence of each program of the system that is missing."""
+    return [sentence for program, sentence in programs.items() if not shutil.which(program)]
 
 
 def install_node() -> None:
@@ -62,11 +45,35 @@ def install_python() -> None:
         stamp.touch()
 
 
-INSTALLERS: Mapping[Platform, Callable[[], None]] = {
+Installers = Mapping[Platform, Callable[[], None]]
+INSTALLERS: Installers = {
     "gateway": lambda: None,
     "node": install_node,
     "python": install_python,
 }
+
+
+def available(
+    servers: Collection[Server], installers: Installers = INSTALLERS
+) -> tuple[list[Server], list[str]]:
+    """The servers whose packages are installed, and a sentence for each that is skipped."""
+    used = {server.platform: installers[server.platform] for server in servers}
+    failures = {platform: _failure(install) for platform, install in used.items()}
+    problems = {platform: failure for platform, failure in failures.items() if failure}
+    skipped = [
+        f"{server.name} is skipped: {problems[server.platform]}"
+        for server in servers
+        if server.platform in problems
+    ]
+    return [server for server in servers if server.platform not in problems], skipped
+
+
+def _failure(install: Callable[[], None]) -> str | None:
+    try:
+        install()
+    except InstallationFailed as failed:
+        return str(failed)
+    return None
 
 
 def is_older(installed: Path, lock: Path) -> bool:
