@@ -12,7 +12,7 @@ from versus.install import InstallationFailed, available, is_older, missing_prog
 from versus.load import Figures, duration, result_of
 from versus.operations import OPERATIONS, body, statement, variables
 from versus.servers import LIMIT, NODE_FOLDER, OURS, OURS_DEFAULT, PEERS, SERVERS, STANDARD
-from versus.tables import Cell, Start, best_peer, median, report, share
+from versus.tables import Cell, Start, best_peer, median, per_cpu_second, report, share
 
 UUID = "01979c2e-b400-7000-8abc-0123456789ab"
 REFERENCE = {"dreams": [{"id": UUID, "title": "Fly", "createdAt": "2025-06-30T00:00:00+00:00"}]}
@@ -107,6 +107,13 @@ def test_a_share_is_the_ratio_of_answers_per_second() -> None:
     assert share(FOUND, Cell(OURS, "Q2", 16), LIMIT) is None
 
 
+def test_a_share_of_cpu_is_higher_for_less_cpu() -> None:
+    ours, yoga = Cell(OURS, "Q1", 16), Cell("yoga", "Q1", 16)
+    found = {ours: figures(0, server_cpu_ms=4), yoga: figures(0, server_cpu_ms=1)}
+
+    assert share(found, ours, "yoga", per_cpu_second) == 0.25
+
+
 def test_each_figure_has_its_own_median() -> None:
     rounds = [figures(rate, p99_ms=p99) for rate, p99 in ((10, 7), (30, 1), (20, 4))]
 
@@ -121,6 +128,7 @@ def test_the_report_shows_shares_and_warns() -> None:
 
     assert "| **ours / LIMIT** | 0.050 | - |" in lines
     assert "| **ours / best peer** | 0.100 | - |" in lines
+    assert "| **best peer / ours** | 1.000 | - |" in lines
     assert "| best peer | yoga | - |" in lines
     assert "| ours | 1.3 | 121 | 310 |" in lines
     assert "Failed requests: ours Q1 at 16: 2." in lines

@@ -39,6 +39,7 @@ class Run:
     options: argparse.Namespace
     postgres: Postgres
     cores: Cores
+    commit: str
     dreams: list[str]
     sizes: dict[tuple[str, str], float] = field(default_factory=dict)  # bytes of a response
     rounds: dict[Cell, list[Figures]] = field(default_factory=lambda: defaultdict(list))
@@ -96,7 +97,7 @@ class Run:
         return {
             "machine": machine(),
             "cores": str(self.cores),
-            "commit": commit(),
+            "commit": self.commit,
             "options": vars(self.options),
             "starts": [asdict(start) for start in self.starts],
             "measurements": [
@@ -132,10 +133,11 @@ def main() -> int:
 
 
 def prepared(options: argparse.Namespace, postgres: Postgres, place: Cores) -> Run:
+    measured = commit()
     say("Filling the database takes about a minute.")
     postgres.fill()
     dreams = postgres.rows("select id from dreams order by id;")[:DREAMS]
-    return Run(options, postgres, place, dreams)
+    return Run(options, postgres, place, measured, dreams)
 
 
 def in_order(servers: Sequence[Server], number: int) -> list[Server]:
@@ -148,7 +150,7 @@ def show(run: Run, skipped: Sequence[str]) -> None:
     options = run.options
     env = "".join(f" {name}={value}" for name, value in options.env)
     sys.stdout.write(
-        f"## The gateway ({commit()}{env}) beside its peers\n\n"
+        f"## The gateway ({run.commit}{env}) beside its peers\n\n"
         f"{machine()}; {run.cores}; rounds: {options.rounds}, of {options.seconds} s each.\n"
     )
     for line in [*report(run.rounds, run.starts), *run.problems, *skipped]:

@@ -11,6 +11,7 @@ from versus.servers import LIMIT, OURS, OURS_DEFAULT, PEERS, SERVERS
 
 MUCH = 0.25  # cores used by others, from which figures should not be compared
 NONE = "-"
+SHORTEST_MS = 0.001  # of CPU; less than a request takes
 
 
 class Cell(NamedTuple):
@@ -31,6 +32,15 @@ class Start:
 
 Rounds = Mapping[Cell, Sequence[Figures]]
 Medians = Mapping[Cell, Figures]
+Value = Callable[[Figures], float]  # of which more is better
+
+
+def per_second(figures: Figures) -> float:
+    return figures.requests_per_second
+
+
+def per_cpu_second(figures: Figures) -> float:
+    return 1000 / max(figures.server_cpu_ms, SHORTEST_MS)
 
 
 def medians(rounds: Rounds) -> dict[Cell, Figures]:
@@ -43,22 +53,24 @@ def median(rounds: Sequence[Figures]) -> Figures:
     return Figures(*map(statistics.median, columns))
 
 
-def best_peer(found: Medians, operation: str, connections: int) -> str | None:
-    """The peer with the most answers per second; LIMIT is not a peer."""
+def best_peer(
+    found: Medians, operation: str, connections: int, value: Value = per_second
+) -> str | None:
+    """The peer with the highest value; LIMIT is not a peer."""
     rates = {
-        name: found[cell].requests_per_second
+        name: value(found[cell])
         for name in PEERS
         if (cell := Cell(name, operation, connections)) in found
     }
     return max(rates, key=rates.__getitem__, default=None)
 
 
-def share(found: Medians, ours: Cell, other: str | None) -> float | None:
-    """Answers per second of one cell, as a share of those of another server."""
+def share(found: Medians, ours: Cell, other: str | None, value: Value = per_second) -> float | None:
+    """The value of one cell, as a share of that of another server."""
     mine, theirs = found.get(ours), found.get(ours._replace(server=other or ""))
     if mine is None or theirs is None:
         return None
-    return mine.requests_per_second / theirs.requests_per_second
+    return value(mine) / value(theirs)
 
 
 def report(rounds: Rounds, starts: Collection[Start]) -> Iterator[str]:
@@ -66,6 +78,7 @@ def report(rounds: Rounds, starts: Collection[Start]) -> Iterator[str]:
     found = medians(rounds)
     for connections in sorted({cell.connections for cell in found}):
         yield from rates_table(found, connections)
+        yield from cpu_table(found, connections)
         for title, value in DETAILS.items():
             yield from table(f"{title}, {connections} connections", found, connections, value)
     yield from start_table(starts)
@@ -75,7 +88,6 @@ def report(rounds: Rounds, starts: Collection[Start]) -> Iterator[str]:
 DETAILS: Mapping[str, Callable[[Figures], str]] = {
     "p50 in ms": lambda figures: f"{figures.p50_ms:,.1f}",
     "p99 in ms": lambda figures: f"{figures.p99_ms:,.1f}",
-    "CPU of the server in ms per request": lambda figures: f"{figures.server_cpu_ms:,.2f}",
     "CPU of PostgreSQL in ms per request": lambda figures: f"{figures.postgres_cpu_ms:,.2f}",
 }
 
@@ -83,19 +95,32 @@ DETAILS: Mapping[str, Callable[[Figures], str]] = {
 def rates_table(found: Medians, connections: int) -> Iterator[str]:
     title = f"Answers per second, {connections} connections"
     yield from table(title, found, connections, lambda figures: rate(figures.requests_per_second))
+    yield from share_rows(found, connections, per_second, "{ours} / {other}")
+
+
+def cpu_table(found: Medians, connections: int) -> Iterator[str]:
+    """With shares of answers per second of CPU, which depend least on other load."""
+    title = f"CPU of the server in ms per request, {connections} connections"
+    yield from table(title, found, connections, lambda figures: f"{figures.server_cpu_ms:,.2f}")
+    yield from share_rows(found, connections, per_cpu_second, "{other} / {ours}")
+
+
+def share_rows(found: Medians, connections: int, value: Value, label: str) -> Iterator[str]:
     for ours in (OURS, OURS_DEFAULT):
         if any(cell.server == ours for cell in found):
-            yield from _share_rows(found, ours, connections)
+            yield from _share_rows(found, ours, connections, value, label)
 
 
-def _share_rows(found: Medians, ours: str, connections: int) -> Iterator[str]:
+def _share_rows(
+    found: Medians, ours: str, connections: int, value: Value, label: str
+) -> Iterator[str]:
     operations = operations_of(found, connections)
     cells = [Cell(ours, operation, connections) for operation in operations]
-    best = [best_peer(found, operation, connections) for operation in operations]
-    limit_shares = [share(found, cell, LIMIT) for cell in cells]
-    peer_shares = [share(found, cell, peer) for cell, peer in zip(cells, best, strict=True)]
-    yield row(f"**{ours} / LIMIT**", map(fraction, limit_shares))
-    yield row(f"**{ours} / best peer**", map(fraction, peer_shares))
+    best = [best_peer(found, operation, connections, value) for operation in operations]
+    limit_shares = [share(found, cell, LIMIT, value) for cell in cells]
+    peer_shares = [share(found, cell, peer, value) for cell, peer in zip(cells, best, strict=True)]
+    for other, shares in (("LIMIT", limit_shares), ("best peer", peer_shares)):
+        yield row(f"**{label.format(ours=ours, other=other)}**", map(fraction, shares))
     yield row("best peer", (peer or NONE for peer in best))
 
 
