@@ -30,7 +30,7 @@ from graph.core.types.mutation import (
     provided_fields,
     result,
 )
-from graph.core.types.node import IdOf, Node, key_of, load, node
+from graph.core.types.node import Node, identified, key_of, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import From, To, reveals_time, time_range
 
@@ -214,9 +214,9 @@ class Queries:
         db.ai_models.LISTING, "AI models, newest first.", PUBLIC
     )
 
-    @field("The AI model with this ID, or null if it does not exist.", PUBLIC)
-    async def ai_model(self, info: Info, id: IdOf) -> AiModel | None:
-        return await load(info, id, db.ai_models.AiModel)
+    ai_model: AiModel | None = identified(
+        db.ai_models.AiModel, "The AI model with this ID, or null if it does not exist.", PUBLIC
+    )
 
 
 def activating(description: str, is_active: bool) -> Any:  # as `field`

@@ -30,7 +30,7 @@ from graph.core.types.ingestion import (
     key,
 )
 from graph.core.types.mutation import Input, result
-from graph.core.types.node import IdOf, Node, load, node, parse_id
+from graph.core.types.node import Node, identified, node, parse_id
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import From, To, reveals_time, time_range
 from graph.users import USER, User, UserById
@@ -153,9 +153,9 @@ class Queries:
         db.analytics.LISTING, "Actions of users, newest first.", READ
     )
 
-    @field("The user action with this ID, or null if it does not exist.", READ)
-    async def user_action(self, info: Info, id: IdOf) -> UserAction | None:
-        return await load(info, id, db.analytics.UserAction)
+    user_action: UserAction | None = identified(
+        db.analytics.UserAction, "The user action with this ID, or null if it does not exist.", READ
+    )
 
     @field(
         "Number of actions by page, most frequent first. The last 24 hours by default.",

@@ -30,7 +30,7 @@ from graph.core.types.ingestion import (
     key,
 )
 from graph.core.types.mutation import Input
-from graph.core.types.node import IdOf, Node, load, node
+from graph.core.types.node import Node, identified, node
 from graph.core.types.scalars import BigInt, Number
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 
@@ -151,9 +151,9 @@ METRICS = IngestMutation(
 class Queries:
     metrics: Connection[Metric] = listed(db.metrics.LISTING, "Measured values, newest first.", READ)
 
-    @field("The measured value with this ID, or null if it does not exist.", READ)
-    async def metric(self, info: Info, id: IdOf) -> Metric | None:
-        return await load(info, id, db.metrics.Metric)
+    metric: Metric | None = identified(
+        db.metrics.Metric, "The measured value with this ID, or null if it does not exist.", READ
+    )
 
     @field(
         "Summary of each series, sorted by name. The last 24 hours by default.",

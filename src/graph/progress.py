@@ -12,12 +12,12 @@ import db
 from db import Database
 from graph.core.context import Info
 from graph.core.permission import PUBLIC
-from graph.core.subscriptions.source import Update, message, rows, stream
+from graph.core.subscriptions.source import Source, Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import field, related
 from graph.core.types.filter import filters, orders, relation
-from graph.core.types.node import IdOf, Node, load, node, with_ids
+from graph.core.types.node import Node, identified, node, with_ids
 from graph.dreams import Dream, DreamById, DreamId, followed
 
 if TYPE_CHECKING:
@@ -89,16 +89,18 @@ class Queries:
         db.progress.LISTING, "Progress logs, newest first.", PUBLIC
     )
 
-    @field("The progress log with this ID, or null if it does not exist.", PUBLIC)
-    async def progress_log(self, info: Info, id: IdOf) -> ProgressLog | None:
-        return await load(info, id, db.progress.ProgressLog)
+    progress_log: ProgressLog | None = identified(
+        db.progress.ProgressLog,
+        "The progress log with this ID, or null if it does not exist.",
+        PUBLIC,
+    )
 
 
 # Streams
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(ChildTableSource[db.progress.ProgressLog]):
+class Progress(ChildTableSource):
     """The progress of one dream, while the subscriber can see it."""
 
     table = db.progress.ProgressLog
@@ -117,5 +119,5 @@ class Subscriptions:
         PUBLIC,
         reveals={"dreamId": db.progress.ProgressLog.dream_id},
     )
-    async def dream_progress(self, info: Info, dream_id: DreamId) -> Progress:
+    async def dream_progress(self, info: Info, dream_id: DreamId) -> Source:
         return Progress(await followed(info, dream_id))

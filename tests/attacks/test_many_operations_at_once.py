@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import event
 
 from db import Database
 from support.attack_target import RICH
 from support.gateways import production
+from support.sent_statements import noting
 from support.websocket_client import greeted, serving
 
 SOCKET = 20  # operations at once
@@ -55,13 +55,10 @@ async def turns(database: Database) -> AsyncIterator[Counter[int]]:
     def note(*_: Any) -> None:
         begun[now] += 1
 
-    engine, counting = database.engine.sync_engine, asyncio.create_task(count())
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    counting = asyncio.create_task(count())
+    with noting(database, note):
         yield begun
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-        counting.cancel()
+    counting.cancel()
 
 
 async def test_operations_of_one_socket_begin_one_a_turn(large: Database) -> None:

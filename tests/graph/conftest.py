@@ -1,12 +1,14 @@
 """Running operations without HTTP, on a database of the test's own."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from db import Database
+from db.core.values import json
 from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.operation import OperationResult, execute, prepare
@@ -28,7 +30,8 @@ def run(database: Database) -> Run:
         text: str, variables: dict[str, Any] | None = None, who: Principal = DEVELOPER
     ) -> OperationResult:
         context = Context(database, who, "test-request")
-        return await execute(prepare(schema, text), variables, context)
+        result = await execute(prepare(schema, text), variables, context)
+        return replace(result, data=json.loads(result.body).get("data"))  # as a client sees it
 
     return run
 

@@ -18,6 +18,7 @@ from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS, DEVELOPER
 from graph.core.types.field import field
 from graph.core.types.node import global_id
+from graph.schema import schema
 from graph.users import UserById
 from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
 from support.query_count import statements
@@ -112,18 +113,18 @@ async def test_loaders_belong_to_one_operation(database: Database) -> None:
     assert first.data != other.data
 
 
-async def test_node_and_relations_share_the_loader_of_a_type(
-    database: Database, data: Data
-) -> None:
+async def test_node_and_relations_share_the_loader_of_a_type(database: Database) -> None:
     owner = await make_user(database)
     await make_dream(database, user_id=owner.id)
     text = "query ($id: ID!) { node(id: $id) { id } dreams { nodes { owner { id } } } }"
 
+    context = Context(database, DEVELOPER, "test-request", executor="core")
+
     with statements(database, exactly=2):  # users, dreams
-        found = await data(text, {"id": global_id(owner)})
+        found = await execute(prepare(schema, text), {"id": global_id(owner)}, context)
 
     shown = {"id": global_id(owner)}
-    assert found == {"node": shown, "dreams": {"nodes": [{"owner": shown}]}}
+    assert found.data == {"node": shown, "dreams": {"nodes": [{"owner": shown}]}}
 
 
 async def test_what_changes_between_two_operations_is_seen(database: Database, data: Data) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from sqlalchemy import event
 
 from db import Database
+from support.sent_statements import noting
 
 
 @contextmanager
@@ -19,15 +17,8 @@ def statements(
     """
     seen: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noting(database, lambda statement, _: seen.append(statement)):
         yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     _judge(seen, at_most, exactly)
 
 

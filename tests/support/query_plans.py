@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import event
 
 from db import Database
+from support.sent_statements import noting
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,12 @@ async def explained(database: Database, url: str, having: str) -> AsyncIterator[
     sent: list[tuple[str, Any]] = []
     plans: list[Plan] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+    def note(statement: str, parameters: Any) -> None:
         if having in statement:
             sent.append((statement, parameters))
 
-    engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noting(database, note):
         yield plans
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     connection = await asyncpg.connect(url)
     for statement, parameters in sent:
         explain = f"explain (analyze, buffers, format json) {statement}"

@@ -60,6 +60,11 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
         description="Comma-separated environment variables whose values `syncEnvironment` may "
         "store; of all others, and of secrets, it stores only the name.",
     )
+    executor: Literal["plan", "core"] = Field(
+        default="plan",
+        description="What executes queries: `plan`, compiled plans and graphql-core for the rest, "
+        "or `core`, graphql-core alone.",
+    )
     request_log: Literal["on", "off"] = Field(
         default="on",
         description="Whether API requests are recorded as `api_request` events: `on` or `off`.",

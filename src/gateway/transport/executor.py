@@ -116,6 +116,7 @@ class Executor:
             storable_variables=self.auth.settings.storable_variables,
             max_response_bytes=self.auth.settings.max_response_bytes,
             claim=None if is_subscription else claim.take,
+            executor=self.auth.settings.executor,
         )
 
 
@@ -135,7 +136,11 @@ class Execution:
         return self.operation.kind == "subscription"
 
     async def execute(self) -> OperationResult:
-        return await execute(self.operation, self.variables, self.context)
+        """Execute a query or a mutation. The log says why graphql-core executed a query."""
+        result = await execute(self.operation, self.variables, self.context)
+        if self.context.fallback is not None:
+            request_log.bind_log_context(fallback=self.context.fallback)
+        return result
 
     async def subscribe(
         self, sink: Sink, /, after: str | None = None

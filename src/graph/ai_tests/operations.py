@@ -35,7 +35,7 @@ from graph.core.types.mutation import (
     id_of_table,
     result,
 )
-from graph.core.types.node import IdOf, load
+from graph.core.types.node import identified
 from graph.core.types.time_range import From, To, reveals_time, time_range
 from graph.core.types.unset import or_none
 
@@ -100,9 +100,9 @@ ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 class Queries:
     ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
 
-    @field("The AI test with this ID, or null if it does not exist.", READ)
-    async def ai_test(self, info: Info, id: IdOf) -> AiTest | None:
-        return await load(info, id, db.ai_tests.AiTest)
+    ai_test: AiTest | None = identified(
+        db.ai_tests.AiTest, "The AI test with this ID, or null if it does not exist.", READ
+    )
 
     @field(
         "Comparison of models by their completed tests, lowest average score first, models "

@@ -1,8 +1,8 @@
 """Context: the state of one operation, available to every resolver."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import strawberry
 from sqlalchemy import Executable
@@ -16,12 +16,16 @@ from db.core.timeouts import Kind, of_kind
 from graph.core.principal import Principal
 from graph.core.quota import Account
 
+ExecutorName = Literal["plan", "core"]
 READ_FACTOR = 2  # rows are read as a whole, whichever of their columns are shown
 
 
 @dataclass(slots=True)
 class Context:
     """The state of one operation: its database, principal, loaders and cost.
+
+    `executor` is "core" to leave queries to graphql-core. `fallback` is the reason why graphql-core
+    executed a query instead of its plan.
 
     `account` is None for callers without a limit. `api_key_codec` returns the codec of API keys, or
     raises if there is none. Messages of subscriptions share `coalescer`. `storable_variables` are
@@ -42,10 +46,17 @@ class Context:
     storable_variables: frozenset[str] = frozenset()
     max_response_bytes: int = MAX_RESPONSE_BYTES
     claim: Claim | None = None
+    executor: ExecutorName = "plan"
+    fallback: str | None = None
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
         self.db = self.db.scoped_to(self.principal.visibility).metered(meter)
+
+    def executed_by_core(self, reason: str) -> "Context":
+        """A context for graphql-core to execute the same operation again."""
+        self.fallback = reason
+        return replace(self, loaders={})
 
 
 Info = strawberry.Info[Context, None]

@@ -87,13 +87,13 @@ class Many(Loader[Sequence[TableT]], Generic[TableT]):
         return await batch.rows_by_parent(session, self.table, self.columns, keys, *self.order)
 
 
-class Pages(Loader[Page, ListArgs]):
+class Pages(Loader[Page[Table], ListArgs]):
     """One page of records for each parent."""
 
     listing: ClassVar[ListSpec]
     columns: ClassVar[Columns]
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Page]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Page[Table]]:
         return await self.listing.pages(session, self.columns, keys, *self.arguments)
 
 

@@ -23,7 +23,7 @@ from graph.core.types.mutation import (
     provided_fields,
     result,
 )
-from graph.core.types.node import IdOf, load
+from graph.core.types.node import identified
 from graph.core.types.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.types import Dream, DreamStatus
@@ -57,9 +57,9 @@ DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidde
 class Queries:
     dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
 
-    @field("The dream with this ID, or null if it does not exist.", PUBLIC)
-    async def dream(self, info: Info, id: IdOf) -> Dream | None:
-        return await load(info, id, db.dreams.Dream)
+    dream: Dream | None = identified(
+        db.dreams.Dream, "The dream with this ID, or null if it does not exist.", PUBLIC
+    )
 
 
 def check_may_change(info: Info, dream: db.dreams.Dream) -> None:

@@ -22,7 +22,7 @@ from graph.core.types.ingestion import (
     item_result,
 )
 from graph.core.types.mutation import Input
-from graph.core.types.node import IdOf, load, parse_id
+from graph.core.types.node import identified, parse_id
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 from graph.events.inputs import LogErrorInput, LogEventInput, LogEventsInput
 from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
@@ -73,9 +73,9 @@ ERRORS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _error, names_
 class Queries:
     events: Connection[Event] = listed(db.events.LISTING, "Events, newest first.", READ)
 
-    @field("The event with this ID, or null if it does not exist.", READ)
-    async def event(self, info: Info, id: IdOf) -> Event | None:
-        return await load(info, id, db.events.Event)
+    event: Event | None = identified(
+        db.events.Event, "The event with this ID, or null if it does not exist.", READ
+    )
 
     @field(
         "Number of events over time and by group, oldest first. Buckets without events are "

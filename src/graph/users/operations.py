@@ -25,7 +25,7 @@ from graph.core.types.mutation import (
     provided_fields,
     result,
 )
-from graph.core.types.node import IdOf, load
+from graph.core.types.node import identified
 from graph.users.inputs import (
     CreateUserInput,
     EditUserInput,
@@ -70,9 +70,9 @@ DeleteUserResult = result("DeleteUserResult", UserDeleted, NotFound, Invalid, Co
 class Queries:
     users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", READ_ALL)
 
-    @field("The user with this ID, or null if it does not exist.", READ_ALL)
-    async def user(self, info: Info, id: IdOf) -> User | None:
-        return await load(info, id, db.users.User)
+    user: User | None = identified(
+        db.users.User, "The user with this ID, or null if it does not exist.", READ_ALL
+    )
 
     @field("The caller of the current request.", PUBLIC)
     async def viewer(self, info: Info) -> Viewer:

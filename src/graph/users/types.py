@@ -12,6 +12,7 @@ from graph.core.context import Info
 from graph.core.loader import Pages, by_id
 from graph.core.permission import ADMIN, scope
 from graph.core.types.connection import Connection, connected
+from graph.core.types.declared import ColumnField
 from graph.core.types.field import enum, field, value
 from graph.core.types.node import Node, node
 
@@ -67,6 +68,7 @@ def own(name: str, description: str) -> Any:  # as `field`
         resolve,
         columns=(name,),
         others=READ_ALL,
+        shows=ColumnField(name, READ_ALL),
     )
 
 

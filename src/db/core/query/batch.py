@@ -6,13 +6,14 @@ column, so the text of a statement does not depend on their number.
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     TableValuedAlias,
+    bindparam,
     column,
     func,
     literal,
@@ -20,8 +21,9 @@ from sqlalchemy import (
     tuple_,
 )
 
+from db.core.query.projection import Projection
 from db.core.session.database import ReadSession, ResultRow
-from db.core.table import Column as Column, Expression, TableT
+from db.core.table import AnySelect, Column as Column, Expression, TableT
 from db.core.timeouts import Kind, of_kind
 
 Columns = tuple[Column, ...]
@@ -31,11 +33,36 @@ K = TypeVar("K", bound=Hashable)
 
 def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
     """The keys as a table with the columns k0, k1 … and `position`, from 1."""
-    rows = [key if isinstance(key, tuple) else (key,) for key in keys]
-    arrays = [
-        literal([row[index] for row in rows], ARRAY(key_column.type))
-        for index, key_column in enumerate(columns)
-    ]
+    return _unnested(
+        columns,
+        [
+            literal(values, ARRAY(key_column.type))
+            for values, key_column in zip(arrays_of(keys, len(columns)), columns, strict=True)
+        ],
+    )
+
+
+def key_parameters(columns: Columns) -> TableValuedAlias:
+    """The table of keys of a statement that is compiled once: the arrays are the parameters keys_0,
+    keys_1 …"""
+    return _unnested(
+        columns,
+        [
+            bindparam(f"keys_{index}", type_=ARRAY(key_column.type))  # type: ignore[arg-type]  # of SQLAlchemy
+            for index, key_column in enumerate(columns)
+        ],
+    )
+
+
+def arrays_of(keys: Sequence[Key], width: int) -> list[list[object]]:
+    """The values of keys of `width` columns, as one array per column."""
+    if width == 1:
+        return [[key[0] if isinstance(key, tuple) else key for key in keys]]
+    rows = [key for key in keys if isinstance(key, tuple)]
+    return [[row[index] for row in rows] for index in range(width)]
+
+
+def _unnested(columns: Columns, arrays: Sequence[ColumnElement[list[Any]]]) -> TableValuedAlias:
     names = [column(f"k{index}", key_column.type) for index, key_column in enumerate(columns)]
     table = func.unnest(*arrays).table_valued(*names, with_ordinality="position", name="wanted")
     return table.render_derived()
@@ -52,6 +79,13 @@ def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]
     row = tuple_(*columns)
     key = tuple_(*(keys.c[f"k{index}"] for index in range(len(columns))))
     return [row >= key, row <= key]
+
+
+def select_by_key(projection: Projection, columns: Columns) -> AnySelect:
+    """Select the rows with the keys of `key_parameters`. The last column is the key's position."""
+    asked = key_parameters(columns)
+    selected = select(*projection.selected(), asked.c.position)
+    return selected.where(*matches(columns, asked))
 
 
 async def rows_by_key(

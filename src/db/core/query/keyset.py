@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
@@ -19,8 +19,10 @@ from sqlalchemy import ColumnElement, and_, false, or_
 
 from db.core.errors import Invalid
 from db.core.ids import EPOCH
-from db.core.table import AnySelect, Column, Expression, Table
+from db.core.table import AnySelect, Column, Expression
 from db.core.values.rfc3339 import read_time
+
+R = TypeVar("R")  # a record, or a row of the driver
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
@@ -107,7 +109,7 @@ class PageArgs:
         terms = [by.sql(self.backward) for by in order]
         return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
 
-    def page(self, rows: Sequence[Table], order: Order) -> "Page":
+    def page(self, rows: Sequence[R], order: Order) -> "Page[R]":
         """The page from the rows of a statement made by `apply`."""
         records = list(rows[: self.size])
         more = len(rows) > self.size
@@ -118,15 +120,15 @@ class PageArgs:
 
 
 @dataclass(slots=True)
-class Page:
-    """Records of a list, and whether there are more before and after them."""
+class Page(Generic[R]):
+    """Rows of a list, and whether there are more before and after them."""
 
-    records: list[Table]
+    records: list[R]
     order: Order
     has_next: bool
     has_previous: bool
 
-    def cursor(self, record: Table) -> str:
+    def cursor(self, record: R) -> str:
         return encode(self.order, record)
 
 
@@ -147,9 +149,13 @@ def _fingerprint(order: Order) -> int:
     return zlib.crc32(repr([(by.name, by.descending) for by in order]).encode())
 
 
-def encode(order: Order, record: Table) -> str:
+def encode(order: Order, record: object) -> str:
     """The cursor of a record."""
-    values = [getattr(record, by.name) for by in order]
+    return encode_values(order, [getattr(record, by.name) for by in order])
+
+
+def encode_values(order: Order, values: Sequence[object]) -> str:
+    """The cursor of a row with these sort values."""
     text = orjson.dumps([_fingerprint(order), *values], default=str)
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 

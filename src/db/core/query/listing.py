@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    TableValuedAlias,
     Uuid,
     any_,
     func,
@@ -22,15 +23,25 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import REGCONFIG
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from db.core.errors import Invalid
-from db.core.query.batch import Column, Columns, Key, matches, requested_keys, within
+from db.core.query.batch import (
+    Column,
+    Columns,
+    Key,
+    key_parameters,
+    matches,
+    requested_keys,
+    within,
+)
 from db.core.query.filter import Condition, Filterable, Relation, related
 from db.core.query.keyset import Order, Page, PageArgs, SortKey
+from db.core.query.projection import Projection
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import AnySelect, Table, TableT
+from db.core.table import AnySelect, Expression, Table, TableT
 from db.core.timeouts import Kind, of_kind
 
 ALL_DEFAULTS = PageArgs()
@@ -65,6 +76,10 @@ def searched(text: str) -> str:
     """The text without dashes that exclude nothing: PostgreSQL parses each as an operator, and
     fails on some thirty in a row."""
     return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
+
+
+def _labelled(order: Order) -> list[Expression]:
+    return [by.column.label(f"order_{n}") for n, by in enumerate(order)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +142,7 @@ class ListSpec:
 
     async def page(
         self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
-    ) -> Page:
+    ) -> Page[Table]:
         order = self.order(slice.order)
         statement = self.table.select().where(*conditions, *self.conditions(slice))
         page = of_kind(slice.kind, slice.window.apply(statement, order))
@@ -136,7 +151,7 @@ class ListSpec:
 
     async def pages(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
-    ) -> dict[Key, Page]:
+    ) -> dict[Key, Page[Table]]:
         """One page per parent key, in one statement."""
         order = self.order(slice.order)
         found: dict[Key, list[Table]] = {key: [] for key in keys}
@@ -150,16 +165,44 @@ class ListSpec:
     ) -> AnySelect:
         """Each page is sorted by its parent first, which does not change its order. Otherwise
         PostgreSQL may scan whole partitions by id for the few rows of one parent."""
-        asked, backward = requested_keys(parent, keys), slice.window.backward
-        rows = self.table.select().where(*within(parent, asked), *self.conditions(slice))
-        by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
-        page = slice.window.apply(rows.order_by(*by_parent), order).lateral("page")
-        terms = [by.term(page.c[by.name], backward) for by in order]
+        asked = requested_keys(parent, keys)
+        page = self._of_parent(self.table.select(), parent, asked, slice, order)
+        terms = [by.term(page.c[by.name], slice.window.backward) for by in order]
         return (
             select(asked.c.position, *page.c)
             .join_from(asked, page, true())
             .order_by(asked.c.position, *terms)
         )
+
+    def _of_parent(
+        self,
+        selected: AnySelect,
+        parent: Columns,
+        asked: TableValuedAlias,
+        slice: ListArgs,
+        order: Order,
+    ) -> LateralFromClause:
+        rows = selected.where(*within(parent, asked), *self.conditions(slice))
+        backward = slice.window.backward
+        by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
+        return slice.window.apply(rows.order_by(*by_parent), order).lateral("page")
+
+    def select_page(self, projection: Projection, slice: ListArgs) -> AnySelect:
+        """Select the rows of a page, and one more. After the columns of the projection come those
+        of the order, for cursors."""
+        order = self.order(slice.order)
+        selected = select(*projection.selected(), *_labelled(order))
+        rows = selected.where(*self.conditions(slice))
+        return of_kind(slice.kind, slice.window.apply(rows, order))
+
+    def select_pages(self, projection: Projection, parent: Columns, slice: ListArgs) -> AnySelect:
+        """`select_page` for each key of `key_parameters`. The last column is the key's position."""
+        asked, order = key_parameters(parent), self.order(slice.order)
+        selected = select(*projection.selected(), *_labelled(order))
+        page = self._of_parent(selected, parent, asked, slice, order)
+        terms = [by.term(page.c[f"order_{n}"], slice.window.backward) for n, by in enumerate(order)]
+        rows = select(*page.c, asked.c.position).join_from(asked, page, true())
+        return of_kind(slice.kind, rows.order_by(asked.c.position, *terms))
 
     async def matching_rows(
         self,

@@ -6,18 +6,28 @@ filters through relations, counts and aggregates.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, SQLColumnExpression, True_, false
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    SQLColumnExpression,
+    True_,
+    Uuid,
+    bindparam,
+    false,
+)
 from sqlalchemy.orm import with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 
 from db.core.table import Table
 
 SERVER = "about_server"
+VIEWER = "viewer"  # the parameter of statements that are compiled once for all users
+_viewer: Any = bindparam(VIEWER, type_=Uuid())  # takes the place of a user's id in conditions
 
 T = TypeVar("T", bound=Executable)
 RowRules = tuple[ExecutableOption, ...]
@@ -33,6 +43,16 @@ class Visibility:
     shared: bool = False
     keys: bool = False
     user_id: UUID | None = None
+
+    @property
+    def kind(self) -> tuple[bool, ...]:
+        """Visibilities of one kind differ only in the user."""
+        return self.everything, self.shared, self.keys, self.user_id is None
+
+    @property
+    def parametrized(self) -> "Visibility":
+        """This kind of visibility, with the user as the parameter VIEWER of statements."""
+        return self if self.user_id is None else replace(self, user_id=_viewer)
 
     def owns(self, column: SQLColumnExpression[UUID | None]) -> ColumnElement[bool]:
         """The condition that a row belongs to the viewer. False for a viewer without a user: a

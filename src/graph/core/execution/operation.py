@@ -36,6 +36,8 @@ from graph.core.execution import cost, limits, shareable
 from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import Cost
 from graph.core.execution.execution_context import too_large
+from graph.core.execution.plan.plan import Plans, execute_plan, plans_of
+from graph.core.execution.plan.run import Irregular, Unplanned
 from graph.core.execution.preconditions import refusals
 from graph.core.execution.rate_limit import cost_extension
 from graph.core.execution.required_access import RequiredAccess, required_access
@@ -97,6 +99,10 @@ class Operation:
     @cached_property
     def variable_names(self) -> frozenset[str | None]:
         return frozenset(d.variable.name.value for d in self.node.variable_definitions or ())
+
+    @cached_property
+    def plans(self) -> Plans:
+        return plans_of(self)
 
     @cached_property
     def is_viewer_independent(self) -> bool:
@@ -254,6 +260,14 @@ async def run(
     value."""
     try:
         async with asyncio.timeout(SECONDS):
+            if context.executor == "plan" and root is None:
+                try:
+                    planned = await execute_plan(operation, variables, context)
+                    return await _answer(planned.data, planned.errors, operation, context)
+                except (Unplanned, Irregular) as reason:
+                    context = context.executed_by_core(str(reason))
+                except (TooLarge, Crowded) as refused:
+                    return await _too_large(refused, operation, context)
             result = graphql_execute(
                 operation.schema._schema,
                 operation.document,

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from graphql import GraphQLFormattedError
 
@@ -28,14 +28,12 @@ class PolledSource:
 
     seconds: ClassVar[float]
 
-    async def read(self, session: ReadSession) -> object:
+    async def read(self, session: ReadSession) -> Any:
         """The root value of a message."""
         raise NotImplementedError
 
 
-async def _all(
-    session: ReadSession, wanted: Collection[PolledSource]
-) -> dict[PolledSource, object]:
+async def _all(session: ReadSession, wanted: Collection[PolledSource]) -> dict[PolledSource, Any]:
     return {source: await source.read(session) for source in wanted}
 
 
@@ -45,7 +43,7 @@ class PolledGroup:
 
     source: PolledSource
     coalescer: ReadCoalescer
-    execute: Callable[[object], Awaitable[OperationResult]]
+    execute: Callable[[Any], Awaitable[OperationResult]]
     members: set[Subscriber] = field(default_factory=set)
     latest: Message | None = None
     task: asyncio.Task[None] | None = None

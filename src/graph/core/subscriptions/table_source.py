@@ -7,44 +7,44 @@ longer visible are not shown.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, ClassVar
 from uuid import UUID
 
 import db
 from db import Database
-from db.audit import Change
 from db.core.query.batch import ById
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.row_rules import Visibility
-from db.core.table import TableT
+from db.core.table import Table
 from graph.core.subscriptions.source import Conditions, Source, VisibleRows
 from graph.core.types.node import id_of
 
 
-class TableSource(Source[Change], Generic[TableT]):
+@dataclass(frozen=True, slots=True)
+class TableSource(Source):
     """The rows of a table that match a condition."""
 
     feed = "changes"
-    table: type[TableT]
+    table: ClassVar[type[Table]]
 
-    def matches(self, _row: TableT) -> bool:
+    def matches(self, _row: Any) -> bool:
         """True if a visible row is shown."""
         return True
 
     async def matching(
-        self, rows: Sequence[TableT], _reads: ReadCoalescer, _visibility: Visibility
-    ) -> Sequence[TableT]:
+        self, rows: Sequence[Any], _reads: ReadCoalescer, _sight: Visibility
+    ) -> Sequence[Any]:
         """The visible rows that are shown."""
         return [row for row in rows if self.matches(row)]
 
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table)
 
-    def is_relevant(self, change: Change) -> bool:
+    def is_relevant(self, change: Any) -> bool:
         return bool(change.noun == self.table.__tablename__)
 
     async def visible(
-        self, database: Database, changes: Sequence[Change], coalescer: ReadCoalescer
+        self, database: Database, changes: Sequence[Any], coalescer: ReadCoalescer
     ) -> VisibleRows:
         """Read the rows once for all subscriptions with the same visibility."""
         ids, visibility = _by_last(changes), database.visibility
@@ -62,7 +62,7 @@ class TableSource(Source[Change], Generic[TableT]):
         _database: Database,
         _reads: ReadCoalescer,
         _present: Collection[UUID],
-        _changes: Sequence[Change],
+        _changes: Sequence[Any],
     ) -> Collection[UUID]:
         """The IDs of changed rows that are not shown now but may have been before; never of rows
         that were not visible then. None by default. `_present`: the IDs of visible rows."""
@@ -70,7 +70,7 @@ class TableSource(Source[Change], Generic[TableT]):
 
 
 @dataclass(frozen=True, slots=True)
-class ChildTableSource(TableSource[TableT]):
+class ChildTableSource(TableSource):
     """The rows of a table that belong to one parent."""
 
     parent_id: UUID
@@ -78,15 +78,15 @@ class ChildTableSource(TableSource[TableT]):
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table, self.parent_id)
 
-    def is_relevant(self, change: Change) -> bool:
+    def is_relevant(self, change: Any) -> bool:
         mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
         return mine and change.noun == self.table.__tablename__
 
-    def matches(self, row: TableT) -> bool:
+    def matches(self, row: Any) -> bool:
         return bool(getattr(row, str(self.table.parent)) == self.parent_id)
 
 
-def _by_last(changes: Sequence[Change]) -> list[UUID]:
+def _by_last(changes: Sequence[Any]) -> list[UUID]:
     """The IDs of rows in the order of their last changes."""
     last = {change.entity_id: change.seq for change in changes}
     return sorted(last, key=last.__getitem__)

@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphql import GraphQLFormattedError
 
 from db import Database
 from db.core.feed import Position, PositionInvalid, Reader
-from db.core.feed.feed import FeedRow
 from db.core.session.coalescing import ReadCoalescer
 from graph.core.subscriptions.source import (
-    AnySource,
     ResetReason,
+    Source,
     UpdateKind,
     UpdatePayload,
     VisibleRows,
@@ -27,11 +26,10 @@ class Offset(NamedTuple):
 
     position: Position | None
     reason: ResetReason | None = None
-    pending_keys: frozenset[str] = frozenset()
+    pending_keys: frozenset[Any] = frozenset()
 
 
 START = Offset(None)
-NO_ROWS = VisibleRows(())
 
 
 class SubscriptionFailed(Exception):
@@ -54,7 +52,7 @@ class PlannedUpdate:
 class UpdatePlanner:
     """Plans the next message of one source, reading rows from the database."""
 
-    source: AnySource
+    source: Source
     reader: Reader
     database: Database
     coalescer: ReadCoalescer
@@ -130,7 +128,7 @@ class UpdatePlanner:
             self._payload(UpdateKind.UPDATE, head, visible, skipped=skipped), Offset(head)
         )
 
-    async def _in_order(self, position: Position) -> tuple[Sequence[FeedRow], Position]:
+    async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
         """The next rows that fit one message, and the position after them. Read from the table for
         a cohort that is behind the ring buffer."""
         head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
@@ -142,15 +140,19 @@ class UpdatePlanner:
         )
         return rows, head if whole else self._after(rows[-1], position)
 
-    def _after(self, row: FeedRow, before: Position) -> Position:
+    def _after(self, row: Any, before: Position) -> Position:
         """The position after a row."""
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
-    async def _visible(self, rows: Sequence[FeedRow]) -> VisibleRows:
-        return await self.source.visible(self.database, rows, self.coalescer) if rows else NO_ROWS
+    async def _visible(self, rows: Sequence[Any]) -> VisibleRows:
+        return (
+            await self.source.visible(self.database, rows, self.coalescer)
+            if rows
+            else VisibleRows(())
+        )
 
     async def _with_pending(
-        self, visible: VisibleRows, pending_keys: Collection[str]
+        self, visible: VisibleRows, pending_keys: Collection[Any]
     ) -> VisibleRows:
         if not pending_keys:
             return visible
@@ -158,14 +160,10 @@ class UpdatePlanner:
         return VisibleRows([*visible.rows, *more.rows], [*visible.removed, *more.removed])
 
     def _payload(
-        self,
-        kind: UpdateKind,
-        position: Position,
-        visible: VisibleRows = NO_ROWS,
-        reason: ResetReason | None = None,
-        skipped: int = 0,
+        self, kind: UpdateKind, position: Position, visible: VisibleRows | None = None, **more: Any
     ) -> UpdatePayload:
-        at, lag = self.database.clock.now(), self.reader.lag
+        visible = visible or VisibleRows(())
+        facts = {"rows": visible.rows, "removed": visible.removed, **more}
         return UpdatePayload(
-            kind, str(position), at, lag, reason, visible.rows, visible.removed, skipped
+            kind, str(position), self.database.clock.now(), self.reader.lag, **facts
         )

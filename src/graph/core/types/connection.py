@@ -23,6 +23,7 @@ from graph.core.context import Info
 from graph.core.loader import Counts, Pages
 from graph.core.permission import Access
 from graph.core.types.annotations import annotated, forward_reference, many, optional
+from graph.core.types.declared import ConnectedField, Declared, ListedField
 from graph.core.types.field import Revealed, argument, field, value
 from graph.core.types.filter import Direction, condition
 
@@ -63,7 +64,7 @@ class Edge(Generic[T]):
 class ListSource:
     """The source of a connection: a page, and how to count the whole list."""
 
-    page: Page
+    page: Page[Table]
     count: Callable[[], Awaitable[int]]
 
 
@@ -180,7 +181,7 @@ def listed(
     omitted."""
 
     async def resolve(info: Info, **arguments: Unpack[Arguments]) -> ListSource:
-        list_args = _list_args(listing, arguments)
+        list_args = list_args_of(listing, arguments)
         conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
 
@@ -191,7 +192,9 @@ def listed(
         async with db.read() as session:
             return ListSource(await listing.page(session, list_args, *conditions), count)
 
-    return _field_with_arguments(listing, resolve, description, access, *more)
+    is_plain = where is no_conditions and not more
+    shows = ListedField(listing) if is_plain else None
+    return _field_with_arguments(listing, resolve, description, access, shows, *more)
 
 
 def connected(
@@ -200,13 +203,14 @@ def connected(
     """Declare the list of rows that belong to a parent, whose key is in the named columns."""
 
     async def resolve(root: object, info: Info, **arguments: Unpack[Arguments]) -> ListSource:
-        list_args = _list_args(pages.listing, arguments)
+        list_args = list_args_of(pages.listing, arguments)
         values = tuple(getattr(root, name) for name in keys)
         key = values if len(values) > 1 else values[0]
         page = await pages.of(info, list_args).load(key)
         return ListSource(page, lambda: Counts.of(info, pages, list_args).load(key))
 
-    return _field_with_arguments(pages.listing, resolve, description, access)
+    shows = ConnectedField(pages, keys)
+    return _field_with_arguments(pages.listing, resolve, description, access, shows)
 
 
 def _field_with_arguments(
@@ -214,8 +218,9 @@ def _field_with_arguments(
     resolve: Callable[..., object],
     description: str,
     access: Access | None,
+    shows: Declared | None,
     *more: Argument,
-) -> object:
+) -> Any:  # as `field`
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given
@@ -223,13 +228,14 @@ def _field_with_arguments(
     taken = [argument.parameter for argument in (*more, *_arguments(listing))]
     resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
     reveals = {argument.name: argument.reveals for argument in more if argument.reveals}
-    return field(description, access, resolve, reveals=reveals, listing=listing)
+    return field(description, access, resolve, reveals=reveals, listing=listing, shows=shows)
 
 
 _FIXED = {"root": object, "info": Info}
 
 
-def _list_args(listing: ListSpec, arguments: Arguments) -> ListArgs:
+def list_args_of(listing: ListSpec, arguments: Arguments) -> ListArgs:
+    """The arguments of a list field. Raises Invalid."""
     page_args = PageArgs(
         arguments.get("first"),
         arguments.get("after"),

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar, Unpack, dataclass_transform
 
 import strawberry
-from graphql import GraphQLArgument, GraphQLField, GraphQLInputField
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import get_object_definition
 from strawberry.types.arguments import StrawberryArgumentAnnotation
@@ -21,6 +20,7 @@ from db.core.values.validation import Check
 from graph.core.context import Info
 from graph.core.loader import Loader
 from graph.core.permission import VALUE, Access
+from graph.core.types.declared import ColumnField, Declared, RelatedField
 
 T = TypeVar("T", bound=type)
 V = TypeVar("V")
@@ -35,6 +35,8 @@ class Declarations(TypedDict, total=False):
 
     `reveals`: by argument, the column or access that the argument reveals; lists declare their
     `listing` instead.
+
+    `shows`: what the resolver does, for plans of operations.
 
     `check`, `column`, `not_null`: for an input field, its validation, its column if the name
     differs, and the message that rejects null. `apart`: items of the list are validated one by one,
@@ -51,19 +53,7 @@ class Declarations(TypedDict, total=False):
     apart: bool | None
     not_null: str
     values: int
-
-
-class Metadata(Declarations, total=False):
-    access: Access
-    cost: int
-
-
-NONE: Metadata = {}
-
-
-def metadata_of(item: GraphQLField | GraphQLArgument | GraphQLInputField) -> Metadata:
-    metadata: Metadata = getattr(item.extensions.get("strawberry-definition"), "metadata", NONE)
-    return metadata
+    shows: Declared | None
 
 
 def field(
@@ -141,7 +131,13 @@ def names_of(input_type: object) -> dict[str, str]:
 
 
 def column(name: str, description: str, access: Access | None = None) -> Any:  # as `field`
-    return field(description, access, lambda root: getattr(root, name), columns=(name,))
+    return field(
+        description,
+        access,
+        lambda root: getattr(root, name),
+        columns=(name,),
+        shows=ColumnField(name),
+    )
 
 
 def related(
@@ -160,7 +156,8 @@ def related(
         return await loader.of(info).load(key if len(key) > 1 else key[0])
 
     shown = None if keys == ("id",) else keys
-    return field(description, access, resolve, cost, columns=shown)
+    shows = RelatedField(loader, keys)
+    return field(description, access, resolve, cost, columns=shown, shows=shows)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

@@ -17,6 +17,7 @@ from db.core.values.validation import Check
 from graph.core.context import Info, as_source
 from graph.core.loader import Loader, by_id
 from graph.core.permission import VALUE, Access
+from graph.core.types.declared import IdField, NodeField
 from graph.core.types.field import argument, described, field
 
 T = TypeVar("T", bound=type)
@@ -43,6 +44,10 @@ _by_record: dict[type, NodeType] = {}
 _by_prefix: dict[str, NodeType] = {}
 
 
+def node_type(table: type[Table]) -> NodeType:
+    return _by_record[table.Record]
+
+
 def global_id(root: Table) -> str:
     return id_of(type(root), root.id)
 
@@ -61,6 +66,7 @@ class Node:
         "Opaque, globally unique ID, for `node(id:)` and for caches.",
         resolver=global_id,
         columns=("id",),
+        shows=IdField(),
     )
 
 
@@ -127,6 +133,15 @@ async def load(info: Info, text: str, table: type[Table] | None = None) -> Any: 
     if not info.context.principal.may(found.access):
         return None
     return as_source(await found.loader.of(info).load(id))
+
+
+def identified(table: type[Table], description: str, access: Access) -> Any:  # as `field`
+    """Declare a root field that shows the row of a table with the ID in its argument."""
+
+    async def resolve(info: Info, id: IdOf) -> Table | None:
+        return await load(info, id, table)
+
+    return field(description, access, resolve, shows=NodeField(table))
 
 
 async def _found(info: Info, text: str) -> Table | Invalid | None:

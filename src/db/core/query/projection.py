@@ -1,0 +1,54 @@
+"""Projection: the columns of a table that one statement selects, each in the form it needs."""
+
+from enum import StrEnum
+
+from sqlalchemy import Float, Text, cast
+
+from db.core.table import Column, Expression, Table
+
+
+class Form(StrEnum):
+    """How a column is selected: its value, or cast to a 64-bit float or to text."""
+
+    VALUE = "value"
+    FLOAT = "float"
+    TEXT = "text"
+
+
+class Projection:
+    """Columns are added while a statement is planned. `index` is the place of each in its rows."""
+
+    def __init__(self, table: type[Table]) -> None:
+        self.table = table
+        self.named = {column.name: column for column in table.columns()}
+        self.places: dict[tuple[str, Form], int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.named
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def column(self, name: str) -> Column:
+        return self.named[name]
+
+    def index(self, name: str, form: Form = Form.VALUE) -> int:
+        """The place of a column in the rows, which is added if it is not selected yet."""
+        return self.places.setdefault((name, form), len(self.places))
+
+    def selected(self) -> list[Expression]:
+        """The columns to select, labelled c0, c1 … so that none is selected by its name."""
+        return [
+            _shown(self.named[name], form).label(f"c{place}")
+            for (name, form), place in self.places.items()
+        ]
+
+
+def _shown(column: Column, form: Form) -> Expression:
+    match form:
+        case Form.FLOAT:
+            return cast(column, Float(53))
+        case Form.TEXT:
+            return cast(column, Text)
+        case Form.VALUE:
+            return column.expression

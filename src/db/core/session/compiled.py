@@ -1,0 +1,86 @@
+"""Compiled statements: compiled once for all viewers of one kind, and executed with parameters.
+
+The viewer is a parameter, so a statement is compiled once for each kind of visibility and not for
+each user. So are the keys of `db.core.query.batch.key_parameters`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from db.core.cache import Cache
+from db.core.session.row_rules import VIEWER, Visibility, row_rules, with_row_rules
+from db.core.table import AnySelect
+from db.core.timeouts import KIND, Kind
+
+DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # of SQLAlchemy
+CACHED_BYTES, FACTOR, FIXED_BYTES = 32 * 1024 * 1024, 50, 16 * 1024
+
+Processor = Callable[[object], object]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """The text of a statement and its arguments: constants, and the places of parameters.
+
+    `kind` selects its timeout.
+    """
+
+    sql: str
+    constants: tuple[object, ...]
+    parameters: tuple[tuple[int, str, Processor | None], ...]
+    kind: Kind | None
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """The arguments of the driver, with `values` for the parameters."""
+        arguments = list(self.constants)
+        for place, name, process in self.parameters:
+            value = values[name]
+            arguments[place] = value if process is None else process(value)
+        return arguments
+
+
+def compile_statement(statement: AnySelect, visibility: Visibility) -> CompiledStatement:
+    """Compile a statement with the row rules of a kind of visibility. Statements that differ only
+    in constants share the work. Raises NotCompilable."""
+    limited: Any = with_row_rules(statement, row_rules(visibility.parametrized))  # not typed there
+    compiled, extracted, *_ = limited._compile_w_cache(
+        DIALECT, compiled_cache=_compiled, column_keys=[]
+    )
+    if compiled.post_compile_params or compiled.literal_execute_params:
+        raise NotCompilable
+    values = compiled.construct_params(extracted_parameters=extracted, _check=False)
+    names, processors = compiled.positiontup or (), compiled._bind_processors
+    constants = tuple(
+        None if _is_parameter(name) else _processed(values[name], processors.get(name))
+        for name in names
+    )
+    places = tuple(
+        (place, name, None if name == VIEWER else processors.get(name))
+        for place, name in enumerate(names)
+        if _is_parameter(name)
+    )
+    kind = statement.get_execution_options().get(KIND)
+    return CompiledStatement(str(compiled), constants, places, kind)
+
+
+class NotCompilable(Exception):
+    """The text of the statement depends on its parameters."""
+
+
+def _is_parameter(name: str) -> bool:
+    return name == VIEWER or name.startswith("keys_")
+
+
+def _processed(value: object, process: Processor | None) -> object:
+    return value if process is None else process(value)
+
+
+def _size(compiled: object) -> int:
+    return FIXED_BYTES + FACTOR * len(str(compiled))
+
+
+_compiled: Cache[object, object] = Cache(CACHED_BYTES, _size)

@@ -1,0 +1,68 @@
+"""Direct reads: a compiled statement on a connection of the pool, without SQLAlchemy's execution.
+
+Everything that the pool gives is kept: shares of connections, metering, timeouts. A failure of any
+other kind is left to the caller, who repeats the read the ordinary way.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from db.core.connections.meter import METERED
+from db.core.connections.pooler import DriverConnection
+from db.core.errors import TookTooLong
+from db.core.session.compiled import CompiledStatement
+from db.core.session.database import Database
+
+DirectRow = Sequence[Any]  # a record of the driver, whose columns are known only at run time
+
+
+class DirectReadFailed(Exception):
+    """The connection broke or the statement failed."""
+
+
+async def fetch(
+    database: Database, statement: CompiledStatement, parameters: Mapping[str, object]
+) -> Sequence[DirectRow]:
+    """The rows of a statement, in autocommit. Raises the errors of waiting for a connection,
+    TookTooLong, TooLarge, Crowded and DirectReadFailed."""
+    if database.meter:
+        database.meter.check()
+    await database.limiter.acquire(database.borrower)
+    try:
+        return await _fetch(database, statement, statement.arguments(parameters))
+    except TimeoutError as error:
+        if statement.kind is None:
+            raise DirectReadFailed from error
+        raise TookTooLong from error
+    except (PostgresError, InterfaceError, OSError, DBAPIError) as error:
+        if database.meter:
+            database.meter.check()
+        raise DirectReadFailed from error
+    finally:
+        database.limiter.release(database.borrower)
+
+
+async def _fetch(
+    database: Database, statement: CompiledStatement, arguments: list[object]
+) -> Sequence[DirectRow]:
+    seconds = None if statement.kind is None else getattr(database.timeouts, statement.kind)
+    pool = database.engine.sync_engine.pool
+    connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
+    metered = connection.info[METERED]
+    metered.meter = database.meter
+    driver: DriverConnection = connection.driver_connection
+    try:
+        rows: Sequence[DirectRow] = await driver.fetch(statement.sql, *arguments, timeout=seconds)
+        return rows
+    except (asyncio.CancelledError, TimeoutError):
+        connection.invalidate()
+        raise
+    finally:
+        metered.meter = None
+        connection.close()

@@ -1,0 +1,306 @@
+"""Compiler: from the selections of an operation to the tree of a plan.
+
+Each object type is compiled to a row shape where its fields are declared and its rows come from one
+statement, and otherwise to an object shape, which calls resolvers.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from graphql.execution.values import VariableValues
+from strawberry.types.field import StrawberryField
+
+from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.projection import Projection
+from db.core.table import Table
+from graph.core.execution import introspection
+from graph.core.execution.plan import completion, connections, reads
+from graph.core.execution.plan.arguments import arguments_of, has_variable
+from graph.core.execution.plan.completion import Completer, FieldPlace, ObjectShape
+from graph.core.execution.plan.connections import ConnectionShape, Cursor, PagePart
+from graph.core.execution.plan.document import (
+    TYPE_NAME,
+    Details,
+    Document,
+    name_of,
+    object_type,
+    place_of,
+)
+from graph.core.execution.plan.row_parts import RowParts
+from graph.core.execution.plan.run import Run, Unplanned
+from graph.core.execution.plan.shapes import KeyedSource, RowShape, Shape
+from graph.core.loader import Latest, One, Pages
+from graph.core.types.connection import list_args_of
+from graph.core.types.declared import (
+    ColumnField,
+    ConnectedField,
+    Declared,
+    IdField,
+    ListedField,
+    NodeField,
+    RelatedField,
+)
+from graph.core.types.node import node_type
+
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+
+ShapeOf = Callable[[GraphQLObjectType, Details], Shape]
+
+
+class Compiler:
+    """Compiles one operation. `repeats`: the response may be larger than the rows that are read."""
+
+    def __init__(self, operation: "Operation", variables: VariableValues) -> None:
+        self.schema = operation.schema
+        self.document = Document(operation, variables)
+        self.repeats = False
+
+    # Roots
+
+    def roots(self) -> Mapping[str, reads.Root]:
+        """Raises Unplanned for introspection, and what invalid arguments raise."""
+        return {name: self._root(details) for name, details in self.document.roots().items()}
+
+    def _root(self, details: Details) -> reads.Root:
+        query, name = self.document.query, name_of(details)
+        if name == TYPE_NAME:
+            return reads.ConstantRoot(query.name)
+        if name in introspection.FIELDS:
+            raise Unplanned("introspection")
+        place = place_of(query, details)
+        match _declared(place.field):
+            case ListedField(listing):
+                shape, projection = self._connection(place, listing.table, details)
+                read = _list_reader(listing, projection)
+                return reads.ListedPage(place, read, shape, self._list_args(place, listing))
+            case NodeField(table) if row := self._row_by_id(place, table, details):
+                return row
+        return reads.ResolvedRoot(self._resolved(place, details))
+
+    def _row_by_id(
+        self, place: FieldPlace, table: type[Table], details: Details
+    ) -> reads.RowById | None:
+        projection = Projection(table)
+        try:
+            shape = self._row_shape(projection, object_type(place.field.type), details)
+        except Unplanned:
+            return None
+        arguments = arguments_of(self.schema, place)
+        access = node_type(table).access
+        return reads.RowById(
+            place, projection, lambda run: str(arguments(run.variables)["id"]), access, shape
+        )
+
+    # Rows
+
+    def _row_shape(
+        self, projection: Projection, type_: GraphQLObjectType, details: Details
+    ) -> RowShape:
+        """Raises Unplanned if a field needs more than columns of the row."""
+        parts = RowParts(projection, type_)
+        for name, some in self.document.subfields(type_, details).items():
+            self._add_part(parts, name, some)
+        self.repeats = self.repeats or parts.repeats
+        return parts.shape()
+
+    def _add_part(self, parts: RowParts, name: str, details: Details) -> None:
+        if name_of(details) == TYPE_NAME:
+            parts.add_type_name(name)
+            return
+        place = place_of(parts.type_, details)
+        match _declared(place.field):
+            case IdField():
+                parts.add_id(name)
+            case ColumnField(column, others):
+                parts.add_column(name, column, place.field, others)
+            case RelatedField(_, keys) | ConnectedField(_, keys) as declared:
+                parts.add_child(name, self._keyed(place, declared, details), keys)
+            case _ if (attribute := _attribute(place.field)) is not None:
+                parts.add_column(name, attribute, place.field)
+            case _:
+                raise Unplanned(f"the resolver of {parts.type_.name}.{place.name}")
+
+    def _keyed(
+        self, place: FieldPlace, declared: RelatedField | ConnectedField, details: Details
+    ) -> KeyedSource:
+        if isinstance(declared, RelatedField):
+            return self._related(place, declared, details)
+        pages = declared.pages
+        shape, projection = self._connection(place, pages.listing.table, details)
+        read = _page_reader(pages, projection)
+        return reads.PagesByKey(pages, read, shape, self._list_args(place, pages.listing))
+
+    def _related(self, place: FieldPlace, declared: RelatedField, details: Details) -> KeyedSource:
+        loader, is_required = declared.loader, is_non_null_type(place.field.type)
+        try:
+            if issubclass(loader, One) and loader.found is One.found:
+                projection = Projection(loader.table)
+                row = self._row_shape(projection, object_type(place.field.type), details)
+                return reads.RowByKey(loader, projection, row, is_required)
+            if issubclass(loader, Latest) and loader.found is Latest.found and not is_required:
+                projection = Projection(loader.listing.table)
+                row = self._row_shape(projection, object_type(place.field.type), details)
+                return reads.LatestByKey(loader, projection, row)
+        except Unplanned:
+            pass
+        completer = self._completer(place.field.type, details, place)
+        return reads.LoadedByKey(loader, place, completer)
+
+    # Connections
+
+    def _connection(
+        self, place: FieldPlace, table: type[Table], details: Details
+    ) -> tuple[ConnectionShape, Projection | None]:
+        """The shape of a connection, and the columns of its rows; None if it needs records."""
+        type_, projection = object_type(place.field.type), Projection(table)
+        try:
+            cursor = connections.cursor_of_row(projection)
+
+            def shape_of(type_: GraphQLObjectType, details: Details) -> Shape:
+                return self._row_shape(projection, type_, details)
+
+            return ConnectionShape(self._page_parts(type_, details, cursor, shape_of)), projection
+        except Unplanned:
+            cursor = connections.cursor_of_record
+            parts = self._page_parts(type_, details, cursor, self._object_shape)
+            return ConnectionShape(parts), None
+
+    def _page_parts(
+        self, type_: GraphQLObjectType, details: Details, cursor: Cursor, shape_of: ShapeOf
+    ) -> Mapping[str, PagePart]:
+        fields = self.document.subfields(type_, details)
+        shown = [name_of(some) for some in fields.values()]
+        self.repeats = self.repeats or shown.count("nodes") + shown.count("edges") > 1
+        return {key: self._page_part(type_, some, cursor, shape_of) for key, some in fields.items()}
+
+    def _page_part(
+        self, type_: GraphQLObjectType, details: Details, cursor: Cursor, shape_of: ShapeOf
+    ) -> PagePart:
+        match name := name_of(details):
+            case "nodes":
+                return connections.Nodes(shape_of(_type_of(type_, name), details))
+            case "edges":
+                return connections.Edges(
+                    self._edge_parts(_type_of(type_, name), details, cursor, shape_of)
+                )
+            case "pageInfo":
+                fields = self.document.subfields(_type_of(type_, name), details)
+                known = connections.page_info(cursor)
+                return connections.Info({key: known[name_of(d)] for key, d in fields.items()})
+            case "totalCount":
+                return connections.Total()
+            case "__typename":
+                return connections.Constant(type_.name)
+        raise Unplanned(f"{type_.name}.{name}")
+
+    def _edge_parts(
+        self, type_: GraphQLObjectType, details: Details, cursor: Cursor, shape_of: ShapeOf
+    ) -> Mapping[str, Shape | Cursor | str]:
+        fields = self.document.subfields(type_, details)
+        shown = [name_of(some) for some in fields.values()]
+        self.repeats = self.repeats or shown.count("node") > 1
+
+        def part(details: Details) -> Shape | Cursor | str:
+            match name_of(details):
+                case "node":
+                    return shape_of(_type_of(type_, "node"), details)
+                case "cursor":
+                    return cursor
+            return type_.name
+
+        return {key: part(some) for key, some in fields.items()}
+
+    # Objects
+
+    def _object_shape(self, type_: GraphQLObjectType, details: Details) -> ObjectShape:
+        self.repeats = True
+        fields = self.document.subfields(type_, details)
+        return ObjectShape({key: self._object_field(type_, some) for key, some in fields.items()})
+
+    def _object_field(self, type_: GraphQLObjectType, details: Details) -> completion.ObjectField:
+        if name_of(details) == TYPE_NAME:
+            return completion.TypeName(type_.name)
+        place = place_of(type_, details)
+        declared = _declared(place.field)
+        if isinstance(declared, RelatedField | ConnectedField):
+            return completion.KeyedField(self._keyed(place, declared, details), declared.keys)
+        attribute = _attribute(place.field)
+        if isinstance(declared, ColumnField) and declared.others is None:
+            attribute = declared.name
+        if attribute is None:
+            return self._resolved(place, details)
+        completer = self._completer(place.field.type, details, place)
+        return completion.Attribute(attribute, completer)
+
+    def _resolved(self, place: FieldPlace, details: Details) -> completion.ResolvedField:
+        completer = self._completer(place.field.type, details, place)
+        return completion.ResolvedField(place, completer)
+
+    def _completer(
+        self, type_: GraphQLOutputType, details: Details, place: FieldPlace
+    ) -> Completer:
+        if is_non_null_type(type_):
+            return completion.NonNull(self._completer(type_.of_type, details, place))
+        if is_list_type(type_):
+            return completion.List(self._completer(type_.of_type, details, place))
+        if is_leaf_type(type_):
+            return completion.Leaf(type_)
+        if is_abstract_type(type_):
+            of_type = cache(lambda name: self._objects(name, details, place))
+            return completion.AnyOf(type_, place, of_type)
+        return self._objects(object_type(type_).name, details, place)
+
+    def _objects(self, name: str, details: Details, place: FieldPlace) -> Completer:
+        """Completes objects of the type with this name."""
+        type_ = self.document.schema.type_map[name]
+        if not isinstance(type_, GraphQLObjectType):
+            raise Unplanned(f"{name} is not an object type")
+        return completion.Objects(type_, self._object_shape(type_, details), place)
+
+    def _list_args(self, place: FieldPlace, listing: ListSpec) -> Callable[[Run], ListArgs]:
+        arguments = arguments_of(self.schema, place)
+        if has_variable(place):
+            return lambda run: list_args_of(listing, arguments(run.variables))
+        constant = list_args_of(listing, arguments(None))
+        return lambda _: constant
+
+
+def _type_of(type_: GraphQLObjectType, field: str) -> GraphQLObjectType:
+    return object_type(type_.fields[field].type)
+
+
+def _list_reader(
+    listing: ListSpec, projection: Projection | None
+) -> reads.RowsOfList | reads.RecordsOfList:
+    if projection is None:
+        return reads.RecordsOfList(listing)
+    return reads.RowsOfList(listing, projection)
+
+
+def _page_reader(
+    pages: type[Pages], projection: Projection | None
+) -> reads.RowsByKey | reads.RecordsByKey:
+    return reads.RecordsByKey(pages) if projection is None else reads.RowsByKey(pages, projection)
+
+
+def _declared(field: GraphQLField) -> Declared | None:
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    declared: Declared | None = definition.metadata.get("shows")
+    return declared
+
+
+def _attribute(field: GraphQLField) -> str | None:
+    """The attribute that a field without a resolver shows."""
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    return None if definition.base_resolver else definition.python_name

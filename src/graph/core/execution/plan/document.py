@@ -1,0 +1,70 @@
+"""Document: the selections of an operation, with its fragments and directives applied."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from graphql import FieldNode, GraphQLObjectType, GraphQLOutputType, get_named_type
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues
+from graphql.language import FragmentDefinitionNode
+
+from graph.core.execution.plan.completion import FieldPlace
+
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+
+Details = list[FieldDetails]  # of one response name: the places in the document that select it
+TYPE_NAME = "__typename"
+
+
+class Document:
+    """`variables` decide the directives, and nothing else."""
+
+    def __init__(self, operation: "Operation", variables: VariableValues) -> None:
+        self.node = operation.node
+        self.schema = operation.schema._schema
+        self.variables = variables
+        self.fragments = {
+            node.name.value: FragmentDetails(node)
+            for node in operation.document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+
+    @property
+    def query(self) -> GraphQLObjectType:
+        return object_type(self.schema.query_type)
+
+    def roots(self) -> Mapping[str, Details]:
+        """The root fields, by response name."""
+        return collect_fields(
+            self.schema, self.fragments, self.variables, self.query, self.node
+        ).grouped_field_set
+
+    def subfields(self, type_: GraphQLObjectType, details: Details) -> Mapping[str, Details]:
+        """The fields selected below a field whose value has this type, by response name."""
+        return collect_subfields(
+            self.schema, self.fragments, self.variables, self.node, type_, details
+        ).grouped_field_set
+
+
+def name_of(details: Details) -> str:
+    """The name of a field in the schema."""
+    return details[0].node.name.value
+
+
+def place_of(type_: GraphQLObjectType, details: Details) -> FieldPlace:
+    nodes: list[FieldNode] = [each.node for each in details]
+    return FieldPlace(type_, type_.fields[nodes[0].name.value], nodes)
+
+
+def object_type(type_: GraphQLOutputType | None) -> GraphQLObjectType:
+    """The object type of a field or of its items. Raises TypeError for another kind of type."""
+    named = get_named_type(type_)
+    if not isinstance(named, GraphQLObjectType):
+        raise TypeError(f"{named} is not an object type")
+    return named

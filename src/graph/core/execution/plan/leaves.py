@@ -1,0 +1,115 @@
+"""Leaves: the expression that shows a column of a row as a scalar or an enum of the schema."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from math import isfinite
+
+import orjson
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLList,
+    get_nullable_type,
+    is_non_null_type,
+)
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from db.core.query.projection import Form, Projection
+from db.core.table import Column
+from graph.core.execution.plan.run import Irregular, Unplanned
+
+NAMES: dict[str, object] = {}  # of the functions in expressions
+
+
+def _in_expressions(function: Callable[..., object]) -> Callable[..., object]:
+    NAMES[function.__name__] = function
+    return function
+
+
+@_in_expressions
+def required(value: object) -> object:
+    if value is None:
+        raise Irregular("null in a field that is not nullable")
+    return value
+
+
+@_in_expressions
+def number(value: float) -> float:
+    if not isfinite(value):
+        raise Irregular("a number that JSON does not have")
+    return value
+
+
+@_in_expressions
+def time(at: datetime) -> str:
+    """A time of the driver, which is in UTC, as `print_time` shows it."""
+    return f"{at.isoformat(timespec='microseconds')[:26]}Z"
+
+
+@_in_expressions
+def document(text: str) -> orjson.Fragment:
+    """A JSON document as PostgreSQL prints it, without the spaces."""
+    return orjson.Fragment(_SPACES.sub(r"\1", text) if " " in text else text)
+
+
+@_in_expressions
+def texts(values: Sequence[str | None]) -> Sequence[str | None]:
+    if None in values:
+        raise Irregular("null in a list of texts")
+    return values
+
+
+_SPACES = re.compile(r'("(?:[^"\\]++|\\.)*+")| ')
+
+# By the name of a scalar: the type of the column, the form to select it in, and what shows it.
+SCALARS: Mapping[str, tuple[type, Form, str]] = {
+    "String": (Text, Form.VALUE, "{}"),
+    "Int": (Integer, Form.VALUE, "{}"),
+    "Boolean": (Boolean, Form.VALUE, "{}"),
+    "Float": (Numeric, Form.FLOAT, "number({})"),
+    "Decimal": (Numeric, Form.TEXT, "{}"),
+    "BigInt": (BigInteger, Form.VALUE, "str({})"),
+    "DateTime": (DateTime, Form.VALUE, "time({})"),
+    "JSON": (JSONB, Form.TEXT, "document({})"),
+}
+
+
+def leaf(projection: Projection, name: str, field: GraphQLField, names: dict[str, object]) -> str:
+    """The expression for a column in the row `r`; `names` are those of its function. Raises
+    Unplanned if the column cannot be shown so."""
+    if name not in projection:
+        raise Unplanned(f"{name} is not a column")
+    column = projection.column(name)
+    form, shown = _shown(column, field, names)
+    at = f"r[{projection.index(name, form)}]"
+    if not column.nullable:
+        return shown.format(at)
+    if is_non_null_type(field.type):
+        return shown.format(f"required({at})")
+    return at if shown == "{}" else f"None if {at} is None else {shown.format(at)}"
+
+
+def _shown(column: Column, field: GraphQLField, names: dict[str, object]) -> tuple[Form, str]:
+    type_ = get_nullable_type(field.type)
+    if isinstance(type_, GraphQLEnumType):
+        return Form.VALUE, f"{_enum(column, type_, names)}[{{}}]"
+    if isinstance(type_, GraphQLList):
+        inner = get_nullable_type(type_.of_type)
+        if isinstance(column.type, ARRAY) and getattr(inner, "name", "") == "String":
+            return Form.VALUE, "texts({})"
+    kind, form, shown = SCALARS.get(getattr(type_, "name", ""), (None, Form.VALUE, ""))
+    is_large = isinstance(column.type, BigInteger) and kind is Integer
+    if kind is None or not isinstance(column.type, kind) or is_large:
+        raise Unplanned(f"{column} as {type_}")
+    return form, shown
+
+
+def _enum(column: Column, type_: GraphQLEnumType, names: dict[str, object]) -> str:
+    """The name of the mapping from stored values to those of the enum."""
+    choices = column.info.get("choices")
+    if choices is None:
+        raise Unplanned(f"{column} has no choices")
+    names[type_.name] = {str(choice.value): type_.coerce_output_value(choice) for choice in choices}
+    return type_.name

@@ -1,0 +1,293 @@
+"""Reads: the statements of a plan, one for each field and level."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import orjson
+
+from db.core.errors import Crowded, TooLarge
+from db.core.query.batch import arrays_of, select_by_key
+from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.projection import Projection
+from db.core.table import Table
+from db.core.values import json
+from graph.core.execution.plan.completion import Completer, FieldPlace, ResolvedField
+from graph.core.execution.plan.connections import AnyPage, ConnectionShape
+from graph.core.execution.plan.run import Irregular, Run, Statement
+from graph.core.execution.plan.shapes import RowShape
+from graph.core.loader import NEWEST_ONE, Latest, One, Pages
+from graph.core.permission import Access
+from graph.core.types.declared import AnyLoader
+from graph.core.types.node import parse_id
+
+NO_ARGS = ListArgs()
+Arguments = Callable[[Run], ListArgs]
+
+
+class RowByKey:
+    """The row with a key of each parent, as an object."""
+
+    def __init__(
+        self,
+        loader: type[One[Table]],
+        projection: Projection,
+        shape: RowShape,
+        is_required: bool,
+    ) -> None:
+        self.width = len(loader.columns)
+        self.shape = shape
+        self.is_required = is_required
+        self.statement = Statement(lambda _: select_by_key(projection, loader.columns))
+
+    async def values(self, run: Run, keys: list[object]) -> list[object]:
+        distinct = [key for key in dict.fromkeys(keys) if key is not None]
+        found = await self._found(run, distinct) if distinct else {}
+        if self.is_required and (len(found) < len(distinct) or None in keys):
+            raise Irregular("null in a field that is not nullable")
+        if len(distinct) < len(keys):
+            _encode_repeated(run, keys, found)
+        return [found.get(key) for key in keys]
+
+    async def _found(self, run: Run, keys: list[object]) -> dict[object, object]:
+        rows = await run.rows(self.statement, NO_ARGS, arrays_of(keys, self.width))
+        objects = await self.shape.objects(run, rows)
+        return {keys[row[-1] - 1]: each for row, each in zip(rows, objects, strict=True)}
+
+
+def _encode_repeated(run: Run, keys: list[object], found: dict[object, object]) -> None:
+    """Encode objects that are shown several times once, and count the bytes of all of them: a small
+    row may be repeated in a response that is too large."""
+    encoded = {key: json.dumps(each) for key, each in found.items()}
+    run.meter.add(sum(len(encoded[key]) for key in keys if key in encoded))
+    run.meter.check()
+    found.update((key, orjson.Fragment(text)) for key, text in encoded.items())
+
+
+class LatestByKey:
+    """The newest row of each parent, as an object."""
+
+    def __init__(self, loader: type[Latest], projection: Projection, shape: RowShape) -> None:
+        self.width = len(loader.columns)
+        self.shape = shape
+        listing, columns = loader.listing, loader.columns
+        self.statement = Statement(
+            lambda list_args: listing.select_pages(projection, columns, list_args)
+        )
+
+    async def values(self, run: Run, keys: list[object]) -> list[object]:
+        distinct = [key for key in dict.fromkeys(keys) if key is not None]
+        rows = await run.rows(self.statement, NEWEST_ONE, arrays_of(distinct, self.width))
+        newest = {row[-1]: row for row in reversed(rows)}  # each page has one more row
+        objects = await self.shape.objects(run, list(newest.values()))
+        found = {distinct[n - 1]: each for n, each in zip(newest, objects, strict=True)}
+        return [found.get(key) for key in keys]
+
+
+class ByKey(Protocol):
+    """Reads a page of rows for each key."""
+
+    async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]: ...
+
+
+class RowsByKey:
+    """Pages of the rows of each parent, with the columns that are shown."""
+
+    def __init__(self, pages: type[Pages], projection: Projection) -> None:
+        self.listing = pages.listing
+        self.width = len(pages.columns)
+        self.statement = Statement(
+            lambda list_args: pages.listing.select_pages(projection, pages.columns, list_args)
+        )
+
+    async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]:
+        rows = await run.rows(self.statement, list_args, arrays_of(keys, self.width))
+        found: list[list[object]] = [[] for _ in keys]
+        for row in rows:
+            found[row[-1] - 1].append(row)
+        order = self.listing.order(list_args.order)
+        return [list_args.window.page(each, order) for each in found]
+
+
+class RecordsByKey:
+    """Pages of the rows of each parent, as whole records."""
+
+    def __init__(self, pages: type[Pages]) -> None:
+        self.listing = pages.listing
+        self.columns = pages.columns
+
+    async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]:
+        async with run.context.db.read() as session:
+            found = await self.listing.pages(session, self.columns, keys, list_args)
+        return [found[key] for key in keys]
+
+
+class PagesByKey:
+    """A page of the rows of each parent, as a connection."""
+
+    def __init__(
+        self, pages: type[Pages], read: ByKey, shape: ConnectionShape, arguments: Arguments
+    ) -> None:
+        self.listing, self.columns = pages.listing, pages.columns
+        self.read = read
+        self.shape = shape
+        self.arguments = arguments
+
+    async def values(self, run: Run, keys: list[object]) -> list[object]:
+        list_args = self.arguments(run)
+        distinct = list(dict.fromkeys(keys))
+        if len(distinct) < len(keys) or None in distinct:
+            raise Irregular("parents without a key of their own")
+
+        async def counts() -> list[int]:
+            async with run.context.db.read() as session:
+                found = await self.listing.counts(session, self.columns, keys, list_args)
+            return [found.get(key, 0) for key in keys]
+
+        pages = await self.read.pages(run, list_args, keys)
+        return await self.shape.objects(run, pages, counts)
+
+
+class LoadedByKey:
+    """The value of a loader for the key of each parent."""
+
+    def __init__(self, loader: type[AnyLoader], place: FieldPlace, completer: Completer) -> None:
+        self.loader = loader
+        self.place = place
+        self.completer = completer
+
+    async def values(self, run: Run, keys: list[object]) -> list[object]:
+        loader = self.loader.of(self.place.strawberry_info(run))
+        loaded = iter(await loader.load_many([key for key in keys if key is not None]))
+        values = [None if key is None else next(loaded) for key in keys]
+        return await self.completer.complete(run, values)
+
+
+# Roots
+
+
+class Root(Protocol):
+    """A field of the query type: its value."""
+
+    async def value(self, run: Run) -> object: ...
+
+
+class ConstantRoot:
+    """The field `__typename` of the query type."""
+
+    def __init__(self, constant: str) -> None:
+        self.constant = constant
+
+    async def value(self, _run: Run) -> object:
+        return self.constant
+
+
+class RowsOfList:
+    """A page of a whole table, with the columns that are shown."""
+
+    def __init__(self, listing: ListSpec, projection: Projection) -> None:
+        self.listing = listing
+        self.statement = Statement(lambda list_args: listing.select_page(projection, list_args))
+
+    async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
+        rows = await run.rows(self.statement, list_args)
+        return list_args.window.page(rows, self.listing.order(list_args.order))
+
+
+class RecordsOfList:
+    """A page of a whole table, as whole records."""
+
+    def __init__(self, listing: ListSpec) -> None:
+        self.listing = listing
+
+    async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
+        async with run.context.db.read() as session:
+            return await self.listing.page(session, list_args)
+
+
+class ListedPage:
+    """A root field with a page of a whole table, as a connection."""
+
+    def __init__(
+        self,
+        place: FieldPlace,
+        read: RowsOfList | RecordsOfList,
+        shape: ConnectionShape,
+        arguments: Arguments,
+    ) -> None:
+        self.place = place
+        self.read = read
+        self.shape = shape
+        self.arguments = arguments
+
+    async def value(self, run: Run) -> object:
+        list_args = self.arguments(run)
+        with failing_at_root(self.place):
+            page = await self.read.page(run, list_args)
+
+        async def counts() -> list[int]:
+            async with run.context.db.read() as session:
+                return [await self.read.listing.count(session, list_args)]
+
+        (connection,) = await self.shape.objects(run, [page], counts)
+        return connection
+
+
+class RowById:
+    """A root field with the row whose global ID is its argument."""
+
+    def __init__(
+        self,
+        place: FieldPlace,
+        projection: Projection,
+        id_of: Callable[[Run], str],
+        access: Access,
+        shape: RowShape,
+    ) -> None:
+        self.place = place
+        self.table = projection.table
+        self.id_of = id_of
+        self.access = access
+        self.shape = shape
+        self.statement = Statement(lambda _: select_by_key(projection, (projection.table.id,)))
+
+    async def value(self, run: Run) -> object:
+        _, id = parse_id(self.id_of(run), self.table)
+        if not run.may(self.access):
+            return None
+        with failing_at_root(self.place):
+            rows = await run.rows(self.statement, NO_ARGS, [[id]])
+        objects = await self.shape.objects(run, rows)
+        return objects[0] if objects else None
+
+
+class ResolvedRoot:
+    """A root field whose resolver is called."""
+
+    def __init__(self, field: ResolvedField) -> None:
+        self.field = field
+
+    async def value(self, run: Run) -> object:
+        with failing_at_root(self.field.place):
+            results = await self.field.results(run, [None])
+        (value,) = await self.field.completer.complete(run, results)
+        return value
+
+
+class RootFailed(Exception):
+    """A root field failed, with the error that it reports."""
+
+    def __init__(self, error: Exception, place: FieldPlace) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.place = place
+
+
+@contextmanager
+def failing_at_root(place: FieldPlace) -> Iterator[None]:
+    try:
+        yield
+    except (TooLarge, Crowded, Irregular):
+        raise
+    except Exception as error:
+        raise RootFailed(error, place) from error

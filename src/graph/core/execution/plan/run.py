@@ -1,0 +1,94 @@
+"""Run: the state of one execution of a plan."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from graphql import GraphQLResolveInfo
+from graphql.execution.values import VariableValues
+from graphql.pyutils import gather_with_cancel
+
+from db.core.cache import Cache
+from db.core.connections.meter import Meter
+from db.core.query.listing import ListArgs
+from db.core.session.compiled import CompiledStatement, compile_statement
+from db.core.session.direct import DirectReadFailed, DirectRow, fetch
+from db.core.table import AnySelect
+from graph.core.context import Context
+from graph.core.execution.execution_context import TOO_LARGE
+
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+    from graph.core.execution.plan.completion import FieldPlace
+
+STATEMENT_BYTES = 32 * 1024 * 1024  # of all statements that are kept
+KEPT_FACTOR, KEPT_FIXED = 4, 2 * 1024
+
+
+class Unplanned(Exception):
+    """The operation cannot be planned; the message is the reason."""
+
+
+class Irregular(Exception):
+    """The execution met an error or a null that graphql-core must report; the message is the
+    reason."""
+
+
+class Statement:
+    """A statement of a plan, compiled for each kind of visibility and each set of arguments."""
+
+    def __init__(self, select: Callable[[ListArgs], AnySelect]) -> None:
+        self.select = select
+
+    def compiled(self, run: "Run", list_args: ListArgs) -> CompiledStatement:
+        visibility = run.context.db.visibility
+        key = self, visibility.kind, list_args
+        known = _compiled.get(key)
+        if known is None:
+            known = compile_statement(self.select(list_args), visibility)
+            _compiled[key] = known
+        return known
+
+
+class Run:
+    """One execution of a plan: its context, and the coerced variables."""
+
+    def __init__(self, operation: "Operation", context: Context, variables: VariableValues) -> None:
+        self.operation = operation
+        self.context = context
+        self.variables = variables
+        self.user_id = context.principal.user_id
+        self.may = context.principal.may
+        self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
+        self.infos: dict[FieldPlace, GraphQLResolveInfo[Context]] = {}
+
+    async def rows(
+        self,
+        statement: Statement,
+        list_args: ListArgs,
+        arrays: Sequence[Sequence[object]] = (),
+    ) -> Sequence[DirectRow]:
+        """The rows of a statement for the keys in `arrays`, one array per column of the key."""
+        parameters: dict[str, object] = {"viewer": self.user_id}
+        for index, array in enumerate(arrays):
+            parameters[f"keys_{index}"] = array
+        compiled = statement.compiled(self, list_args)
+        try:
+            return await fetch(self.context.db, compiled, parameters)
+        except DirectReadFailed as failure:
+            raise Irregular("a read failed") from failure
+
+
+async def together(work: Sequence[Awaitable[list[object]]]) -> list[list[object]]:
+    """The results of several works. If one fails, the others are cancelled."""
+    if len(work) == 1:
+        return [await work[0]]
+    return await gather_with_cancel(*work) if work else []
+
+
+def _size(compiled: CompiledStatement) -> int:
+    return KEPT_FIXED + KEPT_FACTOR * len(compiled.sql)
+
+
+_compiled: Cache[tuple[Statement, object, ListArgs], CompiledStatement] = Cache(
+    STATEMENT_BYTES, _size
+)
