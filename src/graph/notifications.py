@@ -14,7 +14,7 @@ from db import Database
 from db.users import Role
 from graph.core.context import Info
 from graph.core.permission import scope
-from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Invalid, NotFound
@@ -150,7 +150,7 @@ NOBODY = UUID(int=0)  # has no notifications
 
 
 @dataclass(frozen=True, slots=True)
-class Inbox(ChildTableSource):
+class Inbox(ChildTableSource[db.notifications.Notification]):
     """The notifications of one user."""
 
     table = db.notifications.Notification
@@ -168,5 +168,5 @@ class Subscriptions:
         "without a user.",
         READ,
     )
-    async def notifications(self, info: Info) -> Source:
+    async def notifications(self, info: Info) -> Inbox:
         return Inbox(info.context.principal.user_id or NOBODY)

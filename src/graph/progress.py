@@ -12,7 +12,7 @@ import db
 from db import Database
 from graph.core.context import Info
 from graph.core.permission import PUBLIC
-from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import field, related
@@ -100,7 +100,7 @@ class Queries:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress(ChildTableSource):
+class Progress(ChildTableSource[db.progress.ProgressLog]):
     """The progress of one dream, while the subscriber can see it."""
 
     table = db.progress.ProgressLog
@@ -119,5 +119,5 @@ class Subscriptions:
         PUBLIC,
         reveals={"dreamId": db.progress.ProgressLog.dream_id},
     )
-    async def dream_progress(self, info: Info, dream_id: DreamId) -> Source:
+    async def dream_progress(self, info: Info, dream_id: DreamId) -> Progress:
         return Progress(await followed(info, dream_id))

@@ -67,7 +67,7 @@ class AgentHistoryUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Reports(Source):
+class Reports(Source[db.agents.AgentReport]):
     """Every report of some agents, or of all."""
 
     feed = "agents"
@@ -81,7 +81,7 @@ class Reports(Source):
 
 
 @dataclass(frozen=True, slots=True)
-class States(Source):
+class States(Source[db.agents.AgentReport]):
     """Current states of agents, restricted to some keys and statuses if these are given."""
 
     feed = "agents"
@@ -140,7 +140,7 @@ class Subscriptions:
     )
     async def agent_status(
         self, _info: Info, keys: Keys = UNSET, statuses: Statuses = UNSET
-    ) -> Source:
+    ) -> States:
         return States(among(keys), among(statuses))
 
     @stream(
@@ -149,5 +149,5 @@ class Subscriptions:
         READ,
         reveals={"keys": db.agents.AgentReport.agent_key},
     )
-    async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Source:
+    async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Reports:
         return Reports(among(keys))

@@ -7,7 +7,7 @@ import strawberry
 import db
 from graph.ai_tests.types import READ, AiTest
 from graph.core.context import Info
-from graph.core.subscriptions.source import Source, Update, message, rows, stream
+from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.dreams import DreamId, followed
 
@@ -23,7 +23,7 @@ class AiTestsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class AiTests(ChildTableSource):
+class AiTests(ChildTableSource[db.ai_tests.AiTest]):
     """The tests of one dream, while the subscriber can see it."""
 
     table = db.ai_tests.AiTest
@@ -37,5 +37,5 @@ class Subscriptions:
         READ,
         reveals={"dreamId": db.ai_tests.AiTest.dream_id},
     )
-    async def ai_tests(self, info: Info, dream_id: DreamId) -> Source:
+    async def ai_tests(self, info: Info, dream_id: DreamId) -> AiTests:
         return AiTests(await followed(info, dream_id))

@@ -15,7 +15,7 @@ from db.core.session.coalescing import ReadCoalescer
 from db.core.values import validation
 from graph.config.types import READ, ConfigEntry, FeatureFlag
 from graph.core.context import Info
-from graph.core.subscriptions.source import Source, Update, among, message, removed, rows, stream
+from graph.core.subscriptions.source import Update, among, message, removed, rows, stream
 from graph.core.subscriptions.table_source import TableSource
 from graph.core.types.field import argument
 
@@ -54,7 +54,7 @@ class FeatureFlagsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(TableSource):
+class Settings(TableSource[db.config.ConfigEntry]):
     """Settings, restricted to some keys and categories if these are given."""
 
     table = db.config.ConfigEntry
@@ -81,7 +81,7 @@ class Settings(TableSource):
 
 
 @dataclass(frozen=True, slots=True)
-class Flags(TableSource):
+class Flags(TableSource[db.config.FeatureFlag]):
     """All feature flags."""
 
     table = db.config.FeatureFlag
@@ -110,11 +110,11 @@ class Subscriptions:
     )
     async def config_changes(
         self, _info: Info, keys: Keys = UNSET, categories: Categories = UNSET
-    ) -> Source:
+    ) -> Settings:
         return Settings(among(keys), among(categories))
 
     @stream(
         FeatureFlagsUpdate, "Feature flags: a snapshot, then an update whenever one changes.", READ
     )
-    async def feature_flags(self, _info: Info) -> Source:
+    async def feature_flags(self, _info: Info) -> Flags:
         return Flags()

@@ -17,7 +17,7 @@ from db.core.session.coalescing import ReadCoalescer
 from db.core.session.row_rules import Visibility
 from graph.core.context import Info
 from graph.core.permission import PUBLIC
-from graph.core.subscriptions.source import Source, Update, message, removed, rows, stream
+from graph.core.subscriptions.source import Update, message, removed, rows, stream
 from graph.core.subscriptions.table_source import TableSource
 from graph.core.types.field import argument
 from graph.core.types.filter import SUBSCRIPTION_BOUNDS, condition
@@ -47,7 +47,7 @@ class DreamsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Dreams(TableSource):
+class Dreams(TableSource[db.dreams.Dream]):
     """Dreams that match a filter."""
 
     table = db.dreams.Dream
@@ -85,7 +85,7 @@ class Subscriptions:
         "when the dream itself changes, not when its tests do.",
         PUBLIC,
     )
-    async def dreams(self, _info: Info, filter: Filter = UNSET) -> Source:
+    async def dreams(self, _info: Info, filter: Filter = UNSET) -> Dreams:
         where = condition(db.dreams.LISTING, filter, SUBSCRIPTION_BOUNDS)
         db.dreams.matching(where)  # raises Invalid for unsupported conditions
         return Dreams(where)

@@ -43,7 +43,7 @@ class EventsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening(Source):
+class Happening(Source[db.events.Event]):
     """Every event, or those that match a filter."""
 
     feed = "events"
@@ -79,7 +79,7 @@ class Rates(PolledSource):
 @strawberry.type
 class Subscriptions:
     @stream(EventsUpdate, "Events as they happen. No event is skipped.", READ)
-    async def events(self, _info: Info, filter: Filter = UNSET) -> Source:
+    async def events(self, _info: Info, filter: Filter = UNSET) -> Happening:
         where = condition(db.events.LISTING, filter, SUBSCRIPTION_BOUNDS)
         db.events.matching(where)  # raises Invalid for unsupported conditions
         return Happening(where)

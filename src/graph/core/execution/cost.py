@@ -9,7 +9,6 @@ Missing rows and skipped fields are not known in advance.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -17,6 +16,9 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
@@ -31,6 +33,7 @@ from graphql.utilities import value_from_ast_untyped
 
 from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE
 from db.core.values import json
+from graph.core.types.field import metadata_of
 from graph.core.types.input_values import NONE, PER_POINT, Inputs, RequestVariables, inputs_of
 
 ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
@@ -147,7 +150,9 @@ class _Pricing:
         self.varies = False
         self.most = 0
 
-    def fields(self, selection: SelectionSetNode, parent: Any) -> Iterator[FieldCost]:
+    def fields(
+        self, selection: SelectionSetNode, parent: GraphQLNamedType | None
+    ) -> Iterator[FieldCost]:
         for node in selection.selections:
             if isinstance(node, FragmentSpreadNode):
                 yield from self._fragment(node.name.value)
@@ -165,11 +170,12 @@ class _Pricing:
             self.known[name] = tuple(self.fields(fragment.selection_set, parent))
         return self.known[name]
 
-    def _field(self, node: FieldNode, parent: Any) -> Iterator[FieldCost]:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Iterator[FieldCost]:
         name = node.name.value
         if name.startswith("__"):
             yield FieldCost(INTROSPECTION.get(name, 0), False, (), ())
             return
+        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # noqa: S101  it is valid
         field, inner = parent.fields[name], get_named_type(parent.fields[name].type)
         below = tuple(self.fields(node.selection_set, inner)) if node.selection_set else ()
         declared, loads = declared_cost(field), is_composite_type(inner)
@@ -188,9 +194,7 @@ def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
 
 def declared_cost(field: GraphQLField) -> int | None:
     """The declared cost of a field in points, or None."""
-    definition = field.extensions.get("strawberry-definition")
-    cost: int | None = getattr(definition, "metadata", {}).get("cost")
-    return cost
+    return metadata_of(field).get("cost")
 
 
 def _size(sizes: tuple[ValueNode, ...], variables: dict[str, object], otherwise: int) -> int:

@@ -6,8 +6,8 @@ its modules use the one function that is replaced here.
 
 import json
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import graphql.pyutils
 
@@ -15,15 +15,16 @@ MAX_TEXT = 100  # characters
 MAX_ITEMS = 5  # of a list or an object
 MAX_DEPTH = 2
 
-_printing: Any = sys.modules[f"{graphql.pyutils.__name__}.inspect"]  # a function hides the module
-_as_python = _printing.inspect_recursive
+_printing = sys.modules[f"{graphql.pyutils.__name__}.inspect"]  # a function hides the module
+_FUNCTION = "inspect_recursive"
+_as_python = getattr(_printing, _FUNCTION)
 
 
 def install() -> None:
-    _printing.inspect_recursive = quoted
+    setattr(_printing, _FUNCTION, quoted)
 
 
-def quoted(value: Any, seen: Any = ()) -> str:
+def quoted(value: object, seen: Sequence[object] = ()) -> str:
     """A client's value as shortened JSON; other values as graphql-core prints them."""
     if value is None or isinstance(value, bool | int | float):
         return _short(json.dumps(value))
@@ -36,7 +37,7 @@ def quoted(value: Any, seen: Any = ()) -> str:
     return str(_as_python(value, [*seen]))
 
 
-def _nested(value: list[Any] | dict[str, Any], seen: Any) -> str:
+def _nested(value: list[object] | dict[str, object], seen: Sequence[object]) -> str:
     opening, closing = "[]" if isinstance(value, list) else "{}"
     if value and len(seen) >= MAX_DEPTH:
         return f"{opening}…{closing}"

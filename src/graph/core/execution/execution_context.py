@@ -1,14 +1,15 @@
 """Execution context: customises graphql-core's execution of fields."""
 
-from collections.abc import Sequence
 from copy import copy
 from inspect import isawaitable
-from typing import Any
+from typing import cast
 
 import orjson
 from graphql import GraphQLError, GraphQLLeafType, GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.execution.executor import CollectedErrors
-from graphql.pyutils import Path, gather_with_cancel
+from graphql.execution.incremental.incremental_executor import DeliveryGroupMap
+from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.core.connections.meter import Meter
@@ -17,7 +18,6 @@ from db.core.values import json
 from graph.core.execution import introspection
 
 TOO_LARGE = "The response has more than {:,} bytes: ask for fewer fields or smaller pages."
-Fields = dict[str, Any]  # details of fields, by response name
 SHORT = 64  # characters of a string whose escapes are not counted
 NUMBER_BYTES = 8
 COUNTED_AT_ONCE = 16 * 1024
@@ -28,7 +28,7 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
     """Counts the bytes of the response while values are completed, to abort a response that is too
     large before it is built."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         context = self.context_value
         self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
@@ -37,11 +37,11 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
     def execute_fields(
         self,
         parent_type: GraphQLObjectType,
-        source_value: Any,
+        source_value: object,
         path: Path | None,
-        grouped_field_set: Fields,
-        position_context: Any,
-    ) -> Any:
+        grouped_field_set: GroupedFieldSet,
+        position_context: DeliveryGroupMap | None,
+    ) -> AwaitableOrValue[dict[str, object]]:
         self.uncounted += sum(map(len, grouped_field_set)) + FIELD_BYTES * len(grouped_field_set)
         if self.uncounted > COUNTED_AT_ONCE:
             self.count(0)
@@ -49,7 +49,7 @@ class Counting(StrawberryGraphQLCoreExecutionContext):
             parent_type, source_value, path, grouped_field_set, position_context
         )
 
-    def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # static there
+    def complete_leaf_value(self, return_type: GraphQLLeafType, result: object) -> object:  # type: ignore[override]  # static there
         completed = super().complete_leaf_value(return_type, result)
         if isinstance(completed, str) and len(completed) < SHORT and completed.isascii():
             self.uncounted += len(completed)
@@ -73,11 +73,11 @@ class ExecutionContext(Counting):
     def execute_fields(
         self,
         parent_type: GraphQLObjectType,
-        source_value: Any,
+        source_value: object,
         path: Path | None,
-        grouped_field_set: Fields,
-        position_context: Any,
-    ) -> Any:
+        grouped_field_set: GroupedFieldSet,
+        position_context: DeliveryGroupMap | None,
+    ) -> AwaitableOrValue[dict[str, object]]:
         if path is None and any(map(_introspects, grouped_field_set.values())):
             return self._with_introspection(parent_type, source_value, grouped_field_set)
         return super().execute_fields(
@@ -85,8 +85,8 @@ class ExecutionContext(Counting):
         )
 
     async def _with_introspection(
-        self, parent_type: GraphQLObjectType, source_value: Any, fields: Fields
-    ) -> dict[str, Any]:
+        self, parent_type: GraphQLObjectType, source_value: object, fields: GroupedFieldSet
+    ) -> dict[str, object]:
         others = {name: nodes for name, nodes in fields.items() if not _introspects(nodes)}
         introspected = [name for name in fields if name not in others]
         made = super().execute_fields(parent_type, source_value, None, others, None)
@@ -98,12 +98,15 @@ class ExecutionContext(Counting):
         results = {**made, **dict(zip(introspected, values, strict=True))}
         return {name: results[name] for name in fields}
 
-    async def _introspected(self, parent_type: GraphQLObjectType, fields: Fields) -> Any:
+    async def _introspected(
+        self, parent_type: GraphQLObjectType, fields: GroupedFieldSet
+    ) -> orjson.Fragment:
         ((name, details),) = fields.items()
         apart = self._apart()
 
-        def execute() -> Any:
-            value = Counting.execute_fields(apart, parent_type, None, None, fields, None)[name]
+        def execute() -> object:
+            made = Counting.execute_fields(apart, parent_type, None, None, fields, None)
+            value = cast("dict[str, object]", made)[name]  # introspection does not wait
             if errors := apart.collected_errors.errors:
                 raise errors[0]
             return value
@@ -129,12 +132,12 @@ class ExecutionContext(Counting):
     async def execute_fields_serially(
         self,
         parent_type: GraphQLObjectType,
-        source_value: Any,
+        source_value: object,
         path: Path | None,
-        grouped_field_set: dict[str, Any],
-        position_context: Any,
-    ) -> dict[str, Any]:
-        results: dict[str, Any] = {}
+        grouped_field_set: GroupedFieldSet,
+        position_context: DeliveryGroupMap | None,
+    ) -> dict[str, object]:
+        results: dict[str, object] = {}
         for name, details in grouped_field_set.items():
             self.context_value.loaders = {}
             made = super().execute_fields_serially(
@@ -144,7 +147,7 @@ class ExecutionContext(Counting):
         return results
 
 
-def _introspects(details: Sequence[Any]) -> bool:
+def _introspects(details: FieldDetailsList) -> bool:
     return details[0].node.name.value in introspection.FIELDS
 
 
@@ -152,7 +155,7 @@ def too_large(most: int) -> TooLarge:
     return TooLarge(TOO_LARGE.format(most))
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     """The size of a value as JSON in bytes; 0 for values that JSON cannot represent, which fail
     later."""
     if isinstance(value, int | float):

@@ -7,15 +7,17 @@ input without a declaration is closed. An input of a mutation has the access of 
 for fields that declare their own because the result reveals whether another user has the value.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphql import (
     EnumValueNode,
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     ListValueNode,
@@ -25,7 +27,10 @@ from graphql import (
     get_named_type,
 )
 
+from db.core.query.batch import Column
+from db.core.query.listing import ListSpec
 from graph.core.permission import CLOSED, VALUE, Access, access_of_field, access_of_type
+from graph.core.types.field import Revealed, metadata_of
 
 # Arguments that select among rows that their field shows to the same caller without them.
 NEUTRAL = {"first", "after", "last", "before", "id", "ids", "bucket"}
@@ -45,7 +50,7 @@ class VariableUse(NamedTuple):
     """A variable used as an input of a type."""
 
     variable: str
-    type_: Any
+    type_: GraphQLInputType
 
 
 @cache
@@ -58,11 +63,15 @@ class InputAccess:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
-        self.shown_by = {_origin(t).table: t for t in objects if hasattr(_origin(t), "table")}
+        self.shown_by = {
+            table: t for t in objects if (table := getattr(_origin(t), "table", None)) is not None
+        }
         self.known: dict[tuple[str, ...], Accesses] = {}
         self.reachable_by_type: dict[str, frozenset[Access]] = {}
 
-    def argument(self, parent: Any, name: str, field: GraphQLField, argument: str) -> Accesses:
+    def argument(
+        self, parent: GraphQLNamedType, name: str, field: GraphQLField, argument: str
+    ) -> Accesses:
         """The accesses for an argument with any value."""
         key = (parent.name, name, argument)
         return self._remembered(key, lambda: self._argument(field, argument))
@@ -75,7 +84,9 @@ class InputAccess:
         """The accesses for an enum value, which may name a column to sort by."""
         return self._remembered((type_.name, value), lambda: self._choice(type_, value))
 
-    def literal(self, node: ValueNode, type_: Any) -> Iterator[Requirement | VariableUse]:
+    def literal(
+        self, node: ValueNode, type_: GraphQLInputType
+    ) -> Iterator[Requirement | VariableUse]:
         """The requirements of a literal, and the variables in it."""
         named = get_named_type(type_)
         if isinstance(node, VariableNode):
@@ -92,7 +103,7 @@ class InputAccess:
         elif isinstance(node, EnumValueNode) and isinstance(named, GraphQLEnumType):
             yield from _requirements(self.choice(named, node.value), f"{named.name}.{node.value}")
 
-    def value(self, given: Any, type_: Any) -> Iterator[Requirement]:
+    def value(self, given: object, type_: GraphQLInputType) -> Iterator[Requirement]:
         """The requirements of a variable's value, as sent."""
         named = get_named_type(type_)
         if isinstance(given, list):
@@ -105,14 +116,14 @@ class InputAccess:
         elif isinstance(given, str) and isinstance(named, GraphQLEnumType):
             yield from _requirements(self.choice(named, given), f"{named.name}.{given}")
 
-    def reachable(self, type_: Any) -> frozenset[Access]:
+    def reachable(self, type_: GraphQLInputType) -> frozenset[Access]:
         """Every access that a value of a type can require."""
         named = get_named_type(type_)
         if named.name not in self.reachable_by_type:
             self.reachable_by_type[named.name] = frozenset(self._reachable(named, set()))
         return self.reachable_by_type[named.name]
 
-    def _reachable(self, type_: Any, seen: set[str]) -> Iterator[Access]:
+    def _reachable(self, type_: GraphQLNamedType, seen: set[str]) -> Iterator[Access]:
         if type_.name in seen:
             return
         seen.add(type_.name)
@@ -132,8 +143,8 @@ class InputAccess:
         return self.known[key]
 
     def _argument(self, field: GraphQLField, argument: str) -> Accesses:
-        declared = _metadata(field)
-        listing, reveals = declared.get("listing"), declared.get("reveals", {})
+        declared = metadata_of(field)
+        listing, reveals = declared.get("listing"), declared.get("reveals") or {}
         type_ = get_named_type(field.args[argument].type)
         if argument in reveals:
             return self._revealed(reveals[argument])
@@ -159,43 +170,43 @@ class InputAccess:
         listing = _ordered(type_)
         return () if listing is None else self._column(listing.orders[value])
 
-    def _relation(self, listing: Any, name: str) -> Accesses:
+    def _relation(self, listing: ListSpec, name: str) -> Accesses:
         """The accesses of a relation's field and of the related type."""
-        parent: Any = self.shown_by[listing.table]
+        parent = self.shown_by[listing.table]
         if (field := parent.fields.get(name)) is None:
             return (CLOSED,)
         return _distinct(access_of_field(parent, field) or CLOSED, _access_of_target(field))
 
-    def _revealed(self, declared: Any) -> Accesses:
+    def _revealed(self, declared: Revealed) -> Accesses:
         """The accesses for a column, several columns, or a declared access."""
         if isinstance(declared, Access):
             return _distinct(declared)
-        columns: Sequence[Any] = declared if isinstance(declared, tuple) else (declared,)
+        columns = declared if isinstance(declared, tuple) else (declared,)
         found = {access: None for column in columns for access in self._column(column)}
         return tuple(found) if columns else (CLOSED,)
 
-    def _column(self, column: Any) -> Accesses:
-        type_: Any = self.shown_by.get(column.class_)
-        for field in type_.fields.values() if type_ else ():
+    def _column(self, column: Column) -> Accesses:
+        if (type_ := self.shown_by.get(column.class_)) is None:
+            return (CLOSED,)
+        for field in type_.fields.values():
             if columns_of(field) == (column.name,):
                 access = access_of_field(type_, field) or CLOSED
-                others = _metadata(field).get("others", VALUE)
+                others = metadata_of(field).get("others", VALUE)
                 return _distinct(access, _access_of_target(field), others)
         return (CLOSED,)
 
 
 def columns_of(field: GraphQLField) -> tuple[str, ...]:
     """The names of the columns that a field shows."""
+    if (declared := metadata_of(field).get("columns")) is not None:
+        return declared
     definition = field.extensions["strawberry-definition"]
-    declared: tuple[str, ...] | None = definition.metadata.get("columns")
-    if declared is None:
-        return () if definition.base_resolver else (definition.python_name,)
-    return declared
+    return () if definition.base_resolver else (definition.python_name,)
 
 
 def _access_of_target(field: GraphQLField) -> Access:
     """The access of a field's object type, also in lists; public for scalars."""
-    target: Any = get_named_type(field.type)
+    target: GraphQLNamedType = get_named_type(field.type)
     if not isinstance(target, GraphQLObjectType):
         return VALUE
     if "nodes" in target.fields:
@@ -203,7 +214,7 @@ def _access_of_target(field: GraphQLField) -> Access:
     return access_of_type(target) or CLOSED
 
 
-def _depends_on_value(type_: Any) -> bool:
+def _depends_on_value(type_: GraphQLNamedType) -> bool:
     """True if the required accesses depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
         declared = (_declared(type_, name) for name in type_.fields)
@@ -213,12 +224,10 @@ def _depends_on_value(type_: Any) -> bool:
 
 def _declared(type_: GraphQLInputObjectType, name: str) -> Access:
     """The declared access of an input field; public without one."""
-    definition = type_.fields[name].extensions.get("strawberry-definition")
-    access: Access = getattr(definition, "metadata", {}).get("access", VALUE)
-    return access
+    return metadata_of(type_.fields[name]).get("access", VALUE)
 
 
-def _ordered(type_: GraphQLEnumType) -> Any:
+def _ordered(type_: GraphQLEnumType) -> ListSpec | None:
     """The listing whose orders an enum names, or None."""
     return getattr(type_.extensions["strawberry-definition"].wrapped_cls, "listing", None)
 
@@ -232,9 +241,5 @@ def _distinct(*accesses: Access) -> Accesses:
     return tuple(dict.fromkeys(access for access in accesses if not access.public))
 
 
-def _origin(type_: Any) -> Any:
+def _origin(type_: GraphQLNamedType) -> type | None:
     return getattr(type_.extensions.get("strawberry-definition"), "origin", None)
-
-
-def _metadata(field: GraphQLField) -> Mapping[str, Any]:
-    return getattr(field.extensions.get("strawberry-definition"), "metadata", {})

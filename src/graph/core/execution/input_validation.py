@@ -7,7 +7,7 @@ reported at once, with the client's names.
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from graphql import (
     GraphQLArgument,
@@ -17,16 +17,21 @@ from graphql import (
     GraphQLList,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLType,
     GraphQLUnionType,
     get_named_type,
     get_nullable_type,
 )
 from strawberry import UNSET
+from strawberry.types import get_object_definition
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 
 from db.core.errors import FieldError, Invalid
 from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, as_result
 from graph.core.types.field import column_of, names_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 NOT_NULL = "This cannot be null. Omit it to keep the current value."
 
@@ -35,7 +40,7 @@ Faults = Iterator[FieldError]
 # Finding
 
 
-def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]) -> Faults:
+def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, object]) -> Faults:
     """The errors in the values of some arguments."""
     for name, argument in arguments.items():
         if name in given:
@@ -43,10 +48,10 @@ def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]
             yield from faults if name == INPUT else (fault.under(name) for fault in faults)
 
 
-def faults_in(input: Any) -> Faults:
+def faults_in(input: "DataclassInstance") -> Faults:
     """The errors in an input without nested inputs, validated apart from others."""
     cls, columns = type(input), {}
-    for field in cls.__strawberry_definition__.fields:
+    for field in get_object_definition(cls, strict=True).fields:
         value = getattr(input, field.python_name)
         if value is not UNSET and value is not None:
             columns[column_of(field)] = value
@@ -56,7 +61,7 @@ def faults_in(input: Any) -> Faults:
         yield from find(columns)
 
 
-def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
+def _faults(item: GraphQLArgument | GraphQLInputField, value: object) -> Faults:
     declared = item.extensions["strawberry-definition"]
     check = declared.metadata.get("check")
     if value is None:
@@ -72,19 +77,19 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: Any) -> Faults:
         yield from _within(get_nullable_type(item.type), value)
 
 
-def _within(type_: Any, value: Any) -> Faults:
+def _within(type_: GraphQLType, value: Any) -> Faults:  # Any: of that type
     """The errors inside a value: in the fields of an input, or of each input in a list."""
     if isinstance(type_, GraphQLInputObjectType):
         yield from _of_input(type_, value)
     elif isinstance(type_, GraphQLList):
-        inner: Any = get_nullable_type(type_.of_type)
+        inner: object = get_nullable_type(type_.of_type)
         if isinstance(inner, GraphQLInputObjectType):
             for index, part in enumerate(value):
                 if part is not None:
                     yield from (f.under(str(index)) for f in _of_input(inner, part))
 
 
-def _of_input(type_: Any, given: Mapping[str, Any]) -> Faults:
+def _of_input(type_: GraphQLInputObjectType, given: Mapping[str, object]) -> Faults:
     for name, field in type_.fields.items():
         if name in given:
             yield from (fault.under(name) for fault in _faults(field, given[name]))
@@ -97,7 +102,7 @@ def _of_input(type_: Any, given: Mapping[str, Any]) -> Faults:
             yield from (fault.renamed(names) for fault in find(columns))
 
 
-def _not_null(type_: Any) -> str | None:
+def _not_null(type_: object) -> str | None:
     """The message that rejects null for an optional field; None if null is allowed."""
     is_value = isinstance(type_, StrawberryMaybe) and not isinstance(
         type_.of_type, StrawberryOptional
@@ -119,18 +124,18 @@ def install(schema: GraphQLSchema) -> None:
 
 def _guard(field: GraphQLField) -> None:
     name = "subscribe" if field.subscribe else "resolve"
-    resolve: Any = getattr(field, name)
+    resolve = getattr(field, name)
     refuse = _refusal(field)
 
     @wraps(resolve)
-    def guarded(source: Any, info: Any, **given: Any) -> Any:
+    def guarded(source: object, info: object, **given: object) -> object:
         faults = tuple(islice(faults_of(field.args, given), MAX_FAULTS))
         return refuse(Invalid.of(faults)) if faults else resolve(source, info, **given)
 
     setattr(field, name, guarded)
 
 
-def _refusal(field: GraphQLField) -> Callable[[Invalid], Any]:
+def _refusal(field: GraphQLField) -> Callable[[Invalid], object]:
     """How a field reports invalid arguments: with a member of its union if it has one, else with an
     error."""
     named = get_named_type(field.type)
@@ -139,5 +144,5 @@ def _refusal(field: GraphQLField) -> Callable[[Invalid], Any]:
     return as_result if is_member else _raised
 
 
-def _raised(invalid: Invalid) -> Any:
+def _raised(invalid: Invalid) -> NoReturn:
     raise invalid

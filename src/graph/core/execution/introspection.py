@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 from graphql import FieldNode, GraphQLSchema
 
@@ -23,7 +22,7 @@ _running: dict[bytes, Future[bytes]] = {}
 _thread = ThreadPoolExecutor(1, "introspection")
 
 
-async def result(name: bytes, execute: Callable[[], Any]) -> bytes:
+async def result(name: bytes, execute: Callable[[], object]) -> bytes:
     """The value of a root field as JSON, from the cache or by `execute`. Raises the exception of
     `execute`."""
     if (known := _cached.get(name)) is not None:
@@ -37,7 +36,7 @@ async def result(name: bytes, execute: Callable[[], Any]) -> bytes:
 
 
 def cache_key(
-    schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, Any]
+    schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, object]
 ) -> bytes:
     """The cache key of a root field that these nodes of a document select."""
     places = [(node.loc.start, node.loc.end) for node in nodes if node.loc]

@@ -5,7 +5,6 @@ The requirements of the text are collected once, those of the variables for each
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -13,6 +12,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     TypeInfo,
@@ -81,11 +81,11 @@ class _Collector(Visitor):
         self.uses: dict[VariableUse, None] = {}
         self.defaults: dict[str, ValueNode] = {}
 
-    def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_: object) -> None:
         if node.default_value is not None:
             self.defaults[node.variable.name.value] = node.default_value
 
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
+    def enter_field(self, node: FieldNode, *_: object) -> None:
         name, parent, field = (
             node.name.value,
             self.types.get_parent_type(),
@@ -99,7 +99,7 @@ class _Collector(Visitor):
         if not introspects:
             self._arguments(node, parent, field)
 
-    def _arguments(self, node: FieldNode, parent: Any, field: GraphQLField) -> None:
+    def _arguments(self, node: FieldNode, parent: GraphQLNamedType, field: GraphQLField) -> None:
         for argument in node.arguments or ():
             name, place = argument.name.value, f"{parent.name}.{node.name.value}"
             for access in self.inputs.argument(parent, node.name.value, field, name):

@@ -1,16 +1,16 @@
 """Shareable: which subscriptions receive the same messages and can share them."""
 
-from typing import Any
-
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLNamedType,
     GraphQLSchema,
     OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
     VariableNode,
     Visitor,
+    VisitorAction,
     visit,
 )
 
@@ -39,7 +39,7 @@ def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) 
     return name if uses.count == 1 else None
 
 
-def _declares_it(type_: Any) -> bool:
+def _declares_it(type_: GraphQLNamedType) -> bool:
     definition = type_.extensions.get("strawberry-definition")
     return bool(getattr(getattr(definition, "origin", None), "viewer_independent", False))
 
@@ -50,9 +50,9 @@ class _Parents(Visitor):
     def __init__(self, types: TypeInfo) -> None:
         super().__init__()
         self.types = types
-        self.found: set[Any] = set()
+        self.found: set[GraphQLNamedType] = set()
 
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
+    def enter_field(self, node: FieldNode, *_: object) -> None:
         parent = self.types.get_parent_type()
         if parent is not None and not node.name.value.startswith("__"):
             self.found.add(parent)
@@ -66,8 +66,8 @@ class _Uses(Visitor):
         self.name = name
         self.count = 0
 
-    def enter_variable_definition(self, *_: Any) -> Any:
+    def enter_variable_definition(self, *_: object) -> VisitorAction:
         return self.SKIP
 
-    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
         self.count += node.name.value == self.name

@@ -24,7 +24,7 @@ from graph.core.subscriptions.channel import Channel
 from graph.core.subscriptions.group import SharedSubscription, Subscriber
 from graph.core.subscriptions.polled import PolledGroup, PolledSource
 from graph.core.subscriptions.sink import Sink
-from graph.core.subscriptions.source import Source, SubscriptionStart
+from graph.core.subscriptions.source import AnySource, SubscriptionStart
 from graph.core.subscriptions.updates import UpdatePlanner
 from graph.core.types.errors import formatted
 
@@ -119,7 +119,7 @@ class SubscriptionBroker:
         await self.coalescer.turns.next(operation.text)
         return await run(operation, variables, replace(context, loaders={}), root)
 
-    def _channel(self, source: Source) -> Channel:
+    def _channel(self, source: AnySource) -> Channel:
         if source.feed not in self.channels:
             self.channels[source.feed] = Channel(self.feeds[source.feed], self.database)
         return self.channels[source.feed]

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import GraphQLFormattedError
 
@@ -48,7 +47,7 @@ class SharedSubscription:
     cohorts: dict[Offset, set[Subscriber]] = field(default_factory=dict)
     generation: int = 0
     initial_offset: Offset = START
-    invalidated: frozenset[Any] = frozenset()
+    invalidated: frozenset[str] = frozenset()
     interrupted: bool = False
     departed: set[Subscriber] = field(default_factory=set)
     errors: list[GraphQLFormattedError] | None = None
@@ -75,7 +74,7 @@ class SharedSubscription:
         """True if there are no members and no delivery is in progress."""
         return not self.cohorts and self.task is None
 
-    def invalidate(self, keys: Collection[Any]) -> None:
+    def invalidate(self, keys: Collection[str]) -> None:
         """Mark keys as changed without a row in the feed."""
         self.invalidated = self.invalidated.union(keys)  # for the delivery in progress
         before, self.cohorts = self.cohorts, {}

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from graphql import GraphQLFormattedError
 
@@ -28,12 +28,14 @@ class PolledSource:
 
     seconds: ClassVar[float]
 
-    async def read(self, session: ReadSession) -> Any:
+    async def read(self, session: ReadSession) -> object:
         """The root value of a message."""
         raise NotImplementedError
 
 
-async def _all(session: ReadSession, wanted: Collection[PolledSource]) -> dict[PolledSource, Any]:
+async def _all(
+    session: ReadSession, wanted: Collection[PolledSource]
+) -> dict[PolledSource, object]:
     return {source: await source.read(session) for source in wanted}
 
 
@@ -43,7 +45,7 @@ class PolledGroup:
 
     source: PolledSource
     coalescer: ReadCoalescer
-    execute: Callable[[Any], Awaitable[OperationResult]]
+    execute: Callable[[object], Awaitable[OperationResult]]
     members: set[Subscriber] = field(default_factory=set)
     latest: Message | None = None
     task: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from inspect import Parameter, Signature
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NoReturn, TypeVar
 
 import strawberry
 from sqlalchemy import ColumnElement
@@ -19,6 +19,7 @@ from strawberry import UNSET
 
 from db import Database
 from db.core.session.coalescing import ReadCoalescer
+from db.core.table import Table
 from db.core.values import validation
 from graph.core.context import Info
 from graph.core.permission import VALUE, Access
@@ -26,7 +27,11 @@ from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 from graph.core.types.field import Revealed, argument, described, enum, field
 from graph.core.types.unset import or_none
 
+if TYPE_CHECKING:
+    from graph.core.subscriptions.polled import PolledSource
+
 T = TypeVar("T", bound=type)
+RowT = TypeVar("RowT", bound=Table)
 STALE_SECONDS = 5.0
 
 
@@ -80,8 +85,8 @@ class UpdatePayload:
     at: datetime
     lag: float = 0.0
     reason: ResetReason | None = None
-    rows: Sequence[Any] = ()
-    removed: Sequence[Any] = ()
+    rows: Sequence[Table] = ()
+    removed: Sequence[str] = ()
     skipped: int = 0
 
 
@@ -105,7 +110,7 @@ class Update:
     reason: ResetReason | None = field("Reason of a RESET. Null in all other messages.")
 
     @classmethod
-    def is_type_of(cls, obj: Any, _info: Any) -> bool:
+    def is_type_of(cls, obj: object, _info: object) -> bool:
         return isinstance(obj, UpdatePayload)
 
 
@@ -120,12 +125,12 @@ def message(viewer_independent: bool = False) -> Callable[[T], T]:
     return register
 
 
-def rows(description: str) -> Any:
+def rows(description: str) -> Any:  # as `field`
     """The field with the rows of a message."""
     return field(description, resolver=lambda root: root.rows)
 
 
-def removed(description: str) -> Any:
+def removed(description: str) -> Any:  # as `field`
     """The field with the keys of rows that are no longer shown."""
     return field(description, resolver=lambda root: root.removed)
 
@@ -134,15 +139,15 @@ def removed(description: str) -> Any:
 class VisibleRows:
     """The rows to show for rows of the feed, and the keys of those no longer shown."""
 
-    rows: Sequence[Any]
-    removed: Sequence[Any] = ()
+    rows: Sequence[Table]
+    removed: Sequence[str] = ()
 
 
 Conditions = tuple[ColumnElement[bool], ...]
-Invalidations = Callable[[Database], AsyncIterator[Collection[Any]]]
+Invalidations = Callable[[Database], AsyncIterator[Collection[str]]]
 
 
-class Source:
+class Source(Generic[RowT]):
     """What one subscription follows: relevant rows of a feed, and what is shown for them.
 
     A source of current `state` may skip intermediate states that a slow subscriber missed. Any
@@ -156,21 +161,21 @@ class Source:
         """The SQL conditions of `is_relevant`. They may select more rows, never fewer."""
         return ()
 
-    def is_relevant(self, _row: Any) -> bool:
+    def is_relevant(self, _row: RowT) -> bool:
         """True if a row of the feed can change what is shown."""
         return True
 
-    async def snapshot(self, _database: Database) -> Sequence[Any]:
+    async def snapshot(self, _database: Database) -> Sequence[Table]:
         """The rows of the SNAPSHOT. Empty for sources that only send new rows."""
         return ()
 
-    async def pending_keys(self, _reads: ReadCoalescer) -> Collection[Any]:
+    async def pending_keys(self, _reads: ReadCoalescer) -> Collection[str]:
         """Keys of rows that may have changed without a row in the feed while a subscriber was away.
         After a restart thousands of subscribers return at once, so one read serves all of them."""
         return ()
 
     async def visible(
-        self, _database: Database, rows: Sequence[Any], _reads: ReadCoalescer
+        self, _database: Database, rows: Sequence[RowT], _reads: ReadCoalescer
     ) -> VisibleRows:
         """The rows to show for relevant rows of the feed, by default these rows themselves.
         `database` has the visibility of the subscriber; `_reads` is shared by all subscribers of
@@ -182,20 +187,23 @@ class Source:
         return None
 
     async def invalidated_rows(
-        self, database: Database, keys: Collection[Any], coalescer: ReadCoalescer
+        self, database: Database, keys: Collection[str], coalescer: ReadCoalescer
     ) -> VisibleRows:
         """The rows to show for invalidated keys."""
         raise NotImplementedError
+
+
+AnySource = Source[Any]  # Any: the rows of the feed that the source names
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStart:
     """The result of a subscription's resolver: a source, and the cursor to resume from."""
 
-    source: Any
+    source: "AnySource | PolledSource"
     after: str | None = None
 
-    def __aiter__(self) -> Any:
+    def __aiter__(self) -> NoReturn:
         """graphql-core requires an iterable. It is never iterated, because the broker reads sources
         by position, not by subscriber."""
         raise TypeError("Sources are read by graph.core.subscriptions.broker, not iterated.")
@@ -230,21 +238,25 @@ AFTER = Parameter(
 )
 
 
+Resolver = Callable[..., Awaitable["AnySource | PolledSource"]]
+
+
 def stream(
-    type_: Any,
+    type_: object,
     description: str,
     access: Access,
     cost: int | None = None,
     resumes: bool = True,
     reveals: Mapping[str, Revealed] | None = None,
-) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+) -> Callable[[Resolver], Any]:  # as `field`
     """Declare a subscription. The decorated function makes a source from the arguments, or a polled
     source, which does not resume."""
 
-    def declare(make: Callable[..., Awaitable[Any]]) -> Any:
-        async def resolve(self: Any, info: Info, **arguments: Any) -> SubscriptionStart:
-            after = or_none(arguments.pop("after", None))
-            return SubscriptionStart(await make(self, info, **arguments), after)
+    def declare(make: Resolver) -> object:
+        async def resolve(
+            self: object, info: Info, after: str | None = None, **arguments: object
+        ) -> SubscriptionStart:
+            return SubscriptionStart(await make(self, info, **arguments), or_none(after))
 
         _, _, *own = Signature.from_callable(make).parameters.values()  # without self and info
         resolve.__signature__ = Signature(  # type: ignore[attr-defined]  # PEP 362

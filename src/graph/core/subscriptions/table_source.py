@@ -7,44 +7,44 @@ longer visible are not shown.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Generic
 from uuid import UUID
 
 import db
 from db import Database
+from db.audit import Change
 from db.core.query.batch import ById
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.row_rules import Visibility
-from db.core.table import Table
+from db.core.table import TableT
 from graph.core.subscriptions.source import Conditions, Source, VisibleRows
 from graph.core.types.node import id_of
 
 
-@dataclass(frozen=True, slots=True)
-class TableSource(Source):
+class TableSource(Source[Change], Generic[TableT]):
     """The rows of a table that match a condition."""
 
     feed = "changes"
-    table: ClassVar[type[Table]]
+    table: type[TableT]
 
-    def matches(self, _row: Any) -> bool:
+    def matches(self, _row: TableT) -> bool:
         """True if a visible row is shown."""
         return True
 
     async def matching(
-        self, rows: Sequence[Any], _reads: ReadCoalescer, _sight: Visibility
-    ) -> Sequence[Any]:
+        self, rows: Sequence[TableT], _reads: ReadCoalescer, _visibility: Visibility
+    ) -> Sequence[TableT]:
         """The visible rows that are shown."""
         return [row for row in rows if self.matches(row)]
 
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table)
 
-    def is_relevant(self, change: Any) -> bool:
+    def is_relevant(self, change: Change) -> bool:
         return bool(change.noun == self.table.__tablename__)
 
     async def visible(
-        self, database: Database, changes: Sequence[Any], coalescer: ReadCoalescer
+        self, database: Database, changes: Sequence[Change], coalescer: ReadCoalescer
     ) -> VisibleRows:
         """Read the rows once for all subscriptions with the same visibility."""
         ids, visibility = _by_last(changes), database.visibility
@@ -62,7 +62,7 @@ class TableSource(Source):
         _database: Database,
         _reads: ReadCoalescer,
         _present: Collection[UUID],
-        _changes: Sequence[Any],
+        _changes: Sequence[Change],
     ) -> Collection[UUID]:
         """The IDs of changed rows that are not shown now but may have been before; never of rows
         that were not visible then. None by default. `_present`: the IDs of visible rows."""
@@ -70,7 +70,7 @@ class TableSource(Source):
 
 
 @dataclass(frozen=True, slots=True)
-class ChildTableSource(TableSource):
+class ChildTableSource(TableSource[TableT]):
     """The rows of a table that belong to one parent."""
 
     parent_id: UUID
@@ -78,15 +78,15 @@ class ChildTableSource(TableSource):
     def conditions(self) -> Conditions:
         return db.audit.changes_of(self.table, self.parent_id)
 
-    def is_relevant(self, change: Any) -> bool:
+    def is_relevant(self, change: Change) -> bool:
         mine = change.parent_id in (self.parent_id, None)  # earlier versions did not note it
         return mine and change.noun == self.table.__tablename__
 
-    def matches(self, row: Any) -> bool:
+    def matches(self, row: TableT) -> bool:
         return bool(getattr(row, str(self.table.parent)) == self.parent_id)
 
 
-def _by_last(changes: Sequence[Any]) -> list[UUID]:
+def _by_last(changes: Sequence[Change]) -> list[UUID]:
     """The IDs of rows in the order of their last changes."""
     last = {change.entity_id: change.seq for change in changes}
     return sorted(last, key=last.__getitem__)

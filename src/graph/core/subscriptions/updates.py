@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphql import GraphQLFormattedError
 
 from db import Database
 from db.core.feed import Position, PositionInvalid, Reader
+from db.core.feed.feed import FeedRow
 from db.core.session.coalescing import ReadCoalescer
 from graph.core.subscriptions.source import (
+    AnySource,
     ResetReason,
-    Source,
     UpdateKind,
     UpdatePayload,
     VisibleRows,
@@ -26,10 +27,11 @@ class Offset(NamedTuple):
 
     position: Position | None
     reason: ResetReason | None = None
-    pending_keys: frozenset[Any] = frozenset()
+    pending_keys: frozenset[str] = frozenset()
 
 
 START = Offset(None)
+NO_ROWS = VisibleRows(())
 
 
 class SubscriptionFailed(Exception):
@@ -52,7 +54,7 @@ class PlannedUpdate:
 class UpdatePlanner:
     """Plans the next message of one source, reading rows from the database."""
 
-    source: Source
+    source: AnySource
     reader: Reader
     database: Database
     coalescer: ReadCoalescer
@@ -128,7 +130,7 @@ class UpdatePlanner:
             self._payload(UpdateKind.UPDATE, head, visible, skipped=skipped), Offset(head)
         )
 
-    async def _in_order(self, position: Position) -> tuple[Sequence[Any], Position]:
+    async def _in_order(self, position: Position) -> tuple[Sequence[FeedRow], Position]:
         """The next rows that fit one message, and the position after them. Read from the table for
         a cohort that is behind the ring buffer."""
         head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
@@ -140,19 +142,15 @@ class UpdatePlanner:
         )
         return rows, head if whole else self._after(rows[-1], position)
 
-    def _after(self, row: Any, before: Position) -> Position:
+    def _after(self, row: FeedRow, before: Position) -> Position:
         """The position after a row."""
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
-    async def _visible(self, rows: Sequence[Any]) -> VisibleRows:
-        return (
-            await self.source.visible(self.database, rows, self.coalescer)
-            if rows
-            else VisibleRows(())
-        )
+    async def _visible(self, rows: Sequence[FeedRow]) -> VisibleRows:
+        return await self.source.visible(self.database, rows, self.coalescer) if rows else NO_ROWS
 
     async def _with_pending(
-        self, visible: VisibleRows, pending_keys: Collection[Any]
+        self, visible: VisibleRows, pending_keys: Collection[str]
     ) -> VisibleRows:
         if not pending_keys:
             return visible
@@ -160,10 +158,14 @@ class UpdatePlanner:
         return VisibleRows([*visible.rows, *more.rows], [*visible.removed, *more.removed])
 
     def _payload(
-        self, kind: UpdateKind, position: Position, visible: VisibleRows | None = None, **more: Any
+        self,
+        kind: UpdateKind,
+        position: Position,
+        visible: VisibleRows = NO_ROWS,
+        reason: ResetReason | None = None,
+        skipped: int = 0,
     ) -> UpdatePayload:
-        visible = visible or VisibleRows(())
-        facts = {"rows": visible.rows, "removed": visible.removed, **more}
+        at, lag = self.database.clock.now(), self.reader.lag
         return UpdatePayload(
-            kind, str(position), self.database.clock.now(), self.reader.lag, **facts
+            kind, str(position), at, lag, reason, visible.rows, visible.removed, skipped
         )

@@ -220,7 +220,7 @@ def _field_with_arguments(
     access: Access | None,
     shows: Declared | None,
     *more: Argument,
-) -> Any:  # as `field`
+) -> object:
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=_FIXED[name]) for name in given

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar, Unpack, dataclass_transform
 
 import strawberry
+from graphql import GraphQLArgument, GraphQLField, GraphQLInputField
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import get_object_definition
 from strawberry.types.arguments import StrawberryArgumentAnnotation
@@ -54,6 +55,19 @@ class Declarations(TypedDict, total=False):
     not_null: str
     values: int
     shows: Declared | None
+
+
+class Metadata(Declarations, total=False):
+    access: Access
+    cost: int
+
+
+NONE: Metadata = {}
+
+
+def metadata_of(item: GraphQLField | GraphQLArgument | GraphQLInputField) -> Metadata:
+    metadata: Metadata = getattr(item.extensions.get("strawberry-definition"), "metadata", NONE)
+    return metadata
 
 
 def field(

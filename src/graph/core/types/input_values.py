@@ -25,6 +25,8 @@ from graphql import (
     get_named_type,
 )
 
+from graph.core.types.field import metadata_of
+
 PER_POINT = 20  # values
 BATCH = 20_000  # values of a batch
 
@@ -95,7 +97,7 @@ def inputs_of(node: FieldNode, field: GraphQLField) -> Inputs:
     if not parts:
         return NONE
     uses = [(part.name.value, item.type) for part, item in parts if isinstance(part, VariableNode)]
-    points = sum(_declared(item, "cost") for _, item in parts)
+    points = sum(metadata_of(item).get("cost", 0) for _, item in parts)
     most = max(_declared_most(item) for _, item in given)
     return Inputs(len(parts) - len(uses), points, tuple(uses), most)
 
@@ -126,7 +128,8 @@ def _declared_points(value: object, type_: GraphQLInputType) -> int:
         return 0
     fields = [(named.fields[name], part) for name, part in value.items() if name in named.fields]
     return sum(
-        _declared(field, "cost") + _declared_points(part, field.type) for field, part in fields
+        metadata_of(field).get("cost", 0) + _declared_points(part, field.type)
+        for field, part in fields
     )
 
 
@@ -135,7 +138,7 @@ def _declares_cost(type_: GraphQLNamedType) -> bool:
     found, waiting = {type_}, [type_]
     while waiting:
         for field in getattr(waiting.pop(), "fields", {}).values():
-            if _declared(field, "cost"):
+            if metadata_of(field).get("cost"):
                 return True
             if (named := get_named_type(field.type)) not in found:
                 found.add(named)
@@ -145,10 +148,4 @@ def _declares_cost(type_: GraphQLNamedType) -> bool:
 
 def _declared_most(item: Item) -> int:
     fields = getattr(get_named_type(item.type), "fields", {}).values()
-    return max(_declared(each, "values") for each in (item, *fields))
-
-
-def _declared(item: Item, name: str) -> int:
-    definition = item.extensions.get("strawberry-definition")
-    declared: int = getattr(definition, "metadata", {}).get(name, 0)
-    return declared
+    return max(metadata_of(each).get("values", 0) for each in (item, *fields))
