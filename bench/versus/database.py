@@ -64,7 +64,7 @@ class Postgres:
     def pid(self) -> int:
         pid = self.embedded.server.pid
         if pid is None:
-            raise SystemExit(f"PostgreSQL has ended. {self.embedded.server.last_words()}")
+            raise SystemExit(f"PostgreSQL has ended. {self.embedded.server.log_tail()}")
         return pid
 
     @property

@@ -26,7 +26,7 @@ async def remove(session: WriteSession, user: User, admins: set[UUID]) -> int:
     administrator."""
     users.check_not_last_admin(user, admins)
     unrestricted = session.unrestricted()
-    await _delete_keys(unrestricted, user.id)
+    await _delete_keys_and_revoke_derived(unrestricted, user.id)
     await audit.clear(unrestricted, ConfigEntry, ConfigEntry.updated_by, user.id)
     await _disown_tests(unrestricted, user.id)
     kept = await audit.clear(unrestricted, Dream, Dream.user_id, user.id)
@@ -34,8 +34,7 @@ async def remove(session: WriteSession, user: User, admins: set[UUID]) -> int:
     return kept
 
 
-async def _delete_keys(session: WriteSession, user_id: UUID) -> None:
-    """Delete the keys of a user, and revoke the keys of other users made with them."""
+async def _delete_keys_and_revoke_derived(session: WriteSession, user_id: UUID) -> None:
     owned = ApiKey.select().where(ApiKey.user_id == user_id).order_by(ApiKey.id)
     for key in await session.records(ApiKey, owned):
         await api_keys.revoke(session, key.prefix)

@@ -73,21 +73,20 @@ async def price(session: ReadSession, provider: str, name: str) -> Decimal | Non
 async def register(session: WriteSession, **values: object) -> AiModel:
     """Create an active model. Raises Invalid, and Conflict if it is registered already."""
     values.setdefault("display_name", values["name"])
-    return await audit.create(session, AiModel, is_active=True, **_priced(values))
+    return await audit.create(session, AiModel, is_active=True, **_with_mean_price(values))
 
 
 async def reprice(session: WriteSession, model: AiModel, **prices: Decimal | None) -> AiModel:
     """Raises Invalid."""
     known = {name: getattr(model, name) for name in PRICES[1:]}
-    return await audit.change(session, AiModel, model, **_priced(known | prices))
+    return await audit.change(session, AiModel, model, **_with_mean_price(known | prices))
 
 
 async def activate(session: WriteSession, model: AiModel, is_active: bool) -> AiModel:
     return await audit.change(session, AiModel, model, is_active=is_active)
 
 
-def _priced(values: Row) -> Row:
-    """The values with the mean of input and output price, if that is not given."""
+def _with_mean_price(values: Row) -> Row:
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:
         return values

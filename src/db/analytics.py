@@ -54,8 +54,6 @@ LISTING = ListSpec(
 
 
 def counts(span: TimeRange) -> Executable:
-    """Number of actions and users per action and page, most first; over the last 24 hours by
-    default."""
     count = func.count().label("count")
     users = func.count(UserAction.user_id.distinct()).label("user_count")
     return (
@@ -66,8 +64,7 @@ def counts(span: TimeRange) -> Executable:
     )
 
 
-def _tracking() -> Insert:
-    """Insert a batch of actions, and an event for each new one."""
+def _insert_actions_and_events() -> Insert:
     items = select(recordset(*UserAction.columns())).cte("items")
     action = insert_from(UserAction, dict(items.c.items()), items).returning(
         core_table(UserAction).c.id
@@ -89,5 +86,5 @@ TRACKED = IngestTarget(
     "actions",
     (UserAction, Event),
     row_validator(UserAction),
-    _tracking(),
+    _insert_actions_and_events(),
 )

@@ -69,7 +69,6 @@ class ApiKey(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """The viewer's own; all for administrators."""
         return true() if visibility.keys else visibility.owns(cls.user_id)
 
 
@@ -101,7 +100,6 @@ class NewKey:
 
 
 def held(prefixes: Collection[str]) -> Executable:
-    """Select the columns of keys and their users needed to authenticate."""
     columns = (ApiKey.prefix, ApiKey.id, ApiKey.user_id, ApiKey.hashed_key, ApiKey.scopes)
     limits = (ApiKey.expires_at, ApiKey.revoked_at, ApiKey.max_role)
     of_user = (User.role, User.disabled_at)
@@ -110,7 +108,6 @@ def held(prefixes: Collection[str]) -> Executable:
 
 
 def overview() -> AnySelect:
-    """All keys with the address and state of their users, oldest first, without secrets."""
     shown = [column for column in ApiKey.columns() if column.name != "hashed_key"]
     of_user = (User.email, User.role, User.disabled_at)
     statement = select(*shown, *of_user).join(User, User.id == ApiKey.user_id)
@@ -118,7 +115,6 @@ def overview() -> AnySelect:
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """The condition on keys of that user; false without a user."""
     return [ApiKey.visible(Visibility(user_id=user_id))]
 
 
@@ -126,12 +122,10 @@ def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
 
 
 async def by_prefixes(session: ReadSession, prefixes: Collection[str]) -> dict[str, ResultRow]:
-    """The rows of `held`, by prefix."""
     return {row.prefix: row for row in await session.rows(held(prefixes))}
 
 
 async def everyone(session: ReadSession) -> Sequence[ResultRow]:
-    """The rows of `overview`."""
     return await session.rows(overview())
 
 
@@ -207,19 +201,16 @@ async def revoke(session: WriteSession, prefix: str) -> ApiKey:
 
 
 async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
-    """Set `last_used_at` of these keys to now."""
     used = ApiKey.id == func.any(literal(list(ids), ARRAY(Uuid)))
     await session.execute(update(ApiKey).where(used).values(last_used_at=func.now()))
 
 
 def is_valid(key: ApiKey | ResultRow, now: datetime) -> bool:
-    """True if the key is neither revoked nor expired."""
     expires_at: datetime | None = key.expires_at
     return key.revoked_at is None and (expires_at is None or expires_at > now)
 
 
 def earliest(*times: datetime | None) -> datetime | None:
-    """The earliest of the times; None counts as never."""
     return min(filter(None, times), default=None)
 
 
@@ -236,7 +227,6 @@ async def _revoke(session: WriteSession, key: ApiKey) -> ApiKey:
 
 
 async def _made_with(session: WriteSession, id: UUID) -> list[ApiKey]:
-    """The keys created with a key, directly or not, locked."""
     found: list[ApiKey] = []
     makers = [id]
     while makers:

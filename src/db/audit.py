@@ -118,7 +118,6 @@ async def change(
 
 
 async def remove(session: WriteSession, table: type[TableT], before: TableT) -> None:
-    """Delete a row read in this transaction, with its audit entry."""
     await session.execute(delete(table).where(table.id == before.id))
     await note(session, ChangeKind.DELETED, table, before, None)
 
@@ -234,7 +233,6 @@ def _difference(
 
 
 def _shown(table: type[Table], name: str, value: object) -> object:
-    """A column value in a JSON object; exact numbers and ids are strings."""
     column = table.__table__.columns[name]
     if column.info.get("secret"):
         return "(secret)"
@@ -252,7 +250,6 @@ def _differing(record: Table, values: Values) -> Row:
 
 
 def _touched(session: WriteSession, table: type[Table]) -> Row:
-    """The columns that every update sets: `updated_at` and `version`, where the table has them."""
     columns = table.__table__.columns
     touched: Row = {"updated_at": session.now()} if "updated_at" in columns else {}
     return touched | {"version": columns["version"] + 1} if "version" in columns else touched

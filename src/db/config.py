@@ -55,9 +55,7 @@ KEY = validation.pattern(
 )
 
 
-def _without_secret(of: Check) -> Check:
-    """The same check, which also rejects text that looks like a credential."""
-
+def _rejecting_secrets(of: Check) -> Check:
     def faults(value: str) -> Iterator[FieldError]:
         yield from of.faults(value)
         if secret_detection.holds_credential(value):
@@ -66,8 +64,8 @@ def _without_secret(of: Check) -> Check:
     return replace(of, faults=faults)
 
 
-DESCRIPTION = _without_secret(validation.string(2_000, 0))
-CATEGORY = _without_secret(validation.string(100))
+DESCRIPTION = _rejecting_secrets(validation.string(2_000, 0))
+CATEGORY = _rejecting_secrets(validation.string(100))
 
 
 class ConfigKind(StrEnum):
@@ -157,14 +155,12 @@ def of_category(category: str | None) -> list[ColumnElement[bool]]:
 def among(
     keys: Collection[str] | None, categories: Collection[str] | None
 ) -> tuple[ColumnElement[bool], ...]:
-    """The conditions on entries with one of those keys and of those categories; None is any."""
     return _among(ConfigEntry.key, keys) + _among(ConfigEntry.category, categories)
 
 
 async def entries(
     session: ReadSession, keys: Collection[str] | None, categories: Collection[str] | None
 ) -> list[ConfigEntry]:
-    """The entries with one of those keys and of those categories, by key; None is any."""
     statement = ConfigEntry.select().where(*among(keys, categories))
     return await session.records(ConfigEntry, statement.order_by(ConfigEntry.key))
 
@@ -192,7 +188,6 @@ async def left(
 
 
 async def flags(session: ReadSession) -> list[FeatureFlag]:
-    """All feature flags, by key."""
     return await session.records(FeatureFlag, FeatureFlag.select().order_by(FeatureFlag.key))
 
 
@@ -232,7 +227,6 @@ async def number(session: ReadSession, key: str) -> Decimal:
 
 
 async def numbers(session: ReadSession, keys: Collection[K]) -> dict[K, Decimal]:
-    """Several of `NUMBERS`."""
     found = await rows_by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
     set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
     return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}
@@ -252,7 +246,6 @@ def is_on(flag: FeatureFlag | None, user_id: UUID | None) -> bool:
 
 
 async def locked(session: WriteSession, table: type[EntryT], key: str) -> EntryT | None:
-    """The row with that key, locked."""
     return await session.record(table, table.select().where(table.key == key).with_for_update())
 
 

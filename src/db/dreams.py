@@ -101,7 +101,6 @@ class Dream(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """Public dreams and one's own; all of them for operators."""
         return true() if visibility.shared else or_(cls.is_public, visibility.owns(cls.user_id))
 
 
@@ -137,7 +136,6 @@ LISTING: ListSpec = ListSpec(
 
 
 def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
-    """The filter as SQL conditions; none without a filter."""
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
@@ -216,7 +214,6 @@ async def move(
 async def remix(
     session: WriteSession, source: Dream, owner_id: UUID | None, **values: object
 ) -> Dream:
-    """Create a private draft with the words of another dream, except for the values given."""
     copied = {name: getattr(source, name) for name in REMIXED}
     return await create(
         session, owner_id, **copied | values, remixed_from_id=source.id, status=DreamStatus.DRAFT
@@ -224,7 +221,6 @@ async def remix(
 
 
 async def remove(session: WriteSession, dream: Dream) -> int:
-    """Delete a dream with its tests and progress; return the number of tests."""
     counted = select(func.count()).select_from(ai_tests.AiTest)
     tests = await session.scalar(counted.where(ai_tests.AiTest.dream_id == dream.id))
     await audit.remove(session, Dream, dream)

@@ -79,17 +79,14 @@ GROUPS = {
 
 
 def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
-    """The filter as SQL conditions; none without a filter."""
     return () if where is None else (LISTING.filterable.compile(where),)
 
 
 def matches(where: Condition | None, event: Event) -> bool | None:
-    """True if the event matches the filter; None if only PostgreSQL can decide."""
     return where is None or LISTING.filterable.holds(where, event)
 
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[ResultRow]]:
-    """The time, and the number of events by type and severity in the seconds before, most first."""
     at = session.now()
     count = func.count().label("count")
     recent = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
@@ -100,8 +97,6 @@ async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequenc
 
 
 def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> AnySelect:
-    """Number of events per bucket and group, oldest first, over the last 24 hours by default;
-    columns not grouped by are null."""
     chosen = [GROUPS[group] for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
     keys = [bucket_start(Event.timestamp, bucket), *chosen]

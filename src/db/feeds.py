@@ -19,7 +19,6 @@ from db.events import Event
 
 
 def _by_content(change: Change) -> int:
-    """The checksum of a change, which has no id."""
     return crc32(f"{change.entity_id} {change.kind} {change.at.timestamp()}".encode())
 
 

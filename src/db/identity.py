@@ -71,12 +71,10 @@ async def _make(session: WriteSession, email: str) -> User | None:
 
 
 async def by_email(session: ReadSession, email: str) -> User | None:
-    """The user with that address in any spelling."""
     return (await by_emails(session, [normalised(email)])).get(normalised(email))
 
 
 async def by_emails(session: ReadSession, emails: Collection[str]) -> dict[str, User]:
-    """The users with those normalised addresses, by address."""
     among = any_(literal(list(emails), ARRAY(Text))) == spelled_email
     statement = User.select().where(among, User.email_copy == 0)
     users = await session.records(User, statement)
@@ -99,7 +97,6 @@ async def find_or_create(session: WriteSession, email: str, role: Role = Role.ME
 
 
 async def find_or_create_in(database: Database, email: str, role: Role = Role.MEMBER) -> User:
-    """As `find_or_create`, in a transaction of its own."""
     async with database.write(SIGNING_IN) as session:
         return await find_or_create(session, email, role)
 

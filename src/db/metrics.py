@@ -73,7 +73,6 @@ ENDS = (
 
 
 def summary(span: TimeRange, names: Sequence[str] | None) -> Executable:
-    """Statistics of all series, or of those named, by name; over the last 24 hours by default."""
     named = [] if names is None else [Metric.metric_name == any_(literal(names, ARRAY(Text)))]
     return (
         select(Metric.metric_name, UNIT, *STATISTICS, P95, *ENDS)
@@ -84,8 +83,6 @@ def summary(span: TimeRange, names: Sequence[str] | None) -> Executable:
 
 
 def series(name: str, span: TimeRange, bucket: Bucket) -> AnySelect:
-    """Statistics of one series per non-empty bucket, oldest first; over the last 24 hours by
-    default."""
     start = bucket_start(Metric.timestamp, bucket)
     return (
         select(start, *STATISTICS)

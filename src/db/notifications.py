@@ -38,7 +38,6 @@ class Notification(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """The viewer's own, for operators too."""
         return visibility.owns(cls.user_id)
 
 
@@ -52,18 +51,15 @@ LISTING = ListSpec(
 
 
 def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """The condition on notifications to that user; false without a user."""
     return [Notification.visible(Visibility(user_id=user_id))]
 
 
 async def unread(session: ReadSession, user_id: UUID | None) -> int:
-    """The number of unread notifications."""
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
     return await LISTING.count(session, ListArgs(), *conditions)
 
 
 async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notification]:
-    """Up to `MOST` unread notifications, newest first."""
     statement = Notification.select().where(*of_user(user_id), Notification.read_at.is_(None))
     return await session.records(
         Notification, statement.order_by(Notification.id.desc()).limit(MOST)
@@ -79,7 +75,6 @@ async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> No
 
 
 async def mark_all_read(session: WriteSession, user_id: UUID | None, until: datetime) -> int:
-    """Mark the notifications created up to `until` as read; return how many were unread."""
     unread = Notification.read_at.is_(None), Notification.created_at <= until
     found = await _locked(session, user_id, *unread)
     for notification in found:

@@ -66,7 +66,6 @@ SCOPES = {
 
 
 def limits(scopes: Collection[str]) -> bool:
-    """Whether these scopes limit a key to less than the rights of its user."""
     return bool(scopes) and WHOLE not in scopes
 
 

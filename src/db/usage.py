@@ -110,17 +110,14 @@ FIGURES: Mapping[Hashable, str] = {
 
 
 def tables() -> Executable:
-    """The size of each table with its partitions, largest first."""
     return _of_our_tables(_TABLES)
 
 
 def indexes() -> Executable:
-    """The use of each index with its partitions, most used first."""
     return _of_our_tables(_INDEXES)
 
 
 def replication() -> Executable:
-    """The standbys of this server; their state is null for a role that may not see it."""
     return without_row_rules(text(_REPLICATION))
 
 
@@ -142,7 +139,6 @@ def slowest(schema: str) -> Executable:
 
 
 async def figures(session: ReadSession, names: Sequence[K]) -> dict[K, Any]:  # of any type
-    """Some of `FIGURES`, by name, in one statement."""
     wanted: Executable = select(*(literal_column(FIGURES[name]) for name in names))
     (row,) = await session.rows(without_row_rules(wanted))
     return dict(zip(names, row, strict=True))

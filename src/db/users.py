@@ -33,7 +33,6 @@ TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  #
 
 
 def lowest(*roles: str | None) -> Role | None:
-    """The lowest of the roles; None counts as no limit."""
     given = [Role(role) for role in roles if role is not None]
     return min(given, key=RANKS.__getitem__, default=None)
 
@@ -146,6 +145,5 @@ def check_not_last_admin(user: User, admins: set[UUID]) -> None:
 
 
 def address_errors(values: Mapping[str, object]) -> Iterator[FieldError]:
-    """The error of a user without any address."""
     if all(values.get(name) is None for name in ADDRESSES):
         yield FieldError("A user needs an e-mail address or a wallet address.", "email")

@@ -220,8 +220,6 @@ class Queries:
 
 
 def activating(description: str, is_active: bool) -> Any:  # as `field`
-    """A mutation that marks a model as active or retired."""
-
     async def resolve(info: Info, input: Input[AiModelInput]) -> db.ai_models.AiModel:
         async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
             return await db.ai_models.activate(session, model, is_active)

@@ -44,8 +44,7 @@ NOUNS = (
 )
 
 
-def root(name: str, part: str, description: str) -> type:
-    """A root type, merged from the parts of this name in all nouns."""
+def merged_root(name: str, part: str, description: str) -> type:
     parts = tuple(getattr(noun, part) for noun in NOUNS if hasattr(noun, part))
     merged: type = merge_types(name, parts)
     get_object_definition(merged, strict=True).description = description
@@ -53,11 +52,11 @@ def root(name: str, part: str, description: str) -> type:
 
 
 schema = strawberry.Schema(
-    query=root("Query", "Queries", "The query root: reads data."),
-    subscription=root(
+    query=merged_root("Query", "Queries", "The query root: reads data."),
+    subscription=merged_root(
         "Subscription", "Subscriptions", "The subscription root: follows changes to data."
     ),
-    mutation=root("Mutation", "Mutations", "The mutation root: changes data."),
+    mutation=merged_root("Mutation", "Mutations", "The mutation root: changes data."),
     types=errors.types,
     exception_handlers=errors.handlers,
     execution_context_class=ExecutionContext,

@@ -150,7 +150,6 @@ HISTORY = ListSpec(
 
 
 def is_silent(last_active: datetime, now: datetime, seconds: Decimal) -> bool:
-    """True if an agent has been silent for more than `seconds`."""
     return now - last_active > timedelta(seconds=float(seconds))
 
 
@@ -162,25 +161,21 @@ MADE_AT = func.least(AgentReport.reported_at, AgentReport.received_at)
 async def states(
     session: ReadSession, keys: Collection[str] | None, statuses: Collection[str] | None = None
 ) -> list[Agent]:
-    """The agents with those keys and statuses, by key; None is any."""
     among = [(Agent.agent_key, keys), (Agent.status, statuses)]
     chosen = [column == any_(literal(list(v), ARRAY(Text))) for column, v in among if v is not None]
     return await session.records(Agent, Agent.select().where(*chosen).order_by(Agent.agent_key))
 
 
 async def by_keys(session: ReadSession, keys: Collection[str]) -> dict[str, Agent]:
-    """The agents with those keys, by key."""
     return {agent.agent_key: agent for agent in await states(session, keys)}
 
 
 def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
-    """The condition on reports of those agents; none for None, all agents."""
     among = literal(list(keys or ()), ARRAY(Text))
     return () if keys is None else (AgentReport.agent_key == any_(among),)
 
 
 async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
-    """The keys of the agents that are stale, or were `ago`."""
     seconds = await config.number(session, config.STALE_AFTER)
     since = session.now() - ago - timedelta(seconds=float(seconds))
     rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
@@ -211,7 +206,6 @@ def of_same_agent(
 
 
 def by_status() -> Executable:
-    """The number of agents per status, in the order of the enumeration."""
     statuses = requested_keys((Agent.status,), list(AgentStatus))
     status = statuses.c.k0
     return (
@@ -223,9 +217,7 @@ def by_status() -> Executable:
 
 
 def activity(span: TimeRange) -> Executable:
-    """Number of changes to each status and mean seconds until the next report, per agent; over the
-    last 24 hours by default."""
-    steps = _steps(span.or_last(WATCHED))
+    steps = _reports_with_next_time(span.or_last(WATCHED))
     key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
     until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
     seconds = extract("epoch", until - steps.c.since)
@@ -239,12 +231,12 @@ def activity(span: TimeRange) -> Executable:
     )
 
 
-def _steps(span: TimeRange) -> Subquery:
-    """The reports of a time range, each with the time of its agent's next report."""
+def _reports_with_next_time(span: TimeRange) -> Subquery:
     within = func.lead(MADE_AT).over(
         partition_by=AgentReport.agent_key, order_by=(MADE_AT, AgentReport.seq)
     )
-    until = func.coalesce(within, _beyond(span))  # for the last report of each agent in the range
+    beyond = _first_report_after(span)  # for the last report of each agent in the range
+    until = func.coalesce(within, beyond)
     steps = select(
         AgentReport.agent_key,
         AgentReport.status,
@@ -255,8 +247,7 @@ def _steps(span: TimeRange) -> Subquery:
     return steps.where(*span.of(AgentReport.id)).subquery("steps")
 
 
-def _beyond(span: TimeRange) -> Expression:
-    """The time of the agent's first report after a time range."""
+def _first_report_after(span: TimeRange) -> Expression:
     if span.until is None:
         return null()
     later = aliased(AgentReport)

@@ -47,12 +47,10 @@ def offline_transition(agent: Agent, now: datetime) -> OfflineTransition:
 
 
 async def silent(session: ReadSession, after: timedelta) -> list[Agent]:
-    """The agents without a report for so long that are not OFFLINE yet."""
     return await session.records(Agent, Agent.select().where(*_is_silent(after)))
 
 
 def insert_final_report(gone: OfflineTransition) -> Insert:
-    """Insert the final report of an agent that is forgotten, if it exists."""
     return _final_reports(_going([gone]).with_for_update(of=core_table(Agent)).subquery("going"))
 
 

@@ -136,7 +136,7 @@ def _reporting() -> Executable:
     """
     items = _items()
     stored_columns = REPORT.id, REPORT.seq, REPORT.received_at
-    report = insert_from(AgentReport, _history(items), items, items.c.position)
+    report = insert_from(AgentReport, _report_columns(items), items, items.c.position)
     stored = report.returning(*stored_columns).cte("stored")
     made_at = func.least(items.c.reported_at, stored.c.received_at).label("made_at")
     fresh = (
@@ -186,8 +186,7 @@ def _kept_tasks(numbered: CTE) -> AnySelect:
     return select(report.position, case((report.run == 0, state), else_=first).label("task"))
 
 
-def _history(items: CTE) -> Row:
-    """The columns of a report. Its previous status is in the batch, or else in the state."""
+def _report_columns(items: CTE) -> Row:
     state = select(Agent.status).where(Agent.agent_key == items.c.agent_key).scalar_subquery()
     former = func.lag(items.c.status).over(
         partition_by=items.c.agent_key, order_by=items.c.position
@@ -280,12 +279,10 @@ def newer(new: Columns, old: Columns) -> ColumnElement[bool]:
 
 
 def _last(value: Expression, *order: Expression) -> Expression:
-    """The first value in that order."""
     return func.array_agg(aggregate_order_by(value, *order), type_=ARRAY(value.type))[1]
 
 
 def _newest_errors(log: Expression) -> ScalarSelect[object]:
-    """The newest entries of an error log, oldest first."""
     entry = func.jsonb_array_elements(log).column_valued("entry")
     at = entry.op("->>")("at")
     kept = select(entry.label("entry")).order_by(at.desc()).limit(ERRORS_KEPT).subquery("kept")

@@ -142,8 +142,6 @@ MODEL = (AiTest.provider, AiTest.model)
 
 
 def compared(span: TimeRange) -> Executable:
-    """Averages of completed tests per provider and model, lowest first, null last; over the last 7
-    days by default."""
     return (
         select(*MODEL, *AVERAGES)
         .where(*COMPLETED, *span.or_last(COMPARED).of(AiTest.id))
@@ -153,7 +151,6 @@ def compared(span: TimeRange) -> Executable:
 
 
 def by_category(span: TimeRange) -> Executable:
-    """Averages of completed tests of ACTIVE dreams per category, lowest first, null last."""
     category = dreams.Dream.category
     dream_count = func.count(AiTest.dream_id.distinct()).label("dream_count")
     return (
@@ -166,8 +163,6 @@ def by_category(span: TimeRange) -> Executable:
 
 
 def spent(span: TimeRange) -> Executable:
-    """Tokens and cost per user, provider and model, highest cost first; over the last 30 days by
-    default."""
     statement = select(AiTest.user_id, *MODEL, *USED)
     return (
         statement.where(*span.or_last(SPENT).of(AiTest.id))
@@ -179,15 +174,12 @@ def spent(span: TimeRange) -> Executable:
 async def decays(
     session: ReadSession, dream_ids: Sequence[Key], span: TimeRange, bucket: Bucket
 ) -> dict[Key, list[ResultRow]]:
-    """Average, lowest score and number of completed tests, per dream and non-empty bucket; over the
-    last 30 days by default."""
     start = bucket_start(AiTest.created_at, bucket)
     where = (*COMPLETED, *span.or_last(DECAYED).of(AiTest.id))
     return await grouped(session, DREAM, dream_ids, start, *DECAY, where=where, by=(start,))
 
 
 async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, ResultRow]:
-    """Number of tests of any status, tokens and cost, per dream."""
     found = await grouped(session, DREAM, dream_ids, *USED)
     return {key: rows[0] for key, rows in found.items()}
 
@@ -195,7 +187,6 @@ async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, Re
 async def statistics(
     session: ReadSession, models: Sequence[Key], span: TimeRange
 ) -> dict[Key, ResultRow]:
-    """As `compared`, for some models and without a default span."""
     where = (*COMPLETED, *span.of(AiTest.id))
     found = await grouped(session, MODEL, models, *AVERAGES, where=where)
     return {key: rows[0] for key, rows in found.items()}

@@ -96,7 +96,6 @@ def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
 async def _derived_cost(
     session: WriteSession, provider: str, model: str, values: Mapping[str, object]
 ) -> dict[str, object]:
-    """The cost from the price of the model, if only the tokens are given. Raises Invalid."""
     tokens = values.get("tokens_used")
     if not isinstance(tokens, int) or values.get("cost") is not None:
         return {}
@@ -134,7 +133,6 @@ async def _correct(session: WriteSession, test: AiTest) -> ProgressLog:
 
 
 async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal) -> None:
-    """Mark a dream ACHIEVED and notify its owner, if the best score is low enough."""
     if best > await config.number(session, config.ACHIEVED_AT):
         return
     await dreams.move(session, dream, DreamStatus.ACHIEVED, DreamStatus.ACTIVE)
@@ -151,7 +149,6 @@ async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal)
 
 
 def recording_errors(values: Mapping[str, object]) -> Iterator[FieldError]:
-    """The errors of a test recorded after its end."""
     status = values.get("status", AiTestStatus.COMPLETED)
     if status in OPEN:
         yield FieldError("A recorded test is COMPLETED, FAILED or CANCELLED.", "status")

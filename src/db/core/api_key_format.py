@@ -29,7 +29,6 @@ class ApiKeyText:
 
     @property
     def text(self) -> str:
-        """The whole key, to be shown once."""
         body = f"{PREFIX}{self.env}_{self.prefix}_{self.secret}"
         return body + _checksum(body)
 
@@ -42,19 +41,16 @@ class ApiKeyCodec:
     pepper: bytes = field(repr=False)
 
     def new(self) -> ApiKeyText:
-        """A new random key."""
         prefix = "".join(secrets.choice(ALPHABET) for _ in range(8))
         return ApiKeyText(self.env, prefix, _base62(secrets.randbits(256), 43))
 
     def read(self, text: str) -> ApiKeyText | None:
-        """Parse a key of this deployment; None for any other text."""
         found = _TEXT.fullmatch(text)
         if found is None or found[2] != self.env or _checksum(found[1]) != found[5]:
             return None
         return ApiKeyText(found[2], found[3], found[4])
 
     def hashed(self, credential: ApiKeyText) -> str:
-        """The stored hash of a key, in hexadecimal."""
         return hmac.new(self.pepper, credential.secret.encode(), sha256).hexdigest()
 
     def proves(self, credential: ApiKeyText, stored: str | None) -> bool:

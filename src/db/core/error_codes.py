@@ -69,10 +69,8 @@ class ErrorCode(StrEnum):
 
     @classmethod
     def of_name(cls, name: str) -> "ErrorCode":
-        """The code of that name; BAD_USER_INPUT for an unknown one."""
         return cls.__members__.get(name, cls.BAD_USER_INPUT)
 
     @classmethod
     def of_status(cls, status: int) -> "ErrorCode":
-        """The first code with an HTTP status; BAD_USER_INPUT for a status without any."""
         return next((code for code in cls if code.http_status == status), cls.BAD_USER_INPUT)

@@ -18,12 +18,10 @@ MAX_STATEMENT = 500  # characters
 
 
 def summary(error: BaseException) -> str:
-    """An exception and its causes in one line."""
     return ", caused by ".join(_described(each) for each in _chain(error))
 
 
 def rendered(error: BaseException) -> str:
-    """The tracebacks of an exception and its causes, cause first."""
     return "\n\nthen:\n\n".join(_traced(each) for each in reversed(_chain(error)))
 
 
@@ -39,7 +37,6 @@ def _traced(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An exception, its cause, the cause of that, and so on."""
     chain = [error]
     cause = _cause(error)
     while cause is not None and len(chain) < MAX_CHAIN and not any(cause is e for e in chain):
@@ -53,7 +50,6 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _described(error: BaseException) -> str:
-    """The type of an exception, and the facts that no caller decides."""
     name = type(error).__qualname__
     module = type(error).__module__
     facts = ", ".join(_facts(error))

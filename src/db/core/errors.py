@@ -16,7 +16,6 @@ class FieldError:
     field: str | None = None
 
     def under(self, name: str) -> "FieldError":
-        """The same error, seen from what holds the field under that name."""
         return FieldError(self.message, name if self.field is None else f"{name}.{self.field}")
 
     def renamed(self, names: Mapping[str, str]) -> "FieldError":
@@ -40,13 +39,11 @@ class DomainError(Exception):
         super().__init__(self.message)
 
     def renamed(self, names: Mapping[str, str]) -> Self:
-        """The same error, with other names for columns."""
         if not self.columns:
             return self
         return type(self)(self.template, *(names.get(name, name) for name in self.columns))
 
     def under(self, _name: str) -> Self:
-        """The same error, seen from what holds its fields under that name."""
         return self
 
 
@@ -63,14 +60,12 @@ class Invalid(DomainError):
 
     @classmethod
     def of(cls, errors: Sequence[FieldError]) -> Self:
-        """All that is wrong; the first error stands for the others where only one is shown."""
         invalid = cls(errors[0].message, errors[0].field)
         invalid.errors = tuple(errors)
         return invalid
 
     @property
     def field(self) -> str | None:
-        """The field of the first error."""
         return self.errors[0].field
 
     def renamed(self, names: Mapping[str, str]) -> Self:

@@ -67,7 +67,6 @@ async def claim(session: WriteSession, claim: Claim) -> UUID | None:
 
 
 async def settle(session: WriteSession, claim: Claim, entity_id: UUID) -> None:
-    """Store the id of the row created under a key claimed in this transaction."""
     statement = update(IdempotencyKey).where(*_same(claim)).values(entity_id=entity_id)
     await session.execute(statement)
 

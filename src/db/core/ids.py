@@ -33,12 +33,10 @@ def floor(at: datetime) -> UUID:
 
 
 def ceiling(at: datetime) -> UUID:
-    """The highest id of that time."""
     return UUID(int=_time_bits(at) | _VERSION | 2**64 - 1)
 
 
 def time_of(id: UUID) -> datetime:
-    """The time an id was made from, to the microsecond."""
     fraction = id.int >> 64 & 0xFFF
     microseconds = -(-fraction * 1000 // 4096)
     return EPOCH + timedelta(milliseconds=id.int >> 80, microseconds=microseconds)

@@ -24,7 +24,6 @@ def mean(values: Collection[Decimal]) -> Decimal:
 
 
 def fitted(table: type[Table], values: Values) -> Row:
-    """Column values as they are stored: rounded to the scale of their column, if it has one."""
     return {name: _stored(table.__table__.columns[name].type, values[name]) for name in values}
 
 

@@ -41,7 +41,6 @@ def looks_secret(text: str) -> bool:
 
 
 def holds_credential(text: str) -> bool:
-    """True if a text holds a credential of a known format."""
     return bool(_CREDENTIALS.search(text) or _USER_INFO.search(text))
 
 
@@ -174,7 +173,6 @@ _SETTING = _WEAK | {"key", "keys", "private", "sign"}
 
 
 def _secret_values(name: str) -> int:
-    """The secrecy of a name and its values: NOTHING, TEXTS, ALL or NAME."""
     secret = _KNOWN.get(name)
     if secret is None:
         secret = NAME if _masked_text(name) is not name else _classified(_words(name))

@@ -124,12 +124,10 @@ class Table(DeclarativeBase):
 
     @classmethod
     def select(cls) -> AnySelect:
-        """Select whole records; the caller adds conditions and order."""
         return select(*cls.columns())
 
     @classmethod
     def records(cls, rows: Iterable[Iterable[object]]) -> list[Self]:
-        """Rows of `select()` as records."""
         return list(map(cls.Record._make, rows))
 
 
@@ -137,7 +135,6 @@ TableT = TypeVar("TableT", bound=Table)
 
 
 def choice(values: type[StrEnum], column: str, **options: Unpack[ColumnOptions]) -> MappedColumn[T]:
-    """A text column with the names of an enumeration, as in GraphQL."""
     names = ", ".join(f"'{value}'" for value in values)
     constraint = CheckConstraint(f"{column} in ({names})", name=column)
     info = {"choices": values, "check": validation.one_of(tuple(values), said="")}
@@ -145,7 +142,6 @@ def choice(values: type[StrEnum], column: str, **options: Unpack[ColumnOptions])
 
 
 def checked(check: Check, **options: Unpack[ColumnOptions]) -> MappedColumn[T]:
-    """A column with a check."""
     return mapped_column(info={"check": check}, **options)
 
 
@@ -158,7 +154,6 @@ def referred(column: Column) -> type[Table]:
 
 
 def spelled(column: Column) -> Expression:
-    """The column in the normalized form in which its check stores values."""
     check: Check | None = column.info.get("check")
     if check and check.spelled:
         return check.spelled(column)
@@ -166,7 +161,6 @@ def spelled(column: Column) -> Expression:
 
 
 def percent(column: str) -> CheckConstraint:
-    """A constraint on a score from 0 to 100."""
     return CheckConstraint(f"{column} between 0 and 100", name=column)
 
 

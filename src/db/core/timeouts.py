@@ -53,5 +53,4 @@ class Timeouts:
 
 
 def of_kind(kind: Kind, statement: T) -> T:
-    """Mark the statement as one of that kind."""
     return statement.execution_options(**{KIND: kind})

@@ -42,18 +42,16 @@ REPORT = (
 
 
 async def store_reports(session: WriteSession, rows: Sequence[Row]) -> Counts:
-    """Insert new reports, link them to their neighbors and update the states."""
     new = await place(session, AgentReport, "reported_at", rows)
     if new:
         imported = [{**row, "received_at": None} for row in new]
         await session.execute(insert_rows(AgentReport, REPORT, imported))
-        await _link(session, [row["id"] for row in new])
+        await _link_to_neighbors(session, [row["id"] for row in new])
         await _update_states(session, new)
     return Counts(inserted=len(new), unchanged=len(rows) - len(new))
 
 
-async def _link(session: WriteSession, new: Collection[UUID]) -> None:
-    """Set `previous_status` of new reports and of the reports after them."""
+async def _link_to_neighbors(session: WriteSession, new: Collection[UUID]) -> None:
     former = aliased(AgentReport)
     before = (
         select(former.status)
@@ -86,7 +84,6 @@ def _new_and_followers(new: Collection[UUID]) -> CompoundSelect[UUID]:
 
 
 async def _update_states(session: WriteSession, rows: Sequence[Row]) -> None:
-    """Update the states of the agents of new reports."""
     errors, now = await _error_logs(session, rows), session.now()
     agents = [
         {"id": ids.uuid7(now), "agent_key": key, "error_log": log} for key, log in errors.items()
@@ -135,7 +132,6 @@ def _on_conflict(statement: Insert) -> Insert:
 
 
 async def _error_logs(session: WriteSession, rows: Sequence[Row]) -> dict[str, list[LoggedError]]:
-    """The newest errors by agent, of its state and of new reports, oldest first."""
     keys = sorted({row["agent_key"] for row in rows})
     wanted = Agent.agent_key == func.any(cast(keys, ARRAY(Text)))
     statement = select(Agent.agent_key, Agent.error_log).where(wanted)

@@ -73,7 +73,6 @@ At = Annotated[datetime, PlainValidator(_time)]
 
 
 def _address(text: str) -> str:
-    """The normalized address, so that no two users have the same."""
     if not is_address(address := normalised(text)):
         raise PydanticCustomError("address", "must be an e-mail address, such as name@example.org")
     return address
@@ -100,7 +99,6 @@ class Repeats:
         self._seen: Counter[str] = Counter()
 
     def number(self, at: datetime, content: str) -> int:
-        """The number of equal metrics before this one."""
         if at != self._at:
             self._at, self._seen = at, Counter()
         self._seen[content] += 1
@@ -130,7 +128,6 @@ class AiModelLine(Record):
     is_active: bool | None = None
 
     def row(self) -> Row:
-        """Without an id: a model has no time of its own."""
         return self.model_dump(exclude={"kind", "derived"})
 
 
@@ -227,7 +224,6 @@ class EventLine(Record):
     metadata: JsonObject
 
     def row(self) -> Row:
-        """As stored."""
         return {
             "id": uuid7(self.timestamp, key=f"event:{self.key}"),
             "event_type": self.event_type,
@@ -250,7 +246,6 @@ class MetricLine(Record):
     timestamp: At
 
     def row(self) -> Row:
-        """As stored, but for its id."""
         return {
             "metric_name": self.metric_name,
             "value": self.value,

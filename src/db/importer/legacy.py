@@ -56,11 +56,9 @@ class Generation(Line):
 
     @property
     def record(self) -> bytes:
-        """The dream."""
         return self.dream
 
     def renamed(self, reason: str) -> str:
-        """With the names of columns."""
         for name, column in NAMES.items():
             reason = re.sub(rf"\b{name}\b", column, reason)
         return reason
@@ -87,7 +85,6 @@ class Generations(Source):
         self.separator, self.columns = _header(path.name, first)
 
     def read(self, lines: Iterator[Line]) -> Iterator[Line]:
-        """The rows that become dreams, and invalid rows."""
         for row in CsvReader(lines, self.separator):
             if row.number > self.header and (line := self._line(row)) is not None:
                 yield line
@@ -154,7 +151,6 @@ def _dream(row: Mapping[str, str | None], created_at: str | None) -> dict[str, o
 
 
 def _time(text: str) -> str | None:
-    """A time as RFC 3339 writes it; None for what is none."""
     found = _TIME.fullmatch(text.strip())
     if found is None or (found["time"] is None and found["hours"]):
         return None

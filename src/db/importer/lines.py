@@ -28,11 +28,9 @@ class Line:
 
     @property
     def record(self) -> bytes:
-        """The line in the import format."""
         return self.text
 
     def renamed(self, reason: str) -> str:
-        """A message with field names as in the file."""
         return reason
 
 
@@ -48,7 +46,6 @@ class Source:
 
     @property
     def position(self) -> int:
-        """The number of bytes of the file on disk that were read."""
         return self._position()
 
     def __iter__(self) -> Iterator[Line]:
@@ -60,7 +57,6 @@ class Source:
                 yield Line(self._count + 1, b"", _damage(error))
 
     def read(self, lines: Iterator[Line]) -> Iterator[Line]:
-        """The lines that are not blank, without their ends."""
         for line in lines:
             if line.problem or line.text.strip():
                 yield Line(line.number, line.text.rstrip(b"\r\n"), line.problem)
@@ -74,7 +70,6 @@ class Source:
             yield _plain(file)
 
     def numbered(self, stream: BinaryIO) -> Iterator[Line]:
-        """All lines, with their ends."""
         for self._count, (text, problem) in enumerate(_cut(stream), 1):
             yield Line(self._count, text, problem)
 
@@ -85,7 +80,6 @@ def _plain(file: io.BufferedReader) -> BinaryIO:
 
 
 def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, str | None]]:
-    """The lines of a stream, each with its error."""
     start = _BYTE_ORDER_MARK
     while text := stream.readline(LONGEST):
         if len(text) == LONGEST and not text.endswith(b"\n"):

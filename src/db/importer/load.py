@@ -55,7 +55,6 @@ class LineBatch:
     position: int = 0
 
     def add(self, line: Line, repeats: Repeats, latest: datetime) -> None:
-        """Add a line, valid or not. Its times may not be later than `latest`."""
         self.size += len(line.text)
         try:
             if line.problem:
@@ -88,7 +87,6 @@ async def batches(source: Source, clock: Clock) -> AsyncGenerator[LineBatch, Non
 
 
 async def prefetched(source: AsyncGenerator[LineBatch, None]) -> AsyncGenerator[LineBatch, None]:
-    """Batches, each read while the one before is stored."""
     async with aclosing(source):
         upcoming = asyncio.ensure_future(anext(source, None))
         try:
@@ -115,7 +113,6 @@ class Import:
         self._tested: set[UUID] = set()
 
     async def run(self, sources: Sequence[Source]) -> Report:
-        """Import the files one after the other, then compute the progress of their dreams."""
         began = monotonic()
         await self.database.now()  # sets the clock, which limits the times of lines
         try:
@@ -179,7 +176,6 @@ class Import:
     async def _attempt(
         self, session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
     ) -> None:
-        """Store rows, all but those that PostgreSQL rejects."""
         try:
             async with session.connection.begin_nested():
                 stored.add(await store(session, entries))
@@ -204,7 +200,6 @@ class Import:
         self.on_progress(Progress(path, done, total, rows, report.rows_per_second))
 
     async def _recompute(self, at_least: int = 1) -> None:
-        """Compute the progress of the dreams tested so far, if there are `at_least` so many."""
         if len(self._tested) < at_least:
             return
         dreams, began = sorted(self._tested), monotonic()

@@ -23,7 +23,6 @@ class PartitionCreator:
         self._known: set[tuple[str, datetime]] = set()
 
     async def ensure(self, entries: Iterable[ImportRow]) -> None:
-        """Create missing partitions, in a transaction of their own because it blocks writers."""
         wanted = {
             (entry.kind, partition.month(entry.row[TIMES[entry.kind]]))
             for entry in entries

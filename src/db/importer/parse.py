@@ -110,7 +110,6 @@ def _exactly(text: bytes, context: dict[str, object]) -> AnyLine:
 
 
 def _read(text: bytes) -> json.JsonValue:
-    """Parse a line without losing digits, unlike pydantic."""
     try:
         return json.received(text)
     except json.TooManyDigits as error:

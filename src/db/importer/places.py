@@ -31,7 +31,6 @@ async def place(
 async def _stored(
     session: WriteSession, table: type[Table], times: Iterable[datetime]
 ) -> list[UUID]:
-    """The ids of all rows of these times."""
     id = table.columns()[0]
     asked = requested_keys((id, id), [(ids.floor(at), ids.ceiling(at)) for at in times])
     found = select(id).where(id >= asked.c.k0, id <= asked.c.k1)

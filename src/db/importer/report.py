@@ -32,17 +32,14 @@ class FileReport:
 
     @property
     def rows(self) -> int:
-        """The number of lines that are stored, now or before."""
         return sum(counts.total for counts in self.kinds.values())
 
     @property
     def rows_per_second(self) -> float:
-        """Lines per second, including rejected ones."""
         return (self.rows + self.rejected) / max(self.seconds, 1e-6)
 
     @property
     def empty(self) -> bool:
-        """True if the file has no lines."""
         return not self.rows and not self.rejected
 
 
@@ -60,12 +57,10 @@ class Report:
 
     @property
     def failed(self) -> int:
-        """The number of rejected lines."""
         return sum(file.rejected for file in self.files)
 
     @property
     def changed(self) -> bool:
-        """True if the import changed the database."""
         counts = [*(c for file in self.files for c in file.kinds.values()), self.progress_logs]
         return any(one.inserted or one.updated for one in counts)
 

@@ -64,11 +64,9 @@ class ImportRow:
 
     @property
     def rank(self) -> int:
-        """Rows of a lower rank must be stored first."""
         return _RANKS[self.kind]
 
     def reject(self, reason: str) -> Reject:
-        """The line as rejected."""
         return Reject(self.line, reason, self.text)
 
 
@@ -90,7 +88,6 @@ class StoreResult:
 
 
 async def store(session: WriteSession, entries: Sequence[ImportRow]) -> StoreResult:
-    """Store rows sorted by rank."""
     stored = StoreResult()
     for kind, same in groupby(entries, key=lambda entry: entry.kind):
         stored.kinds[kind] = await _store_kind(session, kind, list(same), stored)
@@ -149,7 +146,6 @@ async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResul
 
 
 async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
-    """Set the owner of each dream, creating users for new addresses; return their number."""
     now = session.now()
     emails = {row["owner_email"] for row in rows} - {None}
     owners = [{"id": uuid7(now), "email": email} for email in sorted(emails)]
@@ -163,7 +159,6 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
 async def _of_known_dreams(
     session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
 ) -> list[Row]:
-    """The rows of tests with an existing dream; reject the others."""
     dreams = await _ids(session, Dream.import_key, {entry.row["dream_key"] for entry in entries})
     for entry in entries:
         entry.row["dream_id"] = dreams.get(entry.row["dream_key"])
@@ -177,7 +172,6 @@ async def _of_known_dreams(
 async def _ids(
     session: WriteSession, column: InstrumentedAttribute[str | None], values: Collection[str]
 ) -> dict[str, UUID]:
-    """The ids of the rows with those values in a unique column, by value."""
     wanted = func.any(cast(list(values), ARRAY(Text)))
     statement = select(column, column.class_.id).where(column == wanted)
     return {row[0]: row[1] for row in await session.rows(statement)}

@@ -89,7 +89,6 @@ LISTING = ListSpec(
 
 
 def average(latest: Collection[Decimal]) -> Decimal:
-    """The mean of the latest completed score of each model."""
     return rounded(mean(latest), PLACES)
 
 
@@ -99,7 +98,6 @@ def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
 
 
 async def newest(session: ReadSession, dream_id: UUID) -> list[ProgressLog]:
-    """The newest log of a dream; empty before its first score."""
     return await session.records(ProgressLog, _newest(dream_id))
 
 
@@ -112,16 +110,14 @@ def _newest(dream_id: UUID) -> AnySelect:
 
 
 async def is_newest(session: WriteSession, test: AiTest) -> bool:
-    """True if the dream has no log of a later test."""
     later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
     return await session.scalar(select(ProgressLog.id).where(*later).limit(1)) is None
 
 
 async def append(session: WriteSession, test: AiTest) -> ProgressLog:
-    """Create the log of the newest completed and scored test of a dream."""
     models = await session.rows(_by_model(test.dream_id))
     mean = average([model.latest for model in models])
-    former = await session.scalar(_former(test))
+    former = await session.scalar(_earlier_average(test))
     return await audit.create(
         session,
         ProgressLog,
@@ -149,7 +145,6 @@ async def note_from(session: WriteSession, test: AiTest) -> ProgressLog:
 
 
 def _by_model(dream_id: UUID) -> AnySelect:
-    """Per model the latest score (of the highest id), the best score and the number of scores."""
     test = ai_tests.AiTest
     scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
     return (
@@ -164,15 +159,13 @@ def _by_model(dream_id: UUID) -> AnySelect:
     )
 
 
-def _former(test: AiTest) -> AnySelect:
-    """The newest average that is old enough for a trend."""
+def _earlier_average(test: AiTest) -> AnySelect:
     since = floor(test.created_at - TREND_WINDOW + timedelta(microseconds=1))
     logs = select(ProgressLog.average_impossibility).where(ProgressLog.dream_id == test.dream_id)
     return logs.where(ProgressLog.id < since).order_by(ProgressLog.id.desc()).limit(1)
 
 
 def _changed_after(test: AiTest) -> Insert:
-    """Insert the feed rows of all logs after that of a test."""
     later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
     noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
     logs = select(noun, ProgressLog.id, kind, ProgressLog.dream_id).where(*later)
@@ -181,7 +174,6 @@ def _changed_after(test: AiTest) -> Insert:
 
 
 def _snapshot(test: AiTest) -> JsonObject:
-    """`test` has a score."""
     return {
         "testId": str(test.id),
         "provider": test.provider,

@@ -39,7 +39,6 @@ class Replay:
         self._former: Decimal | None = None  # the newest average before it
 
     def log(self, test: ResultRow) -> Row:
-        """The log after a completed and scored test."""
         self._latest[test.provider, test.model] = test.impossibility_score
         self._best = min(self._best, test.impossibility_score)
         self._count += 1
@@ -69,7 +68,6 @@ class Replay:
 
 
 async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
-    """Upsert the logs of dreams that are new or differ."""
     total = Counts()
     replay: Replay | None = None
     async with session.connection.stream(_scored_tests(dreams)) as tests:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
-def columns(input: "DataclassInstance", *but: str) -> Row:
-    """The columns that an input provides, without nulls."""
+def non_null_columns(input: "DataclassInstance", *but: str) -> Row:
     return {name: sent for name, sent in provided_fields(input, *but).items() if sent is not None}
 
 

@@ -18,7 +18,7 @@ from graph.ai_tests.inputs import (
     RecordAiTestInput,
     RecordAiTestsInput,
     StartAiTestInput,
-    columns,
+    non_null_columns,
 )
 from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
 from graph.core.context import Info, rows
@@ -139,7 +139,6 @@ class Queries:
 
 
 def check_may_test(info: Info, dream: db.dreams.Dream) -> db.dreams.Dream:
-    """Return the dream. Raises Forbidden unless the caller owns it or may test any dream."""
     principal = info.context.principal
     if not (principal.owns(dream.user_id) or principal.may(ANY_DREAM)):
         raise errors.Forbidden("Only the owner of a dream can test it.")
@@ -159,7 +158,7 @@ async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> d
     async with info.context.db.write(audit_context(info)) as session:
         dream = check_may_test(info, await writes.dream_of(session, id))
         test = await get_for_update(session, tests, id)
-        return await writes.end(session, dream, test, status, **columns(input))
+        return await writes.end(session, dream, test, status, **non_null_columns(input))
 
 
 async def store_test(info: Info, input: RecordAiTestInput) -> db.ai_tests.AiTest:
@@ -168,7 +167,7 @@ async def store_test(info: Info, input: RecordAiTestInput) -> db.ai_tests.AiTest
 
     async def record(session: WriteSession) -> db.ai_tests.AiTest:
         dream = await lock_dream(info, session, input.dream_id)
-        return await writes.record(session, dream, user_id, **columns(input, "dream_id"))
+        return await writes.record(session, dream, user_id, **non_null_columns(input, "dream_id"))
 
     if (at := or_none(input.at)) is not None:
         await writes.ensure_partition(info.context.db, at)
@@ -190,7 +189,9 @@ class Mutations:
         async def start(session: WriteSession) -> db.ai_tests.AiTest:
             dream = await lock_dream(info, session, input.dream_id)
             user_id = info.context.principal.user_id
-            return await writes.start(session, dream, user_id, **columns(input, "dream_id"))
+            return await writes.start(
+                session, dream, user_id, **non_null_columns(input, "dream_id")
+            )
 
         return await create_idempotently(info, db.ai_tests.AiTest, input, start)
 

@@ -73,8 +73,6 @@ Change = Callable[[WriteSession, db.dreams.Dream], Awaitable[db.dreams.Dream]]
 
 
 def changing(description: str, change: Change) -> Any:  # as `field`
-    """A mutation that applies one change to a dream."""
-
     async def resolve(info: Info, input: Input[DreamInput]) -> db.dreams.Dream:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             check_may_change(info, dream)
@@ -84,12 +82,10 @@ def changing(description: str, change: Change) -> Any:  # as `field`
 
 
 def becoming(status: DreamStatus, *before: DreamStatus) -> Change:
-    """The change that moves a dream to a status from one of several others."""
     return lambda session, dream: db.dreams.move(session, dream, status, *before)
 
 
 def showing(is_public: bool) -> Change:
-    """The change that makes a dream public or private."""
     return lambda session, dream: db.dreams.edit(session, dream, is_public=is_public)
 
 

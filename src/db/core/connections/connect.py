@@ -120,7 +120,6 @@ async def connect(
 
 
 def _attempts(info: ConnectionInfo) -> Iterator[tuple[Host, str]]:
-    """The servers to try in order, each with the required kind."""
     hosts = list(info.hosts)
     if info.parameters.get("load_balance_hosts") == "random":
         random.shuffle(hosts)
@@ -174,7 +173,6 @@ def _server_settings(info: ConnectionInfo) -> dict[str, str]:
 
 
 def _tls(info: ConnectionInfo, host: Host) -> dict[str, object]:
-    """TLS arguments of the driver, which reads certificates from a URL as libpq does."""
     if host.is_socket:
         return {"ssl": "disable", "direct_tls": False}
     given = {name: info.parameters[name] for name in TLS if name in info.parameters}
@@ -186,7 +184,6 @@ def _tls(info: ConnectionInfo, host: Host) -> dict[str, object]:
 
 
 def _system_context(given: dict[str, str]) -> ssl.SSLContext:
-    """Verify the server's name, with the certificate authorities of the operating system."""
     context = ssl.create_default_context()
     if "sslcert" in given:
         password = given.get("sslpassword", "")
@@ -206,7 +203,6 @@ _OPTIONS = {
 
 
 def _watch(connection: DriverConnection, info: ConnectionInfo) -> None:
-    """Set the options of the socket as libpq does, if the system has them."""
     own: socket.socket = connection._transport.get_extra_info("socket")  # there is no public API
     own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, info.parameters.get("keepalives") != "0")
     for name, option in _OPTIONS.items():

@@ -32,7 +32,6 @@ class Meter:
 
     @property
     def is_over(self) -> bool:
-        """True if there are too many bytes, or no memory for them."""
         return self.bytes > self.most or self.is_crowded
 
     def add(self, count: int) -> None:

@@ -53,7 +53,6 @@ def replacing_read_only() -> Iterator[None]:
 
 
 async def driver(connection: AsyncConnection) -> DriverConnection:
-    """The connection of asyncpg of a SQLAlchemy connection."""
     return (await connection.get_raw_connection()).driver_connection
 
 

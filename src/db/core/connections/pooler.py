@@ -29,12 +29,10 @@ class Pooler(StrEnum):
 
     @property
     def names_statements(self) -> bool:
-        """True if a statement prepared by name can be executed in later transactions."""
         return self not in (Pooler.TRANSACTION, Pooler.UNKNOWN)
 
     @property
     def keeps_sessions(self) -> bool:
-        """True if all transactions of a connection use one session of the server."""
         return self in (Pooler.NONE, Pooler.SESSION)
 
 

@@ -51,7 +51,6 @@ class Host(NamedTuple):
 
     @property
     def is_socket(self) -> bool:
-        """Whether it is reached by a socket of this machine's file system."""
         return self.name.startswith("/")
 
     def __str__(self) -> str:
@@ -73,30 +72,24 @@ class ConnectionInfo:
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        """The servers to try, in this order."""
         return tuple(_hosts(self.parameters))
 
     @property
     def user(self) -> str:
-        """Unless given, the account of this process."""
         return self.parameters.get("user") or getpass.getuser()
 
     @property
     def dbname(self) -> str:
-        """Unless given, called like the user."""
         return self.parameters.get("dbname") or self.user
 
     @property
     def connect_seconds(self) -> int:
-        """How long it may take to connect to each host."""
         return int(self.parameters.get("connect_timeout", 0)) or CONNECT_SECONDS
 
     def set(self, **parameters: str) -> "ConnectionInfo":
-        """The same with other parameters."""
         return replace(self, parameters={**self.parameters, **parameters})
 
     def behind(self, pooler: Pooler) -> "ConnectionInfo":
-        """The same, behind that pooler."""
         return replace(self, pooler=pooler)
 
 
@@ -147,7 +140,6 @@ def _read(url: str) -> dict[str, str]:
 
 
 def _authority(text: str) -> tuple[str, str]:
-    """Hosts and ports with commas between, as the parameters have them."""
     found = [_host_and_port(part) for part in text.split(",")]
     ports = ",".join(port for _, port in found)
     return ",".join(unquote(host) for host, _ in found), ports if ports.strip(",") else ""
@@ -172,25 +164,23 @@ def _query(text: str, *, nameable: bool) -> dict[str, str]:
         name, separator, value = pair.partition("=")
         if not separator:
             raise InvalidParameter(_UNREADABLE)
-        name, value = _spelled(unquote(name), unquote(value))
+        name, value = _libpq_name(unquote(name), unquote(value))
         if name not in PARAMETERS:
             raise InvalidParameter(
                 f"it has an unknown parameter {name}" if nameable else _UNREADABLE
             )
         repeated = name in ("host", "port") and name in asked
         asked[name] = f"{asked[name]},{value}" if repeated else value
-    return _with_ports(asked)
+    return _with_ports_split_off(asked)
 
 
-def _spelled(name: str, value: str) -> tuple[str, str]:
-    """Other drivers' names for libpq's parameters."""
+def _libpq_name(name: str, value: str) -> tuple[str, str]:
     if name == "ssl":
         return "sslmode", "require" if value == "true" else value
     return ("dbname" if name == "database" else name), value
 
 
-def _with_ports(asked: dict[str, str]) -> dict[str, str]:
-    """`host=a:5432` is understood as well, though libpq has it apart."""
+def _with_ports_split_off(asked: dict[str, str]) -> dict[str, str]:
     if "host" in asked and "port" not in asked and not asked["host"].startswith("/"):
         asked["host"], ports = _authority(asked["host"])
         return asked | ({"port": ports} if ports else {})
@@ -231,7 +221,6 @@ def _port(text: str) -> int:
 
 
 def _service(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of the service that is named."""
     name = parameters.get("service")
     if not name:
         return {}

@@ -26,7 +26,6 @@ class Identity(TypedDict, total=False):
 
 
 def identity() -> Identity:
-    """The user that runs the server and its programs."""
     account = _account()
     if account is None:
         return {}
@@ -34,7 +33,6 @@ def identity() -> Identity:
 
 
 def hand_over(folder: Path) -> None:
-    """Make the account the owner of a folder, and the folder reachable."""
     account = _account()
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -42,7 +40,6 @@ def hand_over(folder: Path) -> None:
 
 
 def make_reachable(path: Path) -> None:
-    """Let the account enter the folders above, without listing them."""
     if _account() is None:
         return
     for folder in path.parents:

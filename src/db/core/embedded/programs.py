@@ -21,7 +21,6 @@ BINARIES = _binaries()
 
 
 def run(program: str, *arguments: str, text: str = "") -> str:
-    """Run a program with `text` as input; return its output."""
     done = subprocess.run(  # noqa: S603  our own programs and arguments
         [BINARIES / program, *arguments],
         env=environment(),

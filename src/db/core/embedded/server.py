@@ -34,13 +34,11 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        """The process id, or None if it is not running."""
         pid = self._recorded_pid()
         return pid if pid and self._is_alive(pid) else None
 
     @property
     def sockets(self) -> str:
-        """The folder of its socket, or an empty string if it never ran."""
         return self._recorded(4)
 
     def run(self) -> None:
@@ -54,7 +52,7 @@ class Server:
             waited = time.monotonic() - began
             alive = self.pid or (child and self._is_alive(child))
             if waited > (START_SECONDS if alive or not child else lingering):
-                raise EmbeddedFailed(f"The embedded database did not start. {self.last_words()}")
+                raise EmbeddedFailed(f"The embedded database did not start. {self.log_tail()}")
             if not alive:
                 time.sleep(AGAIN_SECONDS if child else 0)
                 child = self._launch()
@@ -73,8 +71,7 @@ class Server:
         if sockets and sockets != str(self.folder):
             shutil.rmtree(sockets, ignore_errors=True)
 
-    def last_words(self) -> str:
-        """The end of its log, and a note if the disk is full."""
+    def log_tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-10:]
         free = shutil.disk_usage(self.folder).free
         full = [f"{self.folder} is on a full disk: {free} bytes are free."]
@@ -145,7 +142,6 @@ class Server:
         return int(pid) if pid.isdecimal() else 0
 
     def _recorded(self, line: int) -> str:
-        """One line of the server's `postmaster.pid`, or an empty string."""
         with suppress(OSError, IndexError):
             return (self.data / "postmaster.pid").read_text().splitlines()[line].strip()
         return ""

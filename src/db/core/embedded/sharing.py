@@ -125,7 +125,6 @@ class Embedded:
             unfinished.rename(self.server.data)
 
     def _release(self) -> None:
-        """Release the shared lock; stop the server if no other process holds it."""
         self._release_share()
         with suppress(BlockingIOError), self._alone():
             self.server.stop()
@@ -137,7 +136,6 @@ class Embedded:
 
     @contextmanager
     def _start_lock(self) -> Iterator[None]:
-        """The lock of the process that starts or stops the server."""
         with _locked(self.folder / "door.lock", fcntl.LOCK_EX):
             yield
 
@@ -149,7 +147,6 @@ class Embedded:
 
 
 def _locked(path: Path, how: int) -> IO[str]:
-    """Open and lock a file, until it is closed or the process ends."""
     file = path.open("a")
     try:
         fcntl.flock(file, how)

@@ -75,7 +75,7 @@ class Supervisor:
         if self._starts >= MAX_STARTS:
             raise EmbeddedFailed(
                 f"The embedded database was started again {MAX_STARTS} times and did not stay up. "
-                f"{self.embedded.server.last_words()}"
+                f"{self.embedded.server.log_tail()}"
             )
         log.warning("the embedded database died and is started again")
         self._starts += 1
@@ -89,7 +89,6 @@ class Supervisor:
         return True
 
     def _check_space(self) -> None:
-        """Log once when the disk is full, and once when it has space again."""
         free = shutil.disk_usage(self.embedded.folder).free
         if (free < FULL_BYTES) != self._is_full:
             self._is_full = not self._is_full

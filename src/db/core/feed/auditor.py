@@ -28,13 +28,11 @@ class Auditor:
         self._after = self._until = self._rows = 0
 
     def begin(self, seq: int) -> None:
-        """Start again after the row `seq`."""
         self._windows.clear()
         self._after = self._until = seq
         self._rows = 0
 
     def note(self, seq: int, rows: int) -> None:
-        """Record that the reader has read `rows` more rows, up to `seq`."""
         self._until = seq
         self._rows += rows
 

@@ -42,5 +42,4 @@ class Feed:
 
 
 def checksum_of_id(record: Table) -> int:
-    """The checksum of a row with an id: its random bits."""
     return record.id.int & LOW_BITS

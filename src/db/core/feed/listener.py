@@ -34,7 +34,6 @@ class Listener:
         self._backend = 0
 
     def notify(self, feeds: Collection[str]) -> None:
-        """Send to other processes soon; dropped while not connected."""
         if self._connected:
             self._pending.update(feeds)
             self._wakened.set()
@@ -55,7 +54,6 @@ class Listener:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _exchange(self, own: Database) -> None:
-        """Send and receive until the connection is lost."""
         async with own.reading.connect() as connection:
             driver: DriverConnection = (await connection.get_raw_connection()).driver_connection
             backend = (await connection.execute(select(func.pg_backend_pid()))).scalar_one()

@@ -76,11 +76,9 @@ class FeedQueries:
         self._at = self._page(or_(among, seq == newest), order=seq)
 
     async def since(self, session: ReadSession, seq: int, limit: int) -> FeedPage:
-        """The row `seq`, if it exists, and the rows after it."""
         return await self._read(session, self._from, {"since": seq, "limit": limit})
 
     async def at(self, session: ReadSession, seqs: Collection[int]) -> FeedPage:
-        """The rows with those `seqs` that exist, and the newest row."""
         given = {"seqs": list(seqs), "limit": len(seqs) + 1}
         return await self._read(session, self._at, given)
 
@@ -95,14 +93,12 @@ class FeedQueries:
         limit: int,
         conditions: Sequence[ColumnElement[bool]],
     ) -> FeedPage:
-        """The rows after one seq, up to and including another, that meet the conditions."""
         seq = _seq(self.feed)
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
         statement = self._page(*span, *conditions, order=seq)
         return await self._read(session, statement, {"limit": limit})
 
     async def count(self, session: ReadSession, after: int, until: int) -> int:
-        """The number of rows after one seq, up to and including another."""
         seq = _seq(self.feed)
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
         return int(await session.scalar(select(func.count(seq)).where(*span)))
@@ -141,7 +137,6 @@ def _seq(feed: Feed) -> Expression:
 
 
 def _size(columns: Sequence[Column]) -> ColumnElement[int]:
-    """The stored size of a row, which PostgreSQL knows without decompressing it."""
     wide = [column for column in columns if isinstance(column.type, JSONB | Text)]
     sizes = [func.coalesce(func.pg_column_size(column), 0) for column in wide]
     return sum(sizes, literal(ROW_BYTES, Integer))

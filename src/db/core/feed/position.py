@@ -58,5 +58,4 @@ class Position:
 
 
 def _tag(feed: str) -> int:
-    """One byte that identifies the feed."""
     return crc32(feed.encode()) & 0xFF

@@ -77,7 +77,6 @@ class Reader:
 
     @property
     def is_followed(self) -> bool:
-        """True if the feed has subscribers, so that it is polled."""
         return self._subscribers > 0
 
     @property
@@ -160,11 +159,9 @@ class Reader:
         return reason
 
     def poll_now(self) -> None:
-        """Poll at once: there may be new rows."""
         self._wakeup.set()
 
     async def close(self) -> None:
-        """Stop polling, even with subscribers."""
         async with self._starting:
             await self._stop()
 
@@ -190,7 +187,6 @@ class Reader:
             self._ring = Ring(self.position.seq)
 
     def _begin(self, head: FeedPage, began: float) -> None:
-        """Start reading after the head."""
         self.position = head.position(self.feed)
         self._ring = Ring(self.position.seq)
         self.auditor.begin(self.position.seq)
@@ -233,7 +229,6 @@ class Reader:
         return POLL_SECONDS
 
     async def _poll(self, session: ReadSession) -> bool:
-        """Read new rows; return whether there are more."""
         self._wakeup.clear()
         began = time.monotonic()
         page = await self.pages.since(session, self.position.seq, PAGE_ROWS)

@@ -56,7 +56,6 @@ class Month(NamedTuple):
 
     @property
     def end(self) -> datetime:
-        """The first instant after it."""
         year, month = int(self.name[-7:-3]), int(self.name[-2:])
         return partition.next_month(datetime(year, month, 1, tzinfo=UTC))
 
@@ -85,7 +84,6 @@ async def _expire_months(database: Database, feed: Feed, limit: datetime) -> int
 
 
 async def _months(session: ReadSession, table: type[Table]) -> list[Month]:
-    """The months of a table, including detached ones, oldest first."""
     described = func.obj_description(_classes.c.oid, "pg_class")
     pattern = f"^{table.__tablename__}_y\\d{{4}}m\\d{{2}}$"
     statement = (
@@ -113,7 +111,6 @@ def _is_ours(table: type[Table]) -> ColumnElement[bool]:
 
 
 async def _remove(database: Database, feed: Feed, month: Month) -> bool:
-    """Drop a month, unless an operator has detached it; return whether it was dropped."""
     names = {"parent": feed.table.__tablename__, "child": month.name}
     if month.attached and not month.pending:
         async with database.write() as session:
@@ -121,11 +118,13 @@ async def _remove(database: Database, feed: Feed, month: Month) -> bool:
             await session.execute(
                 _utility(f"comment on table %(child)s is '{EXPIRED}'", context=names)
             )
-        await _alone(
+        await _outside_transaction(
             database, "alter table %(parent)s detach partition %(child)s concurrently", names
         )
     elif month.pending:
-        await _alone(database, "alter table %(parent)s detach partition %(child)s finalize", names)
+        await _outside_transaction(
+            database, "alter table %(parent)s detach partition %(child)s finalize", names
+        )
     elif not month.expired:
         return False
     async with database.write() as session:
@@ -134,14 +133,12 @@ async def _remove(database: Database, feed: Feed, month: Month) -> bool:
     return True
 
 
-async def _alone(database: Database, statement: str, names: dict[str, str]) -> None:
-    """Execute a statement that cannot run inside a transaction."""
+async def _outside_transaction(database: Database, statement: str, names: dict[str, str]) -> None:
     async with database.read() as session:
         await session.connection.execute(_utility(statement, context=names))
 
 
 async def _raise_min_seq(session: WriteSession, feed: Feed, newest: int | None) -> None:
-    """Raise `min_seq`: rows up to `newest` may have expired."""
     raised = func.greatest(FeedState.min_seq, (newest or 0) + 1)
     mine = FeedState.name == feed.name
     await session.execute(update(FeedState).where(mine).values(min_seq=raised))

@@ -22,7 +22,6 @@ class Ring:
         self.bytes = 0
 
     def extend(self, records: Sequence[FeedRow], sizes: Sequence[int]) -> None:
-        """Append rows and their sizes in bytes."""
         self.seqs += [record.seq for record in records]
         self.records += records
         self.sizes += sizes
@@ -30,8 +29,6 @@ class Ring:
         self._drop(self._surplus())
 
     def since(self, seq: int, most_bytes: int | None = None) -> Sequence[FeedRow] | None:
-        """The rows after `seq`, or None if some have been dropped. With `most_bytes`, the first
-        rows that fit, but at least one."""
         if seq < self.tail:
             return None
         start = bisect_right(self.seqs, seq)
@@ -40,12 +37,10 @@ class Ring:
         return self.records[start : start + fitting(self.sizes[start:], most_bytes)]
 
     def at(self, seq: int) -> FeedRow | None:
-        """The row `seq`, if it is buffered."""
         place = bisect_right(self.seqs, seq) - 1
         return self.records[place] if place >= 0 and self.seqs[place] == seq else None
 
     def _surplus(self) -> int:
-        """The number of oldest rows to drop."""
         rows = max(0, len(self.seqs) - self.max_rows)
         if self.bytes <= self.max_bytes:
             return rows

@@ -45,7 +45,6 @@ class IngestRow:
 
     @property
     def month(self) -> tuple[int, int]:
-        """The year and month of its partition."""
         return self.at.year, self.at.month
 
 
@@ -75,13 +74,11 @@ class RowValidator:
 
 
 def row_validator(table: type[Table]) -> RowValidator:
-    """A validator from the declarations of a table's columns."""
     limits = {column.name: limit for column in table.columns() for limit in _limit(column)}
     return RowValidator(table.checks, limits)
 
 
 def _limit(c: Column) -> Iterator[Decimal]:
-    """The largest number that the column can hold, if it is limited."""
     if isinstance(c.type, Numeric) and c.type.precision and c.type.scale is not None:
         yield Decimal(10**c.type.precision - 1).scaleb(-c.type.scale)
 

@@ -58,12 +58,10 @@ class Counts:
 
 
 def recordset(*columns: AnyColumn, text: ColumnElement[str] = ITEMS) -> TableValuedAlias:
-    """A JSON array of objects as a table with those columns; other keys are ignored."""
     return json_to_rows(func.json_to_recordset(cast(text, JSON)), "items", *columns)
 
 
 def literal_rows(table: type[Table], names: Sequence[str], rows: Sequence[Row]) -> TableValuedAlias:
-    """Rows as a table with some columns of `table`; other values of a row are ignored."""
     text = json.dumps(rows, default=str).decode()  # default: a UUID of the driver
     columns = [core_table(table).c[name] for name in names]
     return recordset(*columns, text=literal(text, Text))
@@ -72,7 +70,6 @@ def literal_rows(table: type[Table], names: Sequence[str], rows: Sequence[Row]) 
 def json_to_rows(
     function: FunctionElement[object], name: str, *columns: AnyColumn
 ) -> TableValuedAlias:
-    """The result of a function on JSON as a table with those columns."""
     typed = [column(c.name, c.type) for c in columns]
     return function.table_valued(*typed, name=name).render_derived(with_types=True)
 
@@ -83,7 +80,6 @@ def insert_from(
     source: FromClause,
     *order: ColumnElement[object],
 ) -> Insert:
-    """Insert the values, by column, of each row of `source`; keep rows that exist."""
     chosen = select(*values.values()).select_from(source).order_by(*order)
     return (
         insert(core_table(table)).from_select(list(values), chosen, False).on_conflict_do_nothing()
@@ -91,13 +87,11 @@ def insert_from(
 
 
 def insert_batch(table: type[Table]) -> Insert:
-    """Insert the batch in the parameter `items`, with all columns of the table but `seq`."""
     items = recordset(*(c for c in table.columns() if c.name != "seq"))
     return insert_from(table, dict(items.c.items()), items)
 
 
 def insert_rows(table: type[Table], names: Sequence[str], rows: Sequence[Row]) -> Insert:
-    """Insert rows in the order of ids; keep rows that exist."""
     items = literal_rows(table, names, rows)
     return insert_from(table, dict(items.c.items()), items, items.c.id)
 
@@ -119,13 +113,11 @@ def upsert(
 
 
 def upsert_counts(given: int, changes: Sequence[ResultRow]) -> Counts:
-    """The counts of an `upsert` of `given` rows, from the rows it returned."""
     inserted = sum(fresh for (fresh,) in changes)
     return Counts(inserted, len(changes) - inserted, given - len(changes))
 
 
 def core_table(table: type[Table]) -> sqlalchemy.Table:
-    """The Core table, for statements that write without the ORM."""
     assert isinstance(table.__table__, sqlalchemy.Table)  # noqa: S101  the class says FromClause
     return table.__table__
 

@@ -65,7 +65,6 @@ class PendingBatch:
     settled: int = 0
 
     def settle(self, position: int, error: DomainError | None) -> None:
-        """Record the outcome of one row; the last one completes `done`."""
         if error:
             self.errors[position] = error
         self.settled += 1
@@ -122,7 +121,6 @@ class BatchWriter:
         return batch
 
     def flush(self) -> None:
-        """Send all pending rows."""
         if self.lingering:
             self.lingering.cancel()
             self.lingering = None
@@ -132,13 +130,11 @@ class BatchWriter:
             self.flushing = asyncio.create_task(self._flush(), context=Context())
 
     def flush_soon(self) -> None:
-        """Send pending rows after a moment, together with those submitted until then."""
         if self.lingering is None and self.flushing is None:
             loop = asyncio.get_running_loop()
             self.lingering = loop.call_later(LINGER_SECONDS, self.flush)
 
     async def drain(self) -> None:
-        """Flush, and return when all rows are settled, at the latest after the deadline."""
         self.flush()
         while self.flushing is not None:
             await asyncio.wait([self.flushing])
@@ -171,7 +167,6 @@ class BatchWriter:
             self.seconds_per_row = (time.monotonic() - began) / len(batch)
 
     async def _store(self, batch: list[PendingRow]) -> None:
-        """Settle every row: stored, refused or expired."""
         pause = RETRY_SECONDS
         while batch := self._in_time(batch):
             try:
@@ -189,7 +184,6 @@ class BatchWriter:
                 return
 
     def _in_time(self, batch: list[PendingRow]) -> list[PendingRow]:
-        """The rows before their deadline; settle the others."""
         now = time.monotonic()
         if batch and batch[0].deadline > now:  # sorted by arrival, so the first is the oldest
             return batch
@@ -274,7 +268,6 @@ class Ingestion:
         return self.database.clock.now()
 
     async def close(self) -> None:
-        """Accept no more rows, and return when all are settled."""
         self.closing = True
         await asyncio.gather(*(writer.drain() for writer in self.writers.values()))
 
@@ -298,7 +291,6 @@ def _outcome_unknown(batch: Sequence[PendingRow]) -> Iterator[None]:
 
 
 def refusal_of(error: Exception) -> DomainError | None:
-    """The error of an invalid row; None if the failure has another cause."""
     if not isinstance(error, DBAPIError):
         return None
     refused = domain_error_of(error)

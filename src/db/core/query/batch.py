@@ -69,7 +69,6 @@ def _unnested(columns: Columns, arrays: Sequence[ColumnElement[list[Any]]]) -> T
 
 
 def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
-    """The join conditions of a table with the table of keys."""
     return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
 
 
@@ -115,7 +114,6 @@ class ById(Generic[TableT]):
 async def rows_by_parent(
     session: ReadSession, table: type[TableT], columns: Columns, keys: Sequence[K], *order: Column
 ) -> dict[K, list[TableT]]:
-    """The records of each key, in order; keys without any are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked))
     found: dict[K, list[TableT]] = {}
@@ -132,8 +130,6 @@ async def grouped(
     where: Sequence[ColumnElement[bool]] = (),
     by: Sequence[Expression] = (),
 ) -> dict[K, list[ResultRow]]:
-    """Select from the rows of each key, grouped and ordered by the key and `by`; keys without rows
-    are left out."""
     asked = requested_keys(columns, keys)
     statement = (
         select(asked.c.position, *selected)

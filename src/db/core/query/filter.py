@@ -70,7 +70,6 @@ Condition = Compare | And | Or | Not | Exists
 
 
 def condition_count(condition: Condition) -> int:
-    """The number of comparisons and empty conditions in a condition."""
     match condition:
         case And(conditions) | Or(conditions) if conditions:
             return sum(map(condition_count, conditions))
@@ -81,7 +80,6 @@ def condition_count(condition: Condition) -> int:
 
 
 def related(condition: Condition) -> tuple[Exists, ...]:
-    """The conditions on related rows in a condition."""
     match condition:
         case Exists():
             return (condition,)
@@ -94,7 +92,6 @@ def related(condition: Condition) -> tuple[Exists, ...]:
 
 
 def columns(condition: Condition) -> frozenset[str] | None:
-    """The columns in a condition; None if it involves related rows."""
     match condition:
         case Compare(name):
             return frozenset({name})
@@ -165,7 +162,9 @@ class Filterable:
         column = self.columns.get(condition.column)
         if column is None:
             raise Invalid(f"There is no filter on {condition.column}.", condition.column)
-        sql = OPERATORS[condition.operator].sql(_comparable(column), _spelled(column, condition))
+        sql = OPERATORS[condition.operator].sql(
+            _comparable_column(column), _normalized_value(column, condition)
+        )
         return and_(sql, *self._id_bounds(column, condition))
 
     def _id_bounds(self, column: Column, condition: Compare) -> list[Sql]:
@@ -189,7 +188,6 @@ class Relation:
     target: Callable[[], Filterable]
 
     def exists(self, condition: Condition) -> Sql:
-        """The condition that a related row meets `condition`, without relations of its own."""
         return exists().where(self.on(), self._compiled(condition))
 
     def exists_jointly(self, condition: Condition, of: Filterable) -> Sql:
@@ -201,7 +199,6 @@ class Relation:
         return rows.having(whole).exists()
 
     def aggregate(self, condition: Condition) -> Sql:
-        """The condition that one row of a group meets `condition`."""
         return func.coalesce(func.bool_or(self._compiled(condition)), false())
 
     def _compiled(self, condition: Condition) -> Sql:
@@ -224,7 +221,7 @@ class _Aggregated(Filterable):
         yield from map(self.compile, conditions)
 
 
-def _comparable(column: Column) -> Expression:
+def _comparable_column(column: Column) -> Expression:
     """The column in the normalized form of its check, and numbers without a scale: a value cast to
     numeric(5,2) would be rounded, or rejected as too large."""
     if isinstance(column.type, Numeric):
@@ -232,8 +229,7 @@ def _comparable(column: Column) -> Expression:
     return spelled(column)
 
 
-def _spelled(column: Column, condition: Compare) -> object:
-    """The value in the normalized form of the column's check."""
+def _normalized_value(column: Column, condition: Compare) -> object:
     check, value = column.info.get("check"), condition.value
     if check is None or check.spelled is None or condition.operator == "is_null":
         return value
@@ -241,21 +237,18 @@ def _spelled(column: Column, condition: Compare) -> object:
 
 
 def _all_true(parts: list[bool | None]) -> bool | None:
-    """True if all parts are; None if that depends on unknown parts."""
     if False in parts:
         return False
     return None if None in parts else True
 
 
 def _any_true(parts: list[bool | None]) -> bool | None:
-    """True if one part is; None if that depends on unknown parts."""
     if True in parts:
         return True
     return None if None in parts else False
 
 
 def id_bounds(id: Column, operator: str, value: Any) -> list[Sql]:  # times, as in `Operator`
-    """The bounds of the id that follow from a condition on the row's time."""
     if operator == "in" and value:
         return id_bounds(id, "gte", min(value)) + id_bounds(id, "lte", max(value))
     if operator not in ("eq", "lt", "lte", "gt", "gte"):

@@ -44,25 +44,21 @@ class SortKey:
         return bool(self.column.nullable)
 
     def sql(self, backward: bool) -> Expression:
-        """The ORDER BY term."""
         return self.term(self.column, backward)
 
     def term(self, column: Expression | Column, backward: bool) -> Expression:
-        """The ORDER BY term for the column as it is named in a subquery."""
         term: Expression = column.desc() if self.descending != backward else column.asc()
         if not self.nullable:
             return term
         return term.nulls_first() if backward else term.nulls_last()
 
     def beyond(self, value: object, backward: bool) -> ColumnElement[bool]:
-        """The condition on rows strictly after the value in that direction."""
         if value is None:
             return self.column.is_not(None) if backward else false()
         further = self.column < value if self.descending != backward else self.column > value
         return or_(further, self.column.is_(None)) if self.nullable and not backward else further
 
     def same(self, value: object) -> ColumnElement[bool]:
-        """The condition on rows that tie with the value."""
         return self.column.is_(None) if value is None else self.column == value
 
 
@@ -110,7 +106,6 @@ class PageArgs:
         return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
 
     def page(self, rows: Sequence[R], order: Order) -> "Page[R]":
-        """The page from the rows of a statement made by `apply`."""
         records = list(rows[: self.size])
         more = len(rows) > self.size
         if self.backward:
@@ -133,7 +128,6 @@ class Page(Generic[R]):
 
 
 def _beyond(order: Order, values: Sequence[object], backward: bool) -> ColumnElement[bool]:
-    """The condition on rows after a position, in the order of several columns."""
     return or_(
         *(
             and_(
@@ -150,7 +144,6 @@ def _fingerprint(order: Order) -> int:
 
 
 def encode(order: Order, record: object) -> str:
-    """The cursor of a record."""
     return encode_values(order, [getattr(record, by.name) for by in order])
 
 

@@ -58,13 +58,11 @@ class ListArgs:
 
     @property
     def kind(self) -> Kind:
-        """The kind of the statement, for its timeout."""
         reaches = self.where is not None and related(self.where)
         return Kind.SEARCH if reaches or self.search is not None else Kind.LIST
 
 
 def columns_by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
-    """Columns by their own names, or by their names in the schema."""
     return {column.name: column for column in columns} | renamed
 
 
@@ -128,7 +126,6 @@ class ListSpec:
         return tuple(terms[:unique]) if unique else (*terms, SortKey(self.id, newest))
 
     def conditions(self, slice: ListArgs) -> list[ColumnElement[bool]]:
-        """The conditions of filter and search."""
         filtered = [] if slice.where is None else [self.filterable.compile(slice.where)]
         return filtered if slice.search is None else [*filtered, self._matching(slice.search)]
 
@@ -152,7 +149,6 @@ class ListSpec:
     async def pages(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
     ) -> dict[Key, Page[Table]]:
-        """One page per parent key, in one statement."""
         order = self.order(slice.order)
         found: dict[Key, list[Table]] = {key: [] for key in keys}
         statement = of_kind(slice.kind, self._laterally(parent, keys, slice, order))
@@ -236,7 +232,6 @@ class ListSpec:
     async def matching(
         self, session: ReadSession, where: Condition, ids: Collection[UUID]
     ) -> frozenset[UUID]:
-        """The ids whose rows match a filter."""
         among = self.id == any_(literal(list(ids), ARRAY(Uuid)))
         rows = await session.rows(select(self.id).where(among, self.filterable.compile(where)))
         return frozenset(id for (id,) in rows)
@@ -244,7 +239,6 @@ class ListSpec:
     async def count(
         self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
     ) -> int:
-        """The number of rows in all pages."""
         counted = select(func.count()).select_from(self.table)
         statement = counted.where(*conditions, *self.conditions(slice))
         return int(await session.scalar(of_kind(Kind.AGGREGATE, statement)))
@@ -252,7 +246,6 @@ class ListSpec:
     async def counts(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
     ) -> dict[Key, int]:
-        """The number of rows per parent key, in one statement; without parents that have none."""
         asked = requested_keys(parent, keys)
         statement = (
             select(asked.c.position, func.count())

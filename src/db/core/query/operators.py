@@ -141,5 +141,4 @@ OPERATORS: Mapping[str, Operator] = {
 
 
 def of_family(family: Family) -> tuple[str, ...]:
-    """The names of the operators of a family."""
     return tuple(name for name, operator in OPERATORS.items() if operator.family == family)

@@ -43,11 +43,9 @@ class TimeRange:
             raise Invalid("The span ends before it starts.", "to")
 
     def or_last(self, time: timedelta) -> "TimeRange":
-        """This range, or the last `time` if neither bound is given."""
         return self if self.since or self.until else replace(self, since=self.now - time)
 
     def of(self, id: Column) -> list[ColumnElement[bool]]:
-        """The conditions on ids in the range."""
         lower = [id >= ids.floor(self.since)] if self.since else []
         upper = [id < ids.floor(self.until)] if self.until else []
         return [*lower, *upper]

@@ -37,7 +37,6 @@ class Inspection:
 
     @property
     def too_old(self) -> bool:
-        """True if PostgreSQL is older than OLDEST_SERVER."""
         return int(self.version.split(".")[0]) < OLDEST_SERVER
 
 
@@ -146,7 +145,6 @@ async def _is_read_only(session: ReadSession) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """The message of the innermost error, on one line."""
     while isinstance(error, Unavailable) and error.__cause__:
         error = error.__cause__
     if isinstance(error, DBAPIError) and error.orig:

@@ -66,7 +66,6 @@ class Loss:
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """All known revisions, oldest first."""
     newest_first = [script.revision for script in _scripts().walk_revisions()]
     return tuple(reversed(newest_first))
 
@@ -76,7 +75,6 @@ def head() -> str:
 
 
 def supported(revision: str | None) -> bool:
-    """True if this version can use a database of that revision, from OLDEST to the newest."""
     return revision in revisions()[revisions().index(OLDEST) :]
 
 
@@ -87,7 +85,6 @@ def survived(revision: str | None) -> bool:
 
 
 def unknown(revision: str) -> str:
-    """The message for a database of an unknown revision."""
     return (
         f"is at revision {revision}, and this version knows {revisions()[0]} to {head()}: use the "
         "version of the gateway that migrated it."
@@ -145,7 +142,6 @@ async def check(url: str | ConnectionInfo) -> list[str]:
 
 
 def loss(above: str, down_to: str) -> Loss:
-    """The loss of a downgrade from one revision to another, or to "base"."""
     output = io.StringIO()
     command.downgrade(_config(output=output), f"{above}:{down_to}", sql=True)
     found = list(_DROPPED.finditer(output.getvalue()))
@@ -158,7 +154,6 @@ def loss(above: str, down_to: str) -> Loss:
 
 
 async def _begin(connection: AsyncConnection) -> StoredRevision:
-    """Prepare a connection for migrations, and a database of an earlier release."""
     before = await _settled(connection)
     if before.revision not in (None, *revisions()):
         raise MigrationFailed(unknown(str(before.revision)))

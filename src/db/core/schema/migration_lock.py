@@ -46,7 +46,6 @@ async def migration_lock(
 
 
 def lock_session(info: ConnectionInfo) -> AsyncConnection:
-    """A new connection without prepared statements."""
     return engine(info.behind(Pooler.UNKNOWN), poolclass=NullPool).connect()
 
 
@@ -83,7 +82,6 @@ async def with_retries(connection: AsyncConnection, attempt: Callable[[], Awaita
 
 
 def prepare_session(connection: Connection, schema: str) -> None:
-    """Set the schema and a short lock timeout for each transaction of the connection."""
     path = func.concat_ws(", ", func.quote_ident(schema), func.current_setting("search_path"))
     settings = select(
         func.set_config("search_path", path, True),

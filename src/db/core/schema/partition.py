@@ -51,18 +51,15 @@ def next_month(at: datetime, months: int = 1) -> datetime:
 
 
 def name(table: type[Table] | sqlalchemy.Table, at: datetime) -> str:
-    """The name of the partition of a month, such as `ai_tests_y2024m01`."""
     return f"{_plain(table).name}_y{at.year:04}m{at.month:02}"
 
 
 def partitioned() -> list[sqlalchemy.Table]:
-    """All partitioned tables."""
     tables = Table.metadata.sorted_tables
     return [table for table in tables if table.dialect_options["postgresql"]["partition_by"]]
 
 
 async def partitions(session: ReadSession, table: type[Table]) -> list[str]:
-    """The names of a table's partitions, oldest first."""
     tree = func.pg_partition_tree(table.__tablename__).table_valued("relid", "isleaf")
     named = sqlalchemy.cast(tree.c.relid, Text)
     statement = select(named).where(tree.c.isleaf).order_by(named)

@@ -66,7 +66,6 @@ async def stored_revision(session: ReadSession) -> StoredRevision:
 
 
 def named(schema: str, names: Iterable[str]) -> AnySelect:
-    """Select the first relation of a schema with one of these names."""
     return (
         select(_classes.c.relname)
         .join(_schemas, _classes.c.relnamespace == _schemas.c.oid)
@@ -112,8 +111,6 @@ def _place(found: Sequence[tuple[str, list[str]]]) -> tuple[str | None, str | No
 
 
 def _tables() -> AnySelect:
-    """Select the schemas of the search path in order, with their tables of `FIRST_TABLES` and
-    revision."""
     path = func.current_schemas(False)
     rows = func.unnest(path).table_valued("name", with_ordinality="place", name="searched")
     searched = rows.render_derived()

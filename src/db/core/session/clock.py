@@ -28,7 +28,6 @@ class Clock:
         self._start: datetime | None = None  # time of the database at tick 0
 
     def follow(self, engine: AsyncEngine) -> None:
-        """Set the clock with each new connection of an engine."""
         event.listen(engine.sync_engine, "connect", self._on_connect)
 
     def _on_connect(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

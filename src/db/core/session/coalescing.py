@@ -65,7 +65,6 @@ class ReadCoalescer:
         return {key: found[key] for key in keys if key in found}
 
     async def shared(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of `work`, or of work in progress under the same key."""
         if key not in self._shared:
             self._shared[key] = task = background(_result(work))
             task.add_done_callback(lambda _: self._shared.pop(key))

@@ -78,7 +78,6 @@ class Limiter:
         return self.held > 1
 
     def _free(self, borrower: Borrower) -> int:
-        """The free slots, for callers without those reserved for the gateway."""
         limit = self.limit
         if borrower.operation is None:
             return limit - self.held

@@ -65,14 +65,12 @@ class ReadSession:
     async def records(
         self, table: type[TableT], statement: Executable, parameters: Parameters | None = None
     ) -> list[TableT]:
-        """The rows of a statement built on `table.select()`, as records of the table."""
         return table.records(await self.rows(statement, parameters))
 
     async def record(self, table: type[TableT], statement: Executable) -> TableT | None:
         return next(iter(await self.records(table, statement)), None)
 
     async def scalar(self, statement: Executable) -> Any:  # of the type of the column
-        """The first column of the first row, or None."""
         return (await self._execute(statement)).scalar()
 
     def now(self) -> datetime:
@@ -113,7 +111,6 @@ class WriteSession(ReadSession):
         return unrestricted
 
     async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
-        """Execute a statement that writes; return the number of rows it affected."""
         return (await self._execute(statement, parameters)).rowcount
 
     async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
@@ -163,7 +160,6 @@ class Database:
         self.refused_writes = asyncio.Event()  # set when the database refused a write: read-only
 
     def scoped_to(self, visibility: Visibility) -> "Database":
-        """The same database with sessions that apply the row rules of `visibility`."""
         scoped = copy(self)
         scoped.visibility = visibility
         return scoped
@@ -175,13 +171,11 @@ class Database:
     def borrowed_by(
         self, name: str, operation: str | None = None, known: bool = True
     ) -> "Database":
-        """The same database with connections that count for that borrower."""
         borrowed = copy(self)
         borrowed.borrower = Borrower(name, operation, known)
         return borrowed
 
     def metered(self, meter: Meter | None) -> "Database":
-        """The same database with rows counted by `meter`."""
         metered = copy(self)
         metered.meter = meter
         return metered
@@ -234,7 +228,6 @@ class Database:
             self.clock.set(at, asked, self.clock.ticks())
 
     async def close(self) -> None:
-        """Closes every pooled connection."""
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -298,7 +291,6 @@ class Database:
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
-    """Close a connection that turned out to be read-only."""
     if sqlstate(context.original_exception) == READ_ONLY:
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False

@@ -47,7 +47,6 @@ Translation = Callable[[Violation], DomainError | None]
 
 @contextmanager
 def domain_errors() -> Iterator[None]:
-    """Translate errors of the driver to domain errors; raise others unchanged."""
     try:
         yield
     except (OSError, PoolTimeout, DBAPIError) as error:
@@ -82,7 +81,6 @@ def domain_error_of(error: Exception) -> DomainError | None:
 
 
 def sqlstate(error: BaseException) -> str:
-    """The SQLSTATE of an error, or an empty string."""
     reported = error.orig if isinstance(error, DBAPIError) else error
     return getattr(reported, "sqlstate", None) or ""
 

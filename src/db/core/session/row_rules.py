@@ -65,7 +65,6 @@ UNRESTRICTED = Visibility(everything=True, shared=True, keys=True)
 
 @lru_cache(maxsize=1_000)
 def row_rules(visibility: Visibility) -> RowRules:
-    """The options that limit a statement to visible rows."""
     return () if visibility.everything else tuple(_criteria(visibility))
 
 
@@ -89,7 +88,6 @@ def without_row_rules(statement: T) -> T:
 
 
 def tables_with_rules() -> list[type[Any]]:  # with `visible`, unlike other tables
-    """The tables that declare `visible`, by name."""
     tables = [mapper.class_ for mapper in Table.registry.mappers]
     return sorted((t for t in tables if hasattr(t, "visible")), key=lambda t: str(t.__tablename__))
 

@@ -26,7 +26,6 @@ def normalised(address: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text, once normalised, has the form of an address."""
     return len(text) <= MAX_LENGTH and _ADDRESS.fullmatch(text) is not None
 
 

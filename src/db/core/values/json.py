@@ -63,7 +63,6 @@ def number(text: str) -> Number:
 
 
 def is_bounded(exact: Decimal) -> bool:
-    """True if the number has at most MAX_DIGITS digits without an exponent."""
     if not exact.is_finite() or abs(exact.adjusted()) > MAX_DIGITS:
         return False
     text = format(exact, "f")
@@ -71,7 +70,6 @@ def is_bounded(exact: Decimal) -> bool:
 
 
 def decimal(value: Number) -> Decimal:
-    """The number as a Decimal with the same digits."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
@@ -170,7 +168,6 @@ def same(one: JsonValue, other: JsonValue) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[Number]:
-    """True for a number; false for a boolean."""
     return isinstance(value, Number) and not isinstance(value, bool)
 
 
@@ -187,7 +184,6 @@ def _encoded(text: str | bytes) -> bytes:
 
 
 def _prints_alike(value: JsonValue, encoded: bytes) -> bool:
-    """True if orjson prints the value with the digits it was parsed from."""
     try:
         again = orjson.dumps(value)
     except TypeError:  # nested more deeply than it prints
@@ -220,7 +216,6 @@ _STORED, _RECEIVED, _SKIMMED = _decoder(_plainest), _decoder(number), _decoder(f
 
 
 def _without_large(value: JsonValue) -> JsonValue:
-    """The document with integers of more than 64 bits as Decimal."""
     if isinstance(value, dict):
         return {key: _without_large(part) for key, part in value.items()}
     if isinstance(value, list):

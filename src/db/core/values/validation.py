@@ -41,8 +41,6 @@ class Check:
 
 
 def single(said: str, wrong: Callable[[T], str | None]) -> Check:
-    """A check that finds one thing at most: `wrong` says it, or None."""
-
     def faults(value: T) -> tuple[FieldError, ...]:
         message = wrong(value)
         return (FieldError(message),) if message else ()
@@ -51,7 +49,6 @@ def single(said: str, wrong: Callable[[T], str | None]) -> Check:
 
 
 def field_errors(checks: Mapping[str, Check], values: Mapping[str, object]) -> Iterator[FieldError]:
-    """All that is wrong with some values, in the order of their checks."""
     for name, check in checks.items():
         value = values.get(name)
         if value is not None:
@@ -71,7 +68,6 @@ def raise_if_invalid(faults: Iterable[FieldError]) -> None:
 
 
 def string(most: int = MAX_NAME, least: int = 1, blank: bool = True) -> Check:
-    """A text of so many characters, which may all be blank or not."""
     said = f"{least} to {most:,} characters." if least else f"At most {most:,} characters."
 
     def wrong(value: str) -> str | None:
@@ -85,7 +81,6 @@ def string(most: int = MAX_NAME, least: int = 1, blank: bool = True) -> Check:
 
 
 def pattern(regex: str, most: int, message: str, said: str = "") -> Check:
-    """A text of at most so many characters that a regular expression matches."""
     matches = re.compile(regex, re.ASCII).fullmatch
 
     def wrong(value: str) -> str | None:
@@ -103,7 +98,6 @@ PROVIDER = pattern(
 
 
 def one_of(names: Collection[str], said: str | None = None) -> Check:
-    """One of some texts, in the order given."""
     shown = ", ".join(f"`{name}`" for name in names)
     message = f"This must be one of {', '.join(names)}."
     told = f"One of {shown}." if said is None else said
@@ -112,7 +106,6 @@ def one_of(names: Collection[str], said: str | None = None) -> Check:
 
 
 def items(most: int) -> Check:
-    """A list of so many items, whatever they are."""
     message = f"At most {most:,} of these."
 
     def wrong(value: Sized) -> str | None:
@@ -122,7 +115,6 @@ def items(most: int) -> Check:
 
 
 def each(most: int, of: Check) -> Check:
-    """A list of so many items, each of which a check accepts."""
     long = items(most)
 
     def faults(values: Collection[object]) -> Iterator[FieldError]:
@@ -149,7 +141,6 @@ def is_storable(value: str) -> bool:
 
 
 def within(least: int, most: Number) -> Check:
-    """A number between bounds."""
     message = f"This must be a number from {least:,} to {most:,}."
 
     def wrong(value: Number) -> str | None:
@@ -159,7 +150,6 @@ def within(least: int, most: Number) -> Check:
 
 
 def number(least: int, most: Number) -> Check:
-    """A value of a document that is a number between bounds."""
     message = f"This must be a number from {least:,} to {most:,}."
 
     def wrong(value: object) -> str | None:
@@ -206,7 +196,6 @@ REQUIRED_OBJECT = replace(OBJECT, null=NO_OBJECT)
 
 
 def holds_nul(value: object) -> bool:
-    """Whether a text in JSON holds U+0000."""
     if isinstance(value, str):
         return "\0" in value
     parts = [*value, *value.values()] if isinstance(value, dict) else value
@@ -214,7 +203,6 @@ def holds_nul(value: object) -> bool:
 
 
 def is_deep(value: object, depth: int = 1) -> bool:
-    """Whether JSON is nested more than MAX_DEPTH levels deep."""
     if not isinstance(value, NESTING):
         return False
     if depth > MAX_DEPTH:
