@@ -64,7 +64,7 @@ def _object(items: Iterable[tuple[str, object]]) -> str:
 
 
 def _number(value: float | Decimal) -> str:
-    # without insignificant zeros; a float by its shortest exact digits
+    # Without insignificant zeros; a float by its shortest exact digits.
     exact = Decimal(value) if isinstance(value, int) else Decimal(str(value))
     number = exact.normalize(EXACT)
     return str(number) if number else "0"

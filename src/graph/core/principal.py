@@ -48,7 +48,7 @@ class Principal:
     is_unlimited: bool = False
 
     def __post_init__(self) -> None:
-        # JSON encoders reject asyncpg's subclass of UUID
+        # JSON encoders reject asyncpg's subclass of UUID.
         for name in ("user_id", "key_id"):
             if (id := getattr(self, name)) is not None:
                 object.__setattr__(self, name, UUID(int=id.int))

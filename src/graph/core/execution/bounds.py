@@ -22,7 +22,6 @@ class Limits:
     values_subscription: int = 250
 
     def values_of(self, kind: str, known: bool) -> int:
-        """The maximum number of input values. Those of a subscription are coerced for each
-        message."""
+        # Those of a subscription are coerced for each message.
         most = self.values if known else self.values_anonymous
         return min(most, self.values_subscription) if kind == "subscription" else most

@@ -62,7 +62,6 @@ class FieldCost:
         return given.memoized(("input_points", id(self)), lambda: self._input_points(given))
 
     def values(self, given: RequestVariables) -> int:
-        """Number of values in its inputs and those of its subfields."""
         return given.memoized(("values", id(self)), lambda: self._values(given))
 
     def repeated(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
@@ -87,7 +86,9 @@ class FieldCost:
 
     def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
         """The number of its rows, and of the rows in each list below it."""
-        size = _size(self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE)
+        size = _requested_rows(
+            self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE
+        )
         return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
@@ -103,11 +104,9 @@ class Cost:
     fixed: tuple[int, int] | None = None
 
     def of(self, variables: Variables) -> int:
-        """Points of the operation with these variables, as sent."""
         return self.measured(variables)[0]
 
     def values(self, variables: Variables) -> int:
-        """Number of values in all inputs, counted for each use."""
         return self.measured(variables)[1]
 
     def measured(self, variables: Variables) -> tuple[int, int]:
@@ -127,7 +126,6 @@ class Cost:
 def compile_cost(
     schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode
 ) -> Cost:
-    """The cost of an operation in a valid document."""
     pricing = _Pricing(schema, document)
     fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
     cost = Cost(fields, _defaults(node), pricing.most)
@@ -193,12 +191,12 @@ def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
 
 
 def declared_cost(field: GraphQLField) -> int | None:
-    """The declared cost of a field in points, or None."""
     return metadata_of(field).get("cost")
 
 
-def _size(sizes: tuple[ValueNode, ...], variables: dict[str, object], otherwise: int) -> int:
-    """The number of rows that arguments request, at most that of a page."""
+def _requested_rows(
+    sizes: tuple[ValueNode, ...], variables: dict[str, object], otherwise: int
+) -> int:
     given = [value_from_ast_untyped(size, variables) for size in sizes]
     asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
     return max(0, min(max(asked, default=otherwise), MAX_SIZE))

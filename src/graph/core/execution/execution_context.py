@@ -102,7 +102,7 @@ class ExecutionContext(Counting):
         self, parent_type: GraphQLObjectType, fields: GroupedFieldSet
     ) -> orjson.Fragment:
         ((name, details),) = fields.items()
-        apart = self._apart()
+        apart = self._separate_copy()
 
         def execute() -> object:
             made = Counting.execute_fields(apart, parent_type, None, None, fields, None)
@@ -120,8 +120,7 @@ class ExecutionContext(Counting):
             raise GraphQLError("", original_error=refused) from refused
         return orjson.Fragment(text)
 
-    def _apart(self) -> "ExecutionContext":
-        """A copy of the execution with separate results."""
+    def _separate_copy(self) -> "ExecutionContext":
         apart = copy(self)
         apart.collected_errors = CollectedErrors()
         apart._relevant_sub_fields = {}

@@ -59,7 +59,7 @@ def input_access(schema: GraphQLSchema) -> "InputAccess":
 
 
 class InputAccess:
-    """The accesses that inputs of a schema require."""
+    """The accesses that inputs of a schema require, with any value unless one is given."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         objects = [t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType)]
@@ -72,22 +72,18 @@ class InputAccess:
     def argument(
         self, parent: GraphQLNamedType, name: str, field: GraphQLField, argument: str
     ) -> Accesses:
-        """The accesses for an argument with any value."""
         key = (parent.name, name, argument)
         return self._remembered(key, lambda: self._argument(field, argument))
 
     def field(self, type_: GraphQLInputObjectType, name: str) -> Accesses:
-        """The accesses for an input field with any value."""
         return self._remembered((type_.name, name), lambda: self._field(type_, name))
 
     def choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
-        """The accesses for an enum value, which may name a column to sort by."""
         return self._remembered((type_.name, value), lambda: self._choice(type_, value))
 
     def literal(
         self, node: ValueNode, type_: GraphQLInputType
     ) -> Iterator[Requirement | VariableUse]:
-        """The requirements of a literal, and the variables in it."""
         named = get_named_type(type_)
         if isinstance(node, VariableNode):
             if _depends_on_value(named):
@@ -104,7 +100,6 @@ class InputAccess:
             yield from _requirements(self.choice(named, node.value), f"{named.name}.{node.value}")
 
     def value(self, given: object, type_: GraphQLInputType) -> Iterator[Requirement]:
-        """The requirements of a variable's value, as sent."""
         named = get_named_type(type_)
         if isinstance(given, list):
             for part in given:
@@ -158,7 +153,7 @@ class InputAccess:
         listing = getattr(origin, "filters", None)
         if listing is None:
             is_value = access_of_type(type_) == VALUE or hasattr(origin, "orders")
-            return _distinct(_declared(type_, name)) if is_value else (CLOSED,)
+            return _without_public(_declared_access(type_, name)) if is_value else (CLOSED,)
         column = type_.fields[name].extensions["strawberry-definition"].python_name.rstrip("_")
         if column in listing.filters:
             return self._column(listing.filters[column])
@@ -167,20 +162,18 @@ class InputAccess:
         return () if column in COMBINING else (CLOSED,)
 
     def _choice(self, type_: GraphQLEnumType, value: str) -> Accesses:
-        listing = _ordered(type_)
+        listing = _sorted_listing(type_)
         return () if listing is None else self._column(listing.orders[value])
 
     def _relation(self, listing: ListSpec, name: str) -> Accesses:
-        """The accesses of a relation's field and of the related type."""
         parent = self.shown_by[listing.table]
         if (field := parent.fields.get(name)) is None:
             return (CLOSED,)
-        return _distinct(access_of_field(parent, field) or CLOSED, _access_of_target(field))
+        return _without_public(access_of_field(parent, field) or CLOSED, _access_of_target(field))
 
     def _revealed(self, declared: Revealed) -> Accesses:
-        """The accesses for a column, several columns, or a declared access."""
         if isinstance(declared, Access):
-            return _distinct(declared)
+            return _without_public(declared)
         columns = declared if isinstance(declared, tuple) else (declared,)
         found = {access: None for column in columns for access in self._column(column)}
         return tuple(found) if columns else (CLOSED,)
@@ -192,12 +185,11 @@ class InputAccess:
             if columns_of(field) == (column.name,):
                 access = access_of_field(type_, field) or CLOSED
                 others = metadata_of(field).get("others", VALUE)
-                return _distinct(access, _access_of_target(field), others)
+                return _without_public(access, _access_of_target(field), others)
         return (CLOSED,)
 
 
 def columns_of(field: GraphQLField) -> tuple[str, ...]:
-    """The names of the columns that a field shows."""
     if (declared := metadata_of(field).get("columns")) is not None:
         return declared
     definition = field.extensions["strawberry-definition"]
@@ -215,20 +207,17 @@ def _access_of_target(field: GraphQLField) -> Access:
 
 
 def _depends_on_value(type_: GraphQLNamedType) -> bool:
-    """True if the required accesses depend on the value."""
     if isinstance(type_, GraphQLInputObjectType):
-        declared = (_declared(type_, name) for name in type_.fields)
+        declared = (_declared_access(type_, name) for name in type_.fields)
         return access_of_type(type_) != VALUE or not all(access.public for access in declared)
-    return isinstance(type_, GraphQLEnumType) and _ordered(type_) is not None
+    return isinstance(type_, GraphQLEnumType) and _sorted_listing(type_) is not None
 
 
-def _declared(type_: GraphQLInputObjectType, name: str) -> Access:
-    """The declared access of an input field; public without one."""
+def _declared_access(type_: GraphQLInputObjectType, name: str) -> Access:
     return metadata_of(type_.fields[name]).get("access", VALUE)
 
 
-def _ordered(type_: GraphQLEnumType) -> ListSpec | None:
-    """The listing whose orders an enum names, or None."""
+def _sorted_listing(type_: GraphQLEnumType) -> ListSpec | None:
     return getattr(type_.extensions["strawberry-definition"].wrapped_cls, "listing", None)
 
 
@@ -236,8 +225,7 @@ def _requirements(accesses: Accesses, place: str) -> Iterator[Requirement]:
     return (Requirement(access, place) for access in accesses)
 
 
-def _distinct(*accesses: Access) -> Accesses:
-    """The accesses without duplicates and public ones."""
+def _without_public(*accesses: Access) -> Accesses:
     return tuple(dict.fromkeys(access for access in accesses if not access.public))
 
 

@@ -41,7 +41,6 @@ Faults = Iterator[FieldError]
 
 
 def faults_of(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, object]) -> Faults:
-    """The errors in the values of some arguments."""
     for name, argument in arguments.items():
         if name in given:
             faults = _faults(argument, given[name])
@@ -66,7 +65,7 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: object) -> Faults:
     check = declared.metadata.get("check")
     if value is None:
         refused = declared.metadata.get("not_null") or (check and check.null)
-        if message := refused or _not_null(declared.type):
+        if message := refused or _refusal_of_null(declared.type):
             yield FieldError(message)
         return
     faults = tuple(check.faults(value)) if check else ()
@@ -74,11 +73,10 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: object) -> Faults:
     if not faults and not declared.metadata.get(
         "apart"
     ):  # values that are too large are not inspected
-        yield from _within(get_nullable_type(item.type), value)
+        yield from _nested_faults(get_nullable_type(item.type), value)
 
 
-def _within(type_: GraphQLType, value: Any) -> Faults:  # Any: of that type
-    """The errors inside a value: in the fields of an input, or of each input in a list."""
+def _nested_faults(type_: GraphQLType, value: Any) -> Faults:  # Any: of that type
     if isinstance(type_, GraphQLInputObjectType):
         yield from _of_input(type_, value)
     elif isinstance(type_, GraphQLList):
@@ -102,8 +100,7 @@ def _of_input(type_: GraphQLInputObjectType, given: Mapping[str, object]) -> Fau
             yield from (fault.renamed(names) for fault in find(columns))
 
 
-def _not_null(type_: object) -> str | None:
-    """The message that rejects null for an optional field; None if null is allowed."""
+def _refusal_of_null(type_: object) -> str | None:
     is_value = isinstance(type_, StrawberryMaybe) and not isinstance(
         type_.of_type, StrawberryOptional
     )
@@ -114,7 +111,6 @@ def _not_null(type_: object) -> str | None:
 
 
 def install(schema: GraphQLSchema) -> None:
-    """Make every field of a schema validate its arguments."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for field in type_.fields.values():
@@ -125,7 +121,7 @@ def install(schema: GraphQLSchema) -> None:
 def _guard(field: GraphQLField) -> None:
     name = "subscribe" if field.subscribe else "resolve"
     resolve = getattr(field, name)
-    refuse = _refusal(field)
+    refuse = _reporter_of_invalid(field)
 
     @wraps(resolve)
     def guarded(source: object, info: object, **given: object) -> object:
@@ -135,7 +131,7 @@ def _guard(field: GraphQLField) -> None:
     setattr(field, name, guarded)
 
 
-def _refusal(field: GraphQLField) -> Callable[[Invalid], object]:
+def _reporter_of_invalid(field: GraphQLField) -> Callable[[Invalid], object]:
     """How a field reports invalid arguments: with a member of its union if it has one, else with an
     error."""
     named = get_named_type(field.type)

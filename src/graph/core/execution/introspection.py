@@ -38,7 +38,6 @@ async def result(name: bytes, execute: Callable[[], object]) -> bytes:
 def cache_key(
     schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Mapping[str, object]
 ) -> bytes:
-    """The cache key of a root field that these nodes of a document select."""
     places = [(node.loc.start, node.loc.end) for node in nodes if node.loc]
     text = nodes[0].loc.source.body if nodes[0].loc else ""
     given = json.dumps(dict(variables), str)

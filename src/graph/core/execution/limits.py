@@ -39,7 +39,6 @@ class Size(NamedTuple):
     repeated: int = 0
 
     def below(self, node: FieldNode) -> "Size":
-        """The size of a field with this selection."""
         depth, introspection, _, selections, aliases, directives, repeated = self
         depth += 1
         if node.name.value in INTROSPECTION:
@@ -52,7 +51,6 @@ NOTHING = Size()
 
 
 def combined(sizes: list[Size]) -> Size:
-    """The size of one selection set with all of these."""
     if not sizes:
         return NOTHING
     depths, introspections, *counted = zip(*sizes, strict=True)
@@ -97,7 +95,6 @@ def _repeated(selection: SelectionSetNode) -> int:
 
 
 def check(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
-    """The errors of a document that exceeds limits."""
     if len(document.definitions) > limits.definitions > 0:
         return [_refusal(limits.definitions, "operations and fragments")]
     measure = Measure(document)

@@ -235,7 +235,6 @@ async def execute(
 async def open_stream(
     operation: Operation, variables: dict[str, object] | None, context: Context
 ) -> AsyncIterable[object] | OperationResult:
-    """The source of a subscription, or the result of a rejected operation."""
     if refused := await refusals(operation, variables, context):
         return await _answer(None, refused, operation, context, executed=False)
     executor = Executor.build(

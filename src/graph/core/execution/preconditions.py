@@ -50,7 +50,6 @@ async def refusals(
 
 
 def _too_many(operation: "Operation", values: int, principal: Principal) -> GraphQLError | None:
-    """The error if the inputs hold too many values, counted before coercion."""
     most = operation.limits.values_of(operation.kind, principal.is_known)
     most = max(most, operation.cost.most_values) if most else 0
     if not most or values <= most:

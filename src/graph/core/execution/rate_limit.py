@@ -1,4 +1,7 @@
-"""Rate limit: charges operations to their callers' accounts."""
+"""Rate limit: charges operations to their callers' accounts.
+
+Charging returns the error of a caller that lacks the points.
+"""
 
 import math
 from dataclasses import asdict
@@ -29,7 +32,6 @@ async def check_parse_budget(account: Account | None) -> list[GraphQLError]:
 
 
 async def charge_parsing(account: Account | None, document: str) -> list[GraphQLError]:
-    """Charge for parsing a document. Returns the error if the caller lacks the points."""
     points = len(document.encode()) // BYTES_PER_POINT
     if account is None or await account.take(min(points, account.limit)):
         return []
@@ -37,13 +39,11 @@ async def charge_parsing(account: Account | None, document: str) -> list[GraphQL
 
 
 async def charge_fault(account: Account | None) -> None:
-    """Charge for an invalid request."""
     if account:
         await account.take(INVALID_DOCUMENT_POINTS)
 
 
 async def charge(context: Context, maximum: int) -> list[GraphQLError]:
-    """Charge the cost of an operation. Returns the error if the caller lacks the points."""
     cost, account = context.cost, context.account
     most = min(limit for limit in (maximum, account and account.limit, math.inf) if limit)
     if cost > most:

@@ -39,7 +39,6 @@ class RequiredAccess:
     defaults: Mapping[str, ValueNode]
 
     def refused(self, principal: Principal, variables: Mapping[str, object]) -> Requirement | None:
-        """The first requirement that a principal does not meet, or None."""
         for access, place in self.fixed.items():
             if not principal.may(access):
                 return Requirement(access, place)
@@ -48,7 +47,7 @@ class RequiredAccess:
     def _lacking(
         self, principal: Principal, variables: Mapping[str, object]
     ) -> Iterator[Requirement]:
-        """Skips variables whose type has no value that the principal lacks access to."""
+        # Skips variables whose type has no value that the principal lacks access to.
         for use in self.uses:
             if not all(map(principal.may, self.inputs.reachable(use.type_))):
                 for need in self._of_value(use, variables):
@@ -65,7 +64,6 @@ class RequiredAccess:
 
 
 def required_access(schema: GraphQLSchema, document: DocumentNode) -> RequiredAccess:
-    """The required access of a valid document with one operation."""
     collector = _Collector(schema)
     visit(document, TypeInfoVisitor(collector.types, collector))
     found, uses = collector.found, tuple(collector.uses)
@@ -132,7 +130,6 @@ def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
 
 
 def undeclared_inputs(schema: GraphQLSchema) -> Iterator[str]:
-    """The fields and inputs of a schema without a declared access, which are closed."""
     for name, type_ in schema.type_map.items():
         for field_name, item in getattr(type_, "fields", {}).items():
             ours = isinstance(item, GraphQLField) and not name.startswith("__")

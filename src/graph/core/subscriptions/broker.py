@@ -40,7 +40,6 @@ class Subscription:
     member: Subscriber
 
     def close(self) -> None:
-        """End the subscription. Idempotent."""
         self.group.leave(self.member)
 
 
@@ -95,11 +94,11 @@ class SubscriptionBroker:
         start: SubscriptionStart,
         member: Subscriber,
     ) -> Subscription:
-        key, source = _key(operation, variables, context), start.source
+        key, source = _sharing_key(operation, variables, context), start.source
         context = replace(
             context, db=context.db.borrowed_by(BORROWER), coalescer=self.coalescer, claim=None
         )
-        execute = partial(self._execute, operation, variables, context)
+        execute = partial(self._execute_message, operation, variables, context)
         if isinstance(source, PolledSource):
             self.polled = {key: group for key, group in self.polled.items() if group.members}
             polled_group = self.polled.setdefault(key, PolledGroup(source, self.coalescer, execute))
@@ -112,10 +111,9 @@ class SubscriptionBroker:
         group = SharedSubscription(planner, execute)
         return Subscription(await channel.join(key, group, member, position), member)
 
-    async def _execute(
+    async def _execute_message(
         self, operation: Operation, variables: Variables, context: Context, root: object
     ) -> OperationResult:
-        """Execute one message in its own turn, with its own loaders."""
         await self.coalescer.turns.next(operation.text)
         return await run(operation, variables, replace(context, loaders={}), root)
 
@@ -125,8 +123,7 @@ class SubscriptionBroker:
         return self.channels[source.feed]
 
 
-def _key(operation: Operation, variables: Variables, context: Context) -> Hashable:
-    """The key of subscriptions that receive the same messages."""
+def _sharing_key(operation: Operation, variables: Variables, context: Context) -> Hashable:
     principal = context.principal
     names = operation.variable_names - {operation.cursor_variable}
     same = {name: value for name, value in (variables or {}).items() if name in names}

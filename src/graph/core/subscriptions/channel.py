@@ -55,7 +55,6 @@ class Channel:
             self.joining -= 1
 
     async def stop(self) -> None:
-        """Stop following the feed and end all deliveries."""
         for task in [*self.watchers.values(), *filter(None, [self.task]), *self._deliveries()]:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -96,7 +95,7 @@ class Channel:
                     await self._follow()
         except Exception as error:
             if started.done():
-                self._fail(error, self.groups)
+                self._end_groups(error, self.groups)
             else:
                 started.set_exception(error)
                 started.exception()  # marks it as retrieved: there may be no waiter
@@ -106,8 +105,7 @@ class Channel:
                 task.cancel()
             self.watchers = {}
 
-    def _fail(self, error: Exception, keys: Iterable[Hashable]) -> None:
-        """End the subscribers of these groups with an error. They may resume."""
+    def _end_groups(self, error: Exception, keys: Iterable[Hashable]) -> None:
         errors = failure(error)
         for key in list(keys):
             self.groups.pop(key).end(errors)
@@ -119,15 +117,14 @@ class Channel:
             if generation != self.reader.generation:
                 generation = self.reader.generation
                 self._reset()
-            await self._advance()
+            await self._advance_groups()
             await self.reader.changed(generation, seq, LOOK_SECONDS)
 
-    async def _advance(self) -> None:
-        """Advance all groups, yielding to other tasks in between."""
+    async def _advance_groups(self) -> None:
         began = time.monotonic()
         for key, group in list(self.groups.items()):
             group.advance()
-            if group.is_empty and self.groups.get(key) is group:
+            if group.is_idle and self.groups.get(key) is group:
                 del self.groups[key]
             if time.monotonic() > began + LONGEST_TURN:
                 await asyncio.sleep(0)
@@ -146,7 +143,7 @@ class Channel:
                     self.groups[key].invalidate(keys)
         except Exception as error:
             del self.watchers[invalidations]  # restarted by the next subscriber
-            self._fail(error, self._invalidated_by(invalidations))
+            self._end_groups(error, self._invalidated_by(invalidations))
 
     def _invalidated_by(self, invalidations: Invalidations) -> list[Hashable]:
         return [

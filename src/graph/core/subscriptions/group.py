@@ -55,12 +55,10 @@ class SharedSubscription:
     last_heartbeat: float = field(default_factory=time.monotonic)
 
     def join(self, member: Subscriber, offset: Offset) -> None:
-        """Add a member at an offset."""
         self._add(offset, [member])
         self.advance()
 
     def leave(self, member: Subscriber) -> None:
-        """Remove a member, which receives nothing more."""
         member.gone = True
         if self.task:
             self.departed.add(member)  # in case a delivery to it is in progress
@@ -70,12 +68,10 @@ class SharedSubscription:
                 del self.cohorts[offset]
 
     @property
-    def is_empty(self) -> bool:
-        """True if there are no members and no delivery is in progress."""
+    def is_idle(self) -> bool:
         return not self.cohorts and self.task is None
 
     def invalidate(self, keys: Collection[str]) -> None:
-        """Mark keys as changed without a row in the feed."""
         self.invalidated = self.invalidated.union(keys)  # for the delivery in progress
         before, self.cohorts = self.cohorts, {}
         for offset, cohort in before.items():
@@ -83,7 +79,6 @@ class SharedSubscription:
         self.advance()
 
     def reset(self, reason: ResetReason) -> None:
-        """Reset all members, because the history of the feed was replaced."""
         self.generation += 1
         self.initial_offset = Offset(None, reason)
         before, self.cohorts = self.cohorts, {}
@@ -92,7 +87,6 @@ class SharedSubscription:
         self.advance()
 
     def advance(self) -> None:
-        """Start delivery of pending messages to ready members."""
         if self.task is None and self._ready_offsets():
             self.task = background(self._catch_up())
 
@@ -233,7 +227,6 @@ class SharedSubscription:
 
 
 def _errors(error: Exception) -> list[GraphQLFormattedError]:
-    """The errors that end a subscription."""
     if isinstance(error, SubscriptionFailed):
         return error.errors
     return failure(error)

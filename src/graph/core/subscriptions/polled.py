@@ -51,7 +51,6 @@ class PolledGroup:
     task: asyncio.Task[None] | None = None
 
     def join(self, member: Subscriber) -> None:
-        """Add a member and send it the latest message."""
         self.members.add(member)
         if self.task is None or self.task.done():
             self.task = background(self._run())
@@ -59,7 +58,6 @@ class PolledGroup:
             member.sink.send(self.latest)
 
     def leave(self, member: Subscriber) -> None:
-        """Remove a member. Reading stops with the last one."""
         self.members.discard(member)
         if not self.members:
             self.stop()

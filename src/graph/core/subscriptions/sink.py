@@ -19,22 +19,20 @@ class Message:
     forms: dict[Write, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def written(self, write: Write) -> bytes:
-        """The message in a stream format, written once for all subscribers."""
         if write not in self.forms:
             self.forms[write] = write(self.payload, self.cursor)
         return self.forms[write]
 
 
 class Sink(Protocol):
-    """The destination of one subscriber. Its methods neither wait nor raise."""
+    """The destination of one subscriber. Its methods neither wait nor raise. `send` is called only
+    when ready. `end` ends the subscription from the server: with errors, or as complete."""
 
     @property
     def ready(self) -> bool:
         """True if it accepts a message now. Until then its subscriber falls behind and catches up
         later."""
 
-    def send(self, message: Message) -> None:
-        """Send a message. Called only when ready."""
+    def send(self, message: Message) -> None: ...
 
-    def end(self, errors: list[GraphQLFormattedError] | None = None) -> None:
-        """End the subscription from the server: with errors, or as complete."""
+    def end(self, errors: list[GraphQLFormattedError] | None = None) -> None: ...

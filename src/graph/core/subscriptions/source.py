@@ -126,12 +126,10 @@ def message(viewer_independent: bool = False) -> Callable[[T], T]:
 
 
 def rows(description: str) -> Any:  # as `field`
-    """The field with the rows of a message."""
     return field(description, resolver=lambda root: root.rows)
 
 
 def removed(description: str) -> Any:  # as `field`
-    """The field with the keys of rows that are no longer shown."""
     return field(description, resolver=lambda root: root.removed)
 
 
@@ -150,8 +148,8 @@ Invalidations = Callable[[Database], AsyncIterator[Collection[str]]]
 class Source(Generic[RowT]):
     """What one subscription follows: relevant rows of a feed, and what is shown for them.
 
-    A source of current `state` may skip intermediate states that a slow subscriber missed. Any
-    other source shows every row, in order.
+    A source of current `state` may skip intermediate states that a slow subscriber missed. All
+    others show every row, in order.
     """
 
     feed: ClassVar[str]
@@ -162,11 +160,9 @@ class Source(Generic[RowT]):
         return ()
 
     def is_relevant(self, _row: RowT) -> bool:
-        """True if a row of the feed can change what is shown."""
         return True
 
     async def snapshot(self, _database: Database) -> Sequence[Table]:
-        """The rows of the SNAPSHOT. Empty for sources that only send new rows."""
         return ()
 
     async def pending_keys(self, _reads: ReadCoalescer) -> Collection[str]:
@@ -189,7 +185,6 @@ class Source(Generic[RowT]):
     async def invalidated_rows(
         self, database: Database, keys: Collection[str], coalescer: ReadCoalescer
     ) -> VisibleRows:
-        """The rows to show for invalidated keys."""
         raise NotImplementedError
 
 
@@ -204,8 +199,7 @@ class SubscriptionStart:
     after: str | None = None
 
     def __aiter__(self) -> NoReturn:
-        """graphql-core requires an iterable. It is never iterated, because the broker reads sources
-        by position, not by subscriber."""
+        # graphql-core requires it. The broker reads sources by position, not by subscriber.
         raise TypeError("Sources are read by graph.core.subscriptions.broker, not iterated.")
 
 

@@ -28,13 +28,11 @@ class TableSource(Source[Change], Generic[TableT]):
     table: type[TableT]
 
     def matches(self, _row: TableT) -> bool:
-        """True if a visible row is shown."""
         return True
 
     async def matching(
         self, rows: Sequence[TableT], _reads: ReadCoalescer, _visibility: Visibility
     ) -> Sequence[TableT]:
-        """The visible rows that are shown."""
         return [row for row in rows if self.matches(row)]
 
     def conditions(self) -> Conditions:
@@ -46,8 +44,8 @@ class TableSource(Source[Change], Generic[TableT]):
     async def visible(
         self, database: Database, changes: Sequence[Change], coalescer: ReadCoalescer
     ) -> VisibleRows:
-        """Read the rows once for all subscriptions with the same visibility."""
-        ids, visibility = _by_last(changes), database.visibility
+        # Read once for all subscriptions with the same visibility.
+        ids, visibility = _ids_by_last_change(changes), database.visibility
         seen = await coalescer.of(ById(self.table), ids, visibility)
         rows = [seen[id] for id in ids if id in seen]
         found = {row.id: row for row in await self.matching(rows, coalescer, visibility)}
@@ -86,7 +84,6 @@ class ChildTableSource(TableSource[TableT]):
         return bool(getattr(row, str(self.table.parent)) == self.parent_id)
 
 
-def _by_last(changes: Sequence[Change]) -> list[UUID]:
-    """The IDs of rows in the order of their last changes."""
+def _ids_by_last_change(changes: Sequence[Change]) -> list[UUID]:
     last = {change.entity_id: change.seq for change in changes}
     return sorted(last, key=last.__getitem__)

@@ -60,11 +60,9 @@ class UpdatePlanner:
     coalescer: ReadCoalescer
 
     def has_pending(self, offset: Offset) -> bool:
-        """True if there may be data to send at this offset."""
         return offset.position is None or bool(offset.pending_keys) or self.is_behind(offset)
 
     def is_behind(self, offset: Offset) -> bool:
-        """True if the feed has rows after this offset."""
         return offset.position is not None and offset.position.seq < self.reader.position.seq
 
     def skip_unrelated(self, offset: Offset) -> Offset | None:
@@ -76,7 +74,6 @@ class UpdatePlanner:
         return offset._replace(position=self.reader.position)
 
     def heartbeat(self, offset: Offset, is_due: bool) -> PlannedUpdate:
-        """A heartbeat, if due."""
         due = is_due and offset.position
         return PlannedUpdate(self._payload(UpdateKind.HEARTBEAT, due) if due else None, offset)
 
@@ -100,8 +97,7 @@ class UpdatePlanner:
         return await self._update(offset, offset.position)
 
     async def _snapshot(self) -> PlannedUpdate:
-        """The position is read before the rows, so changes in between are sent twice rather than
-        lost."""
+        # The position is read before the rows: changes in between are sent twice rather than lost.
         position = self.reader.position
         rows = await self.source.snapshot(self.database)
         return PlannedUpdate(
@@ -118,7 +114,7 @@ class UpdatePlanner:
         relevant = [row for row in rows if self.source.is_relevant(row)]
         if not self.source.state and len(relevant) > MAX_ROWS:
             relevant = relevant[:MAX_ROWS]
-            head = self._after(relevant[-1], position)
+            head = self._position_after(relevant[-1], position)
         visible = await self._visible(relevant)
         payload = len(visible.rows) + len(visible.removed)
         skipped = len(relevant) - payload if self.source.state else 0
@@ -135,15 +131,14 @@ class UpdatePlanner:
         a cohort that is behind the ring buffer."""
         head, rows = self.reader.position, self.reader.since(position.seq, MAX_BYTES)
         if rows is not None:
-            return rows, self._after(rows[-1], position) if rows else head
+            return rows, self._position_after(rows[-1], position) if rows else head
         conditions = self.source.conditions()
         rows, whole = await self.reader.rows(
             position.seq, head.seq, MAX_ROWS, *conditions, most_bytes=MAX_BYTES
         )
-        return rows, head if whole else self._after(rows[-1], position)
+        return rows, head if whole else self._position_after(rows[-1], position)
 
-    def _after(self, row: FeedRow, before: Position) -> Position:
-        """The position after a row."""
+    def _position_after(self, row: FeedRow, before: Position) -> Position:
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
 
     async def _visible(self, rows: Sequence[FeedRow]) -> VisibleRows:

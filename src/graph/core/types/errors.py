@@ -2,7 +2,7 @@
 
 A mutation returns a union of its entity and the error types that it declares. The handlers below
 convert domain errors of `db` and of resolvers to members of that union. In a field without such a
-union, a domain error becomes a top-level error with a code. Any other exception is logged and
+union, a domain error becomes a top-level error with a code. All other exceptions are logged and
 reported only with the request ID.
 """
 

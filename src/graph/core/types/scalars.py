@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import NewType
+from typing import NewType, TypeVar
 
 from graphql import ConstValueNode, GraphQLError, GraphQLFloat, GraphQLScalarType
 from graphql.type.scalars import coerce_float, parse_float_literal
@@ -24,11 +24,12 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 BigInt = NewType("BigInt", int)
+V = TypeVar("V")  # the type of a scalar in Python
 Number = NewType("Number", Decimal)  # a Float of an input, with the digits that the client wrote
 
 
 def _read_time(value: object) -> datetime:
-    # a time without an offset is ambiguous
+    # A time without an offset is ambiguous.
     try:
         parsed = read_time(value)
     except ValueError:
@@ -96,7 +97,7 @@ def _scalar(
     name: str,
     description: str,
     read: Callable[[object], object],
-    write: Callable[..., object],
+    write: Callable[[V], object],
     specified_by_url: str | None = None,
 ) -> ScalarDefinition:
     implementation = GraphQLScalarType(
