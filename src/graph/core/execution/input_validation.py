@@ -76,7 +76,7 @@ def _faults(item: GraphQLArgument | GraphQLInputField, value: object) -> Faults:
         yield from _nested_faults(get_nullable_type(item.type), value)
 
 
-def _nested_faults(type_: GraphQLType, value: Any) -> Faults:  # Any: of that type
+def _nested_faults(type_: GraphQLType, value: Any) -> Faults:  # of that type
     if isinstance(type_, GraphQLInputObjectType):
         yield from _of_input(type_, value)
     elif isinstance(type_, GraphQLList):

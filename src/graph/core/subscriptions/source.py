@@ -188,7 +188,7 @@ class Source(Generic[RowT]):
         raise NotImplementedError
 
 
-AnySource = Source[Any]  # Any: the rows of the feed that the source names
+AnySource = Source[Any]  # the rows of the feed that the source names
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ MAX_TEXT = 1_000  # characters
 MAX_EXPONENT = 308  # of a decimal number, as of a float; the driver distorts much larger ones
 NO_CONDITION = "Null is not a condition. Omit this field."
 
-Read = Callable[[Any], object]  # Any: a value of the scalar that the comparator is of
+Read = Callable[[Any], object]  # a value of the scalar that the comparator is of
 
 
 class Comparator:

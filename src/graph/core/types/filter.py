@@ -41,7 +41,7 @@ MAX_LEVELS = 6
 MAX_CONDITIONS = 100
 REACHING = 20  # points of a condition on related rows, which is planned for each partition
 
-Filter = Mapping[str, Any]  # Any: filters, lists of them and comparisons, by name
+Filter = Mapping[str, Any]  # filters, lists of them and comparisons, by name
 
 
 def filters(listing: ListSpec) -> Callable[[T], T]:
@@ -126,7 +126,7 @@ def _all(of: Filterable, given: Filter, level: int, below_relation: bool = False
 
 def _parts(
     of: Filterable, name: str, sent: Any, level: int, below_relation: bool
-) -> Iterator[Condition]:  # Any: as in `Filter`
+) -> Iterator[Condition]:  # as in `Filter`
     match name:
         case "and":
             yield And(tuple(_all(of, part, level + 1, below_relation) for part in sent))

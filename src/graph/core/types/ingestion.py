@@ -33,7 +33,7 @@ from graph.core.types.node import id_of
 MAX_ITEMS = 1_000
 
 T = TypeVar("T", bound=type)
-ItemInput = Mapping[str, Any]  # Any: each of the type that the input declares for its name
+ItemInput = Mapping[str, Any]  # each of the type that the input declares for its name
 Make = Callable[[Info, ItemInput, datetime, str | None], IngestRow]
 
 TIME = (

@@ -13,7 +13,7 @@ from graph.core.execution.input_validation import faults_of
 from graph.core.execution.plan.completion import FieldPlace
 from graph.core.execution.plan.run import Irregular
 
-Values = Any  # a mapping with the types of the resolver's parameters
+Values = dict[str, Any]  # each of the type of its parameter
 
 
 def arguments_of(schema: Schema, place: FieldPlace) -> Callable[[VariableValues | None], Values]:

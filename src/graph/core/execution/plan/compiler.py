@@ -6,7 +6,7 @@ statement, and otherwise to an object shape, which calls resolvers.
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from graphql import (
     GraphQLField,
@@ -40,7 +40,7 @@ from graph.core.execution.plan.row_parts import RowParts
 from graph.core.execution.plan.run import Run, Unplanned
 from graph.core.execution.plan.shapes import KeyedSource, RowShape, Shape
 from graph.core.loader import Latest, One, Pages
-from graph.core.types.connection import list_args_of
+from graph.core.types.connection import Arguments, list_args_of
 from graph.core.types.declared import (
     ColumnField,
     ConnectedField,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
 
 ShapeOf = Callable[[GraphQLObjectType, Details], Shape]
+ReadArguments = Callable[[VariableValues | None], Arguments]  # of a list
 
 
 class Compiler:
@@ -269,7 +270,7 @@ class Compiler:
         return completion.Objects(type_, self._object_shape(type_, details), place)
 
     def _list_args(self, place: FieldPlace, listing: ListSpec) -> Callable[[Run], ListArgs]:
-        arguments = arguments_of(self.schema, place)
+        arguments = cast("ReadArguments", arguments_of(self.schema, place))
         if has_variable(place):
             return lambda run: list_args_of(listing, arguments(run.variables))
         constant = list_args_of(listing, arguments(None))

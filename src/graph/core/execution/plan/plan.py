@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
-from graphql import GraphQLError, Visitor, is_non_null_type, located_error, visit
+from graphql import (
+    DirectiveNode,
+    GraphQLError,
+    VariableNode,
+    Visitor,
+    is_non_null_type,
+    located_error,
+    visit,
+)
 from graphql.execution.values import VariableValues, get_variable_values
 
 from db.core.connections.meter import Meter
@@ -97,9 +105,9 @@ class _DirectiveVariables(Visitor):
         super().__init__()
         self.names: set[str] = set()
 
-    def enter_directive(self, node: Any, *_: object) -> None:
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         for argument in node.arguments or ():
-            if argument.value.kind == "variable":
+            if isinstance(argument.value, VariableNode):
                 self.names.add(argument.value.name.value)
 
 
