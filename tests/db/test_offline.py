@@ -73,7 +73,7 @@ async def test_who_is_silent_for_long_is_offline(database: Database) -> None:
 
 
 async def test_how_long_is_a_setting(database: Database) -> None:
-    await make_config_entry(database, key=db.config.OFFLINE_AFTER, value=20)
+    await make_config_entry(database, key=db.config.numbers.OFFLINE_AFTER, value=20)
     await make_silent(database, "a", seconds=21)
     await make_silent(database, "b", seconds=15)
     assert await db.agents.reports.mark_offline(database) == 1

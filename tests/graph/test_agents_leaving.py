@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from db import Database, config
+from db import Database
 from db.agents import reports
+from db.config import numbers
 from db.core.ingest.writer import Ingestion
 from graph.core.subscriptions.broker import SubscriptionBroker
 from support.factories import make_agent, make_config_entry
@@ -31,7 +32,7 @@ async def forget(database: Database, key: str) -> None:
 
 
 async def test_an_agent_falls_silent_and_is_offline(database: Database, follow: Follow) -> None:
-    for key, seconds in ((config.STALE_AFTER, 2), (config.OFFLINE_AFTER, 4)):
+    for key, seconds in ((numbers.STALE_AFTER, 2), (numbers.OFFLINE_AFTER, 4)):
         await make_config_entry(database, key=key, value=seconds)
     follower = await follow(STATUS)
     await follower.number(1)

@@ -25,13 +25,13 @@ READER = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
 
 async def put(database: Database, key: str, value: Any, **more: Any) -> Any:
     async with database.write() as session:
-        before = await db.config.before(session, key, None)
-        return await db.config.put(session, key, before, value=value, **more)
+        before = await db.config.writes.before(session, key, None)
+        return await db.config.writes.put(session, key, before, value=value, **more)
 
 
 async def remove(database: Database, key: str) -> None:
     async with database.write() as session:
-        await db.config.remove(session, key, None)
+        await db.config.writes.remove(session, key, None)
 
 
 def told(message: Any) -> Any:
@@ -106,7 +106,7 @@ async def test_flags(database: Database, follow: Follow) -> None:
         "removedIds": [],
     }
     async with database.write() as session:
-        flag = await db.config.put_flag(session, "new", enabled=False)
+        flag = await db.config.writes.put_flag(session, "new", enabled=False)
     assert (await follower.number(2))["flags"] == [{"key": "new", "enabled": False}]
     async with database.write() as session:
         await db.audit.remove(session, db.config.FeatureFlag, flag)
@@ -127,7 +127,7 @@ async def test_the_last_editor_of_a_setting_is_reloaded(database: Database, foll
     assert (await follower.number(1))["entries"] == [{"updatedBy": {"passportTier": "visitor"}}]
     async with database.write() as session:
         await db.audit.change(session, db.users.User, user, passport_tier="dreamer")
-        entry = await db.config.before(session, "a", None)
+        entry = await db.config.writes.before(session, "a", None)
         await db.audit.change(session, db.config.ConfigEntry, entry, value=2)
     assert (await follower.number(2))["entries"] == [{"updatedBy": {"passportTier": "dreamer"}}]
 

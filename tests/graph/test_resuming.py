@@ -39,7 +39,9 @@ async def tried(database: Database, world: Any, number: int) -> None:
 
 async def setting(database: Database, _world: Any, number: int) -> None:
     async with database.write() as session:
-        await db.config.put(session, f"told.{number}", None, value=f"told {number}", category="c")
+        await db.config.writes.put(
+            session, f"told.{number}", None, value=f"told {number}", category="c"
+        )
 
 
 async def notification(database: Database, world: Any, number: int) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from db import config
+from db.config import numbers
 from db.core.errors import Unavailable
 from db.core.ids import floor
 from db.core.query.batch import requested_keys
@@ -176,7 +176,7 @@ def reports_of(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
 
 
 async def stale(session: ReadSession, ago: timedelta = timedelta()) -> frozenset[str]:
-    seconds = await config.number(session, config.STALE_AFTER)
+    seconds = await numbers.read(session, numbers.STALE_AFTER)
     since = session.now() - ago - timedelta(seconds=float(seconds))
     rows = await session.rows(select(Agent.agent_key).where(Agent.last_active < since))
     return frozenset(key for (key,) in rows)

@@ -28,9 +28,10 @@ from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, di
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from db import audit, config
+from db import audit
 from db.agents import Agent, AgentReport, offline
 from db.agents.offline import REPORT, SOURCE
+from db.config import numbers
 from db.core.errors import NotFound
 from db.core.ingest.rows import IngestRow, row_validator
 from db.core.ingest.statements import core_table, insert_from, json_to_rows, recordset
@@ -90,7 +91,7 @@ async def mark_offline(database: Database) -> int:
     Several processes may do so at once. Raises as sessions do.
     """
     async with database.read() as session:
-        after = timedelta(seconds=float(await config.number(session, config.OFFLINE_AFTER)))
+        after = timedelta(seconds=float(await numbers.read(session, numbers.OFFLINE_AFTER)))
         now, silent = session.now(), await offline.silent(session, after)
     if not silent:
         return 0

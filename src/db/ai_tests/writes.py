@@ -9,8 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from db import ai_models, audit, config, dreams, progress
+from db import ai_models, audit, dreams, progress
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus
+from db.config import numbers
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.ids import uuid7
 from db.core.numeric import rounded
@@ -133,7 +134,7 @@ async def _correct(session: WriteSession, test: AiTest) -> ProgressLog:
 
 
 async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal) -> None:
-    if best > await config.number(session, config.ACHIEVED_AT):
+    if best > await numbers.read(session, numbers.ACHIEVED_AT):
         return
     await dreams.move(session, dream, DreamStatus.ACHIEVED, DreamStatus.ACTIVE)
     if dream.user_id is not None:

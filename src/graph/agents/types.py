@@ -8,6 +8,7 @@ from strawberry.scalars import JSON
 
 import db
 from db.agents import AgentStatus as AgentStatus
+from db.config import numbers
 from graph.config import NumberByKey
 from graph.core.context import Info
 from graph.core.loader import One, Pages
@@ -54,7 +55,7 @@ class HistoryByAgent(Pages):
 
 
 async def _is_stale(root: db.agents.Agent, info: Info) -> bool:
-    seconds = await NumberByKey.of(info).load(db.config.STALE_AFTER)
+    seconds = await NumberByKey.of(info).load(numbers.STALE_AFTER)
     return db.agents.is_silent(root.last_active, await info.context.db.now(), seconds)
 
 

@@ -9,6 +9,7 @@ from strawberry import Some
 
 import db
 from db import WriteSession
+from db.config import writes
 from db.core import errors
 from db.core.table import Row
 from db.core.values import validation
@@ -109,9 +110,9 @@ def value_columns(input: SetConfigInput) -> Row:
     """The columns for a value or a reference. Raises Invalid unless exactly one is given."""
     match input.value, or_none(input.reference):
         case Some() as given, None:
-            return db.config.plain(input.key, given.value)
+            return writes.plain(input.key, given.value)
         case None, str() as variable:
-            return db.config.reference(variable)
+            return writes.reference(variable)
     raise errors.Invalid("Give either `value` or `reference`.", "value")
 
 
@@ -119,12 +120,12 @@ async def store_variables(
     session: WriteSession, names: list[str], storable: Collection[str]
 ) -> EnvironmentSynced:
     """Store the environment variables with these names. Raises Invalid."""
-    await db.config.lock_environment(session)
+    await writes.lock_environment(session)
     found: dict[str | None, list[str]] = {kind: [] for kind in (*ConfigKind, None)}
     for name in dict.fromkeys(names):
         text, kind = os.environ.get(name, ""), None
         if text != "":  # an empty variable counts as not set, as in the gateway's own settings
-            kind = (await db.config.store_variable(session, name, text, name in storable)).kind
+            kind = (await writes.store_variable(session, name, text, name in storable)).kind
         found[kind].append(name)
     plain, references, missing = found.values()
     return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
@@ -137,14 +138,14 @@ class Mutations:
         more = value_columns(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
         async with info.context.db.write(audit_context(info)) as session:
-            before = await db.config.before(session, input.key, version)
-            return await db.config.put(session, input.key, before, **more)
+            before = await writes.before(session, input.key, version)
+            return await writes.put(session, input.key, before, **more)
 
     @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
     async def remove_config(self, info: Info, input: Input[RemoveConfigInput]) -> ConfigRemoved:
         async with info.context.db.write(audit_context(info)) as session:
             version = or_none(input.expected_version)
-            entry = await db.config.remove(session, input.key, version)
+            entry = await writes.remove(session, input.key, version)
         return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
 
     @field(
@@ -164,4 +165,4 @@ class Mutations:
         self, info: Info, input: Input[SetFeatureFlagInput]
     ) -> db.config.FeatureFlag:
         async with info.context.db.write(audit_context(info)) as session:
-            return await db.config.put_flag(session, input.key, **provided_fields(input, "key"))
+            return await writes.put_flag(session, input.key, **provided_fields(input, "key"))

@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 
 import db
 from db import ReadSession
-from db.config import ConfigKind as ConfigKind
+from db.config import ConfigKind as ConfigKind, numbers
 from db.core.query.batch import Key
 from db.core.secret_detection import fingerprint
 from db.core.session.coalescing import ReadCoalescer
@@ -64,11 +64,11 @@ class NumberByKey(Loader[Decimal, ReadCoalescer | None]):
         (coalescer,) = self.arguments
         if coalescer is None:
             return await super().batch_load_fn(keys)
-        found = await coalescer.of(db.config.numbers, keys)
+        found = await coalescer.of(numbers.read_many, keys)
         return [found[key] for key in keys]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> dict[Key, Decimal]:
-        return await db.config.numbers(session, keys)
+        return await numbers.read_many(session, keys)
 
 
 class ConfigByKey(One[db.config.ConfigEntry]):

@@ -1,11 +1,9 @@
 """Config: settings that can be changed while the system runs, and feature flags."""
 
 import hashlib
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,20 +23,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import audit
 from db.audit import AuditEntry, Change
 from db.core import secret_detection
-from db.core.errors import Conflict, FieldError, Invalid, NotFound
-from db.core.query.batch import rows_by_key
+from db.core.errors import FieldError
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.session.database import ReadSession, WriteSession
-from db.core.session.row_rules import without_row_rules
+from db.core.session.database import ReadSession
 from db.core.table import (
     Column,
     CreatedAt,
     Expression,
     Id,
-    Row,
     Table,
     UpdatedAt,
     checked,
@@ -52,6 +46,13 @@ KEY = validation.pattern(
     100,
     "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
     "1 to 100 small letters, digits, `_`, `.` and `-`.",
+)
+
+VARIABLE = validation.pattern(
+    "[A-Za-z_][A-Za-z0-9_]*",
+    100,
+    "An environment variable is called like `OPENAI_API_KEY`.",
+    "1 to 100 letters, digits and `_`.",
 )
 
 
@@ -111,9 +112,6 @@ class FeatureFlag(Table):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
-
-K = TypeVar("K", bound=Hashable)
-EntryT = TypeVar("EntryT", ConfigEntry, FeatureFlag)
 
 LISTING = ListSpec(
     ConfigEntry,
@@ -197,41 +195,6 @@ def _among(
     return () if values is None else (column == any_(literal(list(values), ARRAY(Text))),)
 
 
-# Settings of the gateway that are numbers: default, minimum and maximum.
-ACHIEVED_AT = "dreams.achieved_at"
-STALE_AFTER = "agents.stale_after_seconds"
-OFFLINE_AFTER = "agents.offline_after_seconds"
-NUMBERS: Mapping[Hashable, tuple[int, int, int]] = {
-    ACHIEVED_AT: (5, 0, 100),
-    STALE_AFTER: (60, 1, 86_400),
-    OFFLINE_AFTER: (300, 2, 604_800),
-}
-
-VARIABLE = validation.pattern(
-    "[A-Za-z_][A-Za-z0-9_]*",
-    100,
-    "An environment variable is called like `OPENAI_API_KEY`.",
-    "1 to 100 letters, digits and `_`.",
-)
-ENVIRONMENT = "environment"
-LOCK = 0x656E7669726F6E  # "environ", the key of this advisory lock
-REFUSED = (
-    "This looks like a secret, and those are not stored: give as `reference` the name of the "
-    "environment variable that holds it."
-)
-
-
-async def number(session: ReadSession, key: str) -> Decimal:
-    """One of `NUMBERS`; its default if it is not set to a number."""
-    return (await numbers(session, [key]))[key]
-
-
-async def numbers(session: ReadSession, keys: Collection[K]) -> dict[K, Decimal]:
-    found = await rows_by_key(session, ConfigEntry, (ConfigEntry.key,), list(keys))
-    set_to = {key: entry.value for key, entry in found.items() if json.is_number(entry.value)}
-    return {key: json.decimal(set_to.get(key, NUMBERS[key][0])) for key in keys}
-
-
 def is_on(flag: FeatureFlag | None, user_id: UUID | None) -> bool:
     """True if a feature is on for a user. The result is stable: it stays on for a user when
     `rollout_percent` grows."""
@@ -240,102 +203,3 @@ def is_on(flag: FeatureFlag | None, user_id: UUID | None) -> bool:
     text = flag.key if user_id is None else f"{flag.key}:{user_id}"
     place = int.from_bytes(hashlib.sha256(text.encode()).digest()) % 100
     return place < flag.rollout_percent
-
-
-# Writes
-
-
-async def locked(session: WriteSession, table: type[EntryT], key: str) -> EntryT | None:
-    return await session.record(table, table.select().where(table.key == key).with_for_update())
-
-
-async def before(
-    session: WriteSession, key: str, expected_version: int | None
-) -> ConfigEntry | None:
-    """The setting with that key, locked. Raises NotFound if a version of a missing one is expected,
-    and Conflict for another version."""
-    found = await locked(session, ConfigEntry, key)
-    if expected_version is None:
-        return found
-    if found is None:
-        raise NotFound
-    if found.version != expected_version:
-        raise Conflict(f"The current version is {found.version}. Read it again before retrying.")
-    return found
-
-
-async def put(
-    session: WriteSession, key: str, entry: ConfigEntry | None, **values: object
-) -> ConfigEntry:
-    """Create a setting, or change `entry`. Raises Invalid."""
-    return await _put(
-        session, ConfigEntry, key, entry, **values, updated_by=session.audit_context.actor
-    )
-
-
-async def _put(
-    session: WriteSession, table: type[EntryT], key: str, found: EntryT | None, **values: object
-) -> EntryT:
-    """Change the row that was found, or create one; change it if another transaction created it
-    first."""
-    while found is None:
-        made = await audit.create_if_absent(session, table, key=key, **values)
-        if made is not None:
-            return made
-        found = await locked(session, table, key)
-    return await audit.change(session, table, found, **values)
-
-
-async def remove(session: WriteSession, key: str, expected_version: int | None) -> ConfigEntry:
-    """Delete a setting and return it. Raises NotFound, and Conflict for another version."""
-    found = await before(session, key, expected_version)
-    if found is None:
-        raise NotFound
-    await audit.remove(session, ConfigEntry, found)
-    return found
-
-
-def plain(key: str, value: object) -> Row:
-    """The columns of a PLAIN setting. Raises Invalid for a secret or a value out of range."""
-    ConfigEntry.cleaned({"value": value})
-    if secret_detection.holds_secret(key, value):
-        raise Invalid(REFUSED, "value")
-    if key in NUMBERS:
-        bounds = {"value": validation.number(*NUMBERS[key][1:])}
-        validation.raise_if_invalid(validation.field_errors(bounds, {"value": value}))
-    return {"kind": ConfigKind.PLAIN, "value": value}
-
-
-def reference(variable: str) -> Row:
-    """The columns of a SECRET_REFERENCE to an environment variable. Raises Invalid."""
-    validation.raise_if_invalid(
-        validation.field_errors({"reference": VARIABLE}, {"reference": variable})
-    )
-    return {"kind": ConfigKind.SECRET_REFERENCE, "value": variable}
-
-
-async def store_variable(
-    session: WriteSession, name: str, text: str, storable: bool
-) -> ConfigEntry:
-    """Store an environment variable as a setting: its value if `storable` and not a secret, else a
-    reference to it. Raises Invalid."""
-    key = f"{ENVIRONMENT}.{name.lower()}"
-    columns = (
-        plain(key, text)
-        if storable and not secret_detection.is_secret(name, text)
-        else reference(name)
-    )
-    entry = await locked(session, ConfigEntry, key)
-    return await put(session, key, entry, category=ENVIRONMENT, **columns)
-
-
-async def lock_environment(session: WriteSession) -> None:
-    """Serialize transactions that store several variables: in different orders they would
-    deadlock."""
-    await session.execute(without_row_rules(select(func.pg_advisory_xact_lock(LOCK))))
-
-
-async def put_flag(session: WriteSession, key: str, **values: object) -> FeatureFlag:
-    """Create or change a feature flag. Raises Invalid."""
-    before = await locked(session, FeatureFlag, key)
-    return await _put(session, FeatureFlag, key, before, **values)
