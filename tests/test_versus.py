@@ -135,6 +135,15 @@ def test_the_report_shows_shares_and_warns() -> None:
     assert lines[-1].endswith("at most 0.50. Too many to compare figures: run it again.")
 
 
+def test_two_gateways_are_compared_with_each_other() -> None:
+    rounds = {Cell(OURS, "Q1", 16): [figures(60)], Cell(OURS_DEFAULT, "Q1", 16): [figures(40)]}
+
+    lines = list(report(rounds, []))
+
+    assert "| **ours / ours-default** | 1.500 |" in lines
+    assert not [line for line in lines if "best peer" in line or "LIMIT" in line]
+
+
 def test_every_second_round_runs_backwards() -> None:
     servers = [SERVERS[name] for name in STANDARD]
 

@@ -4,6 +4,7 @@ Markdown goes to standard output, progress to standard error, and all rounds to 
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,7 @@ class Run:
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # end what was started
     if missing := missing_programs():
         say(*missing)
         return 2

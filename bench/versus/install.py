@@ -10,8 +10,7 @@ from pathlib import Path
 from versus.servers import BINARIES, NODE_FOLDER, PYTHON_FOLDER, Platform, Server
 
 PROGRAMS = {
-    "wrk": "wrk, the load generator, is missing: `apt-get install wrk` installs it on Debian, "
-    "`dnf install wrk` on Fedora.",
+    "wrk": "wrk, the load generator, is missing: `apt-get install wrk` installs it on Debian.",
     "taskset": "taskset, which pins processes to a core, is missing: `apt-get install util-linux` "
     "installs it on Debian.",
 }

@@ -106,22 +106,23 @@ def cpu_table(found: Medians, connections: int) -> Iterator[str]:
 
 
 def share_rows(found: Medians, connections: int, value: Value, label: str) -> Iterator[str]:
-    for ours in (OURS, OURS_DEFAULT):
-        if any(cell.server == ours for cell in found):
-            yield from _share_rows(found, ours, connections, value, label)
-
-
-def _share_rows(
-    found: Medians, ours: str, connections: int, value: Value, label: str
-) -> Iterator[str]:
+    """The shares of the gateway, as far as both servers of a share were measured."""
     operations = operations_of(found, connections)
-    cells = [Cell(ours, operation, connections) for operation in operations]
     best = [best_peer(found, operation, connections, value) for operation in operations]
-    limit_shares = [share(found, cell, LIMIT, value) for cell in cells]
-    peer_shares = [share(found, cell, peer, value) for cell, peer in zip(cells, best, strict=True)]
-    for other, shares in (("LIMIT", limit_shares), ("best peer", peer_shares)):
-        yield row(f"**{label.format(ours=ours, other=other)}**", map(fraction, shares))
-    yield row("best peer", (peer or NONE for peer in best))
+    for ours, name, others in (
+        (OURS, "LIMIT", [LIMIT] * len(best)),
+        (OURS, "best peer", best),
+        (OURS, OURS_DEFAULT, [OURS_DEFAULT] * len(best)),
+        (OURS_DEFAULT, "LIMIT", [LIMIT] * len(best)),
+        (OURS_DEFAULT, "best peer", best),
+    ):
+        cells = [Cell(ours, operation, connections) for operation in operations]
+        pairs = zip(cells, others, strict=True)
+        shares = [share(found, cell, other, value) for cell, other in pairs]
+        if any(shares):
+            yield row(f"**{label.format(ours=ours, other=name)}**", map(fraction, shares))
+    if any(best):
+        yield row("best peer", (peer or NONE for peer in best))
 
 
 def table(
