@@ -8,7 +8,13 @@ import pytest
 
 from versus.__main__ import in_order, setting
 from versus.answers import difference, normalised
-from versus.install import InstallationFailed, available, is_older, missing_programs
+from versus.install import (
+    InstallationFailed,
+    available,
+    is_older,
+    missing_programs,
+    reason,
+)
 from versus.load import Figures, duration, result_of
 from versus.operations import OPERATIONS, body, statement, variables
 from versus.servers import LIMIT, NODE_FOLDER, OURS, OURS_DEFAULT, PEERS, SERVERS, STANDARD
@@ -194,6 +200,22 @@ def test_servers_without_their_packages_are_skipped_with_a_sentence() -> None:
 
     assert [server.name for server in found] == [LIMIT, OURS]
     assert skipped == ["yoga is skipped: npm failed: no network"]
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (
+            "npm warn old\nnpm error code E404\nnpm error see log\n",
+            "npm error code E404",
+        ),
+        ("WARNING: slow\nERROR: No matching distribution\n", "ERROR: No matching distribution"),
+        ("Segmentation fault\n", "Segmentation fault"),
+        ("", "no message"),
+    ],
+)
+def test_the_first_error_of_an_installation_is_shown(output: str, shown: str) -> None:
+    assert reason(output) == shown
 
 
 def test_missing_programs_say_how_to_install_them() -> None:

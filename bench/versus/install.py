@@ -89,5 +89,11 @@ def _run(command: list[str | Path], folder: Path, more: Mapping[str, str] | None
         check=False,
     )
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise InstallationFailed(f"{Path(command[0]).name} failed: {lines[-1]}")
+        raise InstallationFailed(f"{Path(command[0]).name} failed: {reason(done.stderr)}")
+
+
+def reason(output: str) -> str:
+    """The first error that npm or pip reports."""
+    lines = output.strip().splitlines() or ["no message"]
+    errors = [line for line in lines if line.startswith(("npm error", "ERROR"))]
+    return (errors or lines[-1:])[0]
