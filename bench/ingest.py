@@ -1,7 +1,7 @@
-"""Ingestion: events and agent reports a second through the GraphQL endpoint, in batches.
+"""Ingestion: events and agent reports per second through the GraphQL endpoint, in batches.
 
-It starts a PostgreSQL and a gateway of its own, in processes of their own, loads them for some
-seconds and prints what came of it: `python bench/ingest.py --seconds 20`.
+It starts a PostgreSQL and a gateway in processes of their own, sends load for some seconds and
+prints the result: `python bench/ingest.py --seconds 20`.
 """
 
 import argparse

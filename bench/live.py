@@ -84,7 +84,7 @@ class Watcher:
         self.begun = bytes(into[at:end])
 
     def _skim(self, into: memoryview) -> None:
-        """Looks only for a ping, whose first byte is in no JSON of ours."""
+        """Search only for a ping; its first byte occurs in none of our JSON."""
         size = self.socket.recv_into(into)
         if not size:
             raise EOFError("the gateway hung up")
@@ -109,8 +109,8 @@ def masked(content: bytes, opcode: int = 1) -> bytes:
 
 
 def header(data: memoryview, at: int, end: int) -> tuple[int, int, int] | None:
-    """The opcode of a frame that begins there, and where its content is; None when too little of
-    it has come."""
+    """The opcode of the frame at an offset, and where its content is; None if the frame is
+    incomplete."""
     if end - at < 2:
         return None
     short = data[at + 1] & 0x7F
@@ -132,7 +132,7 @@ class Crowd:
         self.reads = 0
 
     def grow(self, size: int) -> None:
-        """Connect watchers until there are so many."""
+        """Connect watchers up to a number."""
         while len(self.watchers) < size:
             sampled = len(self.watchers) % SAMPLED == 0
             host, port = self.parts.hostname, self.parts.port

@@ -1,9 +1,9 @@
 """Request log: its cost, as the ratio of latencies with and without it.
 
-Gateways over databases of their own are up at the same time, one with the log and one without. They
-are asked in alternating rounds, so that whatever else the machine does falls on both; each pair of
-rounds gives one ratio. To know what of it is chance, a third gateway, without the log too, is asked
-in the same way: by how much its ratios stray from 1 is what cannot be told from nothing.
+Two gateways with databases of their own run at the same time, one with the log and one without.
+They are measured in alternating rounds, so that other load on the machine affects both; each pair
+of rounds gives one ratio. A third gateway, also without the log, is measured in the same way: the
+deviation of its ratios from 1 is the noise.
 """
 
 import argparse

@@ -275,7 +275,9 @@ def _within(acting: ApiKey | None, expires_at: datetime | None) -> datetime | No
     """The expiry of a key created with `acting`. Raises Invalid if later than that key's."""
     last = acting.expires_at if acting else None
     if last and expires_at and expires_at > last:
-        raise Invalid(f"A key made with a key expires no later, {last:%Y-%m-%d %H:%M} UTC.", EXPIRY)
+        latest = f"{last:%Y-%m-%d %H:%M} UTC"
+        message = f"A key created with a key cannot expire later than that one, {latest}."
+        raise Invalid(message, EXPIRY)
     return expires_at or last
 
 
@@ -284,7 +286,7 @@ def _check(
 ) -> None:
     ApiKey.cleaned({"service": service, "scopes": scopes})
     if expires_at and expires_at <= now:
-        raise Invalid("The key would have expired already.", EXPIRY)
+        raise Invalid("The expiry must be in the future.", EXPIRY)
 
 
 def _check_use(role: Role | None, scopes: Collection[str]) -> None:

@@ -207,7 +207,7 @@ async def move(
     if dream.status == status:
         return dream
     if dream.status not in before:
-        raise Conflict(f"A dream that is {dream.status} cannot become {status}.")
+        raise Conflict(f"A dream with the status {dream.status} cannot become {status}.")
     return await audit.change(session, Dream, dream, status=status)
 
 

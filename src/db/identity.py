@@ -115,5 +115,5 @@ async def create_first_admin(
         return None
     user = await find_or_create(session, email, Role.ADMIN)
     if user.role != Role.ADMIN:
-        raise Conflict(f"{email} is there already and no administrator: make somebody one.")
+        raise Conflict(f"{email} exists and is not an administrator: give a user the role ADMIN.")
     return await create(session, api_key_codec, user_id=user.id, service="first start")

@@ -141,7 +141,7 @@ async def enable(session: WriteSession, user: User) -> User:
 def check_not_last_admin(user: User, admins: set[UUID]) -> None:
     """Raises Conflict for the last administrator."""
     if admins == {user.id}:
-        raise Conflict("This is the last ADMIN; make somebody else one first.")
+        raise Conflict("This is the last administrator: give another user the role ADMIN first.")
 
 
 def address_errors(values: Mapping[str, object]) -> Iterator[FieldError]:

@@ -3,8 +3,8 @@
 from enum import IntEnum
 
 EXIT_CODES = (
-    "Exit codes: 0 all is well, 1 problems were found, 2 wrong usage or settings, 3 the database "
-    "cannot be used, 4 the port cannot be listened on."
+    "Exit codes: 0 success, 1 problems were found, 2 wrong usage or invalid settings, 3 the "
+    "database cannot be used, 4 the port cannot be opened."
 )
 
 

@@ -67,7 +67,7 @@ def _is_postgresql(url: SecretStr) -> SecretStr:
 
 def _is_secure_url(url: str) -> str:
     if "@" in urlsplit(url).netloc:
-        raise ValueError("must hold no user name and no password: it is shown and logged")
+        raise ValueError("must not contain a user name or password, because it is shown and logged")
     if not is_secure(url):
         raise ValueError("must start with https://")
     return url
@@ -94,7 +94,7 @@ def _is_storage(uri: SecretStr) -> SecretStr:
 def _are_variables(names: str) -> str:
     for name in filter(None, map(str.strip, names.split(","))):
         if any(VARIABLE.faults(name)):
-            raise ValueError("must be names of environment variables with commas between")
+            raise ValueError("must be names of environment variables, separated by commas")
     return names
 
 

@@ -188,7 +188,9 @@ def key_user(info: Info, user_id: str | None) -> UUID:
 def codec(info: Info) -> ApiKeyCodec:
     """Raises Unavailable if the gateway has no pepper for API keys."""
     if info.context.api_key_codec is None:
-        raise errors.Unavailable("This gateway cannot create API keys: it has no pepper.")
+        raise errors.Unavailable(
+            "This gateway cannot create API keys: DREAMNET_KEY_PEPPER is not set."
+        )
     return info.context.api_key_codec()
 
 

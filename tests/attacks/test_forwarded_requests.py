@@ -55,7 +55,9 @@ async def test_in_development_requests_of_other_machines_need_a_credential(
         served = await client.post("/graphql", json=WHO, headers=named)
     assert refused.status_code == 401
     (error,) = refused.json()["errors"]
-    assert error["message"].startswith("This request comes from another machine, by a proxy: ")
+    assert error["message"].startswith(
+        "In development, requests that a proxy forwards from another machine "
+    )
     assert served.json() == {"data": {"viewer": {"role": "MEMBER"}}}
 
 

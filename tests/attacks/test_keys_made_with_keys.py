@@ -65,7 +65,7 @@ async def test_a_key_made_with_a_key_ends_no_later(target: Target, limited: Any)
     assert left_out["apiKey"]["expiresAt"] == same["apiKey"]["expiresAt"] == shown(last)
     assert sooner["apiKey"]["expiresAt"] == shown(last - HOUR / 2)
     assert (later["__typename"], later["field"]) == ("Invalid", "expiresAt")
-    assert later["message"].startswith("A key made with a key expires no later, ")
+    assert later["message"].startswith("A key created with a key cannot expire later ")
 
 
 async def test_a_key_of_a_key_of_a_key_ends_with_the_first(target: Target, limited: Any) -> None:

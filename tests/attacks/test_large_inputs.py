@@ -68,7 +68,9 @@ async def test_inputs_are_counted_for_each_use(target: Target, use: str) -> None
             continue  # users are closed to them
         with statements(target.database, at_most=2):  # who sends it
             refused = await target.refusal(document, credential, **variables)
-        message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
+        message = (
+            f"The inputs have more than {most:,} values, counting each use; send fewer at once."
+        )
         assert refused == (message, "QUERY_TOO_COMPLEX")
 
 

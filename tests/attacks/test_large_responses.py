@@ -149,7 +149,7 @@ async def test_a_mutation_says_that_it_is_stored(small: Target) -> None:
     )
     given = {"title": "large", "description": "x", "originalPrompt": TEXT, "category": "OTHER"}
     message, code = await small.refusal(text, key, input=given)
-    assert (message, code) == (f"{MESSAGE} What the mutation changed is stored.", REFUSED[1])
+    assert (message, code) == (f"{MESSAGE} The changes of the mutation are stored.", REFUSED[1])
     stored = await small.ask("{ dreams { nodes { title } } }", key)
     assert stored == {"dreams": {"nodes": [{"title": "large"}]}}
 

@@ -41,12 +41,12 @@ TOO_LARGE: dict[str, tuple[Any, str, str]] = {
     "values": (
         {"title": {"in": ["a"] * 300}},
         "QUERY_TOO_COMPLEX",
-        "The inputs hold more than 250 values, each use counted; send less at once.",
+        "The inputs have more than 250 values, counting each use; send fewer at once.",
     ),
     "empty values": (
         {"or": [{"or": [{}] * 90}] * 5},
         "QUERY_TOO_COMPLEX",
-        "The inputs hold more than 250 values, each use counted; send less at once.",
+        "The inputs have more than 250 values, counting each use; send fewer at once.",
     ),
 }
 

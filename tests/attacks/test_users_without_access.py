@@ -128,7 +128,7 @@ async def test_the_last_administrator_stays(target: Target, document: str) -> No
 
     kept = {
         "__typename": "Conflict",
-        "message": "This is the last ADMIN; make somebody else one first.",
+        "message": "This is the last administrator: give another user the role ADMIN first.",
         "code": "CONFLICT",
     }
     assert answers.count(kept) == 1

@@ -71,8 +71,8 @@ def test_a_killed_server_runs_again_at_the_same_address(embedded: Embedded) -> N
     assert embedded.server.pid not in (None, killed)
     assert watched.supervisor.failure is None
     assert events(logs) == [
-        "the embedded database died and is started again",
-        "the embedded database runs again",
+        "the embedded database died and is being restarted",
+        "the embedded database is running again",
     ]
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_dies_again_and_again_is_given_up(
             if watched.gave_up.is_set():
                 break
         assert watched.gave_up.is_set()
-    assert "was started again 2 times and did not stay up" in str(watched.supervisor.failure)
+    assert "was restarted 2 times and failed each time" in str(watched.supervisor.failure)
     assert str(embedded.server.log) in str(watched.supervisor.failure)
 
 
@@ -114,7 +114,7 @@ def test_no_new_database_takes_the_place_of_one_that_is_gone(embedded: Embedded)
         watched.kill()
         shutil.rmtree(embedded.server.data, ignore_errors=True)
         assert watched.gave_up.wait(WAIT_SECONDS)
-    assert "is gone. Put it back" in str(watched.supervisor.failure)
+    assert "is missing. Restore it" in str(watched.supervisor.failure)
     assert not (embedded.server.data / "PG_VERSION").exists()
     shutil.rmtree(embedded.folder)
 

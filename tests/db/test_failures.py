@@ -30,8 +30,8 @@ LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
     ("overrides", "error", "message", "field"),
     [
         ({"role": "KING"}, Invalid, "This value is not allowed.", "role"),
-        ({"passport_tier": None}, Invalid, "This must be given.", "passport_tier"),
-        ({"email": "a\0b"}, Invalid, "A value is out of range, or holds characters that", None),
+        ({"passport_tier": None}, Invalid, "This value is required.", "passport_tier"),
+        ({"email": "a\0b"}, Invalid, "A value is out of range, or contains characters that", None),
     ],
 )
 async def test_a_value_that_postgresql_refuses_is_invalid(
@@ -51,7 +51,7 @@ async def test_a_second_row_with_a_unique_value_is_a_conflict(database: Database
 
 
 async def test_a_reference_to_nothing_is_not_found(database: Database) -> None:
-    with pytest.raises(NotFound, match=r"What user_id refers to does not exist."):
+    with pytest.raises(NotFound, match=r"The object that user_id refers to does not exist."):
         await make_dream(database, user_id=uuid7(START))
 
 

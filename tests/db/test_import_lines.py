@@ -122,10 +122,10 @@ def test_a_line_that_is_no_record(text: bytes, reason: str) -> None:
         ({"tags": {"a": 1e400}}, "The number 1e400 has more than 400 digits, written out."),
         ({"derived": "value"}, "derived must be a list"),
         ({"colour": "red"}, "colour is not a field of this kind"),
-        ({"timestamp": "1969-12-31T23:59:59Z"}, "timestamp must not lie before 1970"),
+        ({"timestamp": "1969-12-31T23:59:59Z"}, "timestamp must not be before 1970"),
         (
             {"unit": "\0"},
-            "a text holds the character U+0000, which PostgreSQL cannot store",
+            "a text contains the character U+0000, which PostgreSQL cannot store",
         ),
         ({"value": "x", "unit": 1}, f"value {DECIMAL}; unit must be a text"),
     ],
@@ -177,7 +177,7 @@ def test_a_time_in_the_future_is_refused(line: dict[str, Any], field: str) -> No
     latest = datetime(2024, 1, 5, 11, tzinfo=UTC)
     assert parse(text_of(line), Repeats(), latest)
     later = text_of(line, **{field: "2024-01-05T11:00:00.000001Z"})
-    with pytest.raises(BadLine, match=f"^{field} must not lie in the future$"):
+    with pytest.raises(BadLine, match=f"^{field} must not be in the future$"):
         parse(later, Repeats(), latest)
 
 
@@ -258,7 +258,7 @@ def test_a_compressed_file_that_is_cut_off_gives_its_whole_lines(tmp_path: Path)
     assert [line.text for line in whole] == content.splitlines()[: len(whole)]
     assert 90_000 < len(whole) == last.number - 1
     assert last.problem == (
-        "the compressed file is cut off here; the lines before this one were read"
+        "the compressed file is truncated here; the lines before this one were read"
     )
 
 
@@ -267,4 +267,4 @@ def test_a_compressed_file_that_is_damaged_says_so(tmp_path: Path) -> None:
     damaged[12] ^= 0xFF
     path = tmp_path / "damaged.gz"
     path.write_bytes(damaged)
-    assert str(read(path)[-1].problem).startswith("the file cannot be read on from here (")
+    assert str(read(path)[-1].problem).startswith("the rest of the file cannot be read (")

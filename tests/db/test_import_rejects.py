@@ -14,7 +14,7 @@ from db.metrics import Metric
 from db.progress import ProgressLog
 from support.imports import EVERYTHING, SAMPLES, Ground, ai_test, dream, metric, report_of, written
 
-TOO_LONG = "PostgreSQL refuses it: asyncpg.exceptions.ProgramLimitExceededError (SQLSTATE 54000"
+TOO_LONG = "PostgreSQL rejected it: asyncpg.exceptions.ProgramLimitExceededError (SQLSTATE 54000"
 NOVEL = " ".join(f"word{n}" for n in range(200_000))
 
 
@@ -29,7 +29,7 @@ async def test_bad_lines_are_rejected_with_number_and_reason_and_the_rest_is_loa
     rejects = [json.loads(line) for line in file.rejects_path.read_text().splitlines()]
     assert [(reject["line"], reject["reason"]) for reject in rejects] == [
         (2, 'value must be a decimal number as a text, such as "12.50"'),
-        (4, "dreamKey: there is no dream of this key"),
+        (4, "dreamKey: there is no dream with this key"),
         (5, "the line is not JSON: EOF while parsing an object at column 111"),
     ]
     original = (SAMPLES / "some_bad.jsonl").read_text().splitlines()
@@ -92,7 +92,7 @@ async def test_texts_and_documents_beyond_the_bounds_of_columns_are_refused(
     assert [reject.reason for reject in report.files[0].rejects] == [
         "title: This text must have 1 to 200 characters.",
         "originalPrompt: This text must have 0 to 100,000 characters.",
-        "tags: At most 50 of these.",
+        "tags: At most 50 are allowed.",
         "tags: This JSON may have at most 64,000 bytes.",
         "tags: This JSON is nested more than 32 levels deep.",
         "unit: This text must have 0 to 100 characters.",
@@ -134,7 +134,7 @@ async def test_a_dream_may_follow_its_tests_by_a_few_lines_but_not_by_a_batch(
     fillers = [metric(n) for n in range(2000)]
     far = await ground.load(ai_test("u", 1, "50.00", dreamKey="e"), *fillers, dream("e"))
     assert [reject.reason for reject in far.files[0].rejects] == [
-        "dreamKey: there is no dream of this key"
+        "dreamKey: there is no dream with this key"
     ]
 
 
@@ -146,7 +146,7 @@ async def test_a_file_that_is_cut_off_is_loaded_so_far_and_reported(ground: Grou
     path.write_bytes(whole[:-2000])
     report = await ground.load_file(path)
     [reject] = report.files[0].rejects
-    assert reject.reason.startswith("the compressed file is cut off here")
+    assert reject.reason.startswith("the compressed file is truncated here")
     assert 2000 < report.files[0].rows == reject.line - 1
     path.write_bytes(whole)
     assert (await ground.load_file(path)).failed == 0
@@ -172,8 +172,8 @@ async def test_times_are_judged_by_the_clock_of_the_database(ground: Ground) -> 
     long = ai_test("t", 0, None, createdAt=soon, durationMs=3_600_000)
     report = await ground.load(*lines, dream("e"), long | {"dreamKey": "e"})
     assert [(reject.line, reject.reason) for reject in report.files[0].rejects] == [
-        (2, "timestamp must not lie in the future"),
-        (3, "createdAt must not lie in the future"),
+        (2, "timestamp must not be in the future"),
+        (3, "createdAt must not be in the future"),
         (5, "durationMs must not end in the future"),
     ]
     assert [metric.timestamp.isoformat() for metric in await ground.records(Metric)] == [soon]

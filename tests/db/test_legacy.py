@@ -131,11 +131,11 @@ async def test_a_bad_row_costs_only_itself_and_is_found_by_its_line(
         (7, "the row is not UTF-8"),
         (8, f"created_at {NOT_A_TIME}"),
         (9, "text follows the closing quote of a field"),
-        (11, "a text holds the character U+0000, which PostgreSQL cannot store"),
+        (11, "a text contains the character U+0000, which PostgreSQL cannot store"),
         (12, "text follows the closing quote of a field"),
         (13, "email must be an e-mail address, such as name@example.org"),
         (14, "id must not be empty"),
-        (15, "created_at must not lie in the future"),
+        (15, "created_at must not be in the future"),
         (18, "a quoted field is not closed"),
     ]
     original = BAD.decode(errors="backslashreplace").splitlines()

@@ -230,7 +230,7 @@ async def test_tables_stay_together_when_a_schema_comes_before_theirs(empty_url:
 
 
 async def test_without_a_schema_nothing_can_be_made(empty_url: str) -> None:
-    with pytest.raises(MigrationFailed, match="has no schema that its search path names"):
+    with pytest.raises(MigrationFailed, match="has none of the schemas of its search path"):
         await migrate.upgrade(f"{empty_url}&options=-csearch_path%3Dnowhere")
 
 

@@ -69,7 +69,7 @@ def test_without_a_host_the_usual_sockets_are_tried() -> None:
     assert [host.name for host in connection_info("postgresql:///d").hosts] == [*DEFAULT_HOSTS]
 
 
-UNREADABLE = "it is no PostgreSQL URL; write postgresql://user:password@host:port/database"
+UNREADABLE = "it is not a PostgreSQL URL; write postgresql://user:password@host:port/database"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_service_is_looked_up(services: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing", "service is in none of the service files"),
+        ("nothing", "service is not in any service file"),
         ("odd", "service has a parameter that is unknown"),
     ],
 )

@@ -138,12 +138,12 @@ async def test_an_address_of_the_keys_needs_no_discovery(
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"ISSUER": "http://login.example"}, "DREAMNET_OIDC_ISSUER is not acceptable: must start"),
+        ({"ISSUER": "http://login.example"}, "DREAMNET_OIDC_ISSUER is invalid: must start"),
         ({"ISSUER": "https://login.example"}, "needs DREAMNET_OIDC_AUDIENCE"),
         ({"ALGORITHMS": "RS256,HS256"}, "HS256 is none of"),
         ({"ALGORITHMS": "none"}, "none is none of"),
         ({"ALGORITHMS": ""}, None),
-        ({"JWKS_URL": "ftp://login.example"}, "DREAMNET_OIDC_JWKS_URL is not acceptable"),
+        ({"JWKS_URL": "ftp://login.example"}, "DREAMNET_OIDC_JWKS_URL is invalid"),
     ],
 )
 def test_settings(

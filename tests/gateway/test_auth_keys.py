@@ -217,7 +217,7 @@ async def test_use_that_cannot_be_noted_is_noted_later() -> None:
     with capture_logs() as logs:
         await auth.keys.flush()
     assert auth.keys.used == used
-    assert [line["event"] for line in logs] == ["the use of keys could not be noted"]
+    assert [line["event"] for line in logs] == ["the last use of keys could not be stored"]
 
 
 async def test_only_so_many_keys_are_remembered() -> None:

@@ -146,8 +146,8 @@ async def test_commands_work_as_well(pooled_url: str, tmp_path: Path) -> None:
 async def test_doctor_reports_the_pooler(
     program: Program, pooled_url: str, database_url: str, tmp_path: Path
 ) -> None:
-    unnamed = "in transaction mode, or unknown; statements are not prepared by name"
-    named = "in transaction mode; it knows prepared statements"
+    unnamed = "in transaction mode or unknown, without prepared statements"
+    named = "in transaction mode, with prepared statements"
     for settings, state in (
         ({}, named if program.knows_names else unnamed),
         ({"pooler": "transaction"}, unnamed),
@@ -168,5 +168,5 @@ def test_a_url_names_the_pooler(database_url: str) -> None:
     settings = production(database_url=f"{database_url}&pgbouncer=true")
     findings = list(checks(settings))
     (pooler,) = [each.state for each in findings if each.subject == "pooler"]
-    assert pooler.startswith("in transaction mode, or unknown")
+    assert pooler.startswith("in transaction mode or unknown")
     assert connection_info(database_url).dbname in str(findings)

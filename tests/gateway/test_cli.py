@@ -21,7 +21,7 @@ def test_help_is_complete(
     assert dreamnet(*command.split(), "--help") == 0
     printed = capsys.readouterr().out
     assert "Usage: dreamnet" in printed
-    assert "0 all is well" in printed
+    assert "0 success" in printed
 
 
 def test_a_port_that_is_taken(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,8 +29,8 @@ def test_a_port_that_is_taken(dreamnet: Dreamnet, capsys: pytest.CaptureFixture[
         port = taken.getsockname()[1]
         assert dreamnet("serve", DREAMNET_PORT=str(port)) == 4
     assert capsys.readouterr().err == (
-        f"Cannot listen on 127.0.0.1 port {port}: another program listens there: stop it, or set "
-        "DREAMNET_PORT.\n"
+        f"Cannot listen on 127.0.0.1 port {port}: another program uses it; stop that program, or "
+        "set DREAMNET_PORT.\n"
     )
 
 
@@ -48,7 +48,7 @@ def test_migrations_up_and_down(
         "none",
         f"The database is at revision {head}.",
         str(head),
-        "The tables are as the code declares them.",
+        "The tables match the code.",
         "The database is at revision none.",
     ]
 

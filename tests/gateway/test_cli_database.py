@@ -89,7 +89,7 @@ def test_doctor_finds_nothing(
     for expected in (
         "PostgreSQL 18",
         f"at {migrate.head()}",
-        "as the code declares them",
+        "match the code",
         "GB free",
     ):
         assert expected in printed
@@ -99,7 +99,7 @@ def test_doctor_before_the_first_start(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dreamnet("doctor") == 0
-    assert "not made yet" in capsys.readouterr().out
+    assert "not created yet" in capsys.readouterr().out
     assert not Path(".dreamnet").exists()
 
 

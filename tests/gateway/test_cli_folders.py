@@ -34,9 +34,7 @@ def test_import_where_rejects_cannot_be_written(
     *_, why, verdict = capsys.readouterr().out.splitlines()
     assert why == "bad.jsonl: 1 line rejected"
     assert verdict.startswith("Stopped: bad.jsonl.rejects.jsonl cannot be written: ")
-    assert verdict.endswith(
-        ". Run it again in a folder that can be written to, or name one with --rejects-dir."
-    )
+    assert verdict.endswith(". Run it again in a writable folder, or set --rejects-dir to one.")
     assert dreamnet("import", str(bad), "--rejects-dir", str(tmp_path)) == 1
     assert (tmp_path / "bad.jsonl.rejects.jsonl").exists()
 
@@ -68,7 +66,7 @@ def test_a_folder_that_cannot_hold_the_database(
     error = capsys.readouterr().err
     assert error.startswith(f"The folder {folder} is not usable: ")
     assert error.endswith(
-        "Set DREAMNET_DATA_DIR to a folder that can be written to, or DATABASE_URL to a server.\n"
+        "Set DREAMNET_DATA_DIR to a writable folder, or DATABASE_URL to a server.\n"
     )
 
 
@@ -88,7 +86,7 @@ def test_doctor_finds_a_folder_that_cannot_be_written(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dreamnet("doctor", DREAMNET_DATA_DIR=f"{NOT_WRITABLE}/data") == 1
-    assert "Set DREAMNET_DATA_DIR to a folder that can be written to." in capsys.readouterr().out
+    assert "Set DREAMNET_DATA_DIR to a writable folder." in capsys.readouterr().out
 
 
 def test_a_data_folder_in_the_home_folder(

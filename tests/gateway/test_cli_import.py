@@ -54,13 +54,17 @@ def test_import_of_a_file_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [
-        (b"", 0, "x.jsonl holds nothing to import."),
-        (b"\xef\xbb\xbf\n", 0, "x.jsonl holds nothing to import."),
+        (b"", 0, "x.jsonl has nothing to import."),
+        (b"\xef\xbb\xbf\n", 0, "x.jsonl has nothing to import."),
         (b"\xef\xbb\xbf" + DREAM.encode(), 0, "Done in"),
         (b"\xff\xfe{", 1, "x.jsonl, line 1: the line is not UTF-8 at byte 1"),
-        (b"\x1f\x8bgarbage and more", 1, "x.jsonl, line 1: the file cannot be read on from here"),
-        (gzip.compress(DREAM.encode())[:-9], 1, "the compressed file is cut off here"),
-        (gzip.compress(DREAM.encode()) + b"tail", 1, "x.jsonl, line 2: the file cannot be read on"),
+        (b"\x1f\x8bgarbage and more", 1, "x.jsonl, line 1: the rest of the file cannot be read"),
+        (gzip.compress(DREAM.encode())[:-9], 1, "the compressed file is truncated here"),
+        (
+            gzip.compress(DREAM.encode()) + b"tail",
+            1,
+            "x.jsonl, line 2: the rest of the file cannot be read",
+        ),
     ],
 )
 def test_import_of_odd_files(
@@ -76,7 +80,7 @@ def test_import_of_odd_files(
     out, error = capsys.readouterr()
     assert said in out
     assert error == ""
-    assert "everything was there" not in out
+    assert "everything was imported" not in out
 
 
 def test_import_from_a_pipe(

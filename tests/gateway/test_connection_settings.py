@@ -56,7 +56,7 @@ def test_a_url_that_is_refused_is_not_shown(
 ) -> None:
     assert dreamnet("doctor", **{name: url}) == 2
     out, error = capsys.readouterr()
-    assert error.startswith(f"{name} is not acceptable: ")
+    assert error.startswith(f"{name} is invalid: ")
     assert error.count("\n") == 1
     assert LOST not in out + error
 
@@ -122,7 +122,7 @@ def test_a_service_names_the_database(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("PGSSLMODE", "on", "PGSSLMODE must be one of disable, allow, prefer, require, "),
         ("PGPORT", "x", "port must be a number from 1 to 65535."),
         ("PGREQUIREAUTH", "scram-sha-256", "PGREQUIREAUTH is not supported."),
-        ("PGSERVICE", "nothing", "service is in none of the service files."),
+        ("PGSERVICE", "nothing", "service is not in any service file."),
     ],
 )
 def test_a_variable_that_is_not_acceptable(
@@ -207,4 +207,4 @@ def test_doctor_compares_the_two_ways(
     assert dreamnet("doctor", DATABASE_URL=database_url, DREAMNET_DIRECT_URL=database_url) == 0
     assert dreamnet("doctor", DREAMNET_DIRECT_URL=server_url) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "DREAMNET_DIRECT_URL leads to another database than DATABASE_URL." in printed
+    assert "DREAMNET_DIRECT_URL is another database than DATABASE_URL." in printed

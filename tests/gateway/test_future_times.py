@@ -16,7 +16,7 @@ async def test_a_report_from_the_future_is_refused(two: tuple[Gateway, Gateway])
         "__typename": "Invalid",
         "code": "INVALID",
         "field": "reportedAt",
-        "message": "The time must lie between ten years ago and five minutes from now.",
+        "message": "The time must be between ten years ago and five minutes from now.",
     }
     assert await right.state() is None
 

@@ -73,7 +73,7 @@ async def test_development_answers_to_local_names_only(
     response = await post(client, {"query": "{ __typename }"}, host=host)
     assert response.status_code == status
     if status == 403:
-        message = "In development, call this gateway localhost or 127.0.0.1."
+        message = "In development, use the host localhost or 127.0.0.1."
         assert response.json() == refused(message, "FORBIDDEN")
 
 

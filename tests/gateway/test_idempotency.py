@@ -20,7 +20,7 @@ from support.gateways import Send, gateway, make_key, production, signed_in
 from support.wait import until
 
 SHOWN = "__typename ... on Error { message } ... on Node { id }"
-CHANGED = "Something else was asked under this idempotency key."
+CHANGED = "This idempotency key was used with another input. Use another key."
 GONE = (
     "The object created with this idempotency key was deleted since or is no longer visible to "
     "you. Use another key to create it again."

@@ -25,12 +25,12 @@ MANY = """mutation ($input: LogEventsInput!) {
 POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
     3: (
         {"payload": {"text": "a\0b"}},
-        "This JSON holds the character U+0000, which cannot be stored.",
+        "This JSON contains the character U+0000, which cannot be stored.",
         "payload",
     ),
     20: (
         {"timestamp": "1970-01-01T00:00:00Z"},
-        "The time must lie between ten years ago and five minutes from now.",
+        "The time must be between ten years ago and five minutes from now.",
         "timestamp",
     ),
     50: (

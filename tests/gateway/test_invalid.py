@@ -87,7 +87,7 @@ async def test_all_that_is_wrong_is_reported_at_once(
         {"field": "dreamId", "message": "This is the ID of another type: user."},
         {
             "field": "provider",
-            "message": "A provider is written in small letters, like `openai`.",
+            "message": "A provider must be in lower case, like `openai`.",
         },
         {"field": "model", "message": short},
         {"field": "confidence", "message": "This must be a number from 0 to 100."},
@@ -95,7 +95,7 @@ async def test_all_that_is_wrong_is_reported_at_once(
         {"field": "cost", "message": "This must be a number from 0 to 9,999.999999."},
         {"field": "parameters", "message": "This must be a JSON object."},
         {"field": "idempotencyKey", "message": short},
-        {"field": "impossibilityScore", "message": "Only a COMPLETED test has a score."},
+        {"field": "impossibilityScore", "message": "Only a COMPLETED test can have a score."},
     ]
 
 
@@ -170,7 +170,7 @@ async def test_errors_of_postgresql_have_the_names_of_the_input(
     missing = await endpoint.mutate("editUser", {**user, "passportTier": None}, SHOWN)
 
     assert taken["message"] == "There is already one with this provider and name."
-    assert missing["errors"] == [{"field": "passportTier", "message": "This must be given."}]
+    assert missing["errors"] == [{"field": "passportTier", "message": "This value is required."}]
 
 
 @pytest.mark.parametrize("status", ["ACHIEVED", "ARCHIVED"])

@@ -50,7 +50,7 @@ def test_an_address_of_ipv6_is_not_one_of_ipv4() -> None:
 def test_a_port_that_is_taken_in_one_family_is_taken() -> None:
     with listening("0.0.0.0", 0) as listener:  # noqa: S104  for as long as the test lasts
         port = listener.getsockname()[1]
-        with pytest.raises(CommandFailed, match="another program listens there"):
+        with pytest.raises(CommandFailed, match="another program uses it"):
             listening("::", port)
 
 

@@ -65,7 +65,7 @@ async def test_nothing_acceptable(client: httpx2.AsyncClient, accept: str) -> No
         ),
         (
             {"query": "query A { __typename }", "operationName": "B"},
-            "There is no such operation in the document.",
+            "The document has no such operation; check operationName.",
             "BAD_USER_INPUT",
             {},
         ),

@@ -62,5 +62,5 @@ async def test_more_ids_than_allowed_are_refused_as_a_whole(
 
     assert answer["data"] is None
     [error] = answer["errors"]
-    assert error["message"] == "At most 100 of these."
+    assert error["message"] == "At most 100 are allowed."
     assert error["path"] == ["nodes"]

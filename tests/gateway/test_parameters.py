@@ -93,7 +93,7 @@ async def test_in_a_body_null_alone_is_no_operation_name(
 ) -> None:
     query = "query A { __typename }"
     response = await post(client, {"query": query, "operationName": name})
-    assert response.json() == refused("There is no such operation in the document.")
+    assert response.json() == refused("The document has no such operation; check operationName.")
     response = await post(client, {"query": query, "operationName": None})
     assert response.json() == {"data": {"__typename": "Query"}}
 
@@ -141,7 +141,7 @@ async def test_escaped_backslashes_are_no_nul(client: httpx2.AsyncClient) -> Non
 async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClient) -> None:
     query = "query ($text: String!) { dreams(filter: {title: {eq: $text}}) { totalCount } }"
     response = await post(client, {"query": query, "variables": {"text": "a\0b"}})
-    message = "This text holds a character that cannot be stored."
+    message = "This text contains a character that cannot be stored."
     place = {"locations": [{"line": 1, "column": 26}], "path": ["dreams"]}
     expected = refused(message, **place) | {"data": None}
     errors = [{"message": message, "field": "filter.title.eq"}]

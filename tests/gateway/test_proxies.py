@@ -62,7 +62,7 @@ def test_only_addresses_and_networks_are_trusted(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("DREAMNET_TRUSTED_PROXIES", text)
-    with pytest.raises(SettingsRefused, match="DREAMNET_TRUSTED_PROXIES is not acceptable"):
+    with pytest.raises(SettingsRefused, match="DREAMNET_TRUSTED_PROXIES is invalid"):
         load()
 
 

@@ -136,7 +136,7 @@ def test_serves_again_when_its_server_is_killed(gateway: Gateway) -> None:
             os.kill(server, signal.SIGKILL)
             gateway.until_ready(server)
             assert gateway.ask(COUNTS) == counts
-    assert "the embedded database runs again" in gateway.log.read_text()
+    assert "the embedded database is running again" in gateway.log.read_text()
 
 
 def test_stops_when_its_data_is_gone(gateway: Gateway) -> None:

@@ -70,4 +70,4 @@ async def test_a_search_that_cannot_be_compared_is_refused(endpoint: Endpoint, w
     answer = await endpoint.answer(SEARCH, {"words": words})
 
     [error] = answer["errors"]
-    assert error["message"] == "This text holds a character that cannot be stored."
+    assert error["message"] == "This text contains a character that cannot be stored."

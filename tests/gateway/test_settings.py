@@ -111,7 +111,7 @@ def test_spent_points_are_counted_where_they_can_be(
     monkeypatch: pytest.MonkeyPatch, uri: str
 ) -> None:
     monkeypatch.setenv("DREAMNET_BUDGET_STORAGE", uri)
-    with pytest.raises(SettingsRefused, match="DREAMNET_BUDGET_STORAGE is not acceptable"):
+    with pytest.raises(SettingsRefused, match="DREAMNET_BUDGET_STORAGE is invalid"):
         load()
     monkeypatch.setenv("DREAMNET_BUDGET_STORAGE", "async+memory://")
     assert load().budget_storage is not None
@@ -139,17 +139,17 @@ def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None
         ),
         (
             {"DATABASE_URL": "mysql://root:hunter2@db.example/x"},
-            "DATABASE_URL is not acceptable: must start with postgresql://.",
+            "DATABASE_URL is invalid: must start with postgresql://.",
         ),
         (
             {"DREAMNET_OIDC_JWKS_URL": "https://ada:hunter2@issuer.example/keys"},
-            "DREAMNET_OIDC_JWKS_URL is not acceptable: must hold no user name and no password: it "
-            "is shown and logged.",
+            "DREAMNET_OIDC_JWKS_URL is invalid: must not contain a user name or password, "
+            "because it is shown and logged.",
         ),
         (
             {"DREAMNET_PORT": "0", "DREAMNET_POOL_SIZE": "-1"},
-            "DREAMNET_POOL_SIZE is not acceptable: Input should be greater than or equal to 1.\n"
-            "DREAMNET_PORT is not acceptable: Input should be greater than or equal to 1.",
+            "DREAMNET_POOL_SIZE is invalid: Input should be greater than or equal to 1.\n"
+            "DREAMNET_PORT is invalid: Input should be greater than or equal to 1.",
         ),
     ],
 )

@@ -19,10 +19,8 @@ DREAMS = "{ dreams { nodes { id } } }"
 USER = "{ viewer { user { id } } }"
 FLAG = '{ featureEnabled(key: "new") }'
 LOCK = text("lock table dreams in access exclusive mode")
-LOCKED = "Other work holds a lock on what this needs; try again in a moment."
-THROTTLED = (
-    "You have as many requests at the database as you may have at once; try again in a moment."
-)
+LOCKED = "Another transaction holds a lock that this needs; retry in a moment."
+THROTTLED = "You are at your limit of simultaneous database requests; retry in a moment."
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ async def test_no_stream_is_opened_once_they_leave(database: Database) -> None:
         await until(lambda: served.streams == 1)  # the second one leaves after half the time
         headers = ID | {"accept": "text/event-stream"}
         refused = await client.post("/graphql", json={"query": HISTORY}, headers=headers)
-        message = "This gateway is stopping; another one will take you."
+        message = "This gateway is stopping; connect to another one."
         extensions = {
             "code": "SERVICE_UNAVAILABLE",
             "requestId": "test",

@@ -25,8 +25,11 @@ pytestmark = pytest.mark.usefixtures("log")
 MEMBER = {"data": {"viewer": {"role": "MEMBER", "scopes": []}}}
 FORBIDDEN = (4403, "Forbidden")
 INVALID = "This credential is not valid: it is unknown, expired or revoked."
-SIGN_IN = "Sign in: send `Authorization: Bearer` and a key or a token."
-OTHER_SITES = "In development, pages of other sites need a key: send `Authorization: Bearer`."
+SIGN_IN = "Sign in: send `Authorization: Bearer` with a key or a token."
+OTHER_SITES = (
+    "In development, requests from pages of other sites require a key: send "
+    "`Authorization: Bearer`."
+)
 
 
 @pytest.fixture
@@ -232,7 +235,7 @@ async def test_a_caller_has_so_many_sockets(database: Database) -> None:
     async with serving(settings, database) as address:
         async with greeted(address, **mine), greeted(address, **mine) as client:
             code, reason = await refused(address, mine)
-            assert (code, reason[:23]) == (1013, "You have 2 streams open")
+            assert (code, reason[:23]) == (1013, "You have 2 open streams")
             async with greeted(address, authorization=f"Bearer {other.text}"):
                 assert await client.is_alive()
         async with greeted(address, **mine):

@@ -52,8 +52,8 @@ async def test_a_secret_is_not_stored(database: Database, run: Run, key: str, va
 
     assert answer == {
         "__typename": "Invalid",
-        "message": "This looks like a secret, and those are not stored: give as `reference` the "
-        "name of the environment variable that holds it.",
+        "message": "This looks like a secret; secrets are not stored. Set `reference` to the name "
+        "of the environment variable that holds it.",
         "code": "INVALID",
         "field": "value",
     }

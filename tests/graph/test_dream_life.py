@@ -50,7 +50,7 @@ async def test_a_draft_cannot_be_achieved(run: Run, database: Database, ada: Pri
 
     assert await changed(run, "achieveDream", dream, ada) == {
         "__typename": "Conflict",
-        "message": "A dream that is DRAFT cannot become ACHIEVED.",
+        "message": "A dream with the status DRAFT cannot become ACHIEVED.",
         "code": "CONFLICT",
     }
 

@@ -230,8 +230,8 @@ def test_every_domain_error_says_something_by_default() -> None:
 
     assert [kind().message for kind in kinds] == [
         "There is no such thing, or you may not see it.",
-        "The value is not acceptable.",
-        "Somebody else changed or created it first.",
+        "The value is invalid.",
+        "The row was changed or created by another request.",
         "You may not do this.",
         "The database does not answer; try again in a moment.",
     ]

@@ -117,7 +117,7 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"tags": {"hasAny": None}}, "Null cannot be compared. Use isNull."),
         (nested(MAX_LEVELS + 1), "Filters can be nested at most 6 levels deep."),
         ({"tests": nested(MAX_LEVELS, "model")}, "Filters can be nested at most 6 levels deep."),
-        (conditions(MAX_CONDITIONS + 1), "At most 100 of these."),
+        (conditions(MAX_CONDITIONS + 1), "At most 100 are allowed."),
         ({"and": [conditions(60), conditions(60)]}, "A filter has at most 100 conditions."),
         ({"or": [{"or": [{}] * 60}] * 2}, "A filter has at most 100 conditions."),
         ({"or": [{"tests": {}}] * 11}, "A filter has at most 10 conditions on related rows."),
@@ -134,7 +134,7 @@ async def test_filters_may_be_as_large_as_allowed(
         ({"userId": {"eq": "user_" + "0" * 31}}, "This is not an ID of this API."),
         ({"userId": {"eq": "user_" + "0" * 31 + "G"}}, "This is not an ID of this API."),
         ({"userId": {"eq": "dream_" + "0" * 32}}, "This is the ID of another type: dream."),
-        ({"title": {"eq": "\x00"}}, "This text holds a character that cannot be stored."),
+        ({"title": {"eq": "\x00"}}, "This text contains a character that cannot be stored."),
     ],
 )
 async def test_a_filter_that_makes_no_sense_is_refused(

@@ -184,7 +184,7 @@ async def test_a_series_has_no_more_than_10_000_points(database: Database, run: 
 
     assert enough == OperationResult({"metricSeries": [{"count": "1"}] * 10_000}, [])
     assert [(error["message"], error["extensions"]["code"]) for error in refused.errors] == [
-        ("More than 10000 points; take a wider bucket or a shorter span.", "BAD_USER_INPUT")
+        ("More than 10000 points; use a wider bucket or a shorter time range.", "BAD_USER_INPUT")
     ]
 
 

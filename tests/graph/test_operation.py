@@ -118,7 +118,7 @@ def test_an_operation_must_be_in_the_document(name: str) -> None:
     text = "query A { viewer { role } } query B { viewer { scopes } }"
 
     assert failure(text, name) == [
-        ("There is no such operation in the document.", {"code": "BAD_USER_INPUT"})
+        ("The document has no such operation; check operationName.", {"code": "BAD_USER_INPUT"})
     ]
 
 

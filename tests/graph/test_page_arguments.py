@@ -65,7 +65,7 @@ async def test_what_is_no_cursor_is_refused(
         ({"first": 101}, "first must be between 0 and 100."),
         ({"last": -1}, "last must be between 0 and 100."),
         ({"last": 101}, "last must be between 0 and 100."),
-        ({"first": 1, "last": 1}, "Give first or last, not both."),
+        ({"first": 1, "last": 1}, "Set first or last, not both."),
     ],
 )
 async def test_a_window_of_no_sense_is_refused(
@@ -107,7 +107,7 @@ async def test_an_order_has_at_most_ten_terms(database: Database, run: Run) -> N
     with statements(database, exactly=0):
         answer = await run(EDGES_OF_TESTS, {"orderBy": order})
 
-    assert refusal(answer) == "At most 10 of these."
+    assert refusal(answer) == "At most 10 are allowed."
     assert answer.errors[0]["extensions"]["errors"] == [
-        {"message": "At most 10 of these.", "field": "orderBy"}
+        {"message": "At most 10 are allowed.", "field": "orderBy"}
     ]

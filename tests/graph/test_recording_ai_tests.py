@@ -39,7 +39,7 @@ COST = "This must be a number from 0 to 9,999.999999."
         (
             {"provider": "OpenAI"},
             "provider",
-            "A provider is written in small letters, like `openai`.",
+            "A provider must be in lower case, like `openai`.",
         ),
         ({"model": ""}, "model", "This text must have 1 to 200 characters."),
         ({"impossibilityScore": 101}, "impossibilityScore", "This must be a number from 0 to 100."),
@@ -52,16 +52,20 @@ COST = "This must be a number from 0 to 9,999.999999."
         ({"cost": "9999.9999995"}, "cost", COST),
         ({"cost": "1e300"}, "cost", COST),
         ({"parameters": [1]}, "parameters", "This must be a JSON object."),
-        ({"status": "RUNNING"}, "status", "A recorded test is COMPLETED, FAILED or CANCELLED."),
+        (
+            {"status": "RUNNING"},
+            "status",
+            "The status of a recorded test must be COMPLETED, FAILED or CANCELLED.",
+        ),
         (
             {"status": "FAILED", "impossibilityScore": 5},
             "impossibilityScore",
-            "Only a COMPLETED test has a score.",
+            "Only a COMPLETED test can have a score.",
         ),
         (
             {"at": "2999-01-01T00:00:00Z"},
             "at",
-            "The time must lie between ten years ago and five minutes from now.",
+            "The time must be between ten years ago and five minutes from now.",
         ),
         ({"cost": "10000"}, "cost", COST),
         ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the ID of another type: user."),
@@ -157,7 +161,7 @@ async def test_one_bad_test_keeps_no_other_out(
                         "index": 1,
                         "result": {
                             "__typename": "Invalid",
-                            "message": "This text holds a character that cannot be stored.",
+                            "message": "This text contains a character that cannot be stored.",
                             "code": "INVALID",
                             "field": "tests.1.reasoning",
                         },
@@ -185,7 +189,7 @@ async def test_tests_are_sent_by_the_five_hundred(run: Run, dream: Any, ada: Pri
     assert answer.data == {
         "answer": {
             "__typename": "Invalid",
-            "message": "At most 500 of these.",
+            "message": "At most 500 are allowed.",
             "code": "INVALID",
             "field": "tests",
         }

@@ -20,7 +20,7 @@ from graph.schema import schema
 
 MOMENT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 NOT_A_TIME = "DateTime must be written like 2026-11-20T09:30:00Z, with an offset or Z."
-OUT_OF_TIME = "DateTime must lie between the years 1970 and 9998."
+OUT_OF_TIME = "DateTime must be between the years 1970 and 9998."
 NOT_A_DECIMAL = 'Decimal must be a string of digits, like "0.002500".'
 NOT_A_BIG_INT = "BigInt must be a whole number of at most 63 bits, or a string of one."
 

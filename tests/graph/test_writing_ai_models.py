@@ -73,13 +73,13 @@ async def test_a_price_that_is_given_is_no_mean(run: Run) -> None:
         (
             {"provider": "Open AI"},
             "provider",
-            "A provider is written in small letters, like `openai`.",
+            "A provider must be in lower case, like `openai`.",
         ),
         ({"name": ""}, "name", "This text must have 1 to 200 characters."),
         ({"displayName": ""}, "displayName", "This text must have 1 to 200 characters."),
         ({"maxTokens": -1}, "maxTokens", TOKENS),
         ({"maxTokens": 10**12 + 1}, "maxTokens", TOKENS),
-        ({"capabilities": ["x"] * 51}, "capabilities", "At most 50 of these."),
+        ({"capabilities": ["x"] * 51}, "capabilities", "At most 50 are allowed."),
         ({"capabilities": [""]}, "capabilities.0", "This text must have 1 to 200 characters."),
         (
             {"costPer1kTokens": "-1"},

@@ -87,7 +87,7 @@ async def test_a_test_ends_once(
     assert answer["status"] == status
     assert again == {
         "__typename": "Conflict",
-        "message": f"The test is {status} already.",
+        "message": f"The test is already {status}.",
         "code": "CONFLICT",
     }
     assert await traces(database) == [("ai_tests", "UPDATED")]

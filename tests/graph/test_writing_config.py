@@ -62,11 +62,11 @@ async def test_a_setting_that_was_removed_meanwhile(run: Run) -> None:
         (
             {"key": "Limits"},
             "key",
-            "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
+            "A key must have 1 to 100 lower-case letters, digits, `_`, `.` and `-`.",
         ),
         ({"category": ""}, "category", "This text must have 1 to 100 characters."),
         ({"value": "x" * 64_000}, "value", "This JSON may have at most 64,000 bytes."),
-        ({"reference": "A_B"}, "value", "Give either `value` or `reference`."),
+        ({"reference": "A_B"}, "value", "Set either `value` or `reference`."),
         ({"key": "dreams.achieved_at"}, "value", "This must be a number from 0 to 100."),
         (
             {"key": "dreams.achieved_at", "value": 101},

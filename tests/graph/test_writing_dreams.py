@@ -67,13 +67,13 @@ async def test_a_dream_is_written_with_its_trace(
     [
         ({"title": ""}, "title", "This text must have 1 to 200 characters."),
         ({"title": "x" * 201}, "title", "This text must have 1 to 200 characters."),
-        ({"title": "x", "tags": ["x"] * 51}, "tags", "At most 50 of these."),
+        ({"title": "x", "tags": ["x"] * 51}, "tags", "At most 50 are allowed."),
         (
             {"title": "x", "tags": ["x", "x" * 201]},
             "tags.1",
             "This text must have 1 to 200 characters.",
         ),
-        ({"title": "\0"}, "title", "This text holds a character that cannot be stored."),
+        ({"title": "\0"}, "title", "This text contains a character that cannot be stored."),
         ({"title": "x", "status": "ACHIEVED"}, "status", "This must be one of DRAFT, ACTIVE."),
         ({"title": "x", "status": "ARCHIVED"}, "status", "This must be one of DRAFT, ACTIVE."),
     ],
@@ -131,7 +131,7 @@ async def test_a_key_under_which_something_else_was_asked_is_a_conflict(
 
     assert other.data["createDream"] == {
         "__typename": "Conflict",
-        "message": "Something else was asked under this idempotency key.",
+        "message": "This idempotency key was used with another input. Use another key.",
         "code": "CONFLICT",
     }
     assert somebody_else.data["createDream"]["title"] == "Swim"

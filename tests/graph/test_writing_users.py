@@ -71,8 +71,16 @@ async def test_an_address_belongs_to_one_user(database: Database, run: Run) -> N
 @pytest.mark.parametrize(
     ("input", "field", "message"),
     [
-        ({"email": "ada"}, "email", "This is no e-mail address: write name@example.org."),
-        ({"email": "a@"}, "email", "This is no e-mail address: write name@example.org."),
+        (
+            {"email": "ada"},
+            "email",
+            "This is not an e-mail address; write it like name@example.org.",
+        ),
+        (
+            {"email": "a@"},
+            "email",
+            "This is not an e-mail address; write it like name@example.org.",
+        ),
         ({"email": "a@" + "x" * 253}, "email", "An e-mail address has at most 254 characters."),
         ({"email": None}, "email", "A user needs an e-mail address or a wallet address."),
         (
@@ -195,7 +203,7 @@ async def test_an_administrator_stays(database: Database, run: Run) -> None:
 
     conflict = {
         "__typename": "Conflict",
-        "message": "This is the last ADMIN; make somebody else one first.",
+        "message": "This is the last administrator: give another user the role ADMIN first.",
         "code": "CONFLICT",
     }
     roles = sorted(user.role for user in await stored(database, User))

@@ -1,4 +1,4 @@
-"""AI testing: tests of dreams as mutations write them, and the progress that comes of it."""
+"""AI tests: mutations that write tests of dreams, and the progress that follows."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ FIELDS = """__typename
 async def write(
     run: Run, verb: str, input: dict[str, Any], who: Principal, shown: str = FIELDS
 ) -> dict[str, Any]:
-    """What a mutation comes to."""
+    """The result of a mutation."""
     return await outcome(run, verb, input, who, f"{shown} {ERRORS}")
 
 
@@ -40,7 +40,7 @@ async def started(database: Database, dream: Any, **values: Any) -> Any:
 
 
 def score(points: float) -> dict[str, Any]:
-    """What an input says of a score."""
+    """The score fields of an input."""
     return {"impossibilityScore": points}
 
 
@@ -50,7 +50,7 @@ def recorded(dream: Any, **values: Any) -> dict[str, Any]:
 
 
 async def traces(database: Database) -> list[tuple[str, str]]:
-    """What the feed says happened, in order."""
+    """The changes in the feed, in order."""
     return [(change.noun, change.kind) for change in await stored(database, Change)]
 
 

@@ -16,7 +16,7 @@ RICH = {"budget_points_per_minute": 10**9, "budget_points_per_minute_anonymous":
 
 
 class Target:
-    """A gateway whose memory of credentials ends when its clock is moved."""
+    """A gateway whose cached credentials expire when its clock is moved."""
 
     def __init__(self, client: httpx2.AsyncClient, database: Database, settings: Settings) -> None:
         self.client = client

@@ -54,31 +54,31 @@ def found_in(text: str) -> list[str]:
 
 
 def advice(file: Path) -> list[str]:
-    """What to write instead of each banned word of a file."""
+    """A replacement for each banned word of a file."""
     return [f"{word}: {_instead(word)}" for word in sorted(set(found_in(prose(file))))]
 
 
 def counts(root: Path = ROOT) -> dict[str, int]:
-    """For each file with banned words how many it has, by its path from the root."""
+    """The number of banned words in each file that has any, by its path from the root."""
     files = sorted({file for pattern in SEARCHED for file in root.glob(pattern)})
     found = {file.relative_to(root).as_posix(): len(found_in(prose(file))) for file in files}
     return {path: count for path, count in found.items() if count}
 
 
 def prose(file: Path) -> str:
-    """What people read of a file: of Python its strings and comments, else all of it."""
+    """The text for readers: the strings and comments of Python, the whole of any other file."""
     text = file.read_text()
     return "\n".join([*_strings(text), _comments(text)]) if file.suffix == ".py" else text
 
 
 def ceilings(root: Path = ROOT) -> dict[str, int]:
-    """The counts that are written down."""
+    """The counts in the file."""
     lines = (root / CEILINGS).read_text().splitlines()
     return {path: int(count) for count, path in (line.split() for line in lines)}
 
 
 def printed(found: Mapping[str, int]) -> str:
-    """Count as they are written down."""
+    """Counts in the format of the file."""
     return "".join(f"{count:4} {path}\n" for path, count in found.items())
 
 

@@ -1,4 +1,5 @@
-"""Driving: the clients of docs/clients.md in processes of their own, and what they are told."""
+"""Client processes: the clients of docs/clients.md in processes of their own, and the messages that
+they received."""
 
 import asyncio
 import os
@@ -33,7 +34,7 @@ FOLLOWERS = (*TYPESCRIPT, "curl", "gql")
 
 
 class Gateway:
-    """A gateway in a process of its own, which comes back on the same port."""
+    """A gateway in its own process, which can be restarted on the same port."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -81,8 +82,8 @@ class Gateway:
 
 
 class Told:
-    """What clients were told: the `updates` of the history, the `state` of all agents as one of
-    them has it, and one answer to all else."""
+    """Messages that clients received: the `updates` of the history, the `state` of all agents at
+    one client, and the result of any other operation."""
 
     def __init__(self) -> None:
         self.updates: dict[str, list[Any]] = defaultdict(list)
@@ -111,7 +112,7 @@ class Told:
                 await self.news.wait()
 
     async def until_all_have(self, count: int) -> None:
-        """Return when every follower was told that many reports."""
+        """Return when every client has received that many reports."""
         await self.until(lambda: all(len(self.reports(each)) >= count for each in FOLLOWERS))
 
 
@@ -162,7 +163,7 @@ async def python(host: str, key: str, told: Told) -> AsyncIterator[None]:
 async def _running(
     program: str, *arguments: str, key: str, stdin: int = DEVNULL
 ) -> AsyncIterator[Process]:
-    """A process in a group of its own, none of which stays."""
+    """A process in its own process group, which is ended as a whole."""
     process = await asyncio.create_subprocess_exec(
         BINARIES / program,  # what is absolute stays as it is
         *arguments,
@@ -182,7 +183,7 @@ async def _running(
 
 
 async def _read(process: Process, note: Callable[[Any], None]) -> bytes:
-    """Record each line; returns what the process complained of."""
+    """Record each line; return the output to standard error."""
     assert process.stdout
     assert process.stderr
     complaints = asyncio.create_task(process.stderr.read())

@@ -21,6 +21,6 @@ SHOWN = {
 
 
 async def configure(run: Run, verb: str, who: Principal = OPERATOR, **input: Any) -> dict[str, Any]:
-    """What a mutation comes to, for an operator if nobody is named."""
+    """The result of a mutation, by default for an operator."""
     shown = f"__typename {SHOWN[verb]} ... on Error {{ message code }}"
     return await outcome(run, verb, input, who, shown)

@@ -1,4 +1,4 @@
-"""Digits: requests and answers whose numbers are compared digit by digit."""
+"""Exact numbers: requests and responses compared digit by digit."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def read(text: str | bytes) -> Any:
 
 
 async def ask(endpoint: Endpoint, query: str, variables: str = "{}") -> Any:
-    """The answer to an operation whose variables are given as text."""
+    """The response to an operation with variables given as text."""
     body = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
     headers = {"content-type": "application/json"}
     response = await endpoint.client.post("/graphql", content=body.encode(), headers=headers)

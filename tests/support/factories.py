@@ -35,7 +35,7 @@ async def make_user(target: Target, **overrides: Any) -> Any:
 
 
 async def make_api_key(target: Target, **overrides: Any) -> Any:
-    """A key of a new user, whose secret nobody knows."""
+    """A key of a new user, with an unknown secret."""
     if "user_id" not in overrides:
         overrides["user_id"] = (await make_user(target)).id
     return await _store(
@@ -174,7 +174,7 @@ async def make_metric(target: Target, **overrides: Any) -> Any:
 
 
 async def make_user_action(target: Target, **overrides: Any) -> Any:
-    """A page view of nobody in particular."""
+    """A page view without a user."""
     return await _store(
         target,
         db.analytics.UserAction,
@@ -200,7 +200,7 @@ async def make_config_entry(target: Target, **overrides: Any) -> Any:
 
 
 async def make_feature_flag(target: Target, **overrides: Any) -> Any:
-    """A feature that is on for everybody."""
+    """A feature that is on for all users."""
     return await _store(
         target, db.config.FeatureFlag, overrides, key=f"feature-{next(_numbers)}", enabled=True
     )

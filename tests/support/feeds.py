@@ -1,4 +1,4 @@
-"""Feeding: rows that come into feeds, readers that have read them, the positions after them."""
+"""Feeds: rows in feeds, readers that have read them, and the positions after them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +15,12 @@ from support.wait import until
 
 
 async def happen(target: Database | WriteSession, **columns: Any) -> Any:
-    """An event of now, whose partition is there."""
+    """An event of now, in an existing partition."""
     return await make_event(target, timestamp=datetime.now(UTC), **columns)
 
 
 async def make_user_with_trace(database: Database, email: str = "somebody@example.org") -> Any:
-    """A user who is in the audit log, and so in the feed of changes."""
+    """A user with an entry in the audit log and in the feed of changes."""
     async with database.write() as session:
         return await audit.create(session, User, email=email)
 

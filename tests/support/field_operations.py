@@ -108,7 +108,7 @@ def document(type_name: str, field_name: str, argument: str = "") -> str:
 
 
 def accesses(type_name: str, field_name: str) -> list[Access]:
-    """What selecting a field by the shortest way needs."""
+    """The accesses that selecting a field by the shortest way requires."""
     return [declared(*step) for step in (*ways()[type_name], (type_name, field_name))]
 
 

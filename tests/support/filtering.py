@@ -12,6 +12,6 @@ LOGS = """query ($filter: ProgressLogFilter) {
 
 
 async def found(data: Data, document: str, filter: dict[str, Any]) -> str:
-    """What a filter finds, oldest first, in one text."""
+    """The texts that match a filter, oldest first, joined."""
     nodes = (await data(document, {"filter": filter}))["found"]["nodes"]
     return " ".join(str(value) for node in reversed(nodes) for value in node.values())

@@ -1,4 +1,4 @@
-"""Callers: gateways in production or development, and those who ask them who they are."""
+"""Gateways: in production or development, with credentials and requests for them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -39,13 +39,13 @@ def production(**more: Any) -> Settings:
 
 
 def gateway(settings: Settings, database: Database, clock: Clock | None = None) -> Starlette:
-    """A gateway with a memory of its own, as another process has."""
+    """A gateway with its own caches, like another process."""
     return create_app(settings, database, Auth(settings, database, clock or Clock()))
 
 
 async def make_key(database: Database, settings: Settings, **more: Any) -> NewKey:
-    """A key of a new user, unless the user is given: of a member, or of an operator where scopes
-    limit it, so that all but administrators' scopes are of use."""
+    """A key of a new user unless one is given: of a member, or of an operator if scopes limit it,
+    so that all scopes except those of administrators have an effect."""
     if "user_id" not in more:
         role = Role.OPERATOR if more.get("scopes") else Role.MEMBER
         more["user_id"] = (await make_user(database, role=role)).id
@@ -56,7 +56,7 @@ async def make_key(database: Database, settings: Settings, **more: Any) -> NewKe
 async def ask(
     app: Starlette, credential: str | None = None, query: str = WHO, **headers: str
 ) -> httpx2.Response:
-    """The answer to a query, by default to who is asking."""
+    """The response to a query, by default for the viewer."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     if credential is not None:
         named["authorization"] = f"Bearer {credential}"
@@ -87,12 +87,12 @@ async def signed_in(app: Starlette, credential: str) -> AsyncIterator[Send]:
 
 
 async def status(app: Starlette, credential: str) -> int:
-    """The status of the answer to who is asking."""
+    """The status of a response to a query for the viewer."""
     return (await ask(app, credential)).status_code
 
 
 async def viewer(app: Starlette, credential: str | None = None) -> Any:
-    """Who is asking, as the gateway sees it."""
+    """The viewer that the gateway reports."""
     answer = (await ask(app, credential)).json()
     assert "errors" not in answer, answer
     return answer["data"]["viewer"]

@@ -17,7 +17,7 @@ ERRORS = "... on Error { message code } ... on Invalid { field }"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One gateway, and the user whose key it is asked with."""
+    """A gateway, and the user of the key sent to it."""
 
     client: httpx2.AsyncClient
     user: Any
@@ -42,7 +42,7 @@ class Endpoint:
         return answer["data"]
 
     async def mutate(self, verb: str, input: Any, shown: str = "", kind: str = "") -> Any:
-        """The result of a mutation. `kind` names the type of its input if that is not its own."""
+        """The result of a mutation. `kind` is the type of its input if it has another name."""
         kind = kind or f"{verb[0].upper()}{verb[1:]}Input"
         document = (
             f"mutation ($input: {kind}!)"

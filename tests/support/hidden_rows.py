@@ -18,7 +18,7 @@ TABLES: dict[str, Any] = {table.__tablename__: table for table in tables_with_ru
 
 
 def parent_of(table: Any) -> tuple[Any, str] | None:
-    """The table with a rule that every row of a table belongs to, and the column that says so."""
+    """The table whose row rule applies to the rows of a table, and the column that refers to it."""
     for column in table.__table__.columns:
         for key in column.foreign_keys:
             name = key.column.table.name
@@ -43,8 +43,8 @@ def may_have_no_owner(table: Any) -> bool:
 
 
 async def rows(database: Database, table: Any, owner_id: Any) -> AsyncIterator[Any]:
-    """A row for each combination of flags of its own or of its parent row. All columns for users
-    hold the owner."""
+    """A row for each combination of flags of the row or its parent. All user columns hold the
+    owner."""
     owner: dict[str, Any] = dict.fromkeys(users_of(table), owner_id)
     if parent := parent_of(table):
         async for row in rows(database, parent[0], owner_id):

@@ -1,8 +1,7 @@
-"""Hostile documents: what somebody sends who wants a gateway to work for nothing, or to fall over.
+"""Hostile documents: small requests without a credential that cause as much work as possible.
 
-Each is a request without a credential, small enough to be taken for one, and the code it is refused
-with; None is answered, because it is no more work than it looks. bench/hostile.py says how much
-work each of them is.
+Each has the code that it is refused with, or None if it is answered because it causes little work.
+bench/hostile.py measures the work.
 """
 
 from json import loads
@@ -48,7 +47,7 @@ def circular(number: int) -> str:
 
 
 def overlapping(number: int) -> str:
-    """Inline fragments within one another, whose fields all have to be compared."""
+    """Nested inline fragments, with fields that must all be compared."""
     return "{ " + nested(number, "viewer { role } ... on Query { ", "__typename") + " }"
 
 

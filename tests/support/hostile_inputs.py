@@ -1,7 +1,5 @@
-"""Hostile inputs: values that are small to send and much work to read, compare or search by.
-
-bench/hostile.py says how much work each of them is, without a credential and for an operator.
-"""
+"""Hostile inputs: small values that are expensive to read, compare or search by. bench/hostile.py
+measures the work, without a credential and for an operator."""
 
 from decimal import Decimal
 from typing import Any, NamedTuple

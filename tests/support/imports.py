@@ -47,13 +47,13 @@ def ai_test(key: str, day: float, score: str | None, model: str = "m", **changes
 
 
 def metric(minute: int, **changes: Any) -> Line:
-    """What was measured in that minute."""
+    """A metric of that minute."""
     line = {"kind": "metric", "metricName": "cpu", "value": "1", "tags": {}}
     return line | {"timestamp": at(minute / 1440)} | changes
 
 
 def report_of(key: str, day: float, status: str, error: str | None = None) -> Line:
-    """What the agent `a` said on that day."""
+    """A report of the agent `a` on that day."""
     line = {"kind": "agentReport", "key": key, "agentKey": "a", "status": status, "at": at(day)}
     return line | {"performanceMetrics": {"day": day}, "error": error}
 

@@ -1,4 +1,4 @@
-"""Sending: items as agents send them, checked before they go into a lane."""
+"""Ingest rows: items as agents send them, checked for a batch writer."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,6 @@ def event(number: int, at: datetime = NOW, key: str | None = None, **row: Any) -
 
 
 def report(number: int, at: datetime, agent: str = "a", **row: Any) -> IngestRow:
-    """What an agent says of itself."""
+    """A report of an agent."""
     given = {"agent_key": agent, "status": "RUNNING", "current_task": {"n": number}, "error": None}
     return db.agents.reports.report({**given, **row}, at, None)

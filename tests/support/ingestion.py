@@ -1,4 +1,4 @@
-"""Reporting: mutations that go through a lane, and the times they tell of."""
+"""Ingestion: mutations that store rows in batches, and the times they return."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ SHOWN = dict.fromkeys(BATCHES, BATCH) | {"trackUserAction": ONE + " ... on Forbi
 
 @asynccontextmanager
 async def reporting(database: Database) -> AsyncIterator[Send]:
-    """`await send("logEvent", input, who)`: the answer to a mutation, until the lanes close."""
+    """`await send("logEvent", input, who)`: the response to a mutation, within the context."""
     ingestion = Ingestion(database)
 
     async def send(verb: str, input: dict[str, Any], who: Principal = DEVELOPER) -> OperationResult:

@@ -1,4 +1,4 @@
-"""Migrate command: `dreamnet migrate` in the process of a test, or in one of its own."""
+"""Migrate command: `dreamnet migrate` in the process of a test, or in its own."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 class Run:
-    """`dreamnet migrate` on a database, or another command, in this process or one of its own."""
+    """`dreamnet migrate` on a database, or another command, in this process or in its own."""
 
     def __init__(self, url: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
         self.url = url
@@ -32,7 +32,7 @@ class Run:
         return asyncio.run(migrate.current(self.url))
 
     def __call__(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        """The exit code and what was printed."""
+        """The exit code, standard output and standard error."""
         with self.monkeypatch.context() as patch:
             patch.setattr("sys.argv", _command(*arguments)[2:])
             for name, value in {"DATABASE_URL": self.url, **variables}.items():

@@ -1,4 +1,4 @@
-"""Writing: what a mutation comes to, and what it leaves in the database."""
+"""Mutations: their results, and the rows that they write."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,7 +15,7 @@ ERRORS = "... on Error { message code } ... on Invalid { field }"
 async def outcome(
     run: Run, verb: str, input: dict[str, Any], who: Principal, shown: str, kind: str | None = None
 ) -> dict[str, Any]:
-    """What a mutation comes to."""
+    """The result of a mutation."""
     return result(await run(mutation(verb, shown, kind), {"input": input}, who))
 
 
@@ -26,7 +26,7 @@ def mutation(verb: str, shown: str, kind: str | None = None) -> str:
 
 
 def result(answer: OperationResult) -> Any:
-    """What the mutation came to that has this answer, one without top-level errors."""
+    """The result in the response to a mutation, which has no top-level errors."""
     assert answer.errors == []
     assert answer.data
     return answer.data["answer"]

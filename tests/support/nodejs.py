@@ -14,13 +14,13 @@ BINARIES = Path(sys.executable).parent
 
 
 async def node(folder: str, script: str, *arguments: str) -> Any:
-    """What a script of that folder prints, which is JSON."""
+    """The JSON that a script of the folder prints."""
     await installed(TESTS / folder)
     return orjson.loads(await run("node", script, *arguments, folder=TESTS / folder))
 
 
 async def installed(folder: Path) -> None:
-    """Installs exactly what the lock file says, once; one worker installs while the others wait."""
+    """Install the packages of the lock file, once; other workers wait for the first."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     with (folder / "package.json").open() as declared:
         fcntl.flock(declared, fcntl.LOCK_EX)
@@ -29,7 +29,7 @@ async def installed(folder: Path) -> None:
 
 
 async def run(program: str, *arguments: str, folder: Path) -> bytes:
-    """What a program that comes with node, or is installed in the folder, prints."""
+    """The output of a program of node, or of one installed in the folder."""
     path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
     process = await create_subprocess_exec(
         BINARIES / program,

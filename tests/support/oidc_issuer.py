@@ -58,7 +58,7 @@ KEYS = [
 
 
 class Issuer:
-    """What it publishes, and how often that was asked for."""
+    """The documents of an issuer, and how often they were requested."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -81,7 +81,7 @@ class Issuer:
         self.answer = RedirectResponse(f"{self.url}/elsewhere")
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """What a token says; None leaves a claim out."""
+        """The claims of a token; None omits a claim."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -138,7 +138,7 @@ def public_pem() -> bytes:
 
 
 def deep() -> str:
-    """A token whose header is nested deeper than Python's parser goes."""
+    """A token with a header nested deeper than Python's parser supports."""
     return _part(b"[" * 5000).decode() + ".e30.e30"
 
 

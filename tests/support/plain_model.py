@@ -32,7 +32,7 @@ FIELDS = DREAM_ORDERS | TEST_ORDERS
 
 
 class Model:
-    """What a filter and an order mean, in plain Python."""
+    """The meaning of filters and orders."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.places = {text: place for place, text in enumerate(texts)}

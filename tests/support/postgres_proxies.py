@@ -50,7 +50,7 @@ async def proxy(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[in
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
-    """Passes on what either says until one of them is done."""
+    """Forward in both directions until one side closes."""
     there, back = await asyncio.open_unix_connection(path)
     ways = [_pass_on(reader, back), _pass_on(there, writer)]
     tasks = [asyncio.create_task(way) for way in ways]

@@ -1,4 +1,4 @@
-"""Plans: what the statements that an operation sends cost PostgreSQL, as EXPLAIN counts it."""
+"""Query plans: the cost of the statements of an operation, as EXPLAIN reports it."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager

@@ -13,7 +13,7 @@ from gateway.settings import Settings
 
 
 class Served:
-    """A gateway that serves, until it is told to stop."""
+    """A gateway that serves until it is stopped."""
 
     def __init__(self, listener: socket.socket, server: Server) -> None:
         self.port = listener.getsockname()[1]
@@ -28,7 +28,7 @@ class Served:
 
     @property
     def stuck(self) -> int:
-        """How many clients do not take what is sent to them."""
+        """The number of clients that do not read."""
         connections = self.server.server_state.connections
         return sum(each.transport.get_write_buffer_size() > 0 for each in connections)
 

@@ -1,4 +1,4 @@
-"""Stalling: clients that open a stream and do not read it, and load that fills what they leave."""
+"""Stalled clients: they open a stream and do not read it; and load that fills their buffers."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ MASK = bytes(4)  # a mask of zeros leaves a payload as it is
 
 @asynccontextmanager
 async def stalled(port: int, sockets: int, streams: int) -> AsyncIterator[None]:
-    """That many clients who have subscribed and read nothing after the head of the answer."""
+    """That many subscribers that read only the head of the response."""
     with ExitStack() as open:
         clients = [_web_socket(port) for _ in range(sockets)]
         clients += [_event_stream(port) for _ in range(streams)]
@@ -47,7 +47,7 @@ def _event_stream(port: int) -> Any:
 
 
 def narrow(port: int) -> socket.socket:
-    """A connection that takes little of what is not read."""
+    """A connection with small buffers."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Stored: what a database holds, and statements that change it past our own code."""
+"""Stored rows: the contents of a database, and statements that bypass our own code."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from db.core.table import Table
 
 
 async def rows(database: Database, statement: Executable) -> list[Any]:
-    """What a statement finds, as plain tuples."""
+    """The rows of a statement, as plain tuples."""
     async with database.read() as session:
         return [tuple(row) for row in await session.rows(statement)]
 
@@ -21,6 +21,6 @@ async def seqs(database: Database, table: type[Table]) -> list[int]:
 
 
 async def execute(database: Database, statement: Executable) -> None:
-    """Does what a statement says, and commits."""
+    """Execute a statement in its own transaction."""
     async with database.write() as session:
         await session.execute(statement)

@@ -25,13 +25,13 @@ class Listener:
         self.head = head
 
     async def chunk(self) -> bytes:
-        """What was sent in one go, nothing at the end of the response."""
+        """One chunk of the response; empty at its end."""
         async with patience():
             size = int(await self.reader.readuntil(b"\r\n"), 16)
             return (await self.reader.readexactly(size + 2))[:-2]
 
     async def rest(self) -> bytes:
-        """All that comes until the connection ends."""
+        """All bytes until the connection closes."""
         async with patience():
             return await self.reader.read()
 

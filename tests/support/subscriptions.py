@@ -17,7 +17,7 @@ from support.wait import patience, until
 
 
 class Follower:
-    """An outlet that keeps what it is sent. Set `ready` to False, and it stops reading."""
+    """A sink that keeps its messages. It stops reading if `ready` is False."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -57,7 +57,7 @@ Follow = Callable[..., Awaitable[Follower]]
 
 @asynccontextmanager
 async def following(live: SubscriptionBroker) -> AsyncIterator[Follow]:
-    """`await follow(text, variables, who)`: a follower of a subscription, until the end."""
+    """`await follow(text, variables, who)`: a subscriber, within the context."""
     subscriptions = []
 
     async def follow(
@@ -81,7 +81,7 @@ async def following(live: SubscriptionBroker) -> AsyncIterator[Follow]:
 
 
 async def level(live: SubscriptionBroker, feed: str) -> None:
-    """Return once everybody who follows a feed was told all there is to tell, and is idle."""
+    """Return when all subscribers of a feed have received everything and are idle."""
     channel = live.channels[feed]
     await until(
         lambda: (

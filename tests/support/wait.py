@@ -1,7 +1,6 @@
-"""Waiting: for what comes soon, but nobody can say when.
+"""Waiting: for conditions that become true soon.
 
-A test that waits gives up some time, or it would hang. It counts its own steps and not the clock:
-a machine that is busy or stands still for a while has used up nobody's patience.
+Waiting ends after a number of steps, not after a time, so that a busy machine does not fail a test.
 """
 
 import asyncio
@@ -18,8 +17,8 @@ LOOK_SECONDS = 0.005
 
 @asynccontextmanager
 async def patience() -> AsyncIterator[None]:
-    """Whatever is done inside has a minute, more on a machine that is busy. Raises TimeoutError
-    then, which tells what every task of the event loop was waiting for."""
+    """Limit the time of the context to a minute, or more on a busy machine. Then it raises
+    TimeoutError, with the stack of every task of the event loop."""
     scope = asyncio.timeout(None)
     ending = asyncio.create_task(_end(scope))
     try:
@@ -34,7 +33,7 @@ async def patience() -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Return when a condition holds that nobody announces; it may have to be awaited."""
+    """Return when a condition holds; it may be asynchronous."""
     async with patience():
         while True:
             met = condition()

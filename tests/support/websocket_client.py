@@ -1,4 +1,4 @@
-"""Sockets: a client of graphql-transport-ws, which says exactly what a test makes it say."""
+"""WebSocket client: a client of graphql-transport-ws that sends exactly the messages of a test."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ class Client:
         await self.say({"type": "subscribe", "id": id, "payload": {"query": query, **more}})
 
     async def answer(self, id: str, query: str, **more: Any) -> Any:
-        """What an operation that is executed once answers."""
+        """The result of an operation."""
         await self.ask(id, query, **more)
         following = await self.hear()
         assert (following["type"], following["id"]) == ("next", id), following
@@ -78,7 +78,7 @@ class Client:
         assert kinds(await self.hear()) == (id, "SNAPSHOT")
 
     async def close_code(self) -> tuple[int, str]:
-        """With which code and reason the gateway closes, whatever it says before."""
+        """The code and reason of the close frame, after any other messages."""
         async with patience():
             with suppress(ConnectionClosed):
                 while True:
@@ -96,7 +96,7 @@ class Client:
 async def dialled(
     address: str, protocols: list[str] | None = None, **more: Any
 ) -> AsyncIterator[Client]:
-    """A connection on which nothing has been said yet."""
+    """A connection without any message."""
     offered = [Subprotocol(name) for name in ([PROTOCOL] if protocols is None else protocols)]
     url = address.replace("http", "ws", 1) + "/graphql"
     async with connect(url, subprotocols=offered or None, proxy=None, **more) as connection:
@@ -113,7 +113,7 @@ async def greeted(address: str, **parameters: Any) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def raw(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection whose frames a test writes byte by byte, after the handshake."""
+    """A connection for frames written byte by byte, after the handshake."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port(address))
     try:
         writer.write(HANDSHAKE.encode())
@@ -146,6 +146,6 @@ async def running(config: uvicorn.Config) -> AsyncIterator[str]:
 
 
 def kinds(message: Any) -> tuple[str, str]:
-    """Whose message of the history it is, and of what kind."""
+    """The operation and the kind of each message of the history."""
     assert message["type"] == "next", message
     return message["id"], message["payload"]["data"]["agentHistory"]["kind"]

@@ -51,7 +51,7 @@ async def end(
 ) -> AiTest:
     """End a test and apply its score. Raises Invalid, and Conflict if it has already ended."""
     if test.status not in OPEN:
-        raise Conflict(f"The test is {test.status} already.")
+        raise Conflict(f"The test is already {test.status}.")
     values |= await _derived_cost(session, test.provider, test.model, values)
     now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
@@ -105,7 +105,7 @@ async def _derived_cost(
         return {}
     cost = cost_of(tokens, price)
     if cost > MAX_COST:
-        message = f"So many tokens cost {cost:f} US dollars, and a test at most {MAX_COST}."
+        message = f"These tokens cost {cost:f} US dollars; a test may cost at most {MAX_COST}."
         raise Invalid(message, "tokens_used")
     return {"cost": cost, "cost_derived": True}
 
@@ -152,6 +152,8 @@ async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal)
 def recording_errors(values: Mapping[str, object]) -> Iterator[FieldError]:
     status = values.get("status", AiTestStatus.COMPLETED)
     if status in OPEN:
-        yield FieldError("A recorded test is COMPLETED, FAILED or CANCELLED.", "status")
+        yield FieldError(
+            "The status of a recorded test must be COMPLETED, FAILED or CANCELLED.", "status"
+        )
     elif status != AiTestStatus.COMPLETED and values.get("impossibility_score") is not None:
-        yield FieldError("Only a COMPLETED test has a score.", "impossibility_score")
+        yield FieldError("Only a COMPLETED test can have a score.", "impossibility_score")

@@ -44,14 +44,15 @@ from db.core.values.validation import Check
 KEY = validation.pattern(
     "[a-z0-9_.-]+",
     100,
-    "A key has 1 to 100 small letters, digits, `_`, `.` and `-`.",
-    "1 to 100 small letters, digits, `_`, `.` and `-`.",
+    "A key must have 1 to 100 lower-case letters, digits, `_`, `.` and `-`.",
+    "1 to 100 lower-case letters, digits, `_`, `.` and `-`.",
 )
 
 VARIABLE = validation.pattern(
     "[A-Za-z_][A-Za-z0-9_]*",
     100,
-    "An environment variable is called like `OPENAI_API_KEY`.",
+    "The name of an environment variable has 1 to 100 letters, digits and `_`, like "
+    "`OPENAI_API_KEY`.",
     "1 to 100 letters, digits and `_`.",
 )
 
@@ -60,7 +61,7 @@ def _rejecting_secrets(of: Check) -> Check:
     def faults(value: str) -> Iterator[FieldError]:
         yield from of.faults(value)
         if secret_detection.holds_credential(value):
-            yield FieldError("This looks like a secret, and those are not stored.")
+            yield FieldError("This looks like a secret; secrets are not stored.")
 
     return replace(of, faults=faults)
 

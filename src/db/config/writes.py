@@ -19,7 +19,7 @@ EntryT = TypeVar("EntryT", ConfigEntry, FeatureFlag)
 ENVIRONMENT = "environment"
 LOCK = 0x656E7669726F6E  # "environ", the key of this advisory lock
 REFUSED = (
-    "This looks like a secret, and those are not stored: give as `reference` the name of the "
+    "This looks like a secret; secrets are not stored. Set `reference` to the name of the "
     "environment variable that holds it."
 )
 

@@ -21,8 +21,8 @@ class ErrorCode(StrEnum):
         member.http_status, member.retryable, member.meaning = http_status, retryable, meaning
         return member
 
-    BAD_USER_INPUT = "BAD_USER_INPUT", 400, False, "An argument or the request is not acceptable."
-    INVALID = "INVALID", 400, False, "A field of a mutation's input is not acceptable."
+    BAD_USER_INPUT = "BAD_USER_INPUT", 400, False, "An argument or the request is invalid."
+    INVALID = "INVALID", 400, False, "A field of a mutation's input is invalid."
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED", 400, False, "The document has a syntax error."
     GRAPHQL_VALIDATION_FAILED = (
         *("GRAPHQL_VALIDATION_FAILED", 400, False),

@@ -52,7 +52,7 @@ class NotFound(DomainError):
 
 
 class Invalid(DomainError):
-    """The value is not acceptable."""
+    """The value is invalid."""
 
     def __init__(self, message: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -76,7 +76,7 @@ class Invalid(DomainError):
 
 
 class Conflict(DomainError):
-    """Somebody else changed or created it first."""
+    """The row was changed or created by another request."""
 
 
 class Forbidden(DomainError):
@@ -92,11 +92,11 @@ class ReadOnly(Unavailable):
 
 
 class Locked(Unavailable):
-    """Other work holds a lock on what this needs; try again in a moment."""
+    """Another transaction holds a lock that this needs; retry in a moment."""
 
 
 class Throttled(Unavailable):
-    """You have as many requests at the database as you may have at once; try again in a moment."""
+    """You are at your limit of simultaneous database requests; retry in a moment."""
 
     retry_after = 1.0
 

@@ -62,7 +62,7 @@ async def claim(session: WriteSession, claim: Claim) -> UUID | None:
         return None
     known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(claim)))
     if known is None or known.request_hash not in (claim.request_hash, claim.earlier_hash):
-        raise Conflict("Something else was asked under this idempotency key.")
+        raise Conflict("This idempotency key was used with another input. Use another key.")
     return known.entity_id
 
 

@@ -16,7 +16,7 @@ csv.field_size_limit(LONGEST)  # for the whole process; there is no other option
 _REASONS = {
     "unexpected end of data": "a quoted field is not closed",
     "expected after '\"'": "text follows the closing quote of a field",
-    "new-line character seen": "a carriage return stands outside of quotes",
+    "new-line character seen": "a carriage return is outside of quotes",
 }
 
 

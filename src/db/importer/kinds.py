@@ -61,10 +61,10 @@ def _time(value: object, info: ValidationInfo) -> datetime:
     except ValueError:
         raise PydanticCustomError("time", NOT_A_TIME) from None
     if at < EPOCH:
-        raise PydanticCustomError("time", "must not lie before 1970")
+        raise PydanticCustomError("time", "must not be before 1970")
     latest = (info.context or {}).get("latest")
     if latest is not None and at > latest:
-        raise PydanticCustomError("time", "must not lie in the future")
+        raise PydanticCustomError("time", "must not be in the future")
     return at
 
 

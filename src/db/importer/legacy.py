@@ -172,6 +172,6 @@ async def _from_database(info: ConnectionInfo) -> AsyncIterator[Mapping[str, str
         [name] = re.findall(r'"(.+)"', str(error))
         raise NotLegacy(f"The database has no table {name}.") from error
     except (asyncpg.PostgresError, UnicodeDecodeError) as error:
-        raise NotLegacy(f"The database refuses to show them: {error}.") from error
+        raise NotLegacy(f"The database denies access to them: {error}.") from error
     finally:
         await connection.close()

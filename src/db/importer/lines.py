@@ -97,5 +97,5 @@ def _skip_line(stream: BinaryIO) -> None:
 
 def _damage(error: Exception) -> str:
     if isinstance(error, EOFError):
-        return "the compressed file is cut off here; the lines before this one were read"
-    return f"the file cannot be read on from here ({error}); the lines before this one were read"
+        return "the compressed file is truncated here; the lines before this one were read"
+    return f"the rest of the file cannot be read ({error}); the lines before this one were read"

@@ -220,4 +220,4 @@ def _is_refusal(error: DBAPIError) -> bool:
 def _reason(error: DBAPIError) -> str:
     """The error of PostgreSQL without its message, which may quote values."""
     cause = error.orig.__cause__ if error.orig else None
-    return f"PostgreSQL refuses it: {summary(cause or error)}"
+    return f"PostgreSQL rejected it: {summary(cause or error)}"

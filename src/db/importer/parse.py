@@ -78,7 +78,7 @@ def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tupl
     except ValidationError as error:
         raise BadLine(_reasons(text, error)) from None
     if b"\\u0000" in text and _ZERO.search(text):
-        raise BadLine("a text holds the character U+0000, which PostgreSQL cannot store")
+        raise BadLine("a text contains the character U+0000, which PostgreSQL cannot store")
     row = exact.row()
     if isinstance(line, MetricLine):
         row["id"] = line.id(repeats)

@@ -163,7 +163,7 @@ async def _of_known_dreams(
     for entry in entries:
         entry.row["dream_id"] = dreams.get(entry.row["dream_key"])
         if entry.row["dream_id"] is None:
-            reason = "dreamKey: there is no dream of this key"
+            reason = "dreamKey: there is no dream with this key"
             stored.rejects.append(entry.reject(reason))
     stored.tested.update(dreams.values())
     return [entry.row for entry in entries if entry.row["dream_id"]]

@@ -74,7 +74,9 @@ class ApiKeys:
         except Exception as error:
             self.used |= used
             traced = None if isinstance(error, Unavailable) else error
-            log.warning("the use of keys could not be noted", error=summary(error), exc_info=traced)
+            log.warning(
+                "the last use of keys could not be stored", error=summary(error), exc_info=traced
+            )
 
     async def _read(self, prefixes: Collection[str]) -> dict[str, ResultRow]:
         return await self.reads.of(api_keys.by_prefixes, prefixes)

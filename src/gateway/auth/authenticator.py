@@ -37,8 +37,13 @@ DEVELOPMENT = ""  # stands for the credential that development does without; no 
 ORIGINS = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a WebSocket
 
 ELSEWHERE = (
-    "This request comes from another machine, by a proxy: in development that needs a credential, "
-    "so send `Authorization: Bearer` and a key or a token."
+    "In development, requests that a proxy forwards from another machine require a credential: "
+    "send `Authorization: Bearer` with a key or a token."
+)
+
+OTHER_SITE = (
+    "In development, requests from pages of other sites require a key: send "
+    "`Authorization: Bearer`."
 )
 
 log = structlog.get_logger()
@@ -198,5 +203,4 @@ def _check_same_origin(connection: HTTPConnection) -> None:
     own = f"{scheme}://{connection.headers.get('host')}"
     site = connection.headers.get("sec-fetch-site", "none")
     if connection.headers.get("origin", own) != own or site not in ("same-origin", "none"):
-        message = "In development, pages of other sites need a key: send `Authorization: Bearer`."
-        raise HttpError(message, 403)
+        raise HttpError(OTHER_SITE, 403)

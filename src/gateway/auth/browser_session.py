@@ -35,7 +35,10 @@ class BrowserSession:
 
     def exchange(self, token: str | None) -> str:
         if not _same(token, self.token) or self.clock() >= self.until:
-            raise HttpError("This token was used, or is too old: start the gateway again.", 403)
+            raise HttpError(
+                "This token was already used or has expired: restart the gateway for a new one.",
+                403,
+            )
         self.token, self.cookie = None, secrets.token_urlsafe(32)
         return self.cookie
 

@@ -3,7 +3,7 @@
 from gateway.errors import HttpError
 
 REALM = 'Bearer realm="dreamnet"'
-SIGN_IN = "Sign in: send `Authorization: Bearer` and a key or a token."
+SIGN_IN = "Sign in: send `Authorization: Bearer` with a key or a token."
 CHALLENGE = {"www-authenticate": REALM}
 
 

@@ -23,7 +23,7 @@ class Developer:
         """Always an administrator, whatever the role of the user, so that developers cannot lock
         themselves out. Raises Unavailable."""
         if (user := await self.cache.get(EMAIL)) is None:
-            raise Unavailable(f"{EMAIL} was removed just now.")
+            raise Unavailable(f"The user {EMAIL} was deleted a moment ago; try again.")
         return Principal(user.id, Role.ADMIN, is_unlimited=True)
 
     async def refresh(self) -> None:

@@ -86,13 +86,13 @@ class Issuer:
             url = self.url or await self._discovered(client)
             found = usable((await read(client, url)).get("keys"))
         if not found:
-            raise ValueError("the issuer has no key that we can use")
+            raise ValueError("the issuer has no usable key")
         return found
 
     async def _discovered(self, client: httpx2.AsyncClient) -> str:
         document = await read(client, self.name.rstrip("/") + WELL_KNOWN)
         if document.get("issuer") != self.name:
-            raise ValueError("the discovery document is that of another issuer")
+            raise ValueError("the discovery document names another issuer")
         return str(document.get("jwks_uri"))
 
 
@@ -102,12 +102,12 @@ async def read(client: httpx2.AsyncClient, url: str) -> dict[str, object]:
         raise ValueError("the address must begin with https://")
     async with client.stream("GET", url, headers=PLAIN, follow_redirects=False) as response:
         if response.status_code != 200:
-            raise ValueError(f"the answer has the status {response.status_code}")
+            raise ValueError(f"the response has the status {response.status_code}")
         content = bytearray()
         async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > MAX_BYTES:
-                raise ValueError(f"the answer is larger than {MAX_BYTES} bytes")
+                raise ValueError(f"the response is larger than {MAX_BYTES} bytes")
     document = orjson.loads(content)
     return document if isinstance(document, dict) else {}
 

@@ -35,5 +35,5 @@ def _development_pepper(path: Path) -> str:
     except OSError as error:
         raise SettingsRefused(
             f"The secret that API keys are hashed with cannot be kept in {path.resolve()}: "
-            f"{error.strerror}. Set DREAMNET_DATA_DIR to a folder that can be written to."
+            f"{error.strerror}. Set DREAMNET_DATA_DIR to a writable folder."
         ) from error

@@ -112,7 +112,7 @@ class CredentialRevalidator:
     def _end(self, text: str, concerned: Callable[[OpenConnection], bool], reason: str) -> None:
         for watched in [each for each in self.watched.get(text, ()) if concerned(each)]:
             self._forget(text, watched)
-            log.info("credential no longer holds", reason=reason)
+            log.info("credential no longer valid", reason=reason)
             watched.end()
 
     def _forget(self, text: str, watched: OpenConnection) -> None:

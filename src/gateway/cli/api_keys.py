@@ -29,28 +29,36 @@ COMMAND = AuditContext("dreamnet keys")  # the actor in the audit log
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 app = typer.Typer(
-    help="Create, list, rotate and revoke API keys. docs/identity.md says what they may do.",
+    help="Create, list, rotate and revoke API keys. Their rights are described in "
+    "docs/identity.md.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
 )
-Id = Annotated[str, typer.Argument(help="The eight characters that `keys list` shows.")]
-Time = Annotated[str | None, typer.Option(help="How long it is valid: 90d, 12h or 30m.")]
+Id = Annotated[
+    str, typer.Argument(help="ID of the key: the eight characters that `dreamnet keys list` shows.")
+]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        help="Time until the key expires: 90d, 12h or 30m. It does not expire if omitted."
+    ),
+]
 
 
 @app.command(epilog=EXIT_CODES)
 def create(
-    user: Annotated[str, typer.Option(help="The address of the user it acts as.")],
-    service: Annotated[str, typer.Option(help="What will use it.")],
+    user: Annotated[str, typer.Option(help="E-mail address of the user that the key acts as.")],
+    service: Annotated[str, typer.Option(help="Name of the program that will use the key.")],
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="What it may do, as agents:write; give it again for more. Without, it "
-            "may do whatever its user may."
+            help="Right of the key, such as agents:write; repeatable. Without scopes, the key has "
+            "all rights of its user."
         ),
     ] = None,
     expires: Time = None,
 ) -> None:
-    """Make a key and print it, this once."""
+    """Create a key and print it. It cannot be shown again."""
     settings = load()
     until = datetime.now(UTC) + _duration(expires) if expires is not None else None
 
@@ -70,7 +78,7 @@ def create(
 
 @app.command("list", epilog=EXIT_CODES)
 def list_() -> None:
-    """Show all keys; never their secrets, which are not stored."""
+    """List all keys, without their secrets, which are not stored."""
     columns = ("Id", "User", "Service", "Scopes", "Created", "Last used", "State")
     table = Table(*columns, title="API keys")
     for key in _on_database(load(), api_keys.everyone):
@@ -80,7 +88,7 @@ def list_() -> None:
 
 @app.command(epilog=EXIT_CODES)
 def revoke(id: Id) -> None:
-    """Revoke a key and all keys made with it: every gateway refuses them within five seconds."""
+    """Revoke a key and those created with it. Every gateway refuses them within five seconds."""
 
     async def revoked(session: WriteSession) -> None:
         await api_keys.revoke(session, id)
@@ -91,9 +99,9 @@ def revoke(id: Id) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def rotate(
-    id: Id, overlap: Annotated[str, typer.Option(help="How long the old one stays valid.")] = "24h"
+    id: Id, overlap: Annotated[str, typer.Option(help="How long the old key stays valid.")] = "24h"
 ) -> None:
-    """Make a key in place of another and print it, this once."""
+    """Create a replacement for a key and print it. It cannot be shown again."""
     settings, time = load(), _duration(overlap)
 
     async def rotated(session: WriteSession) -> NewKey:
@@ -128,13 +136,13 @@ def _on_database(settings: Settings, work: Work[T]) -> T:
 
 def _show(key: NewKey) -> None:
     typer.echo(
-        f"Key {key.record.prefix}, shown this once; keep it where secrets are kept:", err=True
+        f"Key {key.record.prefix}, which is not shown again; store it as a secret:", err=True
     )
     typer.echo(key.text)
 
 
 def _cells(key: ResultRow) -> tuple[str, ...]:
-    allowed = ", ".join(_described_scopes(key)) or "all of its user"
+    allowed = ", ".join(_described_scopes(key)) or "all rights of its user"
     times = (_day(key.created_at), _day(key.last_used_at))
     return (key.prefix, key.email or str(key.user_id), key.service, allowed, *times, _state(key))
 
@@ -164,7 +172,5 @@ def _day(at: datetime | None) -> str:
 def _duration(text: str) -> timedelta:
     """A length of time as 90d. Raises CommandFailed."""
     if (found := re.fullmatch(r"(\d{1,4})([mhd])", text)) is None:
-        raise CommandFailed(
-            f"{text!r} is no length of time: write 90d, 12h or 30m.", ExitCode.USAGE
-        )
+        raise CommandFailed(f"{text!r} is not a duration: write 90d, 12h or 30m.", ExitCode.USAGE)
     return timedelta(**{UNITS[found[2]]: int(found[1])})

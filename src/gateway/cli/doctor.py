@@ -27,8 +27,8 @@ LEAST_FREE_BYTES = 1024**3
 POOLERS = {
     Pooler.NONE: "none",
     Pooler.SESSION: "in session mode",
-    Pooler.PREPARING: "in transaction mode; it knows prepared statements",
-    Pooler.TRANSACTION: "in transaction mode, or unknown; statements are not prepared by name",
+    Pooler.PREPARING: "in transaction mode, with prepared statements",
+    Pooler.TRANSACTION: "in transaction mode or unknown, without prepared statements",
 }
 
 
@@ -88,7 +88,7 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(existing).free
     remedy = "Free at least 1 GB." if free < LEAST_FREE_BYTES else None
     if settings.development and not _is_writable(existing):
-        remedy = "Set DREAMNET_DATA_DIR to a folder that can be written to."
+        remedy = "Set DREAMNET_DATA_DIR to a writable folder."
     return Finding("disk", f"{free / 1024**3:.1f} GB free at {existing}", remedy)
 
 
@@ -102,7 +102,7 @@ def _is_writable(folder: Path) -> bool:
 
 def _database(settings: Settings) -> Iterator[Finding]:
     if is_missing(settings):
-        yield Finding("database", "not made yet: `dreamnet serve` makes it")
+        yield Finding("database", "not created yet: `dreamnet serve` creates it")
         return
     with database_url(settings) as url:
         found = examine(url)
@@ -125,15 +125,15 @@ def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Find
         found = examine(url)
     remedy = None
     if found.identity != through.identity:
-        remedy = "DREAMNET_DIRECT_URL leads to another database than DATABASE_URL."
+        remedy = "DREAMNET_DIRECT_URL is another database than DATABASE_URL."
     elif not found.pooler.keeps_sessions:
-        remedy = "DREAMNET_DIRECT_URL leads to a connection pooler."
+        remedy = "DREAMNET_DIRECT_URL is a connection pooler: set it to PostgreSQL itself."
     yield Finding("direct", f"PostgreSQL {found.version} {url}", remedy)
 
 
 def _tables(differences: list[str]) -> Finding:
     if not differences:
-        return Finding("tables", "as the code declares them")
+        return Finding("tables", "match the code")
     return Finding("tables", f"{len(differences)} differences", "Run `dreamnet migrate check`.")
 
 

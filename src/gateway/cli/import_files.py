@@ -80,7 +80,7 @@ def _database(text: str) -> ConnectionInfo:
     try:
         return connection_info(text, libpq_variables())
     except InvalidParameter as error:
-        message = f"The URL of --legacy-generations is not acceptable: {error}."
+        message = f"The URL of --legacy-generations is invalid: {error}."
         raise CommandFailed(message, ExitCode.USAGE) from error
 
 
@@ -131,7 +131,7 @@ def _print(console: Console, report: Report) -> None:
     console.print(table)
     for file in report.files:
         if file.empty:
-            console.print(f"{file.path.name} holds nothing to import.", soft_wrap=True)
+            console.print(f"{file.path.name} has nothing to import.", soft_wrap=True)
         _print_rejects(console, file)
     console.print(_verdict(report), soft_wrap=True)
 
@@ -155,13 +155,13 @@ def _print_rejects(console: Console, file: FileReport) -> None:
 def _verdict(report: Report) -> str:
     if report.unwritten:
         return (
-            f"Stopped: {report.unwritten}. Run it again in a folder that can be written to, or "
-            "name one with --rejects-dir."
+            f"Stopped: {report.unwritten}. Run it again in a writable folder, or set "
+            "--rejects-dir to one."
         )
     if report.stopped:
         return "Stopped at the first bad line; nothing after it was imported."
     if report.changed:
         return f"Done in {report.seconds:.1f} s."
     there = not report.failed and not all(file.empty for file in report.files)
-    everything = ": everything was there already" if there else ""
+    everything = ": everything was imported before" if there else ""
     return f"Nothing changed{everything}. {report.seconds:.1f} s."

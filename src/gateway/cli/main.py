@@ -25,15 +25,15 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 app = typer.Typer(
-    help="DreamNet's GraphQL API over PostgreSQL. Settings are environment variables; "
-    "`dreamnet doctor` lists them.",
+    help="GraphQL API of DreamNet over PostgreSQL. Settings are environment variables; `dreamnet "
+    "doctor` shows them.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 migrations = typer.Typer(
-    help="Bring the tables of the database to the revision this version works with.",
+    help="Migrate the tables of the database to the revision that this version requires.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
 )
@@ -75,13 +75,11 @@ def main() -> NoReturn:
 def serve() -> None:
     """Serve the API until Ctrl-C.
 
-    Without DATABASE_URL an embedded PostgreSQL is started in DREAMNET_DATA_DIR and migrated.
+    Without DATABASE_URL, start an embedded PostgreSQL in DREAMNET_DATA_DIR, and migrate it.
     """
     as_json = logs_as_json()
     log_format.configure(as_json, "info")
-    from gateway.process import (
-        serve,  # the schema takes a second to build, which no other command needs
-    )
+    from gateway.process import serve  # builds the schema, which takes a second
 
     try:
         serve.serve(load())
@@ -99,27 +97,30 @@ def serve() -> None:
 def import_(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Lines of JSON, gzipped or not."),
+        typer.Argument(help="Files of JSON Lines, which may be gzipped."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first bad line, storing none of it.")
+        bool, typer.Option("--strict", help="Stop at the first bad line, which is not stored.")
     ] = False,
     rejects_dir: Annotated[
         Path,
-        typer.Option(help="Where FILE.rejects.jsonl is written.", exists=True, file_okay=False),
+        typer.Option(help="Folder of FILE.rejects.jsonl.", exists=True, file_okay=False),
     ] = Path(),
     legacy_generations: Annotated[
         str | None,
-        typer.Option(help="Old generations: a CSV file, or the URL of their PostgreSQL."),
+        typer.Option(
+            help="Generations of the previous system: a CSV file, or the URL of a PostgreSQL."
+        ),
     ] = None,
 ) -> None:
     """Import dreams, AI models, AI tests, events, metrics and agent reports from files.
 
-    Bad lines are listed and written to FILE.rejects.jsonl; the rest is imported. Running it again
-    changes nothing, and is how to resume after an interruption. docs/importing.md has the format.
+    Bad lines are listed and written to FILE.rejects.jsonl; all others are imported. Importing a
+    file again changes nothing: repeat the command to resume after an interruption. The format is in
+    docs/importing.md.
     """
     if not files and not legacy_generations:
-        raise typer.BadParameter("Name at least one file.")
+        raise typer.BadParameter("Give at least one file, or --legacy-generations.")
     with import_files.legacy(legacy_generations) as older:
         sources = [*older, *map(import_files.opened, files or [])]
         raise typer.Exit(import_files.run(load(), sources, rejects_dir, strict=strict))
@@ -128,12 +129,12 @@ def import_(
 @app.command(epilog=EXIT_CODES)
 def schema(
     check: Annotated[
-        Path | None, typer.Option(help="Compare with this file; exit code 1 if they differ.")
+        Path | None, typer.Option(help="File to compare with; exit code 1 if it differs.")
     ] = None,
-    write: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    write: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
 ) -> None:
-    """Print the GraphQL schema, or compare it with a file, or write it to one."""
-    from graph.schema import schema as built  # takes a second, which no other command needs
+    """Print the GraphQL schema, compare it with a file, or write it to a file."""
+    from graph.schema import schema as built  # takes a second
 
     text = built.as_str() + "\n"
     if check and _read(check) != text:
@@ -148,45 +149,47 @@ def schema(
 
 @app.command(epilog=EXIT_CODES)
 def doctor() -> None:
-    """Show versions, settings, migrations and disk, what is wrong and how to mend it."""
+    """Show versions, settings, migrations and disk space; problems, and how to fix them."""
     raise typer.Exit(report(load()))
 
 
 @migrations.command(epilog=EXIT_CODES)
-def up(revision: Annotated[str, typer.Argument(help="Where to stop.")] = "head") -> None:
-    """Migrate up to the newest revision, or to the one named."""
+def up(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head") -> None:
+    """Migrate up to the newest revision, or to the given one."""
     migrate.up(load(), revision)
 
 
 @migrations.command(epilog=EXIT_CODES)
 def down(
-    revision: Annotated[str, typer.Argument(help='Where to stop; "base" drops every table.')],
+    revision: Annotated[str, typer.Argument(help='Target revision; "base" drops every table.')],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Migrate down to a revision, after showing what it drops.
+    """Migrate down to a revision, after listing the tables and columns that it drops.
 
-    What is dropped is gone, rows included. Without a terminal, --yes is needed.
+    Their data is lost. Without a terminal, --yes is required.
     """
     migrate.down(load(), revision, sure=yes)
 
 
 @migrations.command(epilog=EXIT_CODES)
 def current() -> None:
-    """Show the revision the database is at; exit code 1 if this version does not work with it."""
+    """Show the revision of the database; exit code 1 if this version does not support it."""
     raise typer.Exit(migrate.current(load()))
 
 
 @migrations.command(epilog=EXIT_CODES)
 def check() -> None:
-    """List how the tables differ from those the code declares; exit code 1 if they do."""
+    """List differences between the tables and the code; exit code 1 if there are any."""
     raise typer.Exit(migrate.check(load()))
 
 
 @migrations.command(epilog=EXIT_CODES)
-def new(name: Annotated[str, typer.Argument(help="What it does, in a few words.")]) -> None:
-    """Write a migration from how the tables in the code differ from the newest one; for developers.
+def new(
+    name: Annotated[str, typer.Argument(help="What the migration does, in a few words.")],
+) -> None:
+    """Write a migration from the differences between the code and the newest migration.
 
-    This needs a checkout of the project.
+    For developers: it requires a checkout of the project.
     """
     try:
         new_migration(name)
@@ -195,7 +198,7 @@ def new(name: Annotated[str, typer.Argument(help="What it does, in a few words."
             "Migrations are written in a checkout of the project; this is an installed copy.",
             ExitCode.USAGE,
         ) from None
-    typer.echo("Read it and correct it: it is a guess.")
+    typer.echo("Review it: it was generated and may need corrections.")
 
 
 def _read(path: Path) -> str | None:

@@ -56,7 +56,7 @@ def check(settings: Settings) -> ExitCode:
     """Print how the tables differ. Raises CommandFailed."""
     with _opened(settings) as (url, _), migrating(url):
         differences = asyncio.run(migrate.check(url))
-    typer.echo("\n".join(differences) or "The tables are as the code declares them.")
+    typer.echo("\n".join(differences) or "The tables match the code.")
     return ExitCode.PROBLEMS if differences else ExitCode.OK
 
 
@@ -88,12 +88,12 @@ def _check_can_be_migrated(settings: Settings, url: ConnectionInfo, found: Inspe
     if found.pooler.keeps_sessions:
         return
     remedy = (
-        "let DREAMNET_DIRECT_URL lead to PostgreSQL itself"
+        "DREAMNET_DIRECT_URL must be the URL of PostgreSQL itself"
         if settings.direct_url
         else "set DREAMNET_DIRECT_URL to the URL of PostgreSQL itself"
     )
     raise CommandFailed(
-        f"The database {url} is behind a connection pooler, and is not migrated through it: "
+        f"The database {url} is behind a connection pooler and cannot be migrated through it: "
         f"{remedy}.",
         ExitCode.DATABASE,
     )
@@ -107,7 +107,7 @@ def _is_below(revision: str, at: str | None) -> bool:
 def _confirm(url: ConnectionInfo, loss: Loss, *, sure: bool) -> None:
     if not sure and not sys.stdin.isatty():
         raise CommandFailed(
-            "Going down drops tables and columns with their rows: confirm it with --yes.",
+            "Migrating down drops tables and columns with their data: confirm with --yes.",
             ExitCode.USAGE,
         )
     typer.echo("\n".join(_warning(url, loss)), err=True)
@@ -120,7 +120,7 @@ def _warning(url: ConnectionInfo, loss: Loss) -> Iterator[str]:
     yield from (f"  {title}" for title in loss.migrations)
     dropped = {"tables": loss.tables, "columns": loss.columns}
     if any(dropped.values()):
-        yield "and with them, with all that is stored there:"
+        yield "and drops, with their data:"
     for kind, names in dropped.items():
         if names:
             yield f"  {kind} {', '.join(names)}"
@@ -136,5 +136,5 @@ def _move(url: ConnectionInfo, way: Way, revision: str) -> None:
 
 
 def _waiting() -> None:
-    message = f"Another process migrates this database; waiting for up to {WAIT_SECONDS} s."
+    message = f"Another process is migrating this database; waiting up to {WAIT_SECONDS} s."
     typer.echo(message, err=True)

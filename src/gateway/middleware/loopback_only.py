@@ -20,7 +20,7 @@ class LoopbackOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asks = scope["type"] in ("http", "websocket")
         if asks and not _is_local(Headers(scope=scope).get("host", "")):
-            refused = HttpError("In development, call this gateway localhost or 127.0.0.1.", 403)
+            refused = HttpError("In development, use the host localhost or 127.0.0.1.", 403)
             await refusal(refused, record_of(scope).request_id)(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -50,7 +50,7 @@ class RequestLog:
         try:
             await self.app(scope, receive, send)
         except Exception:
-            log.exception("the gateway cannot start or stop as it should")
+            log.exception("the gateway failed to start or stop")
             raise
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -69,7 +69,7 @@ def create_first_admin(settings: Settings, url: ConnectionInfo) -> None:
     try:
         path = asyncio.run(first_admin.admin_key(url, settings))
     except DomainError as error:
-        message = f"The first administrator cannot be made: {error}"
+        message = f"The first administrator cannot be created: {error}"
         if not settings.development:
             raise CommandFailed(message, ExitCode.PROBLEMS) from error
         log.warning("no user has the role ADMIN", reason=str(error))
@@ -88,7 +88,7 @@ def listening(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         reason = (
-            "another program listens there: stop it, or set DREAMNET_PORT"
+            "another program uses it; stop that program, or set DREAMNET_PORT"
             if error.errno == errno.EADDRINUSE
             else error.strerror
         )

@@ -223,4 +223,4 @@ def _problem(place: tuple[int | str, ...], message: str) -> str:
         return message
     name = str(place[0])
     variable = Settings.variable(name) if name in Settings.model_fields else name
-    return f"{variable} is not acceptable: {message}."
+    return f"{variable} is invalid: {message}."

@@ -18,7 +18,7 @@ LARGE = 8 * 1024  # bytes of a body; smaller ones are not counted
 SHORT = 512  # bytes of a request that is too little work to wait for a turn
 LARGEST = 4  # as many of the largest bodies find room at once
 
-FULL = "You send more at once than there is room for; try again later."
+FULL = "Your requests in progress use all memory available to you; retry later."
 
 
 class Admission:

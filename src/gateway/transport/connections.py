@@ -16,9 +16,9 @@ from gateway.protocols.waiting_room import Waiting, WaitingRoom
 from graph.core.principal import Client
 
 TICK_SECONDS = 0.05
-DRAINING = "This gateway is stopping; another one will take you."
-FULL = "This gateway holds as many streams as it may; try again later."
-TOO_MANY = "You have {} streams open, as many as you may: end one, or try again later."
+DRAINING = "This gateway is stopping; connect to another one."
+FULL = "This gateway is at its limit of open streams; retry later."
+TOO_MANY = "You have {} open streams, the most allowed: close one, or retry later."
 
 
 class OpenStreams:

@@ -39,7 +39,7 @@ from graph.core.types.input_values import BATCH
 
 SMALL_DOCUMENT = 64 * 1024  # bytes of a parsed document that are not counted
 SUBSCRIPTIONS_TOO_LARGE = (
-    "Your subscriptions take up all the room that you have: end one, or ask for less."
+    "Your subscriptions use all memory available to you: end one, or send shorter documents."
 )
 
 

@@ -187,7 +187,11 @@ def _check_method(operation: Operation, method: str) -> None:
     if operation.kind == "mutation" and method != "POST":
         raise HttpError("Send mutations by POST.", 405, headers={"allow": "POST"})
     if operation.kind == "subscription" and method == "HEAD":
-        raise HttpError("A subscription has no end.", 405, headers={"allow": "GET, POST"})
+        raise HttpError(
+            "HEAD is not supported for subscriptions; send GET or POST.",
+            405,
+            headers={"allow": "GET, POST"},
+        )
 
 
 def _failed(invalid: InvalidOperation, record: RequestRecord) -> OperationResult:

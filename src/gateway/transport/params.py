@@ -82,7 +82,7 @@ def _decoded(text: str | bytes, what: str, max_values: int) -> object:
     try:
         return json.received(text, max_values + FIXED)
     except json.TooManyValues as error:
-        message = f"{what} holds more than {max_values:,} values; send less at once."
+        message = f"{what} holds more than {max_values:,} values; send fewer at once."
         raise HttpError(message, code=ErrorCode.QUERY_TOO_COMPLEX) from error
     except json.TooManyDigits as error:
         raise HttpError(f"{error} Send it as a string.") from error

@@ -113,7 +113,7 @@ def value_columns(input: SetConfigInput) -> Row:
             return writes.plain(input.key, given.value)
         case None, str() as variable:
             return writes.reference(variable)
-    raise errors.Invalid("Give either `value` or `reference`.", "value")
+    raise errors.Invalid("Set either `value` or `reference`.", "value")
 
 
 async def store_variables(

@@ -91,7 +91,9 @@ def check_may_edit(info: Info, user: db.users.User, changes: Row) -> None:
     principal = info.context.principal
     may_edit = principal.may(WRITE_ALL) and principal.ranks(Role(user.role))
     if not (principal.owns(user.id) or may_edit):
-        raise errors.Forbidden("Only the user or an operator of no lower rank can do this.")
+        raise errors.Forbidden(
+            "Only the user, or an operator with at least the same role, can do this."
+        )
     if not principal.may(WRITE_ALL) and (refused := OPERATORS_ONLY & set(changes)):
         names = names_of(EditUserInput)
         visible = ", ".join(sorted(names[column] for column in refused))

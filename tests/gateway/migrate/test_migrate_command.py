@@ -17,7 +17,7 @@ HEAD = migrate.head()
 
 
 def test_down_needs_a_yes(run: Run) -> None:
-    sentence = "Going down drops tables and columns with their rows: confirm it with --yes.\n"
+    sentence = "Migrating down drops tables and columns with their data: confirm with --yes.\n"
     for target in ("0004", "base"):
         assert run("down", target) == (2, "", sentence)
     assert run.revision == HEAD

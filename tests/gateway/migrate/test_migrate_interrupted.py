@@ -22,7 +22,7 @@ async def test_a_wait_for_another_process_is_interrupted(
         assert process.stderr
         async with patience():
             said = await process.stderr.readline()
-        assert said == b"Another process migrates this database; waiting for up to 300 s.\n"
+        assert said == b"Another process is migrating this database; waiting up to 300 s.\n"
         process.send_signal(how)
         async with patience():
             await process.wait()

@@ -26,7 +26,7 @@ async def pooled(run: Run, tmp_path: Path) -> AsyncIterator[Run]:
 
 
 def test_migrations_are_refused_through_a_pooler(pooled: Run, run: Run) -> None:
-    refusal = f"The database {pooled.place} is behind a connection pooler, and is not migrated"
+    refusal = f"The database {pooled.place} is behind a connection pooler and cannot be migrated"
     for command in ("up", "down 0004 --yes"):
         code, out, error = pooled(*command.split())
         assert (code, out) == (3, "")
@@ -36,7 +36,7 @@ def test_migrations_are_refused_through_a_pooler(pooled: Run, run: Run) -> None:
         code, _, error = pooled(*command.split(), DREAMNET_DIRECT_URL=pooled.url)
         assert (code, error) == (
             3,
-            f"{refusal} through it: let DREAMNET_DIRECT_URL lead to PostgreSQL itself.\n",
+            f"{refusal} through it: DREAMNET_DIRECT_URL must be the URL of PostgreSQL itself.\n",
         )
     assert run.revision == HEAD
 
@@ -48,7 +48,7 @@ def test_a_direct_url_goes_past_the_pooler(pooled: Run, run: Run) -> None:
         "The database is at revision 0004.\n",
     )
     assert (pooled("up", **direct))[0] == 0
-    assert (pooled("check"))[:2] == (0, "The tables are as the code declares them.\n")
+    assert (pooled("check"))[:2] == (0, "The tables match the code.\n")
     assert (pooled("current"))[:2] == (0, f"{HEAD}\n")
     code, out, _ = pooled("doctor", **direct)
     assert code == 0, out

@@ -38,7 +38,8 @@ _LENIENT = re.compile(
 )
 _HOST = re.compile(r"[\w.:%-]*|/.*")
 _UNREADABLE = (
-    "it is no PostgreSQL URL; write postgresql://user:password@host:port/database, and / ? # @ : "
+    "it is not a PostgreSQL URL; write postgresql://user:password@host:port/database, and / ? # @ "
+    ": "
     "in a user name or password as %2F %3F %23 %40 %3A"
 )
 
@@ -157,7 +158,7 @@ def _host_and_port(text: str) -> tuple[str, str]:
 def _query(text: str, *, nameable: bool) -> dict[str, str]:
     """The parameters after `?`; the last of equal ones counts, but several hosts are all meant.
 
-    Unknown names are told only where they cannot be part of a password.
+    Unknown names are reported only if they cannot be part of a password.
     """
     asked: dict[str, str] = {}
     for pair in filter(None, text.split("&")):
@@ -228,7 +229,7 @@ def _service(parameters: Mapping[str, str]) -> dict[str, str]:
         entries = _entries(file)
         if entries.has_section(name):
             return _entry(dict(entries[name]))
-    raise InvalidParameter("service is in none of the service files")
+    raise InvalidParameter("service is not in any service file")
 
 
 def _service_files(named: str | None) -> Iterator[Path]:

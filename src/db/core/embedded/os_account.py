@@ -62,7 +62,7 @@ def _account() -> pwd.struct_passwd | None:
         )
     except (OSError, subprocess.CalledProcessError) as error:
         raise EmbeddedFailed(
-            f"PostgreSQL refuses to run as root, and the user {NAME} to run it cannot be made: "
-            f"run as another user, or set DATABASE_URL."
+            f"PostgreSQL refuses to run as root, and the user {NAME} to run it cannot be created: "
+            "run as another user, or set DATABASE_URL."
         ) from error
     return pwd.getpwnam(NAME)

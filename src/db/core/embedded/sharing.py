@@ -75,8 +75,8 @@ class Embedded:
         if all rows were lost."""
         if not (self.server.data / "PG_VERSION").exists():
             raise EmbeddedFailed(
-                f"The data of the embedded database in {self.folder} is gone. Put it back, or "
-                "start again to begin with an empty database."
+                f"The data of the embedded database in {self.folder} is missing. Restore it, or "
+                "start again with an empty database."
             )
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ class Embedded:
         except OSError as error:
             raise EmbeddedFailed(
                 f"The folder {self.folder} is not usable: {error.strerror or error}. Set "
-                "DREAMNET_DATA_DIR to a folder that can be written to, or DATABASE_URL to a server."
+                "DREAMNET_DATA_DIR to a writable folder, or DATABASE_URL to a server."
             ) from error
 
     def _prepare(self) -> None:

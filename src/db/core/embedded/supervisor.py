@@ -74,10 +74,10 @@ class Supervisor:
     def _restart(self) -> bool:
         if self._starts >= MAX_STARTS:
             raise EmbeddedFailed(
-                f"The embedded database was started again {MAX_STARTS} times and did not stay up. "
+                f"The embedded database was restarted {MAX_STARTS} times and failed each time. "
                 f"{self.embedded.server.log_tail()}"
             )
-        log.warning("the embedded database died and is started again")
+        log.warning("the embedded database died and is being restarted")
         self._starts += 1
         try:
             self.embedded.restart()
@@ -85,7 +85,7 @@ class Supervisor:
             log.error("the embedded database did not start", reason=str(failed))
             return False
         self._started = time.monotonic()
-        log.info("the embedded database runs again")
+        log.info("the embedded database is running again")
         return True
 
     def _check_space(self) -> None:

@@ -55,4 +55,4 @@ class Auditor:
             return
         if found > rows and generation == self.reader.generation:
             self.late_rows += found - rows
-            log.error("rows came in behind the reader", feed=name, after=after, until=until)
+            log.error("rows were committed behind the reader", feed=name, after=after, until=until)

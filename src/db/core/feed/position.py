@@ -53,7 +53,7 @@ class Position:
         if version != VERSION or fields[1] > _MAX_SEQ:
             raise Invalid("This is not a cursor.", "after")
         if tag != _tag(feed):
-            raise Invalid("This cursor is of another feed.", "after")
+            raise Invalid("This cursor belongs to another subscription.", "after")
         return cls(feed, *fields)
 
 

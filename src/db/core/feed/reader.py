@@ -216,7 +216,7 @@ class Reader:
                 while await self._poll(session):
                     pass
                 if self._failing:
-                    log.info("feed is read again", feed=self.feed.name)
+                    log.info("feed can be read again", feed=self.feed.name)
                     self._failing = False
                 await self._rest(POLL_SECONDS)
 
@@ -256,7 +256,7 @@ class Reader:
         self.reason = reason
         self.resets[reason] += 1
         log.warning(
-            "the history of a feed is another one",
+            "the history of a feed was replaced",
             feed=self.feed.name,
             reason=reason,
             former=former.seq,

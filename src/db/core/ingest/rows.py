@@ -69,7 +69,7 @@ class RowValidator:
         yield from field_errors(self.checks, row)
         for name, limit in self.limits.items():
             if not -limit <= row[name] <= limit:
-                message = f"This number must lie between -{limit} and {limit}."
+                message = f"This number must be between -{limit} and {limit}."
                 yield FieldError(message, name)
 
 
@@ -93,7 +93,7 @@ def _text(row: Row) -> bytes:
     except TypeError as error:  # a lone surrogate, a number that JSON does not have
         if isinstance(error.__cause__, NotStorable):
             raise error.__cause__ from None
-        raise Invalid("A value holds characters or numbers that cannot be stored.") from error
+        raise Invalid("A value contains characters or numbers that cannot be stored.") from error
     if len(text) > MAX_BYTES:
         raise Invalid(f"An item may have at most {MAX_BYTES:,} bytes as JSON.")
     if NUL in text:

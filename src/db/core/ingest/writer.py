@@ -273,7 +273,7 @@ class Ingestion:
 
     def _writer(self, target: IngestTarget) -> BatchWriter:
         if self.closing or self.database is None:
-            raise Unavailable("The gateway takes nothing at the moment; try again shortly.")
+            raise Unavailable("The gateway cannot accept items at the moment; retry shortly.")
         if target not in self.writers:
             self.writers[target] = BatchWriter(target, self.database)
         return self.writers[target]

@@ -82,7 +82,7 @@ class PageArgs:
     def size(self) -> int:
         """The page size. Raises Invalid outside 0 to MAX_SIZE, or with both first and last."""
         if self.first is not None and self.last is not None:
-            raise Invalid("Give first or last, not both.", "last")
+            raise Invalid("Set first or last, not both.", "last")
         name, size = ("last", self.last) if self.backward else ("first", self.first)
         if size is None:
             return DEFAULT_SIZE

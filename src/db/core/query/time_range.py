@@ -40,7 +40,7 @@ class TimeRange:
 
     def __post_init__(self) -> None:
         if self.since and self.until and self.until < self.since:
-            raise Invalid("The span ends before it starts.", "to")
+            raise Invalid("The time range ends before it starts.", "to")
 
     def or_last(self, time: timedelta) -> "TimeRange":
         return self if self.since or self.until else replace(self, since=self.now - time)
@@ -63,6 +63,6 @@ async def series_points(session: ReadSession, series: AnySelect) -> list[ResultR
     statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
     rows = list(await session.rows(statement))
     if len(rows) > MOST_POINTS:
-        message = f"More than {MOST_POINTS} points; take a wider bucket or a shorter span."
+        message = f"More than {MOST_POINTS} points; use a wider bucket or a shorter time range."
         raise Invalid(message, "bucket")
     return rows

@@ -150,5 +150,5 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, DBAPIError) and error.orig:
         error = error.orig
     if isinstance(error, TimeoutError):
-        return "it did not answer in time"
+        return "it did not respond in time"
     return " ".join(str(error).split()) or type(error).__name__

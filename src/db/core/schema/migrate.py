@@ -167,7 +167,7 @@ async def _settled(connection: AsyncConnection) -> StoredRevision:
     at = await stored_revision(ReadSession(connection))
     await connection.rollback()
     if at.schema is None:
-        raise MigrationFailed("has no schema that its search path names: create one.")
+        raise MigrationFailed("has none of the schemas of its search path: create one.")
     await connection.run_sync(prepare_session, at.schema)
     return at
 

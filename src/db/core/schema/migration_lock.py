@@ -62,7 +62,9 @@ async def _acquire(lock: AsyncConnection, waiting: Callable[[], None]) -> None:
             waiting()
         is_waiting = True
         await asyncio.sleep(POLL_SECONDS)
-    raise MigrationFailed(f"has been migrated by another process for {WAIT_SECONDS} s: try later.")
+    raise MigrationFailed(
+        f"is being migrated by another process; waited {WAIT_SECONDS} s: retry later."
+    )
 
 
 async def with_retries(connection: AsyncConnection, attempt: Callable[[], Awaitable[None]]) -> None:

@@ -60,4 +60,4 @@ class Clock:
 def check_time(at: datetime, now: datetime, field: str) -> None:
     """Raises Invalid for a time outside MAX_AGE and MAX_AHEAD."""
     if not now - MAX_AGE <= at <= now + MAX_AHEAD:
-        raise Invalid("The time must lie between ten years ago and five minutes from now.", field)
+        raise Invalid("The time must be between ten years ago and five minutes from now.", field)

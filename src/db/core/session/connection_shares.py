@@ -19,7 +19,7 @@ from db.core.errors import Throttled, Unavailable
 WAIT_SECONDS = 4  # more than a statement waits for a lock, after which its connection is free
 NARROW_SECONDS = 1.0  # before opening more connections after the server refused one
 
-BUSY = "The connections to the database are in use; try again in a moment."
+BUSY = "All database connections are in use; retry in a moment."
 
 
 class Borrower(NamedTuple):

@@ -221,7 +221,7 @@ class Database:
         return self.clock.now()
 
     async def read_clock(self) -> None:
-        """Takes the time of the database anew. Raises as `read` does."""
+        """Set the clock from the database. Raises as `read` does."""
         async with self.read() as session:
             asked = self.clock.ticks()
             at = await session.scalar(select(func.clock_timestamp()))

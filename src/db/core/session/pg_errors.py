@@ -76,7 +76,7 @@ def domain_error_of(error: Exception) -> DomainError | None:
     if state.startswith(TOO_LARGE):
         return Invalid("A value is too large for PostgreSQL to store, index or search.")
     if state.startswith("22") or isinstance(cause, DataError):
-        return Invalid("A value is out of range, or holds characters that cannot be stored.")
+        return Invalid("A value is out of range, or contains characters that cannot be stored.")
     return None
 
 
@@ -97,7 +97,7 @@ def _unique(cause: Violation) -> DomainError:
 
 
 def _foreign(cause: Violation) -> DomainError:
-    return NotFound("What {} refers to does not exist.", *_columns(cause))
+    return NotFound("The object that {} refers to does not exist.", *_columns(cause))
 
 
 def _check(cause: Violation) -> DomainError | None:
@@ -109,7 +109,7 @@ def _check(cause: Violation) -> DomainError | None:
 
 
 def _null(cause: Violation) -> DomainError:
-    return Invalid("This must be given.", cause.column_name)
+    return Invalid("This value is required.", cause.column_name)
 
 
 def _columns(cause: Violation) -> list[str]:

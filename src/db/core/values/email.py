@@ -33,12 +33,16 @@ def _wrong(text: str) -> str | None:
     address = normalised(text)
     if len(address) > MAX_LENGTH:
         return f"An e-mail address has at most {MAX_LENGTH} characters."
-    return None if is_address(address) else "This is no e-mail address: write name@example.org."
+    return (
+        None
+        if is_address(address)
+        else "This is not an e-mail address; write it like name@example.org."
+    )
 
 
 _form = single(
-    f"At most {MAX_LENGTH} characters, like `name@example.org`; stored in small letters, without "
-    "spaces around it.",
+    f"At most {MAX_LENGTH} characters, like `name@example.org`; stored in lower case, without "
+    "surrounding spaces.",
     _wrong,
 )
 EMAIL = replace(

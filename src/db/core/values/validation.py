@@ -75,7 +75,9 @@ def string(most: int = MAX_NAME, least: int = 1, blank: bool = True) -> Check:
             return f"This text must have {least} to {most:,} characters."
         if not blank and not value.strip():
             return "This text must not be blank."
-        return None if is_storable(value) else "This text holds a character that cannot be stored."
+        return (
+            None if is_storable(value) else "This text contains a character that cannot be stored."
+        )
 
     return replace(single(said, wrong), most=most)
 
@@ -92,21 +94,21 @@ def pattern(regex: str, most: int, message: str, said: str = "") -> Check:
 PROVIDER = pattern(
     "[a-z0-9][a-z0-9_.-]*",
     100,
-    "A provider is written in small letters, like `openai`.",
-    "1 to 100 small letters, digits, `_`, `.` and `-`, like `openai`.",
+    "A provider must be in lower case, like `openai`.",
+    "1 to 100 lower-case letters, digits, `_`, `.` and `-`, like `openai`.",
 )
 
 
 def one_of(names: Collection[str], said: str | None = None) -> Check:
     shown = ", ".join(f"`{name}`" for name in names)
     message = f"This must be one of {', '.join(names)}."
-    told = f"One of {shown}." if said is None else said
-    accepted = single(told, lambda value: None if value in names else message)
+    described = f"One of {shown}." if said is None else said
+    accepted = single(described, lambda value: None if value in names else message)
     return replace(accepted, most=max(map(len, names)))
 
 
 def items(most: int) -> Check:
-    message = f"At most {most:,} of these."
+    message = f"At most {most:,} are allowed."
 
     def wrong(value: Sized) -> str | None:
         return message if len(value) > most else None
@@ -165,7 +167,7 @@ PERCENT = within(0, 100)
 NESTING = (dict, list)
 NUL = b"\\u0000"  # as it is written in JSON; after a backslash the same letters are harmless
 NO_OBJECT = "This must be a JSON object."
-NUL_IN_JSON = "This JSON holds the character U+0000, which cannot be stored."
+NUL_IN_JSON = "This JSON contains the character U+0000, which cannot be stored."
 
 
 def _part(value: object) -> str | None:
@@ -180,7 +182,7 @@ def _document(value: object) -> str | None:
     try:
         size = len(json.dumps(value))
     except TypeError:
-        return "This JSON holds what cannot be stored."
+        return "This JSON contains a value that cannot be stored."
     return f"This JSON may have at most {MAX_JSON:,} bytes." if size > MAX_JSON else None
 
 

@@ -27,12 +27,12 @@ def _wrong(address: str) -> str | None:
     digits = address.removeprefix("0x")
     if digits in (digits.lower(), digits.upper()) or with_checksum(address) == address:
         return None
-    return "The letters of this address do not fit its checksum (EIP-55): look for a typing error."
+    return "The case of the letters does not match the checksum (EIP-55): check for a typing error."
 
 
 _form = single(
-    "`0x` and 40 hexadecimal digits, stored in small letters; where large and small letters are "
-    "mixed, they must be those of the checksum (EIP-55).",
+    "`0x` and 40 hexadecimal digits, stored in lower case; mixed case must match the checksum "
+    "(EIP-55).",
     _wrong,
 )
 WALLET = replace(

@@ -42,8 +42,11 @@ INIT_SECONDS = 10.0
 MAX_OPERATIONS = 20  # at once
 MESSAGES_PER_SECOND = 50
 BURST = 100  # messages at once
-UNIDENTIFIED = "Too many sockets wait for connection_init: send it at once"
-CROWDED = f"A socket takes {MAX_OPERATIONS} operations at once: complete one, or open another."
+UNIDENTIFIED = "Too many connections without connection_init: send it at once"
+CROWDED = (
+    f"A WebSocket runs at most {MAX_OPERATIONS} operations at once: complete one, or open another "
+    "WebSocket."
+)
 
 log = structlog.get_logger()
 

@@ -83,7 +83,7 @@ def parse_message(text: str) -> Message:
         case "pong":
             _payload(content)
             return Pong()
-    raise _malformed("`type` is none that clients send")
+    raise _malformed("`type` is not one that clients send")
 
 
 def pong(payload: Payload) -> bytes:

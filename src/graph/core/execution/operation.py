@@ -51,7 +51,7 @@ MAX_ERRORS = 5
 MAX_NAME = 200  # characters of the name of an operation that are logged
 LIMITS = Limits()
 SECONDS = 10.0
-STORED = "{} What the mutation changed is stored."
+STORED = "{} The changes of the mutation are stored."
 merging.MAX_COMPLEXITY_BUDGET = 20_000  # comparing fields of one name is the slowest rule by far
 
 Kind = Literal["query", "mutation", "subscription"]
@@ -211,7 +211,9 @@ def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
     found = [node for node in nodes if name is None or (node.name and node.name.value == name)]
     if not found:
         raise InvalidOperation(
-            coded("There is no such operation in the document.", ErrorCode.BAD_USER_INPUT)
+            coded(
+                "The document has no such operation; check operationName.", ErrorCode.BAD_USER_INPUT
+            )
         )
     return found[0]
 

@@ -54,7 +54,7 @@ def _too_many(operation: "Operation", values: int, principal: Principal) -> Grap
     most = max(most, operation.cost.most_values) if most else 0
     if not most or values <= most:
         return None
-    message = f"The inputs hold more than {most:,} values, each use counted; send less at once."
+    message = f"The inputs have more than {most:,} values, counting each use; send fewer at once."
     return coded(message, ErrorCode.QUERY_TOO_COMPLEX)
 
 

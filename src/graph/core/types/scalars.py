@@ -36,7 +36,7 @@ def _read_time(value: object) -> datetime:
         message = "DateTime must be written like 2026-11-20T09:30:00Z, with an offset or Z."
         raise GraphQLError(message) from None
     if not EPOCH <= parsed < END:
-        raise GraphQLError("DateTime must lie between the years 1970 and 9998.")
+        raise GraphQLError("DateTime must be between the years 1970 and 9998.")
     return parsed.astimezone(UTC)
 
 
