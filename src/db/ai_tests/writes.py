@@ -118,7 +118,7 @@ async def _apply_score(session: WriteSession, dream: Dream, test: AiTest) -> Non
     if await progress.is_newest(session, test):
         log = await progress.append(session, test)
     else:
-        log = await _correct(session, test)
+        log = await _insert_log_and_correct_later(session, test)
     if len(log.active_models) > progress.MAX_MODELS:
         raise Invalid(
             f"At most {progress.MAX_MODELS:,} models can be scored for one dream.", "model"
@@ -127,8 +127,7 @@ async def _apply_score(session: WriteSession, dream: Dream, test: AiTest) -> Non
         await _achieve_if_solved(session, dream, log.best_score)
 
 
-async def _correct(session: WriteSession, test: AiTest) -> ProgressLog:
-    """Write the log of a test older than others and correct the later logs; return the newest."""
+async def _insert_log_and_correct_later(session: WriteSession, test: AiTest) -> ProgressLog:
     await recompute(session.unrestricted(), [test.dream_id])
     return await progress.note_from(session, test)
 

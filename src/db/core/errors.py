@@ -19,7 +19,6 @@ class FieldError:
         return FieldError(self.message, name if self.field is None else f"{name}.{self.field}")
 
     def renamed(self, names: Mapping[str, str]) -> "FieldError":
-        """The same error, with another name for the column that its path begins with."""
         if self.field is None:
             return self
         first, dot, rest = self.field.partition(".")

@@ -61,7 +61,6 @@ def place_of(id: UUID) -> int:
 
 
 def key_of(id: UUID) -> tuple[int, int]:
-    """The part of an id made by `placed` that does not depend on the position."""
     return id.int >> 64, id.int & 2**_KEY_BITS - 1
 
 

@@ -18,7 +18,6 @@ def rounded(value: Decimal, places: int) -> Decimal:
 
 
 def mean(values: Collection[Decimal]) -> Decimal:
-    """The mean, with more digits than any of the values has."""
     total = reduce(_WIDE.add, values)
     return _WIDE.divide(total, len(values))
 

@@ -128,7 +128,6 @@ def _masked_pair(value: list[JsonValue]) -> list[JsonValue]:
 
 
 def _is_masked(secret: int, value: JsonValue) -> bool:
-    """True if the value of a secret name is masked; null, booleans and empty text are not."""
     if value is None or isinstance(value, bool) or value == "":
         return False
     return secret == ALL or (secret == TEXTS and _holds_text(value))

@@ -72,7 +72,6 @@ class LineBatch:
 
 
 async def batches(source: Source, clock: Clock) -> AsyncGenerator[LineBatch, None]:
-    """All lines of a file in batches. Yields to the event loop every few lines."""
     batch, repeats = LineBatch(), Repeats()
     for line in source:
         batch.add(line, repeats, clock.now() + MAX_AHEAD)

@@ -59,7 +59,6 @@ class Server:
             time.sleep(TICK_SECONDS)
 
     def query(self, text: str) -> str:
-        """The output of SQL, run as superuser outside of a transaction."""
         return run("psql", "-qXAt", "-vON_ERROR_STOP=1", *self._address(), text=text)
 
     def stop(self) -> None:

@@ -221,7 +221,6 @@ class Reader:
                 await self._rest(POLL_SECONDS)
 
     def _fail(self, error: Exception, pause: float) -> float:
-        """Log the first of several failures; return the seconds until the next attempt."""
         if self._failing:
             return min(2 * pause, MAX_RETRY_SECONDS)
         self._failing = True

@@ -94,7 +94,6 @@ async def rows_by_key(
     keys: Sequence[K],
     *where: ColumnElement[bool],
 ) -> dict[K, TableT]:
-    """The record of each key that meets the conditions; keys without one are left out."""
     asked = requested_keys(columns, keys)
     statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
     rows = await session.rows(statement)

@@ -134,7 +134,6 @@ class Filterable:
     def _parts(
         self, joined: type[And] | type[Or], conditions: tuple[Condition, ...]
     ) -> Iterator[Sql]:
-        """Compile several conditions on related rows into one subquery."""
         reaching = tuple(part for part in conditions if related(part))
         names = {some.relation for part in reaching for some in related(part)}
         if len(names) != 1 or len(related(And(reaching))) == 1:

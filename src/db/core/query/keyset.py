@@ -100,8 +100,6 @@ class PageArgs:
         ]
 
     def apply(self, statement: AnySelect, order: Order) -> AnySelect:
-        """The statement limited to the page and one more row, which shows whether there is a next
-        page."""
         terms = [by.sql(self.backward) for by in order]
         return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
 
@@ -148,7 +146,6 @@ def encode(order: Order, record: object) -> str:
 
 
 def encode_values(order: Order, values: Sequence[object]) -> str:
-    """The cursor of a row with these sort values."""
     text = orjson.dumps([_fingerprint(order), *values], default=str)
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 

@@ -45,7 +45,6 @@ def month(at: datetime) -> datetime:
 
 
 def next_month(at: datetime, months: int = 1) -> datetime:
-    """The first instant of the month `months` later, or earlier if negative."""
     years, index = divmod(at.month - 1 + months, 12)
     return month(at).replace(year=at.year + years, month=index + 1)
 
