@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import httpx2
 
 import db
-from db import Database, api_keys, users
+from db import Database, users
+from db.api_keys import writes
 from db.core.embedded import Embedded
 from db.core.query.keyset import MAX_SIZE
 from db.core.schema import migrate, partition
@@ -104,7 +105,7 @@ async def operator_key(database: Database, settings: Settings) -> str:
     async with database.write() as session:
         user = await users.create(session, email="operator@example.org")
         user = await users.assign(session, user, Role.OPERATOR, set())
-        made = await api_keys.create(
+        made = await writes.create(
             session, api_key_codec(settings), user_id=user.id, service="bench"
         )
     return str(made.text)

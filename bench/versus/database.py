@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db import Database, api_keys, users
+from db import Database, users
+from db.api_keys import writes
 from db.core.api_key_format import ApiKeyCodec
 from db.core.embedded import Embedded
 from db.core.embedded.programs import run
@@ -118,5 +119,5 @@ async def _key(database: Database, codec: ApiKeyCodec, number: int) -> str:
     async with database.write() as session:
         user = await users.create(session, email=f"administrator{number}@example.org")
         user = await users.assign(session, user, Role.ADMIN, set())
-        key = await api_keys.create(session, codec, user_id=user.id, service="versus")
+        key = await writes.create(session, codec, user_id=user.id, service="versus")
     return str(key.text)

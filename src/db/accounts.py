@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, literal, select, update
 
-from db import api_keys, audit, feeds, users
+from db import audit, feeds, users
 from db.ai_tests import AiTest
-from db.api_keys import ApiKey
+from db.api_keys import ApiKey, writes
 from db.audit import Change, ChangeKind
 from db.config import ConfigEntry
 from db.core.session.database import WriteSession
@@ -37,7 +37,7 @@ async def remove(session: WriteSession, user: User, admins: set[UUID]) -> int:
 async def _delete_keys_and_revoke_derived(session: WriteSession, user_id: UUID) -> None:
     owned = ApiKey.select().where(ApiKey.user_id == user_id).order_by(ApiKey.id)
     for key in await session.records(ApiKey, owned):
-        await api_keys.revoke(session, key.prefix)
+        await writes.revoke(session, key.prefix)
     for key in await session.records(ApiKey, owned):
         await audit.remove(session, ApiKey, key)
 

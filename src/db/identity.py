@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Text, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from db import audit
-from db.api_keys import NewKey, create
+from db.api_keys.writes import NewKey, create
 from db.audit import ChangeKind
 from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 import db
-from db.api_keys import NewKey
+from db.api_keys import writes
+from db.api_keys.writes import NewKey
 from db.core import errors
 from db.core.api_key_format import ApiKeyCodec
 from db.core.values import validation
@@ -223,7 +224,7 @@ class Mutations:
         user_id, until = key_user(info, or_none(input.user_id)), or_none(input.expires_at)
         check_scopes(info, input.scopes)
         async with info.context.db.write(audit_context(info)) as session:
-            new_key = await db.api_keys.create(
+            new_key = await writes.create(
                 session,
                 codec(info),
                 user_id=user_id,
@@ -248,7 +249,7 @@ class Mutations:
             )
             check_scopes(info, key.scopes)
             role = info.context.principal.role
-            new_key = await db.api_keys.rotate(session, codec(info), key.prefix, overlap, role)
+            new_key = await writes.rotate(session, codec(info), key.prefix, overlap, role)
             return created(new_key)
 
     @field(
@@ -264,4 +265,4 @@ class Mutations:
             key = await get_for_update(
                 session, db.api_keys.ApiKey, id_of_table(input.id, db.api_keys.ApiKey)
             )
-            return await db.api_keys.revoke(session, key.prefix)
+            return await writes.revoke(session, key.prefix)

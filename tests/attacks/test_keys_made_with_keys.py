@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from db import Database, api_keys
-from db.api_keys import MAX_VALID, ApiKey
+from db.api_keys import ApiKey
+from db.api_keys.writes import MAX_VALID
 from db.core.api_key_format import ApiKeyCodec
 from graph.core.types.node import global_id
 from support.attack_target import Target
@@ -123,7 +124,9 @@ async def test_a_key_replaced_by_its_user_leaves_the_new_one(target: Target) -> 
     own = await target.key(user_id=user.id)
     old = await make_key(target.database, target.settings, user_id=user.id)
     async with target.database.write() as session:
-        new = await api_keys.rotate(session, ApiKeyCodec("prod", b"p" * 32), old.record.prefix)
+        new = await api_keys.writes.rotate(
+            session, ApiKeyCodec("prod", b"p" * 32), old.record.prefix
+        )
 
     await target.ask(REVOKE, own, id=global_id(old.record))
 
@@ -135,7 +138,7 @@ async def test_a_revoked_key_that_is_still_remembered_makes_no_key(target: Targe
     key = await make_key(target.database, target.settings)
     await target.ask(WHO, key.text)
     async with target.database.write() as session:
-        await api_keys.revoke(session, key.record.prefix)
+        await api_keys.writes.revoke(session, key.record.prefix)
 
     answer = await created(target, key.text)
 
@@ -151,7 +154,7 @@ async def test_no_key_is_made_while_its_maker_is_revoked(target: Target) -> None
 
     async def revoke() -> None:
         async with target.database.write() as session:
-            await api_keys.revoke(session, key.record.prefix)
+            await api_keys.writes.revoke(session, key.record.prefix)
 
     answers = await asyncio.gather(
         *(created(target, key.text) for _ in range(5)), revoke(), return_exceptions=True

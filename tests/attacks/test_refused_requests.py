@@ -107,7 +107,7 @@ async def test_a_key_is_valid_as_soon_as_it_is_stored(target: Target) -> None:
 
     made: Any = Known()
     async with database.write() as session:
-        await api_keys.create(session, made, user_id=user.id, service="test")
+        await api_keys.writes.create(session, made, user_id=user.id, service="test")
     assert await statuses(target, credential.text) == [200]
 
 

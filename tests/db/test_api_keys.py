@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from db import Database, api_keys, identity
-from db.api_keys import NewKey
+from db.api_keys.writes import NewKey
 from db.audit import AuditEntry
 from db.core.api_key_format import ALPHABET, ApiKeyCodec, ApiKeyText
 from db.core.errors import Conflict, Invalid, NotFound
@@ -23,7 +23,7 @@ LETTERS = st.text(ALPHABET, min_size=43, max_size=43)
 async def make(database: Database, **more: object) -> NewKey:
     user = await make_user(database, role="OPERATOR")
     async with database.write() as session:
-        return await api_keys.create(session, MINT, user_id=user.id, service="ci", **more)
+        return await api_keys.writes.create(session, MINT, user_id=user.id, service="ci", **more)
 
 
 async def read(database: Database, key: NewKey) -> object:
@@ -88,10 +88,10 @@ async def test_a_key_of_nobody_and_for_nothing(database: Database) -> None:
     user = await make_user(database)
     with pytest.raises(NotFound):
         async with database.write() as session:
-            await api_keys.create(session, MINT, user_id=uuid4(), service="ci")
+            await api_keys.writes.create(session, MINT, user_id=uuid4(), service="ci")
     with pytest.raises(Invalid):
         async with database.write() as session:
-            await api_keys.create(session, MINT, user_id=user.id, service=" ")
+            await api_keys.writes.create(session, MINT, user_id=user.id, service=" ")
 
 
 async def test_revoking_twice_keeps_the_first_time(database: Database) -> None:
@@ -99,7 +99,7 @@ async def test_revoking_twice_keeps_the_first_time(database: Database) -> None:
     times = []
     for _ in range(2):
         async with database.write() as session:
-            times.append((await api_keys.revoke(session, key.record.prefix)).revoked_at)
+            times.append((await api_keys.writes.revoke(session, key.record.prefix)).revoked_at)
     assert times[0] is not None
     assert times[0] == times[1]
 
@@ -107,8 +107,8 @@ async def test_revoking_twice_keeps_the_first_time(database: Database) -> None:
 async def test_every_change_leaves_a_trace_without_the_secret(database: Database) -> None:
     key = await make(database)
     async with database.write(AuditContext("trying")) as session:
-        newer = await api_keys.rotate(session, MINT, key.record.prefix)
-        await api_keys.revoke(session, newer.record.prefix)
+        newer = await api_keys.writes.rotate(session, MINT, key.record.prefix)
+        await api_keys.writes.revoke(session, newer.record.prefix)
         of_keys = AuditEntry.select().where(AuditEntry.entity == "api_keys")
         entries = await session.records(AuditEntry, of_keys.order_by(AuditEntry.id))
     changed = [(entry.operation, sorted(entry.after)) for entry in entries]
@@ -128,7 +128,7 @@ async def test_rotation_overlaps(database: Database) -> None:
     old = await make(database, scopes=["tests:write"], expires_at=datetime.now(UTC) + 90 * DAY)
     before = datetime.now(UTC)
     async with database.write() as session:
-        new = await api_keys.rotate(session, MINT, old.record.prefix)
+        new = await api_keys.writes.rotate(session, MINT, old.record.prefix)
         (ending, _) = await api_keys.everyone(session)
     assert new.text != old.text
     same = ("user_id", "service", "scopes")
@@ -143,7 +143,7 @@ async def test_rotation_never_makes_a_key_live_longer(database: Database) -> Non
     end = datetime.now(UTC) + timedelta(hours=1)
     old = await make(database, expires_at=end)
     async with database.write() as session:
-        await api_keys.rotate(session, MINT, old.record.prefix)
+        await api_keys.writes.rotate(session, MINT, old.record.prefix)
         (ending, _) = await api_keys.everyone(session)
     assert ending.expires_at == end
 
@@ -151,15 +151,15 @@ async def test_rotation_never_makes_a_key_live_longer(database: Database) -> Non
 async def test_what_cannot_be_rotated_or_revoked(database: Database) -> None:
     key = await make(database)
     async with database.write() as session:
-        await api_keys.revoke(session, key.record.prefix)
+        await api_keys.writes.revoke(session, key.record.prefix)
     with pytest.raises(Conflict):
         async with database.write() as session:
-            await api_keys.rotate(session, MINT, key.record.prefix)
+            await api_keys.writes.rotate(session, MINT, key.record.prefix)
     async with database.write() as session:
         with pytest.raises(NotFound):
-            await api_keys.rotate(session, MINT, "AAAAAAAA")
+            await api_keys.writes.rotate(session, MINT, "AAAAAAAA")
         with pytest.raises(NotFound):
-            await api_keys.revoke(session, "AAAAAAAA")
+            await api_keys.writes.revoke(session, "AAAAAAAA")
 
 
 async def test_the_first_administrator_is_made_once(database: Database) -> None:

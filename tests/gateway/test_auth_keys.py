@@ -23,7 +23,7 @@ from support.query_count import statements
 
 async def revoke(database: Database, prefix: str) -> None:
     async with database.write() as session:
-        await api_keys.revoke(session, prefix)
+        await api_keys.writes.revoke(session, prefix)
 
 
 @pytest.mark.parametrize("role", ["MEMBER", "OPERATOR", "ADMIN"])
@@ -129,7 +129,7 @@ async def test_expired_keys(database: Database) -> None:
     app = gateway(production(), database)
     assert await status(app, key.text) == 200
     async with database.write() as session:
-        await api_keys.rotate(
+        await api_keys.writes.rotate(
             session, pepper.api_key_codec(production()), key.record.prefix, timedelta(0)
         )
     assert is_refused(await ask(gateway(production(), database), key.text))

@@ -75,7 +75,7 @@ async def test_a_revoked_key_ends_its_connections(
     assert (one.ended, two.ended, stays.ended) == (0, 0, 0)
 
     async with database.write() as session:
-        await api_keys.revoke(session, revoked.record.prefix)
+        await api_keys.writes.revoke(session, revoked.record.prefix)
     for _ in range(2):
         with capture_logs() as lines:
             await auth.watch.round()
@@ -132,7 +132,7 @@ async def test_credentials_are_looked_up_many_together(
     for connection in connections:
         await connection.open(stack)
     async with database.write() as session:
-        await api_keys.revoke(session, keys[3].record.prefix)
+        await api_keys.writes.revoke(session, keys[3].record.prefix)
     with statements(database, exactly=2):
         await auth.watch.round()
     assert [connection.ended for connection in connections] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
@@ -162,7 +162,7 @@ async def test_a_database_that_is_away_ends_nothing(
 
     auth.keys.database = database
     async with database.write() as session:
-        await api_keys.revoke(session, key.record.prefix)
+        await api_keys.writes.revoke(session, key.record.prefix)
     await auth.watch.round()
     assert connection.ended == 1
 

@@ -219,7 +219,7 @@ async def test_a_stream_ends_with_its_credential(database: Database) -> None:
             await auth.watch.round()
             assert served.streams == 1
             async with database.write() as session:
-                await api_keys.revoke(session, key.record.prefix)
+                await api_keys.writes.revoke(session, key.record.prefix)
             await auth.watch.round()
             assert await stream.chunk() == b""
         async with listening(served.address, authorization=credential) as stream:

@@ -198,7 +198,7 @@ async def test_a_revoked_key_ends_its_sockets_and_no_others(
         await one.follow("s")
         await two.follow("s")
         async with database.write() as session:
-            await api_keys.revoke(session, revoked.record.prefix)
+            await api_keys.writes.revoke(session, revoked.record.prefix)
         assert await one.close_code() == FORBIDDEN
         assert await two.is_alive()
 

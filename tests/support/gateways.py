@@ -8,7 +8,7 @@ import httpx2
 from starlette.applications import Starlette
 
 from db import Database, api_keys
-from db.api_keys import NewKey
+from db.api_keys.writes import NewKey
 from db.users import Role
 from gateway.app import create_app
 from gateway.auth.authenticator import Auth
@@ -50,7 +50,9 @@ async def make_key(database: Database, settings: Settings, **more: Any) -> NewKe
         role = Role.OPERATOR if more.get("scopes") else Role.MEMBER
         more["user_id"] = (await make_user(database, role=role)).id
     async with database.write() as session:
-        return await api_keys.create(session, api_key_codec(settings), service="test", **more)
+        return await api_keys.writes.create(
+            session, api_key_codec(settings), service="test", **more
+        )
 
 
 async def ask(

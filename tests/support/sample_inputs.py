@@ -27,7 +27,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
     model = global_id(await make_ai_model(database))
     other = global_id(await make_user(database))
     async with database.write() as session:
-        made = await db.api_keys.create(
+        made = await db.api_keys.writes.create(
             session, api_key_codec(production()), user_id=user.id, service="sample"
         )
     key = global_id(made.record)

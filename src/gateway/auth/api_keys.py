@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from db import Database, api_keys
+from db.api_keys import writes
 from db.core.api_key_format import ApiKeyCodec
 from db.core.error_facts import summary
 from db.core.errors import Unavailable
@@ -70,7 +71,7 @@ class ApiKeys:
             return
         try:
             async with self.database.write() as session:
-                await api_keys.touch(session, used)
+                await writes.touch(session, used)
         except Exception as error:
             self.used |= used
             traced = None if isinstance(error, Unavailable) else error

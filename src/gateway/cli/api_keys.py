@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from db import Database, ReadSession, WriteSession, api_keys, identity, scopes, users
-from db.api_keys import NewKey
+from db.api_keys import writes
+from db.api_keys.writes import NewKey
 from db.core.connections.url import ConnectionInfo
 from db.core.errors import DomainError, NotFound
 from db.core.session.audit_context import AuditContext
@@ -64,7 +65,7 @@ def create(
 
     async def made(session: WriteSession) -> NewKey:
         found = await _user(session, user)
-        return await api_keys.create(
+        return await writes.create(
             session,
             api_key_codec(settings),
             user_id=found.id,
@@ -91,7 +92,7 @@ def revoke(id: Id) -> None:
     """Revoke a key and those created with it. Every gateway refuses them within five seconds."""
 
     async def revoked(session: WriteSession) -> None:
-        await api_keys.revoke(session, id)
+        await writes.revoke(session, id)
 
     _on_database(load(), revoked)
     typer.echo(f"{id} is revoked.")
@@ -105,7 +106,7 @@ def rotate(
     settings, time = load(), _duration(overlap)
 
     async def rotated(session: WriteSession) -> NewKey:
-        return await api_keys.rotate(session, api_key_codec(settings), id, time)
+        return await writes.rotate(session, api_key_codec(settings), id, time)
 
     _show(_on_database(settings, rotated))
 
