@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -24,6 +25,7 @@ from support import random_rows
 from support.databases import drop_database
 from support.random_operations import Generator, Operation
 
+GOLDEN = sorted(Path(__file__).parent.rglob("*.graphql"))
 CASES = int(os.environ.get("ORACLE_CASES", "150"))
 NO_LIMITS = Limits(*(0,) * 11)
 graph_schema: GraphQLSchema = schema._schema
@@ -100,3 +102,13 @@ def test_both_executors_give_the_same_answer(everything: World, random: Random) 
     for name, principal in everything.callers.items():
         plan, core = everything.answers(operation, principal)
         assert plan == core, f"{name}: {operation.text}\n{operation.variables}"
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"{case.parent.name}/{case.stem}")
+def test_a_golden_operation_is_planned_whole(everything: World, case: Path) -> None:
+    context = Context(everything.database, everything.callers["administrator"], "request")
+    operation = prepare(schema, case.read_text(), limits=NO_LIMITS)
+
+    everything.loop.run_until_complete(execute(operation, None, context))
+
+    assert context.fallback is None

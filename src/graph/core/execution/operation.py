@@ -24,6 +24,7 @@ from graphql import (
     separate_operations,
     validate,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from strawberry import Schema
 
@@ -36,9 +37,9 @@ from graph.core.execution import cost, limits, shareable
 from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import Cost
 from graph.core.execution.execution_context import too_large
-from graph.core.execution.plan.plan import Plans, execute_plan, plans_of
-from graph.core.execution.plan.run import Irregular, Unplanned
-from graph.core.execution.preconditions import refusals
+from graph.core.execution.plan.fallback import already_resolved
+from graph.core.execution.plan.plan import Planned, Plans, execute_plan, plans_of
+from graph.core.execution.preconditions import accept
 from graph.core.execution.rate_limit import cost_extension
 from graph.core.execution.required_access import RequiredAccess, required_access
 from graph.core.types.errors import coded, formatted
@@ -229,16 +230,18 @@ async def execute(
     operation: Operation, variables: dict[str, object] | None, context: Context
 ) -> OperationResult:
     """Execute a query or a mutation. Exceptions of resolvers are errors in the result."""
-    if refused := await refusals(operation, variables, context):
-        return await _answer(None, refused, operation, context, executed=False)
-    return await run(operation, variables, context)
+    accepted = await accept(operation, variables, context)
+    if isinstance(accepted, list):
+        return await _answer(None, accepted, operation, context, executed=False)
+    return await run(operation, variables, context, accepted=accepted)
 
 
 async def open_stream(
     operation: Operation, variables: dict[str, object] | None, context: Context
 ) -> AsyncIterable[object] | OperationResult:
-    if refused := await refusals(operation, variables, context):
-        return await _answer(None, refused, operation, context, executed=False)
+    accepted = await accept(operation, variables, context)
+    if isinstance(accepted, list):
+        return await _answer(None, accepted, operation, context, executed=False)
     executor = Executor.build(
         operation.schema._schema,
         operation.document,
@@ -255,20 +258,24 @@ async def open_stream(
 
 
 async def run(
-    operation: Operation, variables: dict[str, object] | None, context: Context, root: object = None
+    operation: Operation,
+    variables: dict[str, object] | None,
+    context: Context,
+    root: object = None,
+    accepted: VariableValues | None = None,
 ) -> OperationResult:
     """Execute an accepted operation, or one message of a subscription with its payload as root
-    value."""
+    value. `accepted` are its coerced variables."""
     try:
         async with asyncio.timeout(SECONDS):
-            if context.executor == "plan" and root is None:
-                try:
-                    planned = await execute_plan(operation, variables, context)
+            middleware = None
+            if context.executor == "plan":
+                coerced = accepted or _coerced(operation, variables)
+                planned = await execute_plan(operation, coerced, context, root)
+                if isinstance(planned, Planned):
                     return await _answer(planned.data, planned.errors, operation, context)
-                except (Unplanned, Irregular) as reason:
-                    context = context.executed_by_core(str(reason))
-                except (TooLarge, Crowded) as refused:
-                    return await _too_large(refused, operation, context)
+                context = context.executed_by_core(planned.reason)
+                middleware = already_resolved(planned.resolved)
             result = graphql_execute(
                 operation.schema._schema,
                 operation.document,
@@ -277,15 +284,27 @@ async def run(
                 operation_name=operation.name,
                 context_value=context,
                 executor_class=operation.schema.execution_context_class,
+                middleware=middleware,
             )
             answer = await result if isawaitable(result) else result
     except TimeoutError as error:
         return await _answer(None, [GraphQLError("", original_error=error)], operation, context)
+    except (TooLarge, Crowded) as refused:
+        return await _too_large(refused, operation, context)
     errors = answer.errors or []
     for cause in (error.original_error for error in errors):
         if isinstance(cause, TooLarge | Crowded):
             return await _too_large(cause, operation, context)
     return await _answer(answer.data, errors, operation, context)
+
+
+def _coerced(operation: Operation, variables: dict[str, object] | None) -> VariableValues:
+    """The variables of a subscription for one of its messages, which were accepted at its start."""
+    declared = operation.node.variable_definitions or ()
+    coerced = get_variable_values(operation.schema._schema, declared, variables or {})
+    if isinstance(coerced, list):
+        raise coerced[0]
+    return coerced
 
 
 async def _answer(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphql import GraphQLError
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 
 from db.core.error_codes import ErrorCode
 from graph.core.context import Context
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 MAX_ERRORS = 5
 
 
-async def refusals(
+async def accept(
     operation: "Operation", variables: dict[str, object] | None, context: Context
-) -> list[GraphQLError]:
-    """The errors of an operation that must not start, none if it may. Charges the caller for
+) -> VariableValues | list[GraphQLError]:
+    """The coerced variables of an operation that may start, or its errors. Charges the caller for
     either."""
     given = variables or {}
     context.cost, values = operation.cost.measured(given)
@@ -46,7 +46,7 @@ async def refusals(
     if isinstance(coerced, list):
         await charge_fault(context.account)
         return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
-    return await charge(context, operation.limits.cost)
+    return await charge(context, operation.limits.cost) or coerced
 
 
 def _too_many(operation: "Operation", values: int, principal: Principal) -> GraphQLError | None:

@@ -71,15 +71,15 @@ class Compiler:
 
     def roots(self) -> Mapping[str, reads.Root]:
         """Raises Unplanned for introspection, and what invalid arguments raise."""
-        return {name: self._root(details) for name, details in self.document.roots().items()}
+        return {name: self._root(name, some) for name, some in self.document.roots().items()}
 
-    def _root(self, details: Details) -> reads.Root:
-        query, name = self.document.query, name_of(details)
+    def _root(self, key: str, details: Details) -> reads.Root:
+        type_, name = self.document.root_type, name_of(details)
         if name == TYPE_NAME:
-            return reads.ConstantRoot(query.name)
+            return reads.ConstantRoot(type_.name)
         if name in introspection.FIELDS:
             raise Unplanned("introspection")
-        place = place_of(query, details)
+        place = place_of(type_, details)
         match _declared(place.field):
             case ListedField(listing):
                 shape, projection = self._connection(place, listing.table, details)
@@ -87,7 +87,7 @@ class Compiler:
                 return reads.ListedPage(place, read, shape, self._list_args(place, listing))
             case NodeField(table) if row := self._row_by_id(place, table, details):
                 return row
-        return reads.ResolvedRoot(self._resolved(place, details))
+        return reads.ResolvedRoot(key, self._resolved(place, details))
 
     def _row_by_id(
         self, place: FieldPlace, table: type[Table], details: Details

@@ -36,13 +36,13 @@ class Document:
         }
 
     @property
-    def query(self) -> GraphQLObjectType:
-        return object_type(self.schema.query_type)
+    def root_type(self) -> GraphQLObjectType:
+        return object_type(self.schema.get_root_type(self.node.operation))
 
     def roots(self) -> Mapping[str, Details]:
         """The root fields, by response name."""
         return collect_fields(
-            self.schema, self.fragments, self.variables, self.query, self.node
+            self.schema, self.fragments, self.variables, self.root_type, self.node
         ).grouped_field_set
 
     def subfields(self, type_: GraphQLObjectType, details: Details) -> Mapping[str, Details]:

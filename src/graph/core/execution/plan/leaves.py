@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from math import isfinite
+from contextlib import suppress
+from math import inf
+from typing import NoReturn
 
 import orjson
 from graphql import (
@@ -20,7 +21,7 @@ from db.core.query.projection import Form, Projection
 from db.core.table import Column
 from graph.core.execution.plan.run import Irregular, Unplanned
 
-NAMES: dict[str, object] = {}  # of the functions in expressions
+NAMES: dict[str, object] = {"inf": inf}  # of the functions in expressions
 
 
 def _in_expressions(function: Callable[..., object]) -> Callable[..., object]:
@@ -36,22 +37,25 @@ def required(value: object) -> object:
 
 
 @_in_expressions
-def number(value: float) -> float:
-    if not isfinite(value):
-        raise Irregular("a number that JSON does not have")
-    return value
-
-
-@_in_expressions
-def time(at: datetime) -> str:
-    """A time of the driver, which is in UTC, as `print_time` shows it."""
-    return f"{at.isoformat(timespec='microseconds')[:26]}Z"
+def infinite(_value: float) -> NoReturn:
+    raise Irregular("a number that JSON does not have")
 
 
 @_in_expressions
 def document(text: str) -> orjson.Fragment:
-    """A JSON document as PostgreSQL prints it, without the spaces."""
-    return orjson.Fragment(_SPACES.sub(r"\1", text) if " " in text else text)
+    """A JSON document as PostgreSQL prints it, without the spaces between its parts."""
+    return orjson.Fragment(text if " " not in text else _compact(text))
+
+
+def _compact(text: str) -> bytes | str:
+    """Most documents are parsed and printed by orjson. One that would lose digits is searched for
+    spaces outside of strings, which takes longer."""
+    encoded = text.encode()
+    with suppress(orjson.JSONDecodeError, TypeError):
+        printed = orjson.dumps(orjson.loads(encoded))
+        if printed.translate(None, b" ") == encoded.translate(None, b" "):
+            return printed
+    return _SPACES.sub(r"\1", text)
 
 
 @_in_expressions
@@ -63,15 +67,19 @@ def texts(values: Sequence[str | None]) -> Sequence[str | None]:
 
 _SPACES = re.compile(r'("(?:[^"\\]++|\\.)*+")| ')
 
+# Written out, because they are evaluated for each value: a call takes as long again.
+FINITE = "(x if -inf < (x := {}) < inf else infinite(x))"
+TIME = "{}.isoformat('T', 'microseconds') + 'Z'"  # as `print_time`
+
 # By the name of a scalar: the type of the column, the form to select it in, and what shows it.
 SCALARS: Mapping[str, tuple[type, Form, str]] = {
     "String": (Text, Form.VALUE, "{}"),
     "Int": (Integer, Form.VALUE, "{}"),
     "Boolean": (Boolean, Form.VALUE, "{}"),
-    "Float": (Numeric, Form.FLOAT, "number({})"),
+    "Float": (Numeric, Form.FLOAT, FINITE),
     "Decimal": (Numeric, Form.TEXT, "{}"),
     "BigInt": (BigInteger, Form.VALUE, "str({})"),
-    "DateTime": (DateTime, Form.VALUE, "time({})"),
+    "DateTime": (DateTime, Form.UTC, TIME),
     "JSON": (JSONB, Form.TEXT, "document({})"),
 }
 

@@ -14,7 +14,7 @@ from graphql import (
     located_error,
     visit,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from db.core.connections.meter import Meter
 from db.core.errors import Crowded, TooLarge
@@ -38,17 +38,29 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Why graphql-core must execute an operation. `resolved` are the results, or exceptions, of the
+    resolvers of root fields that were called already, by response name."""
+
+    reason: str
+    resolved: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The root fields of a query. `repeats`: the response may be larger than what is read."""
+    """The root fields of an operation, executed one by one in a mutation. `repeats`: the response
+    may be larger than what is read."""
 
     roots: Mapping[str, Root]
+    is_serial: bool
     repeats: bool
 
     async def data(self, run: Run) -> dict[str, object]:
         """Raises Irregular, RootFailed, TooLarge, Crowded, and what resolvers raise."""
-        if len(self.roots) == 1:
-            ((name, root),) = self.roots.items()
-            data = {name: await root.value(run)}
+        data: dict[str, object] = {}
+        if self.is_serial or len(self.roots) == 1:
+            for name, root in self.roots.items():
+                data[name] = await root.value(run)
         else:
             values = await together([_listed(root, run) for root in self.roots.values()])
             data = dict(zip(self.roots, (value for (value,) in values), strict=True))
@@ -91,7 +103,7 @@ def plans_of(operation: "Operation") -> Plans:
 def _compiled(operation: "Operation", variables: VariableValues) -> Plan | Unplanned:
     compiler = Compiler(operation, variables)
     try:
-        return Plan(compiler.roots(), compiler.repeats)
+        return Plan(compiler.roots(), operation.kind == "mutation", compiler.repeats)
     except Unplanned as reason:
         return reason
     except Exception as error:  # the arguments are invalid: graphql-core reports why
@@ -112,38 +124,35 @@ class _DirectiveVariables(Visitor):
 
 
 async def execute_plan(
-    operation: "Operation", variables: Mapping[str, object] | None, context: Context
-) -> Planned:
-    """Execute a query by its plan. Raises Unplanned, Irregular, TooLarge and Crowded."""
-    if operation.kind != "query":
-        raise Unplanned(operation.kind)
-    declared = operation.node.variable_definitions or ()
-    coerced = get_variable_values(operation.schema._schema, declared, dict(variables or {}))
-    if isinstance(coerced, list):
-        raise Irregular("invalid variables")
-    plan = operation.plans.of(coerced)
-    run = Run(operation, context, coerced)
+    operation: "Operation", variables: VariableValues, context: Context, root: object
+) -> Planned | Fallback:
+    """Execute an operation, or one message of a subscription with its payload as root value. Raises
+    TooLarge and Crowded."""
+    run = Run(operation, context, variables, root)
     try:
+        plan = operation.plans.of(variables)
         return Planned(await plan.data(run), [])
     except RootFailed as failed:
-        return _failed(plan, failed)
-    except (TooLarge, Crowded, Irregular):
-        raise
-    except Exception as error:  # graphql-core executes it again, and reports the error
-        raise Irregular(type(error).__name__) from error
+        return _failed(plan, failed, run)
+    except (Unplanned, Irregular) as reason:
+        return Fallback(str(reason), run.resolved)
+    except (TooLarge, Crowded) as refused:
+        if operation.kind != "mutation":
+            raise
+        return Fallback(type(refused).__name__, run.resolved)  # its other root fields follow
+    except Exception as error:  # graphql-core reports it
+        return Fallback(type(error).__name__, run.resolved)
 
 
-def _failed(plan: Plan, failed: RootFailed) -> Planned:
-    """The result of a query whose only root field failed. Raises Irregular for others."""
+def _failed(plan: Plan, failed: RootFailed, run: Run) -> Planned | Fallback:
+    """The result of an operation whose only root field failed; graphql-core reports several."""
     if len(plan.roots) > 1:
-        raise Irregular("one of several root fields failed") from failed.error
+        return Fallback("one of several root fields failed", run.resolved)
     (name,) = plan.roots
     place = failed.place
     error = located_error(failed.error, place.nodes, [name])
-    data: dict[str, object] | None = {name: None}
-    if is_non_null_type(place.field.type):
-        data = None
-    return Planned(data, [error])
+    is_required = is_non_null_type(place.field.type)
+    return Planned(None if is_required else {name: None}, [error])
 
 
 def _count(value: object, meter: Meter) -> None:

@@ -262,16 +262,30 @@ class RowById:
 
 
 class ResolvedRoot:
-    """A root field whose resolver is called."""
+    """A root field whose resolver is called, once: graphql-core completes its result if this plan
+    cannot. In a mutation it has its own loaders, because rows that a loader has read are valid only
+    until the next write."""
 
-    def __init__(self, field: ResolvedField) -> None:
+    def __init__(self, name: str, field: ResolvedField) -> None:
+        self.name = name
         self.field = field
 
     async def value(self, run: Run) -> object:
+        if run.operation.kind == "mutation":
+            run.context.loaders = {}
         with failing_at_root(self.field.place):
-            results = await self.field.results(run, [None])
+            results = await self._results(run)
         (value,) = await self.field.completer.complete(run, results)
         return value
+
+    async def _results(self, run: Run) -> list[object]:
+        try:
+            results = await self.field.results(run, [run.root])
+        except Exception as error:
+            run.resolved[self.name] = error
+            raise
+        (run.resolved[self.name],) = results
+        return results
 
 
 class RootFailed(Exception):

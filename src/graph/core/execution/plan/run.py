@@ -50,12 +50,16 @@ class Statement:
 
 
 class Run:
-    """One execution of a plan: its context, and the coerced variables."""
+    """One execution of a plan: its context, the coerced variables, and the payload of a message."""
 
-    def __init__(self, operation: "Operation", context: Context, variables: VariableValues) -> None:
+    def __init__(
+        self, operation: "Operation", context: Context, variables: VariableValues, root: object
+    ) -> None:
         self.operation = operation
         self.context = context
         self.variables = variables
+        self.root = root
+        self.resolved: dict[str, object] = {}  # results of root resolvers, by response name
         self.user_id = context.principal.user_id
         self.may = context.principal.may
         self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
