@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus house
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -23,6 +23,9 @@ APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
 	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
+
+oracle: $(TOOLS)  ## Compare the answers of both executors: make oracle cases=4000
+	ORACLE_CASES=$(or $(cases),4000) $(BIN)/pytest -n0 --timeout=0 tests/golden/test_executors.py
 
 bench-hostile: $(TOOLS)  ## Measure how long hostile documents and inputs hold the event loop, in ms of CPU
 	PYTHONPATH=tests $(BIN)/python bench/hostile.py

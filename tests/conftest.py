@@ -18,6 +18,8 @@ from db import Database
 from db.core.embedded import Embedded
 from db.core.schema import migrate, partition
 from db.importer import import_files
+from graph.core.execution import operation
+from graph.core.execution.plan.plan import Fallback
 from support.databases import REAL_FILES, REAL_FOLDER, create_database, drop_database
 
 # Where requests are recorded, tests that count rows and statements would count those as well.
@@ -26,6 +28,15 @@ os.environ["DREAMNET_REQUEST_LOG"] = "off"
 # A developer's own server, which PGHOST and the like name, is none of ours.
 for _name in [name for name in os.environ if name.startswith("PG")]:
     del os.environ[_name]
+
+
+async def _never_planned(*_: object) -> Fallback:
+    return Fallback("the tests run with graphql-core", {})
+
+
+# Gateways have a setting; this is for operations that tests execute themselves.
+if os.environ.get("DREAMNET_EXECUTOR") == "core":
+    operation.execute_plan = _never_planned
 
 # A test database need not survive a crash, and nothing else may touch a template.
 SETTINGS = {

@@ -56,6 +56,22 @@ async def test_one_line_per_request(client: httpx2.AsyncClient, lines: list[Any]
     }
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("{ dreams { nodes { title } } }", None),
+        ("{ __schema { queryType { name } } }", "introspection"),
+        ('{ dreams(after: "hunter2") { nodes { title } } }', "Invalid"),
+    ],
+)
+async def test_the_line_names_why_an_operation_was_not_planned(
+    client: httpx2.AsyncClient, lines: list[Any], query: str, reason: str | None
+) -> None:
+    await client.post("/graphql", json={"query": query})
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert line.get("fallback") == reason
+
+
 async def test_a_request_without_operation(client: httpx2.AsyncClient, lines: list[Any]) -> None:
     await client.get("/livez?token=hunter2")
     (line,) = [line for line in lines if line["event"] == "request"]
