@@ -104,8 +104,8 @@ def _compiled(operation: "Operation", variables: VariableValues) -> Plan | Unpla
     compiler = Compiler(operation, variables)
     try:
         return Plan(compiler.roots(), operation.kind == "mutation", compiler.repeats)
-    except Unplanned as reason:
-        return reason
+    except (Unplanned, Irregular) as reason:
+        return Unplanned(str(reason))
     except Exception as error:  # the arguments are invalid: graphql-core reports why
         return Unplanned(type(error).__name__)
 
