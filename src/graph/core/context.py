@@ -69,6 +69,5 @@ def as_source(row: object) -> Any:  # mypy cannot compare columns with the field
 
 
 async def rows(info: Info, statement: Executable) -> Any:  # as `as_source`
-    """All rows of an aggregate statement, as the types that the resolver returns."""
     async with info.context.db.read() as session:
         return as_source(await session.rows(of_kind(Kind.AGGREGATE, statement)))

@@ -64,7 +64,6 @@ class One(Loader[TableT | None], Generic[TableT]):
 
 
 def by_id(table: type[TableT]) -> type[One[TableT]]:
-    """The loader of a table's records by ID. Relations and `node(id:)` share it."""
     return cast("type[One[TableT]]", _by_id(table))  # a cached function cannot be generic
 
 

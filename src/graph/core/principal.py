@@ -68,10 +68,9 @@ class Principal:
             return True
         if self.is_scoped and self.scopes.isdisjoint(access.scopes):
             return False
-        return self.ranks(access.role)
+        return self.has_rank(access.role)
 
-    def ranks(self, role: Role | None) -> bool:
-        """True if its role is at least this one; False for None."""
+    def has_rank(self, role: Role | None) -> bool:
         return bool(self.role and role and RANKS[self.role] >= RANKS[role])
 
     def owns(self, user_id: UUID | None) -> bool:
@@ -83,7 +82,7 @@ class Principal:
             return f"{place} is closed to all callers."
         if not self.is_known:
             return f"{place} requires the role {access.role}. Send an API key or a token."
-        if not self.ranks(access.role):
+        if not self.has_rank(access.role):
             return f"{place} requires the role {access.role}; your role is {self.role}."
         if not access.scopes:
             return f"{place} requires a key without scopes."
@@ -110,7 +109,6 @@ class Principal:
         return AuditContext(operation, request_id, self.user_id, self.key_id)
 
     def client(self, network: str) -> Client:
-        """The client that a request from a network is counted for."""
         if self.is_unlimited:
             return DEVELOPERS
         known = self.user_id or self.key_id

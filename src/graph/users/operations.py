@@ -89,7 +89,7 @@ def check_may_edit(info: Info, user: db.users.User, changes: Row) -> None:
     """Raises Forbidden unless the caller is that user or an operator of no lower rank, and for
     changes that users cannot make to themselves."""
     principal = info.context.principal
-    may_edit = principal.may(WRITE_ALL) and principal.ranks(Role(user.role))
+    may_edit = principal.may(WRITE_ALL) and principal.has_rank(Role(user.role))
     if not (principal.owns(user.id) or may_edit):
         raise errors.Forbidden(
             "Only the user, or an operator with at least the same role, can do this."

@@ -58,7 +58,6 @@ class FieldCost:
         return given.memoized(("points", id(self), page), lambda: self._points(given, page))
 
     def input_points(self, given: RequestVariables) -> int:
-        """Declared points of its inputs and those of its subfields, once per statement."""
         return given.memoized(("input_points", id(self)), lambda: self._input_points(given))
 
     def values(self, given: RequestVariables) -> int:

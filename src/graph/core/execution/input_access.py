@@ -111,8 +111,7 @@ class InputAccess:
         elif isinstance(given, str) and isinstance(named, GraphQLEnumType):
             yield from _requirements(self.choice(named, given), f"{named.name}.{given}")
 
-    def reachable(self, type_: GraphQLInputType) -> frozenset[Access]:
-        """Every access that a value of a type can require."""
+    def possible_accesses(self, type_: GraphQLInputType) -> frozenset[Access]:
         named = get_named_type(type_)
         if named.name not in self.reachable_by_type:
             self.reachable_by_type[named.name] = frozenset(self._reachable(named, set()))

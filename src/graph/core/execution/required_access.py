@@ -49,7 +49,7 @@ class RequiredAccess:
     ) -> Iterator[Requirement]:
         # Skips variables whose type has no value that the principal lacks access to.
         for use in self.uses:
-            if not all(map(principal.may, self.inputs.reachable(use.type_))):
+            if not all(map(principal.may, self.inputs.possible_accesses(use.type_))):
                 for need in self._of_value(use, variables):
                     if not principal.may(need.access):
                         yield need
@@ -113,7 +113,6 @@ class _Collector(Visitor):
 
 
 def inputs(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[Access, ...]]]:
-    """Every input of a schema as named in messages, with its accesses."""
     of = input_access(schema)
     for name, type_ in schema.type_map.items():
         if name.startswith("__"):

@@ -18,8 +18,6 @@ AFTER = "after"
 
 
 def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool:
-    """True if the result does not depend on the viewer: every selected type declares
-    `viewer_independent`."""
     types = TypeInfo(schema)
     seen = _Parents(types)
     visit(document, TypeInfoVisitor(types, seen))

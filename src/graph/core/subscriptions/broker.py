@@ -53,7 +53,6 @@ class SubscriptionBroker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Accept subscriptions. On exit, stop all deliveries."""
         async with self.feeds.running():
             try:
                 yield

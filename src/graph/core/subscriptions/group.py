@@ -213,7 +213,6 @@ class SharedSubscription:
             self.cohorts.setdefault(offset, set()).update(present)
 
     def end(self, errors: list[GraphQLFormattedError]) -> None:
-        """End all members with these errors, members of a delivery in progress after it."""
         self.errors = errors
         before, self.cohorts = self.cohorts, {}
         for cohort in before.values():

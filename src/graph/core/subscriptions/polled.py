@@ -29,7 +29,6 @@ class PolledSource:
     seconds: ClassVar[float]
 
     async def read(self, session: ReadSession) -> object:
-        """The root value of a message."""
         raise NotImplementedError
 
 

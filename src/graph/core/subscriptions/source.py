@@ -179,7 +179,6 @@ class Source(Generic[RowT]):
         return VisibleRows(rows)
 
     def invalidations(self) -> Invalidations | None:
-        """Notifications of changes without a row in the feed."""
         return None
 
     async def invalidated_rows(

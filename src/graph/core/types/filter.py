@@ -81,7 +81,6 @@ def _set_field(cls: type, name: str, annotation: object, declared: object) -> No
 
 
 def relation(description: str) -> Any:  # as `field`
-    """A condition on related rows, declared in a class decorated with `filters`."""
     return field(description, cost=REACHING, default=UNSET, not_null=NO_CONDITION)
 
 
@@ -158,8 +157,6 @@ enum(Direction, ASC="Ascending, nulls last.", DESC="Descending, nulls last.")
 
 
 def orders(listing: ListSpec) -> Callable[[T], T]:
-    """Make a class the order type of a listing: a field and a direction."""
-
     def make(cls: T) -> T:
         noun = described(cls).removeprefix("Sort order for ").rstrip(".")
         by = strawberry.field(description="Field to sort by.")

@@ -42,7 +42,7 @@ class RequestVariables:
         self._memo: dict[tuple[Hashable, ...], int] = {}
 
     def values(self, name: str) -> int:
-        return self.memoized(("values", name), lambda: count(self.values_by_name.get(name)))
+        return self.memoized(("values", name), lambda: count_values(self.values_by_name.get(name)))
 
     def points(self, name: str, type_: GraphQLInputType) -> int:
         key = "points", name, get_named_type(type_)
@@ -75,8 +75,7 @@ class Inputs:
 NONE = Inputs()
 
 
-def count(value: object) -> int:
-    """The number of values in a value, including itself."""
+def count_values(value: object) -> int:
     total, waiting = 1, [value]
     while waiting:
         part = waiting.pop()

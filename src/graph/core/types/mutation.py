@@ -41,8 +41,6 @@ Input = Annotated[InputType, argument("The arguments of the mutation.")]
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def input_type(cls: T) -> T:
-    """An input type, described by its class docstring. It is accessible to all callers of the
-    mutation."""
     cls.access = VALUE  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
     return strawberry.input(cls, description=described(cls))
 

@@ -263,7 +263,6 @@ class Compiler:
         return self._objects(object_type(type_).name, details, place)
 
     def _objects(self, name: str, details: Details, place: FieldPlace) -> Completer:
-        """Completes objects of the type with this name."""
         type_ = self.document.schema.type_map[name]
         if not isinstance(type_, GraphQLObjectType):
             raise Unplanned(f"{name} is not an object type")
@@ -302,6 +301,5 @@ def _declared(field: GraphQLField) -> Declared | None:
 
 
 def _attribute(field: GraphQLField) -> str | None:
-    """The attribute that a field without a resolver shows."""
     definition: StrawberryField = field.extensions["strawberry-definition"]
     return None if definition.base_resolver else definition.python_name

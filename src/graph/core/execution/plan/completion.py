@@ -62,7 +62,6 @@ class FieldPlace:
         return run.infos[self]
 
     def strawberry_info(self, run: Run) -> Info:
-        """The same, as loaders expect it."""
         return Info(self.info(run), self.field.extensions["strawberry-definition"])
 
 
@@ -245,7 +244,6 @@ class ResolvedField:
         return await self.completer.complete(run, await self.results(run, objects))
 
     async def results(self, run: Run, objects: Sequence[object]) -> list[object]:
-        """What the resolver returns for each object."""
         field, nodes = self.place.field, self.place.nodes
         arguments = get_argument_values(field, nodes[0], run.variables)
         resolve: Any = field.resolve  # each has parameters of its own

@@ -111,8 +111,6 @@ def cursor_of_record(page: AnyPage, record: Table) -> str:
 
 
 def cursor_of_row(projection: Projection) -> Cursor:
-    """The cursors of rows whose sort values come after the columns of the projection."""
-
     def cursor(page: AnyPage, row: Any) -> str:  # a row of the driver
         start = len(projection)
         return encode_values(page.order, row[start : start + len(page.order)])
@@ -121,8 +119,6 @@ def cursor_of_row(projection: Projection) -> Cursor:
 
 
 def page_info(cursor: Cursor) -> Mapping[str, Callable[[AnyPage], object]]:
-    """The fields of `PageInfo`, by name."""
-
     def end(place: int) -> Callable[[AnyPage], object]:
         return lambda page: cursor(page, page.records[place]) if page.records else None
 

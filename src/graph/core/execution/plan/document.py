@@ -40,20 +40,17 @@ class Document:
         return object_type(self.schema.get_root_type(self.node.operation))
 
     def roots(self) -> Mapping[str, Details]:
-        """The root fields, by response name."""
         return collect_fields(
             self.schema, self.fragments, self.variables, self.root_type, self.node
         ).grouped_field_set
 
     def subfields(self, type_: GraphQLObjectType, details: Details) -> Mapping[str, Details]:
-        """The fields selected below a field whose value has this type, by response name."""
         return collect_subfields(
             self.schema, self.fragments, self.variables, self.node, type_, details
         ).grouped_field_set
 
 
 def name_of(details: Details) -> str:
-    """The name of a field in the schema."""
     return details[0].node.name.value
 
 

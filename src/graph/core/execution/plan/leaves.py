@@ -48,8 +48,7 @@ def document(text: str) -> orjson.Fragment:
 
 
 def _compact(text: str) -> bytes | str:
-    """Most documents are parsed and printed by orjson. One that would lose digits is searched for
-    spaces outside of strings, which takes longer."""
+    # A document whose digits orjson would lose is searched for spaces, which takes longer.
     encoded = text.encode()
     with suppress(orjson.JSONDecodeError, TypeError):
         printed = orjson.dumps(orjson.loads(encoded))
@@ -115,7 +114,6 @@ def _shown(column: Column, field: GraphQLField, names: dict[str, object]) -> tup
 
 
 def _enum(column: Column, type_: GraphQLEnumType, names: dict[str, object]) -> str:
-    """The name of the mapping from stored values to those of the enum."""
     choices = column.info.get("choices")
     if choices is None:
         raise Unplanned(f"{column} has no choices")

@@ -145,7 +145,6 @@ async def execute_plan(
 
 
 def _failed(plan: Plan, failed: RootFailed, run: Run) -> Planned | Fallback:
-    """The result of an operation whose only root field failed; graphql-core reports several."""
     if len(plan.roots) > 1:
         return Fallback("one of several root fields failed", run.resolved)
     (name,) = plan.roots

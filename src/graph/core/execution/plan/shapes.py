@@ -75,8 +75,7 @@ class RowShape:
 def _builder(
     parts: Mapping[str, str], children: int, guards: Sequence[str], names: Mapping[str, object]
 ) -> Builder:
-    """Response names are GraphQL names, and everything else in the source is made by this package.
-    So it holds nothing of a caller."""
+    # Response names are GraphQL names, and all other source is made by this package.
     values = [f"a{n}" for n in range(children)]
     lines = [f"    g{n} = {guard}" for n, guard in enumerate(guards)]
     fields = ", ".join(f"{name!r}: {expression}" for name, expression in parts.items())
