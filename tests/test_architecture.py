@@ -71,7 +71,7 @@ def test_nothing_imports_the_benchmarks() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_names_say_what_is_inside(file: Path) -> None:
+def test_names_are_specific(file: Path) -> None:
     parts = {part.removesuffix(".py") for part in file.relative_to(SOURCE).parts}
     classes = [n.name for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ClassDef)]
 

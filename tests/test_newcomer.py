@@ -173,7 +173,7 @@ def terminal(folder: Path, **environment: str) -> Iterator[Terminal]:
 
 
 @pytest.mark.timeout(600)
-async def test_commands_print_what_the_pages_show(project: Path) -> None:
+async def test_commands_print_the_output_of_the_pages(project: Path) -> None:
     with terminal(project) as newcomer:
         for page in PAGES:
             await newcomer.run_page(page)

@@ -1,7 +1,8 @@
-"""Every field and every input of the schema, used by everybody: answered or refused as declared.
+"""Every field and every input of the schema, for every kind of caller: allowed or refused as
+declared.
 
-Callers are known by real credentials. Who may use what is also kept in `permissions.txt`, so that
-a change of it is seen in review; `make golden` writes it anew.
+Callers have real credentials. The declared accesses are also in `permissions.txt`, so that a change
+is seen in review; `make golden` writes it.
 """
 
 import asyncio

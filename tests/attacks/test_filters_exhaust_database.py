@@ -68,7 +68,7 @@ async def test_conditions_on_related_rows_are_paid_for(target: Target) -> None:
     assert [cost - costs[0] for cost in costs] == [0, 20, 200 + 42 // 20]
 
 
-async def test_joined_conditions_find_what_each_finds_alone(target: Target) -> None:
+async def test_joined_conditions_match_as_single_ones(target: Target) -> None:
     """The control: a subquery for all conditions answers as one for each does."""
     for title, models in (("a", "xy"), ("b", "x"), ("c", "")):
         dream = await make_dream(target.database, title=title)

@@ -162,7 +162,7 @@ async def test_anonymous_clients_learn_nothing_of_private_rows(
         (["users:read"], '{ users(filter: {email: {contains: "a"}}) { totalCount } }', False),
     ],
 )
-async def test_a_key_filters_by_what_its_scopes_show(
+async def test_a_key_filters_by_columns_of_its_scopes(
     target: Target, scopes: list[str], document: str, refused: bool
 ) -> None:
     key = await target.key_of("OPERATOR", *scopes)
@@ -201,7 +201,7 @@ async def test_a_filter_of_a_subscription_needs_the_access_too(database: Databas
                 assert error["message"] in REFUSED
 
 
-async def test_what_is_public_is_filtered_ordered_and_searched_by_all(target: Target) -> None:
+async def test_public_columns_are_filtered_ordered_and_searched_by_all(target: Target) -> None:
     await make_dream(target.database, title="Fly", category="MATH")
     document = """query ($f: DreamFilter!) {
         dreams(

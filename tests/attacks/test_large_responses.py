@@ -140,7 +140,7 @@ async def test_memory_is_that_of_the_bound(small: Target) -> None:
     assert peak < 12 * MOST  # of 12 MB of JSON, and as much in Python
 
 
-async def test_a_mutation_says_that_it_is_stored(small: Target) -> None:
+async def test_a_mutation_with_a_large_result_reports_its_commit(small: Target) -> None:
     key = await small.key()
     shown = " ".join(f"{LONG_NAME[:150]}{number}: originalPrompt" for number in range(20))
     text = (

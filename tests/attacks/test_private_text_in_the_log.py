@@ -208,7 +208,7 @@ async def test_ingestion_that_fails_logs_no_value(
     assert list(holding(log.getvalue().splitlines(), SENT)) == []
 
 
-async def test_the_log_says_which_statement_failed_and_why(
+async def test_the_log_names_the_failed_statement_and_the_reason(
     database: Database, log: StringIO
 ) -> None:
     await fail_inserts(database, "dreams", "42703")

@@ -136,7 +136,7 @@ async def test_the_last_administrator_stays(target: Target, document: str) -> No
     assert (await did(target, document, left, disabled))["__typename"] != "Conflict"
 
 
-async def test_the_last_administrator_who_is_not_disabled_is_not_demoted(target: Target) -> None:
+async def test_the_last_enabled_administrator_is_not_demoted(target: Target) -> None:
     admin = await make_user(target.database, role="ADMIN")
     other = await make_user(target.database, role="ADMIN")
     key = await target.key(user_id=admin.id)

@@ -1,4 +1,4 @@
-"""What tests of the database share: where to import, lanes to send into, a reader."""
+"""Fixtures of the database: an import folder, batch writers, a reader."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,13 +14,13 @@ from support.imports import Ground
 
 @pytest.fixture
 def ground(database: Database, tmp_path: Path) -> Ground:
-    """This test's database, and a folder of its own for files to import."""
+    """The database of the test, and a folder for files to import."""
     return Ground(database, tmp_path)
 
 
 @pytest.fixture
 async def ingestion(database: Database) -> AsyncIterator[Ingestion]:
-    """The lanes of one process."""
+    """The batch writers of one process."""
     ingestion = Ingestion(database)
     yield ingestion
     await ingestion.close()
@@ -28,7 +28,7 @@ async def ingestion(database: Database) -> AsyncIterator[Ingestion]:
 
 @pytest.fixture
 async def reader(database: Database) -> AsyncIterator[Reader]:
-    """Reads the events while somebody follows."""
+    """A reader of the events feed."""
     reader = Reader(EVENTS, database)
     yield reader
     await reader.close()

@@ -1,4 +1,4 @@
-"""API keys: their text, and what becomes of them in the database."""
+"""API keys: their text, and their rows in the database."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -79,12 +79,12 @@ async def test_only_a_hash_is_stored(database: Database) -> None:
         {"expires_at": datetime.now(UTC) - DAY},
     ],
 )
-async def test_what_is_no_key(database: Database, wrong: dict[str, object]) -> None:
+async def test_malformed_keys_are_refused(database: Database, wrong: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         await make(database, **wrong)
 
 
-async def test_a_key_of_nobody_and_for_nothing(database: Database) -> None:
+async def test_a_key_needs_a_user_and_a_service(database: Database) -> None:
     user = await make_user(database)
     with pytest.raises(NotFound):
         async with database.write() as session:
@@ -148,7 +148,7 @@ async def test_rotation_never_makes_a_key_live_longer(database: Database) -> Non
     assert ending.expires_at == end
 
 
-async def test_what_cannot_be_rotated_or_revoked(database: Database) -> None:
+async def test_invalid_keys_cannot_be_rotated_or_revoked(database: Database) -> None:
     key = await make(database)
     async with database.write() as session:
         await api_keys.writes.revoke(session, key.record.prefix)

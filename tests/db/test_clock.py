@@ -21,12 +21,12 @@ class Ticks:
         return self.now
 
 
-def test_a_clock_that_was_never_set_says_nothing() -> None:
+def test_an_unset_clock_has_no_time() -> None:
     with pytest.raises(Unavailable):
         Clock().now()
 
 
-def test_it_goes_on_from_what_the_database_said() -> None:
+def test_the_clock_continues_from_the_time_of_the_database() -> None:
     ticks = Ticks()
     clock = Clock(ticks)
     clock.set(NOON, asked=999.0, answered=1_000.0)
@@ -47,7 +47,7 @@ def test_it_follows_a_clock_that_was_set_and_not_the_delays_of_a_network() -> No
     assert clock.now() == NOON
 
 
-async def test_sessions_and_the_database_tell_its_time(database: Database) -> None:
+async def test_sessions_have_the_time_of_the_database(database: Database) -> None:
     first = await database.now()
     async with database.read() as session:
         second = session.now()

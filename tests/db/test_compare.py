@@ -1,4 +1,4 @@
-"""Conditions told without PostgreSQL: whatever they say, it says."""
+"""Filters evaluated in process give the results of PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator
@@ -154,7 +154,7 @@ def test_texts_lists_and_booleans(world: World, condition: Condition) -> None:
     agrees(world, DREAMS, condition, world.dreams)
 
 
-def test_what_only_postgresql_knows() -> None:
+def test_values_that_only_postgresql_can_compare() -> None:
     """The order of texts, letters beyond ASCII, and I, whose small letter Turkish has another."""
     row = EVENTS.table.Record._make([None] * len(EVENTS.table.Record._fields))
     row = row._replace(event_type="Ärger")
@@ -166,7 +166,7 @@ def test_what_only_postgresql_knows() -> None:
     assert holds(Compare("event_type", "contains", "RG"), row._replace(event_type="arger")) is True
 
 
-def test_what_is_unknown_decides_only_where_it_matters() -> None:
+def test_unknown_parts_decide_only_if_they_matter() -> None:
     unknown = Compare("event_type", "gt", "a")
     no, yes = Compare("event_type", "eq", "x"), Compare("event_type", "eq", "y")
     row = EVENTS.table.Record._make([None] * len(EVENTS.table.Record._fields))

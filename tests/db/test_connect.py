@@ -1,4 +1,4 @@
-"""Connecting: hosts, TLS and what else a URL asks for, to a real server."""
+"""Connecting to a real server: hosts, TLS and other parameters of a URL."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -63,7 +63,7 @@ async def ask(url: str, statement: str = "select 1") -> Any:
         ("connect_timeout=0&passfile=/nowhere", "select 1", 1),
     ],
 )
-async def test_a_parameter_does_what_it_does_in_libpq(
+async def test_a_parameter_works_as_in_libpq(
     database_url: str, parameters: str, statement: str, answer: Any
 ) -> None:
     assert await ask(f"{database_url}&{parameters}", statement) == answer
@@ -205,7 +205,7 @@ async def test_a_password_comes_from_a_file(guarded: Guarded, tmp_path: Path) ->
     assert await ask(f"{url}&passfile={passwords}") == 1
 
 
-async def test_a_password_that_is_wrong_is_not_told(guarded: Guarded) -> None:
+async def test_a_wrong_password_is_not_printed(guarded: Guarded) -> None:
     wrong = "Xq"
     wrong += "7"  # so that it stands in no line of a traceback
     with pytest.raises(Unavailable) as refused:

@@ -1,4 +1,4 @@
-"""Database: what a read and a write are, and what happens when PostgreSQL goes away."""
+"""Database: reads, writes, and the loss of PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -75,7 +75,7 @@ async def test_a_read_sends_its_statement_and_nothing_else(
         assert await session.scalar(last(pid=pid)) == "select pg_backend_pid()"
 
 
-async def test_a_read_sees_what_others_store_meanwhile(database: Database, other: Database) -> None:
+async def test_a_read_sees_concurrent_commits(database: Database, other: Database) -> None:
     count = text("select count(*) from users")
     async with database.read() as session:
         before = await session.scalar(count)
@@ -175,7 +175,7 @@ async def test_a_pool_of_dead_connections_serves_the_next_read(
     assert len({*killed, *again}) == 6
 
 
-async def test_a_write_on_a_dead_connection_says_so_and_stores_nothing(
+async def test_a_write_on_a_dead_connection_fails_and_stores_nothing(
     database: Database, other: Database
 ) -> None:
     async def write(*more: str) -> None:

@@ -69,7 +69,7 @@ def test_keeps_data_over_a_restart(embedded: Embedded) -> None:
     assert kept(embedded) == "42"
 
 
-def test_has_its_database_again_after_somebody_dropped_it(embedded: Embedded) -> None:
+def test_a_dropped_database_is_created_again(embedded: Embedded) -> None:
     embedded.start()
     embedded.server.query("drop database dreamnet")
     embedded.stop()
@@ -77,7 +77,7 @@ def test_has_its_database_again_after_somebody_dropped_it(embedded: Embedded) ->
     assert embedded.server.query("select 1 from pg_database where datname = 'dreamnet'")
 
 
-def test_listens_on_its_socket_only_and_lets_nobody_else_near(embedded: Embedded) -> None:
+def test_the_server_listens_on_a_private_socket_only(embedded: Embedded) -> None:
     embedded.start()
     assert embedded.server.query("show listen_addresses").strip() == ""
     assert embedded.folder.stat().st_mode & 0o077 == 0
@@ -129,7 +129,7 @@ def test_stays_for_a_guest_when_its_owner_leaves(embedded: Embedded) -> None:
     assert embedded.server.pid == shared
 
 
-def test_takes_a_stale_record_for_what_it_is(embedded: Embedded) -> None:
+def test_a_stale_record_is_recognised(embedded: Embedded) -> None:
     embedded.start()
     write(embedded)
     embedded.stop()
@@ -158,14 +158,14 @@ def test_works_in_a_folder_whose_path_is_too_long_for_a_socket(tmp_path: Path) -
     assert not sockets.exists()
 
 
-def test_says_why_it_does_not_start(tmp_path: Path) -> None:
+def test_a_failed_start_is_explained(tmp_path: Path) -> None:
     embedded = Embedded(tmp_path / "folder", {"max_connections": "many"})
     with pytest.raises(EmbeddedFailed, match='invalid value for parameter "max_connections"'):
         embedded.start()
     assert embedded.server.pid is None
 
 
-def test_says_that_a_folder_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_as_data_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedFailed, match="is not usable"):
         Embedded(tmp_path / "file").start()

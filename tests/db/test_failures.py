@@ -1,4 +1,4 @@
-"""What the driver reports becomes the domain error it means."""
+"""Errors of the driver become domain errors."""
 
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -71,7 +71,7 @@ async def test_a_month_without_a_partition_is_a_fault_of_ours(database: Database
             )
 
 
-async def test_a_fault_of_ours_stays_what_it_is(database: Database) -> None:
+async def test_an_internal_error_is_not_converted(database: Database) -> None:
     with pytest.raises(Exception, match="no_such_function") as raised:
         async with database.read() as session:
             await session.rows(select(func.no_such_function()))
@@ -104,7 +104,7 @@ async def test_a_value_beyond_a_limit_of_postgresql_is_invalid(database: Databas
         ("57014", Unavailable),
     ],
 )
-async def test_what_may_pass_says_what_it_is(
+async def test_accepted_values_have_a_description(
     database: Database, sqlstate: str, error: type[DomainError]
 ) -> None:
     fail = text(f"do $$ begin raise exception using errcode = '{sqlstate}'; end $$")

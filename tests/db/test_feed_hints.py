@@ -1,4 +1,4 @@
-"""Hints: what is stored is read at once where hints are heard, and soon where they are not."""
+"""Notifications: rows are read at once with them, and soon without."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ def report() -> Any:
     return reports.report(row, datetime.now(UTC), None)
 
 
-async def test_every_way_of_writing_says_which_feeds_got_something(database: Database) -> None:
+async def test_every_write_notifies_its_feeds(database: Database) -> None:
     ear, ingestion = Ear(), Ingestion(database)
     database.wakeups.listeners.append(ear.local)
     await ingestion.submit(reports.REPORTED, [report()])
@@ -68,7 +68,7 @@ async def test_every_way_of_writing_says_which_feeds_got_something(database: Dat
     assert ear.heard.empty()
 
 
-async def test_nothing_is_said_of_what_was_rolled_back(database: Database) -> None:
+async def test_a_rollback_notifies_no_feed(database: Database) -> None:
     ear = Ear()
     database.wakeups.listeners.append(ear.local)
     with pytest.raises(RuntimeError):  # noqa: PT012  it is raised where it rolls back
@@ -78,7 +78,7 @@ async def test_nothing_is_said_of_what_was_rolled_back(database: Database) -> No
     assert ear.heard.empty()
 
 
-async def test_others_are_told(database: Database, database_url: str) -> None:
+async def test_other_readers_are_notified(database: Database, database_url: str) -> None:
     feeds = Feeds(database)
     async with listening(database_url) as ear, feeds.running():
         await _until_connected(feeds)
@@ -89,7 +89,7 @@ async def test_others_are_told(database: Database, database_url: str) -> None:
         assert await ear.next() == "agents events"
 
 
-async def test_what_others_say_is_heard(database: Database, database_url: str) -> None:
+async def test_notifications_of_others_are_received(database: Database, database_url: str) -> None:
     feeds = Feeds(database)
     async with feeds.running():
         await _until_connected(feeds)
@@ -127,7 +127,7 @@ async def test_without_hints_everything_is_read_all_the_same(database: Database)
             assert feeds["events"].position.seq == made.seq
 
 
-async def test_where_nobody_can_listen_feeds_run_all_the_same(database_url: str) -> None:
+async def test_feeds_work_without_notifications(database_url: str) -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
     async with Feeds(nowhere).running():
         nowhere.wakeups.notify("events")

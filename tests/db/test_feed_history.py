@@ -1,4 +1,4 @@
-"""Histories: who continues from where, and who is told that there is nothing to continue."""
+"""Histories: which positions can be resumed, and the reason for a reset otherwise."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def test_one_can_continue_from_every_row(
         ({"seq": 1_000}, InvalidReason.AHEAD),
     ],
 )
-async def test_one_cannot_continue_from_what_is_not_there(
+async def test_an_expired_position_cannot_be_resumed(
     database: Database,
     judging: tuple[Reader, list[Any]],
     change: dict[str, int],
@@ -182,7 +182,7 @@ async def test_retention_of_all_that_was_read_is_no_other_history(
         assert (reader.generation, reader.reason) == (0, None)
 
 
-async def test_followers_of_a_database_that_is_restored_are_told(
+async def test_subscribers_of_a_restored_database_get_a_reset(
     database_url: str, server_url: str
 ) -> None:
     """A copy is made, more is stored and followed, and the copy takes the place of the original."""

@@ -47,7 +47,7 @@ async def take(session: Any, feed: str) -> None:
     await session.execute(select(func.pg_advisory_xact_lock(LOCK, NUMBERS[feed])))
 
 
-async def test_who_comes_second_gets_its_number_after_the_first_has_committed(
+async def test_seq_follows_commit_order(
     database: Database,
 ) -> None:
     async with database.write() as session:
@@ -141,7 +141,7 @@ async def test_forgetting_takes_the_locks_in_their_order(database: Database) -> 
     await forgetting
 
 
-async def test_who_holds_the_lock_and_hangs_is_thrown_out_soon(database: Database) -> None:
+async def test_a_session_idle_with_the_feed_lock_is_terminated(database: Database) -> None:
     setting = select(func.current_setting("idle_in_transaction_session_timeout"))
     async with database.write() as session:
         assert await session.scalar(setting) == "0"

@@ -1,4 +1,4 @@
-"""Positions in feeds as texts: what is printed is parsed, and nothing else."""
+"""Positions in feeds as texts: parsed as printed, and nothing else."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Readers of feeds: they give every row once it is stored, as long as somebody follows."""
+"""Readers of feeds return every stored row while they have subscribers."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from support.query_count import statements
 from support.wait import patience, until
 
 
-async def test_a_reader_gives_what_is_stored_after_it_began(
+async def test_a_reader_returns_rows_stored_after_its_start(
     database: Database, reader: Reader
 ) -> None:
     before = await happen(database)
@@ -75,7 +75,7 @@ async def test_a_page_that_is_full_is_followed_by_the_next_at_once(
         assert [event.seq for event in found] == list(range(1, 5_001))
 
 
-async def test_who_waits_is_woken_by_a_change_or_by_the_time(
+async def test_waiting_readers_wake_by_change_or_timeout(
     database: Database, reader: Reader
 ) -> None:
     async with patience(), reader.following():
@@ -90,7 +90,7 @@ async def test_who_waits_is_woken_by_a_change_or_by_the_time(
         await reader.changed(1, made.seq, 60)
 
 
-async def test_nobody_follows_nobody_reads(database: Database, reader: Reader) -> None:
+async def test_feeds_without_subscribers_are_not_read(database: Database, reader: Reader) -> None:
     async with reader.following(), reader.following():
         pass
     made = await happen(database)

@@ -1,4 +1,4 @@
-"""Retention: what is old goes, and who had not read it yet is told."""
+"""Retention: expired rows are deleted, and readers behind them are reset."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -20,7 +20,7 @@ from support.wait import until
 LONG_AGO = datetime(2020, 5, 17, tzinfo=UTC)
 
 
-async def test_old_months_go_and_who_is_behind_is_told(database: Database) -> None:
+async def test_expired_months_are_dropped_and_late_readers_reset(database: Database) -> None:
     old = [await make_agent_report(database, reported_at=LONG_AGO) for _ in range(2)]
     new = await make_agent_report(database, reported_at=datetime.now(UTC))
     reader = Reader(AGENTS, database)

@@ -1,4 +1,4 @@
-"""Ids: their order is the order of time, to the microsecond, and they tell it again."""
+"""Ids: in the order of time, to the microsecond, which they contain."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -25,7 +25,7 @@ keys = st.none() | st.text(max_size=5)
 
 
 @given(times, keys)
-def test_an_id_tells_its_time(at: datetime, key: str | None) -> None:
+def test_an_id_contains_its_time(at: datetime, key: str | None) -> None:
     assert time_of(uuid7(at, key)) == at
     assert time_of(floor(at)) == at
 
@@ -76,7 +76,7 @@ def test_an_id_is_that_of_the_moment_whatever_the_offset() -> None:
     assert uuid7(at, "key") == uuid7(at.astimezone(timezone(timedelta(hours=5.5))), "key")
 
 
-def test_an_id_looks_as_the_standard_says() -> None:
+def test_an_id_has_the_format_of_the_standard() -> None:
     # The example of RFC 9562, appendix A.6.
     at = datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""An import that is run again: it changes only what differs, and goes on where one was stopped."""
+"""A repeated import changes only differences, and resumes an interrupted one."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from db.users import User
 from support.imports import EVERYTHING, START, Ground, ai_test, dream, metric
 
 
-async def test_a_second_import_changes_nothing_and_says_so(ground: Ground) -> None:
+async def test_a_second_import_reports_no_changes(ground: Ground) -> None:
     await ground.load_file(EVERYTHING)
     before = await ground.everything()
     again = await ground.load_file(EVERYTHING)
@@ -28,7 +28,7 @@ async def test_a_second_import_changes_nothing_and_says_so(ground: Ground) -> No
     assert await ground.everything() == before
 
 
-async def test_what_was_edited_since_stays_edited(ground: Ground) -> None:
+async def test_later_edits_are_kept(ground: Ground) -> None:
     await ground.load_file(EVERYTHING)
     async with ground.database.write() as session:
         await session.execute(text("update dreams set title = 'Proved', user_id = null"))

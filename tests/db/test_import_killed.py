@@ -1,4 +1,4 @@
-"""An import whose process and server are killed loses no batch it told of, and is resumed."""
+"""A killed import, or server, loses no reported batch, and the import is resumed."""
 
 import asyncio
 import gzip

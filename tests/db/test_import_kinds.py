@@ -1,4 +1,4 @@
-"""What an import makes of lines of each kind: the rows that stand in the tables afterwards."""
+"""Lines of each kind, and the rows that an import stores for them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,7 @@ async def test_a_dream_keeps_its_key_its_time_and_its_owner(ground: Ground) -> N
     assert song.created_at == datetime(2024, 1, 2, 8, 30, tzinfo=UTC)
 
 
-async def test_a_test_keeps_what_is_known_of_it(ground: Ground) -> None:
+async def test_a_test_keeps_its_stored_columns(ground: Ground) -> None:
     await ground.load_file(EVERYTHING)
     first, second, failed, _ = await ground.records(AiTest)
     created_at = datetime(2024, 1, 5, 10, tzinfo=UTC)
@@ -108,7 +108,7 @@ async def test_a_test_keeps_what_is_known_of_it(ground: Ground) -> None:
     assert big == "123456789012345678901234567890"
 
 
-async def test_metrics_are_rounded_half_away_from_zero_and_counted_as_often_as_told(
+async def test_metrics_are_rounded_half_up_and_all_counted(
     ground: Ground,
 ) -> None:
     await ground.load_file(EVERYTHING)

@@ -213,7 +213,7 @@ def test_equal_lines_have_equal_ids_and_other_lines_others() -> None:
     assert len(set(ids)) == len(lines)
 
 
-def test_repeated_metrics_of_one_time_are_told_apart() -> None:
+def test_repeated_metrics_of_one_time_are_distinct() -> None:
     repeats = Repeats()
     first, second = (parse(text_of(METRIC), repeats)[1]["id"] for _ in range(2))
     assert first != second
@@ -262,7 +262,7 @@ def test_a_compressed_file_that_is_cut_off_gives_its_whole_lines(tmp_path: Path)
     )
 
 
-def test_a_compressed_file_that_is_damaged_says_so(tmp_path: Path) -> None:
+def test_a_damaged_compressed_file_is_reported(tmp_path: Path) -> None:
     damaged = bytearray(gzip.compress(b"a\n" * 100))
     damaged[12] ^= 0xFF
     path = tmp_path / "damaged.gz"

@@ -1,4 +1,4 @@
-"""Rows of one time: in the order of their file, and known again whatever they are imported with."""
+"""Rows of one time keep the order of their file, and are recognised in later imports."""
 
 from datetime import datetime
 from typing import Any
@@ -58,7 +58,7 @@ async def test_other_times_are_not_mixed_up(ground: Ground) -> None:
     assert await types(ground, Event.id) == expected
 
 
-async def test_what_was_imported_without_places_is_known(ground: Ground) -> None:
+async def test_rows_imported_without_places_are_recognised(ground: Ground) -> None:
     """As earlier versions did it: a key decided the whole of an id."""
     line = event("old")
     time = datetime.fromisoformat(line["timestamp"])

@@ -1,4 +1,4 @@
-"""Progress: what an import computes for a dream from its tests, and how far it says it has come."""
+"""Progress logs that an import computes, and the progress that it reports."""
 
 import random
 from collections.abc import Iterable
@@ -91,7 +91,7 @@ async def test_tests_of_many_dreams_do_not_mix(ground: Ground) -> None:
     assert [row.test_count for row in rows] == [1, 2, 3] * 130
 
 
-async def test_progress_is_told_in_bytes_and_then_in_dreams(ground: Ground) -> None:
+async def test_progress_is_shown_in_bytes_and_then_in_dreams(ground: Ground) -> None:
     told: list[Progress] = []
     await ground.load(dream(), ai_test("t", 1, "50.00"), progress=told.append)
     size = (ground.folder / "lines.jsonl").stat().st_size

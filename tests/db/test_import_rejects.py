@@ -1,4 +1,4 @@
-"""What an import refuses: bad lines cost only themselves, or end it where it is strict."""
+"""Rejected lines: the others are imported, unless the import is strict."""
 
 import gzip
 import json
@@ -101,7 +101,7 @@ async def test_texts_and_documents_beyond_the_bounds_of_columns_are_refused(
 
 
 @pytest.mark.usefixtures("_unbounded")
-async def test_what_only_postgresql_refuses_costs_only_itself(ground: Ground) -> None:
+async def test_a_row_that_postgresql_rejects_costs_only_itself(ground: Ground) -> None:
     novels = dream("novel", title=NOVEL), dream("sequel", title=NOVEL)
     lines = [dream(), *(ai_test(f"t{n}", n, "50.00") for n in range(100)), *novels]
     report = await ground.load(*lines, *(metric(n) for n in range(100)))
@@ -117,7 +117,7 @@ async def test_what_only_postgresql_refuses_costs_only_itself(ground: Ground) ->
 
 
 @pytest.mark.usefixtures("_unbounded")
-async def test_strict_stops_at_what_only_postgresql_refuses(ground: Ground) -> None:
+async def test_strict_stops_at_a_row_that_postgresql_rejects(ground: Ground) -> None:
     novel = dream("novel", title=NOVEL)
     report = await ground.load(dream(), ai_test("t", 1, "1.00"), novel, strict=True)
     assert report.stopped
@@ -153,7 +153,7 @@ async def test_a_file_that_is_cut_off_is_loaded_so_far_and_reported(ground: Grou
     assert len(await ground.records(Metric)) == 3000
 
 
-async def test_an_empty_file_is_told_as_such(ground: Ground) -> None:
+async def test_an_empty_file_is_reported(ground: Ground) -> None:
     report = await ground.load()
     assert report.files[0].empty
     assert not report.changed

@@ -1,4 +1,4 @@
-"""Ingestion: what was acknowledged is stored once, and each bad item refuses itself alone."""
+"""Ingestion: acknowledged rows are stored once, and an invalid item affects no other."""
 
 import asyncio
 import os
@@ -127,9 +127,7 @@ async def test_a_lane_is_bounded_by_bytes_too(ingestion: Ingestion) -> None:
     assert await ingestion.submit(LOGGED, large[:10]) == {}
 
 
-async def test_who_stops_waiting_loses_and_leaks_nothing(
-    database: Database, ingestion: Ingestion
-) -> None:
+async def test_a_cancelled_wait_leaks_nothing(database: Database, ingestion: Ingestion) -> None:
     tasks = [
         asyncio.create_task(ingestion.submit(LOGGED, [event(n) for n in range(10)]))
         for _ in range(50)
@@ -144,7 +142,7 @@ async def test_who_stops_waiting_loses_and_leaks_nothing(
     assert (buffer.rows, buffer.bytes, len(buffer.pending)) == (0, 0, 0)
 
 
-async def test_stopping_stores_what_was_taken_and_takes_nothing_more(database: Database) -> None:
+async def test_stopping_stores_submitted_rows_and_refuses_more(database: Database) -> None:
     ingestion = Ingestion(database)
     for _ in range(20):
         ingestion.submit_nowait(LOGGED, [event(n) for n in range(100)])
@@ -154,7 +152,7 @@ async def test_stopping_stores_what_was_taken_and_takes_nothing_more(database: D
         await ingestion.submit(LOGGED, [event(1)])
 
 
-async def test_what_nobody_waits_for_is_stored_together(
+async def test_unawaited_rows_are_stored_in_one_batch(
     database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "LINGER_SECONDS", 0.05)
@@ -168,7 +166,7 @@ async def test_what_nobody_waits_for_is_stored_together(
     assert await count(database) == 2
 
 
-async def test_what_nobody_waits_for_goes_with_what_somebody_does(
+async def test_unawaited_rows_join_an_awaited_batch(
     database: Database, ingestion: Ingestion
 ) -> None:
     ingestion.submit_nowait(LOGGED, [event(0)])

@@ -1,4 +1,4 @@
-"""Items: what is refused of what agents send, before the database sees it."""
+"""Items: invalid ones are refused before the database sees them."""
 
 from typing import Any
 
@@ -24,7 +24,9 @@ from support.ingest_rows import NOW, event
         ({"severity": "BAD"}, "severity"),
     ],
 )
-def test_what_is_refused_beforehand(row: dict[str, Any], field: str | None) -> None:
+def test_invalid_input_is_refused_before_the_database(
+    row: dict[str, Any], field: str | None
+) -> None:
     with pytest.raises(Invalid) as refused:
         event(1, **row)
     assert refused.value.field == field

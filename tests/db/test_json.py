@@ -73,7 +73,7 @@ def test_a_number_with_too_many_digits_is_refused(document: str, number: str) ->
         json.number(number)
 
 
-def test_what_postgresql_stores_is_read_whatever_its_length() -> None:
+def test_numbers_of_any_stored_length_are_read() -> None:
     for number in ("1" * 5_000, "0." + "1" * 5_000, "-" + "9" * 131_072):
         assert json.dumps(json.loads(f'{{"a": {number}}}')) == b'{"a":%b}' % number.encode()
 
@@ -86,7 +86,7 @@ def test_what_postgresql_stores_is_read_whatever_its_length() -> None:
         "[" * 900 + "1.50" + "]" * 900,
     ],
 )
-def test_what_is_no_json_is_refused_by_either_reader(text: str) -> None:
+def test_invalid_json_is_refused_by_both_readers(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
         json.received(text)
 

@@ -225,7 +225,7 @@ async def test_a_database_with_generations(database_url: str, tmp_path: Path) ->
         (b"\0\xff\xfe", "generations.csv has no column created_at, id, prompt, type."),
     ],
 )
-def test_what_is_no_legacy_is_said(file: Path, content: bytes, message: str) -> None:
+def test_an_invalid_legacy_source_is_reported(file: Path, content: bytes, message: str) -> None:
     with pytest.raises(NotLegacy, match=re.escape(message)):
         source(file, content)
 

@@ -1,4 +1,4 @@
-"""Limiter: nobody holds all connections, and waiting borrowers get them in turn."""
+"""Limiter: no caller holds all connections, and waiting borrowers alternate."""
 
 import asyncio
 
@@ -98,7 +98,7 @@ async def test_a_place_goes_to_the_borrower_that_holds_the_fewest() -> None:
     assert order == ["eve", "bob", "ada"]
 
 
-async def test_callers_who_hold_as_many_take_turns() -> None:
+async def test_callers_with_equal_shares_alternate() -> None:
     limiter, order = Limiter(1), []
     await limiter.acquire(GATEWAY)
 
@@ -114,7 +114,7 @@ async def test_callers_who_hold_as_many_take_turns() -> None:
     assert order == ["ada", "bob", "ada", "bob", "ada"]
 
 
-async def test_a_caller_that_waits_too_long_is_told_whose_share_is_used_up(
+async def test_a_wait_that_is_too_long_names_the_exhausted_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subject, "WAIT_SECONDS", 0.001)

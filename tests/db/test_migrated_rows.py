@@ -76,7 +76,7 @@ async def test_agents_that_were_heard_before_arrivals_were_kept(empty_url: str) 
     assert await rows_of(empty_url, LINES) == [(3, 0)]
 
 
-async def test_what_an_older_gateway_stores_has_an_arrival(database_url: str) -> None:
+async def test_rows_of_an_older_gateway_have_an_arrival(database_url: str) -> None:
     database, now = Database(database_url), datetime.now(UTC)
     async with database.write() as session:
         line = {"id": uuid7(now), "agent_key": "a", "status": "IDLE", "reported_at": now}
@@ -161,7 +161,7 @@ insert into user_identities (id, issuer, subject, user_id) values
 BEFORE_IDENTITIES = "0011"
 
 
-async def test_users_who_share_an_address_or_wallet_are_kept_on_the_way_down(
+async def test_users_with_one_address_or_wallet_survive_a_downgrade(
     database: Database, database_url: str
 ) -> None:
     for statement in CLAIMS.split(";"):

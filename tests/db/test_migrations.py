@@ -60,7 +60,7 @@ async def test_check_finds_no_difference(database_url: str) -> None:
     assert await migrate.check(database_url) == []
 
 
-async def test_check_names_what_is_missing_and_what_is_too_much(database_url: str) -> None:
+async def test_check_lists_missing_and_extra_columns(database_url: str) -> None:
     await execute(
         database_url, "alter table users drop column preferences, add column shoe_size int"
     )
@@ -70,7 +70,7 @@ async def test_check_names_what_is_missing_and_what_is_too_much(database_url: st
     assert "shoe_size" in str(differences)
 
 
-async def test_check_of_an_empty_database_says_that_it_is_behind(empty_url: str) -> None:
+async def test_check_of_an_empty_database_reports_the_revision(empty_url: str) -> None:
     assert await migrate.check(empty_url) == ["Target database is not up to date."]
 
 
@@ -99,7 +99,7 @@ async def test_two_upgrades_in_one_process(empty_url: str) -> None:
     assert await migrate.current(empty_url) == migrate.head()
 
 
-async def test_gives_way_to_a_lock_and_goes_on_when_it_is_free(database_url: str) -> None:
+async def test_a_migration_waits_for_a_lock_and_continues(database_url: str) -> None:
     database = Database(database_url)
     async with database.write() as session:
         await session.execute(text("lock table users in access share mode"))

@@ -1,4 +1,4 @@
-"""Agents that go: written once, whoever notices, and never over a report."""
+"""Silent agents: one OFFLINE report each, never in place of a real one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def make_silent(database: Database, key: str, seconds: float = 301, **more
     return await make_agent(database, agent_key=key, last_active=active, **more)
 
 
-async def test_who_is_silent_for_long_is_offline(database: Database) -> None:
+async def test_a_silent_agent_becomes_offline(database: Database) -> None:
     silent = await make_silent(database, "a", status="RUNNING", current_task={"n": 1})
     await make_silent(database, "b", seconds=290)
     await make_silent(database, "c", status="OFFLINE")
@@ -175,7 +175,7 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
     assert len(await rows(database, told)) >= forgotten
 
 
-async def test_nobody_is_forgotten_who_is_not_known(database: Database) -> None:
+async def test_an_unknown_agent_is_not_forgotten(database: Database) -> None:
     with pytest.raises(db.core.errors.NotFound):
         async with database.write() as session:
             await db.agents.reports.forget(session, "nobody")

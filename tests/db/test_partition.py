@@ -1,4 +1,4 @@
-"""Partitions: made once, by whoever comes first, and the only ones a window of time reads."""
+"""Partitions: created once, and the only ones that a time range reads."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def test_partitioned_are_the_tables_that_grow_for_ever() -> None:
     assert tables == {table.__tablename__ for table in growing}
 
 
-async def test_ensure_makes_what_is_missing_and_says_so(database: Database) -> None:
+async def test_ensure_creates_and_returns_missing_partitions(database: Database) -> None:
     async with database.write() as session:
         made = await partition.ensure(session, AiTest, [APRIL, MARCH, LAST_INSTANT])
         assert made == ["ai_tests_y2019m03", "ai_tests_y2019m04"]

@@ -1,4 +1,4 @@
-"""Pool: what is lent after PostgreSQL was away, had no connections left, or took no writes."""
+"""Pool: connections after PostgreSQL was away, had none left, or refused writes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

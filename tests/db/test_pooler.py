@@ -1,4 +1,4 @@
-"""Behind a pooler: what it is like is found out, and nothing depends on a session that it keeps."""
+"""Poolers: the mode is detected, and nothing depends on a session that one keeps."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Reads of many: together, never older than the question, and no worse for those who leave."""
+"""Coalesced reads: never older than the request, and unaffected by cancelled ones."""
 
 import asyncio
 from collections.abc import Collection
@@ -32,14 +32,14 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-async def test_those_who_ask_at_once_are_answered_by_one(database: Database, shelf: Shelf) -> None:
+async def test_concurrent_reads_share_one_statement(database: Database, shelf: Shelf) -> None:
     shared = ReadCoalescer(database)
     found = await asyncio.gather(*(shared.of(shelf.find, [key, "all"]) for key in "abc"))
     assert found == [{key: f"{key} 1", "all": "all 1"} for key in "abc"]
     assert shelf.asked == [{"a", "b", "c", "all"}]
 
 
-async def test_those_who_ask_later_wait_for_the_next(database: Database, shelf: Shelf) -> None:
+async def test_later_reads_wait_for_the_next_statement(database: Database, shelf: Shelf) -> None:
     shared = ReadCoalescer(database)
     shelf.open.clear()
     first = asyncio.create_task(shared.of(shelf.find, ["a"]))
@@ -63,7 +63,7 @@ async def test_a_slow_statement_does_not_hold_up_the_next(database: Database, sh
     assert await asyncio.gather(*asking) == [{"a": "a 2"}, {"b": "b 2"}]
 
 
-async def test_what_is_not_there_is_left_out(database: Database, shelf: Shelf) -> None:
+async def test_missing_rows_are_omitted(database: Database, shelf: Shelf) -> None:
     shared = ReadCoalescer(database)
     assert await shared.of(shelf.find, ["none", "a"]) == {"a": "a 1"}
     assert await shared.of(shelf.find, []) == {}
@@ -79,7 +79,7 @@ async def test_a_failure_is_everybodys_and_passes(database: Database, shelf: She
     assert await shared.of(shelf.find, ["a"]) == {"a": "a 2"}
 
 
-async def test_who_leaves_takes_nothing_from_others(database: Database, shelf: Shelf) -> None:
+async def test_a_cancelled_read_does_not_affect_others(database: Database, shelf: Shelf) -> None:
     shared = ReadCoalescer(database)
     shelf.open.clear()
     leaving, staying = [asyncio.create_task(shared.of(shelf.find, [key])) for key in "ab"]

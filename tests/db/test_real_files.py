@@ -75,7 +75,7 @@ async def test_ai_tests(imported: Database) -> None:
     )
 
 
-async def test_completed_tests_that_nobody_scored_are_stored(imported: Database) -> None:
+async def test_completed_tests_without_a_score_are_stored(imported: Database) -> None:
     statement = """
         select count(*) from ai_tests where status = 'COMPLETED' and impossibility_score is null
     """

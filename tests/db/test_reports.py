@@ -1,4 +1,4 @@
-"""Reports of agents: what becomes of their state, their history and the events about them."""
+"""Reports of agents: the state, the history and the events that follow from them."""
 
 import asyncio
 from datetime import timedelta
@@ -43,7 +43,7 @@ async def test_of_two_reports_of_one_moment_the_later_stored_is_the_state(
     assert (await agent(database)).current_task == {"n": 3}
 
 
-async def test_what_was_measured_last_stays(database: Database, ingestion: Ingestion) -> None:
+async def test_the_latest_measurement_is_kept(database: Database, ingestion: Ingestion) -> None:
     measured = {"performance_metrics": {"tasks": 3}}
     await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW, **measured), report(2, NOW)])
     await ingestion.submit(db.agents.reports.REPORTED, [report(3, NOW)])
@@ -61,7 +61,7 @@ async def test_the_twenty_newest_errors_are_kept(database: Database, ingestion: 
     assert [entry["error"] for entry in log] == [f"error {n}" for n in range(12, 32)]
 
 
-async def test_a_report_says_what_came_before(database: Database, ingestion: Ingestion) -> None:
+async def test_a_report_has_its_previous_status(database: Database, ingestion: Ingestion) -> None:
     for batch in (["IDLE", "RUNNING"], ["PAUSED"], ["RUNNING", "IDLE"]):
         items = [report(n, NOW, status=status) for n, status in enumerate(batch)]
         await ingestion.submit(db.agents.reports.REPORTED, items)

@@ -127,7 +127,7 @@ async def test_a_database_of_an_earlier_release_with_other_tables(empty_url: str
     "taken",
     ["create table users (id int)", "create view dreams as select 1", "create sequence feeds"],
 )
-async def test_a_name_that_is_taken_is_told(empty_url: str, taken: str) -> None:
+async def test_a_taken_name_is_a_conflict(empty_url: str, taken: str) -> None:
     await run(empty_url, taken)
     name = taken.split()[2]
     with pytest.raises(MigrationFailed) as failed:
@@ -140,7 +140,7 @@ async def test_a_name_that_is_taken_is_told(empty_url: str, taken: str) -> None:
     assert await migrate.current(empty_url) is None
 
 
-async def test_what_the_server_refuses_is_told_in_one_sentence(empty_url: str) -> None:
+async def test_a_refusal_of_the_server_is_one_sentence(empty_url: str) -> None:
     await run(empty_url, "create function feed_number() returns int return 1")
     with pytest.raises(MigrationFailed) as failed:
         await migrate.upgrade(empty_url)
@@ -234,7 +234,7 @@ async def test_without_a_schema_nothing_can_be_made(empty_url: str) -> None:
         await migrate.upgrade(f"{empty_url}&options=-csearch_path%3Dnowhere")
 
 
-async def test_a_role_that_may_not_create_is_told_so(empty_url: str) -> None:
+async def test_a_role_without_create_is_reported(empty_url: str) -> None:
     role = f"role_{uuid4().hex}"
     await run(empty_url, f"create role {role} login")
     with pytest.raises(MigrationFailed, match="permission denied for schema public"):

@@ -102,7 +102,7 @@ UNREADABLE = "it is not a PostgreSQL URL; write postgresql://user:password@host:
         ("postgresql://h/d?statement_cache_size=100", "statement_cache_size must be 0"),
     ],
 )
-def test_what_is_not_understood_is_refused_in_one_sentence(url: str, message: str) -> None:
+def test_an_unknown_parameter_is_refused_in_one_sentence(url: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=re.escape(message)) as refused:
         connection_info(url)
     assert LOST not in str(refused.value)
@@ -117,7 +117,7 @@ def test_no_text_of_a_connection_shows_its_password() -> None:
 @pytest.mark.parametrize(
     "parameter", ["pgbouncer=true", "statement_cache_size=0", "prepared_statement_cache_size=0"]
 )
-def test_a_url_may_tell_of_a_pooler(parameter: str) -> None:
+def test_a_url_can_name_a_pooler(parameter: str) -> None:
     assert connection_info(f"postgresql://h/d?{parameter}").pooler == Pooler.TRANSACTION
     assert connection_info("postgresql://h/d?pgbouncer=false").pooler == Pooler.NONE
 
@@ -157,7 +157,7 @@ def test_every_parameter_of_libpq_has_an_answer() -> None:
     assert set(KEYWORDS.split()) <= set(PARAMETERS)
 
 
-def test_variables_say_what_the_url_leaves_out() -> None:
+def test_variables_complete_the_url() -> None:
     variables = {"host": "other", "password": "Xq7", "sslmode": "require", "port": "6432"}
     info = connection_info("postgresql://ada@h/d", variables)
     assert (str(info), info.user) == ("at h:6432/d", "ada")

@@ -120,7 +120,7 @@ KILLS = [World.kill_database, World.kill_gateway]
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=["database", "gateway"])
-async def test_what_is_acknowledged_is_stored_once(
+async def test_an_acknowledged_row_is_stored_once(
     world: World, kill: Callable[[World], Awaitable[None]]
 ) -> None:
     history, chance = History(keyed=True), random.Random(7)  # noqa: S311  no secret

@@ -198,7 +198,7 @@ async def test_subscribers_miss_nothing(world: World, seed: int) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_whoever_begins_anew_misses_something(world: World) -> None:
+async def test_a_restarted_subscription_misses_rows(world: World) -> None:
     history, followers = History(), [f for f in crowd(forgetful=True) if isinstance(f, Listener)]
     async with following(world.address, followers):
         async with load(world, history):

@@ -79,7 +79,7 @@ async def copy(server_url: str, database_url: str) -> str:
 
 
 @pytest.mark.parametrize("lost", [5, 1], ids=["behind", "passed"])
-async def test_who_stays_connected_is_told(
+async def test_connected_subscribers_are_reset(
     server_url: str, database_url: str, copy: str, lost: int
 ) -> None:
     """Whether the new rows have reached the numbers of the lost ones yet, or passed them."""
@@ -98,7 +98,7 @@ async def test_who_stays_connected_is_told(
         assert [set(f.resets) & REASONS for f in followers].count(set()) == 0
 
 
-async def test_who_comes_back_is_told(server_url: str, database_url: str, copy: str) -> None:
+async def test_a_returning_agent_is_reported(server_url: str, database_url: str, copy: str) -> None:
     database, followers = Database(database_url), crowd()
     async with (
         serving(Settings(_env_file=None), database) as served,

@@ -19,7 +19,7 @@ SIZE = 1_000  # bytes of a report
 MOST_GROWTH = 50 * 1024  # kilobytes
 
 
-async def test_who_does_not_read_costs_little(world: World) -> None:
+async def test_a_client_that_does_not_read_costs_little(world: World) -> None:
     assert world.gateway
     pid, address = world.gateway.pid, f"http://127.0.0.1:{world.port}"
     async with httpx2.AsyncClient(timeout=20) as client, listening(address, FOLLOW) as healthy:

@@ -1,7 +1,5 @@
-"""The whole app over HTTP: in process for speed, on a socket where the socket matters.
-
-And an issuer whose tokens it may trust.
-"""
+"""Fixtures of the gateway: in process for speed, on a socket where that matters; and an issuer of
+tokens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -95,7 +95,7 @@ async def test_a_report_that_is_a_little_ahead_freezes_nothing(
     assert activity["a", "IDLE"]["averageSeconds"] is None
 
 
-async def test_a_late_report_leaves_the_status_and_says_that_the_agent_lives(
+async def test_a_late_report_keeps_the_status_and_the_agent_alive(
     two: tuple[Gateway, Gateway],
 ) -> None:
     _, right = two

@@ -1,4 +1,4 @@
-"""The issuer of tokens: when its keys are fetched, how long they count, and whose keys do not."""
+"""The issuer of tokens: when its keys are fetched, and how long they are valid."""
 
 import asyncio
 

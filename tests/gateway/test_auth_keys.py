@@ -1,4 +1,4 @@
-"""API keys at the door: who they let in, how soon they no longer do, and what is never told."""
+"""API keys: accepted, revoked within seconds, and never printed."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor

@@ -196,13 +196,15 @@ def test_keys_are_made_listed_rotated_and_revoked(
     assert key[16:59] not in listed
 
 
-def test_a_key_without_scopes_says_so(dreamnet: Dreamnet, capsys: Capture, email: str) -> None:
+def test_a_key_without_scopes_is_listed_as_such(
+    dreamnet: Dreamnet, capsys: Capture, email: str
+) -> None:
     assert dreamnet("create", "--user", email, "--service", "ci") == 0
     assert dreamnet("list") == 0
     assert "all rights of its user" in capsys.readouterr().out
 
 
-def test_the_list_says_which_scopes_and_keys_are_of_no_use(
+def test_the_list_marks_scopes_and_keys_without_effect(
     dreamnet: Dreamnet, capsys: Capture, database_url: str, email: str
 ) -> None:
     made = ("create", "--user", email, "--service", "ci", "--scope", "agents:write")
@@ -232,7 +234,7 @@ def test_the_list_says_which_scopes_and_keys_are_of_no_use(
         ),
     ],
 )
-def test_what_cannot_be_done(
+def test_unsupported_pages_are_refused(
     dreamnet: Dreamnet, capsys: Capture, arguments: list[str], code: int, sentence: str
 ) -> None:
     assert dreamnet(*arguments) == code

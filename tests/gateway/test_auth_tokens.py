@@ -1,4 +1,4 @@
-"""Tokens of an issuer: whom they let in, and every way in which they must not."""
+"""Tokens of an issuer: accepted ones, and every reason to refuse one."""
 
 import time
 from collections.abc import Callable

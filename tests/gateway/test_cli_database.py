@@ -1,4 +1,4 @@
-"""Commands on a database that cannot be used, and what `dreamnet doctor` says of it."""
+"""Commands on a database that cannot be used, and the findings of `dreamnet doctor`."""
 
 import asyncio
 from pathlib import Path

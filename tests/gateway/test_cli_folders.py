@@ -1,4 +1,4 @@
-"""The command line in folders, and with files, that do not allow what it needs."""
+"""Commands in folders, and with files, that they cannot use."""
 
 import asyncio
 from collections.abc import Callable

@@ -94,7 +94,7 @@ def test_import_from_a_pipe(
     assert "Done in" in capsys.readouterr().out
 
 
-def test_import_says_where_to_without_the_password(
+def test_import_names_the_database_without_the_password(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
 ) -> None:
     Path("dreams.jsonl").write_text(DREAM)
@@ -107,7 +107,7 @@ def test_import_says_where_to_without_the_password(
     assert "hunter2" not in out + error
 
 
-def test_import_says_that_it_makes_a_database(
+def test_import_reports_a_new_database(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     Path("dreams.jsonl").write_text(DREAM)

@@ -1,5 +1,4 @@
-"""The clients of docs/clients.md, as it shows them: the gateway is killed and stopped under all of
-them, and each goes on where it was."""
+"""The clients of docs/clients.md: each resumes after the gateway was killed or stopped."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Collector: what is left behind is found, when it is worth while, and not before."""
+"""Garbage collection: full collections when they are worth it, and not before."""
 
 import asyncio
 import gc

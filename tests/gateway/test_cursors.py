@@ -1,4 +1,4 @@
-"""Cursors: a list continues after a cursor of its own, and refuses every other text."""
+"""Cursors: a list continues after one of its own, and refuses any other text."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Deadlines: whoever does not send a request in time, or sends no end of it, does not stay."""
+"""Deadlines: clients that do not complete a request in time are disconnected."""
 
 import asyncio
 import socket

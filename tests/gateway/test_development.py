@@ -102,7 +102,7 @@ async def test_developers_do_not_lock_themselves_out(
         assert await who(app) == ADMIN
 
 
-async def test_what_users_do_to_themselves(app: Starlette) -> None:
+async def test_users_edit_themselves(app: Starlette) -> None:
     assert await write(
         app, "setPreferences", '{preferences: {theme: "dark"}}', "... on User { preferences }"
     ) == {"preferences": {"theme": "dark"}}

@@ -1,4 +1,4 @@
-"""Documents come back digit for digit, however they are sent and wherever they are shown."""
+"""JSON is returned digit for digit, in every way to send and to read it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Health: what is reported when all is well, and when the database is gone, stuck or too old."""
+"""Health: of a working database, and of one that is gone, stuck or too old."""
 
 import asyncio
 import os

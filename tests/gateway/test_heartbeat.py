@@ -1,4 +1,4 @@
-"""How often streams send something: declared once, and what the documents say of it."""
+"""The intervals of streams: declared once, and stated in the documents."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Hostile documents, through the endpoint: refused in few words, to the caller and in the log.
+"""Hostile documents are refused with short messages, to the client and in the log.
 
-How much work each of them is, bench/hostile.py tells: tests measure no time.
+bench/hostile.py measures their work; tests measure no time.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""By whatever method, path or host a request comes, whatever fails: its answer is JSON."""
+"""HTTP: every method, path, host and failure has a response in JSON."""
 
 from collections.abc import AsyncIterator
 

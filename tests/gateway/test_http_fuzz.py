@@ -1,4 +1,4 @@
-"""Whatever is sent to /graphql, the answer is one that clients can read, and never our fault."""
+"""Random requests to /graphql get a readable response, and never an internal error."""
 
 import json
 from typing import Any

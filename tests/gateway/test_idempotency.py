@@ -1,4 +1,4 @@
-"""Idempotency keys: which requests are the same, for how long, and what is answered to them."""
+"""Idempotency keys: equal requests, how long a key is valid, and the results."""
 
 from collections.abc import AsyncIterator
 from hashlib import sha256

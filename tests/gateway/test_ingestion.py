@@ -1,4 +1,4 @@
-"""Ingestion over HTTP: the status of a refusal; what was acknowledged outlives the gateway."""
+"""Ingestion over HTTP: the status of refusals; acknowledged rows outlive the gateway."""
 
 import asyncio
 from typing import Any

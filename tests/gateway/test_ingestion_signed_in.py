@@ -1,5 +1,5 @@
-"""Ingestion in production: what a caller with a real credential sends is stored, and the request
-log records that caller."""
+"""Ingestion in production: rows of a caller with a real credential are stored, and the request log
+names the caller."""
 
 from typing import Any, cast
 

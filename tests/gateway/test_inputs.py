@@ -1,4 +1,4 @@
-"""Inputs: whatever is sent in a field, the caller learns what is wrong with which field."""
+"""Inputs: an error names the field and the fault."""
 
 import json
 import re

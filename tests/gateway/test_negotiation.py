@@ -1,4 +1,4 @@
-"""In which form an answer comes, by what the caller accepts, and with which status in each."""
+"""Negotiation: the media type and the status of a response, by the header Accept."""
 
 from typing import Any
 

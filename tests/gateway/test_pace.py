@@ -1,4 +1,4 @@
-"""Pace: who takes too little is given up, who takes slowly is not."""
+"""Slow clients: those that read too little are disconnected, slow ones are not."""
 
 import asyncio
 import socket

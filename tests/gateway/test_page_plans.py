@@ -1,5 +1,5 @@
-"""Pages of relations cost what they show: a few pages of memory per parent and month, however many
-rows the other parents have."""
+"""Pages of relations cost a few pages of memory per parent and month, however many rows other
+parents have."""
 
 from datetime import UTC, datetime
 

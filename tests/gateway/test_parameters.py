@@ -1,4 +1,4 @@
-"""What a request may ask for, in its body or its address; a sentence refuses anything else."""
+"""Parameters of a request, in its body or URL; anything else is refused in one sentence."""
 
 from typing import Any
 

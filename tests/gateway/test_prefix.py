@@ -1,4 +1,4 @@
-"""Prefix: the gateway under a path of a proxy, with the path removed or not, told of it or not."""
+"""Prefix: the gateway under a path of a proxy, which removes it or not, and names it or not."""
 
 import shutil
 import subprocess

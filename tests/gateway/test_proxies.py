@@ -1,4 +1,4 @@
-"""Proxies: who is behind one that is trusted, and that nobody else decides it."""
+"""Proxies: the client behind a trusted one, which no other client can forge."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""Rate limit: callers spend points, are told what is left, and turned away when nothing is."""
+"""Rate limit: callers spend points, read the rest, and are refused without any."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

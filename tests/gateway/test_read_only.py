@@ -111,7 +111,9 @@ async def test_a_failover_to_a_standby_and_back(
     assert (await get(app, "/health"))[0] == 200
 
 
-async def test_maintenance_says_why_it_fails(database: Database, database_url: str) -> None:
+async def test_failed_maintenance_is_logged_with_its_reason(
+    database: Database, database_url: str
+) -> None:
     await set_read_only(database_url, "on")
     with capture_logs() as logs:
         await mark_agents_offline(database)

@@ -1,4 +1,4 @@
-"""`make serve` and what happens to it: signals, kills, company; every row stays."""
+"""`make serve`: signals, kills and a second gateway; no row is lost."""
 
 import os
 import shutil
@@ -93,7 +93,7 @@ def test_stops_cleanly(gateway: Gateway, how: signal.Signals) -> None:
         assert process.returncode == 0
 
 
-def test_says_where_everything_is(gateway: Gateway) -> None:
+def test_the_startup_message_has_all_urls(gateway: Gateway) -> None:
     with gateway.serving():
         assert gateway.greeting[1:] == [
             f"  GraphQL  http://127.0.0.1:{gateway.port}/graphql\n",
@@ -151,7 +151,7 @@ def test_stops_when_its_data_is_gone(gateway: Gateway) -> None:
     assert not (gateway.embedded.server.data / "PG_VERSION").exists()
 
 
-def test_a_second_gateway_says_that_the_port_is_taken(gateway: Gateway) -> None:
+def test_a_second_gateway_reports_the_used_port(gateway: Gateway) -> None:
     with gateway.serving() as process:
         assert gateway.run("serve") == 4
         assert gateway.ask("{ __typename }") == {"data": {"__typename": "Query"}}

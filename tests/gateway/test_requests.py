@@ -1,4 +1,4 @@
-"""The request log: what is recorded of a request, what never is, and what it may cost."""
+"""The request log: its contents, what it never contains, and its cost."""
 
 from typing import Any
 

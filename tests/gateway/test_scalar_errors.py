@@ -1,4 +1,4 @@
-"""What is no value of a scalar is refused where it stands, in literals and in variables."""
+"""Invalid values of scalars are refused with their position, in literals and variables."""
 
 from typing import Any
 

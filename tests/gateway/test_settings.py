@@ -153,7 +153,7 @@ def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None
         ),
     ],
 )
-def test_what_is_refused(
+def test_invalid_input_is_refused(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sentence: str
 ) -> None:
     for name, value in variables.items():

@@ -1,4 +1,4 @@
-"""Stopping: load balancers are told first, streams leave, and requests under way are answered."""
+"""Stopping: readiness first, then streams, then requests in progress."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Server-sent events: for those who want them, byte by byte."""
+"""Server-sent events, byte by byte."""
 
 import re
 from typing import Any

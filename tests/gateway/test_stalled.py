@@ -1,4 +1,4 @@
-"""Clients that stop reading: they are cut off, and nobody else notices."""
+"""Clients that stop reading are disconnected, without effect on others."""
 
 import asyncio
 import gc

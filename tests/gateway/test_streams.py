@@ -1,4 +1,4 @@
-"""Streams: how many there may be, whose they are, and how they are told to leave."""
+"""Streams: their limits, their owners, and how they end."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The log: one line per request, in one form, without what users keep to themselves."""
+"""The log: one line per request, in one format, without private data."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Completed tests that nobody scored are counted wherever completed tests are."""
+"""Completed tests without a score are counted wherever completed tests are."""
 
 from typing import Any
 

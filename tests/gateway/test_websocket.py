@@ -1,4 +1,4 @@
-"""WebSockets: what is said in graphql-transport-ws by who knows how, and what is answered."""
+"""WebSockets: messages of graphql-transport-ws, and their answers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""WebSockets: who opens them, how many they may open, and when they no longer may."""
+"""WebSockets: credentials, limits of open sockets, and the end of a credential."""
 
 import time
 from collections.abc import AsyncIterator

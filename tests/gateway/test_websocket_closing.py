@@ -1,4 +1,4 @@
-"""WebSockets: each wrong word ends the one that said it, with a code and a reason."""
+"""WebSockets: each invalid message closes its socket, with a code and a reason."""
 
 import json
 from typing import Any

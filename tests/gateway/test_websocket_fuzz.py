@@ -1,5 +1,5 @@
-"""WebSockets fuzzed: whatever frames come, each socket goes on or ends with a close frame, nothing
-fails inside, and whoever is subscribed beside it hears what happens."""
+"""WebSockets fuzzed: with any frames, each socket continues or ends with a close frame, nothing
+fails inside, and other subscribers receive everything."""
 
 import asyncio
 import json

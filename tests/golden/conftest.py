@@ -35,7 +35,7 @@ async def client(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway over the world, whose agents have been silent for years and stay as
-    they are however long a test takes. The gateway knows already whom it acts as."""
+    they are however long a test takes. The developer of the gateway is already known."""
     monkeypatch.setattr(maintenance, "LOOK_SECONDS", 3600)
     settings = Settings(_env_file=None)
     auth = Auth(settings, database, clock=lambda: 0.0)

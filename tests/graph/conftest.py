@@ -24,7 +24,8 @@ from support.subscriptions import Follow, following
 
 @pytest.fixture
 def run(database: Database) -> Run:
-    """`await run(text, variables, who)`: an answer, to the developer if nobody is named."""
+    """`await run(text, variables, who)`: the result of an operation, by default for the
+    developer."""
 
     async def run(
         text: str, variables: dict[str, Any] | None = None, who: Principal = DEVELOPER
@@ -68,20 +69,22 @@ async def dream(database: Database, ada: Principal) -> Any:
 
 @pytest.fixture
 def write_test(run: Run, ada: Principal) -> Write:
-    """`await write_test("startAiTest", input)`: what it comes to, for Ada if nobody is named."""
+    """`await write_test("startAiTest", input)`: the result of a mutation, by default for Ada."""
     return partial(write, run, who=ada)
 
 
 @pytest.fixture
 async def send(database: Database) -> AsyncIterator[Send]:
-    """`await send("logEvent", input, who)`: the answer to a mutation that goes through a lane."""
+    """`await send("logEvent", input, who)`: the response to a mutation that stores rows in
+    batches."""
     async with reporting(database) as send:
         yield send
 
 
 @pytest.fixture
 def done(send: Send) -> Callable[..., Awaitable[Any]]:
-    """`await done("logEvent", input, who)`: what it came to, without top-level errors."""
+    """`await done("logEvent", input, who)`: the result of such a mutation, without top-level
+    errors."""
 
     async def done(verb: str, input: dict[str, Any], who: Principal = DEVELOPER) -> Any:
         return result(await send(verb, input, who))
@@ -96,6 +99,6 @@ def live(database: Database) -> SubscriptionBroker:
 
 @pytest.fixture
 async def follow(live: SubscriptionBroker) -> AsyncIterator[Follow]:
-    """`await follow(text, variables, who, after)`: a follower of a subscription."""
+    """`await follow(text, variables, who, after)`: a subscriber."""
     async with following(live) as follow:
         yield follow

@@ -72,7 +72,7 @@ async def test_where_a_secret_is_kept_is_stored(run: Run) -> None:
     assert (wrong["__typename"], wrong["field"]) == ("Invalid", "reference")
 
 
-async def test_a_fingerprint_tells_secrets_apart(
+async def test_different_secrets_have_different_fingerprints(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_config_entry(database, key="a", kind="SECRET_REFERENCE", value="DREAM_SECRET")
@@ -158,7 +158,7 @@ async def test_at_most_a_hundred_variables(run: Run) -> None:
     assert (answer["__typename"], answer["field"]) == ("Invalid", "names")
 
 
-def test_what_looks_like_a_secret() -> None:
+def test_secrets_are_detected() -> None:
     assert entropy("aabb") == 1
     assert is_secret("name", RANDOM)
     assert not is_secret("name", RANDOM[:19])

@@ -162,7 +162,7 @@ def test_every_list_of_objects_has_a_price() -> None:
     assert lists == []
 
 
-async def test_what_costs_too_much_is_not_executed(database: Database) -> None:
+async def test_a_costly_operation_is_not_executed(database: Database) -> None:
     operation = prepare(schema, PAGES, limits=Limits(cost=1_000))
     context = Context(database, DEVELOPER, "request-7")
 

@@ -101,7 +101,7 @@ async def test_a_filter_reports_rows_that_leave_it(database: Database, follow: F
     assert {id for _, removed in later for id in removed} == {global_id(dream)}
 
 
-async def test_a_filter_on_tests_tells_of_all_that_does_not_match(
+async def test_a_filter_on_tests_excludes_every_other_row(
     database: Database, follow: Follow
 ) -> None:
     """Whether it did before, its tests may have decided."""

@@ -198,7 +198,7 @@ async def test_a_wrong_value_without_a_union_is_bad_user_input(database: Databas
     assert answer == OperationResult({"result": None}, [wrong])
 
 
-async def test_what_cannot_be_null_takes_the_data_with_it(database: Database) -> None:
+async def test_a_null_in_a_non_null_field_removes_the_data(database: Database) -> None:
     answer = await ask(database, SAVE % "save", "down")
 
     message = "The database does not answer; try again in a moment."
@@ -225,7 +225,7 @@ async def test_everything_else_is_masked_and_logged_once(
     ]
 
 
-def test_every_domain_error_says_something_by_default() -> None:
+def test_every_domain_error_has_a_default_message() -> None:
     kinds = (errors.NotFound, errors.Invalid, errors.Conflict, errors.Forbidden, errors.Unavailable)
 
     assert [kind().message for kind in kinds] == [

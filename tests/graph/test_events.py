@@ -148,7 +148,7 @@ async def test_events_are_counted_of_the_last_day_by_default(
         ),
     ],
 )
-async def test_what_is_not_grouped_by_is_null(
+async def test_columns_outside_of_the_grouping_are_null(
     database: Database, data: Data, arguments: str, expected: list[Any]
 ) -> None:
     for second, source, severity in ((0, "a", "INFO"), (1, "b", "INFO"), (60, "a", "ERROR")):

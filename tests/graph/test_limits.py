@@ -227,12 +227,12 @@ def test_a_document_of_too_many_tokens_is_not_even_parsed(text: str) -> None:
     ],
     ids=["filters", "more filters", "lists", "objects", "types", "inline fragments", "fields"],
 )
-def test_what_else_nests_deeply_is_refused(text: str) -> None:
+def test_other_deep_nesting_is_refused(text: str) -> None:
     assert _try(text) & REFUSALS
 
 
 @pytest.mark.parametrize("make", [doubling, deeper])
-def test_what_fragments_expand_to_is_counted_and_not_done(make: Callable[[int], str]) -> None:
+def test_expanded_fragments_are_counted_without_expansion(make: Callable[[int], str]) -> None:
     document = parse(make(60))
 
     assert calls(lambda: limits.check(document, LIMITS)) < 10_000

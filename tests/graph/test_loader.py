@@ -127,7 +127,7 @@ async def test_node_and_relations_share_the_loader_of_a_type(database: Database)
     assert found.data == {"node": shown, "dreams": {"nodes": [{"owner": shown}]}}
 
 
-async def test_what_changes_between_two_operations_is_seen(database: Database, data: Data) -> None:
+async def test_changes_between_two_operations_are_seen(database: Database, data: Data) -> None:
     dream = await make_dream(database)
     text = "query ($id: ID!) { dream(id: $id) { latestTest { model } } }"
     variables = {"id": global_id(dream)}

@@ -89,11 +89,11 @@ def masked(line: int, column: int, *path: str | int) -> dict[str, Any]:
         ("{ \x00 }", "Syntax Error: Unexpected character: U+0000."),
     ],
 )
-def test_what_is_no_graphql_is_a_failed_parse(text: str, message: str) -> None:
+def test_a_syntax_error_is_a_failed_parse(text: str, message: str) -> None:
     assert failure(text) == [(message, {"code": "GRAPHQL_PARSE_FAILED"})]
 
 
-def test_what_does_not_fit_the_schema_is_a_failed_validation() -> None:
+def test_a_document_against_the_schema_fails_validation() -> None:
     assert failure("{ dreams { nodes { id titel } } }") == [
         (
             "Cannot query field 'titel' on type 'Dream'. Did you mean 'title' or 'totals'?",

@@ -49,7 +49,7 @@ async def test_a_cursor_of_another_order_is_refused(
     "cursor", ["", " ", "x", "é", "====", "W10", "bnVsbA", "WzFd", "MQ", "eyJhIjoxfQ", "W" * 99]
 )
 @pytest.mark.parametrize("side", ["after", "before"])
-async def test_what_is_no_cursor_is_refused(
+async def test_an_invalid_cursor_is_refused(
     database: Database, run: Run, cursor: str, side: str
 ) -> None:
     with statements(database, exactly=0):
@@ -87,9 +87,7 @@ async def test_a_page_has_twenty_rows_by_default(database: Database, data: Data)
     assert [len(answer["page"]["nodes"]) for answer in answers] == [20, 20]
 
 
-async def test_a_column_named_again_in_an_order_says_nothing_more(
-    database: Database, data: Data
-) -> None:
+async def test_a_column_repeated_in_an_order_has_no_effect(database: Database, data: Data) -> None:
     for title in "bac":
         await make_dream(database, title=title)
     order = [{"field": "TITLE", "direction": direction} for direction in ("DESC", "ASC") * 5]

@@ -164,7 +164,7 @@ async def test_a_stranger_is_asked_to_sign_in(database: Database) -> None:
         (Access(scopes=LIMITED), []),
     ],
 )
-def test_who_may(access: Access, may: list[str]) -> None:
+def test_principals_have_the_declared_access(access: Access, may: list[str]) -> None:
     assert [name for name, who in EVERYBODY.items() if who.may(access)] == may
 
 

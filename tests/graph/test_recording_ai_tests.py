@@ -71,7 +71,7 @@ COST = "This must be a number from 0 to 9,999.999999."
         ({"dreamId": "user_" + "0" * 32}, "dreamId", "This is the ID of another type: user."),
     ],
 )
-async def test_what_is_wrong_is_said_and_nothing_is_stored(
+async def test_faults_are_named_and_nothing_is_stored(
     database: Database, dream: Any, write_test: Write, values: Any, field: str | None, message: str
 ) -> None:
     answer = await write_test("recordAiTest", recorded(dream, **values))

@@ -109,7 +109,7 @@ async def test_an_action_is_an_event_too(done: Any, data: Any) -> None:
     ]
 
 
-async def test_members_tell_of_themselves_only(done: Any) -> None:
+async def test_members_track_their_own_actions_only(done: Any) -> None:
     member = Principal(user_id=uuid7(NOW), role=Role.MEMBER)
     own, other = {"action": "clicked"}, {"action": "clicked", "userId": f"user_{uuid7(NOW).hex}"}
     assert (await done("trackUserAction", own, member))["__typename"] == "Stored"
@@ -150,7 +150,7 @@ async def test_too_many_items_at_once(done: Any) -> None:
     assert (answer["code"], answer["field"]) == ("INVALID", "events")
 
 
-async def test_a_full_lane_says_when_to_come_back(
+async def test_a_full_batch_writer_returns_a_retry_time(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "MAX_ROWS", 1)

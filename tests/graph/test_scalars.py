@@ -129,7 +129,7 @@ def test_a_value_is_read(name: str, text: Any, value: Any) -> None:
         ),
     ],
 )
-def test_what_is_no_value_is_refused(name: str, text: Any, message: str) -> None:
+def test_an_invalid_value_is_refused(name: str, text: Any, message: str) -> None:
     with pytest.raises(Exception, match="^" + message[:12]) as refused:
         scalar(name).parse_value(text)
 

@@ -93,7 +93,7 @@ async def test_a_price_that_is_given_is_no_mean(run: Run) -> None:
         ),
     ],
 )
-async def test_what_is_wrong_is_said(
+async def test_faults_are_named(
     database: Database, run: Run, input: Any, field: str, message: str
 ) -> None:
     answer = await register(run, **input)

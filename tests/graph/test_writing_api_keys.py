@@ -133,7 +133,7 @@ async def test_a_key_that_may_more_is_not_replaced(database: Database, run: Run)
     assert answer["__typename"] == "Forbidden"
 
 
-async def test_a_key_is_ended_for_good(database: Database, run: Run) -> None:
+async def test_a_revoked_key_stays_revoked(database: Database, run: Run) -> None:
     who = await viewer(database)
     id = (await write(run, "createApiKey", who, service="worker"))["apiKey"]["id"]
 

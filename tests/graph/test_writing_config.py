@@ -80,7 +80,7 @@ async def test_a_setting_that_was_removed_meanwhile(run: Run) -> None:
         ),
     ],
 )
-async def test_what_is_wrong_is_said(
+async def test_faults_are_named(
     database: Database, run: Run, input: Any, field: str, message: str
 ) -> None:
     answer = await configure(run, "setConfig", **{"key": "a", "value": "b", **input})

@@ -78,7 +78,7 @@ async def test_a_dream_is_written_with_its_trace(
         ({"title": "x", "status": "ARCHIVED"}, "status", "This must be one of DRAFT, ACTIVE."),
     ],
 )
-async def test_what_is_wrong_is_said_and_nothing_is_stored(
+async def test_faults_are_named_and_nothing_is_stored(
     run: Run, database: Database, ada: Principal, input: Any, field: str | None, message: str
 ) -> None:
     answer = await run(CREATE, {"input": input}, ada)

@@ -101,7 +101,7 @@ async def test_an_address_belongs_to_one_user(database: Database, run: Run) -> N
         ),
     ],
 )
-async def test_what_is_wrong_is_said(
+async def test_faults_are_named(
     database: Database, run: Run, input: Any, field: str, message: str
 ) -> None:
     answer = await write(run, "createUser", {"email": "ada@example.org", **input})
@@ -211,7 +211,7 @@ async def test_an_administrator_stays(database: Database, run: Run) -> None:
     assert roles == ["ADMIN", "MEMBER", "MEMBER"]
 
 
-async def test_what_is_personal_is_null_for_others(database: Database, run: Run) -> None:
+async def test_personal_fields_are_null_for_others(database: Database, run: Run) -> None:
     ada = await make_user(database, wallet_address=WALLET, metadata={"legacy": 7})
     dream = await make_dream(database, user_id=ada.id)
     document = """query ($id: ID!) {

@@ -19,7 +19,7 @@ async def happen(target: Database | WriteSession, **columns: Any) -> Any:
     return await make_event(target, timestamp=datetime.now(UTC), **columns)
 
 
-async def make_user_with_trace(database: Database, email: str = "somebody@example.org") -> Any:
+async def make_user_with_trace(database: Database, email: str = "user@example.org") -> Any:
     """A user with an entry in the audit log and in the feed of changes."""
     async with database.write() as session:
         return await audit.create(session, User, email=email)

@@ -11,7 +11,7 @@ PARSE = "GRAPHQL_PARSE_FAILED"
 INVALID = "GRAPHQL_VALIDATION_FAILED"
 COMPLEX = "QUERY_TOO_COMPLEX"
 INPUT = "BAD_USER_INPUT"
-STRANGER = "UNAUTHENTICATED"
+ANONYMOUS = "UNAUTHENTICATED"
 
 
 class Hostile(NamedTuple):
@@ -77,10 +77,8 @@ DOCUMENTS = {
         + "fragment F90 on Query { __typename }",
         None,
     ),
-    "90 fragments nobody uses": Hostile(WHO + times(90, "fragment F# on Viewer { role }"), INVALID),
-    "240 fragments nobody uses": Hostile(
-        WHO + times(240, "fragment F# on Viewer { role }"), COMPLEX
-    ),
+    "90 unused fragments": Hostile(WHO + times(90, "fragment F# on Viewer { role }"), INVALID),
+    "240 unused fragments": Hostile(WHO + times(240, "fragment F# on Viewer { role }"), COMPLEX),
     "one fragment 240 times": Hostile(WHO + times(240, "fragment F on Viewer { role }"), COMPLEX),
     "10,000 aliases": Hostile("{" + times(10_000, "a#: viewer { role }") + "}", INPUT),
     "400 aliases": Hostile("{ viewer {" + times(400, "a#: role") + "} }", COMPLEX),
@@ -121,7 +119,7 @@ DOCUMENTS = {
     ),
     "circular introspection": Hostile(types(6), INVALID),
     "short circular introspection": Hostile(types(4), INVALID),
-    "introspection by a stranger": Hostile(types(1), STRANGER),
+    "anonymous introspection": Hostile(types(1), ANONYMOUS),
     "introspection doubling": Hostile(
         "{ __schema { types { ...F0 } } }"
         + "".join(
@@ -146,8 +144,8 @@ DOCUMENTS = {
     ),
     "300 operations": Hostile(times(300, "query Q# { __typename }"), COMPLEX),
     "300 operations of one name": Hostile(times(300, "query Q { __typename }"), COMPLEX),
-    "400 variables nobody uses": Hostile("query (" + times(400, "$a#: Int") + ") " + WHO, INVALID),
-    "400 variables nobody declared": Hostile(
+    "400 unused variables": Hostile("query (" + times(400, "$a#: Int") + ") " + WHO, INVALID),
+    "400 undeclared variables": Hostile(
         "{ nodes(ids: [" + times(400, "$a#") + "]) { id } }", INVALID
     ),
     "lists 9,000 deep": Hostile(

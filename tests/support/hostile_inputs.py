@@ -156,7 +156,7 @@ INPUTS = {
     "1,000 wrong ids": HostileInput(DREAMS, {"f": {"id": {"in": ["x"] * 900}}}),
     "1,000 unknown fields": HostileInput(DREAMS, {"f": {f"a{n}": 1 for n in range(900)}}),
     "900 wrong filters": HostileInput(DREAMS, {"f": {"or": [{"x": 1}] * 450}}),
-    "1,000 variables nobody declared": HostileInput(
+    "1,000 undeclared variables": HostileInput(
         "{ viewer { role } }", {f"a{n}": 1 for n in range(900)}
     ),
     "a search of 60 words": HostileInput(SEARCHED, {"s": "a1 or " * 80}),
