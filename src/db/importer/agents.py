@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import aliased
 
 from db.agents import MADE_AT, Agent, AgentReport, LoggedError, of_same_agent
-from db.agents.reports import ERRORS_KEPT, newer
+from db.agents.insertion import ERRORS_KEPT, newer
 from db.core import ids
 from db.core.ingest.statements import Counts, core_table, insert_rows, literal_rows
 from db.core.session.database import WriteSession
