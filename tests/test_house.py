@@ -16,7 +16,7 @@ ARROWS = arrows(MODULES)
 MAX_SUBJECT = 72
 
 # The most occurrences of `Any`, imports included. Each has its reason beside it.
-MAX_ANY = {"db": 40, "gateway": 2, "graph.core": 46, "graph.nouns": 10, "graph.schema": 0}
+MAX_ANY = {"db": 38, "gateway": 2, "graph.core": 46, "graph.nouns": 10, "graph.schema": 0}
 PATH = re.compile(r"`((?:tests|src|bench|web)/[\w/-]+\.\w+)`")
 
 # From top to bottom, a floor a line: a room imports rooms of lower floors only.

@@ -6,7 +6,7 @@ column, so the text of a statement does not depend on their number.
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -48,7 +48,7 @@ def key_parameters(columns: Columns) -> TableValuedAlias:
     return _unnested(
         columns,
         [
-            bindparam(f"keys_{index}", type_=ARRAY(key_column.type))  # type: ignore[arg-type]  # of SQLAlchemy
+            bindparam(f"keys_{index}", type_=ARRAY(key_column.type))
             for index, key_column in enumerate(columns)
         ],
     )
@@ -62,7 +62,7 @@ def arrays_of(keys: Sequence[Key], width: int) -> list[list[object]]:
     return [[row[index] for row in rows] for index in range(width)]
 
 
-def _unnested(columns: Columns, arrays: Sequence[ColumnElement[list[Any]]]) -> TableValuedAlias:
+def _unnested(columns: Columns, arrays: Sequence[Expression]) -> TableValuedAlias:
     names = [column(f"k{index}", key_column.type) for index, key_column in enumerate(columns)]
     table = func.unnest(*arrays).table_valued(*names, with_ordinality="position", name="wanted")
     return table.render_derived()
