@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -18,6 +19,7 @@ from gateway.auth.credential_cache import TTLCache
 from gateway.settings import Settings, SettingsRefused
 from support.factories import make_user
 from support.gateways import Clock, ask, gateway, is_refused, make_key, production, status, viewer
+from support.principals import signed_in, with_scopes
 from support.query_count import statements
 
 
@@ -51,6 +53,17 @@ async def test_scopes_limit_the_role(database: Database) -> None:
     assert allowed.json() == {"data": {"agents": {"totalCount": 0}}}
     refused = await ask(app, key.text, "{ users { totalCount } }")
     assert refused.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_principals_of_tests_are_those_of_real_keys(database: Database) -> None:
+    settings, user = production(), await make_user(database, role="OPERATOR")
+    whole = await make_key(database, settings, user_id=user.id, scopes=[])
+    scoped = await make_key(database, settings, user_id=user.id, scopes=["events:read"])
+    auth, ids = Auth(settings, database), {"user_id": user.id}
+
+    of_user, of_key = signed_in(user), replace(with_scopes("events:read"), **ids)
+    assert await auth.authenticate(whole.text) == replace(of_user, key_id=whole.record.id)
+    assert await auth.authenticate(scoped.text) == replace(of_key, key_id=scoped.record.id)
 
 
 async def test_a_demoted_user_takes_the_rights_of_a_key_along(database: Database) -> None:

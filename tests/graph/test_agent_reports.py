@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from db.users import Role
-from graph.core.principal import Principal
 from support.ingestion import at
+from support.principals import with_scopes
 
 
 def now() -> str:
@@ -112,7 +111,7 @@ async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
     await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
     text = """mutation { forgetAgent(input: {agentKey: "a"}) {
       ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
-    who = Principal(role=Role.OPERATOR, scopes=frozenset({"agents:write"}))
+    who = with_scopes("agents:write")
     first, second = await run(text, who=who), await run(text)
     assert first.data["forgetAgent"]["agentKey"] == "a"
     assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}

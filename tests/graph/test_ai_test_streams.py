@@ -7,11 +7,11 @@ import pytest
 import db
 from db import Database
 from db.ai_tests import AiTestStatus, writes
-from db.users import Role
-from graph.core.principal import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_progress_log, make_user
+from support.principals import signed_in
 from support.query_count import statements
 from support.subscriptions import Follow, Follower, Refused, level
 
@@ -22,10 +22,6 @@ PROGRESS = """subscription ($id: ID!, $after: String) {
   dreamProgress(dreamId: $id, after: $after) { kind cursor logs { testCount bestScore } }
 }"""
 COUNT = "subscription ($id: ID!) { aiTests(dreamId: $id) { kind tests { model } } }"
-
-
-def member(user: Any) -> Principal:
-    return Principal(user_id=user.id, role=Role.MEMBER)
 
 
 async def start(database: Database, dream: Any, model: str) -> Any:
@@ -103,8 +99,11 @@ async def test_a_hidden_dream_sends_no_updates(
     ada, bob = await make_user(database), await make_user(database)
     dream = await make_dream(database, user_id=ada.id)
     given = {"id": global_id(dream)}
-    own, foreign = await follow(COUNT, given, member(ada)), await follow(COUNT, given, member(bob))
-    progress = await follow(PROGRESS, given, member(bob))
+    own, foreign = (
+        await follow(COUNT, given, signed_in(ada)),
+        await follow(COUNT, given, signed_in(bob)),
+    )
+    progress = await follow(PROGRESS, given, signed_in(bob))
     for follower in (own, foreign, progress):
         await follower.number(1)
 
@@ -129,7 +128,7 @@ async def test_a_dream_that_is_not_seen_is_refused(
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
     dream = await make_dream(database, user_id=ada.id, is_public=False)
-    viewer = member(bob) if who == "member" else ANONYMOUS
+    viewer = signed_in(bob) if who == "member" else ANONYMOUS
     for id in (global_id(dream), f"dream_{'0' * 32}"):
         with pytest.raises(Refused) as refused:
             await follow(text, {"id": id}, viewer)

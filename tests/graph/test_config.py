@@ -11,12 +11,13 @@ from graph.core.execution.operation import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_config_entry, make_feature_flag, make_user
+from support.principals import with_scopes
 from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[OperationResult]]
 
-KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
+KEY = with_scopes("config:read")
 MEMBER = Principal(role=Role.MEMBER)
 TIMES = {"created_at": START, "updated_at": START}
 NOON = "2026-01-15T12:00:00.000000Z"

@@ -10,6 +10,7 @@ from db.users import Role
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_config_entry, make_feature_flag, make_user
+from support.principals import with_scopes
 from support.subscriptions import Follow, Refused
 
 CONFIG = """subscription ($keys: [String!], $categories: [String!], $after: String) {
@@ -20,7 +21,7 @@ CONFIG = """subscription ($keys: [String!], $categories: [String!], $after: Stri
 FLAGS = """subscription ($after: String) {
   featureFlags(after: $after) { kind cursor flags { key enabled } removedIds }
 }"""
-READER = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
+READER = with_scopes("config:read")
 
 
 async def put(database: Database, key: str, value: Any, **more: Any) -> Any:

@@ -8,10 +8,10 @@ import pytest
 import db
 from db import Database
 from db.importer import import_files
-from db.users import Role
-from graph.core.principal import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_user
+from support.principals import signed_in
 from support.query_count import statements
 from support.subscriptions import Follow, Follower, Refused
 
@@ -19,10 +19,6 @@ SAMPLE = Path(__file__).parents[1] / "samples/everything.jsonl"
 DREAMS = """subscription ($filter: DreamFilter, $after: String) {
   dreams(filter: $filter, after: $after) { kind cursor dreams { title } removedIds }
 }"""
-
-
-def member(user: Any) -> Principal:
-    return Principal(user_id=user.id, role=Role.MEMBER)
 
 
 async def write(database: Database, user: Any, **values: Any) -> Any:
@@ -116,7 +112,10 @@ async def test_a_filter_on_tests_excludes_every_other_row(
 async def test_a_hidden_dream_is_removed_once(database: Database, follow: Follow, how: str) -> None:
     ada, bob = await make_user(database), await make_user(database)
     dream = await write(database, ada, title="shared")
-    own, foreign = await follow(DREAMS, who=member(ada)), await follow(DREAMS, who=member(bob))
+    own, foreign = (
+        await follow(DREAMS, who=signed_in(ada)),
+        await follow(DREAMS, who=signed_in(bob)),
+    )
     for follower in (own, foreign):
         await follower.number(1)
 
@@ -137,7 +136,7 @@ async def test_a_hidden_dream_is_removed_once(database: Database, follow: Follow
 
 async def test_private_dreams_of_others_stay_hidden(database: Database, follow: Follow) -> None:
     ada, bob = await make_user(database), await make_user(database)
-    foreign, nobody = await follow(DREAMS, who=member(bob)), await follow(DREAMS, who=ANONYMOUS)
+    foreign, nobody = await follow(DREAMS, who=signed_in(bob)), await follow(DREAMS, who=ANONYMOUS)
     for follower in (foreign, nobody):
         await follower.number(1)
     dream = await write(database, ada, title="secret", is_public=False)
@@ -154,7 +153,7 @@ async def test_a_private_dream_is_sent_when_it_is_published(
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
     dream = await write(database, ada, title="quiet", is_public=False)
-    follower = await follow(DREAMS, who=member(bob))
+    follower = await follow(DREAMS, who=signed_in(bob))
     await follower.number(1)
     await edit(database, dream, is_public=True)
     assert told(await follower.number(2)) == (["quiet"], [])
@@ -164,14 +163,14 @@ async def test_a_resumed_subscription_sees_current_visibility(
     database: Database, follow: Follow
 ) -> None:
     ada, bob = await make_user(database), await make_user(database)
-    follower = await follow(DREAMS, who=member(bob))
+    follower = await follow(DREAMS, who=signed_in(bob))
     cursor = (await follower.number(1))["cursor"]
     dream = await write(database, ada, title="public at first")
     await follower.number(2)
     await edit(database, dream, is_public=False)
     await follower.number(3)
 
-    again = await follow(DREAMS, {"after": cursor}, member(bob))
+    again = await follow(DREAMS, {"after": cursor}, signed_in(bob))
     assert told(await again.number(1)) == ([], [global_id(dream)])
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from db import Database, audit
-from db.users import Role, User
-from graph.core.principal import Principal
+from db.users import User
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.events.streams import Rates
 from support.factories import make_event, make_user
+from support.principals import with_scopes
 from support.query_count import statements
 from support.subscriptions import Follow, Refused
 
@@ -18,7 +18,7 @@ EVENTS = """subscription ($filter: EventFilter, $after: String) {
   events(filter: $filter, after: $after) { kind cursor events { eventType } }
 }"""
 RATES = "subscription { eventRates { seconds rates { eventType severity count perSecond } } }"
-READER = Principal(role=Role.OPERATOR, scopes=frozenset({"events:read"}))
+READER = with_scopes("events:read")
 
 
 def types(messages: list[Any]) -> list[str]:
@@ -99,7 +99,7 @@ async def change_tier(database: Database, user: Any, tier: str) -> None:
 
 async def test_those_without_the_scope_are_refused(follow: Follow) -> None:
     with pytest.raises(Refused) as refused:
-        await follow(EVENTS, who=Principal(role=Role.OPERATOR, scopes=frozenset({"agents:read"})))
+        await follow(EVENTS, who=with_scopes("agents:read"))
     assert refused.value.errors[0]["extensions"]["code"] == "FORBIDDEN"
 
 

@@ -12,12 +12,13 @@ from graph.core.execution.operation import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_event, make_user
+from support.principals import with_scopes
 from support.query_count import statements
 
 Data = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[OperationResult]]
 
-KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"events:read"}))
+KEY = with_scopes("events:read")
 MEMBER = Principal(role=Role.MEMBER)
 
 

@@ -12,6 +12,7 @@ from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.types.node import global_id
 from graph.usage import Load
 from support.factories import make_notification, make_user
+from support.principals import signed_in
 from support.query_count import statements
 from support.subscriptions import Follow, Refused, level
 
@@ -21,10 +22,6 @@ NOTIFICATIONS = """subscription ($after: String) {
 USAGE = """subscription { usage {
   at connections activeConnections idleConnections maxConnections cacheHitRatio databaseBytes
 } }"""
-
-
-def member(user: Any) -> Principal:
-    return Principal(user_id=user.id, role=Role.MEMBER)
 
 
 async def send(database: Database, user: Any, title: str) -> Any:
@@ -51,7 +48,7 @@ async def test_a_snapshot_has_unread_notifications_and_updates_new_ones(
         await make_notification(database, user_id=ada.id, title=title)
     old = await make_notification(database, user_id=ada.id, title="old")
     await read(database, ada, old.id)
-    follower = await follow(NOTIFICATIONS, who=member(ada))
+    follower = await follow(NOTIFICATIONS, who=signed_in(ada))
     first = await follower.number(1)
     assert (first["kind"], titles(first)) == ("SNAPSHOT", ["second", "first"])
 
@@ -62,7 +59,7 @@ async def test_a_snapshot_has_unread_notifications_and_updates_new_ones(
     (notification,) = (await follower.number(3))["notifications"]
     assert (notification["id"], bool(notification["readAt"])) == (global_id(third), True)
 
-    again = await follow(NOTIFICATIONS, {"after": first["cursor"]}, member(ada))
+    again = await follow(NOTIFICATIONS, {"after": first["cursor"]}, signed_in(ada))
     assert titles(await again.number(1)) == ["third"]
 
 
@@ -71,13 +68,13 @@ async def test_at_most_a_hundred_are_in_a_snapshot(database: Database, follow: F
     async with database.write() as session:
         for number in range(101):
             await make_notification(session, user_id=ada.id, title=str(number))
-    follower = await follow(NOTIFICATIONS, who=member(ada))
+    follower = await follow(NOTIFICATIONS, who=signed_in(ada))
     assert titles(await follower.number(1)) == [str(number) for number in range(100, 0, -1)]
 
 
 async def test_a_notification_costs_others_nothing(database: Database, follow: Follow) -> None:
     users = [await make_user(database) for _ in range(10)]
-    followers = [await follow(NOTIFICATIONS, who=member(user)) for user in users]
+    followers = [await follow(NOTIFICATIONS, who=signed_in(user)) for user in users]
     for follower in followers:
         await follower.number(1)
     await send(database, users[0], "one")
@@ -95,7 +92,7 @@ async def test_a_principal_without_user_has_none(
 ) -> None:
     operator = await follow(NOTIFICATIONS, who=Principal(role=Role.OPERATOR))
     user = await make_user(database)
-    member_ = await follow(NOTIFICATIONS, who=member(user))
+    member_ = await follow(NOTIFICATIONS, who=signed_in(user))
     for follower in (operator, member_):
         await follower.number(1)
     await send(database, user, "one")
@@ -127,5 +124,5 @@ async def test_usage_equals_the_figures_of_postgresql(
 async def test_usage_is_for_operators(database: Database, follow: Follow) -> None:
     user = await make_user(database)
     with pytest.raises(Refused) as refused:
-        await follow(USAGE, who=member(user))
+        await follow(USAGE, who=signed_in(user))
     assert refused.value.errors[0]["extensions"]["code"] == "FORBIDDEN"

@@ -1,4 +1,4 @@
-"""The projections of a principal, and the page that lists them."""
+"""Principals: their permissions, their projections, and the page that lists these."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,17 @@ import pytest
 from db.core.session.audit_context import AuditContext
 from db.core.session.row_rules import Visibility
 from db.users import Role
+from graph.core.permission import (
+    ADMIN,
+    CLOSED,
+    MEMBER,
+    OPERATOR,
+    PUBLIC,
+    Access,
+    scope,
+)
 from graph.core.principal import ANONYMOUS, DEVELOPER, DEVELOPERS, Client, Principal, Rights
+from support.principals import KINDS, LIMITED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
 USER, KEY = UUID(int=1), UUID(int=2)
@@ -63,3 +73,40 @@ def test_the_document_lists_projections_that_exist() -> None:
 
     assert named == {name for name in vars(Principal) if name in named}
     assert named >= {"may", "visibility", "audit_context", "rights", "owner", "client"}
+
+
+@pytest.mark.parametrize(
+    ("access", "may"),
+    [
+        (CLOSED, []),
+        (PUBLIC, list(KINDS)),
+        (MEMBER, ["member", "operator", "admin"]),
+        (OPERATOR, ["operator", "admin"]),
+        (ADMIN, ["admin"]),
+        (scope("models:write"), ["key", "operator", "admin"]),
+        (scope("models:write", "dreams:read"), ["key", "operator", "admin"]),
+        (
+            scope("models:write", role=Role.MEMBER),
+            ["key", "weak key", "member", "operator", "admin"],
+        ),
+        (scope("models:write", role=Role.ADMIN), ["admin"]),
+        (scope("dreams:write"), ["operator", "admin"]),
+        (Access(scopes=LIMITED), []),
+    ],
+)
+def test_principals_have_the_declared_access(access: Access, may: list[str]) -> None:
+    assert [name for name, who in KINDS.items() if who.may(access)] == may
+
+
+def test_a_scope_that_is_not_registered_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no such scopes"):
+        scope("dream:write")
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+def test_a_key_with_the_scope_admin_is_not_limited(role: Role | None) -> None:
+    who = Principal(role=role, scopes=frozenset({"admin", "tests:write"}))
+    whole = Principal(role=role)
+    accesses = (PUBLIC, MEMBER, OPERATOR, ADMIN, CLOSED, scope("models:write"))
+    assert [who.may(each) for each in accesses] == [whole.may(each) for each in accesses]
+    assert not who.is_scoped

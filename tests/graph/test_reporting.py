@@ -10,6 +10,7 @@ from db.users import Role
 from graph.core.principal import ANONYMOUS, Principal
 from support.ingestion import NOW, ONE, Send, at
 from support.mutations import Run, mutation
+from support.principals import with_scopes
 
 EVENT = {"eventType": "deployed", "source": "ci"}
 EVENTS = "{ events { nodes { id eventType source severity payload metadata timestamp } } }"
@@ -116,7 +117,7 @@ async def test_members_track_their_own_actions_only(done: Any) -> None:
     assert (await done("trackUserAction", other, member))["code"] == "FORBIDDEN"
     batch = await done("trackUserActions", {"actions": [own, other]}, member)
     assert [r["error"] and r["error"]["code"] for r in batch["results"]] == [None, "FORBIDDEN"]
-    scoped = Principal(role=Role.OPERATOR, scopes=frozenset({"events:write"}))
+    scoped = with_scopes("events:write")
     assert (await done("trackUserAction", other, scoped))["__typename"] == "Stored"
 
 

@@ -10,11 +10,11 @@ from db import Database
 from db.core.query.keyset import PageArgs
 from db.core.query.listing import ListArgs
 from db.dreams import LISTING, Dream
-from db.users import Role
 from graph.core.execution.operation import OperationResult
-from graph.core.principal import ANONYMOUS, Principal
+from graph.core.principal import ANONYMOUS
 from graph.core.types.node import global_id
 from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
+from support.principals import signed_in
 
 Run = Callable[..., Awaitable[OperationResult]]
 EVER = 'from: "1970-01-01T00:00:00Z"'
@@ -37,10 +37,6 @@ async def world(database: Database) -> dict[str, Any]:
         database, user_id=bob.id, title="remix", remixed_from_id=world["private"].id
     )
     return world
-
-
-def member(user: Any) -> Principal:
-    return Principal(user_id=user.id, role=Role.MEMBER)
 
 
 LISTS = """{
@@ -71,8 +67,8 @@ def lists(*names: str) -> dict[str, Any]:
 
 
 async def test_lists_counts_searches_and_filters(run: Run, world: dict[str, Any]) -> None:
-    assert (await run(LISTS, who=member(world["ada"]))).data == lists("private", "public")
-    assert (await run(LISTS, who=member(world["bob"]))).data == lists("public")
+    assert (await run(LISTS, who=signed_in(world["ada"]))).data == lists("private", "public")
+    assert (await run(LISTS, who=signed_in(world["bob"]))).data == lists("public")
     assert (await run(LISTS)).data == lists("private", "public")
 
 
@@ -81,8 +77,8 @@ async def test_a_foreign_row_is_not_there(run: Run, world: dict[str, Any], name:
     query = "query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }"
     id = global_id(world[name])
 
-    own = await run(query, {"id": id}, member(world["ada"]))
-    foreign = await run(query, {"id": id}, member(world["bob"]))
+    own = await run(query, {"id": id}, signed_in(world["ada"]))
+    foreign = await run(query, {"id": id}, signed_in(world["bob"]))
 
     assert own.data == {"node": {"id": id}, "nodes": [{"id": id}]}
     assert (foreign.data, foreign.errors) == ({"node": None, "nodes": [None]}, [])
@@ -96,8 +92,8 @@ async def test_relations(run: Run, world: dict[str, Any]) -> None:
       }
     }"""
 
-    seen = (await run(query, who=member(world["ada"]))).data
-    unseen = (await run(query, who=member(world["bob"]))).data
+    seen = (await run(query, who=signed_in(world["ada"]))).data
+    unseen = (await run(query, who=signed_in(world["bob"]))).data
 
     assert seen["dreams"]["nodes"] == [{"remixedFrom": {"title": "private dream"}}]
     assert unseen["dreams"]["nodes"] == [{"remixedFrom": None}]
@@ -112,8 +108,8 @@ async def test_aggregates(run: Run, world: dict[str, Any]) -> None:
       categoryPerformance {{ dreamCount testCount }}
     }}"""
 
-    other = (await run(query, who=member(world["bob"]))).data
-    owner = (await run(query, who=member(world["ada"]))).data
+    other = (await run(query, who=signed_in(world["bob"]))).data
+    owner = (await run(query, who=signed_in(world["ada"]))).data
     anonymous = (await run("{ categoryPerformance { dreamCount testCount } }", who=ANONYMOUS)).data
 
     assert anonymous == {"categoryPerformance": [{"dreamCount": 1, "testCount": 1}]}
@@ -128,7 +124,7 @@ async def test_aggregates(run: Run, world: dict[str, Any]) -> None:
 
 
 async def test_pages_per_parent(database: Database, world: dict[str, Any]) -> None:
-    seen = database.scoped_to(member(world["bob"]).visibility)
+    seen = database.scoped_to(signed_in(world["bob"]).visibility)
 
     async with seen.read() as session:
         pages = await LISTING.pages(

@@ -13,10 +13,11 @@ from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_model
 from support.mutations import ERRORS, Run, outcome, stored
+from support.principals import with_scopes
 from support.query_count import statements
 
 TOKENS = "This must be a number from 0 to 1,000,000,000,000."
-KEY = Principal(role=Role.OPERATOR, scopes=frozenset({"models:write"}))
+KEY = with_scopes("models:write")
 SHOWN = f"""__typename
   ... on AiModel {{
     provider name displayName maxTokens isActive capabilities

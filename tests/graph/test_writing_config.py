@@ -14,6 +14,7 @@ from graph.core.types.node import global_id
 from support.config import configure
 from support.factories import make_config_entry, make_user
 from support.mutations import Run, stored
+from support.principals import with_scopes
 from support.query_count import statements
 
 
@@ -112,8 +113,8 @@ async def test_config_is_written_by_operators_and_keys_with_the_scope(run: Run) 
         setConfig(input: {key: "a", value: 1}) { __typename }
         setFeatureFlag(input: {key: "a", enabled: true}) { __typename }
     }"""
-    reader = Principal(role=Role.OPERATOR, scopes=frozenset({"config:read"}))
-    writer = Principal(role=Role.OPERATOR, scopes=frozenset({"config:write"}))
+    reader = with_scopes("config:read")
+    writer = with_scopes("config:write")
 
     refused = await run(document, who=reader)
     answer = await run(document, who=writer)

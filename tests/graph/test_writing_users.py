@@ -12,6 +12,7 @@ from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream, make_user
 from support.mutations import ERRORS, Run, outcome, stored
+from support.principals import signed_in
 from support.query_count import statements
 
 WALLET = "0x" + "ad" * 20
@@ -19,10 +20,6 @@ OPERATOR = Principal(role=Role.OPERATOR)
 SHOWN = f"""__typename
   ... on User {{ email walletAddress passportTier role metadata preferences }}
   {ERRORS}"""
-
-
-def signed_in(user: Any) -> Principal:
-    return Principal(user_id=user.id, role=Role(user.role))
 
 
 async def write(
