@@ -1,31 +1,32 @@
-"""WebSockets: credentials, limits of open sockets, and the end of a credential."""
+"""WebSockets: credentials, in the handshake or the first message, and their end."""
 
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from db import Database, api_keys, users
 from db.users import Role
 from gateway.auth.authenticator import Auth
-from gateway.settings import Settings
-from gateway.transport.websocket.connection import UNIDENTIFIED
 from support.factories import make_user
 from support.gateways import WHO, make_key, production
 from support.oidc_issuer import AUDIENCE, Issuer
 from support.stream_client import HISTORY, port
 from support.wait import until
-from support.websocket_client import dialled, greeted, serving
+from support.websocket_client import dialled, greeted, greeting_refusal, handshake_refusal, serving
 
 pytestmark = pytest.mark.usefixtures("log")
 
 MEMBER = {"data": {"viewer": {"role": "MEMBER", "scopes": []}}}
+
 FORBIDDEN = (4403, "Forbidden")
+
 INVALID = "This credential is not valid: it is unknown, expired or revoked."
+
 SIGN_IN = "Sign in: send `Authorization: Bearer` with a key or a token."
+
 OTHER_SITES = (
     "In development, requests from pages of other sites require a key: send "
     "`Authorization: Bearer`."
@@ -37,13 +38,6 @@ async def produced(database: Database) -> AsyncIterator[str]:
     """The address of a gateway in production."""
     async with serving(production(), database) as address:
         yield address
-
-
-async def refused(address: str, payload: dict[str, Any], **headers: str) -> tuple[int, str]:
-    """How a greeting is refused."""
-    async with dialled(address, additional_headers=headers) as client:
-        await client.say({"type": "connection_init", "payload": payload})
-        return await client.close_code()
 
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
@@ -81,13 +75,16 @@ async def test_connection_init_overrides_the_handshake(database: Database, produ
     ["", "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer " + "x" * 9000, "Bearer a\0b"],
 )
 async def test_a_bad_credential_is_refused(produced: str, given: str) -> None:
-    assert await refused(produced, {"authorization": given}) == (4403, INVALID)
+    assert await greeting_refusal(produced, {"authorization": given}) == (4403, INVALID)
 
 
 async def test_a_bad_credential_does_not_fall_back(database: Database, produced: str) -> None:
     key = await make_key(database, production())
     headers = {"Authorization": f"Bearer {key.text}"}
-    assert await refused(produced, {"authorization": "Bearer x"}, **headers) == (4403, INVALID)
+    assert await greeting_refusal(produced, {"authorization": "Bearer x"}, **headers) == (
+        4403,
+        INVALID,
+    )
 
 
 async def test_a_bad_credential_in_the_handshake_is_refused_unless_connection_init_has_another(
@@ -95,7 +92,7 @@ async def test_a_bad_credential_in_the_handshake_is_refused_unless_connection_in
 ) -> None:
     key = await make_key(database, production())
     headers = {"Authorization": "Bearer nonsense"}
-    assert await refused(produced, {}, **headers) == (4403, INVALID)
+    assert await greeting_refusal(produced, {}, **headers) == (4403, INVALID)
     async with dialled(produced, additional_headers=headers) as client:
         await client.greet(authorization=f"Bearer {key.text}")
         assert await client.answer("1", WHO) == MEMBER
@@ -104,16 +101,16 @@ async def test_a_bad_credential_in_the_handshake_is_refused_unless_connection_in
 async def test_no_credential_is_tried_where_too_many_failed(database: Database) -> None:
     settings = production(failed_sign_ins_per_minute=1)
     async with serving(settings, database) as address:
-        assert (await refused(address, {"authorization": "Bearer a"}))[0] == 4403
-        assert (await refused(address, {"authorization": "Bearer b"}))[0] == 1013
+        assert (await greeting_refusal(address, {"authorization": "Bearer a"}))[0] == 4403
+        assert (await greeting_refusal(address, {"authorization": "Bearer b"}))[0] == 1013
         headers = {"Authorization": "Bearer c"}
-        status, code, retry = await denied(address, headers)
+        status, code, retry = await handshake_refusal(address, headers)
         assert (status, code) == (429, "RATE_LIMITED")
         assert int(retry or 0) > 0
 
 
 async def test_a_credential_is_required(produced: str) -> None:
-    assert await refused(produced, {}) == (4403, SIGN_IN)
+    assert await greeting_refusal(produced, {}) == (4403, SIGN_IN)
 
 
 async def test_anonymous_clients_read_public_data_if_enabled(database: Database) -> None:
@@ -157,9 +154,9 @@ async def test_points_are_spent_on_sockets_too(database: Database) -> None:
 
 
 async def test_sockets_of_other_sites_are_not_the_developers(address: str) -> None:
-    assert await refused(address, {}, Origin="https://evil.example") == (4403, OTHER_SITES)
+    assert await greeting_refusal(address, {}, Origin="https://evil.example") == (4403, OTHER_SITES)
     headers = {"Sec-Fetch-Site": "cross-site"}
-    assert await refused(address, {}, **headers) == (4403, OTHER_SITES)
+    assert await greeting_refusal(address, {}, **headers) == (4403, OTHER_SITES)
     async with dialled(address, additional_headers={"Origin": address}) as client:
         await client.greet()
         assert await client.is_alive()
@@ -180,7 +177,7 @@ async def test_a_database_that_is_away_is_no_fault_of_the_credential(
     away = Database("postgresql://nobody@127.0.0.1:1/nothing")
     auth = Auth(production(), away)
     async with serving(production(), database, auth) as address:
-        code, reason = await refused(address, {"authorization": f"Bearer {key.text}"})
+        code, reason = await greeting_refusal(address, {"authorization": f"Bearer {key.text}"})
     assert code == 1013
     assert key.text not in reason
 
@@ -228,78 +225,12 @@ async def test_a_token_that_expires_ends_its_sockets(database: Database, issuer:
         assert await staying.is_alive()
 
 
-async def test_a_caller_has_so_many_sockets(database: Database) -> None:
-    settings = production(max_streams_per_caller=2)
-    key, other = [await make_key(database, settings) for _ in range(2)]
-    mine = {"authorization": f"Bearer {key.text}"}
-    async with serving(settings, database) as address:
-        async with greeted(address, **mine), greeted(address, **mine) as client:
-            code, reason = await refused(address, mine)
-            assert (code, reason[:23]) == (1013, "You have 2 open streams")
-            async with greeted(address, authorization=f"Bearer {other.text}"):
-                assert await client.is_alive()
-        async with greeted(address, **mine):
-            pass
-
-
-async def test_unidentified_sockets_make_room_for_others_of_their_network(
-    database: Database,
-) -> None:
-    settings = production(max_unidentified_sockets_per_network=2)
-    key = await make_key(database, settings)
-    async with (
-        serving(settings, database) as address,
-        dialled(address) as first,
-        dialled(address) as second,
-        dialled(address) as third,
-    ):
-        assert await first.close_code() == (1013, UNIDENTIFIED)
-        await second.greet(authorization=f"Bearer {key.text}")
-        async with dialled(address):
-            assert await second.is_alive()
-            assert await third.is_alive()
-
-
-async def test_a_credential_in_the_handshake_counts_for_its_caller(database: Database) -> None:
-    settings = production(max_streams_per_caller=1)
-    key = await make_key(database, settings)
-    headers = {"Authorization": f"Bearer {key.text}"}
-    async with serving(settings, database) as address:
-        async with dialled(address, additional_headers=headers):
-            assert await denied(address, headers) == (429, "RATE_LIMITED", "1")
-            other = await make_key(database, settings)
-            async with greeted(address, authorization=f"Bearer {other.text}") as client:
-                assert await client.is_alive()
-        async with dialled(address, additional_headers=headers) as client:
-            await client.greet()
-
-
-async def test_a_process_has_so_many_sockets(database: Database) -> None:
-    async with serving(Settings(_env_file=None, max_streams=1), database) as address:
-        async with greeted(address):
-            assert await denied(address) == (503, "SERVICE_UNAVAILABLE", "1")
-        async with greeted(address) as client:
-            assert await client.is_alive()
-
-
-async def denied(
-    address: str, headers: dict[str, str] | None = None
-) -> tuple[int, str, str | None]:
-    """How a handshake is refused: status, code, and when to try again."""
-    with pytest.raises(InvalidStatus) as refusal:
-        async with dialled(address, additional_headers=headers):
-            pass
-    response = refusal.value.response
-    code = orjson.loads(response.body or b"")["errors"][0]["extensions"]["code"]
-    return response.status_code, code, response.headers.get("retry-after")
-
-
 async def test_credentials_are_not_logged(
     database: Database, produced: str, log: list[Any]
 ) -> None:
     key = await make_key(database, production())
     async with greeted(produced, authorization=f"Bearer {key.text}") as client:
         await client.answer("1", WHO)
-    await refused(produced, {"authorization": f"Bearer {key.text}x"})
+    await greeting_refusal(produced, {"authorization": f"Bearer {key.text}x"})
     await until(lambda: len([line for line in log if line["event"] == "socket closed"]) == 2)
     assert key.text not in str(log)

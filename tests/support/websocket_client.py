@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
+import orjson
+import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from db import Database
@@ -149,3 +151,24 @@ def kinds(message: Any) -> tuple[str, str]:
     """The operation and the kind of each message of the history."""
     assert message["type"] == "next", message
     return message["id"], message["payload"]["data"]["agentHistory"]["kind"]
+
+
+async def greeting_refusal(
+    address: str, payload: dict[str, Any], **headers: str
+) -> tuple[int, str]:
+    """The close code and reason of a socket with this payload of connection_init."""
+    async with dialled(address, additional_headers=headers) as client:
+        await client.say({"type": "connection_init", "payload": payload})
+        return await client.close_code()
+
+
+async def handshake_refusal(
+    address: str, headers: dict[str, str] | None = None
+) -> tuple[int, str, str | None]:
+    """The status, code and Retry-After of a refused handshake."""
+    with pytest.raises(InvalidStatus) as refusal:
+        async with dialled(address, additional_headers=headers):
+            pass
+    response = refusal.value.response
+    code = orjson.loads(response.body or b"")["errors"][0]["extensions"]["code"]
+    return response.status_code, code, response.headers.get("retry-after")
