@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 
-from gateway.process.garbage_collection import ENDED, NEVER, SECONDS, GarbageCollector
+from gateway.process.garbage_collection import ENDED, GROWTH, NEVER, SECONDS, GarbageCollector
 from gateway.transport.connections import OpenStreams
 from graph.core.principal import DEVELOPERS
 
@@ -45,3 +45,13 @@ def test_it_is_due_when_many_streams_have_ended_or_much_time_has_passed() -> Non
     assert collector.is_due(collector.at)
     collector.collect()
     assert not collector.is_due(collector.at)
+
+
+def test_it_is_due_when_memory_has_grown_until_it_was_collected() -> None:
+    collector = GarbageCollector(OpenStreams(0, 0, 0))
+    held = [object() for _ in range(GROWTH)]
+    assert collector.is_due(collector.at)
+    collector.collect()
+    assert not collector.is_due(collector.at)  # what is still in use is not garbage
+    assert len(held) == GROWTH
+    gc.unfreeze()

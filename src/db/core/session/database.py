@@ -7,7 +7,6 @@ statement at a time. Leaving `write()` commits, and an exception rolls back.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from copy import copy
 from datetime import datetime
 from typing import Any, cast
 
@@ -160,9 +159,7 @@ class Database:
         self.refused_writes = asyncio.Event()  # set when the database refused a write: read-only
 
     def scoped_to(self, visibility: Visibility) -> "Database":
-        scoped = copy(self)
-        scoped.visibility = visibility
-        return scoped
+        return self._with(visibility=visibility)
 
     def unrestricted(self) -> "Database":
         """The same database with sessions without row rules, for the gateway's own work."""
@@ -171,14 +168,16 @@ class Database:
     def borrowed_by(
         self, name: str, operation: str | None = None, known: bool = True
     ) -> "Database":
-        borrowed = copy(self)
-        borrowed.borrower = Borrower(name, operation, known)
-        return borrowed
+        return self._with(borrower=Borrower(name, operation, known))
 
     def metered(self, meter: Meter | None) -> "Database":
-        metered = copy(self)
-        metered.meter = meter
-        return metered
+        return self._with(meter=meter)
+
+    def _with(self, **changes: object) -> "Database":
+        """The same database with other attributes; each operation has several."""
+        changed = object.__new__(Database)
+        changed.__dict__ = {**self.__dict__, **changes}
+        return changed
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:

@@ -37,6 +37,7 @@ from graph.core.types.field import metadata_of
 from graph.core.types.input_values import NONE, PER_POINT, Inputs, RequestVariables, inputs_of
 
 ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
+MAX_KNOWN = 64  # measured costs that an operation keeps
 SIZES = ("first", "last", "ids")
 INTROSPECTION = {"__schema": 500, "__type": 20}
 
@@ -101,6 +102,7 @@ class Cost:
     defaults: Variables = field(default_factory=dict)
     most_values: int = 0
     fixed: tuple[int, int] | None = None
+    known: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict, compare=False)
 
     def of(self, variables: Variables) -> int:
         return self.measured(variables)[0]
@@ -112,14 +114,34 @@ class Cost:
         """Points, and number of input values."""
         if self.fixed is not None:
             return self.fixed
-        given = RequestVariables(
-            {name: variables.get(name, value) for name, value in self.defaults.items()}
-        )
+        values = {name: variables.get(name, value) for name, value in self.defaults.items()}
+        shape = _shape(values)
+        if shape is None:
+            return self._measured(values)
+        if shape not in self.known:
+            if len(self.known) == MAX_KNOWN:
+                self.known.clear()
+            self.known[shape] = self._measured(values)
+        return self.known[shape]
+
+    def _measured(self, variables: Variables) -> tuple[int, int]:
+        given = RequestVariables(variables)
         points = sum(field.points(given) + field.input_points(given) for field in self.fields)
         uses = sum(field.values(given) for field in self.fields)
         repeated = sum(field.repeated(given) for field in self.fields)
         values = uses + (repeated - uses) // ROWS_PER_USE
         return max(1, points + values // PER_POINT), values
+
+
+def _shape(variables: Variables) -> tuple[object, ...] | None:
+    """What a cost depends on: integers, which may be sizes, and the types of other scalars. None
+    with a list or an object, which may hold any number of values."""
+    if any(isinstance(value, list | dict) for value in variables.values()):
+        return None
+    return tuple(
+        value if value is None or type(value) is int else type(value)
+        for value in variables.values()
+    )
 
 
 def compile_cost(
