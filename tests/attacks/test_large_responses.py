@@ -215,6 +215,6 @@ async def test_web_sockets_and_subscriptions_refuse(database: Database) -> None:
             while b"SNAPSHOT" not in await stream.chunk():
                 pass
             await create(database)
-            told = await stream.chunk()
-            assert REFUSED[1].encode() in told
-            assert told.endswith(b"event: complete\ndata:\n\n")
+            received = await stream.chunk()
+            assert REFUSED[1].encode() in received
+            assert received.endswith(b"event: complete\ndata:\n\n")

@@ -40,16 +40,18 @@ async def test_a_flood_of_frames_ends_the_connection(address: str, kind: str) ->
     first, frame = FLOODS[kind]
     async with patience(), raw(address) as (reader, writer):
         writer.write(first + frame * COUNT)
-        told = b""
+        received = b""
         try:
             while part := await reader.read(65_536):
-                told += part
+                received += part
         except ConnectionError:
             pass
-    pongs = told.count(PONG)
+    pongs = received.count(PONG)
     assert pongs <= FRAMES_AT_ONCE + SLICE / SHORTEST
-    assert len(told) < 10_000
-    reason = told.replace(PONG, b"")  # a flood may break the connection before the reason arrives
+    assert len(received) < 10_000
+    reason = received.replace(
+        PONG, b""
+    )  # a flood may break the connection before the reason arrives
     assert reason.endswith((b"Too many messages", b"Invalid message: not JSON")) or not reason
     async with dialled(address) as other:
         await other.greet()

@@ -58,12 +58,12 @@ async def test_twenty_over_one_socket_walk_the_schema_once(
         await client.greet(authorization=f"Bearer {key}")
         for number in range(20):
             await client.ask(str(number), WHOLE)
-        told = [await client.hear() for _ in range(40)]
+        received = [await client.hear() for _ in range(40)]
         url, headers = f"{served.address}/graphql", {"authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient() as http:
             posted = await http.post(url, json={"query": WHOLE}, headers=headers)
 
-    answers = [message["payload"] for message in told if message["type"] == "next"]
+    answers = [message["payload"] for message in received if message["type"] == "next"]
     assert answers == [{"data": EXPECTED}] * 20
     assert posted.json() == {"data": EXPECTED}
     assert len(walks.threads) == 1

@@ -224,12 +224,12 @@ async def test_subscribers_get_no_private_dreams_without_owner(database: Databas
             hidden = await audit.change(session, Dream, hidden, title="edited")
             await audit.remove(session, Dream, hidden)
             await audit.create(session, Dream, title="last", is_public=True)
-        told = b""
-        while b"last" not in told:
-            told += await stream.chunk()
+        received = b""
+        while b"last" not in received:
+            received += await stream.chunk()
 
-    assert global_id(hidden).encode() not in told
-    assert b'"removedIds":[]' in told
+    assert global_id(hidden).encode() not in received
+    assert b'"removedIds":[]' in received
 
 
 async def test_every_table_with_a_rule_is_a_node() -> None:

@@ -218,12 +218,12 @@ async def test_rows_of_a_deleted_user_are_traced(target: Target) -> None:
     assert traces["dreams", dream.id].after == {"user_id": None}
     assert traces["users", user.id].before["email"] == user.email
     assert traces["api_keys", key.id].after is None
-    told = {(change.noun, change.entity_id, change.kind) for change in changes}
+    received = {(change.noun, change.entity_id, change.kind) for change in changes}
     assert {
         ("dreams", dream.id, "UPDATED"),
         ("ai_tests", test.id, "UPDATED"),
         ("users", user.id, "DELETED"),
-    } <= told
+    } <= received
     assert (kept.version, kept.user_id) == (4, None)
 
 

@@ -138,8 +138,8 @@ unhurried = settings(
 def agrees(world: World, listing: ListSpec, condition: Condition, rows: list[Any]) -> None:
     matching = world.matching(listing, condition, rows)
     for row in rows:
-        told = listing.filterable.holds(condition, row)
-        assert told is None or told is (row.id in matching), (condition, row)
+        received = listing.filterable.holds(condition, row)
+        assert received is None or received is (row.id in matching), (condition, row)
 
 
 @unhurried

@@ -210,6 +210,6 @@ async def test_a_wrong_password_is_not_printed(guarded: Guarded) -> None:
     wrong += "7"  # so that it stands in no line of a traceback
     with pytest.raises(Unavailable) as refused:
         await ask(guarded.url("right", wrong))
-    told = "".join(format_exception(refused.value))
-    assert "password authentication failed" in told
-    assert wrong not in told
+    received = "".join(format_exception(refused.value))
+    assert "password authentication failed" in received
+    assert wrong not in received

@@ -36,11 +36,11 @@ async def test_an_import_killed_with_its_server_is_resumed(tmp_path: Path) -> No
     embedded = Embedded(tmp_path / "postgres")
     with embedded as url:
         await migrate.upgrade(url)
-        told = await told_until_killed(url, path, embedded)
+        received = await rows_until_killed(url, path, embedded)
     with embedded as url:
         database = Database(url)
         stored = await count(database)
-        assert told <= stored < LINES
+        assert received <= stored < LINES
         report = await import_files(database, [path], rejects_dir=tmp_path)
         counts = report.files[0].kinds["metric"]
         assert (counts.unchanged, counts.inserted) == (stored, LINES - stored)
@@ -48,7 +48,7 @@ async def test_an_import_killed_with_its_server_is_resumed(tmp_path: Path) -> No
         await database.close()
 
 
-async def told_until_killed(url: str, path: Path, embedded: Embedded) -> int:
+async def rows_until_killed(url: str, path: Path, embedded: Embedded) -> int:
     """Kills the importer and the server after the second batch; returns the rows told of."""
     importer = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", IMPORT, url, str(path)),

@@ -92,10 +92,10 @@ async def test_tests_of_many_dreams_do_not_mix(ground: Ground) -> None:
 
 
 async def test_progress_is_shown_in_bytes_and_then_in_dreams(ground: Ground) -> None:
-    told: list[Progress] = []
-    await ground.load(dream(), ai_test("t", 1, "50.00"), progress=told.append)
+    received: list[Progress] = []
+    await ground.load(dream(), ai_test("t", 1, "50.00"), progress=received.append)
     size = (ground.folder / "lines.jsonl").stat().st_size
-    assert [(step.path is None, step.done, step.total, step.rows) for step in told] == [
+    assert [(step.path is None, step.done, step.total, step.rows) for step in received] == [
         (False, size, size, 2),
         (True, 1, 1, 1),
     ]

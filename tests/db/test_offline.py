@@ -169,10 +169,10 @@ async def test_reports_and_forgetting_do_not_wait_for_each_other_for_ever(
         sign_off(others[2]),
         forget_all(others[3]),
     )
-    told = select(AgentReport.id).where(AgentReport.status == "OFFLINE")
+    received = select(AgentReport.id).where(AgentReport.status == "OFFLINE")
     happened = select(Event.id).where(Event.event_type == "agent_forgotten")
     assert len(await rows(database, happened)) == forgotten > 0
-    assert len(await rows(database, told)) >= forgotten
+    assert len(await rows(database, received)) >= forgotten
 
 
 async def test_an_unknown_agent_is_not_forgotten(database: Database) -> None:

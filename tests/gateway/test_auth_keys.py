@@ -203,11 +203,11 @@ async def test_secrets_are_in_no_log_and_no_answer(database: Database) -> None:
 
     reasons = [line["reason"] for line in logs if line["event"] == "credential refused"]
     assert reasons == ["unknown key", "malformed key", "key revoked or expired"]
-    told = repr(logs) + "".join(f"{answer.text}{answer.headers}" for answer in answers)
+    received = repr(logs) + "".join(f"{answer.text}{answer.headers}" for answer in answers)
     assert len(secret) == 43
-    assert secret not in told
-    assert wrong.secret not in told
-    assert key.record.hashed_key not in told
+    assert secret not in received
+    assert wrong.secret not in received
+    assert key.record.hashed_key not in received
     assert secret not in repr((key, wrong, pepper.api_key_codec(production())))
 
 

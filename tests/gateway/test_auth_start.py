@@ -46,8 +46,8 @@ def test_the_first_start_closed_to_all_but_token_and_key(tmp_path: Path) -> None
         assert served.ask(key) == 200
         assert served.ask(key[:-1] + ("0" if key[-1] != "0" else "1")) == 401
         lines = served.stop()
-    (told,) = [line for line in lines if "first start" in line]
-    assert str(file) in told
+    (received,) = [line for line in lines if "first start" in line]
+    assert str(file) in received
     assert not [line for line in lines if KEY.search(line) or served.token in line]
 
 

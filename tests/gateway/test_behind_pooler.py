@@ -159,9 +159,11 @@ async def test_doctor_reports_the_pooler(
         )
         assert [each.state for each in findings if each.subject == "pooler"] == [state]
         assert not [each for each in findings if each.remedy]
-        told = [each.state for each in findings if each.subject == "direct"]
+        received = [each.state for each in findings if each.subject == "direct"]
         keeps = state in ("none", "in session mode")
-        assert told == ([] if keeps else ["not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL"])
+        assert received == (
+            [] if keeps else ["not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL"]
+        )
 
 
 def test_a_url_names_the_pooler(database_url: str) -> None:

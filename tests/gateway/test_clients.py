@@ -21,7 +21,7 @@ from support.client_processes import (
     PEPPER,
     TYPESCRIPT,
     Gateway,
-    Told,
+    ReceivedMessages,
     curl,
     python,
     typescript,
@@ -86,38 +86,40 @@ async def test_every_client_resumes(
     database_url: str, database: Database, client: httpx2.AsyncClient, key: str, tmp_path: Path
 ) -> None:
     await installed(FOLDER)
-    gateway, told, fleet = Gateway(database_url, tmp_path), Told(), Fleet(client)
+    gateway, received, fleet = Gateway(database_url, tmp_path), ReceivedMessages(), Fleet(client)
     async with (
         gateway.running(),
-        typescript(gateway.host, key, told) as order,
-        curl(gateway.host, key, told),
-        python(gateway.host, key, told),
+        typescript(gateway.host, key, received) as order,
+        curl(gateway.host, key, received),
+        python(gateway.host, key, received),
     ):
-        await told.until(lambda: all(told.updates[each] for each in FOLLOWERS))
+        await received.until(lambda: all(received.updates[each] for each in FOLLOWERS))
         order.write(b"ask\n")
         await ask_in_python(gateway.host, key)
-        await told.until(lambda: all(len(told.answers[each]) == 3 for each in TYPESCRIPT))
-        await told.until_all_have(ASKED)
+        await received.until(lambda: all(len(received.answers[each]) == 3 for each in TYPESCRIPT))
+        await received.until_all_have(ASKED)
 
         await gateway.kill()
         await fleet.report(30)
         await gateway.start()
-        await told.until_all_have(ASKED + 30)
+        await received.until_all_have(ASKED + 30)
 
         await fleet.report(5)
         await gateway.stop()
         await fleet.report(30)
         await gateway.start()
-        await told.until_all_have(ASKED + 65)
+        await received.until_all_have(ASKED + 65)
         await fleet.report(1)
-        await told.until_all_have(ASKED + 66)
+        await received.until_all_have(ASKED + 66)
         state = await states(database)
-        await told.until(lambda: told.state == state)
+        await received.until(lambda: received.state == state)
 
     assert gateway.log.read_text() == ""
-    assert told.answers == {each: answers(each) for each in TYPESCRIPT}
+    assert received.answers == {each: answers(each) for each in TYPESCRIPT}
     everything = await reports(database)
-    assert {each: told.reports(each) for each in FOLLOWERS} == dict.fromkeys(FOLLOWERS, everything)
+    assert {each: received.reports(each) for each in FOLLOWERS} == dict.fromkeys(
+        FOLLOWERS, everything
+    )
 
 
 async def ask_in_python(host: str, key: str) -> None:

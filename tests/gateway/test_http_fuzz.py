@@ -44,7 +44,7 @@ def _damaged(body: bytes) -> st.SearchStrategy[bytes]:
     return st.builds(lambda at, byte: body[:at] + byte + body[at + 1 :], places, st.binary())
 
 
-def told(answer: httpx2.Response) -> Any:
+def received(answer: httpx2.Response) -> Any:
     """What an answer says, in whatever form."""
     if answer.headers["content-type"].startswith("text/event-stream"):
         line = next(line for line in answer.content.split(b"\n") if line.startswith(b"data: "))
@@ -59,7 +59,7 @@ async def test_any_body_has_an_answer(
 ) -> None:
     headers = {"accept": accept, "content-type": "application/json"}
     answer = await client.post("/graphql", content=body, headers=headers)
-    content = told(answer)
+    content = received(answer)
     assert answer.status_code == 200 or 400 <= answer.status_code < 500
     assert set(content) <= {"data", "errors"}
     for error in content.get("errors", []):
@@ -84,7 +84,7 @@ async def test_any_last_event_has_an_answer(
 ) -> None:
     headers = {"accept": "text/event-stream", "last-event-id": after}
     answer = await client.get("/graphql", params={"query": HISTORY}, headers=headers)
-    (error,) = told(answer)["errors"]
+    (error,) = received(answer)["errors"]
     assert (error["message"], error["extensions"]["code"]) == (
         "This is not a cursor.",
         "BAD_USER_INPUT",

@@ -64,8 +64,8 @@ async def test_ids_that_a_score_leaves_behind(send: Send, database: Database, us
     assert log == {"snapshotData": snapshot}
     assert await kind(send, log["snapshotData"]["testId"]) == "AiTest"
 
-    told = await send("{ notifications { nodes { kind payload } } }")
-    (notification,) = told["notifications"]["nodes"]
+    received = await send("{ notifications { nodes { kind payload } } }")
+    (notification,) = received["notifications"]["nodes"]
     assert notification["payload"] == {"dreamId": global_id(dream), "bestScore": 1.0}
     assert await kind(send, notification["payload"]["dreamId"]) == "Dream"
 

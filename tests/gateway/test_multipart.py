@@ -27,13 +27,13 @@ async def test_a_subscription_byte_by_byte(address: str) -> None:
         assert stream.status == 200
         assert stream.head["content-type"] == MULTIPART
         assert await stream.chunk() == b"\r\n--graphql"
-        assert told(await stream.chunk()) == {"kind": "SNAPSHOT", "reports": []}
+        assert received(await stream.chunk()) == {"kind": "SNAPSHOT", "reports": []}
         await report(address, "a1", "RUNNING")
         reports = [{"agentKey": "a1", "status": "RUNNING"}]
-        assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
+        assert received(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
 
 
-def told(chunk: bytes) -> dict[str, Any]:
+def received(chunk: bytes) -> dict[str, Any]:
     """What one part tells, which must have exactly this form, without its cursor."""
     form = rb"\r\ncontent-type: application/json\r\n\r\n\{\"payload\":(.+)\}\r\n--graphql"
     found = re.fullmatch(form, chunk)

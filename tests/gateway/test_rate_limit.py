@@ -93,9 +93,9 @@ async def test_the_rate_limit_shows_the_remaining_points(database: Database) -> 
         await ask(client, SPENDING)
         answer = await ask(client, f"{SPENDING[:-1]} {RATE_LIMIT[1:]}")
 
-    told = answer.json()["data"]["rateLimit"]
-    until = datetime.fromisoformat(told.pop("resetAt")) - datetime.now(UTC)
-    assert told == {"cost": 100, "limit": 250, "remaining": 50}
+    received = answer.json()["data"]["rateLimit"]
+    until = datetime.fromisoformat(received.pop("resetAt")) - datetime.now(UTC)
+    assert received == {"cost": 100, "limit": 250, "remaining": 50}
     assert timedelta(0) < until <= timedelta(minutes=2)
     assert answer.json()["extensions"] == {
         "cost": {"requested": 100, "maximum": 5_000, "remaining": 50}
@@ -147,12 +147,12 @@ async def test_a_small_budget_is_served_too(database: Database) -> None:
 
 
 async def test_the_development_administrator_is_not_limited(client: httpx2.AsyncClient) -> None:
-    told = (await ask(client, RATE_LIMIT)).json()
+    received = (await ask(client, RATE_LIMIT)).json()
 
-    assert told["data"]["rateLimit"] == {
+    assert received["data"]["rateLimit"] == {
         "cost": 1, "limit": None, "remaining": None, "resetAt": None
     }  # fmt: skip
-    assert told["extensions"]["cost"] == {"requested": 1, "maximum": 5_000, "remaining": None}
+    assert received["extensions"]["cost"] == {"requested": 1, "maximum": 5_000, "remaining": None}
 
 
 async def test_public_introspection(database: Database) -> None:

@@ -109,8 +109,8 @@ async def test_an_invalid_operation_is_reported_in_an_event(
     client: httpx2.AsyncClient, query: str, error: bytes
 ) -> None:
     response = await post(client, {"query": query})
-    told = b'event: next\ndata: {"errors":[%b]}\n\nevent: complete\ndata:\n\n' % error
-    assert (response.status_code, events(response)) == (200, told)
+    received = b'event: next\ndata: {"errors":[%b]}\n\nevent: complete\ndata:\n\n' % error
+    assert (response.status_code, events(response)) == (200, received)
 
 
 async def test_invalid_requests_are_refused_in_json(client: httpx2.AsyncClient) -> None:
@@ -129,13 +129,13 @@ async def test_a_subscription_byte_by_byte(address: str) -> None:
         assert stream.head["cache-control"] == "no-store, no-transform"
         assert stream.head["x-accel-buffering"] == "no"
         assert re.fullmatch(rb"retry: [1-5]\d{3}\n\n", await stream.chunk())
-        assert told(await stream.chunk()) == {"kind": "SNAPSHOT", "reports": []}
+        assert received(await stream.chunk()) == {"kind": "SNAPSHOT", "reports": []}
         await report(address, "a1", "RUNNING")
         reports = [{"agentKey": "a1", "status": "RUNNING"}]
-        assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
+        assert received(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
 
 
-def told(chunk: bytes) -> dict[str, Any]:
+def received(chunk: bytes) -> dict[str, Any]:
     """What one event tells, which must have exactly this form, without its cursor."""
     found = re.fullmatch(rb"id: ([\w-]{24})\nevent: next\ndata: ([^\r\n]+)\n\n", chunk)
     assert found, chunk
@@ -166,7 +166,7 @@ async def test_a_browser_resumes_after_the_last_event(address: str) -> None:
     async with listening(address, last_event_id=first) as stream:
         await stream.chunk()
         reports = [{"agentKey": "a1", "status": "RUNNING"}]
-        assert told(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
+        assert received(await stream.chunk()) == {"kind": "UPDATE", "reports": reports}
 
 
 async def test_an_invalid_cursor_is_reported_in_an_event(client: httpx2.AsyncClient) -> None:

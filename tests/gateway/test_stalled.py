@@ -72,12 +72,12 @@ async def test_a_slow_client_gets_every_message(
     await until(lambda: members() == 1)
     async with httpx2.AsyncClient(timeout=20) as client, patience():
         stored = [key for n in range(2) for key in await load(client, served.address + PATH, n)]
-        told = b""
-        while b'"1-99"' not in told:
+        received = b""
+        while b'"1-99"' not in received:
             await asyncio.sleep(0.25)  # it has something else to do
-            told += await reader.read(2**16)
+            received += await reader.read(2**16)
     writer.close()
-    assert [key.decode() for key in re.findall(rb'"agentKey":"([^"]*)"', told)] == stored
+    assert [key.decode() for key in re.findall(rb'"agentKey":"([^"]*)"', received)] == stored
 
 
 def keys(chunk: bytes) -> list[str]:

@@ -84,11 +84,11 @@ def test_unidentified_streams_take_no_place_of_others() -> None:
 
 
 async def test_draining_ends_all_streams_and_admits_none() -> None:
-    streams, told = OpenStreams(0, 0, 0), []
+    streams, received = OpenStreams(0, 0, 0), []
 
     def enter(number: int) -> OpenStream:
         def leave() -> None:
-            told.append(number)
+            received.append(number)
             stream.__exit__(None, None, None)
 
         stream = streams.admit(ADA, leave)
@@ -98,16 +98,16 @@ async def test_draining_ends_all_streams_and_admits_none() -> None:
         enter(number)
     await streams.drain(0.2)
 
-    assert sorted(told) == list(range(10))
+    assert sorted(received) == list(range(10))
     assert refused(streams, EVE) == (503, "SERVICE_UNAVAILABLE", "1")
 
 
 async def test_draining_ends_each_stream_once_without_waiting() -> None:
-    streams, told = OpenStreams(0, 0, 0), []
+    streams, received = OpenStreams(0, 0, 0), []
     for number in range(3):
-        streams.admit(ADA, lambda number=number: told.append(number))
+        streams.admit(ADA, lambda number=number: received.append(number))
     await streams.drain(0.1)
-    assert sorted(told) == [0, 1, 2]
+    assert sorted(received) == [0, 1, 2]
     assert len(streams.open) == 3
 
 

@@ -84,8 +84,8 @@ async def test_broken_frames_end_the_connection(address: str, frame: Frame, code
         writer.write(frame.serialize(mask=True))
         async with patience():
             head = await reader.readexactly(2)
-            told = await reader.readexactly(head[1])
-        assert (head[0], int.from_bytes(told[:2])) == (0x88, code)
+            received = await reader.readexactly(head[1])
+        assert (head[0], int.from_bytes(received[:2])) == (0x88, code)
         assert await healthy.is_alive()
 
 

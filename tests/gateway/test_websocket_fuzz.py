@@ -120,9 +120,9 @@ async def healthy(address: str) -> AsyncIterator[Client]:
         assert await kind(client) == "SNAPSHOT"
         yield client
         await report(address, "a", "RUNNING")
-        while (told := await kind(client)) == "HEARTBEAT":
+        while (received := await kind(client)) == "HEARTBEAT":
             pass
-        assert told == "UPDATE"
+        assert received == "UPDATE"
 
 
 @settings(

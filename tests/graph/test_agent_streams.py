@@ -45,7 +45,7 @@ async def report(database: Database, key: str, status: str, at: datetime | None 
     assert not await Ingestion(database).submit(db.agents.reports.REPORTED, [item])
 
 
-def told(message: Any) -> Any:
+def received(message: Any) -> Any:
     """A message without what differs each time."""
     return {name: value for name, value in message.items() if name != "cursor"}
 
@@ -66,11 +66,11 @@ async def test_a_subscription_sends_a_snapshot_then_updates(
     await report(database, "a2", "IDLE")
 
     follower = await follow(STATUS)
-    assert told(await follower.number(1)) == update(
+    assert received(await follower.number(1)) == update(
         agent("a1", "IDLE"), agent("a2", "IDLE"), kind="SNAPSHOT"
     )
     await report(database, "a2", "RUNNING")
-    assert told(await follower.number(2)) == update(agent("a2", "RUNNING"))
+    assert received(await follower.number(2)) == update(agent("a2", "RUNNING"))
 
 
 async def test_resuming_between_a_reset_and_its_snapshot_sends_both_again(
@@ -82,7 +82,7 @@ async def test_resuming_between_a_reset_and_its_snapshot_sends_both_again(
         follower = await follow(STATUS, after=cursor)
         reset = await follower.number(1)
         assert (reset["kind"], reset["reason"]) == ("RESET", "EPOCH")
-        assert told(await follower.number(2)) == update(agent("a1", "IDLE"), kind="SNAPSHOT")
+        assert received(await follower.number(2)) == update(agent("a1", "IDLE"), kind="SNAPSHOT")
         cursor = reset["cursor"]
 
 
@@ -95,7 +95,7 @@ async def test_a_cursor_resumes_at_its_position(database: Database, follow: Foll
     await first.until(lambda messages: any("a2" in str(m["agents"]) for m in messages))
 
     again = await follow(STATUS, {"after": snapshot["cursor"]})
-    assert told(await again.number(1)) == update(agent("a1", "RUNNING"), agent("a2", "ERROR"))
+    assert received(await again.number(1)) == update(agent("a1", "RUNNING"), agent("a2", "ERROR"))
 
 
 async def test_an_agent_that_leaves_the_statuses_is_sent_once_more(
@@ -105,10 +105,10 @@ async def test_an_agent_that_leaves_the_statuses_is_sent_once_more(
     await report(database, "a2", "IDLE")
 
     follower = await follow(STATUS, {"statuses": ["RUNNING"]})
-    assert told(await follower.number(1)) == update(agent("a1", "RUNNING"), kind="SNAPSHOT")
+    assert received(await follower.number(1)) == update(agent("a1", "RUNNING"), kind="SNAPSHOT")
     await report(database, "a2", "ERROR")
     await report(database, "a1", "IDLE")
-    assert told(await follower.number(2)) == update(agent("a1", "IDLE"))
+    assert received(await follower.number(2)) == update(agent("a1", "IDLE"))
 
 
 async def test_a_slow_reader_receives_the_last_state_and_the_skipped_count(
@@ -122,7 +122,7 @@ async def test_a_slow_reader_receives_the_last_state_and_the_skipped_count(
         await quick.until(lambda messages, s=status: s in str(messages))
     slow.ready = True
 
-    assert told(await slow.number(2)) == update(agent("a1", "WAITING"), skipped=3)
+    assert received(await slow.number(2)) == update(agent("a1", "WAITING"), skipped=3)
 
 
 async def test_equal_subscriptions_share_their_bytes(database: Database, follow: Follow) -> None:
@@ -149,7 +149,7 @@ async def test_joining_while_the_last_subscriber_leaves_receives_updates(
             assert isinstance(opened, Subscription)
             await follower.number(1)
             await report(database, "a1", status)
-            assert told(await follower.number(2)) == update(agent("a1", status))
+            assert received(await follower.number(2)) == update(agent("a1", status))
             opened.close()
             await until(lambda: not reader.is_followed)
 
@@ -160,7 +160,7 @@ async def test_a_forgotten_agent_is_not_skipped(database: Database, follow: Foll
     await follower.number(1)
     async with database.write() as session:
         await db.agents.reports.forget(session, "a1")
-    assert told(await follower.number(2)) == update(removedKeys=["a1"])
+    assert received(await follower.number(2)) == update(removedKeys=["a1"])
 
 
 class Broken(Follower):
@@ -191,5 +191,5 @@ async def test_silence_sends_an_update_without_a_report(database: Database, foll
     await make_agent(database, agent_key="late", status="RUNNING", last_active=almost)
 
     follower = await follow(STATUS)
-    assert told(await follower.number(1)) == update(agent("late", "RUNNING"), kind="SNAPSHOT")
-    assert told(await follower.number(2)) == update(agent("late", "RUNNING", stale=True))
+    assert received(await follower.number(1)) == update(agent("late", "RUNNING"), kind="SNAPSHOT")
+    assert received(await follower.number(2)) == update(agent("late", "RUNNING", stale=True))

@@ -41,8 +41,8 @@ async def test_an_agent_falls_silent_and_is_offline(database: Database, follow: 
     await until(lambda: reports.mark_offline(database))
     await follower.number(4)
 
-    told = [(agent["status"], agent["isStale"]) for agent in agents(follower)]
-    assert told == [("RUNNING", False), ("RUNNING", True), ("OFFLINE", True)]
+    received = [(agent["status"], agent["isStale"]) for agent in agents(follower)]
+    assert received == [("RUNNING", False), ("RUNNING", True), ("OFFLINE", True)]
 
 
 def agents(follower: Follower) -> list[Any]:
@@ -94,9 +94,9 @@ async def test_many_dashboards_read_together(
     await level(live, "agents")
     with statements(database) as sent:
         await report(database, *keys)
-        told = [await follower.number(2) for follower in followers]
+        received = [await follower.number(2) for follower in followers]
 
-    assert [message["agents"][0]["key"] for message in told] == keys
+    assert [message["agents"][0]["key"] for message in received] == keys
     by_key = [each for each in sent if each.endswith("ORDER BY agent_states.agent_key")]
     assert len(by_key) == 1
     stale = [each for each in sent if "FROM system_config" in each]

@@ -71,9 +71,9 @@ async def test_a_dream_is_achieved_at_five(
     await write_test("completeAiTest", {**test, "impossibilityScore": score})
 
     [now] = await stored(database, Dream)
-    told = await stored(database, Notification)
+    received = await stored(database, Notification)
     assert now.status == status
-    assert [(each.user_id, each.kind, each.title, each.payload) for each in told] == [
+    assert [(each.user_id, each.kind, each.title, each.payload) for each in received] == [
         (
             ada.user_id,
             "DREAM_ACHIEVED",

@@ -35,7 +35,7 @@ async def remove(database: Database, key: str) -> None:
         await db.config.writes.remove(session, key, None)
 
 
-def told(message: Any) -> Any:
+def received(message: Any) -> Any:
     return {name: value for name, value in message.items() if name != "cursor"}
 
 
@@ -50,23 +50,23 @@ async def test_settings_are_sent_as_a_snapshot_and_updates(
     await make_config_entry(database, key="b", value=1)
     gone = await make_config_entry(database, key="a", value=2)
     follower = await follow(CONFIG, who=READER)
-    assert told(await follower.number(1)) == update(("a", 2), ("b", 1), kind="SNAPSHOT")
+    assert received(await follower.number(1)) == update(("a", 2), ("b", 1), kind="SNAPSHOT")
 
     await put(database, "b", 3)
-    assert told(await follower.number(2)) == update(("b", 3))
+    assert received(await follower.number(2)) == update(("b", 3))
     await remove(database, "a")
-    assert told(await follower.number(3)) == update(removed=(global_id(gone),))
+    assert received(await follower.number(3)) == update(removed=(global_id(gone),))
 
 
 async def test_only_some_keys(database: Database, follow: Follow) -> None:
     for key in ("a", "b"):
         await make_config_entry(database, key=key, value=1)
     follower = await follow(CONFIG, {"keys": ["b", "c"]})
-    assert told(await follower.number(1)) == update(("b", 1), kind="SNAPSHOT")
+    assert received(await follower.number(1)) == update(("b", 1), kind="SNAPSHOT")
     await put(database, "a", 2)
     await remove(database, "a")
     await put(database, "c", 2)
-    assert told(await follower.number(2)) == update(("c", 2))
+    assert received(await follower.number(2)) == update(("c", 2))
 
 
 async def test_an_entry_that_leaves_its_category_is_sent_as_removed(
@@ -75,13 +75,13 @@ async def test_an_entry_that_leaves_its_category_is_sent_as_removed(
     entry = await make_config_entry(database, key="a", value=1, category="limits")
     await make_config_entry(database, key="b", value=1, category=None)
     follower = await follow(CONFIG, {"keys": ["a", "b"], "categories": ["limits"]})
-    assert told(await follower.number(1)) == update(("a", 1), kind="SNAPSHOT")
+    assert received(await follower.number(1)) == update(("a", 1), kind="SNAPSHOT")
     await put(database, "b", 2)
     await put(database, "a", 2, category="others")
-    assert told(await follower.number(2)) == update(removed=(global_id(entry),))
+    assert received(await follower.number(2)) == update(removed=(global_id(entry),))
     await put(database, "a", 3)
     await put(database, "b", 3, category="limits")
-    assert told(await follower.number(3)) == update(("b", 3))
+    assert received(await follower.number(3)) == update(("b", 3))
 
 
 async def test_a_cursor_resumes_after_its_message(database: Database, follow: Follow) -> None:
@@ -94,14 +94,14 @@ async def test_a_cursor_resumes_after_its_message(database: Database, follow: Fo
     await follower.until(lambda messages: global_id(gone) in str(messages))
 
     again = await follow(CONFIG, {"after": cursor})
-    assert told(await again.number(1)) == update(("a", 3), removed=(global_id(gone),))
+    assert received(await again.number(1)) == update(("a", 3), removed=(global_id(gone),))
 
 
 async def test_flags(database: Database, follow: Follow) -> None:
     await make_feature_flag(database, key="old", enabled=True)
     follower = await follow(FLAGS, who=READER)
     first = await follower.number(1)
-    assert told(first) == {
+    assert received(first) == {
         "kind": "SNAPSHOT",
         "flags": [{"key": "old", "enabled": True}],
         "removedIds": [],
@@ -111,7 +111,7 @@ async def test_flags(database: Database, follow: Follow) -> None:
     assert (await follower.number(2))["flags"] == [{"key": "new", "enabled": False}]
     async with database.write() as session:
         await db.audit.remove(session, db.config.FeatureFlag, flag)
-    assert told(await follower.number(3)) == {
+    assert received(await follower.number(3)) == {
         "kind": "UPDATE",
         "flags": [],
         "removedIds": [global_id(flag)],

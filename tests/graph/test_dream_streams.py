@@ -36,7 +36,7 @@ async def remove(database: Database, dream: Any) -> None:
         await db.dreams.remove(session, dream)
 
 
-def told(message: Any) -> tuple[list[str], list[str]]:
+def received(message: Any) -> tuple[list[str], list[str]]:
     """What a message shows: titles, and ids removed."""
     return [dream["title"] for dream in message["dreams"]], message["removedIds"]
 
@@ -44,7 +44,7 @@ def told(message: Any) -> tuple[list[str], list[str]]:
 async def everything(follower: Follower, title: str) -> list[Any]:
     """What was told in all messages, until the one with that title."""
     messages = await follower.until(lambda messages: title in str(messages))
-    return [told(message) for message in messages if message["kind"] == "UPDATE"]
+    return [received(message) for message in messages if message["kind"] == "UPDATE"]
 
 
 async def test_dreams_are_sent_as_they_change(database: Database, follow: Follow) -> None:
@@ -54,11 +54,11 @@ async def test_dreams_are_sent_as_they_change(database: Database, follow: Follow
     assert (await follower.number(1))["kind"] == "SNAPSHOT"
 
     dream = await write(database, ada, title="first")
-    assert told(await follower.number(2)) == (["first"], [])
+    assert received(await follower.number(2)) == (["first"], [])
     dream = await edit(database, dream, title="second")
-    assert told(await follower.number(3)) == (["second"], [])
+    assert received(await follower.number(3)) == (["second"], [])
     await remove(database, dream)
-    assert told(await follower.number(4)) == ([], [global_id(dream)])
+    assert received(await follower.number(4)) == ([], [global_id(dream)])
 
 
 async def test_several_changes_are_sent_as_one_in_the_order_of_the_last(
@@ -73,7 +73,7 @@ async def test_several_changes_are_sent_as_one_in_the_order_of_the_last(
     await everything(follower, "one again")
 
     again = await follow(DREAMS, {"after": cursor})
-    titles, removed = told(await again.number(1))
+    titles, removed = received(await again.number(1))
     assert titles == ["two", "one again"]
     assert len(removed) == 1
     assert global_id(two) not in removed
@@ -85,10 +85,10 @@ async def test_a_filter_reports_rows_that_leave_it(database: Database, follow: F
     await follower.number(1)
     other = await write(database, ada, title="other", category="CODING")
     dream = await write(database, ada, title="proof", category="MATH")
-    assert told(await follower.number(2)) == (["proof"], [])
+    assert received(await follower.number(2)) == (["proof"], [])
     await edit(database, other, title="never told")
     dream = await edit(database, dream, category="CODING")
-    assert told(await follower.number(3)) == ([], [global_id(dream)])
+    assert received(await follower.number(3)) == ([], [global_id(dream)])
     await edit(database, dream, title="no longer told")
     await remove(database, dream)
     await write(database, ada, title="end", category="MATH")
@@ -105,7 +105,7 @@ async def test_a_filter_on_tests_excludes_every_other_row(
     follower = await follow(DREAMS, {"filter": {"tests": {"model": {"eq": "gpt"}}}})
     await follower.number(1)
     await edit(database, dream, title="two")
-    assert told(await follower.number(2)) == ([], [global_id(dream)])
+    assert received(await follower.number(2)) == ([], [global_id(dream)])
 
 
 @pytest.mark.parametrize("how", ["unpublished", "removed"])
@@ -121,7 +121,7 @@ async def test_a_hidden_dream_is_removed_once(database: Database, follow: Follow
 
     if how == "unpublished":
         dream = await edit(database, dream, is_public=False)
-        assert told(await own.number(2)) == (["shared"], [])
+        assert received(await own.number(2)) == (["shared"], [])
         dream = await edit(database, dream, title="secret")
         assert (["secret"], []) in await everything(own, "secret")
     await remove(database, dream)
@@ -156,7 +156,7 @@ async def test_a_private_dream_is_sent_when_it_is_published(
     follower = await follow(DREAMS, who=signed_in(bob))
     await follower.number(1)
     await edit(database, dream, is_public=True)
-    assert told(await follower.number(2)) == (["quiet"], [])
+    assert received(await follower.number(2)) == (["quiet"], [])
 
 
 async def test_a_resumed_subscription_sees_current_visibility(
@@ -171,7 +171,7 @@ async def test_a_resumed_subscription_sees_current_visibility(
     await follower.number(3)
 
     again = await follow(DREAMS, {"after": cursor}, signed_in(bob))
-    assert told(await again.number(1)) == ([], [global_id(dream)])
+    assert received(await again.number(1)) == ([], [global_id(dream)])
 
 
 async def test_relations_are_loaded_anew_for_each_message(

@@ -105,8 +105,10 @@ def test_a_document_against_the_schema_fails_validation() -> None:
 def test_only_the_first_faults_are_reported() -> None:
     found = failure("{ " + " ".join(f"x{number}" for number in range(20)) + " }")
 
-    told = [(f"Cannot query field 'x{number}' on type 'Query'.") for number in range(MAX_ERRORS)]
-    assert [message for message, _ in found[:MAX_ERRORS]] == told
+    received = [
+        (f"Cannot query field 'x{number}' on type 'Query'.") for number in range(MAX_ERRORS)
+    ]
+    assert [message for message, _ in found[:MAX_ERRORS]] == received
     assert [message for message, _ in found[MAX_ERRORS:]] == [
         "Too many validation errors, error limit reached. Validation aborted."
     ]

@@ -94,8 +94,8 @@ async def test_rows_stored_without_subscribers_are_sent_on_resume(
         follower = await follow(after(field, f'"{first["cursor"]}"'), who=who)
         messages = await follower.until(lambda messages: "told 2" in str(messages))
 
-    told = [value for message in messages for value in values(message)]
-    assert told == ["told 0", "told 1", "told 2"]
+    received = [value for message in messages for value in values(message)]
+    assert received == ["told 0", "told 1", "told 2"]
 
 
 def after(field: str, cursor: str) -> str:
@@ -134,7 +134,7 @@ async def test_many_come_back_at_once(database: Database) -> None:
     async with following(SubscriptionBroker(database)) as follow:
         with statements(database, at_most=20):
             back = [follow(text, after=cursor) for _ in range(500)]
-            told = [await follower.number(1) for follower in await asyncio.gather(*back)]
+            received = [await follower.number(1) for follower in await asyncio.gather(*back)]
     agents = [{"key": "a", "isStale": False}]
-    assert {message["kind"] for message in told} == {"SNAPSHOT"}
-    assert all(message["agents"] == agents for message in told)
+    assert {message["kind"] for message in received} == {"SNAPSHOT"}
+    assert all(message["agents"] == agents for message in received)

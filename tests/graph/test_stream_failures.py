@@ -29,7 +29,7 @@ async def locked_agents(database: Database) -> AsyncIterator[None]:
         yield
 
 
-def told(follower: Follower) -> tuple[str, str]:
+def received(follower: Follower) -> tuple[str, str]:
     [error] = follower.errors or []
     return error["message"], error["extensions"]["code"]
 
@@ -43,14 +43,14 @@ async def test_a_failed_watcher_ends_its_subscribers(
     await history.number(1)
     await rename(database, "system_config", "elsewhere")
     await until(lambda: status.errors is not None)
-    assert told(status) == (MASKED, "INTERNAL_SERVER_ERROR")
+    assert received(status) == (MASKED, "INTERNAL_SERVER_ERROR")
     await rename(database, "elsewhere", "system_config")
 
     again = await follow(STATUS)
     await again.number(1)
     assert list(live.channels["agents"].watchers) != []
     await make_agent_report(database)
-    await history.until(lambda told: told[-1]["kind"] == "UPDATE")
+    await history.until(lambda received: received[-1]["kind"] == "UPDATE")
     assert history.errors is None
 
 

@@ -81,7 +81,7 @@ class Gateway:
         assert await self.process.wait() == 0
 
 
-class Told:
+class ReceivedMessages:
     """Messages that clients received: the `updates` of the history, the `state` of all agents at
     one client, and the result of any other operation."""
 
@@ -117,12 +117,14 @@ class Told:
 
 
 @asynccontextmanager
-async def typescript(host: str, key: str, told: Told) -> AsyncIterator[asyncio.StreamWriter]:
+async def typescript(
+    host: str, key: str, received: ReceivedMessages
+) -> AsyncIterator[asyncio.StreamWriter]:
     """All TypeScript clients, which ask when they are written to. At the end they cancel, and then
     nothing is left that keeps their process."""
     async with _running("node", "drive.ts", host, key=key, stdin=PIPE) as process:
         assert process.stdin
-        reading = asyncio.create_task(_read(process, lambda line: told.note(*line)))
+        reading = asyncio.create_task(_read(process, lambda line: received.note(*line)))
         yield process.stdin
         process.stdin.close()
         async with patience():
@@ -131,11 +133,11 @@ async def typescript(host: str, key: str, told: Told) -> AsyncIterator[asyncio.S
 
 
 @asynccontextmanager
-async def curl(host: str, key: str, told: Told) -> AsyncIterator[None]:
+async def curl(host: str, key: str, received: ReceivedMessages) -> AsyncIterator[None]:
     """The loop of a shell."""
 
     def note(line: Any) -> None:
-        told.note("curl", "update", line["data"]["agentHistory"])
+        received.note("curl", "update", line["data"]["agentHistory"])
 
     async with _running("/bin/sh", "follow.sh", host, key=key) as process:
         reading = asyncio.create_task(_read(process, note))
@@ -145,12 +147,12 @@ async def curl(host: str, key: str, told: Told) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def python(host: str, key: str, told: Told) -> AsyncIterator[None]:
+async def python(host: str, key: str, received: ReceivedMessages) -> AsyncIterator[None]:
     """The loop in Python."""
 
     async def note() -> None:
         async for update in follow(host, key):
-            told.note("gql", "update", update)
+            received.note("gql", "update", update)
 
     task = asyncio.create_task(note())
     yield

@@ -53,9 +53,11 @@ def needed() -> Program:
 
 
 def _version(path: str) -> tuple[int, ...]:
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"PgBouncer (\d+)\.(\d+)", told)
-    assert found, told
+    received = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", received)
+    assert found, received
     return int(found[1]), int(found[2])
 
 

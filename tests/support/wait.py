@@ -45,8 +45,8 @@ async def until(condition: Callable[[], Any]) -> None:
 async def _end(scope: asyncio.Timeout) -> str:
     for _ in range(STEPS):
         await asyncio.sleep(STEP_SECONDS)
-    told = io.StringIO()
+    received = io.StringIO()
     for task in asyncio.all_tasks():
-        task.print_stack(limit=5, file=told)
+        task.print_stack(limit=5, file=received)
     scope.reschedule(asyncio.get_running_loop().time())
-    return told.getvalue()
+    return received.getvalue()
