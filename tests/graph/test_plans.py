@@ -1,5 +1,6 @@
 """Plans: what they hide, when graphql-core takes over, and that no resolver is called twice."""
 
+import asyncio
 import os
 from collections import Counter
 from typing import Any
@@ -197,6 +198,26 @@ async def test_viewers_of_one_kind_share_a_statement_and_see_their_own(
         assert json.loads(result.body)["data"] == {"dreams": {"nodes": [{"mine": f"of {number}"}]}}
 
     assert len(made) == 1
+
+
+async def test_reads_by_id_of_one_viewer_share_a_statement(database: Database) -> None:
+    ada, bob = await make_user(database), await make_user(database)
+    public = await make_dream(database, user_id=ada.id, title="public")
+    private = await make_dream(database, user_id=ada.id, title="private", is_public=False)
+    operation = prepare(schema, "query ($id: ID!) { dream(id: $id) { title } }")
+
+    async def ask(user: Any, dream: Any) -> object:
+        context = Context(database, Principal(user.id, Role.MEMBER), "request")
+        result = await execute(operation, {"id": global_id(dream)}, context)
+        return json.loads(result.body)["data"]["dream"]
+
+    with statements(database, exactly=2):
+        found = await asyncio.gather(
+            *(ask(user, dream) for user in (ada, bob) for dream in (public, private, public))
+        )
+
+    shown = {"title": "public"}
+    assert found == [shown, {"title": "private"}, shown, shown, None, shown]
 
 
 # Failures

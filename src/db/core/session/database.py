@@ -23,6 +23,7 @@ from db.core.errors import DomainError, ReadOnly
 from db.core.session.audit_context import SYSTEM, AuditContext
 from db.core.session.clock import CLOCK, Clock
 from db.core.session.connection_shares import Borrower, Limiter
+from db.core.session.gathered import GatheredReads
 from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
 from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
 from db.core.session.wakeups import Wakeups
@@ -156,6 +157,7 @@ class Database:
         self.meter: Meter | None = None
         self.visibility = UNRESTRICTED
         self.wakeups = Wakeups()
+        self.gathered = GatheredReads()
         self.refused_writes = asyncio.Event()  # set when the database refused a write: read-only
 
     def scoped_to(self, visibility: Visibility) -> "Database":

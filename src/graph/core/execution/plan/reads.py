@@ -14,14 +14,13 @@ from db.core.table import Table
 from db.core.values import json
 from graph.core.execution.plan.completion import Completer, FieldPlace, ResolvedField
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
-from graph.core.execution.plan.run import Irregular, Run, Statement
+from graph.core.execution.plan.run import NO_ARGS, Irregular, Run, Statement
 from graph.core.execution.plan.shapes import RowShape
 from graph.core.loader import NEWEST_ONE, Latest, One, Pages
 from graph.core.permission import Access
 from graph.core.types.declared import AnyLoader
 from graph.core.types.node import parse_id
 
-NO_ARGS = ListArgs()
 Arguments = Callable[[Run], ListArgs]
 
 
@@ -256,9 +255,11 @@ class RowById:
         if not run.may(self.access):
             return None
         with failing_at_root(self.place):
-            rows = await run.rows(self.statement, NO_ARGS, [[id]])
-        objects = await self.shape.objects(run, rows)
-        return objects[0] if objects else None
+            row = await run.row(self.statement, id)
+        if row is None:
+            return None
+        (shown,) = await self.shape.objects(run, [row])
+        return shown
 
 
 class ResolvedRoot:

@@ -1,12 +1,14 @@
 """Run: the state of one execution of a plan."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from graphql import GraphQLResolveInfo
 from graphql.execution.values import VariableValues
 from graphql.pyutils import gather_with_cancel
 
+from db import Database
 from db.core.cache import Cache
 from db.core.connections.meter import Meter
 from db.core.query.listing import ListArgs
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
     from graph.core.execution.plan.completion import FieldPlace
 
+NO_ARGS = ListArgs()
 STATEMENT_BYTES = 32 * 1024 * 1024  # of all statements that are kept
 KEPT_FACTOR, KEPT_FIXED = 4, 2 * 1024
 
@@ -72,14 +75,34 @@ class Run:
         arrays: Sequence[Sequence[object]] = (),
     ) -> Sequence[DirectRow]:
         """The rows of a statement for the keys in `arrays`, one array per column of the key."""
+        return await self._fetch(self.context.db, statement, list_args, arrays)
+
+    async def _fetch(
+        self,
+        database: Database,
+        statement: Statement,
+        list_args: ListArgs,
+        arrays: Sequence[Sequence[object]],
+    ) -> Sequence[DirectRow]:
         parameters: dict[str, object] = {"viewer": self.user_id}
         for index, array in enumerate(arrays):
             parameters[f"keys_{index}"] = array
         compiled = statement.compiled(self, list_args)
         try:
-            return await fetch(self.context.db, compiled, parameters)
+            return await fetch(database, compiled, parameters)
         except DirectReadFailed as failure:
             raise Irregular("a read failed") from failure
+
+    async def row(self, statement: Statement, id: UUID) -> DirectRow | None:
+        """The row of a statement for an id; reads of other operations may share the statement."""
+        visibility = self.context.db.visibility
+        kind = statement, visibility.kind, self.user_id
+
+        async def read(ids: Sequence[Hashable]) -> Sequence[DirectRow]:
+            database = self.context.db if len(ids) == 1 else self.context.db.metered(None)
+            return await self._fetch(database, statement, NO_ARGS, [ids])
+
+        return await self.context.db.gathered.row(kind, id, read)
 
 
 async def together(work: Sequence[Awaitable[list[object]]]) -> list[list[object]]:
