@@ -67,7 +67,7 @@ def _fail(waiting: Mapping[Hashable, asyncio.Future[Row | None]]) -> None:
     for row in waiting.values():
         if not row.done():
             row.set_exception(BatchFailed())
-            row.exception()  # there may be nobody who awaits it
+            row.exception()  # no warning if no operation awaits it any more
 
 
 async def _alone(key: Hashable, read: Read) -> Row | None:
