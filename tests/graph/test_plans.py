@@ -21,7 +21,7 @@ from graph.core.principal import DEVELOPER, Principal
 from graph.core.types.field import field
 from graph.core.types.node import global_id
 from graph.schema import schema
-from support.factories import make_ai_test, make_dream, make_progress_log, make_user
+from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user
 from support.query_count import statements
 
 pytestmark = pytest.mark.skipif(
@@ -127,6 +127,32 @@ async def test_the_context_names_the_reason_for_graphql_core(
 
     assert plan.body == core.body
     assert context.fallback == reason
+
+
+NO_FIELDS = """query ($no: Boolean!) {
+  dreams {
+    nodes { id @include(if: $no) }
+    edges { cursor @include(if: $no) }
+    pageInfo { hasNextPage @include(if: $no) }
+  }
+  empty: dreams { totalCount @include(if: $no) }
+  aiModels { nodes { statistics { testCount @include(if: $no) } tests { totalCount @include(if: $no) } } }
+}"""
+
+
+async def test_objects_without_fields_are_empty(database: Database) -> None:
+    await make_dream(database)
+    await make_ai_model(database)
+    context = Context(database, DEVELOPER, "request")
+
+    result = await execute(prepare(schema, NO_FIELDS), {"no": False}, context)
+
+    assert context.fallback is None
+    assert result.data == {
+        "dreams": {"nodes": [{}], "edges": [{}], "pageInfo": {}},
+        "empty": {},
+        "aiModels": {"nodes": [{"statistics": {}, "tests": {}}]},
+    }
 
 
 # Row rules

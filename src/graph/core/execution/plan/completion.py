@@ -23,7 +23,7 @@ from graphql.pyutils import Path, gather_with_cancel
 
 from graph.core.context import Context, Info
 from graph.core.execution.plan.run import Irregular, Run, together
-from graph.core.execution.plan.shapes import KeyedSource, Rows
+from graph.core.execution.plan.shapes import KeyedSource, Rows, zipped
 
 
 class FieldPlace:
@@ -194,7 +194,7 @@ class ObjectShape:
         if not rows:
             return []
         values = await together([field.values(run, rows) for field in self.fields])
-        return [dict(zip(self.names, each, strict=True)) for each in zip(*values, strict=True)]
+        return zipped(self.names, values, len(rows))
 
 
 class TypeName:

@@ -7,7 +7,7 @@ from db.core.query.keyset import Page, encode_values
 from db.core.query.projection import Projection
 from db.core.table import Table
 from graph.core.execution.plan.run import Run, together
-from graph.core.execution.plan.shapes import Shape
+from graph.core.execution.plan.shapes import Shape, zipped
 
 AnyPage = Page[Any]  # of rows of the driver, or of records
 Counts = Callable[[], Awaitable[list[int]]]  # the number of rows of each parent
@@ -32,7 +32,7 @@ class ConnectionShape:
     async def objects(self, run: Run, pages: Sequence[AnyPage], counts: Counts) -> list[object]:
         rows = [row for page in pages for row in page.records]
         values = await together([part.values(run, pages, rows, counts) for part in self.parts])
-        return [dict(zip(self.names, each, strict=True)) for each in zip(*values, strict=True)]
+        return zipped(self.names, values, len(pages))
 
 
 class Nodes:
@@ -57,10 +57,7 @@ class Edges:
         self, run: Run, pages: Sequence[AnyPage], rows: Sequence[object], _counts: Counts
     ) -> list[object]:
         columns = [await _column(part, run, pages, rows) for part in self.parts.values()]
-        edges: list[object] = [
-            dict(zip(self.parts, each, strict=True)) for each in zip(*columns, strict=True)
-        ]
-        return _by_page(pages, edges)
+        return _by_page(pages, zipped(self.parts, columns, len(rows)))
 
 
 async def _column(

@@ -1,6 +1,6 @@
 """Shapes: how the objects of one type look, made for all objects of a level at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from db.core.session.direct import DirectRow
@@ -14,6 +14,14 @@ class Shape(Protocol):
     """Makes objects from rows, or from values of resolvers."""
 
     async def objects(self, run: Run, rows: Rows) -> list[object]: ...
+
+
+def zipped(names: Collection[str], columns: Sequence[list[object]], count: int) -> list[object]:
+    """`count` objects from the values of each of their fields. They are empty without fields, which
+    `@skip` may leave out."""
+    if not names:
+        return [{} for _ in range(count)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 class KeyedSource(Protocol):
