@@ -136,7 +136,12 @@ NO_FIELDS = """query ($no: Boolean!) {
     pageInfo { hasNextPage @include(if: $no) }
   }
   empty: dreams { totalCount @include(if: $no) }
-  aiModels { nodes { statistics { testCount @include(if: $no) } tests { totalCount @include(if: $no) } } }
+  aiModels {
+    nodes {
+      statistics { testCount @include(if: $no) }
+      tests { totalCount @include(if: $no) }
+    }
+  }
 }"""
 
 
