@@ -48,7 +48,8 @@ FLOORS = """
 
     importing      db.importer
     nouns          db.nouns
-    features       db.core.query  db.core.ingest  db.core.feed  db.core.idempotency
+    keys           db.core.idempotency
+    features       db.core.query  db.core.ingest  db.core.feed
     schema         db.core.schema
     sessions       db.core.session
     connections    db.core.connections  db.core.embedded  db.core.numeric

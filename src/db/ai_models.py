@@ -1,8 +1,9 @@
 """AI models: the models that are tested, and their prices."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
-from sqlalchemy import Index, Numeric, UniqueConstraint, select, text
+from sqlalchemy import Index, Numeric, UniqueConstraint, select, text, tuple_
 from sqlalchemy.orm import Mapped
 
 from db import audit
@@ -68,6 +69,17 @@ async def price(session: ReadSession, provider: str, name: str) -> Decimal | Non
     named = AiModel.provider == provider, AiModel.name == name
     found: Decimal | None = await session.scalar(select(AiModel.cost_per_1k_tokens).where(*named))
     return found
+
+
+async def prices(
+    session: ReadSession, models: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Decimal | None]:
+    """`price` of several models, by provider and name; those of unknown models are left out."""
+    if not models:
+        return {}
+    named = tuple_(AiModel.provider, AiModel.name).in_(sorted(models))
+    price = select(AiModel.provider, AiModel.name, AiModel.cost_per_1k_tokens).where(named)
+    return {(provider, name): found for provider, name, found in await session.rows(price)}
 
 
 async def register(session: WriteSession, **values: object) -> AiModel:

@@ -4,7 +4,7 @@ Every write locks the dream first. So scores of a dream are applied one after th
 progress log includes all earlier ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -85,8 +85,14 @@ async def ensure_partition(database: Database, at: datetime) -> None:
     """Create the partition for tests of that time, if missing. Raises Invalid for a time that is
     out of range."""
     check_time(at, await database.now(), "at")
-    async with database.unrestricted().write() as session:
-        await partition.ensure(session, AiTest, [at])
+    await ensure_partitions(database, [at])
+
+
+async def ensure_partitions(database: Database, times: Collection[datetime]) -> None:
+    """Create the missing partitions for tests of those times."""
+    if times:
+        async with database.unrestricted().write() as session:
+            await partition.ensure(session, AiTest, times)
 
 
 def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
@@ -97,11 +103,19 @@ def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
 async def _derived_cost(
     session: WriteSession, provider: str, model: str, values: Mapping[str, object]
 ) -> dict[str, object]:
-    tokens = values.get("tokens_used")
-    if not isinstance(tokens, int) or values.get("cost") is not None:
+    if not has_derived_cost(values):
         return {}
-    price = await ai_models.price(session, provider, model)
-    if price is None:
+    return derived_cost(values, await ai_models.price(session, provider, model))
+
+
+def has_derived_cost(values: Mapping[str, object]) -> bool:
+    return isinstance(values.get("tokens_used"), int) and values.get("cost") is None
+
+
+def derived_cost(values: Mapping[str, object], price: Decimal | None) -> dict[str, object]:
+    """The columns of a cost that the tokens make, if the price is known. Raises Invalid."""
+    tokens = values.get("tokens_used")
+    if price is None or not isinstance(tokens, int):
         return {}
     cost = cost_of(tokens, price)
     if cost > MAX_COST:
@@ -113,18 +127,27 @@ async def _derived_cost(
 async def _apply_score(session: WriteSession, dream: Dream, test: AiTest) -> None:
     """Write the progress log of a scored test, and mark its dream ACHIEVED if it is. Raises
     Invalid."""
-    if test.status != AiTestStatus.COMPLETED or test.impossibility_score is None:
+    if not is_scored(test):
         return
     if await progress.is_newest(session, test):
         log = await progress.append(session, test)
     else:
         log = await _insert_log_and_correct_later(session, test)
-    if len(log.active_models) > progress.MAX_MODELS:
+    check_models(len(log.active_models))
+    if dream.status == DreamStatus.ACTIVE:
+        await _achieve_if_solved(session, dream, log.best_score)
+
+
+def is_scored(test: AiTest) -> bool:
+    return test.status == AiTestStatus.COMPLETED and test.impossibility_score is not None
+
+
+def check_models(number: int) -> None:
+    """Raises Invalid if a dream has scores of too many models."""
+    if number > progress.MAX_MODELS:
         raise Invalid(
             f"At most {progress.MAX_MODELS:,} models can be scored for one dream.", "model"
         )
-    if dream.status == DreamStatus.ACTIVE:
-        await _achieve_if_solved(session, dream, log.best_score)
 
 
 async def _insert_log_and_correct_later(session: WriteSession, test: AiTest) -> ProgressLog:
@@ -133,8 +156,12 @@ async def _insert_log_and_correct_later(session: WriteSession, test: AiTest) -> 
 
 
 async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal) -> None:
-    if best > await numbers.read(session, numbers.ACHIEVED_AT):
-        return
+    if best <= await numbers.read(session, numbers.ACHIEVED_AT):
+        await achieve(session, dream, best)
+
+
+async def achieve(session: WriteSession, dream: Dream, best: Decimal) -> None:
+    """Mark an ACTIVE dream ACHIEVED, and notify its owner."""
     await dreams.move(session, dream, DreamStatus.ACHIEVED, DreamStatus.ACTIVE)
     if dream.user_id is not None:
         await audit.create(

@@ -4,22 +4,39 @@ A key belongs to one caller and is valid for 48 hours. It is claimed in the tran
 write: a second request with the key waits for the first to commit and then finds its row.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Text,
+    cast,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from db.core.errors import Conflict
+from db.core.ingest.statements import literal_rows
 from db.core.session.database import Database, WriteSession
-from db.core.table import CreatedAt, Table, checked
+from db.core.table import CreatedAt, Row, Table, checked
 from db.core.values import validation
 
 RETENTION = timedelta(hours=48)
 KEY = validation.string()
 BATCH_ROWS = 5_000
+GONE = (
+    "The object created with this idempotency key was deleted since or is no longer visible to "
+    "you. Use another key to create it again."
+)
+CLAIMED = ("caller", "key", "request_hash")  # columns of a new key
 
 
 class IdempotencyKey(Table):
@@ -61,14 +78,48 @@ async def claim(session: WriteSession, claim: Claim) -> UUID | None:
     if await session.execute(_upsert(claim)):
         return None
     known = await session.record(IdempotencyKey, IdempotencyKey.select().where(*_same(claim)))
-    if known is None or known.request_hash not in (claim.request_hash, claim.earlier_hash):
-        raise Conflict("This idempotency key was used with another input. Use another key.")
-    return known.entity_id
+    return _entity_id(known, claim)
 
 
 async def settle(session: WriteSession, claim: Claim, entity_id: UUID) -> None:
     statement = update(IdempotencyKey).where(*_same(claim)).values(entity_id=entity_id)
     await session.execute(statement)
+
+
+async def claim_all(
+    session: WriteSession, claims: Sequence[Claim]
+) -> dict[str, UUID | Conflict | None]:
+    """`claim` for several keys of one caller, in two statements. Returns the ids of the rows
+    created before, or the conflicts, by key."""
+    if not claims:
+        return {}
+    unrestricted = session.unrestricted()
+    claimed = {key for (key,) in await unrestricted.rows(_upsert_all(claims))}
+    used = [claim for claim in claims if claim.key not in claimed]
+    if not used:
+        return {}
+    keys = [claim.key for claim in used]
+    rows = await unrestricted.records(
+        IdempotencyKey, IdempotencyKey.select().where(*_among(used[0].caller, keys))
+    )
+    by_key = {row.key: row for row in rows}
+    return {claim.key: _id_or_conflict(by_key.get(claim.key), claim) for claim in used}
+
+
+async def settle_all(session: WriteSession, caller: str, ids: Mapping[str, UUID]) -> None:
+    """`settle` for several keys of one caller."""
+    if ids:
+        rows = [{"key": key, "entity_id": id} for key, id in ids.items()]
+        items = literal_rows(IdempotencyKey, ["key", "entity_id"], rows)
+        mine = IdempotencyKey.caller == caller, IdempotencyKey.key == items.c.key
+        statement = update(IdempotencyKey).values(entity_id=items.c.entity_id).where(*mine)
+        await session.unrestricted().execute(statement)
+
+
+async def release_all(session: WriteSession, caller: str, keys: Collection[str]) -> None:
+    """Free keys that this transaction has claimed."""
+    if keys:
+        await session.execute(delete(IdempotencyKey).where(*_among(caller, keys)))
 
 
 async def remove_expired(database: Database) -> int:
@@ -86,17 +137,47 @@ async def remove_expired(database: Database) -> int:
 def _upsert(claim: Claim) -> Executable:
     """Insert a key, or reuse an expired one. A valid key is locked, so that it cannot be deleted
     before it is read."""
-    row = {"caller": claim.caller, "key": claim.key, "request_hash": claim.request_hash}
-    renewed = {"request_hash": claim.request_hash, "entity_id": None, "created_at": func.now()}
-    return (
-        insert(IdempotencyKey)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["caller", "key"],
-            set_=renewed,
-            where=_is_expired(IdempotencyKey.created_at),
-        )
+    return _renewing(insert(IdempotencyKey).values(_row(claim)))
+
+
+def _upsert_all(claims: Sequence[Claim]) -> Executable:
+    """In the order of keys, so that no two transactions wait for each other."""
+    items = literal_rows(IdempotencyKey, CLAIMED, [_row(claim) for claim in claims])
+    ordered = select(*items.c).order_by(items.c.key)
+    statement = insert(IdempotencyKey).from_select(CLAIMED, ordered, False)
+    return _renewing(statement).returning(IdempotencyKey.key)
+
+
+def _row(claim: Claim) -> Row:
+    return {"caller": claim.caller, "key": claim.key, "request_hash": claim.request_hash}
+
+
+def _renewing(statement: Insert) -> Insert:
+    renewed = {"request_hash": statement.excluded.request_hash, "entity_id": None}
+    return statement.on_conflict_do_update(
+        index_elements=["caller", "key"],
+        set_={**renewed, "created_at": func.now()},
+        where=_is_expired(IdempotencyKey.created_at),
     )
+
+
+def _entity_id(known: IdempotencyKey | None, claim: Claim) -> UUID | None:
+    """Raises Conflict."""
+    if known is None or known.request_hash not in (claim.request_hash, claim.earlier_hash):
+        raise Conflict("This idempotency key was used with another input. Use another key.")
+    return known.entity_id
+
+
+def _id_or_conflict(known: IdempotencyKey | None, claim: Claim) -> UUID | Conflict | None:
+    try:
+        return _entity_id(known, claim)
+    except Conflict as conflict:
+        return conflict
+
+
+def _among(caller: str, keys: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    some = IdempotencyKey.key == func.any(cast(list(keys), ARRAY(Text)))
+    return IdempotencyKey.caller == caller, some
 
 
 def _remove_batch() -> Executable:

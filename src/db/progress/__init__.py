@@ -7,11 +7,13 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     ForeignKey,
     Index,
     Insert,
     Numeric,
+    Uuid,
     func,
     insert,
     literal,
@@ -115,7 +117,7 @@ async def is_newest(session: WriteSession, test: AiTest) -> bool:
 
 
 async def append(session: WriteSession, test: AiTest) -> ProgressLog:
-    models = await session.rows(_by_model(test.dream_id))
+    models = await session.rows(by_model([test.dream_id]))
     mean = average([model.latest for model in models])
     former = await session.scalar(_earlier_average(test))
     return await audit.create(
@@ -144,18 +146,20 @@ async def note_from(session: WriteSession, test: AiTest) -> ProgressLog:
     return latest
 
 
-def _by_model(dream_id: UUID) -> AnySelect:
+def by_model(dreams: Collection[UUID]) -> AnySelect:
+    """The scored tests of each dream and model: the latest score, the best, and their number."""
     test = ai_tests.AiTest
     scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
     return (
         select(
+            test.dream_id,
             *ai_tests.MODEL,
             scores[1].label("latest"),
             func.min(test.impossibility_score).label("best"),
             func.count().label("test_count"),
         )
-        .where(test.dream_id == dream_id, *ai_tests.SCORED)
-        .group_by(*ai_tests.MODEL)
+        .where(test.dream_id == func.any(literal(list(dreams), ARRAY(Uuid))), *ai_tests.SCORED)
+        .group_by(test.dream_id, *ai_tests.MODEL)
     )
 
 

@@ -5,7 +5,7 @@ it, and a second run changes nothing.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -26,17 +26,31 @@ LOG = (
 TEST = ("id", "dream_id", "provider", "model", "impossibility_score", "created_at")
 PAGE = 1_000
 
+Model = tuple[str, str]  # provider and name
+
 
 class Replay:
     """One dream, test by test, in the order of ids."""
 
     def __init__(self, dream_id: UUID) -> None:
         self.dream_id = dream_id
-        self._latest: dict[tuple[str, str], Decimal] = {}
+        self._latest: dict[Model, Decimal] = {}
         self._best = Decimal(100)
         self._count = 0
         self._recent: deque[tuple[datetime, Decimal]] = deque()  # within the trend window
         self._former: Decimal | None = None  # the newest average before it
+
+    def resume(
+        self,
+        latest: Mapping[Model, Decimal],
+        best: Decimal,
+        test_count: int,
+        averages: Iterable[tuple[datetime, Decimal]],
+    ) -> None:
+        """Continue from the state before some tests, with the averages their trends compare to,
+        oldest first."""
+        self._latest, self._best, self._count = dict(latest), best, test_count
+        self._recent.extend(averages)
 
     def log(self, test: ResultRow) -> Row:
         self._latest[test.provider, test.model] = test.impossibility_score

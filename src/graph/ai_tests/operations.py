@@ -1,7 +1,5 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
-from dataclasses import dataclass
-
 import strawberry
 from strawberry import UNSET
 
@@ -9,8 +7,6 @@ import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, writes
 from db.core import errors
-from db.core.values.validation import raise_if_invalid
-from db.users import Role
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -20,13 +16,19 @@ from graph.ai_tests.inputs import (
     StartAiTestInput,
     non_null_columns,
 )
+from graph.ai_tests.recording import (
+    Outcome,
+    check_may_test,
+    lock_dream,
+    store_test,
+    store_tests,
+)
 from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
 from graph.core.context import Info, rows
-from graph.core.execution.input_validation import faults_in
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
-from graph.core.types.field import field, names_of, value
+from graph.core.types.field import field, value
 from graph.core.types.mutation import (
     Input,
     audit_context,
@@ -37,7 +39,6 @@ from graph.core.types.mutation import (
 )
 from graph.core.types.node import identified
 from graph.core.types.time_range import From, To, reveals_time, time_range
-from graph.core.types.unset import or_none
 
 # Results
 
@@ -45,14 +46,6 @@ WRITTEN = (AiTest, NotFound, Forbidden, Invalid, Conflict)
 StartAiTestResult = result("StartAiTestResult", *WRITTEN)
 EndAiTestResult = result("EndAiTestResult", *WRITTEN)
 RecordAiTestResult = result("RecordAiTestResult", *WRITTEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Result of one of several tests: its record, or the error that rejected it."""
-
-    index: int
-    result: db.ai_tests.AiTest | errors.DomainError
 
 
 def _result(root: Outcome) -> db.ai_tests.AiTest:
@@ -90,10 +83,8 @@ RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 # Operations
 
-EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
-ANY_DREAM = scope("tests:write", role=Role.ADMIN)
 
 
 @strawberry.type
@@ -138,19 +129,6 @@ class Queries:
         return await rows(info, db.ai_tests.spent(await time_range(info, from_, to)))
 
 
-def check_may_test(info: Info, dream: db.dreams.Dream) -> db.dreams.Dream:
-    principal = info.context.principal
-    if not (principal.owns(dream.user_id) or principal.may(ANY_DREAM)):
-        raise errors.Forbidden("Only the owner of a dream can test it.")
-    return dream
-
-
-async def lock_dream(info: Info, session: WriteSession, id: str) -> db.dreams.Dream:
-    """Lock the dream with this global ID. Raises Invalid, NotFound, Forbidden."""
-    dreams = db.dreams.Dream
-    return check_may_test(info, await get_for_update(session, dreams, id_of_table(id, dreams)))
-
-
 async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:
     """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict."""
     tests = db.ai_tests.AiTest
@@ -159,27 +137,6 @@ async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> d
         dream = check_may_test(info, await writes.dream_of(session, id))
         test = await get_for_update(session, tests, id)
         return await writes.end(session, dream, test, status, **non_null_columns(input))
-
-
-async def store_test(info: Info, input: RecordAiTestInput) -> db.ai_tests.AiTest:
-    """Store a finished test. Raises Invalid, NotFound, Forbidden, Conflict."""
-    user_id = info.context.principal.user_id
-
-    async def record(session: WriteSession) -> db.ai_tests.AiTest:
-        dream = await lock_dream(info, session, input.dream_id)
-        return await writes.record(session, dream, user_id, **non_null_columns(input, "dream_id"))
-
-    if (at := or_none(input.at)) is not None:
-        await writes.ensure_partition(info.context.db, at)
-    return await create_idempotently(info, db.ai_tests.AiTest, input, record)
-
-
-async def store_in_batch(info: Info, index: int, input: RecordAiTestInput) -> Outcome:
-    try:
-        raise_if_invalid(faults_in(input))
-        return Outcome(index, await store_test(info, input))
-    except EXPECTED as error:
-        return Outcome(index, error.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}"))
 
 
 @strawberry.type
@@ -229,16 +186,14 @@ class Mutations:
         return await store_test(info, input)
 
     @field(
-        "Record up to 500 tests, each in its own transaction. A rejected test does not affect the "
-        "others. Give each test an `idempotencyKey` to make the whole batch safe to retry.",
+        "Record up to 500 tests. A rejected test does not affect the others, which are stored "
+        "together. Give each test an `idempotencyKey` to make the whole batch safe to retry.",
         WRITE,
         graphql_type=RecordAiTestsResult,
     )
     async def record_ai_tests(
         self, info: Info, input: Input[RecordAiTestsInput]
     ) -> RecordedAiTests:
-        results = [
-            await store_in_batch(info, index, test) for index, test in enumerate(input.tests)
-        ]
+        results = await store_tests(info, input.tests)
         stored = sum(not isinstance(each.result, errors.DomainError) for each in results)
         return RecordedAiTests(recorded_count=stored, results=results)

@@ -95,7 +95,7 @@ async def create_idempotently(
     async with info.context.db.write(audit_context(info)) as session:
         if (key := or_none(input.idempotency_key)) is None:
             return await make(session)
-        claim = _claim(info, key, input)
+        claim = claim_of(info, key, input)
         if (known := await idempotency.claim(session, claim)) is not None:
             return await _made_before(session, table, known)
         made = await make(session)
@@ -146,14 +146,12 @@ async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> 
     """The row that was created with an idempotency key. Raises NotFound."""
     record = await session.record(table, table.select().where(table.id == id))
     if record is None:
-        raise NotFound(
-            "The object created with this idempotency key was deleted since or is no longer "
-            "visible to you. Use another key to create it again."
-        )
+        raise NotFound(idempotency.GONE)
     return record
 
 
-def _claim(info: Info, key: str, input: "IdempotentInput") -> Claim:
+def claim_of(info: Info, key: str, input: "IdempotentInput") -> Claim:
+    """The claim of an idempotency key for this input."""
     earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
     return Claim(
         info.context.principal.owner,

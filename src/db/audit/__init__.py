@@ -4,6 +4,7 @@ Writes of every noun go through `create`, `change` and `remove`. Each stores the
 the audit log and a row of the feed in one transaction.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -29,7 +30,17 @@ from db.core.ids import uuid7
 from db.core.numeric import fitted
 from db.core.session.audit_context import AuditContext
 from db.core.session.database import WriteSession
-from db.core.table import Column, CreatedAt, Id, JsonObject, Row, Table, TableT, Values, choice
+from db.core.table import (
+    Column,
+    CreatedAt,
+    Id,
+    JsonObject,
+    Row,
+    Table,
+    TableT,
+    Values,
+    choice,
+)
 from db.core.values import json
 
 
@@ -153,14 +164,30 @@ async def note(
     after: TableT | None,
 ) -> None:
     """Store the audit entry and the feed row of a change. Either record may be None, not both."""
-    row = cast("TableT", after or before)
-    old, new = _difference(table, before, after)
-    entry = _entry(session.audit_context, table, row.id, session.now(), old, new)
-    parent_id = getattr(row, table.parent) if table.parent else None
+    noted = Note(kind, table, before, after)
+    entry, change = noted_rows(session.audit_context, noted, session.now())
     await session.execute(insert(AuditEntry).values(entry))
-    change = _change(table, row.id, kind, entry["id"], parent_id)
     await session.execute(insert(Change).values(change))
     session.feeds.add("changes")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A change of a row. Either record may be None, not both."""
+
+    kind: ChangeKind
+    table: type[Table]
+    before: Table | None
+    after: Table | None
+
+
+def noted_rows(context: AuditContext, note: Note, now: datetime) -> tuple[Row, Row]:
+    """The audit entry and the feed row of a change."""
+    table, row = note.table, cast("Table", note.after or note.before)
+    old, new = _difference(table, note.before, note.after)
+    entry = _entry(context, table, row.id, now, old, new)
+    parent_id = getattr(row, table.parent) if table.parent else None
+    return entry, _change(table, row.id, note.kind, entry["id"], parent_id)
 
 
 def changes_of(
@@ -215,7 +242,7 @@ def _change(
 
 
 def _difference(
-    table: type[TableT], before: TableT | None, after: TableT | None
+    table: type[Table], before: Table | None, after: Table | None
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """The columns that differ, before and after. The value of a secret is not included."""
     names = [
@@ -224,7 +251,7 @@ def _difference(
         if not json.same(getattr(before, name, None), getattr(after, name, None))
     ]
 
-    def shown(record: TableT | None) -> JsonObject | None:
+    def shown(record: Table | None) -> JsonObject | None:
         if record is None:
             return None
         return {name: _shown(table, name, getattr(record, name)) for name in names}

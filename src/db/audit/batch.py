@@ -1,0 +1,32 @@
+"""Batch: the audit entries and the feed rows of many changes, in two statements."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import JSON, func, literal
+from sqlalchemy.dialects.postgresql import JSONB, Insert
+
+from db.audit import AuditEntry, Change, Note, noted_rows
+from db.core.ingest.statements import insert_from, literal_rows
+from db.core.session.database import WriteSession
+from db.core.table import Expression, Row, Table
+
+
+async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
+    """Store the changes. The feed keeps their order."""
+    if notes:
+        now = session.now()
+        rows = [noted_rows(session.audit_context, note, now) for note in notes]
+        unrestricted = session.unrestricted()
+        await unrestricted.execute(_insert_all(AuditEntry, [entry for entry, _ in rows]))
+        await unrestricted.execute(_insert_all(Change, [change for _, change in rows]))
+        session.feeds.add("changes")
+
+
+def _insert_all(table: type[Table], rows: Sequence[Row]) -> Insert:
+    items = literal_rows(table, list(rows[0]), rows)
+    return insert_from(table, {column.name: _json_null(column) for column in items.c}, items)
+
+
+def _json_null(column: Expression) -> Expression:
+    """A missing document is the `null` of JSON, as in rows that are inserted one by one."""
+    return func.coalesce(column, literal(None, JSONB)) if isinstance(column.type, JSON) else column

@@ -1,0 +1,212 @@
+"""Tests recorded as one batch are stored as if they had been recorded one after the other."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db import Database
+from db.ai_tests import AiTest
+from db.audit import AuditEntry, Change
+from db.core.idempotency import IdempotencyKey
+from db.dreams import Dream
+from db.notifications import Notification
+from db.progress import ProgressLog
+from graph.core.principal import Principal
+from support.ai_tests import as_imported, recorded
+from support.factories import make_ai_model, make_dream
+from support.mutations import ERRORS, Run, outcome, stored
+from support.query_count import statements
+
+MODELS = ["gpt-4", "gpt-5", "o1"]
+SHOWN = f"__typename ... on AiTest {{ model cost impossibilityScore }} {ERRORS}"
+MANY = f"__typename ... on RecordedAiTests {{ recordedCount results {{ result {{ {SHOWN} }} }} }}"
+ITS_OWN = {"id", "dream_id", "created_at", "updated_at", "completed_at", "snapshot_data"}
+
+
+async def together(run: Run, who: Principal, tests: list[Any]) -> list[Any]:
+    answer = await outcome(run, "recordAiTests", {"tests": tests}, who, MANY)
+    results = [each["result"] for each in answer["results"]]
+    assert answer["recordedCount"] == sum(each["__typename"] == "AiTest" for each in results)
+    return results
+
+
+async def one_by_one(run: Run, who: Principal, tests: list[Any]) -> list[Any]:
+    return [await outcome(run, "recordAiTest", test, who, SHOWN) for test in tests]
+
+
+def some_tests(random: Random, dreams: list[Any], size: int) -> list[Any]:
+    """Of a few dreams and models, with times in any order, or without one."""
+    now = datetime.now(UTC)
+    return [some_test(random, random.choice(dreams), now) for _ in range(size)]
+
+
+def some_test(random: Random, dream: Any, now: datetime) -> Any:
+    days = random.choice([None, None, random.uniform(0, 70), random.choice([30, 60, 0.5])])
+    scored = {"impossibilityScore": round(random.choice([50, 100, 5.5]) * random.random(), 3)}
+    return recorded(
+        dream,
+        model=random.choice(MODELS),
+        parameters={"z": 1.0, "a": [random.random()]},
+        **random.choice([scored, scored, scored, {}, {"status": "FAILED"}]),
+        **random.choice([{}, {"tokensUsed": random.choice(["1", "77", "123", f"{10**12}"])}]),
+        **({} if days is None else {"at": (now - timedelta(days=days)).isoformat()}),
+    )
+
+
+def of_dream(tests: list[Any], others: dict[str, str]) -> list[Any]:
+    return [{**test, "dreamId": others[test["dreamId"]]} for test in tests]
+
+
+def without_names(answers: list[Any]) -> list[Any]:
+    """Errors name a field of a batch with the position of its test."""
+    return [{**each, "field": (each.get("field") or "").split(".")[-1]} for each in answers]
+
+
+def alike(values: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (values or {}).items() if name not in ITS_OWN}
+
+
+async def of(database: Database, table: Any, dream: Any) -> list[Any]:
+    return [row for row in await stored(database, table) if row.dream_id == dream.id]
+
+
+async def everything(database: Database, dream: Any) -> dict[str, Any]:
+    """All that is stored about a dream, without ids and times."""
+    tests, logs = await of(database, AiTest, dream), await of(database, ProgressLog, dream)
+    ids = {dream.id, *(test.id for test in tests)}
+    changes, entries = await stored(database, Change), await stored(database, AuditEntry)
+    told = await stored(database, Notification)
+    return {
+        "status": [row.status for row in await stored(database, Dream) if row.id == dream.id],
+        "tests": sorted(str(alike(test._asdict())) for test in tests),
+        "logs": [alike(log._asdict()) for log in logs],
+        "entries": sorted(
+            f"{entry.entity} {alike(entry.before)} {alike(entry.after)}"
+            for entry in entries
+            if entry.entity_id in ids and entry.entity != "progress_logs"
+        ),
+        "created": [
+            change.noun
+            for change in changes
+            if change.parent_id == dream.id and change.kind == "CREATED"
+        ],
+        "told": [row.body for row in told if row.payload["dreamId"] == str(dream.id)],
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_batch_stores_the_same_as_its_tests_one_by_one(
+    database: Database, run: Run, ada: Principal, seed: int
+) -> None:
+    random = Random(seed)  # noqa: S311  not for secrets
+    await make_ai_model(database, name="gpt-4", cost_per_1k_tokens="0.02")
+    mine = [await make_dream(database, user_id=ada.user_id, title=f"{n}") for n in range(3)]
+    same = [await make_dream(database, user_id=ada.user_id, title=f"{n}") for n in range(3)]
+    mine.append(await make_dream(database))  # of somebody else
+    same.append(await make_dream(database))
+    others = {
+        recorded(a)["dreamId"]: recorded(b)["dreamId"] for a, b in zip(mine, same, strict=True)
+    }
+
+    for size in (1, 12, 12):
+        tests = some_tests(random, mine, size)
+        once = await one_by_one(run, ada, tests)
+        assert without_names(await together(run, ada, of_dream(tests, others))) == without_names(
+            once
+        )
+
+    for one, other in zip(mine, same, strict=True):
+        assert await everything(database, one) == await everything(database, other)
+    assert await as_imported(database, *mine, *same)
+    assert len(await stored(database, ProgressLog)) > 10
+    logs = {log.id: log for log in await stored(database, ProgressLog)}
+    entries = await stored(database, AuditEntry)
+    assert {entry.entity_id for entry in entries if entry.entity == "progress_logs"} == set(logs)
+
+
+async def test_later_logs_are_reported_once(
+    database: Database, run: Run, ada: Principal, dream: Any
+) -> None:
+    now = datetime.now(UTC)
+    await together(run, ada, [recorded(dream, impossibilityScore=60)] * 2)
+    past = {"at": (now - timedelta(days=3)).isoformat(), "impossibilityScore": 70}
+    await together(run, ada, [recorded(dream, **past), recorded(dream, **past | {"model": "o1"})])
+
+    changes = [(each.noun, each.kind) for each in await stored(database, Change)]
+    created = [("ai_tests", "CREATED"), ("progress_logs", "CREATED")]
+    assert changes == created * 4 + [("progress_logs", "UPDATED")] * 2
+    assert [log.test_count for log in await stored(database, ProgressLog)] == [1, 2, 3, 4]
+    assert await as_imported(database, dream)
+
+
+@pytest.mark.parametrize(("dreams", "size"), [(1, 1), (50, 500)])
+async def test_a_batch_of_any_size_takes_as_many_statements(
+    database: Database, run: Run, ada: Principal, dreams: int, size: int
+) -> None:
+    mine = [await make_dream(database, user_id=ada.user_id) for _ in range(dreams)]
+    tests = [
+        recorded(mine[n % dreams], model=f"m{n % 7}", tokensUsed="9", impossibilityScore=50)
+        | {"idempotencyKey": f"{n}"}
+        for n in range(size)
+    ]
+    with statements(database, exactly=12):
+        first = await together(run, ada, tests)
+    with statements(database, exactly=3):
+        again = await together(run, ada, tests)
+
+    assert [each["__typename"] for each in first] == ["AiTest"] * size
+    assert again == first
+    assert len(await stored(database, AiTest)) == len(await stored(database, ProgressLog)) == size
+
+
+async def test_a_test_that_postgresql_refuses_keeps_no_other_out(
+    database: Database, run: Run, ada: Principal, dream: Any
+) -> None:
+    constraint = "alter table ai_tests add constraint ck_ai_tests_model check (model <> 'refused')"
+    async with database.write() as session:
+        await session.execute(text(constraint))
+    tests = [recorded(dream, model=f"{n}", impossibilityScore=50) for n in range(10)]
+    tests[6]["model"] = "refused"
+    answers = await together(run, ada, [{**t, "idempotencyKey": t["model"]} for t in tests])
+
+    refused = answers.pop(6)
+    assert (refused["code"], refused["message"]) == ("INVALID", "This value is not allowed.")
+    assert refused["field"].startswith("tests.6.")
+    assert [each["model"] for each in answers] == ["0", "1", "2", "3", "4", "5", "7", "8", "9"]
+    keys = await stored(database, IdempotencyKey)
+    assert {key.key for key in keys} == {each["model"] for each in answers}
+    assert await as_imported(database, dream)
+
+
+async def test_the_key_of_a_rejected_test_is_free(
+    database: Database, run: Run, ada: Principal, dream: Any
+) -> None:
+    foreign = recorded(await make_dream(database), idempotencyKey="one")
+    rejected, accepted = await together(run, ada, [foreign, recorded(dream, idempotencyKey="one")])
+    assert rejected["__typename"] == "Forbidden"
+    assert accepted["__typename"] == "AiTest"
+    assert [each["__typename"] for each in await together(run, ada, [foreign])] == ["Conflict"]
+
+
+async def test_concurrent_batches_wait_for_each_other(
+    database: Database, run: Run, ada: Principal
+) -> None:
+    random = Random(1)  # noqa: S311  not for secrets
+    dreams = [await make_dream(database, user_id=ada.user_id) for _ in range(5)]
+    batches = []
+    for _ in range(6):
+        tests = [
+            recorded(dreams[n % 5], idempotencyKey=f"{n}", impossibilityScore=40 + n)
+            for n in range(20)
+        ]
+        random.shuffle(tests)
+        batches.append(tests)
+    answers = await asyncio.gather(*(together(run, ada, tests) for tests in batches))
+
+    assert {each["__typename"] for answer in answers for each in answer} == {"AiTest"}
+    assert len(await stored(database, AiTest)) == 20
+    assert await as_imported(database, *dreams)
