@@ -18,7 +18,7 @@ from db import Database
 from db.core.embedded import Embedded
 from db.core.schema import migrate, partition
 from db.importer import import_files
-from graph.core.execution import operation
+from graph.core.execution import execute
 from graph.core.execution.plan.plan import Fallback
 from support.databases import REAL_FILES, REAL_FOLDER, create_database, drop_database
 
@@ -36,7 +36,7 @@ async def _never_planned(*_: object) -> Fallback:
 
 # Gateways have a setting; this is for operations that tests execute themselves.
 if os.environ.get("DREAMNET_EXECUTOR") == "core":
-    operation.execute_plan = _never_planned
+    execute.execute_plan = _never_planned
 
 # A test database need not survive a crash, and nothing else may touch a template.
 SETTINGS = {

@@ -18,7 +18,9 @@ from db import Database, users
 from db.users import RANKS, Role
 from gateway.auth.authenticator import Auth
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, open_stream, prepare
+from graph.core.execution.execute import execute, open_stream
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.permission import Access
 from graph.core.principal import ANONYMOUS, Principal
 from graph.schema import schema

@@ -17,7 +17,8 @@ from db.users import Role
 from golden import world
 from graph.core.context import Context
 from graph.core.execution.bounds import Limits
-from graph.core.execution.operation import execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types import node
 from graph.schema import schema

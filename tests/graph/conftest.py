@@ -11,7 +11,9 @@ from db import Database
 from db.core.values import json
 from db.users import Role
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import schema

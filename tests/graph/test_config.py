@@ -7,7 +7,7 @@ import pytest
 
 from db import Database
 from db.users import Role
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_config_entry, make_feature_flag, make_user

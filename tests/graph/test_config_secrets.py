@@ -11,7 +11,9 @@ from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Invalid
 from db.core.secret_detection import entropy, fingerprint, holds_secret, is_secret
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 from graph.schema import schema
 from support.config import OPERATOR, configure

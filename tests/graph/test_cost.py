@@ -17,7 +17,9 @@ from db import Database
 from graph.core.context import Context
 from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import declared_cost
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER
 from graph.core.types.node import global_id
 from graph.schema import schema

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from db import Database
-from graph.core.execution.operation import InvalidOperation, OperationResult, prepare
+from graph.core.execution.operation import InvalidOperation, prepare
+from graph.core.execution.result import OperationResult
 from graph.core.types.comparators import MAX_VALUES
 from graph.core.types.filter import MAX_CONDITIONS, MAX_LEVELS
 from graph.core.types.node import global_id

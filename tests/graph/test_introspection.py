@@ -11,7 +11,7 @@ from graphql import (
     print_schema,
 )
 
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.schema import schema
 
 WHOLE = get_introspection_query(

@@ -12,7 +12,8 @@ from db import Database
 from db.ai_models import AiModel
 from db.dreams import Dream
 from graph.core.context import Context, Info
-from graph.core.execution.operation import execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
 from graph.core.loader import Many, One
 from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS, DEVELOPER

@@ -12,7 +12,7 @@ from db.core.ids import uuid7
 from db.core.schema import partition
 from db.metrics import Metric
 from db.users import Role
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_metric

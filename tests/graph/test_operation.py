@@ -10,14 +10,10 @@ from structlog.testing import capture_logs
 
 from db import Database
 from graph.core.context import Context
-from graph.core.execution import operation
-from graph.core.execution.operation import (
-    MAX_ERRORS,
-    InvalidOperation,
-    OperationResult,
-    execute,
-    prepare,
-)
+from graph.core.execution import execute as execution
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import MAX_ERRORS, InvalidOperation, prepare
+from graph.core.execution.result import OperationResult
 from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS, DEVELOPER
 from graph.core.types.errors import MASKED, TIMEOUT
@@ -264,7 +260,7 @@ async def test_every_failed_resolver_is_reported_by_its_path(database: Database)
 async def test_an_operation_that_takes_too_long_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operation, "SECONDS", 0.01)
+    monkeypatch.setattr(execution, "SECONDS", 0.01)
 
     with capture_logs() as logs:
         answer = await ask(database, "{ fine things { never } }")

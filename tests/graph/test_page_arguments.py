@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db import Database
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from support.factories import make_ai_test, make_dream, make_user
 from support.paging import DREAMS, Data
 from support.query_count import statements

@@ -9,8 +9,10 @@ import strawberry
 from db import Database
 from db.users import Role
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
 from graph.core.execution.required_access import undeclared_inputs
+from graph.core.execution.result import OperationResult
 from graph.core.permission import ADMIN, MEMBER, OPERATOR, PUBLIC, scope
 from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
 from graph.core.types.field import field

@@ -15,7 +15,9 @@ from db.core.session.row_rules import Visibility
 from db.core.values import json
 from db.users import Role
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.permission import PUBLIC
 from graph.core.principal import DEVELOPER, Principal
 from graph.core.types.field import field

@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from db import Database
 from graph.core.context import Context
-from graph.core.execution.operation import execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
 from graph.core.principal import DEVELOPER
 from graph.schema import schema
 from support.databases import REAL_FILES

@@ -10,7 +10,7 @@ from db.ai_tests import AiTest
 from db.audit import AuditEntry
 from db.progress import ProgressLog
 from db.users import Role
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from support.ai_tests import Write, logs, recorded, score
 from support.factories import make_dream, make_user

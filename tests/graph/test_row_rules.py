@@ -10,7 +10,7 @@ from db import Database
 from db.core.query.keyset import PageArgs
 from db.core.query.listing import ListArgs
 from db.dreams import LISTING, Dream
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS
 from graph.core.types.node import global_id
 from support.factories import make_ai_model, make_ai_test, make_dream, make_progress_log, make_user

@@ -11,7 +11,9 @@ from hypothesis import given, strategies as st
 
 from db import Database
 from graph.core.context import Context
-from graph.core.execution.operation import InvalidOperation, OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import InvalidOperation, prepare
+from graph.core.execution.result import OperationResult
 from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS
 from graph.core.types.field import field

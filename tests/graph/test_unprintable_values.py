@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from db import Database
 from graph.core.context import Context
-from graph.core.execution.operation import execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
 from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS
 from graph.core.types.errors import MASKED

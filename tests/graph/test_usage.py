@@ -14,7 +14,9 @@ from db.core.schema import partition
 from db.core.table import Table
 from db.users import Role
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER, Principal
 from graph.schema import schema
 from support.factories import make_dream, make_event

@@ -10,7 +10,7 @@ from db.ai_tests import AiTest
 from db.ai_tests.writes import cost_of
 from db.audit import AuditEntry
 from db.users import Role
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.ai_tests import Write, logs, recorded, score, started, traces

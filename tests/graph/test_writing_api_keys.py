@@ -11,7 +11,9 @@ from db.audit import AuditEntry, Change
 from db.core.api_key_format import ApiKeyCodec
 from db.users import Role
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from graph.schema import schema

@@ -8,7 +8,7 @@ import pytest
 from db import Database
 from db.audit import AuditEntry, Change
 from db.dreams import Dream
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream

@@ -6,7 +6,7 @@ from db import Database
 from db.audit import AuditEntry, Change
 from db.notifications import Notification
 from db.users import Role
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_notification, make_user

@@ -8,7 +8,9 @@ from typing import Any
 from db import Database
 from db.core.ingest.writer import Ingestion
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, execute, prepare
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER, Principal
 from graph.schema import schema
 from support.mutations import mutation

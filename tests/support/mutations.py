@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from db import Database
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 
 Run = Callable[..., Awaitable[OperationResult]]

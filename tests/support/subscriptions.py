@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from graph.core.context import Context
-from graph.core.execution.operation import OperationResult, prepare
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER, Principal
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.core.subscriptions.sink import Message

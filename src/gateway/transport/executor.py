@@ -21,15 +21,10 @@ from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
 from graph.core.execution.bounds import Limits
-from graph.core.execution.operation import (
-    InvalidOperation,
-    Operation,
-    OperationResult,
-    cached_operation,
-    execute,
-    prepare,
-)
+from graph.core.execution.execute import execute
+from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
 from graph.core.execution.rate_limit import charge_fault, charge_parsing, check_parse_budget
+from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
 from graph.core.quota import Account

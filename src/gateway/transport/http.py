@@ -32,7 +32,8 @@ from gateway.transport.negotiation import (
 )
 from gateway.transport.params import GraphQLParams
 from gateway.transport.streaming import SubscriptionResponse
-from graph.core.execution.operation import InvalidOperation, Operation, OperationResult
+from graph.core.execution.operation import InvalidOperation, Operation
+from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
 from graph.core.types.errors import formatted

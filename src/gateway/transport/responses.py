@@ -24,7 +24,7 @@ from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
 from gateway.transport.formats import STREAM_FORMATS
 from gateway.transport.negotiation import GRAPHQL_JSON
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 
 VARY = {"vary": "Accept"}
 LARGE = 64 * 1024  # bytes; a larger body may wait for its client

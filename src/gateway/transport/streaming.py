@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
 from gateway.transport.formats import StreamFormat
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.heartbeat import SILENCE_SECONDS
 from graph.core.subscriptions.sink import Message, Sink
 

@@ -34,7 +34,8 @@ from gateway.transport.websocket.messages import (
     pong,
 )
 from gateway.transport.websocket.operation import WebSocketSink
-from graph.core.execution.operation import InvalidOperation, OperationResult
+from graph.core.execution.operation import InvalidOperation
+from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 from graph.core.types.errors import coded, formatted
 

@@ -7,7 +7,7 @@ from graphql import GraphQLFormattedError
 
 from gateway.protocols.websocket import MessageWriter
 from gateway.transport.streaming import Opened
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.sink import Message
 
 

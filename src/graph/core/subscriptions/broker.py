@@ -19,7 +19,9 @@ from db.core.session.coalescing import ReadCoalescer
 from db.core.values import json
 from db.feeds import Feeds
 from graph.core.context import Context
-from graph.core.execution.operation import Operation, OperationResult, open_stream, run
+from graph.core.execution.execute import open_stream, run
+from graph.core.execution.operation import Operation
+from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.channel import Channel
 from graph.core.subscriptions.group import SharedSubscription, Subscriber
 from graph.core.subscriptions.polled import PolledGroup, PolledSource

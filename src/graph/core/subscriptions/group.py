@@ -16,7 +16,7 @@ from graphql import GraphQLFormattedError
 from db.core.background import background
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 from graph.core.subscriptions.sink import Message, Sink
 from graph.core.subscriptions.source import ResetReason, UpdatePayload

@@ -16,7 +16,7 @@ from db import ReadSession
 from db.core.background import background
 from db.core.errors import Unavailable
 from db.core.session.coalescing import ReadCoalescer
-from graph.core.execution.operation import OperationResult
+from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.group import Subscriber
 from graph.core.subscriptions.sink import Message
 from graph.core.types.errors import failure

@@ -24,7 +24,7 @@ from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.projection import Projection
 from db.core.table import Table
 from graph.core.execution import introspection
-from graph.core.execution.plan import completion, connections, reads
+from graph.core.execution.plan import completion, connections, reads, roots
 from graph.core.execution.plan.arguments import arguments_of, has_variable
 from graph.core.execution.plan.completion import Completer, FieldPlace, ObjectShape
 from graph.core.execution.plan.connections import ConnectionShape, Cursor, PagePart
@@ -39,7 +39,7 @@ from graph.core.execution.plan.document import (
 from graph.core.execution.plan.row_parts import RowParts
 from graph.core.execution.plan.run import Run, Unplanned
 from graph.core.execution.plan.shapes import KeyedSource, RowShape, Shape
-from graph.core.loader import Latest, One, Pages
+from graph.core.loader import Latest, One
 from graph.core.types.connection import Arguments, list_args_of
 from graph.core.types.declared import (
     ColumnField,
@@ -69,29 +69,29 @@ class Compiler:
 
     # Roots
 
-    def roots(self) -> Mapping[str, reads.Root]:
+    def root_fields(self) -> Mapping[str, roots.Root]:
         """Raises Unplanned for introspection, and what invalid arguments raise."""
         return {name: self._root(name, some) for name, some in self.document.roots().items()}
 
-    def _root(self, key: str, details: Details) -> reads.Root:
+    def _root(self, key: str, details: Details) -> roots.Root:
         type_, name = self.document.root_type, name_of(details)
         if name == TYPE_NAME:
-            return reads.ConstantRoot(type_.name)
+            return roots.ConstantRoot(type_.name)
         if name in introspection.FIELDS:
             raise Unplanned("introspection")
         place = place_of(type_, details)
         match _declared(place.field):
             case ListedField(listing):
                 shape, projection = self._connection(place, listing.table, details)
-                read = _list_reader(listing, projection)
-                return reads.ListedPage(place, read, shape, self._list_args(place, listing))
+                read = roots.list_reader(listing, projection)
+                return roots.ListedPage(place, read, shape, self._list_args(place, listing))
             case NodeField(table) if row := self._row_by_id(place, table, details):
                 return row
-        return reads.ResolvedRoot(key, self._resolved(place, details))
+        return roots.ResolvedRoot(key, self._resolved(place, details))
 
     def _row_by_id(
         self, place: FieldPlace, table: type[Table], details: Details
-    ) -> reads.RowById | None:
+    ) -> roots.RowById | None:
         projection = Projection(table)
         try:
             shape = self._row_shape(projection, object_type(place.field.type), details)
@@ -99,7 +99,7 @@ class Compiler:
             return None
         arguments = arguments_of(self.schema, place)
         access = node_type(table).access
-        return reads.RowById(
+        return roots.RowById(
             place, projection, lambda run: str(arguments(run.variables)["id"]), access, shape
         )
 
@@ -139,7 +139,7 @@ class Compiler:
             return self._related(place, declared, details)
         pages = declared.pages
         shape, projection = self._connection(place, pages.listing.table, details)
-        read = _page_reader(pages, projection)
+        read = reads.page_reader(pages, projection)
         return reads.PagesByKey(pages, read, shape, self._list_args(place, pages.listing))
 
     def _related(self, place: FieldPlace, declared: RelatedField, details: Details) -> KeyedSource:
@@ -278,20 +278,6 @@ class Compiler:
 
 def _type_of(type_: GraphQLObjectType, field: str) -> GraphQLObjectType:
     return object_type(type_.fields[field].type)
-
-
-def _list_reader(
-    listing: ListSpec, projection: Projection | None
-) -> reads.RowsOfList | reads.RecordsOfList:
-    if projection is None:
-        return reads.RecordsOfList(listing)
-    return reads.RowsOfList(listing, projection)
-
-
-def _page_reader(
-    pages: type[Pages], projection: Projection | None
-) -> reads.RowsByKey | reads.RecordsByKey:
-    return reads.RecordsByKey(pages) if projection is None else reads.RowsByKey(pages, projection)
 
 
 def _declared(field: GraphQLField) -> Declared | None:

@@ -1,5 +1,6 @@
 """Plan: a compiled query, and its execution."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,12 +21,13 @@ from db.core.connections.meter import Meter
 from db.core.errors import Crowded, TooLarge
 from graph.core.context import Context
 from graph.core.execution.plan.compiler import Compiler
-from graph.core.execution.plan.reads import Root, RootFailed
+from graph.core.execution.plan.roots import Root, RootFailed
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
 
+AT_ONCE = 100  # fields that are compiled without a thread
 MAX_VARIANTS = 16  # of one operation, by the variables of @skip and @include
 
 
@@ -81,13 +83,18 @@ class Plans:
     directive_variables: tuple[str, ...]
     known: dict[tuple[object, ...], Plan | Unplanned] = field(default_factory=dict)
 
-    def of(self, variables: VariableValues) -> Plan:
-        """Raises Unplanned."""
+    async def of(self, variables: VariableValues) -> Plan:
+        """The plan for these variables. A large operation is compiled in a thread, so that others
+        are executed meanwhile. Raises Unplanned."""
         key = tuple(variables.coerced.get(name) for name in self.directive_variables)
         if key not in self.known:
             if len(self.known) == MAX_VARIANTS:
                 raise Unplanned("too many combinations of directives")
-            self.known[key] = _compiled(self.operation, variables)
+            if self.operation.selections > AT_ONCE:
+                made = await asyncio.to_thread(_compiled, self.operation, variables)
+            else:
+                made = _compiled(self.operation, variables)
+            self.known[key] = made
         plan = self.known[key]
         if isinstance(plan, Unplanned):
             raise plan
@@ -103,7 +110,7 @@ def plans_of(operation: "Operation") -> Plans:
 def _compiled(operation: "Operation", variables: VariableValues) -> Plan | Unplanned:
     compiler = Compiler(operation, variables)
     try:
-        return Plan(compiler.roots(), operation.kind == "mutation", compiler.repeats)
+        return Plan(compiler.root_fields(), operation.kind == "mutation", compiler.repeats)
     except (Unplanned, Irregular) as reason:
         return Unplanned(str(reason))
     except Exception as error:  # the arguments are invalid: graphql-core reports why
@@ -130,7 +137,7 @@ async def execute_plan(
     TooLarge and Crowded."""
     run = Run(operation, context, variables, root)
     try:
-        plan = operation.plans.of(variables)
+        plan = await operation.plans.of(variables)
         return Planned(await plan.data(run), [])
     except RootFailed as failed:
         return _failed(plan, failed, run)

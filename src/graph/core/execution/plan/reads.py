@@ -1,25 +1,21 @@
-"""Reads: the statements of a plan, one for each field and level."""
+"""Reads: the statements of fields below the root, one for each level."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 import orjson
 
-from db.core.errors import Crowded, TooLarge
 from db.core.query.batch import arrays_of, select_by_key
-from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.listing import ListArgs
 from db.core.query.projection import Projection
 from db.core.table import Table
 from db.core.values import json
-from graph.core.execution.plan.completion import Completer, FieldPlace, ResolvedField
+from graph.core.execution.plan.completion import Completer, FieldPlace
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
 from graph.core.execution.plan.run import NO_ARGS, Irregular, Run, Statement
 from graph.core.execution.plan.shapes import RowShape
 from graph.core.loader import NEWEST_ONE, Latest, One, Pages
-from graph.core.permission import Access
 from graph.core.types.declared import AnyLoader
-from graph.core.types.node import parse_id
 
 Arguments = Callable[[Run], ListArgs]
 
@@ -162,147 +158,6 @@ class LoadedByKey:
         return await self.completer.complete(run, values)
 
 
-# Roots
-
-
-class Root(Protocol):
-    """A field of the query type: its value."""
-
-    async def value(self, run: Run) -> object: ...
-
-
-class ConstantRoot:
-    """The field `__typename` of the query type."""
-
-    def __init__(self, constant: str) -> None:
-        self.constant = constant
-
-    async def value(self, _run: Run) -> object:
-        return self.constant
-
-
-class RowsOfList:
-    """A page of a whole table, with the columns that are shown."""
-
-    def __init__(self, listing: ListSpec, projection: Projection) -> None:
-        self.listing = listing
-        self.statement = Statement(lambda list_args: listing.select_page(projection, list_args))
-
-    async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
-        rows = await run.rows(self.statement, list_args)
-        return list_args.window.page(rows, self.listing.order(list_args.order))
-
-
-class RecordsOfList:
-    """A page of a whole table, as whole records."""
-
-    def __init__(self, listing: ListSpec) -> None:
-        self.listing = listing
-
-    async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
-        async with run.context.db.read() as session:
-            return await self.listing.page(session, list_args)
-
-
-class ListedPage:
-    """A root field with a page of a whole table, as a connection."""
-
-    def __init__(
-        self,
-        place: FieldPlace,
-        read: RowsOfList | RecordsOfList,
-        shape: ConnectionShape,
-        arguments: Arguments,
-    ) -> None:
-        self.place = place
-        self.read = read
-        self.shape = shape
-        self.arguments = arguments
-
-    async def value(self, run: Run) -> object:
-        list_args = self.arguments(run)
-        with failing_at_root(self.place):
-            page = await self.read.page(run, list_args)
-
-        async def counts() -> list[int]:
-            async with run.context.db.read() as session:
-                return [await self.read.listing.count(session, list_args)]
-
-        (connection,) = await self.shape.objects(run, [page], counts)
-        return connection
-
-
-class RowById:
-    """A root field with the row whose global ID is its argument."""
-
-    def __init__(
-        self,
-        place: FieldPlace,
-        projection: Projection,
-        id_of: Callable[[Run], str],
-        access: Access,
-        shape: RowShape,
-    ) -> None:
-        self.place = place
-        self.table = projection.table
-        self.id_of = id_of
-        self.access = access
-        self.shape = shape
-        self.statement = Statement(lambda _: select_by_key(projection, (projection.table.id,)))
-
-    async def value(self, run: Run) -> object:
-        _, id = parse_id(self.id_of(run), self.table)
-        if not run.may(self.access):
-            return None
-        with failing_at_root(self.place):
-            row = await run.row(self.statement, id)
-        if row is None:
-            return None
-        (shown,) = await self.shape.objects(run, [row])
-        return shown
-
-
-class ResolvedRoot:
-    """A root field whose resolver is called, once: graphql-core completes its result if this plan
-    cannot. In a mutation it has its own loaders, because rows that a loader has read are valid only
-    until the next write."""
-
-    def __init__(self, name: str, field: ResolvedField) -> None:
-        self.name = name
-        self.field = field
-
-    async def value(self, run: Run) -> object:
-        if run.operation.kind == "mutation":
-            run.context.loaders = {}
-        with failing_at_root(self.field.place):
-            results = await self._results(run)
-        (value,) = await self.field.completer.complete(run, results)
-        return value
-
-    async def _results(self, run: Run) -> list[object]:
-        try:
-            results = await self.field.results(run, [run.root])
-        except Exception as error:
-            run.resolved[self.name] = error
-            raise
-        (run.resolved[self.name],) = results
-        return results
-
-
-class RootFailed(Exception):
-    """A root field failed, with the error that it reports."""
-
-    def __init__(self, error: Exception, place: FieldPlace) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.place = place
-
-
-@contextmanager
-def failing_at_root(place: FieldPlace) -> Iterator[None]:
-    try:
-        yield
-    except (TooLarge, Crowded, Irregular):
-        raise
-    except Exception as error:
-        raise RootFailed(error, place) from error
+def page_reader(pages: type[Pages], projection: Projection | None) -> ByKey:
+    """Reads the columns of a projection, or whole records without one."""
+    return RecordsByKey(pages) if projection is None else RowsByKey(pages, projection)
