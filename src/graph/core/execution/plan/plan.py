@@ -20,6 +20,7 @@ from graphql.execution.values import VariableValues
 from db.core.connections.meter import Meter
 from db.core.errors import Crowded, TooLarge
 from graph.core.context import Context
+from graph.core.execution.execution_context import too_large
 from graph.core.execution.plan.compiler import Compiler
 from graph.core.execution.plan.roots import Root, RootFailed
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
@@ -145,10 +146,16 @@ async def execute_plan(
         return Fallback(str(reason), run.resolved)
     except (TooLarge, Crowded) as refused:
         if operation.kind != "mutation":
-            raise
+            raise _as_response(refused, plan, context) from refused
         return Fallback(type(refused).__name__, run.resolved)  # its other root fields follow
     except Exception as error:  # graphql-core reports it
         return Fallback(type(error).__name__, run.resolved)
+
+
+def _as_response(refused: TooLarge | Crowded, plan: Plan, context: Context) -> Exception:
+    """The error of a response that is too large, if nothing is read that is not shown."""
+    is_shown = isinstance(refused, TooLarge) and not plan.repeats
+    return too_large(context.max_response_bytes) if is_shown else refused
 
 
 def _failed(plan: Plan, failed: RootFailed, run: Run) -> Planned | Fallback:
