@@ -7,6 +7,7 @@ not a trusted proxy is the client. Addresses before it may be forged. `Forwarded
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
@@ -17,6 +18,7 @@ from gateway.request_record import record_of
 from gateway.setting_types import PATH, Network, is_loopback
 
 MAX_PREFIX = 200  # characters
+MAX_ADDRESS = 64  # characters of an address whose parsing is cached, so that the cache is bounded
 
 # Headers in which proxies send the address of the client, and the host of the request.
 ADDRESSES = (
@@ -38,6 +40,7 @@ class ForwardedHeaders:
         self.app = app
         self.trusted = trusted
         self.prefix = prefix or ""
+        self.trusts = lru_cache(maxsize=1_000)(self._trusts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -47,10 +50,8 @@ class ForwardedHeaders:
     def resolve(self, scope: Scope) -> None:
         host, port = scope.get("client") or ("", 0)
         peer, prefix = address(host), self.prefix
-        if self.trusts(peer):
-            headers = Headers(
-                raw=[pair for pair in scope["headers"] if pair[0].startswith(_PREFIX)]
-            )
+        if self.trusts(peer) and (raw := _forwarded(scope)):
+            headers = Headers(raw=raw)
             peer = self.client(peer, headers.getlist("x-forwarded-for"))
             scope["scheme"] = _scheme(headers.get("x-forwarded-proto", ""), scope["scheme"])
             prefix = _prefix(headers.get("x-forwarded-prefix", "")) or prefix
@@ -59,7 +60,7 @@ class ForwardedHeaders:
         record_of(scope).prefix = prefix
         scope["path"] = _without(prefix, scope["path"])
 
-    def trusts(self, peer: Address | None) -> bool:
+    def _trusts(self, peer: Address | None) -> bool:
         return peer is not None and any(peer in network for network in self.trusted)
 
     def client(self, peer: Address | None, forwarded: Sequence[str]) -> Address | None:
@@ -74,6 +75,10 @@ class ForwardedHeaders:
 def address(text: str) -> Address | None:
     """An address with or without a port; None for anything else. IPv4-mapped IPv6 addresses become
     IPv4."""
+    return _seen_address(text) if len(text) <= MAX_ADDRESS else _address(text)
+
+
+def _address(text: str) -> Address | None:
     host = text.strip().strip('"')
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -84,6 +89,13 @@ def address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found
+
+
+_seen_address = lru_cache(maxsize=1_000)(_address)
+
+
+def _forwarded(scope: Scope) -> list[tuple[bytes, bytes]]:
+    return [pair for pair in scope["headers"] if pair[0].startswith(_PREFIX)]
 
 
 def link(connection: HTTPConnection, path: str) -> str:
