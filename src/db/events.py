@@ -5,7 +5,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, func, null, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Label,
+    Numeric,
+    and_,
+    case,
+    cast,
+    func,
+    null,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.ids import floor
@@ -60,6 +72,8 @@ class Event(Table):
 
 
 API_SERVER = "api-server"  # the source of the gateway's own request log
+API_REQUEST = "api_request"
+MAX_WEIGHT = 1_000_000  # of one event: writers of events could claim any other
 COUNTED = timedelta(hours=24)
 
 LISTING = ListSpec(
@@ -88,7 +102,7 @@ def matches(where: Condition | None, event: Event) -> bool | None:
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[ResultRow]]:
     at = session.now()
-    count = func.count().label("count")
+    count = _count()
     recent = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
     statement = select(Event.event_type, Event.severity, count).where(*recent)
     by_count = count.desc(), Event.event_type, Event.severity
@@ -96,12 +110,24 @@ async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequenc
     return at, await session.rows(counted)
 
 
+def _count() -> Label[int]:
+    """The number of events, where a recorded request counts as many as it stands for."""
+    weight = Event.payload["weight"]
+    is_weighted = and_(
+        Event.event_type == API_REQUEST,
+        Event.source == API_SERVER,
+        func.jsonb_typeof(weight) == "number",
+    )
+    within = func.least(func.greatest(cast(weight.astext, Numeric), 1), MAX_WEIGHT)
+    return cast(func.sum(case((is_weighted, within), else_=1)), BigInteger).label("count")
+
+
 def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> AnySelect:
     chosen = [GROUPS[group] for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
     keys = [bucket_start(Event.timestamp, bucket), *chosen]
     return (
-        select(*keys, *others, func.count().label("count"))
+        select(*keys, *others, _count())
         .where(*span.or_last(COUNTED).of(Event.id))
         .group_by(*keys)
         .order_by(*keys)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import Database
+from db import Database, events
 from db.users import Role
 from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
@@ -22,12 +22,12 @@ KEY = with_scopes("events:read")
 MEMBER = Principal(role=Role.MEMBER)
 
 
-@pytest.mark.parametrize("events", [1, 5])
+@pytest.mark.parametrize("number", [1, 5])
 async def test_events_with_their_users_are_two_statements(
-    database: Database, data: Data, events: int
+    database: Database, data: Data, number: int
 ) -> None:
     made = []
-    for second in range(events):
+    for second in range(number):
         user = await make_user(database)
         at = START + timedelta(seconds=second)
         event = await make_event(database, user_id=user.id, timestamp=at, metadata={"row": second})
@@ -164,6 +164,41 @@ async def test_columns_outside_of_the_grouping_are_null(
         counts = (await data(document))["eventCounts"]
 
     assert [tuple(count.values()) for count in counts] == expected
+
+
+@pytest.mark.parametrize(
+    ("event_type", "source", "payload", "count"),
+    [
+        ("api_request", "api-server", {}, 1),
+        ("api_request", "api-server", {"weight": 42}, 42),
+        ("api_request", "proxy", {"weight": 42}, 1),
+        ("deployed", "api-server", {"weight": 42}, 1),
+        ("api_request", "api-server", {"weight": "42"}, 1),
+        ("api_request", "api-server", {"weight": None}, 1),
+        ("api_request", "api-server", {"weight": [42]}, 1),
+        ("api_request", "api-server", {"weight": -5}, 1),
+        ("api_request", "api-server", {"weight": 10**300}, 1_000_000),
+    ],
+)
+async def test_a_recorded_request_counts_as_many_as_it_stands_for(
+    database: Database,
+    data: Data,
+    event_type: str,
+    source: str,
+    payload: dict[str, Any],
+    count: int,
+) -> None:
+    now = await database.now()
+    for weighed in (payload, {}):
+        event = {"event_type": event_type, "source": source, "payload": weighed}
+        await make_event(database, timestamp=now - timedelta(seconds=1), **event)
+
+    (counted,) = (await data(COUNTS))["eventCounts"]
+    async with database.read() as session:
+        _, (rate,) = await events.rates(session, 60)
+
+    assert counted["count"] == str(count + 1)
+    assert rate.count == count + 1
 
 
 @pytest.mark.parametrize(

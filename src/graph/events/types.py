@@ -15,6 +15,7 @@ from graph.users import User, UserById
 
 READ, WRITE = scope("events:read"), scope("events:write")
 RATED_SECONDS = 60
+WEIGHED = "An `api_request` event of the gateway counts as the requests it stands for."
 
 enum(
     EventSeverity,
@@ -40,7 +41,7 @@ def _payload(root: db.events.Event) -> JsonObject:
     match root.event_type, payload:
         case "user_action", {"user_id": str(key)} if key == str(root.user_id):
             return with_ids(payload, user_id=db.users.User)
-        case "api_request", {"key_id": str()} if root.source == db.events.API_SERVER:
+        case db.events.API_REQUEST, {"key_id": str()} if root.source == db.events.API_SERVER:
             return with_ids(payload, key_id=db.api_keys.ApiKey)
     return payload
 
@@ -71,7 +72,7 @@ class EventCount:
     severity: EventSeverity | None = field(
         "Severity of the events. Null if not grouped by severity."
     )
-    count: BigInt = field("Number of events.")
+    count: BigInt = field(f"Number of events. {WEIGHED}")
 
 
 @value
@@ -80,7 +81,7 @@ class EventRate:
 
     event_type: str = field("Type of the events.")
     severity: EventSeverity = field("Severity of the events.")
-    count: BigInt = field("Number of events within the last `seconds`.")
+    count: BigInt = field(f"Number of events within the last `seconds`. {WEIGHED}")
     per_second: float = field(
         "Events per second, on average.", resolver=lambda root: root.count / RATED_SECONDS
     )
