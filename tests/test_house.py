@@ -33,7 +33,7 @@ FLOORS = """
     settings       gateway.settings  gateway.errors  gateway.log_format  gateway.console
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
                    gateway.allowance
-    requests       gateway.request_record
+    requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks
 
     schema         graph.schema

@@ -1,5 +1,6 @@
 """App: the routes and the middleware of the gateway."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -12,14 +13,15 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from db import Database
 from db.core.ingest.writer import Ingestion
 from db.core.schema.health import Probe
-from gateway import console, errors
+from gateway import console, errors, log_format
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
 from gateway.middleware.forwarded import ForwardedHeaders, link
 from gateway.middleware.loopback_only import LoopbackOnly
-from gateway.middleware.request_events import RequestEvents, RequestRecorder
+from gateway.middleware.recorder import Recorder
+from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
 from gateway.protocols.idle_connections import IdleConnections
 from gateway.protocols.waiting_room import WaitingRoom
@@ -37,11 +39,16 @@ from graph.schema import schema
 RESULTS = 16  # of the largest responses in memory at once
 
 
-def create_app(settings: Settings, database: Database, auth: Auth | None = None) -> Starlette:
+def create_app(
+    settings: Settings,
+    database: Database,
+    auth: Auth | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Starlette:
     """The gateway over an open database, which it closes at shutdown."""
     auth = auth or Auth(settings, database)
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
-    recorder = RequestRecorder(ingestion, settings.recorded_share)
+    recorder = Recorder(RequestEvents(ingestion, settings.recorded_share), clock)
     endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder)
     health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
@@ -54,9 +61,8 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     routes += map(_with_slash, named)
     around = [
         Middleware(ForwardedHeaders, trusted=settings.proxies, prefix=settings.root_path),
-        Middleware(RequestLog, routes=routes),
+        Middleware(RequestLog, recorder=recorder, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
-        *([Middleware(RequestEvents, recorder=recorder)] if recorder.sample else []),
     ]
     app = Starlette(
         routes=routes,
@@ -67,7 +73,7 @@ def create_app(settings: Settings, database: Database, auth: Auth | None = None)
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for the server
     app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
-    app.state.connections = IdleConnections(settings)
+    app.state.connections, app.state.recorder = IdleConnections(settings), recorder
     return app
 
 
@@ -77,7 +83,7 @@ def _endpoint(
     ingestion: Ingestion,
     auth: Auth,
     broker: SubscriptionBroker,
-    recorder: RequestRecorder,
+    recorder: Recorder,
 ) -> Endpoint:
     executor = Executor(
         schema=schema,
@@ -134,7 +140,7 @@ def _lifespan(
     ingestion: Ingestion,
     auth: Auth,
     broker: SubscriptionBroker,
-    recorder: RequestRecorder,
+    recorder: Recorder,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -147,6 +153,7 @@ def _lifespan(
             recorder.close()
         await health.probe.close()
         await database.close()
+        log_format.flush()
 
     return lifespan
 

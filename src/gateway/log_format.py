@@ -15,6 +15,8 @@ from typing import TextIO
 import structlog
 
 from db.core.error_facts import rendered, summary
+from gateway.log_batches import BatchHandler
+from gateway.request_record import current_record
 
 CHATTY = ("uvicorn", "uvicorn.error", "alembic", "asyncio", "websockets", "httpx2", "httpcore2")
 # Where the message of a library may begin to quote: a line of its own, brackets, quotation marks.
@@ -33,12 +35,18 @@ def configure(as_json: bool, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = BatchHandler(sys.stderr)
     handler.setFormatter(_formatter(as_json))
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def flush() -> None:
+    """Write the lines that wait to be written together."""
+    for handler in logging.root.handlers:
+        handler.flush()
 
 
 def guard_process() -> None:
@@ -67,10 +75,20 @@ def _show_warning(
 
 def _details() -> list[structlog.typing.Processor]:
     return [
-        structlog.contextvars.merge_contextvars,
+        _of_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+
+
+def _of_request(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The details of the request that the task serves, unless the line is about another one."""
+    record = current_record.get()
+    if record is None or event.get("request_id", record.request_id) != record.request_id:
+        return event
+    return {**record.facts, **event}
 
 
 def _formatter(as_json: bool) -> logging.Formatter:

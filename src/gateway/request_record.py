@@ -3,42 +3,54 @@
 `request.state` holds it and nothing else. Each operation over a WebSocket has a record of its own.
 """
 
+import os
 import re
-import time
-from dataclasses import dataclass, field, replace
-from uuid import uuid4
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from io import BytesIO
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from db.core.error_codes import ErrorCode
 from gateway.networks import client_network, region
 from graph.core.execution.operation import Operation
 from graph.core.principal import ANONYMOUS, Client, Principal
 
+API_PATH = "/graphql"
+
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID_BYTES = 16
+_BLOCK_BYTES = 256 * _ID_BYTES  # random bytes read at once: a system call for each id takes longer
 
 
 @dataclass(slots=True)
 class RequestRecord:
     """One request or one operation over a WebSocket, where `status` and `response_bytes` are None.
 
-    `prefix` is the path of the gateway on its proxies, `media_type` the one of an error response,
-    None for JSON. `refused` requests are counted; others are recorded one by one.
+    `path` is that of a route, never what a client has sent. `prefix` is the path of the gateway on
+    its proxies, `media_type` the one of an error response, None for JSON. `error` is set if the
+    gateway is at fault, even for a part of the answer. `refused` requests are counted; others are
+    recorded.
     """
 
     request_id: str
     host: str = ""
     user_agent: str = ""
+    method: str = ""
+    path: str = ""
     prefix: str = ""
     media_type: str | None = None
     principal: Principal = ANONYMOUS
     operation: Operation | None = None
+    fallback: str | None = None
     status: int | None = None
-    failed: bool = False
+    error: ErrorCode | None = None
     refused: bool = False
     request_bytes: int = 0
     response_bytes: int | None = None
-    began: float = field(default_factory=time.perf_counter)
+    began: float = 0.0
+    seconds: float = 0.0
 
     @property
     def network(self) -> str:
@@ -53,9 +65,41 @@ class RequestRecord:
     def client(self) -> Client:
         return self.principal.client(self.network)
 
+    @property
+    def failed(self) -> bool:
+        return self.error is not None
+
+    @property
+    def is_served_operation(self) -> bool:
+        return self.path == API_PATH and not self.refused
+
+    @property
+    def is_refused_operation(self) -> bool:
+        return self.path == API_PATH and self.refused
+
+    @property
+    def duration_ms(self) -> float:
+        return round(self.seconds * 1000, 2)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The details of this request in its log lines."""
+        facts: dict[str, object] = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self.path,
+        }
+        if self.operation:
+            facts |= {"operation": self.operation.short_name, "kind": self.operation.kind}
+        return facts | ({"fallback": self.fallback} if self.fallback else {})
+
     def of_operation(self, number: int) -> "RequestRecord":
         request_id = f"{self.request_id}.{number}"
-        return replace(self, request_id=request_id, began=time.perf_counter())
+        return replace(self, request_id=request_id)
+
+
+# The request that a task serves, for its log lines.
+current_record: ContextVar[RequestRecord | None] = ContextVar("current_record", default=None)
 
 
 def record_of(scope: Scope) -> RequestRecord:
@@ -67,8 +111,23 @@ def record_of(scope: Scope) -> RequestRecord:
     return record
 
 
+_random = BytesIO()
+
+
 def new_request_id() -> str:
-    return uuid4().hex
+    global _random
+    if not (taken := _random.read(_ID_BYTES)):
+        _random = BytesIO(os.urandom(_BLOCK_BYTES))
+        taken = _random.read(_ID_BYTES)
+    return taken.hex()
+
+
+def _forget_random_bytes() -> None:
+    """A child process must not use the ids of its parent."""
+    _random.seek(0, os.SEEK_END)
+
+
+os.register_at_fork(after_in_child=_forget_random_bytes)
 
 
 def _request_id(headers: Headers) -> str:

@@ -18,7 +18,8 @@ from gateway import errors
 from gateway.app import create_app
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
-from gateway.middleware.request_events import RequestRecorder
+from gateway.middleware.recorder import Recorder
+from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
 from gateway.settings import Settings
 from gateway.transport.admission import Admission
@@ -121,7 +122,7 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     auth = Auth(Settings(_env_file=None), database)
     unrestricted = ClientAccounts(Budget(), 0, 0)
     ingestion, live = Ingestion(database), SubscriptionBroker(database)
-    nobody = RequestRecorder(ingestion, 0)
+    nobody = Recorder(RequestEvents(ingestion, 0))
     service = Executor(
         *(schema, database, ingestion, live, auth, 1024),
         *(Limits(), unrestricted, nobody, Rooms(1024)),
@@ -129,7 +130,7 @@ async def other(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
     endpoint = Endpoint(service, 1024, OpenStreams(0, 0, 0), Admission(1024, service.turns))
     app = Starlette(
         routes=[Route("/graphql", endpoint.handle, methods=["GET", "POST"])],
-        middleware=[Middleware(RequestLog)],
+        middleware=[Middleware(RequestLog, recorder=nobody)],
         exception_handlers=errors.handlers,
     )
     async with client_of(app) as client:

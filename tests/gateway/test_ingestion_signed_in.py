@@ -15,7 +15,7 @@ from db.core.ingest import writer
 from db.core.ingest.writer import Ingestion
 from db.events import Event
 from db.metrics import Metric
-from gateway.middleware.request_events import RequestRecorder
+from gateway.middleware.request_events import RequestEvents
 from gateway.request_record import RequestRecord
 from gateway.settings import Settings
 from support.factories import make_user
@@ -140,7 +140,7 @@ async def test_operations_of_a_key_over_a_websocket_are_logged(
 
 async def test_a_fault_of_the_request_log_is_an_error_with_a_count(database: Database) -> None:
     await database.now()
-    recorder, not_json = RequestRecorder(Ingestion(database), 1), cast("Any", object())
+    recorder, not_json = RequestEvents(Ingestion(database), 1), cast("Any", object())
     with capture_logs() as lines:
         for _ in range(3):
             recorder.record(RequestRecord(request_id=not_json))

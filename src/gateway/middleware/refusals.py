@@ -20,6 +20,7 @@ SECONDS = 60.0
 MAX_KINDS = 1_000  # in a minute; further ones are counted for no network
 
 DENIED_STATUSES = {401, 403, 405, 429}
+FAULT_CODES = {code for code in ErrorCode if code.http_status >= 500} | {ErrorCode.OUTCOME_UNKNOWN}
 DENIED_CODES = {ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED}
 
 
@@ -75,6 +76,12 @@ def is_refusal(status: int, operation: Operation | None) -> bool:
 def are_refusals(errors: Iterable[GraphQLFormattedError]) -> bool:
     """True if errors of an operation that was not executed deny access or points."""
     return any(error["extensions"]["code"] in DENIED_CODES for error in errors)
+
+
+def fault_of(errors: Iterable[GraphQLFormattedError]) -> ErrorCode | None:
+    """The first code among errors that is the gateway's fault, or that of its database."""
+    codes = (ErrorCode.of_name(error["extensions"]["code"]) for error in errors)
+    return next((code for code in codes if code in FAULT_CODES), None)
 
 
 def _payload(kind: Kind, count: Count) -> JsonObject:

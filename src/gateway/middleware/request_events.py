@@ -1,34 +1,31 @@
-"""Request events: each API request and each operation over a WebSocket, as an `api_request` event.
+"""Request events: API requests and operations over a WebSocket, as `api_request` events.
 
 Refused requests are counted instead, as `api_requests_refused` events (middleware/refusals).
 
 An event holds the operation, the principal and the outcome, never headers, variables or the text of
 a query. It is written by the batch writer of events, and no request waits for it. An event that
-cannot be stored is dropped. The log counts dropped events: as a warning if the batch writer is full
-or the database unavailable, as an error otherwise.
+cannot be stored is dropped. The log counts the requests of dropped events: as a warning if the
+batch writer is full or the database unavailable, as an error otherwise.
 """
 
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest.writer import Ingestion, PendingBatch
 from db.core.table import JsonObject, Row
-from db.events import API_SERVER, LOGGED, EventSeverity
-from gateway.middleware.refusals import Kind, Refusals, is_refusal
-from gateway.request_record import RequestRecord, record_of
+from db.events import API_REQUEST, API_SERVER, LOGGED, EventSeverity
+from gateway.middleware.refusals import Kind, Refusals
+from gateway.request_record import RequestRecord
 
-PATH = "/graphql"
 REPORT_SECONDS = 60  # between two log lines about dropped events
 NOT_NOW = (RateLimited, Unavailable, OutcomeUnknown)
 LONGEST_AGENT = 200  # characters of a user agent
@@ -36,8 +33,8 @@ LONGEST_AGENT = 200  # characters of a user agent
 log = structlog.get_logger()
 
 
-class RequestRecorder:
-    """Records a share of the requests that are over, `sample` from 0 to 1."""
+class RequestEvents:
+    """Stores events of a share of the requests, `sample` from 0 to 1."""
 
     def __init__(self, ingestion: Ingestion, sample: float) -> None:
         self.ingestion = ingestion
@@ -46,17 +43,19 @@ class RequestRecorder:
         self.dropped = DropCounter("requests not recorded", log.warning)
         self.failed = DropCounter("requests not recorded because of a fault", log.error)
 
-    def is_sampled(self) -> bool:
-        return random.random() < self.sample  # noqa: S311  no secret
+    def record(self, record: RequestRecord, weight: int = 1) -> None:
+        """Store an event for a request that is over, and stands for `weight`. Never raises."""
+        if self._is_sampled():
+            self._store(partial(_row, record, weight), weight)
 
-    def record(self, record: RequestRecord) -> None:
-        """Record a request that is over. Never raises."""
-        if record.refused:
+    def count_refused(self, record: RequestRecord) -> None:
+        if self._is_sampled():
             principal = record.principal
             kind = Kind(record.status, record.region, principal.user_id, principal.key_id)
             self.refusals.add(kind, record.request_bytes)
-        else:
-            self._store(partial(_row, record))
+
+    def _is_sampled(self) -> bool:
+        return random.random() < self.sample  # noqa: S311  no secret
 
     def flush(self) -> None:
         self.refusals.flush()
@@ -66,15 +65,15 @@ class RequestRecorder:
         self.dropped.close()
         self.failed.close()
 
-    def _store(self, row: Callable[[datetime], Row]) -> None:
+    def _store(self, row: Callable[[datetime], Row], weight: int = 1) -> None:
         try:
             at = self.ingestion.now()
             item = LOGGED.validator.ingest_row(row(at), at)
             pending = self.ingestion.submit_nowait(LOGGED, [item])
         except Exception as error:
-            self._lost(error)
+            self._lost(error, weight)
         else:
-            pending.done.add_done_callback(partial(self._settled, pending))
+            pending.done.add_done_callback(partial(self._settled, pending, weight))
 
     def _store_refusals(self, kind: Kind, payload: JsonObject) -> None:
         row = {
@@ -87,13 +86,13 @@ class RequestRecorder:
         }
         self._store(lambda at: {**row, "timestamp": at})
 
-    def _settled(self, pending: PendingBatch, _: object) -> None:
+    def _settled(self, pending: PendingBatch, weight: int, _: object) -> None:
         for error in pending.errors.values():
-            self._lost(error)
+            self._lost(error, weight)
 
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: Exception, weight: int) -> None:
         losses = self.dropped if isinstance(error, NOT_NOW) else self.failed
-        losses.add(error)
+        losses.add(error, weight)
 
 
 class LogMethod(Protocol):
@@ -103,7 +102,8 @@ class LogMethod(Protocol):
 
 
 class DropCounter:
-    """Counts dropped events. The first is logged at once, later ones together once a minute."""
+    """Counts requests whose events were dropped. The first is logged at once, later ones together
+    once a minute."""
 
     def __init__(self, event: str, write: LogMethod) -> None:
         self.event = event
@@ -112,8 +112,8 @@ class DropCounter:
         self.latest: Exception | None = None
         self.timer: asyncio.TimerHandle | None = None  # until the next line may be written
 
-    def add(self, error: Exception) -> None:
-        self.count += 1
+    def add(self, error: Exception, weight: int) -> None:
+        self.count += weight
         self.latest = error
         if self.timer is None:
             self._report()
@@ -137,69 +137,24 @@ class DropCounter:
         self.write(self.event, count=count, reason=reason, exc_info=traced)
 
 
-class RequestEvents:
-    """Records the requests of the API. WebSockets record their own operations."""
-
-    def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
-        self.app = app
-        self.recorder = recorder
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or not self.recorder.is_sampled():
-            await self.app(scope, receive, send)
-            return
-        exchange = _Exchange(receive, send)
-        try:
-            await self.app(scope, exchange.receive, exchange.send)
-        finally:
-            record = record_of(scope)
-            exchange.fill(record)
-            self.recorder.record(record)
-
-
-class _Exchange:
-    """Measures one request and its response."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
-        self.status = 500  # until a response begins
-        self.request_bytes = self.response_bytes = 0
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self.request_bytes += len(message.get("body", b""))
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        self.response_bytes += len(message.get("body", b""))
-        await self._send(message)
-
-    def fill(self, record: RequestRecord) -> None:
-        record.status = self.status
-        record.failed = self.status >= 500
-        record.refused = record.refused or is_refusal(self.status, record.operation)
-        record.request_bytes = self.request_bytes
-        record.response_bytes = self.response_bytes
-
-
-def _row(record: RequestRecord, at: datetime) -> Row:
+def _row(record: RequestRecord, weight: int, at: datetime) -> Row:
     operation = record.operation
     payload = {
         "operation": operation.short_name if operation else None,
         "kind": operation.kind if operation else None,
         "document": hashed(operation.text) if operation else None,
         "status": record.status,
-        "duration_ms": round((time.perf_counter() - record.began) * 1000, 2),
+        "duration_ms": record.duration_ms,
         "request_bytes": record.request_bytes,
         "response_bytes": record.response_bytes,
         "key_id": record.principal.key_id,
         "user_agent": record.user_agent[:LONGEST_AGENT],
         "ip": record.region,
+        **({"error": str(record.error)} if record.error else {}),
+        **({"weight": weight} if weight != 1 else {}),
     }
     return {
-        "event_type": "api_request",
+        "event_type": API_REQUEST,
         "source": API_SERVER,
         "severity": EventSeverity.ERROR if record.failed else EventSeverity.INFO,
         "payload": payload,

@@ -1,7 +1,8 @@
 """Request log: one line per request, two per WebSocket, and the lines of libraries in that format.
 
 A line holds method, path, status, duration, request id, and the operation's name and kind. It never
-holds variables, the text of a query or the path of an unknown route, which may be private.
+holds variables, the text of a query or the path of an unknown route, which may be private. Above
+200 requests a second a line stands for several (middleware/recorder).
 """
 
 import time
@@ -13,36 +14,40 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from db.core.error_codes import ErrorCode
 from gateway import log_format
 from gateway.errors import masked
-from gateway.request_record import record_of
+from gateway.middleware.recorder import Recorder
+from gateway.middleware.refusals import is_refusal
+from gateway.request_record import RequestRecord, current_record, record_of
 from gateway.settings import Settings
 
 BROKEN = {"code": 1006}  # no close frame was sent
-CLIENT_GONE = 499  # in the log only: the client disconnected
+CLIENT_GONE = 499  # the client disconnected
 OTHER_PATH = "(other)"  # of no route
 
 log = structlog.get_logger()
 
 
 class RequestLog:
-    """Logs each request, and responds with 500 to an unexpected failure."""
+    """Records each request, and responds with 500 to an unexpected failure."""
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute] = ()) -> None:
+    def __init__(self, app: ASGIApp, recorder: Recorder, routes: Sequence[BaseRoute] = ()) -> None:
         self.app = app
+        self.recorder = recorder
         self.paths = frozenset(getattr(route, "path", None) for route in routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        request_id = record_of(scope).request_id
-        structlog.contextvars.clear_contextvars()
-        method = scope.get("method", "WEBSOCKET")
-        path = scope["path"] if scope["path"] in self.paths else OTHER_PATH
-        bind_log_context(request_id=request_id, method=method, path=path)
+        record = record_of(scope)
+        record.method = scope.get("method", "WEBSOCKET")
+        record.path = scope["path"] if scope["path"] in self.paths else OTHER_PATH
+        current_record.set(record)
+        self.recorder.begin(record)
         if scope["type"] == "http":
-            await self._request(scope, receive, send, request_id)
+            await self._request(scope, receive, send, record)
         else:
             await self._socket(scope, receive, send)
 
@@ -62,40 +67,62 @@ class RequestLog:
             duration = round((time.perf_counter() - began) * 1000, 2)
             log.info("socket closed", duration_ms=duration, **(socket.end or BROKEN))
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        response = _Response(send, request_id)
-        began = time.perf_counter()
-        await self._respond(scope, receive, response)
-        duration = round((time.perf_counter() - began) * 1000, 2)
-        log.info("request", status=response.status, duration_ms=duration)
-
-    async def _respond(self, scope: Scope, receive: Receive, response: "_Response") -> None:
+    async def _request(
+        self, scope: Scope, receive: Receive, send: Send, record: RequestRecord
+    ) -> None:
+        exchange = _Exchange(receive, send, record.request_id)
         try:
-            await self.app(scope, receive, response)
+            await self._respond(scope, exchange, record)
+        finally:
+            exchange.fill(record)
+            self.recorder.finish(record)
+
+    async def _respond(self, scope: Scope, exchange: "_Exchange", record: RequestRecord) -> None:
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
-            response.status = CLIENT_GONE
+            exchange.status = CLIENT_GONE
         except Exception:
             log.exception("request failed")
-            if response.status:
+            record.error = ErrorCode.INTERNAL_SERVER_ERROR
+            if exchange.status:
                 raise  # the response has begun: only closing the connection signals the failure
-            await masked(response.request_id)(scope, receive, response)
+            await masked(record.request_id)(scope, exchange.receive, exchange.send)
 
 
-class _Response:
-    """Sends a response with the common headers, and keeps its status."""
+class _Exchange:
+    """Measures one request and its response, and sends the common headers."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self.send = send
-        self.request_id = request_id
-        self.status = 0
+    __slots__ = ("_receive", "_request_id", "_send", "request_bytes", "response_bytes", "status")
 
-    async def __call__(self, message: Message) -> None:
+    def __init__(self, receive: Receive, send: Send, request_id: str) -> None:
+        self._receive, self._send = receive, send
+        self._request_id = request_id
+        self.status = 0  # until a response begins
+        self.request_bytes = self.response_bytes = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.request_bytes += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.request_id
+            headers["x-request-id"] = self._request_id
             headers["x-content-type-options"] = "nosniff"
-        await self.send(message)
+        else:
+            self.response_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def fill(self, record: RequestRecord) -> None:
+        record.status = self.status or 500
+        if record.status >= 500 and not record.error:
+            record.error = ErrorCode.of_status(record.status)
+        record.refused = record.refused or is_refusal(record.status, record.operation)
+        record.request_bytes = self.request_bytes
+        record.response_bytes = self.response_bytes
 
 
 class _Socket:
@@ -122,10 +149,6 @@ class _Socket:
         elif message["type"] == "websocket.http.response.start":
             self.end = {"status": message["status"]}
         await self._send(message)
-
-
-def bind_log_context(**details: object) -> None:
-    structlog.contextvars.bind_contextvars(**details)
 
 
 def configure(settings: Settings) -> None:

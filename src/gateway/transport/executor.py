@@ -14,8 +14,8 @@ from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError
-from gateway.middleware import request_log
-from gateway.middleware.request_events import RequestRecorder
+from gateway.middleware.recorder import Recorder
+from gateway.middleware.refusals import fault_of
 from gateway.request_record import RequestRecord
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
@@ -51,7 +51,7 @@ class Executor:
     max_document_bytes: int
     limits: Limits
     accounts: ClientAccounts
-    recorder: RequestRecorder
+    recorder: Recorder
     rooms: Rooms
     turns: Turns = field(default_factory=Turns)
 
@@ -62,10 +62,9 @@ class Executor:
         account = self.accounts.account(record.client)
         operation = await self._prepare(params, record.principal, account)
         record.operation = operation
-        request_log.bind_log_context(operation=operation.short_name, kind=operation.kind)
         claim = self.rooms.claim(record.client)
         context = self._context(operation, record, account, claim)
-        return Execution(operation, params.variables, context, self.broker, claim)
+        return Execution(operation, params.variables, context, self.broker, claim, record)
 
     def max_values(self, principal: Principal) -> int:
         """The limit of values in one request: that of a batch, or that of anonymous clients, which
@@ -125,16 +124,18 @@ class Execution:
     context: Context
     broker: SubscriptionBroker
     claim: Claim
+    record: RequestRecord
 
     @property
     def is_subscription(self) -> bool:
         return self.operation.kind == "subscription"
 
     async def execute(self) -> OperationResult:
-        """Execute a query or a mutation. The log says why graphql-core executed a query."""
+        """Execute a query or a mutation. The log says why graphql-core executed a query, and the
+        fault of the gateway if there is one."""
         result = await execute(self.operation, self.variables, self.context)
-        if self.context.fallback is not None:
-            request_log.bind_log_context(fallback=self.context.fallback)
+        self.record.fallback = self.context.fallback
+        self.record.error = fault_of(result.errors)
         return result
 
     async def subscribe(
@@ -142,7 +143,10 @@ class Execution:
     ) -> Subscription | OperationResult:
         """Open the subscription after a cursor if one is given. An OperationResult holds the
         errors if it is refused."""
-        return await self.broker.open(self.operation, self.variables, self.context, sink, after)
+        opened = await self.broker.open(self.operation, self.variables, self.context, sink, after)
+        if isinstance(opened, OperationResult):
+            self.record.error = fault_of(opened.errors)
+        return opened
 
     def hold_document(self) -> None:
         """Take room for the document of a subscription. Raises HttpError."""

@@ -14,10 +14,9 @@ from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway.allowance import Allowance
 from gateway.errors import HttpError
-from gateway.middleware import request_log
-from gateway.middleware.refusals import are_refusals
+from gateway.middleware.refusals import are_refusals, fault_of
 from gateway.protocols import websocket
-from gateway.request_record import RequestRecord, record_of
+from gateway.request_record import RequestRecord, current_record, record_of
 from gateway.transport.connections import OpenStream
 from gateway.transport.executor import Execution, Executor
 from gateway.transport.params import GraphQLParams, from_message
@@ -203,6 +202,7 @@ class WebSocketConnection:
             raise ConnectionClosed(CloseCode.SUBSCRIBER_EXISTS, reason)
         self._started += 1
         record = self._record.of_operation(self._started)
+        self._executor.recorder.begin(record)
         subscriber = WebSocketSink(
             message.id, self._writer, partial(self._over, message.id, record)
         )
@@ -217,13 +217,12 @@ class WebSocketConnection:
 
     def _over(self, id: str, record: RequestRecord) -> None:
         self._subscribers.pop(id, None)
-        if self._executor.recorder.is_sampled():
-            self._executor.recorder.record(record)
+        self._executor.recorder.finish(record)
 
     async def _run(
         self, message: Subscribe, subscriber: WebSocketSink, record: RequestRecord
     ) -> None:
-        request_log.bind_log_context(request_id=record.request_id)
+        current_record.set(record)
         try:
             await self._serve(message, subscriber, record)
         except HttpError as refused:
@@ -231,7 +230,6 @@ class WebSocketConnection:
         except InvalidOperation as failed:
             subscriber.end(_formatted_errors(record, *failed.errors))
         except Exception as cause:
-            record.failed = True
             failure = GraphQLError(str(cause), original_error=cause)  # masked, and logged
             subscriber.end(_formatted_errors(record, failure))
 
@@ -240,8 +238,6 @@ class WebSocketConnection:
     ) -> None:
         params = await self._params(message, record)
         execution = await self._executor.start(params, record)
-        operation = execution.operation
-        log.info("operation", operation=operation.short_name, kind=operation.kind)
         with ExitStack() as held:
             held.callback(execution.close)
             if execution.is_subscription:
@@ -276,4 +272,5 @@ async def _follow(
 def _formatted_errors(record: RequestRecord, *errors: GraphQLError) -> list[GraphQLFormattedError]:
     found = [formatted(error, record.request_id) for error in errors]
     record.refused = are_refusals(found)
+    record.error = fault_of(found)
     return found

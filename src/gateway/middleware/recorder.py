@@ -1,0 +1,90 @@
+"""Recorder: one decision per finished request or WebSocket operation, for its log line and event.
+
+What failed or was slow is always recorded. Of the rest samplers choose at most 200 a second: one
+of operations, which have a line and an event, and one of all other requests, which have a line.
+Each carries its weight, so the weights of lines sum to the requests, and those of events to the
+operations.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.middleware.request_events import RequestEvents
+from gateway.middleware.sampler import SECOND, Sampler
+from gateway.request_record import RequestRecord
+
+SLOW_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """Decides on each request that is over, and records it."""
+
+    def __init__(
+        self, events: RequestEvents, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.events = events
+        self.clock = clock
+        self.operations = Sampler(self._record)
+        self.others = Sampler(self._record)
+        self.timer: asyncio.TimerHandle | None = None  # while requests are pending
+
+    def begin(self, record: RequestRecord) -> None:
+        record.began = self.clock()
+
+    def finish(self, record: RequestRecord) -> None:
+        """Record a request that is over, or let another one stand for it. Never raises."""
+        now = self.clock()
+        record.seconds = now - record.began
+        if record.is_refused_operation:
+            self.events.count_refused(record)
+        if record.failed or record.seconds >= SLOW_SECONDS:
+            self._record(record, 1)
+            return
+        sampler = self.operations if record.is_served_operation else self.others
+        sampler.add(record, now)
+        if sampler.pending and self.timer is None:
+            self._flush_later()
+
+    def flush(self) -> None:
+        """Record what is pending."""
+        self.operations.flush()
+        self.others.flush()
+        self.events.flush()
+
+    def close(self) -> None:
+        self.flush()
+        if self.timer:
+            self.timer.cancel()
+        self.events.close()
+
+    def _flush_later(self) -> None:
+        self.timer = asyncio.get_running_loop().call_later(SECOND, self._flush_idle)
+
+    def _flush_idle(self) -> None:
+        self.timer = None
+        for sampler in (self.operations, self.others):
+            sampler.flush_if_over(self.clock())
+        if self.operations.pending or self.others.pending:
+            self._flush_later()
+
+    def _record(self, record: RequestRecord, weight: int) -> None:
+        _write_line(record, weight)
+        if record.is_served_operation:
+            self.events.record(record, weight)
+
+
+def _write_line(record: RequestRecord, weight: int) -> None:
+    details: dict[str, object] = {"duration_ms": record.duration_ms}
+    if record.error:
+        details["error"] = str(record.error)
+    if weight != 1:
+        details["weight"] = weight
+    if record.status is None:
+        log.info("operation", **record.facts, **details)
+    else:
+        log.info("request", status=record.status, **record.facts, **details)

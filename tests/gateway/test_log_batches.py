@@ -1,0 +1,98 @@
+"""Log batches: lines that follow each other are written together, and none is lost."""
+
+import asyncio
+import io
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway import log_format
+from support.wait import until
+
+log = structlog.get_logger()
+
+
+class Stream(io.StringIO):
+    """Keeps each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[list[str]] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append([json.loads(line)["event"] for line in text.splitlines()])
+        return len(text)
+
+
+@pytest.fixture
+def stream() -> Iterator[Stream]:
+    handlers, level = logging.root.handlers, logging.root.level
+    log_format.configure(as_json=True, level="info")
+    stream = Stream()
+    (handler,) = logging.root.handlers
+    handler.setStream(stream)  # type: ignore[attr-defined]  # it is a StreamHandler
+    yield stream
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def test_the_first_line_is_written_at_once_and_the_next_ones_together(
+    stream: Stream,
+) -> None:
+    for number in range(4):
+        log.info(f"{number}")
+    assert stream.writes == [["0"]]
+    await until(lambda: len(stream.writes) > 1)
+    assert stream.writes == [["0"], ["1", "2", "3"]]
+
+
+@pytest.mark.parametrize("method", ["warning", "error", "critical"])
+async def test_an_error_is_written_at_once_after_the_lines_before_it(
+    stream: Stream, method: str
+) -> None:
+    log.info("0")
+    log.info("1")
+    getattr(log, method)("2")
+    assert stream.writes == [["0"], ["1", "2"]]
+
+
+def test_lines_outside_of_an_event_loop_are_written_at_once(stream: Stream) -> None:
+    log.info("0")
+    log.info("1")
+    assert stream.writes == [["0"], ["1"]]
+
+
+def test_a_loop_that_has_ended_delays_no_line_of_the_next_one(stream: Stream) -> None:
+    async def logging_twice() -> None:
+        log.info("0")
+        log.info("1")
+
+    asyncio.run(logging_twice())
+    asyncio.run(logging_twice())
+    assert stream.writes == [["0"], ["1", "0"]]
+
+
+@pytest.mark.parametrize("end", ["raise ValueError", "sys.exit(3)", "pass"])
+def test_no_line_is_lost_when_the_process_ends(end: str) -> None:
+    program = f"""
+import asyncio, sys
+import structlog
+from gateway import log_format
+log_format.configure(True, "info")
+log_format.guard_process()
+async def main():
+    for number in range(3):
+        structlog.get_logger().info(str(number))
+    {end}
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
+    assert events[:3] == ["0", "1", "2"]
