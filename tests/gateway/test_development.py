@@ -213,7 +213,7 @@ def test_development_starts_without_an_administrator(settings: Settings, databas
     with capture_logs() as logs:
         process.create_first_admin(settings, database_url)
     assert [line["event"] for line in logs] == ["no user has the role ADMIN"]
-    with pytest.raises(CommandFailed, match="The first administrator cannot be made"):
+    with pytest.raises(CommandFailed, match="The first administrator cannot be created"):
         process.create_first_admin(production(), database_url)
 
 

@@ -123,7 +123,7 @@ def test_the_startup_message_of_a_closed_development_gateway_opens_the_console(
         ({"DATABASE_URL": UNREACHABLE}, 3, "The database at 127.0.0.1:1/dreamnet cannot be"),
         ({"DATABASE_URL": UNREACHABLE, "DREAMNET_HOST": "192.0.2.1"}, 4, "Cannot listen on 192"),
         ({"DATABASE_URL": UNREACHABLE, "DREAMNET_KEY_PEPPER": ""}, 2, "DREAMNET_ENV=production"),
-        ({"DREAMNET_LOG_FORMAT": "json", "DREAMNET_PORT": "x"}, 2, "DREAMNET_PORT is not"),
+        ({"DREAMNET_LOG_FORMAT": "json", "DREAMNET_PORT": "x"}, 2, "DREAMNET_PORT is invalid"),
     ],
 )
 def test_a_failed_start_is_logged_as_json(
