@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus house oracle
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus bench-writes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -45,6 +45,9 @@ bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under ov
 
 bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a request
 	$(BIN)/python bench/request_log.py
+
+bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
+	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)
 
 house: | .venv/bin/python  ## Measure the structure of the code: rooms, Any, docstrings, imports
 	@PYTHONPATH=tests $(BIN)/python bench/house.py

@@ -81,7 +81,7 @@ class Postgres:
     def fill(self) -> None:
         """Create tables, rows, and keys of the gateway."""
         asyncio.run(migrate.upgrade(self.url))
-        self.keys = asyncio.run(_prepare(self.url))
+        self.keys = asyncio.run(prepare(self.url))
         for name in ("schema", "rows", "gateway_rows"):
             self.run_file(name)
 
@@ -97,7 +97,7 @@ class Postgres:
         return run("psql", "-qXAt", "-vON_ERROR_STOP=1", *address, text=sql).splitlines()
 
 
-async def _prepare(url: str) -> tuple[str, ...]:
+async def prepare(url: str) -> tuple[str, ...]:
     """Create the partitions of all rows, and administrators; return their keys."""
     database = Database(url)
     try:

@@ -37,7 +37,7 @@ async def register(run: Run, **input: Any) -> dict[str, Any]:
 
 async def test_a_model_is_registered_with_its_trace(database: Database, run: Run) -> None:
     prices = {"inputCostPer1kTokens": "0.01", "outputCostPer1kTokens": "0.03"}
-    with statements(database, exactly=3):
+    with statements(database, exactly=2):
         answer = await register(run, maxTokens=4096, capabilities=["VISION"], **prices)
 
     [model] = await stored(database, AiModel)

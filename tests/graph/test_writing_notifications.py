@@ -29,7 +29,7 @@ READ_ALL = """mutation ($input: MarkAllNotificationsReadInput!) {
 async def test_a_notification_is_read_once(database: Database, run: Run, ada: Principal) -> None:
     id = {"id": global_id(await make_notification(database, user_id=ada.user_id))}
 
-    with statements(database, exactly=4):
+    with statements(database, exactly=3):
         first = await run(READ, {"input": id}, ada)
     with statements(database, exactly=1):
         again = await run(READ, {"input": id}, ada)

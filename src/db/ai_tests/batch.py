@@ -19,8 +19,9 @@ from sqlalchemy import ARRAY, Uuid, func, literal
 from db import ai_models
 from db.ai_tests import AiTest, AiTestStatus
 from db.ai_tests.writes import achieve, check_models, derived_cost, has_derived_cost, is_scored
-from db.audit import ChangeKind, Note
+from db.audit import ChangeKind
 from db.audit.batch import note_all
+from db.audit.entries import Note
 from db.config import numbers
 from db.core import idempotency
 from db.core.errors import Conflict, DomainError, NotFound

@@ -4,88 +4,21 @@ Writes of every noun go through `create`, `change` and `remove`. Each stores the
 the audit log and a row of the feed in one transaction.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from enum import StrEnum
+from functools import cache
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Identity,
-    Index,
-    delete,
-    func,
-    or_,
-    update,
-)
-from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, Executable, delete, or_, update
+from sqlalchemy.dialects.postgresql import insert
 
+from db.audit.entries import NOTE, Note, change_row, entry_row, note_parameters, noted_rows
+from db.audit.tables import AuditEntry as AuditEntry, Change as Change, ChangeKind as ChangeKind
 from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.numeric import fitted
-from db.core.session.audit_context import AuditContext
 from db.core.session.database import WriteSession
-from db.core.table import (
-    Column,
-    CreatedAt,
-    Id,
-    JsonObject,
-    Row,
-    Table,
-    TableT,
-    Values,
-    choice,
-)
+from db.core.table import Column, Row, Table, TableT, Values
 from db.core.values import json
-
-
-class ChangeKind(StrEnum):
-    """What happened to a row."""
-
-    CREATED = "CREATED"
-    UPDATED = "UPDATED"
-    DELETED = "DELETED"
-
-
-class Change(Table):
-    """One change of one row of a noun without a feed of its own.
-
-    `parent_id` is the value of the table's `parent` column, if it has one. `seq` is assigned during
-    the commit; until then the row has a provisional one.
-    """
-
-    __tablename__ = "changes"
-
-    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    noun: Mapped[str]
-    entity_id: Mapped[UUID]
-    kind: Mapped[str] = choice(ChangeKind, "kind")
-    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    audit_id: Mapped[UUID | None]
-    parent_id: Mapped[UUID | None]
-
-
-class AuditEntry(Table):
-    """One operation on one row: the actor, and the columns that differ, before and after."""
-
-    __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "entity", "entity_id", "id"), Index(None, "actor", "id"))
-
-    id: Mapped[Id]
-    actor: Mapped[UUID | None]
-    key_id: Mapped[UUID | None]
-    operation: Mapped[str]
-    entity: Mapped[str]
-    entity_id: Mapped[UUID]
-    before: Mapped[JsonObject | None]
-    after: Mapped[JsonObject | None]
-    request_id: Mapped[str | None]
-    created_at: Mapped[CreatedAt]
 
 
 async def create(session: WriteSession, table: type[TableT], **values: object) -> TableT:
@@ -93,7 +26,7 @@ async def create(session: WriteSession, table: type[TableT], **values: object) -
 
     Raises Invalid, Conflict or NotFound where a constraint of the table refuses the row.
     """
-    made = await _create(session, table, _insertion(session, table, values))
+    made = await _create(session, table, _insertion(table), values)
     return cast("TableT", made)  # only ON CONFLICT can leave it out
 
 
@@ -102,8 +35,7 @@ async def create_if_absent(
 ) -> TableT | None:
     """As `create`, but None if a row with one of its unique values exists. Waits for a concurrent
     transaction that inserts one."""
-    statement = _insertion(session, table, values).on_conflict_do_nothing()
-    return await _create(session, table, statement)
+    return await _create(session, table, _insertion_if_absent(table), values)
 
 
 async def change(
@@ -143,11 +75,11 @@ async def clear(session: WriteSession, table: type[Table], column: Column, value
     if ids:
         now, name = session.now(), column.name
         entries = [
-            _entry(session.audit_context, table, id, now, {name: str(value)}, {name: None})
+            entry_row(session.audit_context, table, id, now, {name: str(value)}, {name: None})
             for id in ids
         ]
         changes = [
-            _change(table, id, ChangeKind.UPDATED, entry["id"], None)
+            change_row(table, id, ChangeKind.UPDATED, entry["id"], None)
             for id, entry in zip(ids, entries, strict=True)
         ]
         await session.execute(insert(AuditEntry), entries)
@@ -166,28 +98,8 @@ async def note(
     """Store the audit entry and the feed row of a change. Either record may be None, not both."""
     noted = Note(kind, table, before, after)
     entry, change = noted_rows(session.audit_context, noted, session.now())
-    await session.execute(insert(AuditEntry).values(entry))
-    await session.execute(insert(Change).values(change))
+    await session.execute(NOTE, note_parameters(entry, change))
     session.feeds.add("changes")
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A change of a row. Either record may be None, not both."""
-
-    kind: ChangeKind
-    table: type[Table]
-    before: Table | None
-    after: Table | None
-
-
-def noted_rows(context: AuditContext, note: Note, now: datetime) -> tuple[Row, Row]:
-    """The audit entry and the feed row of a change."""
-    table, row = note.table, cast("Table", note.after or note.before)
-    old, new = _difference(table, note.before, note.after)
-    entry = _entry(context, table, row.id, now, old, new)
-    parent_id = getattr(row, table.parent) if table.parent else None
-    return entry, _change(table, row.id, note.kind, entry["id"], parent_id)
 
 
 def changes_of(
@@ -200,74 +112,25 @@ def changes_of(
     return (of_table,) if parent_id is None else (of_table, mine)
 
 
-def _insertion(session: WriteSession, table: type[Table], values: Values) -> Insert:
+@cache
+def _insertion(table: type[Table]) -> Executable:
+    return insert(table).returning(*table.columns())
+
+
+@cache
+def _insertion_if_absent(table: type[Table]) -> Executable:
+    return insert(table).on_conflict_do_nothing().returning(*table.columns())
+
+
+async def _create(
+    session: WriteSession, table: type[TableT], insertion: Executable, values: Values
+) -> TableT | None:
     now = session.now()
-    return insert(table).values({"id": uuid7(now), "created_at": now, **table.cleaned(values)})
-
-
-async def _create(session: WriteSession, table: type[TableT], statement: Insert) -> TableT | None:
-    made = await session.record(table, statement.returning(*table.columns()))
-    if made is not None:
+    row = {"id": uuid7(now), "created_at": now, **table.cleaned(values)}
+    for made in await session.records(table, insertion, row):
         await note(session, ChangeKind.CREATED, table, None, made)
-    return made
-
-
-def _entry(
-    context: AuditContext,
-    table: type[Table],
-    id: UUID,
-    now: datetime,
-    before: JsonObject | None,
-    after: JsonObject | None,
-) -> Row:
-    return {
-        "id": uuid7(now),
-        "actor": context.actor,
-        "key_id": context.key_id,
-        "operation": context.operation,
-        "request_id": context.request_id,
-        "entity": table.__tablename__,
-        "entity_id": id,
-        "before": before,
-        "after": after,
-        "created_at": now,
-    }
-
-
-def _change(
-    table: type[Table], id: UUID, kind: ChangeKind, audit_id: UUID, parent_id: UUID | None
-) -> Row:
-    of_row = {"noun": table.__tablename__, "entity_id": id, "kind": kind}
-    return {**of_row, "audit_id": audit_id, "parent_id": parent_id}
-
-
-def _difference(
-    table: type[Table], before: Table | None, after: Table | None
-) -> tuple[JsonObject | None, JsonObject | None]:
-    """The columns that differ, before and after. The value of a secret is not included."""
-    names = [
-        name
-        for name in table.Record._fields
-        if not json.same(getattr(before, name, None), getattr(after, name, None))
-    ]
-
-    def shown(record: Table | None) -> JsonObject | None:
-        if record is None:
-            return None
-        return {name: _shown(table, name, getattr(record, name)) for name in names}
-
-    return shown(before), shown(after)
-
-
-def _shown(table: type[Table], name: str, value: object) -> object:
-    column = table.__table__.columns[name]
-    if column.info.get("secret"):
-        return "(secret)"
-    if isinstance(column.type, JSON):
-        return value
-    if isinstance(value, Decimal):
-        return json.written(value)
-    return str(value) if isinstance(value, UUID) else value
+        return made
+    return None
 
 
 def _differing(record: Table, values: Values) -> Row:

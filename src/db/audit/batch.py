@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import JSON, func, literal
 from sqlalchemy.dialects.postgresql import JSONB, Insert
 
-from db.audit import AuditEntry, Change, Note, noted_rows
+from db.audit.entries import Note, noted_rows
+from db.audit.tables import AuditEntry, Change
 from db.core.ingest.statements import insert_from, literal_rows
 from db.core.session.database import WriteSession
 from db.core.table import Expression, Row, Table

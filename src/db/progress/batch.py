@@ -102,9 +102,7 @@ async def _append(
     averages = await _averages(session, tests)
     rows = [log for id, new in tests.items() for log in _continued(new, before[id], averages[id])]
     await session.execute(insert_rows(ProgressLog, LOG, rows))
-    return ProgressLog.records(
-        [row[column.name] for column in ProgressLog.columns()] for row in rows
-    )
+    return [ProgressLog.Record(**row) for row in rows]
 
 
 def _continued(tests: Sequence[AiTest], before: State, averages: Averages) -> Iterator[Row]:

@@ -12,7 +12,7 @@ import db
 from db.ai_tests import writes
 from db.core.table import Row
 from graph.ai_tests.types import AiTestStatus
-from graph.core.types.field import checked, field
+from graph.core.types.field import checked, field, flat
 from graph.core.types.filter import filters, orders, relation
 from graph.core.types.ingestion import TIME, batch
 from graph.core.types.mutation import idempotency_key, input_type, provided_fields
@@ -120,6 +120,7 @@ class CancelAiTestInput:
 
 
 @checked(db.ai_tests.AiTest, writes.recording_errors)
+@flat
 @input_type
 class RecordAiTestInput:
     """The input fields to record an AI test that was run elsewhere."""

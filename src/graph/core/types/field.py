@@ -195,5 +195,18 @@ def as_mapping(cls: T) -> T:
     return cls
 
 
+def flat(cls: T) -> T:
+    """Make inputs of scalars and enums, whose values graphql-core has converted, in one step: in a
+    batch of hundreds, Strawberry's conversion of each field takes a fifth of the time."""
+    definition = cls.__strawberry_definition__  # type: ignore[attr-defined]  # set by Strawberry
+    names = {NameConverter().from_field(field): field.python_name for field in definition.fields}
+
+    def from_input(_cls: object, sent: Mapping[str, object], _context: object) -> object:
+        return cls(**{names[name]: value for name, value in sent.items()})
+
+    definition.from_input = from_input
+    return cls
+
+
 def described(cls: type) -> str:
     return " ".join((cls.__doc__ or "").split())
