@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import orjson
@@ -97,8 +97,11 @@ class Process:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, **more: str) -> AsyncIterator[tuple[str, Process]]:
-    """The address of a gateway over a fresh database, and its process; `more` are variables."""
+async def gateway(
+    folder: Path, log: IO[bytes] | None = None, **more: str
+) -> AsyncIterator[tuple[str, Process]]:
+    """The address of a gateway over a fresh database, and its process. `more` are variables; the
+    log goes to standard error unless a file is given."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     embedded = Embedded(folder / "postgres")
@@ -111,6 +114,7 @@ async def gateway(folder: Path, **more: str) -> AsyncIterator[tuple[str, Process
         cwd=folder,
         env={**os.environ, **settings, **budget, **more},
         stdout=asyncio.subprocess.PIPE,
+        stderr=log,
     )
     try:
         assert process.stdout  # noqa: S101  it is a pipe
