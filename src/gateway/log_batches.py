@@ -6,6 +6,7 @@ before it. Lines that follow within 50 ms wait for each other: one write instead
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TextIO
 
 SECONDS = 0.05
@@ -29,12 +30,14 @@ class BatchHandler(logging.StreamHandler[TextIO]):
             self.flush()
 
     def flush(self) -> None:
+        """Write what waits. A log that cannot be written fails no request."""
         self.acquire()
         try:
             lines, self.waiting = self.waiting, []
-            if lines:
-                self.stream.write("".join(lines))
-            super().flush()
+            with suppress(OSError, ValueError):  # ValueError: it is closed
+                if lines:
+                    self.stream.write("".join(lines))
+                super().flush()
         finally:
             self.release()
 

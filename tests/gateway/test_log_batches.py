@@ -25,6 +25,8 @@ class Stream(io.StringIO):
         self.writes: list[list[str]] = []
 
     def write(self, text: str) -> int:
+        if self.closed:
+            raise ValueError
         self.writes.append([json.loads(line)["event"] for line in text.splitlines()])
         return len(text)
 
@@ -60,6 +62,13 @@ async def test_an_error_is_written_at_once_after_the_lines_before_it(
     log.info("1")
     getattr(log, method)("2")
     assert stream.writes == [["0"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("method", ["info", "error"])
+async def test_a_log_that_cannot_be_written_fails_nothing(stream: Stream, method: str) -> None:
+    stream.close()
+    getattr(log, method)("0")
+    log_format.flush()
 
 
 def test_lines_outside_of_an_event_loop_are_written_at_once(stream: Stream) -> None:
