@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from db import Database
 from db.ai_tests import AiTest
@@ -66,6 +66,14 @@ def without_names(answers: list[Any]) -> list[Any]:
     return [{**each, "field": (each.get("field") or "").split(".")[-1]} for each in answers]
 
 
+async def types_of_before(database: Database) -> list[str]:
+    """How PostgreSQL stores that there was no row before: `null` of JSON, or no value."""
+    type_ = func.jsonb_typeof(AuditEntry.before)
+    tests = select(type_).where(AuditEntry.entity == "ai_tests").distinct()
+    async with database.read() as session:
+        return [name for (name,) in await session.rows(tests)]
+
+
 def alike(values: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (values or {}).items() if name not in ITS_OWN}
 
@@ -123,6 +131,7 @@ async def test_a_batch_stores_the_same_as_its_tests_one_by_one(
         assert await everything(database, one) == await everything(database, other)
     assert await as_imported(database, *mine, *same)
     assert len(await stored(database, ProgressLog)) > 10
+    assert await types_of_before(database) == ["null"]
     logs = {log.id: log for log in await stored(database, ProgressLog)}
     entries = await stored(database, AuditEntry)
     assert {entry.entity_id for entry in entries if entry.entity == "progress_logs"} == set(logs)
