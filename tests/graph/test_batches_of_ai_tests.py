@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from db import Database
+from db import Database, progress
 from db.ai_tests import AiTest
 from db.audit import AuditEntry, Change
 from db.core.idempotency import IdempotencyKey
@@ -188,6 +188,20 @@ async def test_a_test_that_postgresql_refuses_keeps_no_other_out(
     assert [each["model"] for each in answers] == ["0", "1", "2", "3", "4", "5", "7", "8", "9"]
     keys = await stored(database, IdempotencyKey)
     assert {key.key for key in keys} == {each["model"] for each in answers}
+    assert await as_imported(database, dream)
+
+
+async def test_a_test_of_one_model_too_many_is_rejected(
+    database: Database, run: Run, ada: Principal, dream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "MAX_MODELS", 2)
+    await together(run, ada, [recorded(dream, model="a", impossibilityScore=50)])
+    tests = [recorded(dream, model=model, impossibilityScore=40) for model in "bcab"]
+    answers = await together(run, ada, [*tests, recorded(dream, model="c")])
+
+    assert [each["__typename"] for each in answers] == ["AiTest", "Invalid", *["AiTest"] * 3]
+    assert answers[1]["field"] == "tests.1.model"
+    assert [log.test_count for log in await stored(database, ProgressLog)] == [1, 2, 3, 4]
     assert await as_imported(database, dream)
 
 
