@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__)
 CEILINGS = Path("tests/banned_words.txt")
+INSTALLED = {".venv", "node_modules"}  # by benchmarks, from other projects
 SEARCHED = (
     *("*.md", "bench/**/*.md", "docs/**/*.md", "schema.graphql"),
     *("bench/**/*.py", "src/**/*.py", "tests/support/*.py", "tests/**/conftest.py"),
@@ -69,7 +70,8 @@ def advice(file: Path) -> list[str]:
 
 def counts(root: Path = ROOT) -> dict[str, int]:
     """The number of banned words in each file that has any, by its path from the root."""
-    files = sorted({file for pattern in SEARCHED for file in root.glob(pattern)} - {LIST})
+    matching = {file for pattern in SEARCHED for file in root.glob(pattern)} - {LIST}
+    files = sorted(file for file in matching if INSTALLED.isdisjoint(file.parts))
     found = {file.relative_to(root).as_posix(): len(found_in(prose(file))) for file in files}
     return {path: count for path, count in found.items() if count}
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
 )
@@ -85,6 +86,12 @@ def select_by_key(projection: Projection, columns: Columns) -> AnySelect:
     asked = key_parameters(columns)
     selected = select(*projection.selected(), asked.c.position)
     return selected.where(*matches(columns, asked))
+
+
+def select_one(projection: Projection, column: Column) -> AnySelect:
+    """`select_by_key` for one key, the parameter keys_0, which PostgreSQL plans faster."""
+    key: Expression = bindparam("keys_0", type_=column.type)
+    return select(*projection.selected(), literal_column("1")).where(column == key)
 
 
 async def rows_by_key(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from db.core.errors import Crowded, TooLarge
-from db.core.query.batch import select_by_key
+from db.core.query.batch import select_by_key, select_one
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.projection import Projection
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
@@ -101,14 +101,16 @@ class RowById:
         self.id_of = id_of
         self.access = access
         self.shape = shape
-        self.statement = Statement(lambda _: select_by_key(projection, (projection.table.id,)))
+        id = projection.table.id
+        self.one = Statement(lambda _: select_one(projection, id))
+        self.many = Statement(lambda _: select_by_key(projection, (id,)))
 
     async def value(self, run: Run) -> object:
         _, id = parse_id(self.id_of(run), self.table)
         if not run.may(self.access):
             return None
         with failing_at_root(self.place):
-            row = await run.row(self.statement, id)
+            row = await run.row(self.one, self.many, id)
         if row is None:
             return None
         (shown,) = await self.shape.objects(run, [row])

@@ -82,25 +82,26 @@ class Run:
         database: Database,
         statement: Statement,
         list_args: ListArgs,
-        arrays: Sequence[Sequence[object]],
+        keys: Sequence[object],
     ) -> Sequence[DirectRow]:
         parameters: dict[str, object] = {"viewer": self.user_id}
-        for index, array in enumerate(arrays):
-            parameters[f"keys_{index}"] = array
+        for index, value in enumerate(keys):
+            parameters[f"keys_{index}"] = value
         compiled = statement.compiled(self, list_args)
         try:
             return await fetch(database, compiled, parameters)
         except DirectReadFailed as failure:
             raise Irregular("a read failed") from failure
 
-    async def row(self, statement: Statement, id: UUID) -> DirectRow | None:
-        """The row of a statement for an id; reads of other operations may share the statement."""
-        visibility = self.context.db.visibility
-        kind = statement, visibility.kind, self.user_id
+    async def row(self, one: Statement, many: Statement, id: UUID) -> DirectRow | None:
+        """The row with an id. Reads of other operations may share the statement for `many`."""
+        database = self.context.db
+        kind = many, database.visibility.kind, self.user_id
 
         async def read(ids: Sequence[Hashable]) -> Sequence[DirectRow]:
-            database = self.context.db if len(ids) == 1 else self.context.db.metered(None)
-            return await self._fetch(database, statement, NO_ARGS, [ids])
+            if len(ids) == 1:
+                return await self._fetch(database, one, NO_ARGS, ids)
+            return await self._fetch(database.metered(None), many, NO_ARGS, [ids])
 
         return await self.context.db.gathered.row(kind, id, read)
 
