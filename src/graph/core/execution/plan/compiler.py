@@ -12,6 +12,7 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLOutputType,
+    VariableNode,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -97,11 +98,17 @@ class Compiler:
             shape = self._row_shape(projection, object_type(place.field.type), details)
         except Unplanned:
             return None
-        arguments = arguments_of(self.schema, place)
         access = node_type(table).access
-        return roots.RowById(
-            place, projection, lambda run: str(arguments(run.variables)["id"]), access, shape
-        )
+        return roots.RowById(place, projection, self._id(place), access, shape)
+
+    def _id(self, place: FieldPlace) -> Callable[[Run], str]:
+        """The argument `id`. A variable is validated where it is parsed."""
+        (argument,) = place.nodes[0].arguments or ()
+        if isinstance(argument.value, VariableNode):
+            name = argument.value.name.value
+            return lambda run: str(run.variables.coerced[name])
+        constant = str(arguments_of(self.schema, place)(None)["id"])
+        return lambda _: constant
 
     # Rows
 
