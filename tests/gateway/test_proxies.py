@@ -5,7 +5,7 @@ import pytest
 from starlette.applications import Starlette
 
 from db import Database
-from gateway.middleware.forwarded import ForwardedHeaders
+from gateway.middleware.forwarded import MAX_ADDRESS, ForwardedHeaders, _seen_address, address
 from gateway.settings import Settings, SettingsRefused, load
 from support.gateways import gateway, production
 from support.websocket_client import dialled, serving
@@ -149,3 +149,12 @@ async def test_websockets_are_counted_for_the_network_behind_the_proxy(
         await two.greet()
         await three.say({"type": "connection_init"})
         assert (await three.close_code())[0] == 1013
+
+
+def test_only_short_addresses_are_remembered() -> None:
+    short, long = "fe80::1%eth7", f"fe80::1%{'x' * MAX_ADDRESS}"
+    before = _seen_address.cache_info()
+    assert address(short) == address(short)
+    assert address(long) == address(long)
+    after = _seen_address.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)

@@ -10,10 +10,10 @@ batch writer is full or the database unavailable, as an error otherwise.
 
 import asyncio
 import hashlib
-import random
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from random import Random
 from typing import Protocol
 
 import structlog
@@ -39,6 +39,7 @@ class RequestEvents:
     def __init__(self, ingestion: Ingestion, sample: float) -> None:
         self.ingestion = ingestion
         self.sample = sample
+        self.random = Random()  # noqa: S311  no secret
         self.refusals = Refusals(self._store_refusals)
         self.dropped = DropCounter("requests not recorded", log.warning)
         self.failed = DropCounter("requests not recorded because of a fault", log.error)
@@ -55,7 +56,7 @@ class RequestEvents:
             self.refusals.add(kind, record.request_bytes)
 
     def _is_sampled(self) -> bool:
-        return random.random() < self.sample  # noqa: S311  no secret
+        return self.random.random() < self.sample
 
     def flush(self) -> None:
         self.refusals.flush()

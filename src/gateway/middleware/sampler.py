@@ -5,9 +5,9 @@ are random, so that no rhythm of clients decides, and their mean follows the rat
 before. The last request of a second stands for the rest, so the weights always sum to the requests.
 """
 
-import random
 import sys
 from collections.abc import Callable
+from random import Random
 from typing import Generic, TypeVar
 
 MOST = 200  # a second
@@ -23,6 +23,7 @@ class Sampler(Generic[Item]):
 
     def __init__(self, choose: Callable[[Item, int], None]) -> None:
         self.choose = choose
+        self.random = Random()  # noqa: S311  no secret
         self.ends = 0.0  # of this second
         self.seen = self.chosen = 0  # in this second
         self.stride = 1.0  # the mean gap
@@ -65,4 +66,4 @@ class Sampler(Generic[Item]):
         self.gap = self._next_gap() if self.chosen < MOST - 1 else NEVER  # the last is the rest
 
     def _next_gap(self) -> int:
-        return 1 + int(random.random() * (2 * self.stride - 1))  # noqa: S311  no secret
+        return 1 + int(self.random.random() * (2 * self.stride - 1))
