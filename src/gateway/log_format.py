@@ -16,7 +16,7 @@ import structlog
 
 from db.core.error_facts import rendered, summary
 from gateway.log_batches import BatchHandler
-from gateway.request_record import current_record
+from gateway.log_context import current_record
 
 CHATTY = ("uvicorn", "uvicorn.error", "alembic", "asyncio", "websockets", "httpx2", "httpcore2")
 # Where the message of a library may begin to quote: a line of its own, brackets, quotation marks.

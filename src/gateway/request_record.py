@@ -5,7 +5,6 @@
 
 import os
 import re
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -96,10 +95,6 @@ class RequestRecord:
     def of_operation(self, number: int) -> "RequestRecord":
         request_id = f"{self.request_id}.{number}"
         return replace(self, request_id=request_id)
-
-
-# The request that a task serves, for its log lines.
-current_record: ContextVar[RequestRecord | None] = ContextVar("current_record", default=None)
 
 
 def record_of(scope: Scope) -> RequestRecord:

@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.core.error_codes import ErrorCode
 from gateway import log_format
 from gateway.errors import masked
+from gateway.log_context import current_record
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import is_refusal
-from gateway.request_record import RequestRecord, current_record, record_of
+from gateway.request_record import RequestRecord, record_of
 from gateway.settings import Settings
 
 BROKEN = {"code": 1006}  # no close frame was sent

@@ -14,9 +14,10 @@ from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway.allowance import Allowance
 from gateway.errors import HttpError
+from gateway.log_context import current_record
 from gateway.middleware.refusals import are_refusals, fault_of
 from gateway.protocols import websocket
-from gateway.request_record import RequestRecord, current_record, record_of
+from gateway.request_record import RequestRecord, record_of
 from gateway.transport.connections import OpenStream
 from gateway.transport.executor import Execution, Executor
 from gateway.transport.params import GraphQLParams, from_message
