@@ -15,7 +15,6 @@ class Allowance:
         self.at = time.monotonic()
 
     def take(self, count: int = 1) -> bool:
-        """Take `count`. False if there are fewer."""
         now = time.monotonic()
         self.left = min(self.most, self.left + (now - self.at) * self.per_second) - count
         self.at = now

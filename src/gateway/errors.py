@@ -60,7 +60,6 @@ def refusal(refused: HttpError, request_id: str, media_type: str = JSON) -> Resp
 
 
 def masked(request_id: str) -> Response:
-    """The response to an unexpected failure, without details."""
     return refusal(HttpError(MASKED, 500), request_id)
 
 

@@ -44,7 +44,6 @@ def configure(as_json: bool, level: str) -> None:
 
 
 def flush() -> None:
-    """Write the lines that wait to be written together."""
     for handler in logging.root.handlers:
         handler.flush()
 
@@ -117,7 +116,6 @@ def _exception(exc_info: structlog.typing.ExcInfo) -> str:
 def _summarized(
     _: object, __: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Exceptions among the details of a line have no messages either."""
     return {k: summary(v) if isinstance(v, BaseException) else v for k, v in event.items()}
 
 

@@ -93,7 +93,6 @@ async def _mark_offline(database: Database) -> int:
 
 
 async def partition_ahead(database: Database) -> bool:
-    """True on success."""
     made = await _logging_failure(
         partition.ensure_ahead(database), "partitions could not be created"
     )
@@ -103,7 +102,6 @@ async def partition_ahead(database: Database) -> bool:
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
-    """True on success."""
     gone = await _logging_failure(feeds.expire(database, keep), "expired rows could not be deleted")
     if gone and any(gone.values()):
         log.info("expired rows deleted", **gone)
@@ -111,7 +109,6 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
 
 
 async def remove_expired_keys(database: Database) -> bool:
-    """True on success."""
     removed = await _logging_failure(
         idempotency.remove_expired(database), "expired idempotency keys could not be removed"
     )

@@ -82,7 +82,6 @@ class RequestRecord:
 
     @property
     def facts(self) -> dict[str, object]:
-        """The details of this request in its log lines."""
         facts: dict[str, object] = {
             "request_id": self.request_id,
             "method": self.method,

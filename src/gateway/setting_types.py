@@ -22,7 +22,6 @@ ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 
 
 
 def is_loopback(host: str) -> bool:
-    """True if a host name or address is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -32,7 +31,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """True for https, and for http on this machine."""
     parts = urlsplit(url)
     here = parts.scheme == "http" and is_loopback(parts.hostname or "")
     return bool(parts.hostname) and (parts.scheme == "https" or here)

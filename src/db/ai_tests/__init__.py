@@ -80,7 +80,6 @@ class AiTest(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """Tests of visible dreams: the subquery is limited by the rule of dreams."""
         return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 

@@ -112,7 +112,6 @@ class Batch:
     refused: dict[int, Result] = field(default_factory=dict)
 
     def rows(self, recordings: Recordings) -> dict[int, Row]:
-        """The rows of tests that are not refused."""
         models = {id: set(state.latest) for id, state in self.before.items()}
         rows: dict[int, Row] = {}
         for n, recording in recordings.items():

@@ -89,7 +89,6 @@ async def ensure_partition(database: Database, at: datetime) -> None:
 
 
 async def ensure_partitions(database: Database, times: Collection[datetime]) -> None:
-    """Create the missing partitions for tests of those times."""
     if times:
         async with database.unrestricted().write() as session:
             await partition.ensure(session, AiTest, times)

@@ -13,7 +13,6 @@ from db.core.table import Expression, Row, Table
 
 
 async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
-    """Store the changes. The feed keeps their order."""
     if notes:
         now = session.now()
         rows = [noted_rows(session.audit_context, note, now) for note in notes]

@@ -37,7 +37,6 @@ class Note:
 
 
 def noted_rows(context: AuditContext, note: Note, now: datetime) -> tuple[Row, Row]:
-    """The audit entry and the feed row of a change."""
     table, row = note.table, cast("Table", note.after or note.before)
     old, new = _difference(table, note.before, note.after)
     entry = entry_row(context, table, row.id, now, old, new)
@@ -46,7 +45,6 @@ def noted_rows(context: AuditContext, note: Note, now: datetime) -> tuple[Row, R
 
 
 def note_parameters(entry: Row, change: Row) -> Row:
-    """The parameters of NOTE."""
     return _named("entry", entry) | _named("change", change)
 
 
@@ -126,7 +124,6 @@ def _named(prefix: str, row: Row) -> Row:
 
 
 def _insertion_of(table: type[Table], prefix: str, *names: str) -> Insert:
-    """The insertion of a row whose values are the parameters `note_parameters`."""
     columns = table.__table__.columns
     values = {name: bindparam(f"{prefix}_{name}", type_=columns[name].type) for name in names}
     return insert(table).values(values)

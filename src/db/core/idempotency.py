@@ -107,7 +107,6 @@ async def claim_all(
 
 
 async def settle_all(session: WriteSession, caller: str, ids: Mapping[str, UUID]) -> None:
-    """`settle` for several keys of one caller."""
     if ids:
         rows = [{"key": key, "entity_id": id} for key, id in ids.items()]
         items = literal_rows(IdempotencyKey, ["key", "entity_id"], rows)
@@ -117,7 +116,6 @@ async def settle_all(session: WriteSession, caller: str, ids: Mapping[str, UUID]
 
 
 async def release_all(session: WriteSession, caller: str, keys: Collection[str]) -> None:
-    """Free keys that this transaction has claimed."""
     if keys:
         await session.execute(delete(IdempotencyKey).where(*_among(caller, keys)))
 

@@ -22,7 +22,6 @@ def is_secret(name: str, text: str) -> bool:
 
 
 def holds_secret(name: str, value: JsonValue) -> bool:
-    """True if JSON of that name may hold a secret; numbers are never secret."""
     if isinstance(value, dict):
         return any(looks_secret(k) or holds_secret(k, part) for k, part in value.items())
     if isinstance(value, list):
@@ -50,7 +49,6 @@ def fingerprint(pepper: bytes, text: str) -> str:
 
 
 def entropy(text: str) -> float:
-    """The Shannon entropy of a text, in bits per character."""
     shares = [count / len(text) for count in Counter(text).values()]
     return -sum(share * log2(share) for share in shares)
 
@@ -86,7 +84,6 @@ def _masked_text(text: str) -> str:
 
 
 def _may_hold_credential(text: str) -> bool:
-    """A fast check without false negatives."""
     if _MAYBE.search(text):
         return True
     return (":" in text or "=" in text) and bool(_ASSIGNED.search(text))
@@ -109,7 +106,6 @@ def _masked_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _is_labelled(value: dict[str, JsonValue]) -> bool:
-    """True for an object like `{"name": "password", "value": "…"}`."""
     label = value.get("name", value.get("key"))
     return isinstance(label, str) and _is_masked(_secret_values(label), value["value"])
 

@@ -217,6 +217,5 @@ def _is_refusal(error: DBAPIError) -> bool:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The error of PostgreSQL without its message, which may quote values."""
     cause = error.orig.__cause__ if error.orig else None
     return f"PostgreSQL rejected it: {summary(cause or error)}"

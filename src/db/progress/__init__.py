@@ -63,7 +63,6 @@ class ProgressLog(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        """Logs of visible dreams: the subquery is limited by the rule of dreams."""
         return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 

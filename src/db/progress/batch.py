@@ -50,7 +50,6 @@ class State:
 
 
 async def states(session: ReadSession, dreams: Collection[UUID]) -> dict[UUID, State]:
-    """The states of dreams, in two statements."""
     found = {id: State() for id in dreams}
     if not found:
         return found

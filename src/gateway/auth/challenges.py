@@ -21,7 +21,6 @@ def unauthenticated(message: str = SIGN_IN) -> HttpError:
 
 
 def invalid_credential() -> HttpError:
-    """The same error for every reason."""
     message = "This credential is not valid: it is unknown, expired or revoked."
     challenge = {"www-authenticate": f'{REALM}, error="invalid_token"'}
     return HttpError(message, 401, headers=challenge)

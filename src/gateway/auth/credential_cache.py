@@ -45,7 +45,6 @@ class TTLCache(Generic[K, V]):
             await self._read(keys)
 
     def forget_absent(self) -> None:
-        """Discard the absent keys, including those of reads in progress."""
         self.absent.clear()
         self.generation += 1
 

@@ -7,7 +7,6 @@ from tempfile import NamedTemporaryFile
 
 
 def write(path: Path, content: str) -> None:
-    """Write or replace a file of mode 0600."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:  # mkstemp makes it 0600
         file.write(content)

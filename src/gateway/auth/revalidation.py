@@ -87,7 +87,6 @@ class CredentialRevalidator:
             self._end(text, lambda watched: watched.until <= now, "expired")
 
     async def _renewed(self, texts: Collection[str]) -> bool:
-        """Refresh credentials. False if they cannot be looked up now."""
         try:
             await self.authenticator.refresh(texts)
         except Unavailable:

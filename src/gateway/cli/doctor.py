@@ -77,7 +77,6 @@ def _without_passwords(settings: Settings, name: str) -> str:
 
 
 def _unknown_variables() -> list[str]:
-    """Unknown variables that look like settings, probably misspelt."""
     known = {Settings.variable(name) for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
 

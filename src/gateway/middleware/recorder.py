@@ -51,7 +51,6 @@ class Recorder:
             self._flush_later()
 
     def flush(self) -> None:
-        """Record what is pending."""
         self.operations.flush()
         self.others.flush()
         self.events.flush()

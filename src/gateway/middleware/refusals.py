@@ -69,7 +69,6 @@ class Refusals:
 
 
 def is_refusal(status: int, operation: Operation | None) -> bool:
-    """True if a request was denied, or failed before its operation was known."""
     return status in DENIED_STATUSES or (400 <= status < 500 and operation is None)
 
 

@@ -166,5 +166,4 @@ def _row(record: RequestRecord, weight: int, at: datetime) -> Row:
 
 
 def hashed(document: str) -> str:
-    """A hash that identifies a document."""
     return hashlib.sha256(document.encode()).hexdigest()[:16]

@@ -28,7 +28,6 @@ def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
 
 @contextmanager
 def direct_url(settings: Settings) -> Iterator[ConnectionInfo]:
-    """As `database_url`, but past the pooler if DREAMNET_DIRECT_URL is set."""
     if (given := settings.direct_connection) is not None:
         yield given.behind(Pooler.UNKNOWN)
         return

@@ -62,7 +62,6 @@ def base(host: str, port: int, root_path: str | None = None) -> str:
 
 
 def is_unspecified(host: str) -> bool:
-    """True for `0.0.0.0` and `::`."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:

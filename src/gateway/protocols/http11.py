@@ -153,7 +153,6 @@ class Http11Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Set the timer to the deadline. Most requests arrive whole and need none."""
         if self.until == self.watched:
             return
         if self.timer:
@@ -171,7 +170,6 @@ class Http11Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, refused: HttpError) -> None:
-        """Send an error, unless a response has begun, and close."""
         if not (self._is_answering and self.cycle.response_started):
             self.transport.write(_answer(refused))
         self.transport.close()

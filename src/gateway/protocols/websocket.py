@@ -75,7 +75,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     @property
     def is_open(self) -> bool:
-        """True after the handshake and before closing."""
         return self.handshake_complete and not self.close_sent and not self.transport.is_closing()
 
     def write(self, *parts: bytes) -> None:

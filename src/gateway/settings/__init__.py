@@ -148,13 +148,11 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
 
     @property
     def drain(self) -> int:
-        """The seconds of `drain_seconds` in this environment."""
         unset = 0 if self.development else 5
         return unset if self.drain_seconds is None else self.drain_seconds
 
     @property
     def spread(self) -> int:
-        """The seconds of `spread_seconds` in this environment."""
         unset = 0 if self.development else 10
         return unset if self.spread_seconds is None else self.spread_seconds
 

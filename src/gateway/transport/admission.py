@@ -54,7 +54,6 @@ class Body:
             raise HttpError(FULL, 429, headers=RETRY)
 
     async def whole(self) -> bytes:
-        """The content, after waiting for a turn unless it is short."""
         if len(self.content) > SHORT:
             await self.turns.next(self.claim.client)
         return bytes(self.content)

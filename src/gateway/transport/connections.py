@@ -124,7 +124,6 @@ class OpenStream:
             self.streams.held[client.name] += 1
 
     def close(self) -> None:
-        """Idempotent."""
         self._uncount()
         self.streams.open.pop(self, None)
 

@@ -23,7 +23,6 @@ def media_type_of_result(accept: str, with_pages: bool) -> str | None:
 
 
 def stream_format(accept: str) -> StreamFormat | None:
-    """The format of a subscription, or None if none is acceptable."""
     media_type = preferred(accept, tuple((each,) for each in STREAM_FORMATS))
     return STREAM_FORMATS[media_type] if media_type else None
 

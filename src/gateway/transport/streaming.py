@@ -62,7 +62,6 @@ class StreamSink:
         await self._send(send, chunk, more, detector)
 
     async def _next(self) -> tuple[bytes, bool]:
-        """The next bytes, and whether more follow."""
         self.idle = True
         with suppress(TimeoutError):
             async with asyncio.timeout(SILENCE_SECONDS):

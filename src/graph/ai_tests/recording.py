@@ -95,7 +95,6 @@ def _by_key(tests: Sequence[RecordAiTestInput]) -> tuple[Inputs, Inputs]:
 
 
 async def _recordings(info: Info, tests: Inputs, results: dict[int, Result]) -> Recordings:
-    """The valid tests. The errors of others go to `results`."""
     now = await info.context.db.now()
     recordings: dict[int, Recording] = {}
     for index, test in tests.items():
@@ -150,7 +149,6 @@ async def _store_repeated(info: Info, test: RecordAiTestInput) -> Result:
 
 
 def _shown(result: Result, index: int) -> Result:
-    """An error with the names that the client knows."""
     if isinstance(result, errors.DomainError):
         return result.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}")
     return result

@@ -54,7 +54,6 @@ class Context:
         self.db = self.db.scoped_to(self.principal.visibility).metered(meter)
 
     def executed_by_core(self, reason: str) -> "Context":
-        """A context for graphql-core to execute the same operation again."""
         self.fallback = reason
         return replace(self, loaders={})
 

@@ -92,7 +92,6 @@ class Principal:
 
     @property
     def owner(self) -> str:
-        """The user, or a key without one: the owner of idempotency keys."""
         return str(self.user_id or self.key_id)
 
     @property

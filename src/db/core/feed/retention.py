@@ -159,7 +159,6 @@ async def _newest(session: ReadSession, name: str) -> int | None:
 
 
 async def _expire_rows(database: Database, feed: Feed, limit: datetime) -> int:
-    """Delete in batches, so that locks are short; return the number of rows."""
     gone = 0
     while True:
         async with database.write() as session:

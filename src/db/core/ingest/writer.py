@@ -193,7 +193,6 @@ class BatchWriter:
         return [entry for entry in batch if entry.deadline > now]
 
     async def _refuse(self, batch: list[PendingRow], refused: DomainError) -> None:
-        """Find the invalid row of a refused statement by storing halves."""
         if len(batch) == 1:
             batch[0].settle(refused)
             return

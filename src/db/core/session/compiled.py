@@ -35,7 +35,6 @@ class CompiledStatement:
     kind: Kind | None
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """The arguments of the driver, with `values` for the parameters."""
         arguments = list(self.constants)
         for place, name, process in self.parameters:
             value = values[name]

@@ -176,7 +176,6 @@ class Database:
         return self._with(meter=meter)
 
     def _with(self, **changes: object) -> "Database":
-        """The same database with other attributes; each operation has several."""
         changed = object.__new__(Database)
         changed.__dict__ = {**self.__dict__, **changes}
         return changed

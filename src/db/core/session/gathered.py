@@ -37,7 +37,6 @@ class GatheredReads:
         return await self._lead(kind, key, read)
 
     async def _lead(self, kind: Hashable, key: Hashable, read: Read) -> Row | None:
-        """Wait for others of this turn, and read for all of them."""
         self._waiting[kind] = waiting = {key: _future()}
         try:
             try:
@@ -63,7 +62,6 @@ def _future() -> asyncio.Future[Row | None]:
 
 
 def _fail(waiting: Mapping[Hashable, asyncio.Future[Row | None]]) -> None:
-    """Let the others read alone."""
     for row in waiting.values():
         if not row.done():
             row.set_exception(BatchFailed())

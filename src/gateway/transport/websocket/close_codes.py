@@ -32,5 +32,4 @@ class ConnectionClosed(Exception):
 
 
 def fitting(reason: str) -> str:
-    """Truncate a reason to the size of a close frame."""
     return reason.encode()[:MAX_REASON].decode(errors="ignore")

@@ -85,7 +85,6 @@ class WebSocketConnection:
         self._allowance = Allowance(MESSAGES_PER_SECOND, BURST)
 
     async def run(self, stream: OpenStream) -> None:
-        """Run until either side closes and no operation runs."""
         try:
             await self._run_protocol(stream)
         except ConnectionClosed as closed:

@@ -63,7 +63,6 @@ class WebSocketSink:
             subscription.close()
 
     def leave(self) -> None:
-        """Send no more messages and free the id."""
         if not self._over:
             self._over = True
             self.closed()

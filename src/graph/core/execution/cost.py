@@ -85,7 +85,6 @@ class FieldCost:
         return self.inputs.values(given) + rows * below
 
     def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
-        """The number of its rows, and of the rows in each list below it."""
         size = _requested_rows(
             self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE
         )
@@ -111,7 +110,6 @@ class Cost:
         return self.measured(variables)[1]
 
     def measured(self, variables: Variables) -> tuple[int, int]:
-        """Points, and number of input values."""
         if self.fixed is not None:
             return self.fixed
         values = {name: variables.get(name, value) for name, value in self.defaults.items()}

@@ -196,7 +196,6 @@ def columns_of(field: GraphQLField) -> tuple[str, ...]:
 
 
 def _access_of_target(field: GraphQLField) -> Access:
-    """The access of a field's object type, also in lists; public for scalars."""
     target: GraphQLNamedType = get_named_type(field.type)
     if not isinstance(target, GraphQLObjectType):
         return VALUE

@@ -181,7 +181,6 @@ def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
 
 
 def _with_code(error: GraphQLError, code: ErrorCode) -> GraphQLError:
-    """The error without its cause, which is always the client's."""
     return GraphQLError(
         error.message, error.nodes, error.source, error.positions, extensions={"code": str(code)}
     )

@@ -27,7 +27,6 @@ class OperationResult:
 
     @property
     def content(self) -> dict[str, object]:
-        """The GraphQL response, without `data` if it was not executed."""
         content: dict[str, object] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             content["data"] = self.data

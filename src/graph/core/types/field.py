@@ -139,7 +139,6 @@ def column_of(field: StrawberryField) -> str:
 
 
 def names_of(input_type: object) -> dict[str, str]:
-    """GraphQL names of the fields of an input, by column."""
     fields = get_object_definition(input_type, strict=True).fields
     return {column_of(field): NameConverter().from_field(field) for field in fields}
 

@@ -151,7 +151,6 @@ async def _made_before(session: WriteSession, table: type[TableT], id: UUID) -> 
 
 
 def claim_of(info: Info, key: str, input: "IdempotentInput") -> Claim:
-    """The claim of an idempotency key for this input."""
     earlier = f"{info.field_name} {replace(input, idempotency_key=None)!r}"
     return Claim(
         info.context.principal.owner,

@@ -159,5 +159,4 @@ class LoadedByKey:
 
 
 def page_reader(pages: type[Pages], projection: Projection | None) -> ByKey:
-    """Reads the columns of a projection, or whole records without one."""
     return RecordsByKey(pages) if projection is None else RowsByKey(pages, projection)

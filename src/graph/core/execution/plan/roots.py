@@ -164,5 +164,4 @@ def failing_at_root(place: FieldPlace) -> Iterator[None]:
 
 
 def list_reader(listing: ListSpec, projection: Projection | None) -> RowsOfList | RecordsOfList:
-    """Reads the columns of a projection, or whole records without one."""
     return RecordsOfList(listing) if projection is None else RowsOfList(listing, projection)
