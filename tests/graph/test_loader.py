@@ -103,7 +103,7 @@ async def test_an_operation_has_one_loader_for_the_same_arguments(database: Data
 async def test_loaders_belong_to_one_operation(database: Database) -> None:
     text = "{ one: loader other: loader }"
 
-    context = Context(database, ANONYMOUS, "test-request")
+    context = Context(database, ANONYMOUS, "test-request", executor="core")
     first = await execute(prepare(own, text), None, context)
     other = await execute(prepare(own, text), None, Context(database, ANONYMOUS, "test-request"))
 
