@@ -88,7 +88,7 @@ async def test_statements_are_kept_up_to_a_number_of_bytes(
     text = "query ($filter: DreamFilter) { dreams(filter: $filter) { totalCount } }"
     monkeypatch.setattr(connect, "COMPILED_BYTES", KEPT)
     monkeypatch.setattr(connect, "PREPARED_BYTES", 30_000)
-    monkeypatch.setattr(compiled_statements, "_compiled", Cache(KEPT, compiled_statements._size))
+    monkeypatch.setattr(compiled_statements, "_compiled", Cache(KEPT, connect.compiled_size))
     monkeypatch.setattr(run, "_compiled", Cache(KEPT, run._size))
     own = Database(database.url, pool_size=2)
     try:
@@ -109,6 +109,31 @@ async def test_statements_are_kept_up_to_a_number_of_bytes(
     assert 0 < prepared.currsize <= 30_000
     assert len(compiled) < COUNT / 2
     assert growth.bytes < 4 * KEPT  # three caches
+
+
+@pytest.mark.parametrize("shown", ["totalCount", "nodes { id }"])
+async def test_the_values_of_statements_count(
+    shown: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their texts are few, and each holds 50 KB of its client."""
+    text = f"query ($filter: DreamFilter) {{ dreams(filter: $filter) {{ {shown} }} }}"
+    monkeypatch.setattr(connect, "COMPILED_BYTES", KEPT)
+    monkeypatch.setattr(compiled_statements, "_compiled", Cache(KEPT, connect.compiled_size))
+    monkeypatch.setattr(run, "_compiled", Cache(KEPT, run._size))
+    own = Database(database.url, pool_size=2)
+    try:
+        async with attacked(own) as target:
+            await target.ask(text, filter=holding("x"))
+            with growing() as growth:
+                for number in range(COUNT * 8):
+                    await target.ask(text, filter=holding(f"{number}"))
+    finally:
+        await own.close()
+    assert growth.bytes < 2 * KEPT  # of 10 MB
+
+
+def holding(name: str) -> dict[str, Any]:
+    return {"title": {"in": [f"{name} {number} ".ljust(1_000, "x") for number in range(50)]}}
 
 
 def spending(limit: int) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Cache: the most recently used values that fit into a number of bytes."""
 
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -16,3 +18,11 @@ class Cache(LRUCache[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         with suppress(ValueError):
             super().__setitem__(key, value)
+
+
+def size_of(values: Iterable[object]) -> int:
+    """The bytes that values take in memory, those in lists and tuples included."""
+    return sum(
+        sys.getsizeof(value) + (size_of(value) if isinstance(value, list | tuple) else 0)
+        for value in values
+    )

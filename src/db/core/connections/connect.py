@@ -20,8 +20,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from db.core.cache import Cache
+from db.core.cache import Cache, size_of
 from db.core.connections.meter import METERED, Metered
 from db.core.connections.pooler import DriverConnection, Pooler
 from db.core.connections.url import ConnectionInfo, Host
@@ -60,7 +61,7 @@ def engine(
         "postgresql+asyncpg://",
         connect_args=arguments,
         hide_parameters=True,
-        execution_options={"compiled_cache": Cache(COMPILED_BYTES, _compiled_size)},
+        execution_options={"compiled_cache": Cache(COMPILED_BYTES, compiled_size)},
         **more,
     )
     event.listen(opened.sync_engine, "handle_error", _drop_stale)
@@ -68,8 +69,10 @@ def engine(
     return opened
 
 
-def _compiled_size(compiled: object) -> int:
-    return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled))
+def compiled_size(compiled: SQLCompiler) -> int:
+    """The compiled text, and the values that it was compiled with."""
+    bound = size_of(bind.value for bind in compiled.binds.values())
+    return COMPILED_FIXED + COMPILED_FACTOR * len(str(compiled)) + bound
 
 
 def _bound(connection: AsyncAdapt_asyncpg_connection, record: ConnectionPoolEntry) -> None:

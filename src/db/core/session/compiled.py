@@ -10,14 +10,16 @@ from typing import Any
 
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from db.core.cache import Cache
+from db.core.cache import Cache, size_of
+from db.core.connections.connect import compiled_size
 from db.core.session.row_rules import VIEWER, Visibility, row_rules, with_row_rules
 from db.core.table import AnySelect
 from db.core.timeouts import KIND, Kind
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # of SQLAlchemy
-CACHED_BYTES, FACTOR, FIXED_BYTES = 32 * 1024 * 1024, 50, 16 * 1024
+CACHED_BYTES = 32 * 1024 * 1024
 
 Processor = Callable[[object], object]
 
@@ -33,6 +35,11 @@ class CompiledStatement:
     constants: tuple[object, ...]
     parameters: tuple[tuple[int, str, Processor | None], ...]
     kind: Kind | None
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: clients decide on the text and on the constants."""
+        return size_of([self.sql, self.constants])
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         arguments = list(self.constants)
@@ -78,8 +85,4 @@ def _processed(value: object, process: Processor | None) -> object:
     return value if process is None else process(value)
 
 
-def _size(compiled: object) -> int:
-    return FIXED_BYTES + FACTOR * len(str(compiled))
-
-
-_compiled: Cache[object, object] = Cache(CACHED_BYTES, _size)
+_compiled: Cache[object, SQLCompiler] = Cache(CACHED_BYTES, compiled_size)
