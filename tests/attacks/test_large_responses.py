@@ -131,6 +131,58 @@ async def test_rows_are_not_read_beyond_a_bound(small: Target) -> None:
     assert await small.ask("{ dreams(first: 1) { nodes { id } } }")  # the pool has healed
 
 
+async def _peak(target: Target, text: str, key: str | None = None) -> int:
+    """The memory that refusing an operation takes at most, in bytes."""
+    _, code = await target.refusal(text, key)
+    assert code == REFUSED[1]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        await target.refusal(text, key)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+TESTS = "tests { nodes { %s } }"
+
+
+def aliased(field: str) -> str:
+    return " ".join(f"a{number}: {field}" for number in range(25))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        f"aiTests(first: 40) {{ nodes {{ dream {{ {aliased('originalPrompt')} }} }} }}",
+        f"aiTests(first: 20) {{ nodes {{ dream {{ {TESTS % aliased('reasoning')} }} }} }}",
+        f"aiTests(first: 40) {{ nodes {{ {aliased('testParameters')} }} }}",
+        f"aiTests(first: 40) {{ {aliased('nodes { testParameters }')} }}",
+        f"dreams {{ nodes {{ {TESTS % (LONG_NAME + ': id')} }} }}",
+        f"dreams {{ nodes {{ tests {{ edges {{ {LONG_NAME}: node {{ id }} }} }} }} }}",
+        f"dreams {{ nodes {{ {TESTS % (LONG_NAME + ': dream { id }')} }} }}",
+    ],
+    ids=[
+        *("a repeated row", "rows of a repeated row", "a document", "documents of a page"),
+        *("a name", "a name of edges", "a name of a relation"),
+    ],
+)
+async def test_what_is_shown_many_times_is_not_built(small: Target, shown: str) -> None:
+    async with small.database.write() as session:
+        dreams = [
+            await make_dream(session, is_public=True, original_prompt="p" * 20_000)
+            for _ in range(20)
+        ]
+        for number in range(400):
+            await make_ai_test(
+                session,
+                dream_id=dreams[number % 20].id,
+                reasoning="r" * 2_000,
+                test_parameters={"a": "b" * 3_000},
+            )
+    assert await _peak(small, f"{{ {shown} }}", await small.key()) < 8 * MOST
+
+
 async def test_memory_is_that_of_the_bound(small: Target) -> None:
     await dreams(small.database, 3)
     await small.refusal(ALIASES)

@@ -1,7 +1,9 @@
 """Plans: what they hide, when graphql-core takes over, and that no resolver is called twice."""
 
 import asyncio
+import gc
 import os
+import weakref
 from collections import Counter
 from typing import Any
 
@@ -129,6 +131,19 @@ async def test_the_context_names_the_reason_for_graphql_core(
 
     assert plan.body == core.body
     assert context.fallback == reason
+
+
+async def test_an_operation_that_is_not_planned_keeps_nothing(database: Database) -> None:
+    operation = prepare(schema, "{ __schema { queryType { name } } }")
+    names = []
+    for _ in range(3):
+        context = Context(database, DEVELOPER, "request")
+        names.append(weakref.ref(context.db))
+        await execute(operation, None, context)
+        del context
+    gc.collect()
+
+    assert [name() for name in names] == [None, None, None]
 
 
 NO_FIELDS = """query ($no: Boolean!) {

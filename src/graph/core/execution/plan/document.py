@@ -14,12 +14,14 @@ from graphql.execution.values import VariableValues
 from graphql.language import FragmentDefinitionNode
 
 from graph.core.execution.plan.completion import FieldPlace
+from graph.core.execution.plan.run import Unplanned
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
 
 Details = list[FieldDetails]  # of one response name: the places in the document that select it
 TYPE_NAME = "__typename"
+MAX_NAME = 100  # characters of a response name
 
 
 class Document:
@@ -40,14 +42,27 @@ class Document:
         return object_type(self.schema.get_root_type(self.node.operation))
 
     def roots(self) -> Mapping[str, Details]:
-        return collect_fields(
-            self.schema, self.fragments, self.variables, self.root_type, self.node
-        ).grouped_field_set
+        """Raises Unplanned."""
+        return _short(
+            collect_fields(
+                self.schema, self.fragments, self.variables, self.root_type, self.node
+            ).grouped_field_set
+        )
 
     def subfields(self, type_: GraphQLObjectType, details: Details) -> Mapping[str, Details]:
-        return collect_subfields(
-            self.schema, self.fragments, self.variables, self.node, type_, details
-        ).grouped_field_set
+        """Raises Unplanned."""
+        return _short(
+            collect_subfields(
+                self.schema, self.fragments, self.variables, self.node, type_, details
+            ).grouped_field_set
+        )
+
+
+def _short(fields: Mapping[str, Details]) -> Mapping[str, Details]:
+    """The fields, if a response with a name per row is about as large as its rows."""
+    if any(len(name) > MAX_NAME for name in fields):
+        raise Unplanned("a long response name")
+    return fields
 
 
 def name_of(details: Details) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import orjson
 from graphql import (
@@ -47,13 +47,13 @@ def document(text: str) -> orjson.Fragment:
     return orjson.Fragment(text if " " not in text else _compact(text))
 
 
-def _compact(text: str) -> bytes | str:
+def _compact(text: str) -> str:
     # A document whose digits orjson would lose is searched for spaces, which takes longer.
     encoded = text.encode()
     with suppress(orjson.JSONDecodeError, TypeError):
         printed = orjson.dumps(orjson.loads(encoded))
         if printed.translate(None, b" ") == encoded.translate(None, b" "):
-            return printed
+            return printed.decode()  # orjson's bytes keep 4 KB of memory at least
     return _SPACES.sub(r"\1", text)
 
 
@@ -83,15 +83,28 @@ SCALARS: Mapping[str, tuple[type, Form, str]] = {
 }
 
 
-def leaf(projection: Projection, name: str, field: GraphQLField, names: dict[str, object]) -> str:
-    """The expression for a column in the row `r`; `names` are those of its function. Raises
-    Unplanned if the column cannot be shown so."""
+class Leaf(NamedTuple):
+    """A column that is shown: its expression for the row `r`, and its place in the row if it is a
+    text, a list of texts or a document, which may be large."""
+
+    expression: str
+    text: int | None
+
+
+def leaf(projection: Projection, name: str, field: GraphQLField, names: dict[str, object]) -> Leaf:
+    """`names` are those of the function of the expression. Raises Unplanned if the column cannot be
+    shown so."""
     if name not in projection:
         raise Unplanned(f"{name} is not a column")
     column = projection.column(name)
     form, shown = _shown(column, field, names)
-    at = f"r[{projection.index(name, form)}]"
-    if not column.nullable:
+    place = projection.index(name, form)
+    expression = _expression(f"r[{place}]", shown, column.nullable, field)
+    return Leaf(expression, place if isinstance(column.type, Text | ARRAY | JSONB) else None)
+
+
+def _expression(at: str, shown: str, nullable: bool, field: GraphQLField) -> str:
+    if not nullable:
         return shown.format(at)
     if is_non_null_type(field.type):
         return shown.format(f"required({at})")

@@ -82,14 +82,14 @@ class Plans:
 
     operation: "Operation"
     directive_variables: tuple[str, ...]
-    known: dict[tuple[object, ...], Plan | Unplanned] = field(default_factory=dict)
+    known: dict[tuple[object, ...], Plan | str] = field(default_factory=dict)  # or why not
 
     async def of(self, variables: VariableValues) -> Plan:
         """The plan for these variables. A large operation is compiled in a thread, so that others
         are executed meanwhile. Raises Unplanned."""
         key = tuple(variables.coerced.get(name) for name in self.directive_variables)
         if key not in self.known:
-            if len(self.known) == MAX_VARIANTS:
+            if len(self.known) >= MAX_VARIANTS:
                 raise Unplanned("too many combinations of directives")
             if self.operation.selections > AT_ONCE:
                 made = await asyncio.to_thread(_compiled, self.operation, variables)
@@ -97,8 +97,8 @@ class Plans:
                 made = _compiled(self.operation, variables)
             self.known[key] = made
         plan = self.known[key]
-        if isinstance(plan, Unplanned):
-            raise plan
+        if isinstance(plan, str):
+            raise Unplanned(plan)
         return plan
 
 
@@ -108,14 +108,15 @@ def plans_of(operation: "Operation") -> Plans:
     return Plans(operation, tuple(sorted(search.names)))
 
 
-def _compiled(operation: "Operation", variables: VariableValues) -> Plan | Unplanned:
+def _compiled(operation: "Operation", variables: VariableValues) -> Plan | str:
+    """The plan, or why there is none."""
     compiler = Compiler(operation, variables)
     try:
         return Plan(compiler.root_fields(), operation.kind == "mutation", compiler.repeats)
     except (Unplanned, Irregular) as reason:
-        return Unplanned(str(reason))
+        return str(reason)
     except Exception as error:  # the arguments are invalid: graphql-core reports why
-        return Unplanned(type(error).__name__)
+        return type(error).__name__
 
 
 class _DirectiveVariables(Visitor):
@@ -136,9 +137,12 @@ async def execute_plan(
 ) -> Planned | Fallback:
     """Execute an operation, or one message of a subscription with its payload as root value. Raises
     TooLarge and Crowded."""
-    run = Run(operation, context, variables, root)
     try:
         plan = await operation.plans.of(variables)
+    except Unplanned as reason:
+        return Fallback(str(reason), {})
+    run = Run(operation, context, variables, root, plan.repeats)
+    try:
         return Planned(await plan.data(run), [])
     except RootFailed as failed:
         return _failed(plan, failed, run)

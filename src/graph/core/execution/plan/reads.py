@@ -56,7 +56,7 @@ def _encode_repeated(run: Run, keys: list[object], found: dict[object, object]) 
     encoded = {key: json.dumps(each) for key, each in found.items()}
     run.meter.add(sum(len(encoded[key]) for key in keys if key in encoded))
     run.meter.check()
-    found.update((key, orjson.Fragment(text)) for key, text in encoded.items())
+    found.update((key, orjson.Fragment(text.decode())) for key, text in encoded.items())
 
 
 class LatestByKey:

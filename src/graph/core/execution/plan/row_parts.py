@@ -19,6 +19,7 @@ class RowParts:
         self.children: list[Child] = []
         self.guards: list[str] = []
         self.names: dict[str, object] = {}
+        self.texts: list[int] = []
         self.repeats = False
 
     def add_type_name(self, name: str) -> None:
@@ -33,8 +34,10 @@ class RowParts:
     ) -> None:
         """`others` is the access to the column in rows of other users; without it, it is null."""
         known = len(self.projection)
-        shown = leaf(self.projection, column, field, self.names)
+        shown, text = leaf(self.projection, column, field, self.names)
         self.repeats = self.repeats or len(self.projection) == known
+        if text is not None:
+            self.texts.append(text)
         self.parts[name] = shown if others is None else self._guarded(shown, others)
 
     def add_child(self, name: str, source: KeyedSource, keys: tuple[str, ...]) -> None:
@@ -43,7 +46,7 @@ class RowParts:
         self.children.append(Child(source, places))
 
     def shape(self) -> RowShape:
-        return RowShape(self.parts, self.children, self.guards, self.names)
+        return RowShape(self.parts, self.children, self.guards, self.names, tuple(self.texts))
 
     def _guarded(self, shown: str, others: Access) -> str:
         number = len(self.guards)

@@ -15,7 +15,7 @@ from db.core.query.listing import ListArgs
 from db.core.session.compiled import CompiledStatement, compile_statement
 from db.core.session.direct import DirectReadFailed, DirectRow, fetch
 from db.core.table import AnySelect
-from graph.core.context import Context
+from graph.core.context import READ_FACTOR, Context
 from graph.core.execution.execution_context import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NO_ARGS = ListArgs()
 STATEMENT_BYTES = 32 * 1024 * 1024  # of all statements that are kept
-KEPT_FACTOR, KEPT_FIXED = 4, 2 * 1024
+FIXED_BYTES = 4 * 1024
 
 
 class Unplanned(Exception):
@@ -53,10 +53,16 @@ class Statement:
 
 
 class Run:
-    """One execution of a plan: its context, the coerced variables, and the payload of a message."""
+    """One execution of a plan: its context, the coerced variables, and the payload of a message.
+    `repeats`: the response may be larger than what is read."""
 
     def __init__(
-        self, operation: "Operation", context: Context, variables: VariableValues, root: object
+        self,
+        operation: "Operation",
+        context: Context,
+        variables: VariableValues,
+        root: object,
+        repeats: bool,
     ) -> None:
         self.operation = operation
         self.context = context
@@ -66,6 +72,7 @@ class Run:
         self.user_id = context.principal.user_id
         self.may = context.principal.may
         self.meter = Meter(context.max_response_bytes, TOO_LARGE, context.claim)
+        self.texts = _texts(context.max_response_bytes) if repeats else None
         self.infos: dict[FieldPlace, GraphQLResolveInfo[Context]] = {}
 
     async def rows(
@@ -106,6 +113,11 @@ class Run:
         return await self.context.db.gathered.row(kind, id, read)
 
 
+def _texts(most: int) -> Meter:
+    """A meter of texts before they are shown. Documents of PostgreSQL are longer than shown."""
+    return Meter(READ_FACTOR * most, TOO_LARGE.format(most))
+
+
 async def together(work: Sequence[Awaitable[list[object]]]) -> list[list[object]]:
     """The results of several works. If one fails, the others are cancelled."""
     if len(work) == 1:
@@ -114,7 +126,7 @@ async def together(work: Sequence[Awaitable[list[object]]]) -> list[list[object]
 
 
 def _size(compiled: CompiledStatement) -> int:
-    return KEPT_FIXED + KEPT_FACTOR * len(compiled.sql)
+    return FIXED_BYTES + compiled.size
 
 
 _compiled: Cache[tuple[Statement, object, ListArgs], CompiledStatement] = Cache(

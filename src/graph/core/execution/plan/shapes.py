@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from db.core.connections.meter import Meter
 from db.core.session.direct import DirectRow
 from graph.core.execution.plan.leaves import NAMES
 from graph.core.execution.plan.run import Irregular, Run, together
@@ -57,7 +58,8 @@ class RowShape:
     """Objects made from the rows of one statement, by one generated comprehension.
 
     `parts` are the expressions of the fields for a row `r`, by response name. The values of the
-    children are a0, a1 …, and `guards` are expressions that are evaluated once.
+    children are a0, a1 …, and `guards` are expressions that are evaluated once. `texts` are the
+    places of texts, lists of texts and documents, as often as they are shown.
     """
 
     def __init__(
@@ -66,18 +68,35 @@ class RowShape:
         children: Sequence[Child],
         guards: Sequence[str],
         names: Mapping[str, object],
+        texts: Sequence[int],
     ) -> None:
         self.children = children
+        self.texts = texts
         self.build = _builder(parts, len(children), guards, names)
 
     async def objects(self, run: Run, rows: Sequence[DirectRow]) -> list[object]:
         if not rows:
             return []
+        if run.texts:
+            self._count(rows, run.texts)
         children = await together([child.values(run, rows) for child in self.children])
         try:
             return self.build(rows, run, *children)
         except KeyError as error:
             raise Irregular("a stored value that the schema does not have") from error
+
+    def _count(self, rows: Sequence[DirectRow], meter: Meter) -> None:
+        """Count what is shown before it is made: a document is made for each place, and an object
+        that is shown several times is encoded. Raises TooLarge."""
+        for place in self.texts:
+            meter.add(sum(_length(row[place]) for row in rows))
+            meter.check()
+
+
+def _length(value: str | Sequence[str | None] | None) -> int:
+    if value is None or isinstance(value, str):
+        return len(value or "")
+    return sum(map(_length, value))
 
 
 def _builder(
