@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 import structlog
 
 from gateway import log_format
+from support.logged import logging_to
 from support.wait import until
 
 log = structlog.get_logger()
@@ -33,15 +33,9 @@ class Stream(io.StringIO):
 
 @pytest.fixture
 def stream() -> Iterator[Stream]:
-    handlers, level = logging.root.handlers, logging.root.level
-    log_format.configure(as_json=True, level="info")
     stream = Stream()
-    (handler,) = logging.root.handlers
-    handler.setStream(stream)  # type: ignore[attr-defined]  # it is a StreamHandler
-    yield stream
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
+    with logging_to(stream):
+        yield stream
 
 
 async def test_the_first_line_is_written_at_once_and_the_next_ones_together(

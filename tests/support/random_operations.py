@@ -3,7 +3,7 @@
 They have aliases, fragments, directives, variables, filters, orders and pages in both directions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -149,7 +149,7 @@ class Generator:
         value = self._value(argument.type, get_named_type(field.type).name, 2)
         if self._chance(0.5):
             return self._variable(str(argument.type), value)
-        return literal(value, argument.type)
+        return literal(value)
 
     def _variable(self, type_: str, value: object) -> str:
         name = f"v{len(self.definitions)}"
@@ -199,9 +199,8 @@ class EnumName(str):
     __slots__ = ()
 
 
-def literal(value: Any, type_: Any) -> str:
+def literal(value: Any) -> str:
     """A value as a literal of GraphQL."""
-    write: Callable[[Any], str] = lambda part: literal(part, type_)  # noqa: E731
     match value:
         case EnumName():
             return str(value)
@@ -210,7 +209,7 @@ def literal(value: Any, type_: Any) -> str:
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case list():
-            return f"[{', '.join(map(write, value))}]"
+            return f"[{', '.join(literal(part) for part in value)}]"
         case dict():
-            return f"{{{', '.join(f'{name}: {write(part)}' for name, part in value.items())}}}"
+            return f"{{{', '.join(f'{name}: {literal(part)}' for name, part in value.items())}}}"
     return str(value)

@@ -118,7 +118,7 @@ class App(GraphQL[data.Loaders, None]):
     async def get_context(
         self,
         request: Request | WebSocket,  # noqa: ARG002  Strawberry passes both
-        response: Response | WebSocket,  # noqa: ARG002
+        response: Response | WebSocket,  # noqa: ARG002  as above
     ) -> data.Loaders:
         return data.Loaders()
 

@@ -10,12 +10,11 @@ from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.projection import Projection
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
+from graph.core.execution.plan.reads import Arguments
 from graph.core.execution.plan.run import Irregular, Run, Statement
 from graph.core.execution.plan.shapes import RowShape
 from graph.core.permission import Access
 from graph.core.types.node import parse_id
-
-Arguments = Callable[[Run], ListArgs]
 
 
 class Root(Protocol):
