@@ -67,7 +67,7 @@ class Operation:
     @property
     def size(self) -> int:
         """Approximate size in memory, in bytes."""
-        planned = SELECTION_BYTES * self.selections
+        planned = SELECTION_BYTES * self.selections * self.plans.most
         return FIXED_BYTES + TOKEN_BYTES * self.tokens + planned + len(self.text.encode())
 
     @property

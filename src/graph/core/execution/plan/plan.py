@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100  # fields that are compiled without a thread
 MAX_VARIANTS = 16  # of one operation, by the variables of @skip and @include
+MAX_FIELDS = 2_000  # of all variants of an operation that has several
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,19 @@ class Plans:
     directive_variables: tuple[str, ...]
     known: dict[tuple[object, ...], Plan | str] = field(default_factory=dict)  # or why not
 
+    @property
+    def most(self) -> int:
+        """The number of plans that are kept at most."""
+        if not self.directive_variables:
+            return 1
+        return max(1, min(MAX_VARIANTS, MAX_FIELDS // self.operation.selections))
+
     async def of(self, variables: VariableValues) -> Plan:
         """The plan for these variables. A large operation is compiled in a thread, so that others
         are executed meanwhile. Raises Unplanned."""
         key = tuple(variables.coerced.get(name) for name in self.directive_variables)
         if key not in self.known:
-            if len(self.known) >= MAX_VARIANTS:
+            if len(self.known) >= self.most:
                 raise Unplanned("too many combinations of directives")
             if self.operation.selections > AT_ONCE:
                 made = await asyncio.to_thread(_compiled, self.operation, variables)
