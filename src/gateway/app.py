@@ -18,12 +18,13 @@ from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
-from gateway.middleware.forwarded import ForwardedHeaders, link
+from gateway.middleware.forwarded import ForwardedHeaders, TrustedProxies, link
 from gateway.middleware.loopback_only import LoopbackOnly
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
 from gateway.protocols.idle_connections import IdleConnections
+from gateway.protocols.short_path import Heads
 from gateway.protocols.waiting_room import WaitingRoom
 from gateway.settings import Settings
 from gateway.transport.admission import Admission
@@ -31,6 +32,7 @@ from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Executor
 from gateway.transport.http import CONSOLE, Endpoint
 from gateway.transport.memory_shares import Rooms
+from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
@@ -59,8 +61,9 @@ def create_app(
     ]
     named = [route for route in routes if isinstance(route, Route) and route.path != "/"]
     routes += map(_with_slash, named)
+    proxies = TrustedProxies(settings.proxies)
     around = [
-        Middleware(ForwardedHeaders, trusted=settings.proxies, prefix=settings.root_path),
+        Middleware(ForwardedHeaders, proxies=proxies, prefix=settings.root_path),
         Middleware(RequestLog, recorder=recorder, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
     ]
@@ -74,6 +77,9 @@ def create_app(
     app.state.health, app.state.streams = health, endpoint.streams  # for the server
     app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
     app.state.connections, app.state.recorder = IdleConnections(settings), recorder
+    app.state.heads = Heads(
+        ShortPath(endpoint.executor, recorder, proxies, is_local_only=settings.development)
+    )
     return app
 
 

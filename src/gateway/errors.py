@@ -77,8 +77,12 @@ async def handle_http(request: Request, error: HTTPException) -> Response:
 
 async def handle_unavailable(request: Request, error: Unavailable) -> Response:
     """Handle an unavailable or read-only database outside the execution of an operation."""
+    return unavailable(error, record_of(request.scope).request_id)
+
+
+def unavailable(error: Unavailable, request_id: str) -> Response:
     refused = HttpError(error.message, 503, DOMAIN_CODES[type(error)], RETRY)
-    return refusal(refused, record_of(request.scope).request_id)
+    return refusal(refused, request_id)
 
 
 handlers: Mapping[type[Exception], Callable[..., Awaitable[Response]]] = {

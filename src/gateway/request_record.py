@@ -62,7 +62,7 @@ class RequestRecord:
 
     @property
     def client(self) -> Client:
-        return self.principal.client(self.network)
+        return self.principal.known_client or self.principal.client(self.network)
 
     @property
     def failed(self) -> bool:
@@ -125,5 +125,9 @@ os.register_at_fork(after_in_child=_forget_random_bytes)
 
 
 def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
-    return given if _ACCEPTABLE_ID.fullmatch(given) else new_request_id()
+    return acceptable_id(headers.get("x-request-id", "")) or new_request_id()
+
+
+def acceptable_id(given: str) -> str | None:
+    """The request id that a client has sent, if it is one."""
+    return given if _ACCEPTABLE_ID.fullmatch(given) else None

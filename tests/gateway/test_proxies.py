@@ -5,7 +5,13 @@ import pytest
 from starlette.applications import Starlette
 
 from db import Database
-from gateway.middleware.forwarded import MAX_ADDRESS, ForwardedHeaders, _seen_address, address
+from gateway.middleware.forwarded import (
+    MAX_ADDRESS,
+    ForwardedHeaders,
+    TrustedProxies,
+    _seen_address,
+    address,
+)
 from gateway.settings import Settings, SettingsRefused, load
 from support.gateways import gateway, production
 from support.websocket_client import dialled, serving
@@ -17,7 +23,7 @@ EXPENSIVE = {"query": "{ dreams(first: 100) { nodes { id } } }"}
 
 def behind(trusted: str = LOOPBACK) -> ForwardedHeaders:
     settings = Settings(_env_file=None, trusted_proxies=trusted)
-    return ForwardedHeaders(Starlette(), settings.proxies)
+    return ForwardedHeaders(Starlette(), TrustedProxies(settings.proxies))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_only_addresses_and_networks_are_trusted(
 
 def test_no_proxy_is_trusted_with_none() -> None:
     proxies = behind("none")
-    assert not proxies.trusts("127.0.0.1")
+    assert not proxies.proxies.trusts("127.0.0.1")
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])

@@ -6,6 +6,7 @@ are read together. An unknown key and a wrong secret take the same way to the sa
 """
 
 import asyncio
+import math
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -53,6 +54,18 @@ class ApiKeys:
             raise InvalidCredential("user disabled", lasts=False)
         self.used.add(key.id)
         return _principal(key)
+
+    def until(self, api_key_codec: ApiKeyCodec, text: str) -> float:
+        """Until when what was read of a valid key counts, by the clock of the cache."""
+        credential = api_key_codec.read(text)
+        kept = self.cache.entries.get(credential.prefix) if credential else None
+        if kept is None:
+            return -math.inf
+        key, until = kept
+        if key.expires_at is None:
+            return until
+        left: float = (key.expires_at - datetime.now(UTC)).total_seconds()
+        return min(until, self.cache.clock() + left)
 
     async def refresh(self, api_key_codec: ApiKeyCodec, texts: Iterable[str]) -> None:
         """Reload keys in one batch. Raises Unavailable."""

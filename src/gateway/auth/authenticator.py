@@ -6,6 +6,7 @@ cannot send that header.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
@@ -23,6 +24,7 @@ from gateway.auth.credential_cache import Clock
 from gateway.auth.developer import Developer
 from gateway.auth.failed_sign_ins import FailedSignIns, digest_of
 from gateway.auth.pepper import api_key_codec
+from gateway.auth.recent_principals import RecentPrincipals
 from gateway.auth.revalidation import CredentialRevalidator
 from gateway.auth.tokens import Tokens
 from gateway.errors import HttpError
@@ -64,6 +66,12 @@ class Auth:
         database.wakeups.listeners.append(self._forget_absent)
         self.session = BrowserSession(clock)
         self.watch = CredentialRevalidator(self)
+        self.recents = RecentPrincipals(clock)
+
+    def recent(self, authorization: str) -> Principal | None:
+        """The principal of a header Authorization that was authenticated moments ago, as long as
+        what was read then counts."""
+        return self.recents.get(authorization)
 
     async def principal(
         self, connection: HTTPConnection, authorization: str | None = None
@@ -93,7 +101,13 @@ class Auth:
             await failed.failed(network, name, invalid_credential, generation)
             raise
         failed.succeeded(name)
+        self.recents.add(credentials[0], principal, self._until(_bearer(credentials)))
         return principal
+
+    def _until(self, text: str) -> float:
+        if text.startswith(PREFIX):
+            return self.keys.until(api_key_codec(self.settings), text)
+        return self.tokens.until(text) if self.tokens else -math.inf
 
     async def _check_signed(self, credentials: list[str], network: str) -> None:
         """Raises HttpError unless it is a token of the issuer, which needs no database to check."""

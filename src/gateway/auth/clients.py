@@ -1,9 +1,13 @@
 """Clients: the accounts that their operations are charged to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 from graph.core.principal import Client
 from graph.core.quota import Account, Budget
+
+REMEMBERED = 10_000  # accounts; one that is forgotten loses the rest of its lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,12 @@ class ClientAccounts:
     budget: Budget
     signed_in: int
     anonymous: int
+    known: LRUCache[str, Account] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
     def account(self, client: Client) -> Account | None:
         limit = self.signed_in if client.known else self.anonymous
-        return Account(self.budget, client.name, limit) if limit and client.is_limited else None
+        if not limit or not client.is_limited:
+            return None
+        if (account := self.known.get(client.name)) is None:
+            account = self.known[client.name] = Account(self.budget, client.name, limit)
+        return account

@@ -39,6 +39,11 @@ class TTLCache(Generic[K, V]):
         self.entries[key] = kept
         return kept[0]
 
+    def until(self, key: K) -> float:
+        """When the value of a key is read again."""
+        kept = self.entries.get(key)
+        return kept[1] if kept else -math.inf
+
     async def refresh(self, keys: Collection[K]) -> None:
         """Read these keys again in one batch. Raises what `read` raises."""
         if keys:

@@ -89,6 +89,13 @@ class Tokens:
             raise InvalidCredential("user disabled", lasts=False)
         return Principal(user.id, self._role(user, claims))
 
+    def until(self, text: str) -> float:
+        """Until when what was read of the user of a valid token counts, by the clock of the
+        cache."""
+        claims = _unverified_claims(text)
+        left = _expiry(claims) - time.time()
+        return min(self.known.until(_person(claims).subject), self.known.clock() + left)
+
     async def refresh(self, texts: Iterable[str]) -> None:
         """Reload the users of valid tokens in one batch. Raises Unavailable."""
         await self.known.refresh({_person(_unverified_claims(text)).subject for text in texts})

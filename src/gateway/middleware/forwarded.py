@@ -32,33 +32,12 @@ _FORWARDED = re.compile(r'\b(?:for|host)\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECAS
 Address = IPv4Address | IPv6Address
 
 
-class ForwardedHeaders:
-    """Restores the client, the scheme and the path of a request, as they were before the proxies;
-    `prefix` is the path of the gateway on them."""
+class TrustedProxies:
+    """The proxies whose headers are believed."""
 
-    def __init__(self, app: ASGIApp, trusted: Sequence[Network], prefix: str | None = None) -> None:
-        self.app = app
+    def __init__(self, trusted: Sequence[Network]) -> None:
         self.trusted = trusted
-        self.prefix = prefix or ""
         self.trusts = lru_cache(maxsize=1_000)(self._trusts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            self.resolve(scope)
-        await self.app(scope, receive, send)
-
-    def resolve(self, scope: Scope) -> None:
-        host, port = scope.get("client") or ("", 0)
-        peer, prefix = address(host), self.prefix
-        if self.trusts(peer) and (raw := _forwarded(scope)):
-            headers = Headers(raw=raw)
-            peer = self.client(peer, headers.getlist("x-forwarded-for"))
-            scope["scheme"] = _scheme(headers.get("x-forwarded-proto", ""), scope["scheme"])
-            prefix = _prefix(headers.get("x-forwarded-prefix", "")) or prefix
-        if peer:
-            scope["client"] = str(peer), port
-        record_of(scope).prefix = prefix
-        scope["path"] = _without(prefix, scope["path"])
 
     def _trusts(self, peer: Address | None) -> bool:
         return peer is not None and any(peer in network for network in self.trusted)
@@ -70,6 +49,39 @@ class ForwardedHeaders:
                 break
             peer = found
         return peer
+
+    def client_host(self, host: str, forwarded: Sequence[str]) -> str:
+        """The address of the client that a connection from `host` forwards a request of."""
+        client = self.client(address(host), forwarded)
+        return str(client) if client else host
+
+
+class ForwardedHeaders:
+    """Restores the client, the scheme and the path of a request, as they were before the proxies;
+    `prefix` is the path of the gateway on them."""
+
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies, prefix: str | None = None) -> None:
+        self.app = app
+        self.proxies = proxies
+        self.prefix = prefix or ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            self.resolve(scope)
+        await self.app(scope, receive, send)
+
+    def resolve(self, scope: Scope) -> None:
+        host, port = scope.get("client") or ("", 0)
+        peer, prefix = address(host), self.prefix
+        if self.proxies.trusts(peer) and (raw := _forwarded(scope)):
+            headers = Headers(raw=raw)
+            peer = self.proxies.client(peer, headers.getlist("x-forwarded-for"))
+            scope["scheme"] = _scheme(headers.get("x-forwarded-proto", ""), scope["scheme"])
+            prefix = _prefix(headers.get("x-forwarded-prefix", "")) or prefix
+        if peer:
+            scope["client"] = str(peer), port
+        record_of(scope).prefix = prefix
+        scope["path"] = _without(prefix, scope["path"])
 
 
 def address(text: str) -> Address | None:

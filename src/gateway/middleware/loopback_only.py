@@ -19,14 +19,14 @@ class LoopbackOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asks = scope["type"] in ("http", "websocket")
-        if asks and not _is_local(Headers(scope=scope).get("host", "")):
+        if asks and not is_local(Headers(scope=scope).get("host", "")):
             refused = HttpError("In development, use the host localhost or 127.0.0.1.", 403)
             await refusal(refused, record_of(scope).request_id)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
     try:
         return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:

@@ -118,12 +118,17 @@ class _Exchange:
         await self._send(message)
 
     def fill(self, record: RequestRecord) -> None:
-        record.status = self.status or 500
-        if record.status >= 500 and not record.error:
-            record.error = ErrorCode.of_status(record.status)
-        record.refused = record.refused or is_refusal(record.status, record.operation)
-        record.request_bytes = self.request_bytes
-        record.response_bytes = self.response_bytes
+        fill(record, self.status or 500, self.request_bytes, self.response_bytes)
+
+
+def fill(record: RequestRecord, status: int, request_bytes: int, response_bytes: int) -> None:
+    """Set what is known of a request when its response is sent."""
+    record.status = status
+    if status >= 500 and not record.error:
+        record.error = ErrorCode.of_status(status)
+    record.refused = record.refused or is_refusal(status, record.operation)
+    record.request_bytes = request_bytes
+    record.response_bytes = response_bytes
 
 
 class _Socket:

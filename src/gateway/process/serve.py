@@ -28,6 +28,7 @@ from gateway.process.server import Server
 from gateway.process.startup_message import StartupMessage, base, is_unspecified
 from gateway.protocols import slow_clients, websocket
 from gateway.protocols.http11 import KEEP_ALIVE_SECONDS, Http11Protocol
+from gateway.protocols.short_path import ShortPathProtocol
 from gateway.settings import Settings
 
 BACKLOG = 2048
@@ -107,7 +108,7 @@ def uvicorn_config(
     return uvicorn.Config(
         create_app(settings, database, auth),
         loop="uvloop",
-        http=Http11Protocol,
+        http=ShortPathProtocol if settings.short_path == "on" else Http11Protocol,
         ws=websocket.WebSocketProtocol,
         ws_max_size=websocket.MAX_MESSAGE,
         ws_ping_interval=websocket.PING_SECONDS,

@@ -99,7 +99,7 @@ class Http11Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_host()
-        super().on_headers_complete()
+        self.start_request()
         self.in_head = False
         self.until = self.loop.time() + BODY_SECONDS
 
@@ -107,12 +107,27 @@ class Http11Protocol(HttpToolsProtocol):
         self.unread_bytes = 0
         if self.until:
             self.until += len(body) / BODY_RATE
-        super().on_body(body)
+        self.take_body(body)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
+        self.end_request()
         self.idleness.end()
         self.until = None
+
+    # Where another way of answering may begin:
+
+    def start_request(self) -> None:
+        super().on_headers_complete()
+
+    def take_body(self, body: bytes) -> None:
+        super().on_body(body)
+
+    def end_request(self) -> None:
+        super().on_message_complete()
+
+    @property
+    def awaits_body(self) -> bool:
+        return self.is_answering
 
     def handle_websocket_upgrade(self) -> None:
         self.idleness.end()
@@ -146,10 +161,10 @@ class Http11Protocol(HttpToolsProtocol):
     def _is_adrift(self) -> bool:
         """True if bytes arrived that are no request, and no timer is set."""
         mine = self in self.connections  # not once it is a WebSocket
-        return mine and not (self.until or self.timeout_keep_alive_task or self._is_answering)
+        return mine and not (self.until or self.timeout_keep_alive_task or self.is_answering)
 
     @property
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     def _watch(self) -> None:
@@ -164,13 +179,13 @@ class Http11Protocol(HttpToolsProtocol):
         if self.flow.read_paused:  # the gateway is not reading
             self.until = self.loop.time() + BODY_SECONDS
             self._watch()
-        elif self.in_head or self._is_answering:
+        elif self.in_head or self.awaits_body:
             self._refuse(HttpError(LATE, 408))
         else:
             self.transport.close()
 
     def _refuse(self, refused: HttpError) -> None:
-        if not (self._is_answering and self.cycle.response_started):
+        if not (self.is_answering and self.cycle.response_started):
             self.transport.write(_answer(refused))
         self.transport.close()
 

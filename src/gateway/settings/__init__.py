@@ -1,6 +1,7 @@
 """Settings: the configuration, read from environment variables and a `.env` file."""
 
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -64,6 +65,11 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
         default="plan",
         description="What executes queries: `plan`, compiled plans and graphql-core for the rest, "
         "or `core`, graphql-core alone.",
+    )
+    short_path: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether small requests of known clients skip the layers of ASGI: `on` or "
+        "`off`. The answers are the same.",
     )
     request_log: Literal["on", "off"] = Field(
         default="on",
@@ -160,7 +166,7 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
     def proxies(self) -> tuple[Network, ...]:
         return networks(self.trusted_proxies)
 
-    @property
+    @cached_property
     def storable_variables(self) -> frozenset[str]:
         names = map(str.strip, (self.sync_environment or "").split(","))
         return frozenset(filter(None, names))

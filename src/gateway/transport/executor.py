@@ -66,6 +66,11 @@ class Executor:
         context = self._context(operation, record, account, claim)
         return Execution(operation, params.variables, context, self.broker, claim, record)
 
+    def knows(self, params: GraphQLParams) -> bool:
+        """True for a query or a mutation that was prepared before."""
+        known = cached_operation(self.schema, params.query, params.operation_name, self.limits)
+        return known is not None and known.kind != "subscription"
+
     def max_values(self, principal: Principal) -> int:
         """The limit of values in one request: that of a batch, or that of anonymous clients, which
         may not send one."""

@@ -17,7 +17,6 @@ from strawberry import Schema
 from gateway.auth.challenges import unauthenticated
 from gateway.errors import JSON, HttpError
 from gateway.middleware.forwarded import link
-from gateway.middleware.refusals import are_refusals
 from gateway.request_record import RequestRecord, record_of
 from gateway.transport import params as parameters, responses
 from gateway.transport.admission import SHORT, Admission, Body
@@ -27,6 +26,7 @@ from gateway.transport.formats import STREAM_FORMATS
 from gateway.transport.negotiation import (
     GRAPHQL_JSON,
     HTML,
+    is_json,
     media_type_of_result,
     stream_format,
 )
@@ -36,7 +36,6 @@ from graph.core.execution.operation import InvalidOperation, Operation
 from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
-from graph.core.types.errors import formatted
 
 ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {{}}."
 SUBSCRIBE = "Send subscriptions over a WebSocket (graphql-transport-ws), or accept {}."
@@ -69,11 +68,11 @@ class Endpoint:
         self, request: Request, record: RequestRecord, body: Body, media_type: str
     ) -> Response:
         params = await self._params(request, record.principal, body)
-        respond = partial(_respond, record=record, media_type=media_type)
+        respond = partial(responses.respond, record=record, media_type=media_type)
         try:
             execution = await self.executor.start(params, record)
         except InvalidOperation as invalid:
-            return respond(_failed(invalid, record))
+            return respond(responses.invalid(invalid, record))
         _check_method(execution.operation, request.method)
         execution.context.shows_cost = request.headers.get(SHOW_COST) == "1"
         if execution.is_subscription:
@@ -130,7 +129,8 @@ class Endpoint:
     async def _params(self, request: Request, principal: Principal, body: Body) -> GraphQLParams:
         max_values = self.executor.max_values(principal)
         if request.method == "POST":
-            _check_content_type(request.headers.get("content-type", ""))
+            if not is_json(request.headers.get("content-type", "")):
+                raise HttpError(f"Send {JSON}, encoded in UTF-8.", 415)
             limit = self.max_body_bytes
             if not principal.is_known:
                 limit = min(ANONYMOUS_BODY_BYTES, limit)
@@ -164,13 +164,6 @@ def _console(request: Request) -> str:
     return link(request, CONSOLE + query)
 
 
-def _check_content_type(content_type: str) -> None:
-    media_type, *details = (piece.strip().lower() for piece in content_type.split(";"))
-    charsets = [detail[8:].strip('"') for detail in details if detail.startswith("charset=")]
-    if media_type != JSON or charsets not in ([], ["utf-8"], ["utf8"]):
-        raise HttpError(f"Send {JSON}, encoded in UTF-8.", 415)
-
-
 async def _received(request: Request, body: Body, limit: int) -> bytes:
     """Read the whole body. Raises HttpError as soon as it is known to be too large."""
     too_large = HttpError(f"The body is larger than {limit} bytes.", 413)
@@ -193,13 +186,3 @@ def _check_method(operation: Operation, method: str) -> None:
             405,
             headers={"allow": "GET, POST"},
         )
-
-
-def _failed(invalid: InvalidOperation, record: RequestRecord) -> OperationResult:
-    errors = [formatted(error, record.request_id) for error in invalid.errors]
-    return OperationResult(None, errors, executed=False)
-
-
-def _respond(result: OperationResult, *, record: RequestRecord, media_type: str) -> Response:
-    record.refused = not result.executed and are_refusals(result.errors)
-    return responses.respond(result, media_type)

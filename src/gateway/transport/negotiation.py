@@ -22,6 +22,13 @@ def media_type_of_result(accept: str, with_pages: bool) -> str | None:
     return preferred(accept, ((JSON, GRAPHQL_JSON, *pages), tuple(STREAM_FORMATS)))
 
 
+def is_json(content_type: str) -> bool:
+    """True if a header Content-Type means JSON in UTF-8."""
+    media_type, *details = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [detail[8:].strip('"') for detail in details if detail.startswith("charset=")]
+    return media_type == JSON and charsets in ([], ["utf-8"], ["utf8"])
+
+
 def stream_format(accept: str) -> StreamFormat | None:
     media_type = preferred(accept, tuple((each,) for each in STREAM_FORMATS))
     return STREAM_FORMATS[media_type] if media_type else None

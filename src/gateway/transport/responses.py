@@ -20,11 +20,15 @@ from db.core.error_codes import ErrorCode
 from gateway import errors
 from gateway.auth.challenges import CHALLENGE
 from gateway.errors import JSON, RETRY
+from gateway.middleware.refusals import are_refusals
 from gateway.protocols.http11 import transport
 from gateway.protocols.slow_clients import SlowClientDetector
+from gateway.request_record import RequestRecord
 from gateway.transport.formats import STREAM_FORMATS
 from gateway.transport.negotiation import GRAPHQL_JSON
+from graph.core.execution.operation import InvalidOperation
 from graph.core.execution.result import OperationResult
+from graph.core.types.errors import formatted
 
 VARY = {"vary": "Accept"}
 LARGE = 64 * 1024  # bytes; a larger body may wait for its client
@@ -61,7 +65,14 @@ async def _send_and_wait(
         detector.end()
 
 
-def respond(result: OperationResult, media_type: str) -> Response:
+def invalid(operation: InvalidOperation, record: RequestRecord) -> OperationResult:
+    """The result of an operation that cannot be executed."""
+    errors = [formatted(error, record.request_id) for error in operation.errors]
+    return OperationResult(None, errors, executed=False)
+
+
+def respond(result: OperationResult, *, record: RequestRecord, media_type: str) -> Response:
+    record.refused = not result.executed and are_refusals(result.errors)
     status = _status(result, media_type)
     if status in RETRY_STATUSES:
         result = replace(result, executed=False)  # without data

@@ -51,7 +51,7 @@ class Context:
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
-        self.db = self.db.scoped_to(self.principal.visibility).metered(meter)
+        self.db = self.db.scoped_to(self.principal.visibility, meter)
 
     def executed_by_core(self, reason: str) -> "Context":
         self.fallback = reason

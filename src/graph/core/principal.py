@@ -5,6 +5,7 @@ the limits, idempotency keys, shared subscriptions. docs/architecture.md lists t
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,7 +32,7 @@ class Rights(NamedTuple):
     scopes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """A caller: a user with a role, an API key of a user, or an anonymous client.
 
@@ -94,13 +95,13 @@ class Principal:
     def owner(self) -> str:
         return str(self.user_id or self.key_id)
 
-    @property
+    @cached_property
     def visibility(self) -> Visibility:
         """The visible rows: for operators all but personal ones, for others public ones and their
         own."""
         return Visibility(shared=self.may(ALL_DREAMS), keys=self.may(ADMIN), user_id=self.user_id)
 
-    @property
+    @cached_property
     def rights(self) -> Rights:
         return Rights(self.role, self.scopes)
 
@@ -108,10 +109,14 @@ class Principal:
         return AuditContext(operation, request_id, self.user_id, self.key_id)
 
     def client(self, network: str) -> Client:
+        return self.known_client or Client(network, known=False)
+
+    @cached_property
+    def known_client(self) -> Client | None:
         if self.is_unlimited:
             return DEVELOPERS
         known = self.user_id or self.key_id
-        return Client(str(known or network), bool(known))
+        return Client(str(known), known=True) if known else None
 
 
 DEVELOPERS = Client("developer", known=True, is_limited=False)

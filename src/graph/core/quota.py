@@ -17,6 +17,7 @@ from limits.storage import storage_from_string
 
 MEMORY = "async+memory://"
 MINUTE = 60
+LEASES = 60  # of the limit, a minute
 
 
 class Budget:
@@ -37,34 +38,54 @@ class Balance:
     reset_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Account:
-    """The account of one caller: `limit` points per minute."""
+    """The account of one caller: `limit` points per minute.
+
+    Points are taken from the budget in leases, so that an operation mostly decrements a number.
+    What is left of a lease is the caller's at any later time: up to a sixtieth of the limit.
+    """
 
     budget: Budget
     caller: str
     limit: int
+    leased: int = 0
 
     @property
     def item(self) -> RateLimitItemPerMinute:
         return RateLimitItemPerMinute(self.limit, namespace="dreamnet")
 
     async def has(self, points: int) -> bool:
-        return await self.budget.window.test(self.item, self.caller, cost=points)
+        missing = points - self.leased
+        return missing <= 0 or await self.budget.window.test(self.item, self.caller, cost=missing)
 
     async def take(self, points: int) -> bool:
         """Spend points. If they are not available, spend none and return False."""
-        return await self.budget.window.hit(self.item, self.caller, cost=points)
+        if points > self.leased and not await self._lease(points - self.leased):
+            return False
+        self.leased -= points
+        return True
+
+    async def _lease(self, missing: int) -> bool:
+        """Add at least the missing points to those leased. An operation that starts meanwhile does
+        not find them."""
+        had, self.leased = self.leased, 0
+        for points in dict.fromkeys((max(missing, self.limit // LEASES), missing)):
+            if await self.budget.window.hit(self.item, self.caller, cost=points):
+                self.leased += had + points
+                return True
+        self.leased += had
+        return False
 
     async def balance(self) -> Balance:
         before, fading, spent, until = await self._counters()
-        remaining = max(0, self.limit - int(before * fading / MINUTE + spent))
+        remaining = max(0, self.limit - int(before * fading / MINUTE + spent) + self.leased)
         seconds = until if spent else fading
         return Balance(self.limit, remaining, datetime.fromtimestamp(time.time() + seconds, UTC))
 
     async def wait(self, points: int) -> float:
         before, fading, spent, until = await self._counters()
-        left = self.limit - points
+        left = self.limit - max(0, points - self.leased)
         if before and spent <= left:
             return max(0.0, fading - (left - spent) * MINUTE / before)
         return max(0.0, until - left * MINUTE / spent) if spent else 0.0

@@ -6,6 +6,7 @@ each user. So are the keys of `db.core.query.batch.key_parameters`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Dialect
@@ -24,7 +25,7 @@ CACHED_BYTES = 32 * 1024 * 1024
 Processor = Callable[[object], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledStatement:
     """The text of a statement and its arguments: constants, and the places of parameters.
 
@@ -35,6 +36,11 @@ class CompiledStatement:
     constants: tuple[object, ...]
     parameters: tuple[tuple[int, str, Processor | None], ...]
     kind: Kind | None
+
+    @cached_property
+    def depends_on_viewer(self) -> bool:
+        """True if its rows differ between viewers of one kind."""
+        return any(name == VIEWER for _, name, _ in self.parameters)
 
     @property
     def size(self) -> int:

@@ -160,8 +160,8 @@ class Database:
         self.gathered = GatheredReads()
         self.refused_writes = asyncio.Event()  # set when the database refused a write: read-only
 
-    def scoped_to(self, visibility: Visibility) -> "Database":
-        return self._with(visibility=visibility)
+    def scoped_to(self, visibility: Visibility, meter: Meter | None = None) -> "Database":
+        return self._with(visibility=visibility, meter=meter or self.meter)
 
     def unrestricted(self) -> "Database":
         """The same database with sessions without row rules, for the gateway's own work."""

@@ -22,6 +22,7 @@ from graph.core.execution.bounds import Limits
 from graph.core.execution.cost import Cost
 from graph.core.execution.plan.plan import Plans, plans_of
 from graph.core.execution.required_access import RequiredAccess, required_access
+from graph.core.execution.variables import Variables, variables_of
 from graph.core.types.errors import coded
 from graph.core.types.literals import NUL, first_string_with_nul
 
@@ -74,9 +75,13 @@ class Operation:
     def short_name(self) -> str | None:
         return self.name and self.name[:MAX_NAME]  # for logs and records
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         return self.node.operation.value
+
+    @cached_property
+    def variables(self) -> Variables:
+        return variables_of(self.schema._schema, self.node.variable_definitions or ())
 
     @cached_property
     def variable_names(self) -> frozenset[str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphql import GraphQLError
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from db.core.error_codes import ErrorCode
 from graph.core.context import Context
@@ -18,8 +18,6 @@ from graph.core.types.errors import coded
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
-
-MAX_ERRORS = 5
 
 
 async def accept(
@@ -35,14 +33,7 @@ async def accept(
     if forbidden := _forbidden(operation, given, context.principal):
         await charge_fault(context.account)
         return [forbidden]
-    declared = operation.node.variable_definitions or ()
-    coerced = get_variable_values(
-        operation.schema._schema,
-        declared,
-        given,
-        MAX_ERRORS,
-        hide_suggestions=not context.principal.may(INTROSPECTION),
-    )
+    coerced = operation.variables.coerced(given, context.principal.may(INTROSPECTION))
     if isinstance(coerced, list):
         await charge_fault(context.account)
         return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause

@@ -3,8 +3,8 @@
 The requirements of the text are collected once, those of the variables for each request.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -27,6 +27,8 @@ from graph.core.execution.input_access import InputAccess, Requirement, Variable
 from graph.core.permission import CLOSED, INTROSPECTION, Access, access_of_field
 from graph.core.principal import Principal
 
+MAX_KNOWN = 64  # rights whose answer is kept
+
 
 @dataclass(frozen=True, slots=True)
 class RequiredAccess:
@@ -37,12 +39,23 @@ class RequiredAccess:
     fixed: Mapping[Access, str]
     uses: tuple[VariableUse, ...]
     defaults: Mapping[str, ValueNode]
+    known: dict[Hashable, Requirement | None] = field(default_factory=dict, compare=False)
 
     def refused(self, principal: Principal, variables: Mapping[str, object]) -> Requirement | None:
-        for access, place in self.fixed.items():
-            if not principal.may(access):
-                return Requirement(access, place)
+        rights = principal.rights, principal.introspects
+        if rights not in self.known:
+            if len(self.known) >= MAX_KNOWN:
+                self.known.clear()
+            self.known[rights] = self._refused(principal)
+        refused = self.known[rights]
+        if refused or not self.uses:
+            return refused
         return next(self._lacking(principal, variables), None)
+
+    def _refused(self, principal: Principal) -> Requirement | None:
+        """What the text requires and the principal lacks."""
+        needs = (Requirement(access, place) for access, place in self.fixed.items())
+        return next((need for need in needs if not principal.may(need.access)), None)
 
     def _lacking(
         self, principal: Principal, variables: Mapping[str, object]

@@ -103,7 +103,8 @@ class Run:
     async def row(self, one: Statement, many: Statement, id: UUID) -> DirectRow | None:
         """The row with an id. Reads of other operations may share the statement for `many`."""
         database = self.context.db
-        kind = many, database.visibility.kind, self.user_id
+        by_viewer = one.compiled(self, NO_ARGS).depends_on_viewer
+        kind = many, database.visibility.kind, self.user_id if by_viewer else None
 
         async def read(ids: Sequence[Hashable]) -> Sequence[DirectRow]:
             if len(ids) == 1:

@@ -1,0 +1,256 @@
+"""Short path: small POST requests of clients that were authenticated moments ago, without ASGI.
+
+The same code authenticates, parses, charges, executes, responds and records as in `transport/http`.
+What differs is that nothing is asked of a request that its head has answered before. A request that
+is unusual in any way takes the ordinary way, before it has had an effect.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from http import HTTPStatus
+
+import structlog
+from starlette.responses import Response
+
+from db.core.error_codes import ErrorCode
+from db.core.errors import Unavailable
+from gateway import errors
+from gateway.errors import JSON, HttpError
+from gateway.log_context import current_record
+from gateway.middleware.forwarded import TrustedProxies
+from gateway.middleware.loopback_only import is_local
+from gateway.middleware.recorder import Recorder
+from gateway.middleware.request_log import fill
+from gateway.protocols.short_path import Exchange, RawHeaders
+from gateway.request_record import API_PATH, RequestRecord, acceptable_id, new_request_id
+from gateway.transport import params as parameters, responses
+from gateway.transport.admission import LARGE, SHORT
+from gateway.transport.executor import Executor
+from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_result
+from gateway.transport.params import GraphQLParams
+from graph.core.execution.operation import InvalidOperation
+from graph.core.execution.result import OperationResult
+from graph.core.principal import Principal
+
+log = structlog.get_logger()
+
+SINGLE = {  # headers that are read, and may be sent once
+    *(b"accept", b"authorization", b"content-length", b"content-type", b"host", b"user-agent"),
+    *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection"),
+}
+ORDINARY = {  # headers whose requests take the ordinary way
+    *(b"transfer-encoding", b"expect", b"upgrade", b"x-forwarded-prefix"),
+}
+CHANGING = {b"x-request-id", b"traceparent", b"tracestate"}  # in each request
+SHOW_COST = b"x-graphql-cost"
+LONGEST_NAME = 256  # characters of a media type whose meaning is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the head of a request says."""
+
+    length: int
+    media_type: str
+    authorization: str
+    forwarded_for: str | None
+    user_agent: str
+    request_id: str | None
+    shows_cost: bool
+    is_repeated: bool
+
+
+class ShortPath:
+    """The short path of the GraphQL endpoint."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        recorder: Recorder,
+        proxies: TrustedProxies,
+        *,
+        is_local_only: bool,
+    ) -> None:
+        self.executor = executor
+        self.auth = executor.auth
+        self.recorder = recorder
+        self.proxies = proxies
+        self.is_local_only = is_local_only
+        self.target = API_PATH.encode()
+
+    def accept(self, method: bytes, target: bytes, headers: RawHeaders) -> Head | None:
+        """What a head says, if the request is usual and its client known."""
+        if method != b"POST" or target != self.target:
+            return None
+        named = dict(headers)
+        if not named.keys().isdisjoint(ORDINARY) or _is_repeated(headers, len(named)):
+            return None
+        head = _head(named)
+        if head is None or self.auth.recent(head.authorization) is None:
+            return None
+        return None if self.is_local_only and not is_local(_text(named, b"host")) else head
+
+    def start(self, head: Head, body: bytes, exchange: Exchange) -> bool:
+        principal = self.auth.recent(head.authorization)
+        if principal is None:
+            return False
+        try:
+            params = parameters.from_body(body, self.executor.max_values(principal))
+        except HttpError:
+            return False
+        if not self.executor.knows(params):
+            return False
+        record = self._record(head, principal, exchange.peer)
+        self.recorder.begin(record)
+        exchange.run(self._serve(head, params, record, exchange, len(body)))
+        return True
+
+    def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
+        return RequestRecord(
+            head.request_id or new_request_id(),
+            self._client(head, peer),
+            head.user_agent,
+            "POST",
+            API_PATH,
+            media_type=head.media_type,
+            principal=principal,
+        )
+
+    def _client(self, head: Head, peer: str) -> str:
+        named = () if head.forwarded_for is None else (head.forwarded_for,)
+        return self.proxies.client_host(peer, named)
+
+    async def _serve(
+        self,
+        head: Head,
+        params: GraphQLParams,
+        record: RequestRecord,
+        exchange: Exchange,
+        size: int,
+    ) -> None:
+        current_record.set(record)
+        sent = Sent(exchange, record, size)
+        try:
+            if size > SHORT:
+                await self.executor.turns.next(record.client.name)
+            await self._respond(head, params, record, sent)
+        except HttpError as refused:
+            await sent.response(errors.refusal(refused, record.request_id, head.media_type))
+        except Unavailable as error:
+            await sent.response(errors.unavailable(error, record.request_id))
+        except Exception:
+            log.exception("request failed")
+            record.error = ErrorCode.INTERNAL_SERVER_ERROR
+            await sent.response(errors.masked(record.request_id))
+        finally:
+            self.recorder.finish(record)
+
+    async def _respond(
+        self, head: Head, params: GraphQLParams, record: RequestRecord, sent: "Sent"
+    ) -> None:
+        try:
+            execution = await self.executor.start(params, record)
+        except InvalidOperation as refused:
+            result = responses.invalid(refused, record)
+            await sent.result(result, head.media_type)
+            return
+        execution.context.shows_cost = head.shows_cost
+        with closing(execution):
+            await sent.result(await execution.execute(), head.media_type)
+
+
+class Sent:
+    """The response to one request of `size` bytes."""
+
+    __slots__ = ("exchange", "record", "size")
+
+    def __init__(self, exchange: Exchange, record: RequestRecord, size: int) -> None:
+        self.exchange = exchange
+        self.record = record
+        self.size = size
+
+    async def result(self, result: OperationResult, media_type: str) -> None:
+        if result.executed and not result.errors:
+            await self._send(200, _headers_of_result(media_type), result.body)
+        else:
+            await self.response(
+                responses.respond(result, record=self.record, media_type=media_type)
+            )
+
+    async def response(self, response: Response) -> None:
+        headers = _written(response)
+        await self._send(response.status_code, headers, bytes(response.body))
+
+    async def _send(self, status: int, headers: bytes, body: bytes) -> None:
+        if self.record.status is not None:  # only closing the connection signals the failure
+            self.exchange.abort()
+            return
+        fill(self.record, status, self.size, len(body))
+        own = OWN_HEADERS % (len(body), self.record.request_id.encode())
+        await self.exchange.respond(_status_line(status), headers + own, body)
+
+
+OWN_HEADERS = b"content-length: %d\r\nx-request-id: %b\r\nx-content-type-options: nosniff\r\n"
+
+
+def _written(response: Response) -> bytes:
+    """The headers of a response, without its length."""
+    headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+@cache
+def _headers_of_result(media_type: str) -> bytes:
+    return _written(errors.encoded(b"", 200, responses.VARY, media_type))
+
+
+@cache
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+
+
+# Heads
+
+
+def _head(named: Mapping[bytes, bytes]) -> Head | None:
+    length, media_type = named.get(b"content-length", b""), _media_type(_text(named, b"accept"))
+    is_short = length.isdigit() and int(length) < LARGE
+    if not is_short or media_type is None or not is_json(_text(named, b"content-type")):
+        return None
+    return Head(
+        int(length),
+        media_type,
+        _text(named, b"authorization"),
+        _text(named, b"x-forwarded-for") if b"x-forwarded-for" in named else None,
+        _text(named, b"user-agent"),
+        acceptable_id(_text(named, b"x-request-id")),
+        shows_cost=named.get(SHOW_COST) == b"1",
+        is_repeated=named.keys().isdisjoint(CHANGING),
+    )
+
+
+def _text(named: Mapping[bytes, bytes], name: bytes) -> str:
+    return named.get(name, b"").decode("latin-1")
+
+
+def _is_repeated(headers: RawHeaders, different: int) -> bool:
+    """True if a header that is read was sent twice."""
+    if len(headers) == different:
+        return False
+    names = [name for name, _ in headers]
+    return any(names.count(name) > 1 for name in SINGLE)
+
+
+def _media_type(accept: str) -> str | None:
+    """The media type of the response, if it is no stream."""
+    if len(accept) > LONGEST_NAME:
+        return None
+    return _known_media_type(accept)
+
+
+@lru_cache(maxsize=200)
+def _known_media_type(accept: str) -> str | None:
+    media_type = media_type_of_result(accept, with_pages=False)
+    return media_type if media_type in (JSON, GRAPHQL_JSON) else None
