@@ -1,7 +1,7 @@
 """Keyset: pages of a list in an order that ends in the id, forward or backward, without OFFSET.
 
-Nulls sort last forward, and so first backward. A cursor holds the sort values of one row. It is
-opaque and valid only for the order it was created with.
+A cursor holds the sort values of one row. It is opaque and valid only for the order it was created
+with.
 """
 
 import base64
@@ -15,54 +15,18 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, and_, false, or_
+from sqlalchemy import select, union_all
 
 from db.core.errors import Invalid
 from db.core.ids import EPOCH
-from db.core.table import AnySelect, Column, Expression
+from db.core.query.order import Cursor, Order, SortKey, beyond, index_ranges
+from db.core.table import AnySelect
 from db.core.values.rfc3339 import read_time
 
 R = TypeVar("R")  # a record, or a row of the driver
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
-
-
-@dataclass(frozen=True)
-class SortKey:
-    """One column of an order."""
-
-    column: Column
-    descending: bool = False
-
-    @property
-    def name(self) -> str:
-        return str(self.column.name)
-
-    @property
-    def nullable(self) -> bool:
-        return bool(self.column.nullable)
-
-    def sql(self, backward: bool) -> Expression:
-        return self.term(self.column, backward)
-
-    def term(self, column: Expression | Column, backward: bool) -> Expression:
-        term: Expression = column.desc() if self.descending != backward else column.asc()
-        if not self.nullable:
-            return term
-        return term.nulls_first() if backward else term.nulls_last()
-
-    def beyond(self, value: object, backward: bool) -> ColumnElement[bool]:
-        if value is None:
-            return self.column.is_not(None) if backward else false()
-        further = self.column < value if self.descending != backward else self.column > value
-        return or_(further, self.column.is_(None)) if self.nullable and not backward else further
-
-    def same(self, value: object) -> ColumnElement[bool]:
-        return self.column.is_(None) if value is None else self.column == value
-
-
-Order = tuple[SortKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +54,36 @@ class PageArgs:
             raise Invalid(f"{name} must be between 0 and {MAX_SIZE}.", name)
         return size
 
-    def conditions(self, order: Order) -> list[ColumnElement[bool]]:
-        """The keyset conditions of the cursors. Raises Invalid."""
-        cursors = (("after", self.after, False), ("before", self.before, True))
+    def cursors(self, order: Order) -> list[Cursor]:
+        """Raises Invalid."""
+        sides = (("after", self.after, False), ("before", self.before, True))
         return [
-            _beyond(order, decode(order, text, name), backward)
-            for name, text, backward in cursors
+            Cursor(tuple(decode(order, text, name)), backward)
+            for name, text, backward in sides
             if text is not None
         ]
 
-    def apply(self, statement: AnySelect, order: Order) -> AnySelect:
+    def of_parent(self, statement: AnySelect, order: Order) -> AnySelect:
+        """The page of a statement that reads few rows in any case, as one SELECT. Raises
+        Invalid."""
+        cursors = [beyond(order, cursor) for cursor in self.cursors(order)]
         terms = [by.sql(self.backward) for by in order]
-        return statement.where(*self.conditions(order)).order_by(*terms).limit(self.size + 1)
+        return statement.where(*cursors).order_by(*terms).limit(self.size + 1)
+
+    def of_list(self, statement: AnySelect, order: Order, names: Sequence[str]) -> AnySelect:
+        """The page of a statement that may read a whole table: one range of an index, or two where
+        nulls follow. `names` are the columns of the order in the statement. Raises Invalid."""
+        ranges = index_ranges(order, self.cursors(order))
+        terms = [order[0].within_range(self.backward), *(b.sql(self.backward) for b in order[1:])]
+        ordered = statement.order_by(*terms).limit(self.size + 1)
+        pages = [ordered.where(*conditions) for conditions in ranges]
+        if len(pages) == 1:
+            return pages[0]
+        rows = union_all(*pages).subquery("page")
+        merged = [
+            by.term(rows.c[name], self.backward) for by, name in zip(order, names, strict=True)
+        ]
+        return select(*rows.c).order_by(*merged).limit(self.size + 1)
 
     def page(self, rows: Sequence[R], order: Order) -> "Page[R]":
         records = list(rows[: self.size])
@@ -123,18 +105,6 @@ class Page(Generic[R]):
 
     def cursor(self, record: R) -> str:
         return encode(self.order, record)
-
-
-def _beyond(order: Order, values: Sequence[object], backward: bool) -> ColumnElement[bool]:
-    return or_(
-        *(
-            and_(
-                *(tie.same(value) for tie, value in zip(order[:depth], values, strict=False)),
-                by.beyond(values[depth], backward),
-            )
-            for depth, by in enumerate(order)
-        )
-    )
 
 
 def _fingerprint(order: Order) -> int:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Label,
     TableValuedAlias,
     Uuid,
     any_,
@@ -36,12 +37,13 @@ from db.core.query.batch import (
     within,
 )
 from db.core.query.filter import Condition, Filterable, Relation, related
-from db.core.query.keyset import Order, Page, PageArgs, SortKey
+from db.core.query.keyset import Page, PageArgs
+from db.core.query.order import Order, SortKey
 from db.core.query.projection import Projection
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import AnySelect, Expression, Table, TableT
+from db.core.table import AnySelect, Table, TableT
 from db.core.timeouts import Kind, of_kind
 
 ALL_DEFAULTS = PageArgs()
@@ -76,7 +78,7 @@ def searched(text: str) -> str:
     return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
 
 
-def _labelled(order: Order) -> list[Expression]:
+def _labelled(order: Order) -> list[Label[object]]:
     return [by.column.label(f"order_{n}") for n, by in enumerate(order)]
 
 
@@ -142,8 +144,8 @@ class ListSpec:
     ) -> Page[Table]:
         order = self.order(slice.order)
         statement = self.table.select().where(*conditions, *self.conditions(slice))
-        page = of_kind(slice.kind, slice.window.apply(statement, order))
-        rows = await session.records(self.table, page)
+        page = slice.window.of_list(statement, order, [by.name for by in order])
+        rows = await session.records(self.table, of_kind(slice.kind, page))
         return slice.window.page(rows, order)
 
     async def pages(
@@ -181,15 +183,16 @@ class ListSpec:
         rows = selected.where(*within(parent, asked), *self.conditions(slice))
         backward = slice.window.backward
         by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
-        return slice.window.apply(rows.order_by(*by_parent), order).lateral("page")
+        return slice.window.of_parent(rows.order_by(*by_parent), order).lateral("page")
 
     def select_page(self, projection: Projection, slice: ListArgs) -> AnySelect:
         """Select the rows of a page, and one more. After the columns of the projection come those
         of the order, for cursors."""
         order = self.order(slice.order)
-        selected = select(*projection.selected(), *_labelled(order))
-        rows = selected.where(*self.conditions(slice))
-        return of_kind(slice.kind, slice.window.apply(rows, order))
+        labelled = _labelled(order)
+        rows = select(*projection.selected(), *labelled).where(*self.conditions(slice))
+        names = [column.key for column in labelled]
+        return of_kind(slice.kind, slice.window.of_list(rows, order, names))
 
     def select_pages(self, projection: Projection, parent: Columns, slice: ListArgs) -> AnySelect:
         """`select_page` for each key of `key_parameters`. The last column is the key's position."""
