@@ -25,6 +25,7 @@ class UserAction(Table):
     __table_args__ = (
         Index(None, "user_id", "id"),
         Index(None, "action", "id"),
+        Index(None, "session_id", "id"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

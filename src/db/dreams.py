@@ -74,7 +74,10 @@ class Dream(Table):
     __table_args__ = (
         Index(None, "user_id", "id"),
         Index("ix_dreams_public", "id", postgresql_where=text("is_public")),
-        Index("ix_dreams_active", "id", postgresql_where=text("status = 'ACTIVE'")),
+        Index(None, "updated_at", "id"),
+        Index(None, "title", "id"),
+        Index(None, "status", "id"),
+        Index(None, "category", "id"),
         Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),
     )
@@ -84,7 +87,7 @@ class Dream(Table):
     title: Mapped[str] = checked(validation.string())
     description: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
     original_prompt: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
-    category: Mapped[str] = choice(DreamCategory, "category", server_default="OTHER", index=True)
+    category: Mapped[str] = choice(DreamCategory, "category", server_default="OTHER")
     tags: Mapped[Texts] = checked(validation.each(50, validation.string()))
     is_public: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = choice(DreamStatus, "status", server_default=DreamStatus.ACTIVE)
@@ -130,6 +133,7 @@ LISTING: ListSpec = ListSpec(
             lambda: ai_tests.AiTest.dream_id == Dream.id, lambda: ai_tests.LISTING.filterable
         ),
     },
+    time=Dream.created_at,
     search=Dream.search,
     searched=(Dream.title, Dream.description, Dream.original_prompt),
 )

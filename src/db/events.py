@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +51,9 @@ class EventGroup(StrEnum):
     SEVERITY = "SEVERITY"
 
 
+SEVERE = "severity in ('WARNING', 'ERROR', 'CRITICAL')"
+
+
 class Event(Table):
     """One thing that happened."""
 
@@ -57,6 +61,12 @@ class Event(Table):
     __table_args__ = (
         Index(None, "event_type", "id"),
         Index(None, "source", "id"),
+        Index(
+            "ix_system_events_of_users",
+            *("user_id", "id"),
+            postgresql_where=text("user_id is not null"),
+        ),
+        Index("ix_system_events_severe", "severity", "id", postgresql_where=text(SEVERE)),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

@@ -46,9 +46,10 @@ class User(Table):
     """
 
     __tablename__ = "users"
+    __table_args__ = (Index(None, "email", "id"),)
 
     id: Mapped[Id]
-    email: Mapped[str | None] = checked(EMAIL, index=True)
+    email: Mapped[str | None] = checked(EMAIL)
     wallet_address: Mapped[str | None] = checked(WALLET)
     passport_tier: Mapped[str] = checked(validation.one_of(TIERS), server_default="visitor")
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)

@@ -102,7 +102,7 @@ async def test_two_upgrades_in_one_process(empty_url: str) -> None:
 async def test_a_migration_waits_for_a_lock_and_continues(database_url: str) -> None:
     database = Database(database_url)
     async with database.write() as session:
-        await session.execute(text("lock table users in access share mode"))
+        await session.execute(text("lock table changes in access share mode"))
         going_down = asyncio.create_task(migrate.downgrade(database_url, "base"))
         await _until_waiting(database, 1)
         await _until_waiting(database, 0)

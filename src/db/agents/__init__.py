@@ -106,6 +106,11 @@ class AgentReport(Table):
     __tablename__ = "agent_history"
     __table_args__ = (
         Index(None, "agent_key", "id"),
+        Index(
+            "ix_agent_history_unusual",
+            *("status", "id"),
+            postgresql_where=text("status in ('STARTING', 'PAUSED', 'ERROR', 'OFFLINE')"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

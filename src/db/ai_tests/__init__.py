@@ -58,6 +58,20 @@ class AiTest(Table):
         Index(None, "dream_id", "id"),
         Index(None, "provider", "model", "id"),
         Index(None, "user_id", "id"),
+        Index(None, "impossibility_score", "id"),
+        Index(None, "duration", "id"),
+        Index(None, "cost", "id"),
+        Index(
+            "ix_ai_tests_uncompleted",
+            *("status", "id"),
+            postgresql_where=text("status <> 'COMPLETED'"),
+        ),
+        Index(
+            "ix_ai_tests_scores_of_models",
+            *("dream_id", "provider", "model", text("id desc")),
+            postgresql_include=["impossibility_score"],
+            postgresql_where=text("status = 'COMPLETED' and impossibility_score is not null"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -66,7 +80,7 @@ class AiTest(Table):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     provider: Mapped[str] = checked(validation.PROVIDER)
     model: Mapped[str] = checked(validation.string())
-    impossibility_score: Mapped[Score | None] = mapped_column(index=True)
+    impossibility_score: Mapped[Score | None]
     confidence: Mapped[Score | None]
     reasoning: Mapped[str | None] = checked(validation.string(validation.MAX_TEXT, 0))
     duration: Mapped[Count | None] = checked(validation.within(0, MAX_DURATION))

@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Identity,
-    Index,
     func,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -51,7 +50,6 @@ class AuditEntry(Table):
     """One operation on one row: the actor, and the columns that differ, before and after."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "entity", "entity_id", "id"), Index(None, "actor", "id"))
 
     id: Mapped[Id]
     actor: Mapped[UUID | None]

@@ -49,11 +49,12 @@ class ProgressLog(Table):
         percent("average_impossibility"),
         percent("best_score"),
         Index(None, "dream_id", "id"),
+        Index(None, "average_impossibility", "id"),
     )
 
     id: Mapped[Id]
     dream_id: Mapped[UUID] = mapped_column(ForeignKey("dreams.id", ondelete="CASCADE"))
-    average_impossibility: Mapped[Score] = mapped_column(index=True)
+    average_impossibility: Mapped[Score]
     best_score: Mapped[Score]
     test_count: Mapped[int]
     active_models: Mapped[Texts]
@@ -86,6 +87,7 @@ LISTING = ListSpec(
             lambda: dreams.Dream.id == ProgressLog.dream_id, lambda: dreams.LISTING.filterable
         )
     },
+    time=ProgressLog.created_at,
 )
 
 

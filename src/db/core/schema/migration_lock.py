@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from sqlalchemy import Connection, Select, Text, column, event, func, select, table
+from sqlalchemy import Connection, Select, Text, column, event, func, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
@@ -50,12 +50,14 @@ def lock_session(info: ConnectionInfo) -> AsyncConnection:
 
 
 async def _acquire(lock: AsyncConnection, waiting: Callable[[], None]) -> None:
-    """Begin a transaction that holds the lock. Polls, because waiting within a statement would hold
-    a snapshot, which `create index concurrently` waits for."""
+    """Begin a transaction that holds the lock, and no snapshot, which `create index concurrently`
+    would wait for: waiting within a statement holds one, and so does a query until the next
+    statement. A SET has none."""
     is_waiting = False
     for _ in range(round(WAIT_SECONDS / POLL_SECONDS)):
         if await lock.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
             await lock.execute(_without_limits())
+            await lock.execute(text("set local lock_timeout = 0"))
             return
         await lock.rollback()
         if not is_waiting:
