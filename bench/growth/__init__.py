@@ -1,0 +1,1 @@
+"""Growth: what statements cost in a database of any number of rows."""
