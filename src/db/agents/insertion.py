@@ -7,7 +7,6 @@ from sqlalchemy import (
     CTE,
     Boolean,
     ColumnElement,
-    Executable,
     ScalarSelect,
     and_,
     case,
@@ -38,7 +37,7 @@ EMPTY: Expression = literal_column("'{}'::jsonb")
 NO_ERRORS: Expression = literal_column("'[]'::jsonb")
 
 
-def insert_reports() -> Executable:
+def insert_reports() -> Insert:
     """Insert a batch of reports, and for the new ones their events, metrics and agent states.
 
     One statement, so all of it is stored or nothing. Every report stays in the history and updates

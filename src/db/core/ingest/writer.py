@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Executable
+from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError
 
 from db.core.error_facts import summary
@@ -28,6 +28,7 @@ from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest.rows import IngestRow, RowValidator
 from db.core.schema import partition
 from db.core.session.database import Database
+from db.core.session.direct_writes import DirectConnection, compile_write
 from db.core.session.pg_errors import domain_error_of, is_rolled_back
 from db.core.table import Table
 
@@ -50,7 +51,7 @@ class IngestTarget:
     name: str
     tables: tuple[type[Table], ...]
     validator: RowValidator
-    statement: Executable
+    statement: ClauseElement
     feeds: tuple[str, ...] = ()
 
 
@@ -100,6 +101,7 @@ class BatchWriter:
     def __init__(self, target: IngestTarget, database: Database) -> None:
         self.target = target
         self.database = database.borrowed_by("ingestion")
+        self.statement = compile_write(database, target.statement)
         self.pending: deque[PendingRow] = deque()
         self.rows = self.bytes = 0
         self.flushing: asyncio.Task[None] | None = None
@@ -205,9 +207,9 @@ class BatchWriter:
         async with asyncio.timeout(max(0, batch[0].deadline - time.monotonic())):
             await self._ensure_months(batch)
             text = b"[" + b",".join([entry.row.text for entry in batch]) + b"]"
-            async with self.database.autocommit() as connection:
+            async with DirectConnection(self.database) as connection:
                 with _outcome_unknown(batch):
-                    await connection.execute(self.target.statement, {"items": text.decode()})
+                    await connection.execute(self.statement, {"items": text.decode()})
         self.database.wakeups.notify(*self.target.feeds)
 
     async def _ensure_months(self, batch: Iterable[PendingRow]) -> None:

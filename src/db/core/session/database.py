@@ -198,7 +198,7 @@ class Database:
     async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
         """Open a transaction: commit on leaving, roll back on an exception. Raises as `read` does,
         and ReadOnly."""
-        with self._noting_refusals(), self._measuring(), domain_errors():
+        with self.noting_refusals(), self._measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.visibility, audit_context)
                 yield session
@@ -208,7 +208,7 @@ class Database:
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection for statements that write, each in a transaction of its own. Raises the
         driver's errors, Unavailable, and ReadOnly before anything was sent."""
-        with self._noting_refusals():
+        with self.noting_refusals():
             async with self._writable(self.reading) as connection:
                 yield connection
 
@@ -253,7 +253,7 @@ class Database:
             stack.enter_context(self._metering(connection))
             return connection
         except DBAPIError as error:
-            if sqlstate(error) != TOO_MANY_CONNECTIONS or not attempts or not self._has_others():
+            if sqlstate(error) != TOO_MANY_CONNECTIONS or not attempts or not self.has_others():
                 raise
         await stack.aclose()
         return await self._open(stack, engine, attempts - 1)
@@ -277,12 +277,12 @@ class Database:
                 self.meter.check()
             raise
 
-    def _has_others(self) -> bool:
+    def has_others(self) -> bool:
         pool = cast("Pool", self.engine.pool)
         return pool.checkedin() > 0 or self.limiter.narrow()
 
     @contextmanager
-    def _noting_refusals(self) -> Iterator[None]:
+    def noting_refusals(self) -> Iterator[None]:
         try:
             yield
         except ReadOnly:

@@ -1,0 +1,152 @@
+"""Direct writes: statements that are each a transaction of its own, compiled once and sent without
+SQLAlchemy's execution.
+
+Everything that `Database.autocommit` gives is kept: shares of connections, replacement of read-only
+sessions, SQLAlchemy's errors, and what it does about broken connections. A statement takes a
+seventh of the CPU.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, cast
+
+from asyncpg import PostgresError
+from sqlalchemy import ClauseElement, Connection
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, PGDialect_asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import greenlet_spawn
+
+from db.core.connections.meter import METERED
+from db.core.connections.pool import is_read_only, replacing_read_only
+from db.core.errors import ReadOnly
+from db.core.session.compiled import CompiledStatement, Processor
+from db.core.session.database import Database
+from db.core.session.direct import DirectRow
+from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, sqlstate
+
+ATTEMPTS = 4  # to connect to a server that has no connection left
+
+
+def compile_write(database: Database, statement: ClauseElement) -> CompiledStatement:
+    """Compile a statement whose parameters are those without a value."""
+    compiled = cast("SQLCompiler", statement.compile(dialect=_dialect_of(database)))
+    values, processors = compiled.construct_params(_check=False), compiled._bind_processors
+    constants: list[object] = []
+    parameters = []
+    for place, name in enumerate(compiled.positiontup or ()):
+        process = cast("Processor | None", processors.get(name))  # a sequence only for tuples
+        if compiled.binds[name].required:
+            constants.append(None)
+            parameters.append((place, name, process))
+        else:
+            constants.append(process(values[name]) if process else values[name])
+    return CompiledStatement(str(compiled), tuple(constants), tuple(parameters), None)
+
+
+class DirectConnection:
+    """A connection of the pool for statements that write. Entering it raises Unavailable, ReadOnly,
+    and the driver's errors as SQLAlchemy reports them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.connection: PoolProxiedConnection
+
+    async def __aenter__(self) -> Self:
+        database = self.database
+        if database.meter:
+            database.meter.check()
+        with database.noting_refusals():
+            self.connection = await self._borrowed(ATTEMPTS)
+        self.connection.info[METERED].meter = database.meter
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.connection.is_valid:
+            self.connection.info[METERED].meter = None
+        self._give_back(self.connection)
+
+    async def execute(
+        self, statement: CompiledStatement, parameters: Mapping[str, object]
+    ) -> Sequence[DirectRow]:
+        """Execute a statement; return its rows. Raises the driver's errors as SQLAlchemy reports
+        them."""
+        arguments = statement.arguments(parameters)
+        stale_before = _dialect_of(self.database)._invalidate_schema_cache_asof
+        try:
+            # as SQLAlchemy does, so that both use the same prepared statements, also behind poolers
+            prepared, _ = await self._adapter._prepare(statement.sql, stale_before)  # type: ignore[no-untyped-call]
+            rows: Sequence[DirectRow] = await prepared.fetch(*arguments)
+            return rows
+        except (asyncio.CancelledError, TimeoutError):
+            self.connection.invalidate()
+            raise
+        except Exception as error:
+            raise self._reported(statement, error) from error
+
+    @property
+    def _adapter(self) -> AsyncAdapt_asyncpg_connection:
+        return cast("AsyncAdapt_asyncpg_connection", self.connection.dbapi_connection)
+
+    async def _borrowed(self, attempts: int) -> PoolProxiedConnection:
+        """Check out a connection. If the server has none left, wait for one of those that are
+        open."""
+        database, engine = self.database, self.database.engine.sync_engine
+        await database.limiter.acquire(database.borrower)
+        try:
+            with replacing_read_only():
+                connection: PoolProxiedConnection = await greenlet_spawn(engine.pool.connect)
+        except BaseException as error:
+            database.limiter.release(database.borrower)
+            if attempts > 1 and sqlstate(error) == TOO_MANY_CONNECTIONS and database.has_others():
+                return await self._borrowed(attempts - 1)
+            if isinstance(error, engine.dialect.loaded_dbapi.Error):
+                Connection._handle_dbapi_exception_noconnection(error, engine.dialect, engine)
+            raise
+        if is_read_only(connection.driver_connection):
+            self._give_back(connection)
+            raise ReadOnly
+        return connection
+
+    def _give_back(self, connection: PoolProxiedConnection) -> None:
+        connection.close()
+        self.database.limiter.release(self.database.borrower)
+
+    def _reported(self, statement: CompiledStatement, error: Exception) -> Exception:
+        """The error as SQLAlchemy reports it. A connection that broke is closed, and with it those
+        that are as old; one that is read-only is closed alone."""
+        is_broken: bool = self._adapter._connection.is_closed()
+        if is_broken:
+            self.database.engine.sync_engine.pool._invalidate(self.connection, error)
+        elif sqlstate(error) == READ_ONLY or not isinstance(error, PostgresError):
+            self.connection.invalidate(error)
+        return _wrapped(statement.sql, error, _dialect_of(self.database), is_broken)
+
+
+def _dialect_of(database: Database) -> PGDialect_asyncpg:
+    return cast("PGDialect_asyncpg", database.engine.sync_engine.dialect)
+
+
+def _wrapped(sql: str, error: Exception, dialect: PGDialect_asyncpg, is_broken: bool) -> Exception:
+    dbapi = dialect.loaded_dbapi
+    try:
+        AsyncAdapt_asyncpg_connection._handle_exception_no_connection(dbapi, error)
+    except dbapi.Error as adapted:
+        return DBAPIError.instance(
+            sql,
+            None,
+            adapted,
+            dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=is_broken,
+            dialect=dialect,
+        )
+    except Exception as unknown:
+        return unknown
