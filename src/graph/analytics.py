@@ -11,7 +11,7 @@ import db
 from db.core.errors import Forbidden as NotAllowed
 from db.core.ingest.rows import IngestRow
 from db.users import Role
-from graph.core.context import Info, rows
+from graph.core.context import Context, Info, rows
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Forbidden, Invalid
@@ -114,10 +114,10 @@ TrackUserActionResult = result("TrackUserActionResult", Stored, Invalid, Forbidd
 TrackUserActionsResult = batch_result("TrackUserActionsResult")
 
 
-def _action(info: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _action(context: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     metadata = given.get("metadata")
     row = {
-        "user_id": _user_id(info, given),
+        "user_id": _user_id(context, given),
         "action": given["action"],
         "page": given.get("page"),
         "session_id": given.get("sessionId"),
@@ -127,10 +127,10 @@ def _action(info: Info, given: ItemInput, at: datetime, key: str | None) -> Inge
     return db.analytics.TRACKED.validator.ingest_row(row, at, key)
 
 
-def _user_id(info: Info, given: ItemInput) -> UUID | None:
+def _user_id(context: Context, given: ItemInput) -> UUID | None:
     """The user of an action. Raises Forbidden for another user unless the caller may act for
     others."""
-    principal = info.context.principal
+    principal = context.principal
     if "userId" not in given:
         return principal.user_id
     id = given["userId"]
@@ -175,6 +175,7 @@ class Mutations:
         "Track an action of a user. Also logs a `user_action` event.",
         WRITE,
         graphql_type=TrackUserActionResult,
+        shows=ACTIONS.one_item,
     )
     async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Stored:
         return await ACTIONS.one(info, input)

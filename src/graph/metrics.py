@@ -11,7 +11,7 @@ import db
 from db.core.ingest.rows import IngestRow
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Info, as_source, rows
+from graph.core.context import Context, Info, as_source, rows
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
@@ -128,7 +128,7 @@ RecordMetricResult = item_result("RecordMetricResult")
 RecordMetricsResult = batch_result("RecordMetricsResult")
 
 
-def _metric(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _metric(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     tags = given.get("tags")
     row = {
         "metric_name": given["metricName"],
@@ -188,7 +188,9 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field("Record a measured value.", WRITE, graphql_type=RecordMetricResult)
+    @field(
+        "Record a measured value.", WRITE, graphql_type=RecordMetricResult, shows=METRICS.one_item
+    )
     async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Stored:
         return await METRICS.one(info, input)
 

@@ -27,7 +27,7 @@ from graph.agents.types import (
     AgentReport,
     AgentStatusCount,
 )
-from graph.core.context import Info, as_source, rows
+from graph.core.context import Context, Info, as_source, rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.errors import Invalid, NotFound
 from graph.core.types.field import argument, field, names_of, value
@@ -83,15 +83,15 @@ def _report(
     return db.agents.reports.report(row, at, key, measured=measured, keeps_task=keeps_task)
 
 
-def _error(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _error(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key, keeps_task="currentTask" not in given)
 
 
-def _status(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _status(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     return _report(given, at, key)
 
 
-def _performance(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _performance(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     """Record the metrics and copy the figures to the state, like DreamNet's PerformanceTracker."""
     names = ("responseTime", "successRate", "taskCount")
     figures = {name: given[name] for name in names if given.get(name) is not None}
@@ -156,6 +156,7 @@ class Mutations:
         "status, but still counts as a sign of life.",
         WRITE,
         graphql_type=ReportAgentStatusResult,
+        shows=STATUS.one_item,
     )
     async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Stored:
         return await STATUS.one(info, input)
@@ -166,7 +167,12 @@ class Mutations:
     ) -> BatchOutcome:
         return await STATUS.many(info, input, "reports")
 
-    @field("Report the performance of an agent.", WRITE, graphql_type=ReportAgentPerformanceResult)
+    @field(
+        "Report the performance of an agent.",
+        WRITE,
+        graphql_type=ReportAgentPerformanceResult,
+        shows=PERFORMANCE.one_item,
+    )
     async def report_agent_performance(
         self, info: Info, input: Input[ReportAgentPerformanceInput]
     ) -> Stored:
@@ -176,6 +182,7 @@ class Mutations:
         "Report an error of an agent. The agent's state keeps the 20 newest errors.",
         WRITE,
         graphql_type=ReportAgentErrorResult,
+        shows=ERROR.one_item,
     )
     async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Stored:
         return await ERROR.one(info, input)

@@ -10,7 +10,7 @@ import db
 from db.core.ingest.rows import IngestRow
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Info, as_source
+from graph.core.context import Context, Info, as_source
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of
 from graph.core.types.ingestion import (
@@ -41,7 +41,7 @@ LogEventsResult = batch_result("LogEventsResult")
 LogErrorResult = item_result("LogErrorResult")
 
 
-def _event(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _event(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     user = given.get("userId")
     row = {
         "event_type": given["eventType"],
@@ -55,10 +55,10 @@ def _event(_: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRo
     return db.events.LOGGED.validator.ingest_row(row, at, key)
 
 
-def _error(info: Info, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _error(context: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     facts = {name: given.get(name) for name in ("message", "stack", "context")}
     event = {"eventType": "system_error", "severity": EventSeverity.ERROR, "payload": facts}
-    return _event(info, {**event, "source": given["source"]}, at, key)
+    return _event(context, {**event, "source": given["source"]}, at, key)
 
 
 def _known(value: object) -> object:
@@ -100,7 +100,7 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field("Log an event.", WRITE, graphql_type=LogEventResult)
+    @field("Log an event.", WRITE, graphql_type=LogEventResult, shows=EVENTS.one_item)
     async def log_event(self, info: Info, input: Input[LogEventInput]) -> Stored:
         return await EVENTS.one(info, input)
 
@@ -108,6 +108,6 @@ class Mutations:
     async def log_events(self, info: Info, input: Input[LogEventsInput]) -> BatchOutcome:
         return await EVENTS.many(info, input, "events")
 
-    @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult)
+    @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult, shows=ERRORS.one_item)
     async def log_error(self, info: Info, input: Input[LogErrorInput]) -> Stored:
         return await ERRORS.one(info, input)

@@ -1,10 +1,13 @@
 """Declared fields: what the resolver of a field does, as data that plans of operations use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from db.core.ingest.rows import IngestRow
 from db.core.query.listing import ListSpec
 from db.core.table import Table
+from graph.core.context import Context
 from graph.core.loader import Loader, Pages
 from graph.core.permission import Access
 
@@ -55,4 +58,23 @@ class NodeField:
     table: type[Table]
 
 
-Declared = ColumnField | IdField | RelatedField | ConnectedField | ListedField | NodeField
+class ItemStore(Protocol):
+    """Stores items of one kind. Both methods raise errors with the names of columns or inputs."""
+
+    def row(self, context: Context, input: Mapping[str, Any], /) -> IngestRow: ...
+
+    async def store(self, context: Context, row: IngestRow, /) -> str:
+        """Return the global ID."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IngestField:
+    """Stores the item in the argument `input`, together with items of other operations."""
+
+    items: ItemStore
+
+
+Declared = (
+    ColumnField | IdField | RelatedField | ConnectedField | ListedField | NodeField | IngestField
+)

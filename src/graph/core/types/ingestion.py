@@ -23,7 +23,8 @@ from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import IngestTarget
 from db.core.session.clock import check_time
 from db.core.values import validation
-from graph.core.context import Info
+from graph.core.context import Context, Info
+from graph.core.types.declared import IngestField
 from graph.core.types.errors import FieldError, Invalid, as_result
 from graph.core.types.field import as_mapping, enum, field, value
 from graph.core.types.input_values import BATCH
@@ -34,7 +35,7 @@ MAX_ITEMS = 1_000
 
 T = TypeVar("T", bound=type)
 ItemInput = Mapping[str, Any]  # each of the type that the input declares for its name
-Make = Callable[[Info, ItemInput, datetime, str | None], IngestRow]
+Make = Callable[[Context, ItemInput, datetime, str | None], IngestRow]
 
 TIME = (
     "Now by default. At most ten years in the past and five minutes in the future, by the clock "
@@ -186,16 +187,32 @@ class IngestMutation:
     names: Mapping[str, str]
     time: str = "timestamp"
 
+    @property
+    def one_item(self) -> IngestField:
+        """What a field that stores one item declares as `shows`."""
+        return IngestField(self)
+
     async def one(self, info: Info, input: object) -> Stored:
         """Store one item. Raises the error that rejects it."""
+        context = info.context
+        await context.db.now()  # connects if it must
         try:
-            item = self._item(info, _as_sent(input), await info.context.db.now(), None)
+            row = self.row(context, _as_sent(input))
         except errors.Invalid as invalid:
             raise self._with_input_names(invalid) from None
-        refused = await info.context.ingest.submit(self.intake, [item])
+        return Stored(id=strawberry.ID(await self.store(context, row)))
+
+    def row(self, context: Context, input: ItemInput) -> IngestRow:
+        """The row of one item. Raises Invalid with the names of columns, and Unavailable before the
+        first connection."""
+        return self._item(context, input, context.db.clock.now(), None)
+
+    async def store(self, context: Context, row: IngestRow) -> str:
+        """Store one row, and return its global ID. Raises the error that rejects it."""
+        refused = await context.ingest.submit(self.intake, [row])
         if refused:
             raise self._with_input_names(refused[0])
-        return Stored(id=strawberry.ID(id_of(self.record, item.id)))
+        return id_of(self.record, row.id)
 
     async def many(self, info: Info, input: object, name: str) -> BatchOutcome:
         """Store the valid items in an input field.
@@ -205,7 +222,7 @@ class IngestMutation:
         sent = _as_sent(input)
         batch_key, size = _key(sent), len(sent[name])
         now = await info.context.db.now()
-        items, refused = self._items(info, sent[name], now, batch_key)
+        items, refused = self._items(info.context, sent[name], now, batch_key)
         late = await info.context.ingest.submit(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
@@ -215,37 +232,37 @@ class IngestMutation:
         return BatchOutcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
 
     def _items(
-        self, info: Info, input_type: Sequence[ItemInput], now: datetime, batch_key: str | None
+        self, context: Context, sent: Sequence[ItemInput], now: datetime, batch_key: str | None
     ) -> tuple[dict[int, IngestRow], dict[int, DomainError]]:
         """Valid rows and errors, by position. Items without a time are a microsecond apart, so that
         their IDs keep their order."""
         items: dict[int, IngestRow] = {}
         refused: dict[int, DomainError] = {}
-        for index, item in enumerate(input_type):
+        for index, item in enumerate(sent):
             key = None if batch_key is None else f"{batch_key}/{index}"
             try:
-                items[index] = self._item(info, item, now + timedelta(microseconds=index), key)
+                items[index] = self._item(context, item, now + timedelta(microseconds=index), key)
             except (errors.Invalid, errors.Forbidden) as error:
                 refused[index] = error
         return items, refused
 
     def _item(
-        self, info: Info, input_type: ItemInput, now: datetime, batch_key: str | None
+        self, context: Context, input: ItemInput, now: datetime, batch_key: str | None
     ) -> IngestRow:
         """The row of an input. Its idempotency key is scoped to the caller and the target. Raises
         Invalid."""
-        time, own_key = input_type.get(self.time), _key(input_type)
+        time, own_key = input.get(self.time), _key(input)
         at = now if time is None else time
         check_time(at, now, "timestamp")
         key = batch_key if own_key is None else own_key
         if key is None:
-            return self.make(info, input_type, at, None)
+            return self.make(context, input, at, None)
         if time is None:
             raise errors.Invalid(
                 "An idempotency key requires the time. Set it as well.", "timestamp"
             )
-        owned = f"{info.context.principal.owner}/{self.intake.name}/{key}"
-        return self.make(info, input_type, at, owned)
+        owned = f"{context.principal.owner}/{self.intake.name}/{key}"
+        return self.make(context, input, at, owned)
 
     def _with_input_names(self, error: DomainError) -> DomainError:
         return error.renamed({**self.names, "timestamp": self.time})
@@ -255,9 +272,9 @@ def _as_sent(input: object) -> ItemInput:
     return cast("ItemInput", input)  # an `ingest_input`, which is declared as a class
 
 
-def _key(input_type: ItemInput) -> str | None:
+def _key(input: ItemInput) -> str | None:
     """The idempotency key of an input. Raises Invalid if it is malformed."""
-    key: str | None = input_type.get("idempotencyKey")
+    key: str | None = input.get("idempotencyKey")
     if key is not None:
         idempotency.check_key(key)
     return key

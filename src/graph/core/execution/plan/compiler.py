@@ -37,6 +37,7 @@ from graph.core.execution.plan.document import (
     object_type,
     place_of,
 )
+from graph.core.execution.plan.ingested import ingested_root
 from graph.core.execution.plan.row_parts import RowParts
 from graph.core.execution.plan.run import Run, Unplanned
 from graph.core.execution.plan.shapes import KeyedSource, RowShape, Shape
@@ -47,6 +48,7 @@ from graph.core.types.declared import (
     ConnectedField,
     Declared,
     IdField,
+    IngestField,
     ListedField,
     NodeField,
     RelatedField,
@@ -88,6 +90,9 @@ class Compiler:
                 return roots.ListedPage(place, read, shape, self._list_args(place, listing))
             case NodeField(table) if row := self._row_by_id(place, table, details):
                 return row
+            case IngestField() as declared:
+                resolved = roots.ResolvedRoot(key, self._resolved(place, details))
+                return ingested_root(self.document, resolved, declared, details)
         return roots.ResolvedRoot(key, self._resolved(place, details))
 
     def _row_by_id(
