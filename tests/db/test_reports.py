@@ -1,9 +1,13 @@
 """Reports of agents: the state, the history and the events that follow from them."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
+from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 import db
@@ -12,6 +16,7 @@ from db.audit import AuditEntry, Change
 from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import Ingestion
 from db.core.session.audit_context import AuditContext
+from db.core.session.direct_writes import DirectConnection
 from db.events import Event
 from support.ingest_rows import NOW, report
 from support.stored_rows import rows
@@ -167,3 +172,64 @@ async def test_a_report_keeps_the_task_of_the_one_before_in_its_batch(
     }
     states = {key: (await agent(database, key)).current_task for key in "abc"}
     assert states == {"a": "new", "b": "told", "c": None}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_plain_reports_are_stored_as_others_are(
+    database: Database, ingestion: Ingestion, seed: int
+) -> None:
+    random = Random(seed)  # noqa: S311  not for secrets
+    for _ in range(10):
+        made = [plain_report(random) for _ in range(random.choice([1, 2, 7, 20]))]
+        plain = [report(n, at, f"plain-{agent}", **values) for n, at, agent, values in made]
+        others = [report(n, at, f"other-{agent}", **values) for n, at, agent, values in made]
+        assert all(row.is_plain for row in plain)
+        await ingestion.submit(db.agents.reports.REPORTED, plain)
+        await ingestion.submit(
+            db.agents.reports.REPORTED, [replace(row, is_plain=False) for row in others]
+        )
+
+    for table in (db.agents.Agent, db.agents.AgentReport, Event):
+        stored = [facts(row) for row in await rows(database, table.select())]
+        plain_facts = [row for row in stored if "plain-" in row]
+        assert len(plain_facts) == len(stored) / 2 > 1
+        assert sorted(row.replace("plain-", "other-") for row in plain_facts) == sorted(
+            row for row in stored if "other-" in row
+        )
+
+
+async def test_a_plain_report_that_is_sent_again_is_stored_once(
+    database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = DirectConnection.execute
+    lost = iter([True, False])
+
+    async def lose(*arguments: Any) -> Any:
+        result = await send(*arguments)
+        if next(lost):
+            raise ConnectionResetError  # the answer of PostgreSQL never arrives
+        return result
+
+    monkeypatch.setattr(DirectConnection, "execute", lose)
+    assert await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW)]) == {}
+    assert len(await rows(database, db.agents.AgentReport.select())) == 1
+
+
+def plain_report(random: Random) -> tuple[int, datetime, str, dict[str, Any]]:
+    at = NOW - timedelta(seconds=random.choice([0, 0, 1, 5, random.random(), -60]))
+    values = {
+        "status": random.choice(["RUNNING", "IDLE", "ERROR"]),
+        "current_task": random.choice([None, {"n": random.random()}, [1]]),
+        "performance_metrics": random.choice([{}, {}, {"tasks": random.random()}]),
+    }
+    return 0, at, random.choice("abc"), values
+
+
+def facts(row: Any) -> str:
+    """A row without its ids and the times of PostgreSQL's clock."""
+    return str([part for part in row if not isinstance(part, UUID | int) and not is_recent(part)])
+
+
+def is_recent(part: Any) -> bool:
+    """Whether this is a time after those of the reports, but for one from the future."""
+    return isinstance(part, datetime) and NOW < part < NOW + timedelta(seconds=59)

@@ -45,7 +45,7 @@ def insert_reports() -> Insert:
     """
     items = _items()
     stored_columns = REPORT.id, REPORT.seq, REPORT.received_at
-    report = insert_from(AgentReport, _report_columns(items), items, items.c.position)
+    report = insert_from(AgentReport, report_columns(items), items, items.c.position)
     stored = report.returning(*stored_columns).cte("stored")
     made_at = func.least(items.c.reported_at, stored.c.received_at).label("made_at")
     fresh = (
@@ -54,7 +54,7 @@ def insert_reports() -> Insert:
         .ext(distinct_on(items.c.id))  # a batch may hold a report twice
         .cte("fresh")
     )
-    events = insert_from(Event, _event(fresh), fresh).cte("events")
+    events = insert_from(Event, event_columns(fresh), fresh).cte("events")
     measure = json_to_rows(func.jsonb_to_recordset(fresh.c.measured), "measure", *Metric.columns())
     measures = insert_from(Metric, dict(measure.c.items()), fresh.join(measure, true()))
     return _states(fresh).add_cte(events, measures.cte("measures"))
@@ -95,7 +95,7 @@ def _kept_tasks(numbered: CTE) -> AnySelect:
     return select(report.position, case((report.run == 0, state), else_=first).label("task"))
 
 
-def _report_columns(items: CTE) -> Row:
+def report_columns(items: CTE) -> Row:
     state = select(Agent.status).where(Agent.agent_key == items.c.agent_key).scalar_subquery()
     former = func.lag(items.c.status).over(
         partition_by=items.c.agent_key, order_by=items.c.position
@@ -104,7 +104,7 @@ def _report_columns(items: CTE) -> Row:
     return {**given, "previous_status": func.coalesce(former, state)}
 
 
-def _event(fresh: CTE) -> Row:
+def event_columns(fresh: CTE) -> Row:
     facts = _facts(
         agent_key=fresh.c.agent_key,
         status=fresh.c.status,
@@ -157,26 +157,31 @@ def _states(fresh: CTE) -> Insert:
 
 
 def _latest(statement: Insert) -> Insert:
-    """On conflict, a newer report replaces the status; every report appends its errors and updates
-    when the agent was last active."""
+    """On conflict, every report appends its errors, too."""
     new, old = statement.excluded, core_table(Agent).c
-    is_newer, erred = newer(new, old), new.error_log != NO_ERRORS
+    errors = _newest_errors(old.error_log.op("||")(new.error_log))
+    error_log = case((new.error_log != NO_ERRORS, errors), else_=old.error_log)
+    return statement.on_conflict_do_update(
+        index_elements=["agent_key"], set_={**latest_values(statement), "error_log": error_log}
+    )
+
+
+def latest_values(statement: Insert) -> Row:
+    """The state after a conflict: a newer report replaces the status, and every report updates when
+    the agent was last active."""
+    new, old = statement.excluded, core_table(Agent).c
+    is_newer = newer(new, old)
     replaced = ("status", "current_task", "reported_at", "last_seq")
     measured = and_(is_newer, new.performance_metrics != EMPTY)
-    errors = _newest_errors(old.error_log.op("||")(new.error_log))
-    return statement.on_conflict_do_update(
-        index_elements=["agent_key"],
-        set_={
-            **{name: case((is_newer, new[name]), else_=old[name]) for name in replaced},
-            "last_active": new.last_active,
-            "received_at": new.received_at,
-            "performance_metrics": case(
-                (measured, new.performance_metrics), else_=old.performance_metrics
-            ),
-            "error_log": case((erred, errors), else_=old.error_log),
-            "updated_at": func.now(),
-        },
-    )
+    return {
+        **{name: case((is_newer, new[name]), else_=old[name]) for name in replaced},
+        "last_active": new.last_active,
+        "received_at": new.received_at,
+        "performance_metrics": case(
+            (measured, new.performance_metrics), else_=old.performance_metrics
+        ),
+        "updated_at": func.now(),
+    }
 
 
 def newer(new: Columns, old: Columns) -> ColumnElement[bool]:

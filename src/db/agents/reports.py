@@ -11,6 +11,7 @@ from db import audit
 from db.agents import Agent, AgentReport, offline
 from db.agents.insertion import insert_reports
 from db.agents.offline import SOURCE
+from db.agents.plain_insertion import insert_plain_reports
 from db.config import numbers
 from db.core.errors import NotFound
 from db.core.ingest.rows import IngestRow, row_validator
@@ -39,10 +40,15 @@ def report(
     error; `measured` are metrics to store with it. With `keeps_task`, the task of the report before
     is stored instead of its own. Raises Invalid."""
     error = row["error"]
-    entry = {"at": print_time(at), "error": error} if error is not None else None
-    row = {"performance_metrics": {}, **row, "reported_at": at, "entry": entry}
-    kept = {"keeps_task": True} if keeps_task else {}
-    return VALIDATOR.ingest_row({**row, **kept, "measured": measured}, at, key)
+    row = {"performance_metrics": {}, **row, "reported_at": at}
+    if error is not None:
+        row["entry"] = {"at": print_time(at), "error": error}
+    if keeps_task:
+        row["keeps_task"] = True
+    if measured:
+        row["measured"] = measured
+    is_plain = error is None and not keeps_task and not measured and key is None
+    return VALIDATOR.ingest_row(row, at, key, is_plain)
 
 
 def performance(
@@ -104,5 +110,10 @@ async def forget(session: WriteSession, agent_key: str) -> UUID:
 
 
 REPORTED = IngestTarget(
-    "agents", (AgentReport, Event, Metric), VALIDATOR, insert_reports(), feeds=("agents", "events")
+    "agents",
+    (AgentReport, Event, Metric),
+    VALIDATOR,
+    insert_reports(),
+    ("agents", "events"),
+    insert_plain_reports(),
 )

@@ -14,6 +14,7 @@ from operator import is_not
 from db.core.values.json import JsonValue
 
 MASKED = "(masked)"
+NESTING = (dict, list)
 
 
 def is_secret(name: str, text: str) -> bool:
@@ -62,8 +63,7 @@ def masked_row(row: dict[str, JsonValue]) -> dict[str, JsonValue]:
     changed = {
         name: new
         for name, value in row.items()
-        if (isinstance(value, dict | list) or name == "error")
-        and (new := _masked(value)) is not value
+        if (isinstance(value, NESTING) or name == "error") and (new := _masked(value)) is not value
     }
     return row | changed if changed else row
 

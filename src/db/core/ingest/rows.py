@@ -19,6 +19,7 @@ from db.core.table import Column, Row, Table
 from db.core.values import json
 from db.core.values.validation import (
     MAX_DEPTH,
+    NESTING,
     NUL,
     NUL_IN_JSON,
     Check,
@@ -37,11 +38,13 @@ class NotStorable(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class IngestRow:
-    """One row of a batch: its id, its time, and the whole row as JSON."""
+    """One row of a batch: its id, its time, and the whole row as JSON. `is_plain`: the shorter
+    statement of its target stores it."""
 
     id: UUID
     at: datetime
     text: bytes
+    is_plain: bool = False
 
     @property
     def month(self) -> tuple[int, int]:
@@ -55,10 +58,12 @@ class RowValidator:
     checks: Mapping[str, Check]
     limits: Mapping[str, Decimal]
 
-    def ingest_row(self, row: Row, at: datetime, key: str | None = None) -> IngestRow:
+    def ingest_row(
+        self, row: Row, at: datetime, key: str | None = None, is_plain: bool = False
+    ) -> IngestRow:
         """A row to submit. Its id is random, or derived from `key`. Raises Invalid."""
         row = self.row(row, at, key)
-        return IngestRow(row["id"], at, _text(row))
+        return IngestRow(row["id"], at, _text(row), is_plain)
 
     def row(self, row: Row, at: datetime, key: str | None = None) -> Row:
         """A row with its id, to be nested in another row. Raises Invalid."""
@@ -85,7 +90,7 @@ def _limit(c: Column) -> Iterator[Decimal]:
 
 def _text(row: Row) -> bytes:
     for name, value in row.items():
-        if is_deep(value):
+        if isinstance(value, NESTING) and is_deep(value):
             raise Invalid(f"This JSON is nested more than {MAX_DEPTH} levels deep.", name)
     row = secret_detection.masked_row(row)
     try:

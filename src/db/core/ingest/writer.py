@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -24,9 +24,11 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError
 
 from db.core.error_facts import summary
-from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
+from db.core.errors import DomainError, RateLimited, Unavailable
+from db.core.ingest.pending import PendingBatch as PendingBatch, PendingRow
 from db.core.ingest.rows import IngestRow, RowValidator
 from db.core.schema import partition
+from db.core.session.compiled import CompiledStatement
 from db.core.session.database import Database
 from db.core.session.direct_writes import DirectConnection, compile_write
 from db.core.session.pg_errors import domain_error_of, is_rolled_back
@@ -46,53 +48,15 @@ log = structlog.get_logger()
 @dataclass(frozen=True, eq=False, slots=True)
 class IngestTarget:
     """Where one kind of row is stored: the partitioned tables, the validator of rows, the statement
-    that stores a batch (a JSON array in the parameter `items`), and the feeds it writes to."""
+    that stores a batch (a JSON array in the parameter `items`), the feeds it writes to, and the
+    statement for batches of plain rows that were not sent before, if there is a shorter one."""
 
     name: str
     tables: tuple[type[Table], ...]
     validator: RowValidator
     statement: ClauseElement
     feeds: tuple[str, ...] = ()
-
-
-@dataclass(eq=False, slots=True)
-class PendingBatch:
-    """Rows submitted together. `errors` holds the errors of rows that were not stored, by
-    position."""
-
-    size: int
-    done: asyncio.Future[None]
-    errors: dict[int, DomainError] = field(default_factory=dict)
-    settled: int = 0
-
-    def settle(self, position: int, error: DomainError | None) -> None:
-        if error:
-            self.errors[position] = error
-        self.settled += 1
-        if self.settled == self.size and not self.done.done():  # done: cancelled by its caller
-            self.done.set_result(None)
-
-
-@dataclass(eq=False, slots=True)
-class PendingRow:
-    """One row of a writer's buffer. It is settled by `deadline` in any case.
-
-    `in_doubt` is set if a failed attempt may have stored it; `last_error` is that of the last
-    attempt.
-    """
-
-    row: IngestRow
-    batch: PendingBatch
-    position: int
-    deadline: float
-    in_doubt: bool = False
-    last_error: DomainError | None = None
-
-    def settle(self, error: DomainError | None = None) -> None:
-        self.batch.settle(self.position, error)
-
-    def expire(self) -> None:
-        self.settle(OutcomeUnknown() if self.in_doubt else self.last_error or Unavailable())
+    plain_statement: ClauseElement | None = None
 
 
 class BatchWriter:
@@ -102,6 +66,8 @@ class BatchWriter:
         self.target = target
         self.database = database.borrowed_by("ingestion")
         self.statement = compile_write(database, target.statement)
+        plain = target.plain_statement
+        self.plain_statement = self.statement if plain is None else compile_write(database, plain)
         self.pending: deque[PendingRow] = deque()
         self.rows = self.bytes = 0
         self.flushing: asyncio.Task[None] | None = None
@@ -209,8 +175,12 @@ class BatchWriter:
             text = b"[" + b",".join([entry.row.text for entry in batch]) + b"]"
             async with DirectConnection(self.database) as connection:
                 with _outcome_unknown(batch):
-                    await connection.execute(self.statement, {"items": text.decode()})
+                    await connection.execute(self._statement(batch), {"items": text.decode()})
         self.database.wakeups.notify(*self.target.feeds)
+
+    def _statement(self, batch: Iterable[PendingRow]) -> CompiledStatement:
+        is_plain = all(entry.row.is_plain and not entry.in_doubt for entry in batch)
+        return self.plain_statement if is_plain else self.statement
 
     async def _ensure_months(self, batch: Iterable[PendingRow]) -> None:
         missing = {entry.row.month for entry in batch} - self.months

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from db.core.ingest.rows import IngestRow
 from db.core.query.listing import ListSpec
 from db.core.table import Table
+from db.core.values.validation import Check
 from graph.core.context import Context
 from graph.core.loader import Loader, Pages
 from graph.core.permission import Access
@@ -59,7 +60,10 @@ class NodeField:
 
 
 class ItemStore(Protocol):
-    """Stores items of one kind. Both methods raise errors with the names of columns or inputs."""
+    """Stores items of one kind. `checks` are those of the rows, by column."""
+
+    @property
+    def checks(self) -> Mapping[str, Check]: ...
 
     def row(self, context: Context, input: Mapping[str, Any], /) -> IngestRow: ...
 

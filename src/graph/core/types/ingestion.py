@@ -23,6 +23,7 @@ from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import IngestTarget
 from db.core.session.clock import check_time
 from db.core.values import validation
+from db.core.values.validation import Check
 from graph.core.context import Context, Info
 from graph.core.types.declared import IngestField
 from graph.core.types.errors import FieldError, Invalid, as_result
@@ -186,6 +187,10 @@ class IngestMutation:
     make: Make
     names: Mapping[str, str]
     time: str = "timestamp"
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        return self.intake.validator.checks
 
     @property
     def one_item(self) -> IngestField:

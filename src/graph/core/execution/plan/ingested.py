@@ -25,7 +25,7 @@ def ingested_root(
 ) -> Root:
     """The root for a field, or `resolved` if the arguments cannot be compiled."""
     try:
-        read = item_reader(resolved.field.place)
+        read = item_reader(resolved.field.place, declared.items.checks)
     except Unplanned:
         return resolved
     return StoredItem(resolved, declared.items, read, _shown(document, details))

@@ -30,21 +30,22 @@ from graph.core.execution.input_validation import faults_of
 from graph.core.execution.plan.completion import FieldPlace
 from graph.core.execution.plan.run import Irregular, Unplanned
 from graph.core.types.errors import INPUT
-from graph.core.types.field import metadata_of
+from graph.core.types.field import column_of, metadata_of
 
 Item = dict[str, Any]  # each of the type that the input declares for its name
 ReadItem = Callable[[Mapping[str, object]], Item]
 IRREGULAR = "invalid arguments"
 
 
-def item_reader(place: FieldPlace) -> ReadItem:
+def item_reader(place: FieldPlace, checked_later: Mapping[str, Check]) -> ReadItem:
     """The function from coerced variables to the item, which raises Irregular if it is invalid.
-    Raises Unplanned for an input that only graphql-core reads."""
+    `checked_later` are the checks of the row that is made of the item, by column. Raises Unplanned
+    for an input that only graphql-core reads."""
     type_ = get_nullable_type(place.field.args[INPUT].type)
     nodes = place.nodes[0].arguments or ()
     if len(nodes) != 1 or not is_input_object_type(type_):
         raise Unplanned("the argument of an item")
-    read, checks = _reader(nodes[0].value, type_), _checks(type_)
+    read, checks = _reader(nodes[0].value, type_), _checks(type_, checked_later)
 
     def checked(variables: Mapping[str, object]) -> Item:
         item = read(variables)
@@ -107,7 +108,9 @@ def _from_object(node: ObjectValueNode, type_: GraphQLInputObjectType) -> ReadIt
     return read
 
 
-def _checks(type_: GraphQLInputObjectType) -> list[tuple[str, Check | None, bool]]:
+def _checks(
+    type_: GraphQLInputObjectType, checked_later: Mapping[str, Check]
+) -> list[tuple[str, Check | None, bool]]:
     """The check of each field, and whether null is refused. Raises Unplanned for an input that is
     validated as a whole."""
     if getattr(type_.extensions["strawberry-definition"].origin, "together", ()):
@@ -117,6 +120,8 @@ def _checks(type_: GraphQLInputObjectType) -> list[tuple[str, Check | None, bool
         if is_input_object_type(get_named_type(field.type)):
             raise Unplanned("an input within an input")
         check, is_null_refused = metadata_of(field).get("check"), _refuses_null(name, field)
+        if check is checked_later.get(column_of(field.extensions["strawberry-definition"])):
+            check = None
         if check is not None or is_null_refused:
             checks.append((name, check, is_null_refused))
     return checks
