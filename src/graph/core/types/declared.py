@@ -13,6 +13,7 @@ from graph.core.loader import Loader, Pages
 from graph.core.permission import Access
 
 AnyLoader = Loader[Any]  # of any value, which its field completes
+ItemInput = Mapping[str, Any]  # each of the type that the input declares for its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ItemStore(Protocol):
     @property
     def checks(self) -> Mapping[str, Check]: ...
 
-    def row(self, context: Context, input: Mapping[str, Any], /) -> IngestRow: ...
+    def row(self, context: Context, input: ItemInput, /) -> IngestRow: ...
 
     async def store(self, context: Context, row: IngestRow, /) -> str:
         """Return the global ID."""

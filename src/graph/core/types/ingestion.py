@@ -25,7 +25,7 @@ from db.core.session.clock import check_time
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Context, Info
-from graph.core.types.declared import IngestField
+from graph.core.types.declared import IngestField, ItemInput as ItemInput
 from graph.core.types.errors import FieldError, Invalid, as_result
 from graph.core.types.field import as_mapping, enum, field, value
 from graph.core.types.input_values import BATCH
@@ -35,7 +35,6 @@ from graph.core.types.node import id_of
 MAX_ITEMS = 1_000
 
 T = TypeVar("T", bound=type)
-ItemInput = Mapping[str, Any]  # each of the type that the input declares for its name
 Make = Callable[[Context, ItemInput, datetime, str | None], IngestRow]
 
 TIME = (

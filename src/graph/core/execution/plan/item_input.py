@@ -6,7 +6,7 @@ whole object in a variable was coerced with the variables.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from graphql import (
     GraphQLArgument,
@@ -32,7 +32,7 @@ from graph.core.execution.plan.run import Irregular, Unplanned
 from graph.core.types.errors import INPUT
 from graph.core.types.field import column_of, metadata_of
 
-Item = dict[str, Any]  # each of the type that the input declares for its name
+Item = dict[str, object]  # each of the type that the input declares for its name
 ReadItem = Callable[[Mapping[str, object]], Item]
 IRREGULAR = "invalid arguments"
 
