@@ -114,24 +114,36 @@ class Exchange:
     def abort(self) -> None:
         self.protocol.transport.abort()
 
+    def respond_soon(self, status_line: bytes, headers: bytes, body: bytes) -> None:
+        """Send a response, without waiting unless it is large or others wait before it."""
+        if self.protocol.flow.write_paused or len(body) > LARGE:
+            self.run(self.respond(status_line, headers, body))
+            return
+        self._write(status_line, headers, body)
+        self._complete()
+
     async def respond(self, status_line: bytes, headers: bytes, body: bytes) -> None:
         """Send the response, and wait until a large body has left the buffer. A client that does
         not read is disconnected."""
         flow, transport = self.protocol.flow, self.protocol.transport
         if flow.write_paused and not self.disconnected:
             await flow.drain()
-        if not self.disconnected:
-            end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-            default = self.protocol.default_headers
-            transport.write(b"".join((status_line, default, headers, end, body)))
-            if len(body) > LARGE and flow.write_paused:
-                detector = SlowClientDetector(transport, transport.abort)
-                detector.begin()
-                try:
-                    await flow.drain()
-                finally:
-                    detector.end()
+        self._write(status_line, headers, body)
+        if len(body) > LARGE and flow.write_paused:
+            detector = SlowClientDetector(transport, transport.abort)
+            detector.begin()
+            try:
+                await flow.drain()
+            finally:
+                detector.end()
         self._complete()
+
+    def _write(self, status_line: bytes, headers: bytes, body: bytes) -> None:
+        if self.disconnected:
+            return
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        default = self.protocol.default_headers
+        self.protocol.transport.write(b"".join((status_line, default, headers, end, body)))
 
     def _complete(self) -> None:
         self.response_complete = True

@@ -1,5 +1,6 @@
 """Executor: starts and runs operations, in the same way for every transport."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,7 +24,14 @@ from graph.core.context import Context
 from graph.core.execution.bounds import Limits
 from graph.core.execution.execute import execute
 from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
-from graph.core.execution.rate_limit import charge_fault, charge_parsing, check_parse_budget
+from graph.core.execution.plan.shared import Query, SharedExecutions
+from graph.core.execution.preconditions import check
+from graph.core.execution.rate_limit import (
+    charge_fault,
+    charge_leased,
+    charge_parsing,
+    check_parse_budget,
+)
 from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
@@ -54,6 +62,7 @@ class Executor:
     recorder: Recorder
     rooms: Rooms
     turns: Turns = field(default_factory=Turns)
+    shared: SharedExecutions = field(default_factory=SharedExecutions)
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
         """Check, charge and parse one operation for the client of `record`, and set its
@@ -70,6 +79,38 @@ class Executor:
         """True for a query or a mutation that was prepared before."""
         known = cached_operation(self.schema, params.query, params.operation_name, self.limits)
         return known is not None and known.kind != "subscription"
+
+    def share(
+        self, params: GraphQLParams, record: RequestRecord, done: Callable[[bytes | None], None]
+    ) -> bool:
+        """Execute a query together with others that are the same, and call `done` with the
+        response, or with None if that failed. False, with nothing done, if it has to be executed
+        alone: only what is accepted without a question is executed with others."""
+        operation = cached_operation(self.schema, params.query, params.operation_name, self.limits)
+        if operation is None or self.auth.settings.executor != "plan":
+            return False
+        cost, variables = check(operation, params.variables or {}, record.principal)
+        account = self.accounts.account(record.client)
+        if isinstance(variables, list) or not charge_leased(account, cost, self.limits.cost):
+            return False
+
+        def give_back() -> None:
+            if account:
+                account.give_back(cost)
+
+        def finished(body: bytes | None) -> None:
+            if body is None:
+                give_back()
+            done(body)
+
+        client = record.client
+        database = self.database.borrowed_by(client.name, operation.text, client.known)
+        query = Query(operation, variables, record.principal, database, finished)
+        if not self.shared.submit(query):
+            give_back()
+            return False
+        record.operation = operation
+        return True
 
     def max_values(self, principal: Principal) -> int:
         """The limit of values in one request: that of a batch, or that of anonymous clients, which

@@ -104,8 +104,23 @@ class ShortPath:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
-        exchange.run(self._serve(head, params, record, exchange, len(body)))
+        sent = Sent(exchange, record, len(body), self.recorder)
+        if not self._share(head, params, sent):
+            exchange.run(self._serve(head, params, sent))
         return True
+
+    def _share(self, head: Head, params: GraphQLParams, sent: "Sent") -> bool:
+        """Execute a query with others that are the same. False if it is executed alone."""
+        if head.shows_cost or sent.size - len(params.query) > SHORT:
+            return False
+
+        def done(body: bytes | None) -> None:
+            if body is None:
+                sent.exchange.run(self._serve(head, params, sent))
+            else:
+                sent.now(head.media_type, body)
+
+        return self.executor.share(params, sent.record, done)
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(
@@ -122,20 +137,13 @@ class ShortPath:
         named = () if head.forwarded_for is None else (head.forwarded_for,)
         return self.proxies.client_host(peer, named)
 
-    async def _serve(
-        self,
-        head: Head,
-        params: GraphQLParams,
-        record: RequestRecord,
-        exchange: Exchange,
-        size: int,
-    ) -> None:
+    async def _serve(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
+        record = sent.record
         current_record.set(record)
-        sent = Sent(exchange, record, size)
         try:
-            if size > SHORT:
+            if sent.size > SHORT:
                 await self.executor.turns.next(record.client.name)
-            await self._respond(head, params, record, sent)
+            await self._respond(head, params, sent)
         except HttpError as refused:
             await sent.response(errors.refusal(refused, record.request_id, head.media_type))
         except Unavailable as error:
@@ -147,13 +155,11 @@ class ShortPath:
         finally:
             self.recorder.finish(record)
 
-    async def _respond(
-        self, head: Head, params: GraphQLParams, record: RequestRecord, sent: "Sent"
-    ) -> None:
+    async def _respond(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
         try:
-            execution = await self.executor.start(params, record)
+            execution = await self.executor.start(params, sent.record)
         except InvalidOperation as refused:
-            result = responses.invalid(refused, record)
+            result = responses.invalid(refused, sent.record)
             await sent.result(result, head.media_type)
             return
         execution.context.shows_cost = head.shows_cost
@@ -164,12 +170,22 @@ class ShortPath:
 class Sent:
     """The response to one request of `size` bytes."""
 
-    __slots__ = ("exchange", "record", "size")
+    __slots__ = ("exchange", "record", "recorder", "size")
 
-    def __init__(self, exchange: Exchange, record: RequestRecord, size: int) -> None:
+    def __init__(
+        self, exchange: Exchange, record: RequestRecord, size: int, recorder: Recorder
+    ) -> None:
         self.exchange = exchange
         self.record = record
         self.size = size
+        self.recorder = recorder
+
+    def now(self, media_type: str, body: bytes) -> None:
+        """Send the result of a query that was executed with others."""
+        fill(self.record, 200, self.size, len(body))
+        headers = _headers_of_result(media_type) + self._own_headers(body)
+        self.exchange.respond_soon(OK, headers, body)
+        self.recorder.finish(self.record)
 
     async def result(self, result: OperationResult, media_type: str) -> None:
         if result.executed and not result.errors:
@@ -188,8 +204,11 @@ class Sent:
             self.exchange.abort()
             return
         fill(self.record, status, self.size, len(body))
-        own = OWN_HEADERS % (len(body), self.record.request_id.encode())
-        await self.exchange.respond(_status_line(status), headers + own, body)
+        headers += self._own_headers(body)
+        await self.exchange.respond(_status_line(status), headers, body)
+
+    def _own_headers(self, body: bytes) -> bytes:
+        return OWN_HEADERS % (len(body), self.record.request_id.encode())
 
 
 OWN_HEADERS = b"content-length: %d\r\nx-request-id: %b\r\nx-content-type-options: nosniff\r\n"
@@ -210,6 +229,8 @@ def _headers_of_result(media_type: str) -> bytes:
 def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
 
+
+OK = _status_line(200)
 
 # Heads
 

@@ -59,6 +59,16 @@ class Account:
         missing = points - self.leased
         return missing <= 0 or await self.budget.window.test(self.item, self.caller, cost=missing)
 
+    def take_leased(self, points: int, at_least: int = 0) -> bool:
+        """Spend points that are leased, if there are so many, and `at_least` as many."""
+        if max(points, at_least) > self.leased:
+            return False
+        self.leased -= points
+        return True
+
+    def give_back(self, points: int) -> None:
+        self.leased += points
+
     async def take(self, points: int) -> bool:
         """Spend points. If they are not available, spend none and return False."""
         if points > self.leased and not await self._lease(points - self.leased):

@@ -26,18 +26,26 @@ async def accept(
     """The coerced variables of an operation that may start, or its errors. Charges the caller for
     either."""
     given = variables or {}
-    context.cost, values = operation.cost.measured(given)
-    if too_many := _too_many(operation, values, context.principal):
-        await charge_fault(context.account)
-        return [too_many]
-    if forbidden := _forbidden(operation, given, context.principal):
-        await charge_fault(context.account)
-        return [forbidden]
-    coerced = operation.variables.coerced(given, context.principal.may(INTROSPECTION))
+    context.cost, coerced = check(operation, given, context.principal)
     if isinstance(coerced, list):
         await charge_fault(context.account)
-        return [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
+        return coerced
     return await charge(context, operation.limits.cost) or coerced
+
+
+def check(
+    operation: "Operation", given: dict[str, object], principal: Principal
+) -> tuple[int, VariableValues | list[GraphQLError]]:
+    """The cost of an operation, and its coerced variables or its errors."""
+    cost, values = operation.cost.measured(given)
+    if too_many := _too_many(operation, values, principal):
+        return cost, [too_many]
+    if forbidden := _forbidden(operation, given, principal):
+        return cost, [forbidden]
+    coerced = operation.variables.coerced(given, principal.may(INTROSPECTION))
+    if isinstance(coerced, list):
+        coerced = [GraphQLError(error.message, error.nodes) for error in coerced]  # not their cause
+    return cost, coerced
 
 
 def _too_many(operation: "Operation", values: int, principal: Principal) -> GraphQLError | None:

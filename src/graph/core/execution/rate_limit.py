@@ -38,6 +38,14 @@ async def charge_parsing(account: Account | None, document: str) -> list[GraphQL
     return [await _exhausted(account, points)]
 
 
+def charge_leased(account: Account | None, cost: int, maximum: int) -> bool:
+    """Charge an operation whose caller has the points at hand; False, with none charged, if more
+    is to be done to charge it, or to refuse it."""
+    if maximum and cost > maximum:
+        return False
+    return account is None or account.take_leased(cost, min(INVALID_DOCUMENT_POINTS, account.limit))
+
+
 async def charge_fault(account: Account | None) -> None:
     if account:
         await account.take(INVALID_DOCUMENT_POINTS)

@@ -104,16 +104,19 @@ class Compiler:
         except Unplanned:
             return None
         access = node_type(table).access
-        return roots.RowById(place, projection, self._id(place), access, shape)
+        id_of, variable = self._id(place)
+        return roots.RowById(place, projection, id_of, variable, access, shape)
 
-    def _id(self, place: FieldPlace) -> Callable[[Run], str]:
-        """The argument `id`. A variable is validated where it is parsed."""
+    def _id(self, place: FieldPlace) -> tuple[Callable[[Run], str], str | None]:
+        """The argument `id`, and the variable that is used for it alone. A variable is validated
+        where it is parsed."""
         (argument,) = place.nodes[0].arguments or ()
         if isinstance(argument.value, VariableNode):
             name = argument.value.name.value
-            return lambda run: str(run.variables.coerced[name])
+            alone = name if self.document.uses_of_variable(name) == 1 else None
+            return lambda run: str(run.variables.coerced[name]), alone
         constant = str(arguments_of(self.schema, place)(None)["id"])
-        return lambda _: constant
+        return lambda _: constant, None
 
     # Rows
 

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from graphql import FieldNode, GraphQLObjectType, GraphQLOutputType, get_named_type
+from graphql import (
+    FieldNode,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    get_named_type,
+    visit,
+)
 from graphql.execution.collect_fields import (
     FieldDetails,
     FragmentDetails,
@@ -28,6 +37,7 @@ class Document:
     """`variables` decide the directives, and nothing else."""
 
     def __init__(self, operation: "Operation", variables: VariableValues) -> None:
+        self.document = operation.document
         self.node = operation.node
         self.schema = operation.schema._schema
         self.variables = variables
@@ -36,6 +46,11 @@ class Document:
             for node in operation.document.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
+
+    def uses_of_variable(self, name: str) -> int:
+        search = _VariableUses(name)
+        visit(self.document, search)
+        return search.count
 
     @property
     def root_type(self) -> GraphQLObjectType:
@@ -80,3 +95,18 @@ def object_type(type_: GraphQLOutputType | None) -> GraphQLObjectType:
     if not isinstance(named, GraphQLObjectType):
         raise TypeError(f"{named} is not an object type")
     return named
+
+
+class _VariableUses(Visitor):
+    """Counts the uses of a variable, without its definition."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.count = 0
+
+    def enter_variable_definition(self, _node: VariableDefinitionNode, *_: object) -> bool:
+        return False  # its inside is skipped
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.count += node.name.value == self.name

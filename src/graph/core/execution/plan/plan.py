@@ -24,6 +24,7 @@ from graph.core.execution.execution_context import too_large
 from graph.core.execution.plan.compiler import Compiler
 from graph.core.execution.plan.roots import Root, RootFailed
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
+from graph.core.principal import Rights
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
@@ -50,6 +51,15 @@ class Fallback:
     resolved: Mapping[str, object]
 
 
+@dataclass(slots=True)
+class Sharing:
+    """With whom an execution is shared: with callers of the same rights, or, for some rights, with
+    requests of the same user only; or with nobody."""
+
+    is_possible: bool = True
+    personal: set[Rights] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The root fields of an operation, executed one by one in a mutation. `repeats`: the response
@@ -58,6 +68,12 @@ class Plan:
     roots: Mapping[str, Root]
     is_serial: bool
     repeats: bool
+    sharing: Sharing = field(default_factory=Sharing)
+
+    @property
+    def single(self) -> tuple[str, Root] | None:
+        """The response name and the root field of a query with one."""
+        return None if self.is_serial or len(self.roots) > 1 else next(iter(self.roots.items()))
 
     async def data(self, run: Run) -> dict[str, object]:
         """Raises Irregular, RootFailed, TooLarge, Crowded, and what resolvers raise."""
@@ -69,7 +85,7 @@ class Plan:
             values = await together([_listed(root, run) for root in self.roots.values()])
             data = dict(zip(self.roots, (value for (value,) in values), strict=True))
         if self.repeats:
-            _count(data, run.meter)
+            count(data, run.meter)
         return data
 
 
@@ -92,10 +108,18 @@ class Plans:
             return 1
         return max(1, min(MAX_VARIANTS, MAX_FIELDS // self.operation.selections))
 
+    def ready(self, variables: VariableValues) -> Plan | None:
+        """The plan for these variables, if it was compiled before."""
+        plan = self.known.get(self._key(variables))
+        return plan if isinstance(plan, Plan) else None
+
+    def _key(self, variables: VariableValues) -> tuple[object, ...]:
+        return tuple(variables.coerced.get(name) for name in self.directive_variables)
+
     async def of(self, variables: VariableValues) -> Plan:
         """The plan for these variables. A large operation is compiled in a thread, so that others
         are executed meanwhile. Raises Unplanned."""
-        key = tuple(variables.coerced.get(name) for name in self.directive_variables)
+        key = self._key(variables)
         if key not in self.known:
             if len(self.known) >= self.most:
                 raise Unplanned("too many combinations of directives")
@@ -180,7 +204,7 @@ def _failed(plan: Plan, failed: RootFailed, run: Run) -> Planned | Fallback:
     return Planned(None if is_required else {name: None}, [error])
 
 
-def _count(value: object, meter: Meter) -> None:
+def count(value: object, meter: Meter) -> None:
     """Count the bytes of a response approximately. Raises TooLarge or Crowded."""
     waiting = [value]
     counted = 0

@@ -1,8 +1,11 @@
 """Roots: the root fields of an operation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
+from uuid import UUID
+
+from graphql.execution.values import VariableValues
 
 from db.core.errors import Crowded, TooLarge
 from db.core.query.batch import select_by_key, select_one
@@ -11,7 +14,7 @@ from db.core.query.projection import Projection
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
 from graph.core.execution.plan.reads import Arguments
-from graph.core.execution.plan.run import Irregular, Run, Statement
+from graph.core.execution.plan.run import NO_ARGS, Irregular, Run, Statement
 from graph.core.execution.plan.shapes import RowShape
 from graph.core.permission import Access
 from graph.core.types.node import parse_id
@@ -92,10 +95,12 @@ class RowById:
         place: FieldPlace,
         projection: Projection,
         id_of: Callable[[Run], str],
+        id_variable: str | None,
         access: Access,
         shape: RowShape,
     ) -> None:
         self.place = place
+        self.id_variable = id_variable  # None for a constant, and a variable that is used elsewhere
         self.table = projection.table
         self.id_of = id_of
         self.access = access
@@ -114,6 +119,23 @@ class RowById:
             return None
         (shown,) = await self.shape.objects(run, [row])
         return shown
+
+    def own_id(self, variables: VariableValues) -> UUID | None:
+        """The ID, if it is a variable of its own. Raises Invalid."""
+        if self.id_variable is None:
+            return None
+        return parse_id(variables.coerced[self.id_variable], self.table)[1]
+
+    async def objects(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, object]:
+        """The objects with these IDs, without those that are not visible."""
+        if not run.may(self.access):
+            return {}
+        if len(ids) == 1:
+            rows = await run.rows(self.one, NO_ARGS, ids)
+        else:
+            rows = await run.rows(self.many, NO_ARGS, [ids])
+        objects = await self.shape.objects(run, rows)
+        return {ids[row[-1] - 1]: each for row, each in zip(rows, objects, strict=True)}
 
 
 class ResolvedRoot:

@@ -14,6 +14,7 @@ from db.core.connections.meter import Meter
 from db.core.query.listing import ListArgs
 from db.core.session.compiled import CompiledStatement, compile_statement
 from db.core.session.direct import DirectReadFailed, DirectRow, fetch
+from db.core.session.row_rules import VIEWER
 from db.core.table import AnySelect
 from graph.core.context import READ_FACTOR, Context
 from graph.core.execution.execution_context import TOO_LARGE
@@ -43,7 +44,7 @@ class Statement:
         self.select = select
 
     def compiled(self, run: "Run", list_args: ListArgs) -> CompiledStatement:
-        visibility = run.context.db.visibility
+        visibility = run.database.visibility
         key = self, visibility.kind, list_args
         known = _compiled.get(key)
         if known is None:
@@ -66,6 +67,7 @@ class Run:
     ) -> None:
         self.operation = operation
         self.context = context
+        self.database = context.db
         self.variables = variables
         self.root = root
         self.resolved: dict[str, object] = {}  # results of root resolvers, by response name
@@ -79,10 +81,11 @@ class Run:
         self,
         statement: Statement,
         list_args: ListArgs,
-        arrays: Sequence[Sequence[object]] = (),
+        arrays: Sequence[object] = (),
     ) -> Sequence[DirectRow]:
-        """The rows of a statement for the keys in `arrays`, one array per column of the key."""
-        return await self._fetch(self.context.db, statement, list_args, arrays)
+        """The rows of a statement for the keys in `arrays`, one array per column of the key; or for
+        one key of one column."""
+        return await self._fetch(self.database, statement, list_args, arrays)
 
     async def _fetch(
         self,
@@ -91,10 +94,12 @@ class Run:
         list_args: ListArgs,
         keys: Sequence[object],
     ) -> Sequence[DirectRow]:
-        parameters: dict[str, object] = {"viewer": self.user_id}
+        compiled = statement.compiled(self, list_args)
+        parameters: dict[str, object] = {}
+        if compiled.depends_on_viewer:
+            parameters[VIEWER] = self.user_id
         for index, value in enumerate(keys):
             parameters[f"keys_{index}"] = value
-        compiled = statement.compiled(self, list_args)
         try:
             return await fetch(database, compiled, parameters)
         except DirectReadFailed as failure:
@@ -102,7 +107,7 @@ class Run:
 
     async def row(self, one: Statement, many: Statement, id: UUID) -> DirectRow | None:
         """The row with an id. Reads of other operations may share the statement for `many`."""
-        database = self.context.db
+        database = self.database
         by_viewer = one.compiled(self, NO_ARGS).depends_on_viewer
         kind = many, database.visibility.kind, self.user_id if by_viewer else None
 
@@ -111,7 +116,7 @@ class Run:
                 return await self._fetch(database, one, NO_ARGS, ids)
             return await self._fetch(database.metered(None), many, NO_ARGS, [ids])
 
-        return await self.context.db.gathered.row(kind, id, read)
+        return await database.gathered.row(kind, id, read)
 
 
 def _texts(most: int) -> Meter:

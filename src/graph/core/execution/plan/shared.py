@@ -1,0 +1,172 @@
+"""Shared executions: queries that arrive in one turn of the event loop, executed as one.
+
+Queries share an execution if they are the same operation with the same variables, of callers with
+the same rights. A variable that is only the ID of the root field may differ: each query gets its
+own object. An execution starts after all of its queries have arrived, so each sees what was written
+before it. A query that comes alone does not wait for others.
+
+An execution for several users may not ask who the user is. If it does, it fails, and is from then
+on shared within one user only. After any failure each query is executed alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
+
+from graphql.execution.values import VariableValues
+
+from db import Database
+from db.core.connections.meter import Meter
+from db.core.errors import Invalid, TooLarge
+from db.core.values import json
+from graph.core.execution.plan.plan import Plan, count
+from graph.core.execution.plan.roots import Root, RowById
+from graph.core.execution.plan.run import Irregular, Run
+from graph.core.principal import Principal
+
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+
+MAX_QUERIES = 100  # of one execution
+MAX_BYTES = 1024 * 1024  # that one execution reads; larger ones are counted for their caller
+SECONDS = 10.0
+
+
+class DependsOnUser(Irregular):
+    """The execution asked for the user of the caller."""
+
+
+class NotShared(Irregular):
+    """The execution asked for something that only an execution alone has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that was accepted. `done` is called with the response, or with None if the query has
+    to be executed alone."""
+
+    operation: "Operation"
+    variables: VariableValues
+    principal: Principal
+    database: Database
+    done: Callable[[bytes | None], None]
+
+
+class SharedRun(Run):
+    """One execution for callers with the same rights; for those of one user if it
+    `is_personal`."""
+
+    def __init__(self, plan: Plan, query: Query, is_personal: bool) -> None:
+        self.operation = query.operation
+        self.variables = query.variables
+        self.meter = Meter(MAX_BYTES)
+        self.texts = Meter(MAX_BYTES) if plan.repeats else None
+        self.database = query.database.scoped_to(query.principal.visibility, Meter(MAX_BYTES))
+        self.root = None
+        self.resolved = {}
+        self.may = query.principal.may
+        if is_personal:
+            self.user_id = query.principal.user_id
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise DependsOnUser(name) if name == "user_id" else NotShared(name)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Queries that share an execution, each with the ID of its object if they have one."""
+
+    plan: Plan
+    name: str
+    root: Root
+    is_personal: bool
+    queries: list[tuple[Query, UUID | None]] = field(default_factory=list)
+
+    async def execute(self) -> None:
+        bodies: Sequence[bytes | None]
+        try:
+            async with asyncio.timeout(SECONDS):
+                bodies = await self._bodies()
+        except Exception as error:
+            self._learn(error)
+            bodies = [None] * len(self.queries)
+        for (query, _), body in zip(self.queries, bodies, strict=True):
+            query.done(body)
+
+    def _learn(self, error: Exception) -> None:
+        if isinstance(error, DependsOnUser):
+            self.plan.sharing.personal.add(self.queries[0][0].principal.rights)
+        elif isinstance(error, NotShared | TooLarge):
+            self.plan.sharing.is_possible = False
+
+    async def _bodies(self) -> Sequence[bytes]:
+        run = SharedRun(self.plan, self.queries[0][0], self.is_personal)
+        ids = dict.fromkeys(id for _, id in self.queries if id is not None)
+        if isinstance(self.root, RowById) and ids:
+            found = await self.root.objects(run, list(ids))
+            bodies = {id: self._body(run, found.get(id)) for id in ids}
+            return [bodies[id] for _, id in self.queries if id is not None]
+        return [self._body(run, await self.root.value(run))] * len(self.queries)
+
+    def _body(self, run: Run, value: object) -> bytes:
+        data = {self.name: value}
+        if self.plan.repeats:
+            count(data, run.meter)
+        return json.dumps({"data": data})
+
+
+class SharedExecutions:
+    """The queries of this turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[Hashable, Batch] = {}
+        self.running: set[asyncio.Task[None]] = set()
+
+    def submit(self, query: Query) -> bool:
+        """Execute a query with others. False, with nothing done, if it has to be executed alone."""
+        plan = query.operation.plans.ready(query.variables)
+        if plan is None or not plan.sharing.is_possible or plan.single is None:
+            return False
+        name, root = plan.single
+        by_id = root if isinstance(root, RowById) else None
+        is_personal = query.principal.rights in plan.sharing.personal
+        try:
+            object_id = by_id.own_id(query.variables) if by_id else None
+            values = tuple(_values(query.variables, by_id.id_variable if by_id else None))
+        except (Invalid, NotShared):
+            return False
+        key = id(plan), is_personal, _sharers(query.principal, is_personal), values
+        batch = self.waiting.get(key)
+        if batch is None:
+            batch = self.waiting[key] = Batch(plan, name, root, is_personal)
+            asyncio.get_running_loop().call_soon(self._start, key, batch)
+        batch.queries.append((query, object_id))
+        if len(batch.queries) == MAX_QUERIES:
+            del self.waiting[key]
+        return True
+
+    def _start(self, key: Hashable, batch: Batch) -> None:
+        if self.waiting.get(key) is batch:
+            del self.waiting[key]
+        task = asyncio.create_task(batch.execute())
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+
+def _sharers(principal: Principal, is_personal: bool) -> Hashable:
+    """Whom an execution is shared with."""
+    rights = principal.rights, principal.introspects, principal.visibility.kind
+    return (*rights, principal.user_id) if is_personal else rights
+
+
+def _values(variables: VariableValues, id_variable: str | None) -> Iterator[Hashable]:
+    """The variables except for that of the ID. Raises NotShared for a value that cannot be
+    compared."""
+    for name, value in variables.coerced.items():
+        if name != id_variable:
+            if not isinstance(value, str | int | Enum | None):
+                raise NotShared(name)
+            yield name, type(value), value
