@@ -75,39 +75,38 @@ class Executor:
         context = self._context(operation, record, account, claim)
         return Execution(operation, params.variables, context, self.broker, claim, record)
 
-    def knows(self, params: GraphQLParams) -> bool:
-        """True for a query or a mutation that was prepared before."""
-        known = cached_operation(self.schema, params.query, params.operation_name, self.limits)
-        return known is not None and known.kind != "subscription"
+    def known(self, params: GraphQLParams) -> Operation | None:
+        """A query or a mutation that was prepared before."""
+        found = cached_operation(self.schema, params.query, params.operation_name, self.limits)
+        return None if found is None or found.kind == "subscription" else found
 
     def share(
-        self, params: GraphQLParams, record: RequestRecord, done: Callable[[bytes | None], None]
+        self,
+        operation: Operation,
+        variables: JsonObject | None,
+        record: RequestRecord,
+        done: Callable[[bytes | None], None],
     ) -> bool:
         """Execute a query together with others that are the same, and call `done` with the
         response, or with None if that failed. False, with nothing done, if it has to be executed
-        alone: only what is accepted without a question is executed with others."""
-        operation = cached_operation(self.schema, params.query, params.operation_name, self.limits)
-        if operation is None or self.auth.settings.executor != "plan":
+        alone, as all that is not accepted at once."""
+        if operation.kind != "query" or self.auth.settings.executor != "plan":
             return False
-        cost, variables = check(operation, params.variables or {}, record.principal)
-        account = self.accounts.account(record.client)
-        if isinstance(variables, list) or not charge_leased(account, cost, self.limits.cost):
+        cost, accepted = check(operation, variables or {}, record.principal)
+        client = record.client
+        account = self.accounts.account(client)
+        if isinstance(accepted, list) or not charge_leased(account, cost, self.limits.cost):
             return False
-
-        def give_back() -> None:
-            if account:
-                account.give_back(cost)
 
         def finished(body: bytes | None) -> None:
-            if body is None:
-                give_back()
+            if body is None and account:
+                account.give_back(cost)
             done(body)
 
-        client = record.client
-        database = self.database.borrowed_by(client.name, operation.text, client.known)
-        query = Query(operation, variables, record.principal, database, finished)
+        query = Query(operation, accepted, record.principal, client, self.database, finished)
         if not self.shared.submit(query):
-            give_back()
+            if account:
+                account.give_back(cost)
             return False
         record.operation = operation
         return True

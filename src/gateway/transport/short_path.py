@@ -30,7 +30,7 @@ from gateway.transport.admission import LARGE, SHORT
 from gateway.transport.executor import Executor
 from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_result
 from gateway.transport.params import GraphQLParams
-from graph.core.execution.operation import InvalidOperation
+from graph.core.execution.operation import InvalidOperation, Operation
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 
@@ -100,16 +100,16 @@ class ShortPath:
             params = parameters.from_body(body, self.executor.max_values(principal))
         except HttpError:
             return False
-        if not self.executor.knows(params):
+        if (operation := self.executor.known(params)) is None:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
         sent = Sent(exchange, record, len(body), self.recorder)
-        if not self._share(head, params, sent):
+        if not self._share(head, params, operation, sent):
             exchange.run(self._serve(head, params, sent))
         return True
 
-    def _share(self, head: Head, params: GraphQLParams, sent: "Sent") -> bool:
+    def _share(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
         if head.shows_cost or sent.size - len(params.query) > SHORT:
             return False
@@ -120,7 +120,7 @@ class ShortPath:
             else:
                 sent.now(head.media_type, body)
 
-        return self.executor.share(params, sent.record, done)
+        return self.executor.share(operation, params.variables, sent.record, done)
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(

@@ -25,7 +25,7 @@ from db.core.values import json
 from graph.core.execution.plan.plan import Plan, count
 from graph.core.execution.plan.roots import Root, RowById
 from graph.core.execution.plan.run import Irregular, Run
-from graph.core.principal import Principal
+from graph.core.principal import Client, Principal
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
@@ -51,8 +51,14 @@ class Query:
     operation: "Operation"
     variables: VariableValues
     principal: Principal
+    client: Client
     database: Database
     done: Callable[[bytes | None], None]
+
+    def borrowed(self) -> Database:
+        """The database, with the share of connections of the caller."""
+        name, known = self.client.name, self.client.known
+        return self.database.borrowed_by(name, self.operation.text, known)
 
 
 class SharedRun(Run):
@@ -64,7 +70,7 @@ class SharedRun(Run):
         self.variables = query.variables
         self.meter = Meter(MAX_BYTES)
         self.texts = Meter(MAX_BYTES) if plan.repeats else None
-        self.database = query.database.scoped_to(query.principal.visibility, Meter(MAX_BYTES))
+        self.database = query.borrowed().scoped_to(query.principal.visibility, Meter(MAX_BYTES))
         self.root = None
         self.resolved = {}
         self.may = query.principal.may
