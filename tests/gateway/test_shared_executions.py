@@ -1,5 +1,5 @@
-"""Shared executions: queries that arrive together are executed as one, and nobody sees the rows of
-another."""
+"""Shared executions: queries that arrive together are executed as one, and each caller sees its
+own rows."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -39,8 +39,8 @@ async def charge_parsing(account: Account | None, document: str) -> list[GraphQL
 
 
 def charge_leased(account: Account | None, cost: int, maximum: int) -> bool:
-    """Charge an operation whose caller has the points at hand; False, with none charged, if more
-    is to be done to charge it, or to refuse it."""
+    """Charge an operation to the points that its caller has leased. False, with none charged, if
+    they do not suffice, or the operation is too costly."""
     if maximum and cost > maximum:
         return False
     return account is None or account.take_leased(cost, min(INVALID_DOCUMENT_POINTS, account.limit))

@@ -53,8 +53,8 @@ class Fallback:
 
 @dataclass(slots=True)
 class Sharing:
-    """With whom an execution is shared: with callers of the same rights, or, for some rights, with
-    requests of the same user only; or with nobody."""
+    """Which queries share an execution: those of callers with the same rights, for some rights
+    those of one user, or none."""
 
     is_possible: bool = True
     personal: set[Rights] = field(default_factory=set)

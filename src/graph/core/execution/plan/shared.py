@@ -163,7 +163,7 @@ class SharedExecutions:
 
 
 def _sharers(principal: Principal, is_personal: bool) -> Hashable:
-    """Whom an execution is shared with."""
+    """The callers that share an execution."""
     rights = principal.rights, principal.introspects, principal.visibility.kind
     return (*rights, principal.user_id) if is_personal else rights
 
