@@ -14,8 +14,8 @@ from aiodataloader import DataLoader
 from db import Database, ReadSession
 from db.core.query import batch
 from db.core.query.batch import Column, Columns, Key
-from db.core.query.keyset import Page, PageArgs
-from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.keyset import Page
+from db.core.query.listing import NEWEST_ONE, ListArgs, ListSpec
 from db.core.table import Table, TableT
 from graph.core.context import Info
 
@@ -116,6 +116,3 @@ class Latest(Loader[Table | None]):
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Table]:
         pages = await self.listing.pages(session, self.columns, keys, NEWEST_ONE)
         return {key: page.records[0] for key, page in pages.items() if page.records}
-
-
-NEWEST_ONE = ListArgs(window=PageArgs(first=1))

@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from db.core.query.projection import Projection
+from db.core.query.projection import NOT_NESTED, Nested, Projection
 from db.core.session.database import ReadSession, ResultRow
 from db.core.table import AnySelect, Column as Column, Expression, TableT
 from db.core.timeouts import Kind, of_kind
@@ -45,11 +45,12 @@ def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
 
 def key_parameters(columns: Columns) -> TableValuedAlias:
     """The table of keys of a statement that is compiled once: the arrays are the parameters keys_0,
-    keys_1 …"""
+    keys_1 … They are subqueries, so that PostgreSQL does not plan for the number of keys, which it
+    would do for each execution."""
     return _unnested(
         columns,
         [
-            bindparam(f"keys_{index}", type_=ARRAY(key_column.type))
+            select(bindparam(f"keys_{index}", type_=ARRAY(key_column.type))).scalar_subquery()
             for index, key_column in enumerate(columns)
         ],
     )
@@ -73,25 +74,31 @@ def matches(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool
     return [key_column == keys.c[f"k{index}"] for index, key_column in enumerate(columns)]
 
 
-def within(columns: Columns, keys: TableValuedAlias) -> list[ColumnElement[bool]]:
+def within(columns: Columns, keys: Sequence[Expression | Column]) -> list[ColumnElement[bool]]:
     """`matches` as ranges, for statements sorted by these columns: PostgreSQL drops a column
     compared with `=` from the sort order."""
-    row = tuple_(*columns)
-    key = tuple_(*(keys.c[f"k{index}"] for index in range(len(columns))))
+    row, key = tuple_(*columns), tuple_(*keys)
     return [row >= key, row <= key]
 
 
-def select_by_key(projection: Projection, columns: Columns) -> AnySelect:
+def parts_of(keys: TableValuedAlias, width: int) -> list[Expression]:
+    return [keys.c[f"k{index}"] for index in range(width)]
+
+
+def select_by_key(
+    projection: Projection, columns: Columns, nested: Nested = NOT_NESTED
+) -> AnySelect:
     """Select the rows with the keys of `key_parameters`. The last column is the key's position."""
     asked = key_parameters(columns)
-    selected = select(*projection.selected(), asked.c.position)
-    return selected.where(*matches(columns, asked))
+    selected = select(*projection.selected(nested), asked.c.position)
+    return selected.select_from(projection.table).where(*matches(columns, asked))
 
 
-def select_one(projection: Projection, column: Column) -> AnySelect:
+def select_one(projection: Projection, column: Column, nested: Nested = NOT_NESTED) -> AnySelect:
     """`select_by_key` for one key, the parameter keys_0, which PostgreSQL plans faster."""
     key: Expression = bindparam("keys_0", type_=column.type)
-    return select(*projection.selected(), literal_column("1")).where(column == key)
+    selected = select(*projection.selected(nested), literal_column("1"))
+    return selected.select_from(projection.table).where(column == key)
 
 
 async def rows_by_key(

@@ -11,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import (
     Numeric,
+    Text,
     and_,
     exists,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -228,8 +230,16 @@ def _comparable_column(column: Column) -> Expression:
     return spelled(column)
 
 
+def is_constant(column: Column, operator: str, value: object) -> bool:
+    """True if the value of a comparison is a constant in its statement: one of few choices. So
+    PostgreSQL plans it once, and uses partial indexes."""
+    return operator in ("eq", "ne") and value in tuple(column.info.get("choices", ()))
+
+
 def _normalized_value(column: Column, condition: Compare) -> object:
     check, value = column.info.get("check"), condition.value
+    if is_constant(column, condition.operator, value):
+        return literal_column(f"'{value}'", Text())
     if check is None or check.spelled is None or condition.operator == "is_null":
         return value
     return tuple(map(check.clean, value)) if isinstance(value, tuple) else check.clean(value)

@@ -14,17 +14,16 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Label,
-    TableValuedAlias,
     Uuid,
     any_,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
 )
 from sqlalchemy.dialects.postgresql import REGCONFIG
-from sqlalchemy.sql.selectable import LateralFromClause
 
 from db.core.errors import Invalid
 from db.core.query.batch import (
@@ -33,17 +32,27 @@ from db.core.query.batch import (
     Key,
     key_parameters,
     matches,
+    parts_of,
     requested_keys,
     within,
 )
-from db.core.query.filter import Condition, Filterable, Relation, related
+from db.core.query.filter import (
+    And,
+    Compare,
+    Condition,
+    Filterable,
+    Or,
+    Relation,
+    is_constant,
+    related,
+)
 from db.core.query.keyset import Page, PageArgs
 from db.core.query.order import Order, SortKey
-from db.core.query.projection import Projection
+from db.core.query.projection import NOT_NESTED, Nested, Projection
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import AnySelect, Table, TableT
+from db.core.table import AnySelect, Expression, Table, TableT
 from db.core.timeouts import Kind, of_kind
 
 ALL_DEFAULTS = PageArgs()
@@ -62,6 +71,9 @@ class ListArgs:
     def kind(self) -> Kind:
         reaches = self.where is not None and related(self.where)
         return Kind.SEARCH if reaches or self.search is not None else Kind.LIST
+
+
+NEWEST_ONE = ListArgs(window=PageArgs(first=1))
 
 
 def columns_by_name(*columns: Column, **renamed: Column) -> dict[str, Column]:
@@ -164,7 +176,8 @@ class ListSpec:
         """Each page is sorted by its parent first, which does not change its order. Otherwise
         PostgreSQL may scan whole partitions by id for the few rows of one parent."""
         asked = requested_keys(parent, keys)
-        page = self._of_parent(self.table.select(), parent, asked, slice, order)
+        keys = parts_of(asked, len(parent))
+        page = self._of_parent(self.table.select(), parent, keys, slice, order).lateral("page")
         terms = [by.term(page.c[by.name], slice.window.backward) for by in order]
         return (
             select(asked.c.position, *page.c)
@@ -176,29 +189,67 @@ class ListSpec:
         self,
         selected: AnySelect,
         parent: Columns,
-        asked: TableValuedAlias,
+        keys: Sequence[Expression | Column],
         slice: ListArgs,
         order: Order,
-    ) -> LateralFromClause:
-        rows = selected.where(*within(parent, asked), *self.conditions(slice))
+    ) -> AnySelect:
+        rows = selected.where(*within(parent, keys), *self.conditions(slice))
         backward = slice.window.backward
         by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
-        return slice.window.of_parent(rows.order_by(*by_parent), order).lateral("page")
+        return slice.window.of_parent(rows.order_by(*by_parent), order)
 
-    def select_page(self, projection: Projection, slice: ListArgs) -> AnySelect:
-        """Select the rows of a page, and one more. After the columns of the projection come those
-        of the order, for cursors."""
+    def select_page(
+        self, projection: Projection, slice: ListArgs, nested: Nested = NOT_NESTED, more: int = 1
+    ) -> AnySelect:
+        """Select the rows of a page, and `more`. After the columns of the projection come those of
+        the order, for cursors."""
         order = self.order(slice.order)
         labelled = _labelled(order)
-        rows = select(*projection.selected(), *labelled).where(*self.conditions(slice))
-        names = [column.key for column in labelled]
-        return of_kind(slice.kind, slice.window.of_list(rows, order, names))
+        selected = select(*projection.selected(nested), *labelled).select_from(self.table)
+        rows = selected.where(*self.conditions(slice))
+        page = slice.window.of_list(rows, order, [column.key for column in labelled])
+        return of_kind(slice.kind, self._limited(page, slice, more))
 
-    def select_pages(self, projection: Projection, parent: Columns, slice: ListArgs) -> AnySelect:
+    def select_below(
+        self, selected: AnySelect, parent: Columns, keys: Columns, slice: ListArgs
+    ) -> AnySelect:
+        """Select the rows of the page of one parent, whose key is in columns of a statement
+        around it."""
+        page = self._of_parent(selected, parent, keys, slice, self.order(slice.order))
+        return self._limited(page, slice, 0)
+
+    def _limited(self, rows: AnySelect, slice: ListArgs, more: int) -> AnySelect:
+        """With the limit as a constant, for which PostgreSQL makes one plan. With a parameter it
+        makes a plan for each execution, which suits the values of a filter."""
+        size = slice.window.size + more
+        is_one = slice.search is None and (slice.where is None or self._has_few(slice.where))
+        return rows.limit(literal_column(str(size)) if is_one else size)
+
+    def _has_few(self, where: Condition) -> bool:
+        """True if a filter has few different values, which are constants in the statement."""
+        match where:
+            case Compare(name, operator, value):
+                return is_constant(self.filters[name], operator, value)
+            case And(conditions) | Or(conditions):
+                return all(map(self._has_few, conditions))
+        return False
+
+    def select_pages(
+        self,
+        projection: Projection,
+        parent: Columns,
+        slice: ListArgs,
+        nested: Nested = NOT_NESTED,
+        more: int = 1,
+    ) -> AnySelect:
         """`select_page` for each key of `key_parameters`. The last column is the key's position."""
         asked, order = key_parameters(parent), self.order(slice.order)
-        selected = select(*projection.selected(), *_labelled(order))
-        page = self._of_parent(selected, parent, asked, slice, order)
+        selected = select(*projection.selected(nested), *_labelled(order)).select_from(self.table)
+        page = self._limited(
+            self._of_parent(selected, parent, parts_of(asked, len(parent)), slice, order),
+            slice,
+            more,
+        ).lateral("page")
         terms = [by.term(page.c[f"order_{n}"], slice.window.backward) for n, by in enumerate(order)]
         rows = select(*page.c, asked.c.position).join_from(asked, page, true())
         return of_kind(slice.kind, rows.order_by(asked.c.position, *terms))

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from graphql import (
-    GraphQLField,
     GraphQLObjectType,
     GraphQLOutputType,
     VariableNode,
@@ -19,10 +18,8 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.values import VariableValues
-from strawberry.types.field import StrawberryField
 
 from db.core.query.listing import ListArgs, ListSpec
-from db.core.query.projection import Projection
 from db.core.table import Table
 from graph.core.execution import introspection
 from graph.core.execution.plan import completion, connections, reads, roots
@@ -33,20 +30,22 @@ from graph.core.execution.plan.document import (
     TYPE_NAME,
     Details,
     Document,
+    attribute_of,
+    declared_of,
     name_of,
     object_type,
     place_of,
 )
 from graph.core.execution.plan.ingested import ingested_root
 from graph.core.execution.plan.row_parts import RowParts
-from graph.core.execution.plan.run import Run, Unplanned
+from graph.core.execution.plan.run import Level, Run, Unplanned
 from graph.core.execution.plan.shapes import KeyedSource, RowShape, Shape
+from graph.core.execution.plan.texts import TextCompiler
 from graph.core.loader import Latest, One
 from graph.core.types.connection import Arguments, list_args_of
 from graph.core.types.declared import (
     ColumnField,
     ConnectedField,
-    Declared,
     IdField,
     IngestField,
     ListedField,
@@ -83,10 +82,10 @@ class Compiler:
         if name in introspection.FIELDS:
             raise Unplanned("introspection")
         place = place_of(type_, details)
-        match _declared(place.field):
+        match declared_of(place.field):
             case ListedField(listing):
-                shape, projection = self._connection(place, listing.table, details)
-                read = roots.list_reader(listing, projection)
+                shape, level = self._connection(place, listing.table, details)
+                read = roots.list_reader(listing, level, shape.more)
                 return roots.ListedPage(place, read, shape, self._list_args(place, listing))
             case NodeField(table) if row := self._row_by_id(place, table, details):
                 return row
@@ -98,14 +97,14 @@ class Compiler:
     def _row_by_id(
         self, place: FieldPlace, table: type[Table], details: Details
     ) -> roots.RowById | None:
-        projection = Projection(table)
+        level = Level(table)
         try:
-            shape = self._row_shape(projection, object_type(place.field.type), details)
+            shape = self._row_shape(level, object_type(place.field.type), details)
         except Unplanned:
             return None
         access = node_type(table).access
         id_of, variable = self._id(place)
-        return roots.RowById(place, projection, id_of, variable, access, shape)
+        return roots.RowById(place, level, id_of, variable, access, shape)
 
     def _id(self, place: FieldPlace) -> tuple[Callable[[Run], str], str | None]:
         """The argument `id`, and the variable that is used for it alone. A variable is validated
@@ -120,11 +119,17 @@ class Compiler:
 
     # Rows
 
-    def _row_shape(
-        self, projection: Projection, type_: GraphQLObjectType, details: Details
-    ) -> RowShape:
-        """Raises Unplanned if a field needs more than columns of the row."""
-        parts = RowParts(projection, type_)
+    def _rows(self, level: Level, type_: GraphQLObjectType, details: Details) -> Shape:
+        """Rows that are printed by PostgreSQL, or else made of columns. Raises Unplanned if a field
+        needs more than columns of the row."""
+        try:
+            return TextCompiler(self.document, self._list_args, level).shape(type_, details)
+        except Unplanned:
+            return self._row_shape(level, type_, details)
+
+    def _row_shape(self, level: Level, type_: GraphQLObjectType, details: Details) -> RowShape:
+        """Raises Unplanned."""
+        parts = RowParts(level, type_)
         for name, some in self.document.subfields(type_, details).items():
             self._add_part(parts, name, some)
         self.repeats = self.repeats or parts.repeats
@@ -135,14 +140,14 @@ class Compiler:
             parts.add_type_name(name)
             return
         place = place_of(parts.type_, details)
-        match _declared(place.field):
+        match declared_of(place.field):
             case IdField():
                 parts.add_id(name)
             case ColumnField(column, others):
                 parts.add_column(name, column, place.field, others)
             case RelatedField(_, keys) | ConnectedField(_, keys) as declared:
                 parts.add_child(name, self._keyed(place, declared, details), keys)
-            case _ if (attribute := _attribute(place.field)) is not None:
+            case _ if (attribute := attribute_of(place.field)) is not None:
                 parts.add_column(name, attribute, place.field)
             case _:
                 raise Unplanned(f"the resolver of {parts.type_.name}.{place.name}")
@@ -153,21 +158,21 @@ class Compiler:
         if isinstance(declared, RelatedField):
             return self._related(place, declared, details)
         pages = declared.pages
-        shape, projection = self._connection(place, pages.listing.table, details)
-        read = reads.page_reader(pages, projection)
+        shape, level = self._connection(place, pages.listing.table, details)
+        read = reads.page_reader(pages, level, shape.more)
         return reads.PagesByKey(pages, read, shape, self._list_args(place, pages.listing))
 
     def _related(self, place: FieldPlace, declared: RelatedField, details: Details) -> KeyedSource:
         loader, is_required = declared.loader, is_non_null_type(place.field.type)
         try:
             if issubclass(loader, One) and loader.found is One.found:
-                projection = Projection(loader.table)
-                row = self._row_shape(projection, object_type(place.field.type), details)
-                return reads.RowByKey(loader, projection, row, is_required)
+                level = Level(loader.table)
+                row = self._rows(level, object_type(place.field.type), details)
+                return reads.RowByKey(loader, level, row, is_required)
             if issubclass(loader, Latest) and loader.found is Latest.found and not is_required:
-                projection = Projection(loader.listing.table)
-                row = self._row_shape(projection, object_type(place.field.type), details)
-                return reads.LatestByKey(loader, projection, row)
+                level = Level(loader.listing.table)
+                row = self._rows(level, object_type(place.field.type), details)
+                return reads.LatestByKey(loader, level, row)
         except Unplanned:
             pass
         completer = self._completer(place.field.type, details, place)
@@ -177,16 +182,16 @@ class Compiler:
 
     def _connection(
         self, place: FieldPlace, table: type[Table], details: Details
-    ) -> tuple[ConnectionShape, Projection | None]:
+    ) -> tuple[ConnectionShape, Level | None]:
         """The shape of a connection, and the columns of its rows; None if it needs records."""
-        type_, projection = object_type(place.field.type), Projection(table)
+        type_, level = object_type(place.field.type), Level(table)
         try:
-            cursor = connections.cursor_of_row(projection)
+            cursor = connections.cursor_of_row(level)
 
             def shape_of(type_: GraphQLObjectType, details: Details) -> Shape:
-                return self._row_shape(projection, type_, details)
+                return self._rows(level, type_, details)
 
-            return ConnectionShape(self._page_parts(type_, details, cursor, shape_of)), projection
+            return ConnectionShape(self._page_parts(type_, details, cursor, shape_of)), level
         except Unplanned:
             cursor = connections.cursor_of_record
             parts = self._page_parts(type_, details, cursor, self._object_shape)
@@ -248,10 +253,10 @@ class Compiler:
         if name_of(details) == TYPE_NAME:
             return completion.TypeName(type_.name)
         place = place_of(type_, details)
-        declared = _declared(place.field)
+        declared = declared_of(place.field)
         if isinstance(declared, RelatedField | ConnectedField):
             return completion.KeyedField(self._keyed(place, declared, details), declared.keys)
-        attribute = _attribute(place.field)
+        attribute = attribute_of(place.field)
         if isinstance(declared, ColumnField) and declared.others is None:
             attribute = declared.name
         if attribute is None:
@@ -293,14 +298,3 @@ class Compiler:
 
 def _type_of(type_: GraphQLObjectType, field: str) -> GraphQLObjectType:
     return object_type(type_.fields[field].type)
-
-
-def _declared(field: GraphQLField) -> Declared | None:
-    definition: StrawberryField = field.extensions["strawberry-definition"]
-    declared: Declared | None = definition.metadata.get("shows")
-    return declared
-
-
-def _attribute(field: GraphQLField) -> str | None:
-    definition: StrawberryField = field.extensions["strawberry-definition"]
-    return None if definition.base_resolver else definition.python_name

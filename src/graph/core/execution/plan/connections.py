@@ -28,6 +28,7 @@ class ConnectionShape:
     def __init__(self, parts: Mapping[str, PagePart]) -> None:
         self.names = tuple(parts)
         self.parts = tuple(parts.values())
+        self.more = 1 if any(isinstance(part, Info) for part in self.parts) else 0  # rows to read
 
     async def objects(self, run: Run, pages: Sequence[AnyPage], counts: Counts) -> list[object]:
         rows = [row for page in pages for row in page.records]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from graphql import (
     FieldNode,
+    GraphQLField,
     GraphQLObjectType,
     GraphQLOutputType,
     VariableDefinitionNode,
@@ -21,9 +22,11 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 from graphql.language import FragmentDefinitionNode
+from strawberry.types.field import StrawberryField
 
 from graph.core.execution.plan.completion import FieldPlace
 from graph.core.execution.plan.run import Unplanned
+from graph.core.types.declared import Declared
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
@@ -95,6 +98,18 @@ def object_type(type_: GraphQLOutputType | None) -> GraphQLObjectType:
     if not isinstance(named, GraphQLObjectType):
         raise TypeError(f"{named} is not an object type")
     return named
+
+
+def declared_of(field: GraphQLField) -> Declared | None:
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    declared: Declared | None = definition.metadata.get("shows")
+    return declared
+
+
+def attribute_of(field: GraphQLField) -> str | None:
+    """The attribute that a field without a resolver shows."""
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    return None if definition.base_resolver else definition.python_name
 
 
 class _VariableUses(Visitor):

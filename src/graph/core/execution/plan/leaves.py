@@ -114,7 +114,8 @@ def _expression(at: str, shown: str, nullable: bool, field: GraphQLField) -> str
 def _shown(column: Column, field: GraphQLField, names: dict[str, object]) -> tuple[Form, str]:
     type_ = get_nullable_type(field.type)
     if isinstance(type_, GraphQLEnumType):
-        return Form.VALUE, f"{_enum(column, type_, names)}[{{}}]"
+        names[type_.name] = names_of(column, type_)
+        return Form.VALUE, f"{type_.name}[{{}}]"
     if isinstance(type_, GraphQLList):
         inner = get_nullable_type(type_.of_type)
         if isinstance(column.type, ARRAY) and getattr(inner, "name", "") == "String":
@@ -126,9 +127,9 @@ def _shown(column: Column, field: GraphQLField, names: dict[str, object]) -> tup
     return form, shown
 
 
-def _enum(column: Column, type_: GraphQLEnumType, names: dict[str, object]) -> str:
+def names_of(column: Column, type_: GraphQLEnumType) -> Mapping[str, str]:
+    """The names of an enum by the values of a column. Raises Unplanned."""
     choices = column.info.get("choices")
     if choices is None:
         raise Unplanned(f"{column} has no choices")
-    names[type_.name] = {str(choice.value): type_.coerce_output_value(choice) for choice in choices}
-    return type_.name
+    return {str(choice.value): type_.coerce_output_value(choice) for choice in choices}

@@ -1,23 +1,19 @@
 """Reads: the statements of fields below the root, one for each level."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import orjson
 
 from db.core.query.batch import arrays_of, select_by_key
-from db.core.query.listing import ListArgs
-from db.core.query.projection import Projection
+from db.core.query.listing import NEWEST_ONE, ListArgs
 from db.core.table import Table
 from db.core.values import json
 from graph.core.execution.plan.completion import Completer, FieldPlace
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
-from graph.core.execution.plan.run import NO_ARGS, Irregular, Run, Statement
-from graph.core.execution.plan.shapes import RowShape
-from graph.core.loader import NEWEST_ONE, Latest, One, Pages
+from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
+from graph.core.execution.plan.shapes import Shape
+from graph.core.loader import Latest, One, Pages
 from graph.core.types.declared import AnyLoader
-
-Arguments = Callable[[Run], ListArgs]
 
 
 class RowByKey:
@@ -26,14 +22,16 @@ class RowByKey:
     def __init__(
         self,
         loader: type[One[Table]],
-        projection: Projection,
-        shape: RowShape,
+        level: Level,
+        shape: Shape,
         is_required: bool,
     ) -> None:
         self.width = len(loader.columns)
         self.shape = shape
         self.is_required = is_required
-        self.statement = Statement(lambda _: select_by_key(projection, loader.columns))
+        self.statement = Statement(
+            level, lambda _, nested: select_by_key(level, loader.columns, nested)
+        )
 
     async def values(self, run: Run, keys: list[object]) -> list[object]:
         distinct = [key for key in dict.fromkeys(keys) if key is not None]
@@ -62,20 +60,20 @@ def _encode_repeated(run: Run, keys: list[object], found: dict[object, object]) 
 class LatestByKey:
     """The newest row of each parent, as an object."""
 
-    def __init__(self, loader: type[Latest], projection: Projection, shape: RowShape) -> None:
+    def __init__(self, loader: type[Latest], level: Level, shape: Shape) -> None:
         self.width = len(loader.columns)
         self.shape = shape
         listing, columns = loader.listing, loader.columns
         self.statement = Statement(
-            lambda list_args: listing.select_pages(projection, columns, list_args)
+            level,
+            lambda list_args, nested: listing.select_pages(level, columns, list_args, nested, 0),
         )
 
     async def values(self, run: Run, keys: list[object]) -> list[object]:
         distinct = [key for key in dict.fromkeys(keys) if key is not None]
         rows = await run.rows(self.statement, NEWEST_ONE, arrays_of(distinct, self.width))
-        newest = {row[-1]: row for row in reversed(rows)}  # each page has one more row
-        objects = await self.shape.objects(run, list(newest.values()))
-        found = {distinct[n - 1]: each for n, each in zip(newest, objects, strict=True)}
+        objects = await self.shape.objects(run, rows)
+        found = {distinct[row[-1] - 1]: each for row, each in zip(rows, objects, strict=True)}
         return [found.get(key) for key in keys]
 
 
@@ -88,11 +86,13 @@ class ByKey(Protocol):
 class RowsByKey:
     """Pages of the rows of each parent, with the columns that are shown."""
 
-    def __init__(self, pages: type[Pages], projection: Projection) -> None:
-        self.listing = pages.listing
+    def __init__(self, pages: type[Pages], level: Level, more: int) -> None:
+        self.listing = listing = pages.listing
         self.width = len(pages.columns)
+        columns = pages.columns
         self.statement = Statement(
-            lambda list_args: pages.listing.select_pages(projection, pages.columns, list_args)
+            level,
+            lambda list_args, nested: listing.select_pages(level, columns, list_args, nested, more),
         )
 
     async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]:
@@ -158,5 +158,6 @@ class LoadedByKey:
         return await self.completer.complete(run, values)
 
 
-def page_reader(pages: type[Pages], projection: Projection | None) -> ByKey:
-    return RecordsByKey(pages) if projection is None else RowsByKey(pages, projection)
+def page_reader(pages: type[Pages], level: Level | None, more: int) -> ByKey:
+    """`more`: the rows that are read after each page, to know whether there are any."""
+    return RecordsByKey(pages) if level is None else RowsByKey(pages, level, more)

@@ -10,12 +10,10 @@ from graphql.execution.values import VariableValues
 from db.core.errors import Crowded, TooLarge
 from db.core.query.batch import select_by_key, select_one
 from db.core.query.listing import ListArgs, ListSpec
-from db.core.query.projection import Projection
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
-from graph.core.execution.plan.reads import Arguments
-from graph.core.execution.plan.run import NO_ARGS, Irregular, Run, Statement
-from graph.core.execution.plan.shapes import RowShape
+from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
+from graph.core.execution.plan.shapes import Shape
 from graph.core.permission import Access
 from graph.core.types.node import parse_id
 
@@ -39,9 +37,11 @@ class ConstantRoot:
 class RowsOfList:
     """A page of a whole table, with the columns that are shown."""
 
-    def __init__(self, listing: ListSpec, projection: Projection) -> None:
+    def __init__(self, listing: ListSpec, level: Level, more: int) -> None:
         self.listing = listing
-        self.statement = Statement(lambda list_args: listing.select_page(projection, list_args))
+        self.statement = Statement(
+            level, lambda list_args, nested: listing.select_page(level, list_args, nested, more)
+        )
 
     async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
         rows = await run.rows(self.statement, list_args)
@@ -93,21 +93,21 @@ class RowById:
     def __init__(
         self,
         place: FieldPlace,
-        projection: Projection,
+        level: Level,
         id_of: Callable[[Run], str],
         id_variable: str | None,
         access: Access,
-        shape: RowShape,
+        shape: Shape,
     ) -> None:
         self.place = place
         self.id_variable = id_variable  # None for a constant, and a variable that is used elsewhere
-        self.table = projection.table
+        self.table = level.table
         self.id_of = id_of
         self.access = access
         self.shape = shape
-        id = projection.table.id
-        self.one = Statement(lambda _: select_one(projection, id))
-        self.many = Statement(lambda _: select_by_key(projection, (id,)))
+        id = level.table.id
+        self.one = Statement(level, lambda _, nested: select_one(level, id, nested))
+        self.many = Statement(level, lambda _, nested: select_by_key(level, (id,), nested))
 
     async def value(self, run: Run) -> object:
         _, id = parse_id(self.id_of(run), self.table)
@@ -184,5 +184,6 @@ def failing_at_root(place: FieldPlace) -> Iterator[None]:
         raise RootFailed(error, place) from error
 
 
-def list_reader(listing: ListSpec, projection: Projection | None) -> RowsOfList | RecordsOfList:
-    return RecordsOfList(listing) if projection is None else RowsOfList(listing, projection)
+def list_reader(listing: ListSpec, level: Level | None, more: int) -> RowsOfList | RecordsOfList:
+    """`more`: the rows that are read after the page, to know whether there are any."""
+    return RecordsOfList(listing) if level is None else RowsOfList(listing, level, more)

@@ -11,18 +11,23 @@ from graphql.pyutils import gather_with_cancel
 from db import Database
 from db.core.cache import Cache
 from db.core.connections.meter import Meter
+from db.core.errors import Invalid
+from db.core.query.json_text import InvalidPage
 from db.core.query.listing import ListArgs
+from db.core.query.projection import NOT_NESTED, Nested, Projection
 from db.core.session.compiled import CompiledStatement, compile_statement
 from db.core.session.direct import DirectReadFailed, DirectRow, fetch
 from db.core.session.row_rules import VIEWER
-from db.core.table import AnySelect
+from db.core.table import AnySelect, Table
 from graph.core.context import READ_FACTOR, Context
 from graph.core.execution.execution_context import TOO_LARGE
+from graph.core.permission import Access
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
     from graph.core.execution.plan.completion import FieldPlace
 
+Arguments = Callable[["Run"], ListArgs]
 NO_ARGS = ListArgs()
 STATEMENT_BYTES = 32 * 1024 * 1024  # of all statements that are kept
 FIXED_BYTES = 4 * 1024
@@ -37,18 +42,43 @@ class Irregular(Exception):
     reason."""
 
 
+class Level(Projection):
+    """The columns of one statement. Rows that PostgreSQL prints depend on the `arguments` of the
+    pages within them, and on the viewer's access to columns of other users, `guards`."""
+
+    def __init__(self, table: type[Table]) -> None:
+        super().__init__(table)
+        self.arguments: list[Arguments] = []
+        self.guards: list[Access] = []
+
+    def nested(self, run: "Run") -> Nested:
+        if not self.arguments and not self.guards:
+            return NOT_NESTED
+        try:
+            pages = tuple([read(run) for read in self.arguments])
+        except Invalid as error:
+            raise Irregular("invalid arguments") from error
+        return Nested(pages, tuple([run.may(access) for access in self.guards]))
+
+
 class Statement:
     """A statement of a plan, compiled for each kind of visibility and each set of arguments."""
 
-    def __init__(self, select: Callable[[ListArgs], AnySelect]) -> None:
+    def __init__(self, level: Level, select: Callable[[ListArgs, Nested], AnySelect]) -> None:
+        self.level = level
         self.select = select
 
     def compiled(self, run: "Run", list_args: ListArgs) -> CompiledStatement:
+        """Raises Irregular for pages within rows that cannot be read."""
         visibility = run.database.visibility
-        key = self, visibility.kind, list_args
+        nested = self.level.nested(run)
+        key = self, visibility.kind, list_args, nested
         known = _compiled.get(key)
         if known is None:
-            known = compile_statement(self.select(list_args), visibility)
+            try:
+                known = compile_statement(self.select(list_args, nested), visibility)
+            except InvalidPage as error:
+                raise Irregular("invalid arguments") from error
             _compiled[key] = known
         return known
 
@@ -135,6 +165,6 @@ def _size(compiled: CompiledStatement) -> int:
     return FIXED_BYTES + compiled.size
 
 
-_compiled: Cache[tuple[Statement, object, ListArgs], CompiledStatement] = Cache(
+_compiled: Cache[tuple[Statement, object, ListArgs, Nested], CompiledStatement] = Cache(
     STATEMENT_BYTES, _size
 )
