@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus bench-writes house oracle
+.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -39,6 +39,9 @@ bench-live: $(TOOLS)  ## Measure the delay of updates to subscribers: make bench
 bench-versus: $(TOOLS)  ## Compare with other GraphQL servers: make bench-versus rounds=3 seconds=4 peers="limit mercurius ours"
 	@PYTHONPATH=bench $(BIN)/python -m versus $(if $(rounds),--rounds $(rounds)) $(if $(seconds),--seconds $(seconds)) \
 	  $(if $(peers),--peers $(peers)) $(options)
+
+bench-growth: $(TOOLS)  ## Measure what statements cost in large databases: make bench-growth rows=300000 only="order filter"
+	@PYTHONPATH=bench $(BIN)/python -m growth --rows $(or $(rows),300000) $(if $(only),--only $(only))
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)

@@ -1,0 +1,251 @@
+"""Questions: what front ends and dashboards ask, and how long its statements may take."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Executable, func, select
+
+from db import (
+    agents,
+    ai_tests,
+    analytics,
+    dreams,
+    events,
+    metrics,
+    notifications,
+    progress,
+    users,
+)
+from db.core.query.filter import And, Compare, Condition, Exists
+from db.core.query.keyset import PageArgs, encode
+from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.time_range import Bucket, TimeRange
+from db.core.session.database import ReadSession
+from db.core.session.row_rules import UNRESTRICTED, Visibility
+from growth.filling import Size
+
+Ask = Callable[[ReadSession], Awaitable[object]]
+
+# Milliseconds of statement time, by group.
+TARGETS = {
+    "order": 20.0,
+    "filter": 20.0,
+    "search": 20.0,
+    "walk": 1_000.0,
+    "count": 100.0,
+    "30 days": 100.0,
+    "all time": 500.0,
+    "feed": 1_000.0,
+}
+LISTS: dict[str, ListSpec] = {
+    "dreams": dreams.LISTING,
+    "aiTests": ai_tests.LISTING,
+    "progressLogs": progress.LISTING,
+    "agentHistory": agents.HISTORY,
+    "events": events.LISTING,
+    "metrics": metrics.LISTING,
+    "userActions": analytics.LISTING,
+    "notifications": notifications.LISTING,
+    "users": users.LISTING,
+}
+DEPTHS = (0.0, 0.5, 0.9)
+SAMPLED = 1_000  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A read, its group in TARGETS, and who asks."""
+
+    group: str
+    name: str
+    ask: Ask
+    visibility: Visibility = UNRESTRICTED
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What questions refer to."""
+
+    size: Size
+    big_dream: UUID
+    dream: UUID
+    user: UUID
+
+
+def questions(facts: Facts) -> Iterator[Question]:
+    member = Visibility(user_id=facts.user)
+    yield from _orders()
+    yield from _filters(facts)
+    yield from _searches()
+    yield from _walks()
+    yield from _counts(facts, member)
+    yield from _aggregates(facts)
+    for field in ("UPDATED_AT", "TITLE"):
+        args = ListArgs(order=((field, True),))
+        yield Question("order", f"dreams {field}, of a member", _page(dreams.LISTING, args), member)
+
+
+def _page(listing: ListSpec, args: ListArgs) -> Ask:
+    return lambda session: listing.page(session, args)
+
+
+def _orders() -> Iterator[Question]:
+    for name, listing in LISTS.items():
+        for field in listing.orders:
+            for descending in (False, True):
+                for depth in DEPTHS:
+                    yield Question(
+                        "order",
+                        f"{name} {field}{' DESC' if descending else ''}, at {depth:.0%}",
+                        _page_at(listing, field, descending, depth),
+                    )
+
+
+def _page_at(listing: ListSpec, field: str, descending: bool, depth: float) -> Ask:
+    order = ((field, descending),)
+
+    async def ask(session: ReadSession) -> object:
+        cursor = await _cursor(session, listing, order, depth) if depth else None
+        return await listing.page(session, ListArgs(order=order, window=PageArgs(after=cursor)))
+
+    return ask
+
+
+async def _cursor(
+    session: ReadSession, listing: ListSpec, order: tuple[tuple[str, bool], ...], depth: float
+) -> str:
+    """The cursor of a row at about that share of the list: that of a sample of its rows."""
+    terms = listing.order(order)
+    columns = [by.column for by in terms]
+    count = await session.scalar(select(func.count()).select_from(listing.table))
+    sample = select(*columns).where(columns[0].is_not(None), func.random() * count < SAMPLED)
+    rows = sorted(await session.rows(sample), reverse=terms[0].descending)
+    return encode(terms, rows[int(len(rows) * depth)])
+
+
+def _filters(facts: Facts) -> Iterator[Question]:
+    middle = facts.size.until - (facts.size.until - facts.size.since) / 2
+    window = _between("created_at", middle, timedelta(days=30))
+    found: list[tuple[str, Condition]] = [
+        ("dreams", Compare("title", "eq", "no such title")),
+        ("dreams", Compare("status", "eq", "DRAFT")),
+        ("dreams", Compare("category", "eq", "MATH")),
+        ("dreams", Compare("tags", "has_any", ("raretag",))),
+        ("dreams", Compare("user_id", "eq", facts.user)),
+        ("dreams", window),
+        ("dreams", Compare("updated_at", "gte", facts.size.until - timedelta(days=1))),
+        ("aiTests", Compare("dream_id", "eq", facts.dream)),
+        ("aiTests", Compare("user_id", "eq", facts.user)),
+        ("aiTests", Compare("status", "eq", "PENDING")),
+        ("aiTests", Compare("status", "eq", "RUNNING")),
+        ("aiTests", Compare("status", "eq", "CANCELLED")),
+        ("aiTests", Compare("impossibility_score", "lte", Decimal("0.01"))),
+        ("aiTests", Compare("cost", "gt", Decimal("0.0502"))),
+        ("aiTests", Compare("duration_ms", "gt", 20_499)),
+        ("aiTests", window),
+        ("aiTests", Exists("dream", Compare("id", "eq", facts.dream))),
+        ("progressLogs", Compare("dream_id", "eq", facts.dream)),
+        ("progressLogs", window),
+        ("events", Compare("user_id", "eq", facts.user)),
+        ("events", Compare("user_id", "eq", UUID(int=1))),
+        ("events", Compare("severity", "eq", "CRITICAL")),
+        ("events", Compare("event_type", "eq", "rare")),
+        ("events", _between("timestamp", middle, timedelta(days=30))),
+        ("agentHistory", Compare("status", "eq", "STARTING")),
+        ("agentHistory", Compare("agent_key", "eq", "agent-3")),
+        ("metrics", Compare("metric_name", "eq", "metric-1")),
+        ("userActions", Compare("session_id", "eq", "session-77")),
+        ("users", Compare("email", "eq", "user5@example.org")),
+    ]
+    of_largest = Compare("dream_id", "eq", facts.big_dream)
+    by_score = (("IMPOSSIBILITY_SCORE", False),)
+    for label, order in (("", ()), (", by score", by_score)):
+        page = _page(ai_tests.LISTING, ListArgs(of_largest, order=order))
+        yield Question("filter", f"aiTests of the largest dream{label}", page)
+    for name, where in found:
+        yield Question("filter", f"{name} {_shown(where)}", _page(LISTS[name], ListArgs(where)))
+
+
+def _between(column: str, start: datetime, time: timedelta) -> And:
+    return And((Compare(column, "gte", start), Compare(column, "lt", start + time)))
+
+
+def _shown(where: Condition) -> str:
+    match where:
+        case And(parts):
+            return "of 30 days" if len(parts) == 2 else " and ".join(map(_shown, parts))
+        case Exists(relation, inner):
+            return f"{relation}.{_shown(inner)}"
+        case Compare(column, operator, value):
+            value = "one" if isinstance(value, UUID | datetime) else value
+            return f"{column} {operator} {value}"
+        case _:
+            return str(where)
+
+
+def _searches() -> Iterator[Question]:
+    for kind, words in (("common", "model"), ("rare", "quokka"), ("absent", "zebra")):
+        yield Question(
+            "search", f"dreams, {kind} word", _page(dreams.LISTING, ListArgs(search=words))
+        )
+
+
+def _walks() -> Iterator[Question]:
+    found: list[tuple[str, Condition]] = [
+        ("aiTests", Compare("confidence", "gt", Decimal("99.99"))),
+        ("aiTests", Compare("tokens_used", "eq", 5_000)),
+        ("metrics", Compare("value", "gt", Decimal("999.9999"))),
+        ("events", Compare("event_type", "starts_with", "zzz")),
+        ("dreams", Compare("title", "contains", "zzz")),
+    ]
+    for name, where in found:
+        yield Question("walk", f"{name} {_shown(where)}", _page(LISTS[name], ListArgs(where)))
+
+
+def _counts(facts: Facts, member: Visibility) -> Iterator[Question]:
+    month = Compare("created_at", "gte", facts.size.until - timedelta(days=30))
+    asked: list[tuple[str, ListArgs, Visibility]] = [
+        ("dreams", ListArgs(), UNRESTRICTED),
+        ("dreams", ListArgs(search="model"), UNRESTRICTED),
+        ("dreams", ListArgs(month), UNRESTRICTED),
+        ("aiTests", ListArgs(), UNRESTRICTED),
+        ("aiTests", ListArgs(), member),
+        ("progressLogs", ListArgs(month), UNRESTRICTED),
+        ("events", ListArgs(Compare("severity", "eq", "ERROR")), UNRESTRICTED),
+        ("events", ListArgs(Compare("user_id", "eq", facts.user)), UNRESTRICTED),
+    ]
+    for name, args, who in asked:
+        what = args.search or ("all" if args.where is None else _shown(args.where))
+        whose = ", of a member" if who is member else ""
+        yield Question("count", f"{name} {what}{whose}", _count(LISTS[name], args), who)
+
+
+def _count(listing: ListSpec, args: ListArgs) -> Ask:
+    return lambda session: listing.count(session, args)
+
+
+def _rows(statement: Executable) -> Ask:
+    return lambda session: session.rows(statement)
+
+
+def _aggregates(facts: Facts) -> Iterator[Question]:
+    until = facts.size.until
+    spans = {
+        "30 days": TimeRange(until - timedelta(days=30), None, until),
+        "all time": TimeRange(facts.size.since, None, until),
+    }
+    for group, span in spans.items():
+        statements = {
+            "spend": ai_tests.spent(span),
+            "modelComparison": ai_tests.compared(span),
+            "categoryPerformance": ai_tests.by_category(span),
+            "metricSummary": metrics.summary(span, None),
+            "eventCounts by day": events.counts(span, Bucket.DAY, [events.EventGroup.EVENT_TYPE]),
+            "agentActivity": agents.activity(span),
+            "userActionCounts": analytics.counts(span),
+        }
+        for name, statement in statements.items():
+            yield Question(group, name, _rows(statement))
