@@ -13,7 +13,7 @@ import pytest
 
 from db import Database
 from db.core.cache import Cache
-from db.core.connections import connect
+from db.core.connections import connect, unnamed
 from db.core.session import compiled as compiled_statements
 from graph.core.execution import operation
 from graph.core.execution.plan import run
@@ -87,7 +87,7 @@ async def test_statements_are_kept_up_to_a_number_of_bytes(
 ) -> None:
     text = "query ($filter: DreamFilter) { dreams(filter: $filter) { totalCount } }"
     monkeypatch.setattr(connect, "COMPILED_BYTES", KEPT)
-    monkeypatch.setattr(connect, "PREPARED_BYTES", 30_000)
+    monkeypatch.setattr(unnamed, "PREPARED_BYTES", 30_000)
     monkeypatch.setattr(compiled_statements, "_compiled", Cache(KEPT, connect.compiled_size))
     monkeypatch.setattr(run, "_compiled", Cache(KEPT, run._size))
     own = Database(database.url, pool_size=2)

@@ -1,4 +1,4 @@
-"""Timeouts: how long a statement may take, by its kind.
+"""Timeouts: how long a statement may take, by its kind, and whether it has one plan.
 
 Statements shaped by callers have kinds of their own: a filter or a search may be slow because of
 the query, any other statement only because of the database.
@@ -16,6 +16,7 @@ from sqlalchemy import Executable
 from db.core.errors import TookTooLong
 
 KIND = "kind"
+FOR_VALUES = "for_values"
 
 T = TypeVar("T", bound=Executable)
 
@@ -50,6 +51,16 @@ class Timeouts:
                 yield
         except TimeoutError as error:
             raise TookTooLong from error
+
+
+def for_values(statement: T) -> T:
+    """Mark a statement to be planned for its values each time: what it finds depends on them."""
+    return statement.execution_options(**{FOR_VALUES: True})
+
+
+def is_for_values(statement: Executable) -> bool:
+    options = statement.get_execution_options()
+    return bool(options.get(FOR_VALUES)) or options.get(KIND) in (Kind.SEARCH, Kind.AGGREGATE)
 
 
 def of_kind(kind: Kind, statement: T) -> T:

@@ -14,7 +14,6 @@ from asyncpg.exceptions import (
     ProtocolViolationError,
     TargetServerAttributeNotMatched,
 )
-from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
@@ -25,6 +24,12 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from db.core.cache import Cache, size_of
 from db.core.connections.meter import METERED, Metered
 from db.core.connections.pooler import DriverConnection, Pooler
+from db.core.connections.unnamed import (
+    UNNAMED,
+    PreparedStatements,
+    UnnamedStatements,
+    statement_name,
+)
 from db.core.connections.url import ConnectionInfo, Host
 
 APPLICATION = "dreamnet"  # the default `application_name`
@@ -33,11 +38,8 @@ TLS = (
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 NO_SETTINGS: Mapping[str, str] = {}
-Prepared = tuple[PreparedStatement, ...]  # of asyncpg, with its attributes
-# Sizes of the caches of compiled statements per engine, and of prepared statements per connection.
-# A compiled statement takes a multiple of its text.
+# Size of the cache of compiled statements per engine. One takes a multiple of its text.
 COMPILED_BYTES, COMPILED_FACTOR, COMPILED_FIXED = 64 * 1024 * 1024, 100, 64 * 1024
-PREPARED_BYTES = 512 * 1024
 SENT = ("application_name", "options")  # to the server, at the start of a session
 
 # The server is down, starting, or of another kind than requested: try the next one.
@@ -48,13 +50,19 @@ def engine(
     info: ConnectionInfo,
     command_timeout: float | None = None,
     lock_timeout: float | None = None,
+    one_plan: bool = False,
     **more: object,
 ) -> AsyncEngine:
-    """An engine; `more` are arguments of SQLAlchemy. Timeouts are in seconds. Behind a pooler there
-    is no lock timeout: it would be refused, or apply to other clients."""
+    """An engine; `more` are arguments of SQLAlchemy. Timeouts are in seconds. With `one_plan`,
+    PostgreSQL plans each statement once per connection. Behind a pooler there is neither that nor a
+    lock timeout: settings would be refused, or apply to other clients."""
     own: dict[str, str] = {}
-    if lock_timeout is not None and info.pooler == Pooler.NONE:
+    if lock_timeout is not None:
         own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
+    if one_plan:
+        own["plan_cache_mode"] = "force_generic_plan"
+    if info.pooler != Pooler.NONE:
+        own = {}
     creator = partial(connect, info, own, command_timeout=command_timeout)
     arguments = {"async_creator_fn": creator, **_dialect_arguments(info.pooler)}
     opened = create_async_engine(
@@ -78,13 +86,9 @@ def compiled_size(compiled: SQLCompiler) -> int:
 def _bound(connection: AsyncAdapt_asyncpg_connection, record: ConnectionPoolEntry) -> None:
     """Limit the cache of prepared statements by bytes, and meter results: filters of callers make
     both arbitrarily large."""
-    cache: Cache[str, Prepared] = Cache(PREPARED_BYTES, _prepared_size)
-    connection._prepared_statement_cache = cache  # type: ignore[assignment]  # works alike
+    connection._prepared_statement_cache = PreparedStatements()  # type: ignore[assignment]  # works alike
     record.info[METERED] = Metered(connection.driver_connection)
-
-
-def _prepared_size(kept: Prepared) -> int:
-    return len(kept[0].get_query())
+    record.info[UNNAMED] = UnnamedStatements(connection.driver_connection)
 
 
 def _drop_stale(context: ExceptionContext) -> None:
@@ -97,7 +101,7 @@ def _drop_stale(context: ExceptionContext) -> None:
 def _dialect_arguments(pooler: Pooler) -> dict[str, object]:
     """Unnamed statements behind a pooler. The dialect still caches their types, so an execution is
     one round trip with the text."""
-    return {} if pooler.names_statements else {"prepared_statement_name_func": str}
+    return {"prepared_statement_name_func": statement_name if pooler.names_statements else str}
 
 
 async def connect(

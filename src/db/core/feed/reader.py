@@ -193,7 +193,7 @@ class Reader:
         self._polled_at = began
 
     async def _read(self) -> None:
-        own = Database(self.database.url, pool_size=1)
+        own = Database(self.database.url, pool_size=1, one_plan=True)
         auditing = asyncio.create_task(self.auditor.run())
         pause = POLL_SECONDS
         try:

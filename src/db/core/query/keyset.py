@@ -21,6 +21,7 @@ from db.core.errors import Invalid
 from db.core.ids import EPOCH
 from db.core.query.order import Cursor, Order, SortKey, beyond, index_ranges
 from db.core.table import AnySelect
+from db.core.timeouts import for_values
 from db.core.values.rfc3339 import read_time
 
 R = TypeVar("R")  # a record, or a row of the driver
@@ -77,8 +78,10 @@ class PageArgs:
         terms = [order[0].within_range(self.backward), *(b.sql(self.backward) for b in order[1:])]
         ordered = statement.order_by(*terms).limit(self.size + 1)
         pages = [ordered.where(*conditions) for conditions in ranges]
-        if len(pages) == 1:
-            return pages[0]
+        page = pages[0] if len(pages) == 1 else self._merged(pages, order, names)
+        return page if statement.whereclause is None else for_values(page)
+
+    def _merged(self, pages: Sequence[AnySelect], order: Order, names: Sequence[str]) -> AnySelect:
         rows = union_all(*pages).subquery("page")
         merged = [
             by.term(rows.c[name], self.backward) for by, name in zip(order, names, strict=True)

@@ -17,7 +17,7 @@ from db.core.cache import Cache, size_of
 from db.core.connections.connect import compiled_size
 from db.core.session.row_rules import VIEWER, Visibility, row_rules, with_row_rules
 from db.core.table import AnySelect
-from db.core.timeouts import KIND, Kind
+from db.core.timeouts import KIND, Kind, is_for_values
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # of SQLAlchemy
 CACHED_BYTES = 32 * 1024 * 1024
@@ -29,13 +29,14 @@ Processor = Callable[[object], object]
 class CompiledStatement:
     """The text of a statement and its arguments: constants, and the places of parameters.
 
-    `kind` selects its timeout.
+    `kind` selects its timeout. With `for_values`, PostgreSQL plans it for its constants.
     """
 
     sql: str
     constants: tuple[object, ...]
     parameters: tuple[tuple[int, str, Processor | None], ...]
     kind: Kind | None
+    for_values: bool = False
 
     @cached_property
     def depends_on_viewer(self) -> bool:
@@ -76,7 +77,8 @@ def compile_statement(statement: AnySelect, visibility: Visibility) -> CompiledS
         if _is_parameter(name)
     )
     kind = statement.get_execution_options().get(KIND)
-    return CompiledStatement(str(compiled), constants, places, kind)
+    varies = is_for_values(statement) and any(value is not None for value in constants)
+    return CompiledStatement(str(compiled), constants, places, kind, varies)
 
 
 class NotCompilable(Exception):

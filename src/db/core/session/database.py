@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.core.connections.connect import engine
 from db.core.connections.meter import METERED, Meter, Metered
 from db.core.connections.pool import Pool, driver, is_read_only, replacing_read_only
+from db.core.connections.unnamed import planning_for_values
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.errors import DomainError, ReadOnly
 from db.core.session.audit_context import SYSTEM, AuditContext
@@ -28,7 +29,7 @@ from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_er
 from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
 from db.core.session.wakeups import Wakeups
 from db.core.table import TableT
-from db.core.timeouts import Timeouts
+from db.core.timeouts import Timeouts, is_for_values
 from db.core.values import json
 
 STATEMENT_SECONDS = 10.0
@@ -81,13 +82,17 @@ class ReadSession:
         """Execute; repeat once on a new connection if this one is dead. Raises TookTooLong."""
         statement = with_row_rules(statement, self.rules)
         async with self.timeouts.limiting(statement):
-            try:
-                return await self.connection.execute(statement, parameters)
-            except DBAPIError as error:
-                if not error.connection_invalidated or self.reopen is None:
-                    raise
-                self.connection = await self.reopen()
-                return await self.connection.execute(statement, parameters)
+            with planning_for_values(is_for_values(statement)):
+                return await self._execute_again(statement, parameters)
+
+    async def _execute_again(self, statement: Executable, parameters: Parameters | None) -> Rows:
+        try:
+            return await self.connection.execute(statement, parameters)
+        except DBAPIError as error:
+            if not error.connection_invalidated or self.reopen is None:
+                raise
+            self.connection = await self.reopen()
+            return await self.connection.execute(statement, parameters)
 
 
 class WriteSession(ReadSession):
@@ -122,7 +127,7 @@ class Database:
     """One PostgreSQL: `read()` in autocommit, `write()` in a transaction.
 
     Statements wait up to `lock_seconds` for a lock (None: without limit) and are limited by
-    `timeouts`.
+    `timeouts`. With `one_plan`, each is planned once per connection.
     """
 
     def __init__(
@@ -132,6 +137,7 @@ class Database:
         lock_seconds: float | None = LOCK_SECONDS,
         clock: Clock | None = None,
         timeouts: Timeouts = TIMEOUTS,
+        one_plan: bool = False,
     ) -> None:
         """Raises InvalidParameter."""
         self.url = connection_info(url)
@@ -140,6 +146,7 @@ class Database:
             self.url,
             command_timeout=timeouts.other,
             lock_timeout=lock_seconds,
+            one_plan=one_plan,
             poolclass=Pool,
             pool_size=pool_size,
             max_overflow=0,

@@ -15,6 +15,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from db.core.connections.meter import METERED
 from db.core.connections.pooler import DriverConnection
+from db.core.connections.unnamed import UNNAMED
 from db.core.errors import TookTooLong
 from db.core.session.compiled import CompiledStatement
 from db.core.session.database import Database
@@ -40,7 +41,7 @@ async def fetch(
         if statement.kind is None:
             raise DirectReadFailed from error
         raise TookTooLong from error
-    except (PostgresError, InterfaceError, OSError, DBAPIError) as error:
+    except (PostgresError, InterfaceError, OSError, DBAPIError, BufferError) as error:
         if database.meter:
             database.meter.check()
         raise DirectReadFailed from error
@@ -57,10 +58,11 @@ async def _fetch(
     metered = connection.info[METERED]
     metered.meter = database.meter
     driver: DriverConnection = connection.driver_connection
+    executor = connection.info[UNNAMED] if statement.for_values else driver
     try:
-        rows: Sequence[DirectRow] = await driver.fetch(statement.sql, *arguments, timeout=seconds)
+        rows: Sequence[DirectRow] = await executor.fetch(statement.sql, *arguments, timeout=seconds)
         return rows
-    except (asyncio.CancelledError, TimeoutError):
+    except (asyncio.CancelledError, TimeoutError, BufferError):
         connection.invalidate()
         raise
     finally:
