@@ -142,6 +142,21 @@ def test_inputs_cost_points_for_each_use(text: str, filter: Any, points: int, va
     assert operation.cost.values({"f": filter}) == values
 
 
+def test_a_measured_cost_is_that_of_its_variables() -> None:
+    text = """query ($ids: [ID!]!, $f: DreamFilter) {
+        nodes(ids: $ids) { id } dreams(filter: $f) { totalCount }
+    }"""
+    measured = prepare(schema, text).cost
+    heavy, light = {"tests": {}}, {"title": {}}
+    for _ in range(2):
+        assert measured.of({"ids": ["a"], "f": light}) == 1 + 6
+        assert measured.of({"ids": ["a", "b"], "f": light}) == 2 + 6
+        assert measured.of({"ids": ["a"], "f": heavy}) == 1 + 6 + 20
+        assert measured.of({"ids": "a", "f": light}) == 1 + 6
+        assert measured.values({"ids": ["a", ["b"]], "f": light}) == 4 + 2
+        assert measured.values({"ids": ["a", "b"], "f": light}) == 3 + 2
+
+
 def test_a_default_costs_as_much_as_a_value() -> None:
     assert (cost(DEFAULT), cost(DEFAULT, f={}), cost(DEFAULT, f=None)) == (6 + 40, 6, 6)
 

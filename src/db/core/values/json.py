@@ -123,6 +123,8 @@ def received(text: str | bytes, most: int | None = None) -> JsonValue:
 
 def has_more(encoded: bytes, most: int) -> bool:
     """True if a document holds more than `most` values; commas within strings do not count."""
+    if len(encoded) <= most:
+        return False
     if sum(map(encoded.count, (b",", b"[", b"{"))) < most:
         return False
     return sum(1 for _ in islice(_VALUES.finditer(encoded), most + 1)) > most

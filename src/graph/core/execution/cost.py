@@ -34,7 +34,15 @@ from graphql.utilities import value_from_ast_untyped
 from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE
 from db.core.values import json
 from graph.core.types.field import metadata_of
-from graph.core.types.input_values import NONE, PER_POINT, Inputs, RequestVariables, inputs_of
+from graph.core.types.input_values import (
+    NONE,
+    PER_POINT,
+    Inputs,
+    RequestVariables,
+    count_values,
+    declares_cost,
+    inputs_of,
+)
 
 ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
 MAX_KNOWN = 64  # measured costs that an operation keeps
@@ -95,11 +103,13 @@ class FieldCost:
 class Cost:
     """The cost of an operation as a function of its variables, at least one point. `defaults`: the
     default values of all variables, None without one. `most_values`: the largest number of values
-    that one of its inputs declares, 0 without one."""
+    that one of its inputs declares, 0 without one. `weighed` are the variables with inputs that
+    declare points."""
 
     fields: tuple[FieldCost, ...]
     defaults: Variables = field(default_factory=dict)
     most_values: int = 0
+    weighed: frozenset[str] = frozenset()
     fixed: tuple[int, int] | None = None
     known: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict, compare=False)
 
@@ -113,7 +123,7 @@ class Cost:
         if self.fixed is not None:
             return self.fixed
         values = {name: variables.get(name, value) for name, value in self.defaults.items()}
-        shape = _shape(values)
+        shape = _shape(values, self.weighed)
         if shape is None:
             return self._measured(values)
         if shape not in self.known:
@@ -131,15 +141,18 @@ class Cost:
         return max(1, points + values // PER_POINT), values
 
 
-def _shape(variables: Variables) -> tuple[object, ...] | None:
-    """What a cost depends on: integers, which may be sizes, and the types of other scalars. None
-    with a list or an object, which may hold any number of values."""
-    if any(isinstance(value, list | dict) for value in variables.values()):
-        return None
-    return tuple(
-        value if value is None or type(value) is int else type(value)
-        for value in variables.values()
-    )
+def _shape(variables: Variables, weighed: frozenset[str]) -> tuple[object, ...] | None:
+    """What a cost depends on: integers, which may be sizes, the numbers of values in lists and
+    objects, and the types of other scalars. None if points depend on the fields of an object."""
+    parts: list[object] = []
+    for name, value in variables.items():
+        if isinstance(value, list | dict):
+            if name in weighed:
+                return None
+            parts.append((type(value), len(value), count_values(value)))
+        else:
+            parts.append(value if value is None or type(value) is int else type(value))
+    return tuple(parts)
 
 
 def compile_cost(
@@ -147,7 +160,7 @@ def compile_cost(
 ) -> Cost:
     pricing = _Pricing(schema, document)
     fields = tuple(pricing.fields(node.selection_set, schema.get_root_type(node.operation)))
-    cost = Cost(fields, _defaults(node), pricing.most)
+    cost = Cost(fields, _defaults(node), pricing.most, frozenset(pricing.weighed))
     return cost if pricing.varies else replace(cost, fixed=cost.measured({}))
 
 
@@ -166,6 +179,7 @@ class _Pricing:
         self.known: dict[str, tuple[FieldCost, ...]] = {}
         self.varies = False
         self.most = 0
+        self.weighed: set[str] = set()
 
     def fields(
         self, selection: SelectionSetNode, parent: GraphQLNamedType | None
@@ -201,6 +215,7 @@ class _Pricing:
         inputs = inputs_of(node, field)
         self.varies = self.varies or bool(inputs.uses)
         self.most = max(self.most, inputs.most)
+        self.weighed.update(name for name, type_ in inputs.uses if declares_cost(type_))
         if own or below or node.arguments:
             yield FieldCost(own, many, _sizes(node), below, inputs)
 

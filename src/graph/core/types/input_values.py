@@ -132,6 +132,11 @@ def _declared_points(value: object, type_: GraphQLInputType) -> int:
     )
 
 
+def declares_cost(type_: GraphQLInputType) -> bool:
+    """True if an input of the type may cost more than its values do."""
+    return _declares_cost(get_named_type(type_))
+
+
 @cache
 def _declares_cost(type_: GraphQLNamedType) -> bool:
     found, waiting = {type_}, [type_]
