@@ -15,6 +15,13 @@ class Cache(LRUCache[K, V]):
     """Keeps values up to `maxsize` bytes, each measured by `getsizeof`. A value larger than that is
     not kept."""
 
+    def known(self, key: K) -> V | None:
+        """The value of a key, which is looked up once."""
+        try:
+            return self[key]
+        except KeyError:
+            return None
+
     def __setitem__(self, key: K, value: V) -> None:
         with suppress(ValueError):
             super().__setitem__(key, value)

@@ -74,7 +74,9 @@ def _checked(content: JsonObject) -> GraphQLParams:
         raise HttpError(NUL)
     variables = _optional(content, "variables", dict, "an object")
     _optional(content, "extensions", dict, "an object")
-    _check_depth(variables)
+    for value in (variables or {}).values():
+        if isinstance(value, list | dict):
+            _check_depth(value, 1)
     return GraphQLParams(query, _optional(content, "operationName", str, "a string"), variables)
 
 

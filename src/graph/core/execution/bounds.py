@@ -21,6 +21,10 @@ class Limits:
     values_anonymous: int = 1_000
     values_subscription: int = 250
 
+    def __hash__(self) -> int:
+        """A short one: limits are part of the key of each prepared operation."""
+        return hash((self.tokens, self.cost))
+
     def values_of(self, kind: str, known: bool) -> int:
         # Those of a subscription are coerced for each message.
         most = self.values if known else self.values_anonymous

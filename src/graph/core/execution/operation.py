@@ -118,7 +118,7 @@ def prepare(
 def cached_operation(
     schema: Schema, text: str, operation_name: str | None = None, limits: Limits = LIMITS
 ) -> Operation | None:
-    return _operations.get((schema, text, operation_name, limits))
+    return _operations.known((schema, text, operation_name, limits))
 
 
 def _prepare(

@@ -7,7 +7,14 @@ again, for its errors.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphql import GraphQLError, GraphQLSchema, Undefined, VariableDefinitionNode, is_non_null_type
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    Undefined,
+    VariableDefinitionNode,
+    get_nullable_type,
+    is_leaf_type,
+)
 from graphql.execution.get_variable_signature import (
     GraphQLVariableSignature,
     get_variable_signature,
@@ -29,7 +36,7 @@ class Variables:
 
     schema: GraphQLSchema
     definitions: Sequence[VariableDefinitionNode]
-    signatures: tuple[GraphQLVariableSignature, ...]
+    each: tuple["Variable", ...]
 
     def coerced(
         self, given: dict[str, object], suggestions: bool
@@ -43,20 +50,42 @@ class Variables:
         """The values, if all are given or may be absent, and are valid."""
         sources: dict[str, VariableValueSource] = {}
         values: dict[str, object] = {}
-        for signature in self.signatures:
-            name, type_ = signature.name, signature.type
-            value = given.get(name, Undefined)
-            sources[name] = VariableValueSource(signature, value)
-            if value is Undefined:
-                if signature.default is not None or is_non_null_type(type_):
+        for variable in self.each:
+            name, value = variable.name, given.get(variable.name, Undefined)
+            sources[name] = VariableValueSource(variable.signature, value)
+            if value is not Undefined:
+                values[name] = variable.coerced(value)
+                if values[name] is Undefined:
                     return None
-                continue
-            if input_is_nested_too_deeply(value, type_):
-                return None
-            values[name] = coerce_input_value(value, type_)
-            if values[name] is Undefined:
+            elif not variable.is_optional:
                 return None
         return VariableValues(sources, values)
+
+
+class Variable:
+    """One variable."""
+
+    def __init__(self, signature: GraphQLVariableSignature) -> None:
+        type_ = signature.type
+        nullable = get_nullable_type(type_)
+        self.signature = signature
+        self.name = signature.name
+        self.is_nullable = nullable is type_
+        self.is_optional = self.is_nullable and signature.default is None
+        self.leaf = nullable if is_leaf_type(nullable) else None
+
+    def coerced(self, value: object) -> object:
+        """The coerced value; Undefined if it is invalid."""
+        if self.leaf is None:
+            type_ = self.signature.type
+            is_deep = input_is_nested_too_deeply(value, type_)
+            return Undefined if is_deep else coerce_input_value(value, type_)
+        if value is None:
+            return None if self.is_nullable else Undefined
+        try:
+            return self.leaf.coerce_input_value(value)  # type: ignore[arg-type]  # enums check it
+        except Exception:  # of any scalar
+            return Undefined
 
 
 def variables_of(schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode]) -> Variables:
@@ -65,5 +94,5 @@ def variables_of(schema: GraphQLSchema, definitions: Sequence[VariableDefinition
     return Variables(
         schema,
         definitions,
-        tuple(each for each in signatures if not isinstance(each, GraphQLError)),
+        tuple(Variable(each) for each in signatures if not isinstance(each, GraphQLError)),
     )

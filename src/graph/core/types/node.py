@@ -22,6 +22,7 @@ from graph.core.types.field import argument, described, field
 
 T = TypeVar("T", bound=type)
 
+_DIGITS = re.compile("[0-9a-f]{32}")
 ID = replace(validation.string(100, 0), said="")  # those of this API have fewer characters
 
 IdOf = Annotated[strawberry.ID, argument("ID of the entity.", ID)]
@@ -120,11 +121,11 @@ def parse_id(
     prefix, _, digits = text.rpartition("_")
     found = _by_prefix.get(prefix)
     expected = _by_record[table.Record] if table else found
-    if found is None or not re.fullmatch("[0-9a-f]{32}", digits):
+    if found is None or not _DIGITS.fullmatch(digits):
         raise Invalid("This is not an ID of this API.", field)
     if found is not expected:
         raise Invalid(f"This is the ID of another type: {prefix}.", field)
-    return found, UUID(digits)
+    return found, UUID(int=int(digits, 16))
 
 
 async def load(info: Info, text: str, table: type[Table] | None = None) -> Any:  # as `as_source`
