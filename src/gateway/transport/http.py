@@ -34,13 +34,14 @@ from gateway.transport.params import GraphQLParams
 from gateway.transport.streaming import SubscriptionResponse
 from graph.core.execution.operation import InvalidOperation, Operation
 from graph.core.execution.result import OperationResult
-from graph.core.permission import INTROSPECTION
+from graph.core.permission import ADMIN, INTROSPECTION
 from graph.core.principal import Principal
 
 ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {{}}."
 SUBSCRIBE = "Send subscriptions over a WebSocket (graphql-transport-ws), or accept {}."
 CONSOLE = "/graphiql"
 SHOW_COST = "x-graphql-cost"
+EXPLAIN = "x-graphql-explain"
 ANONYMOUS_BODY_BYTES = 64 * 1024  # batches need a credential
 
 
@@ -75,6 +76,8 @@ class Endpoint:
             return respond(responses.invalid(invalid, record))
         _check_method(execution.operation, request.method)
         execution.context.shows_cost = request.headers.get(SHOW_COST) == "1"
+        if request.headers.get(EXPLAIN) == "1" and record.principal.may(ADMIN):
+            execution.context.record_statements()
         if execution.is_subscription:
             return self._stream(request, record, execution, respond)
         with ExitStack() as held:

@@ -41,7 +41,7 @@ SINGLE = {  # headers that are read, and may be sent once
     *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection"),
 }
 ORDINARY = {  # headers whose requests take the ordinary way
-    *(b"transfer-encoding", b"expect", b"upgrade", b"x-forwarded-prefix"),
+    *(b"transfer-encoding", b"expect", b"upgrade", b"x-forwarded-prefix", b"x-graphql-explain"),
 }
 CHANGING = {b"x-request-id", b"traceparent", b"tracestate"}  # in each request
 SHOW_COST = b"x-graphql-cost"

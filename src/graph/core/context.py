@@ -12,6 +12,7 @@ from db.core.api_key_format import ApiKeyCodec
 from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
 from db.core.session.coalescing import ReadCoalescer
+from db.core.session.recorder import Recorder
 from db.core.timeouts import Kind, of_kind
 from graph.core.principal import Principal
 from graph.core.quota import Account
@@ -25,7 +26,7 @@ class Context:
     """The state of one operation: its database, principal, loaders and cost.
 
     `executor` is "core" to leave queries to graphql-core. `fallback` is the reason why graphql-core
-    executed a query instead of its plan.
+    executed a query instead of its plan. `recorder` is None unless the caller asked for statements.
 
     `account` is None for callers without a limit. `api_key_codec` returns the codec of API keys, or
     raises if there is none. Messages of subscriptions share `coalescer`. `storable_variables` are
@@ -48,10 +49,15 @@ class Context:
     claim: Claim | None = None
     executor: ExecutorName = "plan"
     fallback: str | None = None
+    recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
         self.db = self.db.scoped_to(self.principal.visibility, meter)
+
+    def record_statements(self) -> None:
+        self.recorder = Recorder()
+        self.db = self.db.recorded_by(self.recorder)
 
     def executed_by_core(self, reason: str) -> "Context":
         self.fallback = reason

@@ -26,6 +26,7 @@ from db.core.session.clock import CLOCK, Clock
 from db.core.session.connection_shares import Borrower, Limiter
 from db.core.session.gathered import GatheredReads
 from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
+from db.core.session.recorder import Recorder
 from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
 from db.core.session.wakeups import Wakeups
 from db.core.table import TableT
@@ -57,6 +58,7 @@ class ReadSession:
         self.rules = row_rules(visibility)
         self.reopen = reopen
         self.timeouts = timeouts
+        self.recorder: Recorder | None = None
 
     async def rows(
         self, statement: Executable, parameters: Parameters | None = None
@@ -87,12 +89,21 @@ class ReadSession:
 
     async def _execute_again(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:
-            return await self.connection.execute(statement, parameters)
+            return await self._send(statement, parameters)
         except DBAPIError as error:
             if not error.connection_invalidated or self.reopen is None:
                 raise
             self.connection = await self.reopen()
+            return await self._send(statement, parameters)
+
+    async def _send(self, statement: Executable, parameters: Parameters | None) -> Rows:
+        if self.recorder is None:
             return await self.connection.execute(statement, parameters)
+        with self.recorder.sending() as sent:
+            rows = await self.connection.execute(statement, parameters)
+            sent.sql = rows.context.statement or ""
+            sent.rows = rows.rowcount if rows.rowcount >= 0 else None
+            return rows
 
 
 class WriteSession(ReadSession):
@@ -112,7 +123,7 @@ class WriteSession(ReadSession):
     def unrestricted(self) -> "WriteSession":
         """The same transaction without row rules, for side effects on rows of other users."""
         unrestricted = WriteSession(self.connection, audit_context=self.audit_context)
-        unrestricted.feeds = self.feeds
+        unrestricted.feeds, unrestricted.recorder = self.feeds, self.recorder
         return unrestricted
 
     async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
@@ -120,7 +131,7 @@ class WriteSession(ReadSession):
 
     async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
         """Execute, without repeating: the transaction is lost with its connection."""
-        return await self.connection.execute(with_row_rules(statement, self.rules), parameters)
+        return await self._send(with_row_rules(statement, self.rules), parameters)
 
 
 class Database:
@@ -162,6 +173,7 @@ class Database:
         self.limiter = Limiter(pool_size)
         self.borrower = Borrower("gateway")
         self.meter: Meter | None = None
+        self.recorder: Recorder | None = None
         self.visibility = UNRESTRICTED
         self.wakeups = Wakeups()
         self.gathered = GatheredReads()
@@ -182,6 +194,9 @@ class Database:
     def metered(self, meter: Meter | None) -> "Database":
         return self._with(meter=meter)
 
+    def recorded_by(self, recorder: Recorder) -> "Database":
+        return self._with(recorder=recorder)
+
     def _with(self, **changes: object) -> "Database":
         changed = object.__new__(Database)
         changed.__dict__ = {**self.__dict__, **changes}
@@ -199,7 +214,9 @@ class Database:
         with self._measuring(), domain_errors():
             async with AsyncExitStack() as stack:
                 connection = await self._open(stack, self.reading)
-                yield ReadSession(connection, self.visibility, reopen, self.timeouts)
+                session = ReadSession(connection, self.visibility, reopen, self.timeouts)
+                session.recorder = self.recorder
+                yield session
 
     @asynccontextmanager
     async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
@@ -208,6 +225,7 @@ class Database:
         with self.noting_refusals(), self._measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.visibility, audit_context)
+                session.recorder = self.recorder
                 yield session
         self.wakeups.notify(*session.feeds)
 

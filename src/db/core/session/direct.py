@@ -60,8 +60,14 @@ async def _fetch(
     driver: DriverConnection = connection.driver_connection
     executor = connection.info[UNNAMED] if statement.for_values else driver
     try:
-        rows: Sequence[DirectRow] = await executor.fetch(statement.sql, *arguments, timeout=seconds)
-        return rows
+        if database.recorder is None:
+            rows: Sequence[DirectRow]
+            rows = await executor.fetch(statement.sql, *arguments, timeout=seconds)
+            return rows
+        with database.recorder.sending(statement.sql) as sent:
+            rows = await executor.fetch(statement.sql, *arguments, timeout=seconds)
+            sent.rows = len(rows)
+            return rows
     except (asyncio.CancelledError, TimeoutError, BufferError):
         connection.invalidate()
         raise

@@ -9,6 +9,7 @@ from db.core.errors import Crowded, TooLarge
 from db.core.values import json
 from graph.core.context import Context
 from graph.core.execution.execution_context import too_large as too_large_error
+from graph.core.execution.explain import explain_extension
 from graph.core.execution.operation import Operation
 from graph.core.execution.rate_limit import cost_extension
 from graph.core.types.errors import formatted
@@ -47,6 +48,7 @@ async def answer(
 ) -> OperationResult:
     formatted_errors = [formatted(error, context.request_id) for error in errors]
     extensions = await cost_extension(context, operation.limits.cost) if context.shows_cost else {}
+    extensions |= explain_extension(context)
     result = OperationResult(data, formatted_errors, executed, extensions)
     try:
         result.body  # noqa: B018  encoded while a failure can still be reported as an error
