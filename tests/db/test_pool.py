@@ -4,18 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from sqlalchemy import literal, make_url, select, text
 
 from db import Database
+from db.core.connections.pool import NoneIdle, Pool
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.embedded import Embedded
 from db.core.errors import Locked, ReadOnly, Unavailable
+from db.core.session.compiled import compile_statement
+from db.core.session.direct import fetch
+from db.core.session.row_rules import UNRESTRICTED
 from support.factories import make_user
+from support.wait import until
 
 ONE = select(literal(1))
 FEW = {"fsync": "off", "max_connections": "8"}
@@ -144,3 +149,40 @@ async def test_a_pooler_is_not_asked_for_a_lock_timeout(database_url: str) -> No
     behind = connection_info(database_url).behind(Pooler.TRANSACTION)
     async with opened(database_url) as direct, opened(behind) as pooled:
         assert [await read(database, show) for database in (direct, pooled)] == ["3s", "0"]
+
+
+async def test_an_idle_connection_is_checked_out_at_once(database_url: str) -> None:
+    async with opened(database_url, pool_size=1) as database:
+        pool = cast("Pool", database.engine.pool)
+        with pytest.raises(NoneIdle):
+            pool.connect_idle()  # none is open
+        await read(database)
+
+        connection = pool.connect_idle()
+
+        with pytest.raises(NoneIdle):
+            pool.connect_idle()  # it is in use
+        connection.close()
+        assert pool.checkedin() == 1
+
+
+async def test_a_connection_that_must_be_opened_again_is_not_idle(database_url: str) -> None:
+    statement = compile_statement(ONE, UNRESTRICTED)
+    async with opened(database_url, pool_size=1) as database:
+        pool = cast("Pool", database.engine.pool)
+        assert [tuple(row) for row in await fetch(database, statement, {})] == [(1,)]
+        connection = pool.connect_idle()
+        driver = connection.driver_connection
+        connection.close()
+        await terminate(database_url)
+        await until(driver.is_closed)
+        with pytest.raises(NoneIdle):
+            pool.connect_idle()
+        assert pool.checkedin() == 1
+
+        assert [tuple(row) for row in await fetch(database, statement, {})] == [(1,)]
+
+        pool._recycle = 1e-9
+        with pytest.raises(NoneIdle):
+            pool.connect_idle()
+        assert [tuple(row) for row in await fetch(database, statement, {})] == [(1,)]

@@ -123,6 +123,23 @@ async def test_levels_are_read_by_one_statement(database: Database) -> None:
     }
 
 
+async def test_a_page_that_is_planned_for_values_is_read_by_level(database: Database) -> None:
+    dream = await make_dream(database, title="mine")
+    await make_ai_test(database, dream_id=dream.id, model="m")
+    await make_dream(database, title="other")
+    text = "{ dreams(filter: %s) { nodes { title tests { nodes { model } } } } }"
+    mine = {"dreams": {"nodes": [{"title": "mine", "tests": {"nodes": [{"model": "m"}]}}]}}
+
+    by_title = text % '{title: {eq: "mine"}}'
+    assert await ask(database, by_title) == (mine, None)
+    with statements(database, exactly=2):
+        await execute(prepare(schema, by_title), None, Context(database, DEVELOPER, "request"))
+    with statements(database, exactly=1) as sent:
+        active = prepare(schema, text % "{status: {eq: ACTIVE}, category: {ne: MATH}}")
+        await execute(active, None, Context(database, DEVELOPER, "request"))
+    assert "$" not in sent[0]  # it has one plan
+
+
 async def test_pages_within_rows_depend_on_variables(database: Database) -> None:
     dream = await make_dream(database)
     for _ in range(3):

@@ -3,6 +3,7 @@
 import random
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from db.core.cache import Cache, size_of
 from db.core.connections.meter import METERED, Metered
+from db.core.connections.pool import OPENED
 from db.core.connections.pooler import DriverConnection, Pooler
 from db.core.connections.unnamed import (
     UNNAMED,
@@ -85,8 +87,9 @@ def compiled_size(compiled: SQLCompiler) -> int:
 
 def _bound(connection: AsyncAdapt_asyncpg_connection, record: ConnectionPoolEntry) -> None:
     """Limit the cache of prepared statements by bytes, and meter results: filters of callers make
-    both arbitrarily large."""
+    both arbitrarily large. Note the time for the pool."""
     connection._prepared_statement_cache = PreparedStatements()  # type: ignore[assignment]  # works alike
+    record.info[OPENED] = time.monotonic()
     record.info[METERED] = Metered(connection.driver_connection)
     record.info[UNNAMED] = UnnamedStatements(connection.driver_connection)
 

@@ -1,20 +1,28 @@
 """Pool: a connection pool that replaces closed and read-only connections."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool.base import _ConnectionRecord
 
 from db.core.connections.pooler import DriverConnection
 
 logging.getLogger(__name__).setLevel(logging.WARNING)  # SQLAlchemy's log of this pool
 
+OPENED = "opened"  # key of the info of connections: when, on the monotonic clock
 READ_ONLY_SETTINGS = "in_hot_standby", "default_transaction_read_only"
 
 _replaces_read_only: ContextVar[bool] = ContextVar("replaces_read_only", default=False)
+
+
+class NoneIdle(Exception):
+    """No open connection of a pool is idle."""
 
 
 class Pool(AsyncAdaptedQueuePool):
@@ -24,7 +32,20 @@ class Pool(AsyncAdaptedQueuePool):
     above healthy ones. This pool drops it.
     """
 
+    wants_idle = False
+
+    def connect_idle(self) -> PoolProxiedConnection:
+        """Check out an open connection that is idle, without waiting and without a greenlet. Raises
+        NoneIdle."""
+        self.wants_idle = True
+        try:
+            return self.connect()
+        finally:
+            self.wants_idle = False
+
     def _do_get(self) -> ConnectionPoolEntry:
+        if self.wants_idle:
+            return self._idle()
         record = super()._do_get()
         while _is_closed(record):
             record.invalidate()
@@ -33,6 +54,22 @@ class Pool(AsyncAdaptedQueuePool):
         if _replaces_read_only.get() and is_read_only(record.driver_connection):
             record.invalidate()  # SQLAlchemy reopens it
         return record
+
+    def _idle(self) -> ConnectionPoolEntry:
+        if not self.checkedin():
+            raise NoneIdle
+        record = self._pool.get(block=False)
+        if self._is_stale(record):
+            self._pool.put(record, block=False)
+            raise NoneIdle
+        return record
+
+    def _is_stale(self, record: ConnectionPoolEntry) -> bool:
+        """True if SQLAlchemy would open the connection again."""
+        if record.dbapi_connection is None or _is_closed(record):
+            return True
+        is_invalid = self._invalidate_time > cast("_ConnectionRecord", record).last_connect_time
+        return is_invalid or time.monotonic() - record.info[OPENED] > self._recycle
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if record.dbapi_connection is None:

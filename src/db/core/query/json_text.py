@@ -55,7 +55,8 @@ def escaped(value: Expression) -> Pieces:
 
 
 def float_of_two_decimals(value: Expression) -> Pieces:
-    return [cast(value, Text), _FLOAT]
+    """Null for NaN, so that the object is irregular."""
+    return [case((value != literal_column("'NaN'"), cast(value, Text))), _FLOAT]
 
 
 def time(value: Expression) -> Pieces:

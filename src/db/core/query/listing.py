@@ -94,6 +94,12 @@ def _labelled(order: Order) -> list[Label[object]]:
     return [by.column.label(f"order_{n}") for n, by in enumerate(order)]
 
 
+def _limited(rows: AnySelect, slice: ListArgs, more: int) -> AnySelect:
+    """With the limit as a constant: PostgreSQL makes a plan for each execution of a statement whose
+    limit is a parameter."""
+    return rows.limit(literal_column(str(slice.window.size + more)))
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
     """Find the ids whose rows match a filter; for ReadCoalescer."""
@@ -208,7 +214,7 @@ class ListSpec:
         selected = select(*projection.selected(nested), *labelled).select_from(self.table)
         rows = selected.where(*self.conditions(slice))
         page = slice.window.of_list(rows, order, [column.key for column in labelled])
-        return of_kind(slice.kind, self._limited(page, slice, more))
+        return of_kind(slice.kind, _limited(page, slice, more))
 
     def select_below(
         self, selected: AnySelect, parent: Columns, keys: Columns, slice: ListArgs
@@ -216,20 +222,18 @@ class ListSpec:
         """Select the rows of the page of one parent, whose key is in columns of a statement
         around it."""
         page = self._of_parent(selected, parent, keys, slice, self.order(slice.order))
-        return self._limited(page, slice, 0)
+        return _limited(page, slice, 0)
 
-    def _limited(self, rows: AnySelect, slice: ListArgs, more: int) -> AnySelect:
-        """With the limit as a constant, for which PostgreSQL makes one plan. With a parameter it
-        makes a plan for each execution, which suits the values of a filter."""
-        size = slice.window.size + more
-        is_one = slice.search is None and (slice.where is None or self._has_few(slice.where))
-        return rows.limit(literal_column(str(size)) if is_one else size)
+    def is_planned_once(self, slice: ListArgs) -> bool:
+        """True if a page has no value to plan for: no search, and no filter but on few choices,
+        which are constants of the statement."""
+        return slice.search is None and (slice.where is None or self._has_few(slice.where))
 
     def _has_few(self, where: Condition) -> bool:
-        """True if a filter has few different values, which are constants in the statement."""
         match where:
             case Compare(name, operator, value):
-                return is_constant(self.filters[name], operator, value)
+                column = self.filters.get(name)
+                return column is not None and is_constant(column, operator, value)
             case And(conditions) | Or(conditions):
                 return all(map(self._has_few, conditions))
         return False
@@ -245,7 +249,7 @@ class ListSpec:
         """`select_page` for each key of `key_parameters`. The last column is the key's position."""
         asked, order = key_parameters(parent), self.order(slice.order)
         selected = select(*projection.selected(nested), *_labelled(order)).select_from(self.table)
-        page = self._limited(
+        page = _limited(
             self._of_parent(selected, parent, parts_of(asked, len(parent)), slice, order),
             slice,
             more,

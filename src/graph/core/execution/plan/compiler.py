@@ -84,15 +84,25 @@ class Compiler:
         place = place_of(type_, details)
         match declared_of(place.field):
             case ListedField(listing):
-                shape, level = self._connection(place, listing.table, details)
-                read = roots.list_reader(listing, level, shape.more)
-                return roots.ListedPage(place, read, shape, self._list_args(place, listing))
+                return self._listed(place, listing, details)
             case NodeField(table) if row := self._row_by_id(place, table, details):
                 return row
             case IngestField() as declared:
                 resolved = roots.ResolvedRoot(key, self._resolved(place, details))
                 return ingested_root(self.document, resolved, declared, details)
         return roots.ResolvedRoot(key, self._resolved(place, details))
+
+    def _listed(self, place: FieldPlace, listing: ListSpec, details: Details) -> roots.ListedPage:
+        """A page that has to be planned for the values of a filter is read by level, so that the
+        pages within its rows need not be planned again."""
+        arguments = self._list_args(place, listing)
+        shape, level = self._connection(place, listing.table, details)
+        whole = roots.list_reader(listing, level, shape)
+        if level is None or not level.has_pages:
+            return roots.ListedPage(place, listing, whole, whole, arguments)
+        shape, level = self._connection(place, listing.table, details, prints=False)
+        by_level = roots.list_reader(listing, level, shape)
+        return roots.ListedPage(place, listing, whole, by_level, arguments)
 
     def _row_by_id(
         self, place: FieldPlace, table: type[Table], details: Details
@@ -181,7 +191,7 @@ class Compiler:
     # Connections
 
     def _connection(
-        self, place: FieldPlace, table: type[Table], details: Details
+        self, place: FieldPlace, table: type[Table], details: Details, prints: bool = True
     ) -> tuple[ConnectionShape, Level | None]:
         """The shape of a connection, and the columns of its rows; None if it needs records."""
         type_, level = object_type(place.field.type), Level(table)
@@ -189,7 +199,8 @@ class Compiler:
             cursor = connections.cursor_of_row(level)
 
             def shape_of(type_: GraphQLObjectType, details: Details) -> Shape:
-                return self._rows(level, type_, details)
+                rows = self._rows if prints else self._row_shape
+                return rows(level, type_, details)
 
             return ConnectionShape(self._page_parts(type_, details, cursor, shape_of)), level
         except Unplanned:

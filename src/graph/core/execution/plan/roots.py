@@ -35,55 +35,65 @@ class ConstantRoot:
 
 
 class RowsOfList:
-    """A page of a whole table, with the columns that are shown."""
+    """A page of a whole table, with the columns that are shown, as a connection."""
 
-    def __init__(self, listing: ListSpec, level: Level, more: int) -> None:
-        self.listing = listing
+    def __init__(self, listing: ListSpec, level: Level, shape: ConnectionShape) -> None:
+        self.order = listing.order
+        self.shape = shape
         self.statement = Statement(
-            level, lambda list_args, nested: listing.select_page(level, list_args, nested, more)
+            level,
+            lambda list_args, nested: listing.select_page(level, list_args, nested, shape.more),
         )
 
     async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
         rows = await run.rows(self.statement, list_args)
-        return list_args.window.page(rows, self.listing.order(list_args.order))
+        return list_args.window.page(rows, self.order(list_args.order))
 
 
 class RecordsOfList:
-    """A page of a whole table, as whole records."""
+    """A page of a whole table, as whole records, as a connection."""
 
-    def __init__(self, listing: ListSpec) -> None:
+    def __init__(self, listing: ListSpec, shape: ConnectionShape) -> None:
         self.listing = listing
+        self.shape = shape
 
     async def page(self, run: Run, list_args: ListArgs) -> AnyPage:
         async with run.context.db.read() as session:
             return await self.listing.page(session, list_args)
 
 
+ListReader = RowsOfList | RecordsOfList
+
+
 class ListedPage:
-    """A root field with a page of a whole table, as a connection."""
+    """A root field with a page of a whole table. It is read as a `whole` if PostgreSQL plans it
+    once, and else `by_level`."""
 
     def __init__(
         self,
         place: FieldPlace,
-        read: RowsOfList | RecordsOfList,
-        shape: ConnectionShape,
+        listing: ListSpec,
+        whole: ListReader,
+        by_level: ListReader,
         arguments: Arguments,
     ) -> None:
         self.place = place
-        self.read = read
-        self.shape = shape
+        self.listing = listing
+        self.whole = whole
+        self.by_level = by_level
         self.arguments = arguments
 
     async def value(self, run: Run) -> object:
         list_args = self.arguments(run)
+        reader = self.whole if self.listing.is_planned_once(list_args) else self.by_level
         with failing_at_root(self.place):
-            page = await self.read.page(run, list_args)
+            page = await reader.page(run, list_args)
 
         async def counts() -> list[int]:
             async with run.context.db.read() as session:
-                return [await self.read.listing.count(session, list_args)]
+                return [await self.listing.count(session, list_args)]
 
-        (connection,) = await self.shape.objects(run, [page], counts)
+        (connection,) = await reader.shape.objects(run, [page], counts)
         return connection
 
 
@@ -184,6 +194,5 @@ def failing_at_root(place: FieldPlace) -> Iterator[None]:
         raise RootFailed(error, place) from error
 
 
-def list_reader(listing: ListSpec, level: Level | None, more: int) -> RowsOfList | RecordsOfList:
-    """`more`: the rows that are read after the page, to know whether there are any."""
-    return RecordsOfList(listing) if level is None else RowsOfList(listing, level, more)
+def list_reader(listing: ListSpec, level: Level | None, shape: ConnectionShape) -> ListReader:
+    return RecordsOfList(listing, shape) if level is None else RowsOfList(listing, level, shape)

@@ -49,6 +49,7 @@ class Level(Projection):
     def __init__(self, table: type[Table]) -> None:
         super().__init__(table)
         self.arguments: list[Arguments] = []
+        self.has_pages = False  # within printed rows
         self.guards: list[Access] = []
 
     def nested(self, run: "Run") -> Nested:

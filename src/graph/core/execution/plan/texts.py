@@ -80,9 +80,7 @@ class TextShape:
 
 def _without_marks(text: str) -> str:
     """With floats as we print them: 0.5 for 0.50, but 1.0 for 1.00."""
-    if f"NaN{FLOAT}" in text:
-        raise Irregular("a number that JSON does not have")
-    return text.replace(f"0{FLOAT}", "").replace(FLOAT, "")
+    return "".join([part.removesuffix("0") for part in text.split(FLOAT)])
 
 
 class TextCompiler:
@@ -96,11 +94,13 @@ class TextCompiler:
         self.guards = [*level.guards]
         self.has_floats = False
         self.has_documents = False
+        self.has_pages = False
 
     def shape(self, type_: GraphQLObjectType, details: Details) -> TextShape:
         """Raises Unplanned, and leaves the level as it was."""
         row = self._row(type_, details, (self.level.table,), in_page=False)
         self.level.arguments, self.level.guards = self.arguments, self.guards
+        self.level.has_pages = self.level.has_pages or self.has_pages
         return TextShape(self.level.add(row), self.has_floats, self.has_documents)
 
     def _row(
@@ -126,6 +126,7 @@ class TextCompiler:
         given = {argument.name.value for argument in place.nodes[0].arguments or ()}
         if not given <= OF_PAGE:
             raise Unplanned("a page that is filtered, searched or read backwards")
+        self.has_pages = True
         self.arguments.append(self.arguments_of(place, listing))
         return len(self.arguments) - 1
 
@@ -213,6 +214,7 @@ class _Row:
             table = loader.listing.table
             row = self._below(table, object_type(place.field.type), details, self.in_page)
             keys = self._keys(related.keys)
+            self.compiler.has_pages = True
             return json_text.NewestRow(self.table, keys, loader.listing, loader.columns, row)
         raise Unplanned(f"the loader of {place.name}")
 
