@@ -1,6 +1,6 @@
 """Executor: starts and runs operations, in the same way for every transport."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -8,8 +8,10 @@ from strawberry import Schema
 
 from db import Database
 from db.core.error_codes import ErrorCode
+from db.core.errors import DomainError
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
+from db.core.values import json
 from db.core.values.json import JsonObject
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
@@ -22,13 +24,12 @@ from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
 from graph.core.execution.bounds import Limits
-from graph.core.execution.execute import execute
+from graph.core.execution.execute import execute, report
 from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
 from graph.core.execution.plan.shared import Query, SharedExecutions
-from graph.core.execution.preconditions import check
+from graph.core.execution.preconditions import accept_leased
 from graph.core.execution.rate_limit import (
     charge_fault,
-    charge_leased,
     charge_parsing,
     check_parse_budget,
 )
@@ -90,26 +91,61 @@ class Executor:
         """Execute a query together with others that are the same, and call `done` with the
         response, or with None if that failed. False, with nothing done, if it has to be executed
         alone, as all that is not accepted at once."""
-        if operation.kind != "query" or self.auth.settings.executor != "plan":
-            return False
-        cost, accepted = check(operation, variables or {}, record.principal)
-        client = record.client
-        account = self.accounts.account(client)
-        if isinstance(accepted, list) or not charge_leased(account, cost, self.limits.cost):
+        account = self.accounts.account(record.client)
+        accepted = accept_leased(operation, variables, record.principal, account)
+        if accepted is None:
             return False
 
         def finished(body: bytes | None) -> None:
-            if body is None and account:
-                account.give_back(cost)
+            if body is None:
+                accepted.give_back()
             done(body)
 
-        query = Query(operation, accepted, record.principal, client, self.database, finished)
+        database, principal = self.database, record.principal
+        query = Query(operation, accepted.variables, principal, record.client, database, finished)
         if not self.shared.submit(query):
-            if account:
-                account.give_back(cost)
+            accepted.give_back()
             return False
         record.operation = operation
         return True
+
+    def store(
+        self,
+        operation: Operation,
+        variables: JsonObject | None,
+        record: RequestRecord,
+        done: Callable[[bytes | Awaitable[OperationResult]], None],
+    ) -> bool:
+        """Store the item of a mutation that stores one, and call `done` with the response, or with
+        what makes the result of an item that was rejected. False, with nothing done, if the
+        mutation has to be executed."""
+        account = self.accounts.account(record.client)
+        accepted = accept_leased(operation, variables, record.principal, account)
+        if accepted is None:
+            return False
+        context = self._context(
+            operation, record, accepted.account, self.rooms.claim(record.client)
+        )
+        context.cost = accepted.cost
+        try:
+            item = operation.plans.single_item(accepted.variables).put(context, accepted.variables)
+        except Exception:  # its resolver reports it
+            accepted.give_back()
+            return False
+
+        def settled(_: object) -> None:
+            try:
+                done(json.dumps({"data": item.data()}))
+            except DomainError as error:
+                done(report(operation, variables, context, item.rejected(error)))
+
+        item.batch.done.add_done_callback(settled)
+        record.operation = operation
+        return True
+
+    @property
+    def has_plans(self) -> bool:
+        return self.auth.settings.executor == "plan"
 
     def max_values(self, principal: Principal) -> int:
         """The limit of values in one request: that of a batch, or that of anonymous clients, which

@@ -5,7 +5,7 @@ What differs is that nothing is asked of a request that its head has answered be
 is unusual in any way takes the ordinary way, before it has had an effect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -22,6 +22,7 @@ from gateway.log_context import current_record
 from gateway.middleware.forwarded import TrustedProxies
 from gateway.middleware.loopback_only import is_local
 from gateway.middleware.recorder import Recorder
+from gateway.middleware.refusals import fault_of
 from gateway.middleware.request_log import fill
 from gateway.protocols.short_path import Exchange, RawHeaders
 from gateway.request_record import API_PATH, RequestRecord, acceptable_id, new_request_id
@@ -105,22 +106,34 @@ class ShortPath:
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
         sent = Sent(exchange, record, len(body), self.recorder)
-        if not self._share(head, params, operation, sent):
-            exchange.run(self._serve(head, params, sent))
+        is_light = not head.shows_cost and len(body) - len(params.query) <= SHORT
+        begin = self._share if operation.kind == "query" else self._store
+        may_begin = is_light and self.executor.has_plans
+        if not (may_begin and begin(head, params, operation, sent)):
+            exchange.run(self._serve(head, sent, self._execute(head, params, sent)))
         return True
 
     def _share(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
-        if head.shows_cost or sent.size - len(params.query) > SHORT:
-            return False
 
         def done(body: bytes | None) -> None:
             if body is None:
-                sent.exchange.run(self._serve(head, params, sent))
+                sent.exchange.run(self._serve(head, sent, self._execute(head, params, sent)))
             else:
                 sent.now(head.media_type, body)
 
         return self.executor.share(operation, params.variables, sent.record, done)
+
+    def _store(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
+        """Store one item with those of others. False if the mutation is executed."""
+
+        def done(response: bytes | Awaitable[OperationResult]) -> None:
+            if isinstance(response, bytes):
+                sent.now(head.media_type, response)
+            else:
+                sent.exchange.run(self._serve(head, sent, self._reject(head, sent, response)))
+
+        return self.executor.store(operation, params.variables, sent.record, done)
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(
@@ -137,13 +150,12 @@ class ShortPath:
         named = () if head.forwarded_for is None else (head.forwarded_for,)
         return self.proxies.client_host(peer, named)
 
-    async def _serve(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
+    async def _serve(self, head: Head, sent: "Sent", respond: Awaitable[None]) -> None:
+        """Respond, with the error if that fails, and record the request."""
         record = sent.record
         current_record.set(record)
         try:
-            if sent.size > SHORT:
-                await self.executor.turns.next(record.client.name)
-            await self._respond(head, params, sent)
+            await respond
         except HttpError as refused:
             await sent.response(errors.refusal(refused, record.request_id, head.media_type))
         except Unavailable as error:
@@ -155,7 +167,9 @@ class ShortPath:
         finally:
             self.recorder.finish(record)
 
-    async def _respond(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
+    async def _execute(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
+        if sent.size > SHORT:
+            await self.executor.turns.next(sent.record.client.name)
         try:
             execution = await self.executor.start(params, sent.record)
         except InvalidOperation as refused:
@@ -165,6 +179,13 @@ class ShortPath:
         execution.context.shows_cost = head.shows_cost
         with closing(execution):
             await sent.result(await execution.execute(), head.media_type)
+
+    async def _reject(
+        self, head: Head, sent: "Sent", rejection: Awaitable[OperationResult]
+    ) -> None:
+        result = await rejection
+        sent.record.error = fault_of(result.errors)
+        await sent.result(result, head.media_type)
 
 
 class Sent:

@@ -219,11 +219,16 @@ class Ingestion:
         """
         if not rows:
             return {}
+        batch = self.put(target, rows)
+        await batch.done
+        return batch.errors
+
+    def put(self, target: IngestTarget, rows: Sequence[IngestRow]) -> PendingBatch:
+        """Accept rows to be stored at once. Raises as `submit` does."""
         writer = self._writer(target)
         batch = writer.put(rows)
         writer.flush()
-        await batch.done
-        return batch.errors
+        return batch
 
     def submit_nowait(self, target: IngestTarget, rows: Sequence[IngestRow]) -> PendingBatch:
         """Submit rows to be stored within a second. Raises as `submit` does."""

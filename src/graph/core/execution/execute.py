@@ -38,6 +38,17 @@ async def execute(
     return await run(operation, variables, context, accepted=accepted)
 
 
+async def report(
+    operation: Operation,
+    variables: dict[str, object] | None,
+    context: Context,
+    resolved: Mapping[str, object],
+) -> OperationResult:
+    """The result of a mutation whose root fields have results or exceptions, by response name."""
+    executed = await _by_core(operation, variables, context, None, resolved)
+    return await answer(executed.data, executed.errors or [], operation, context)
+
+
 async def open_stream(
     operation: Operation, variables: dict[str, object] | None, context: Context
 ) -> AsyncIterable[object] | OperationResult:

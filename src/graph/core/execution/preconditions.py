@@ -4,16 +4,17 @@ The number of values in its inputs, its required access, its variables, and its 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
 from db.core.error_codes import ErrorCode
 from graph.core.context import Context
-from graph.core.execution.rate_limit import charge, charge_fault
+from graph.core.execution.rate_limit import charge, charge_fault, charge_leased
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
+from graph.core.quota import Account
 from graph.core.types.errors import coded
 
 if TYPE_CHECKING:
@@ -31,6 +32,32 @@ async def accept(
         await charge_fault(context.account)
         return coerced
     return await charge(context, operation.limits.cost) or coerced
+
+
+class Accepted(NamedTuple):
+    """The variables and the cost of an operation, which its account was charged for."""
+
+    variables: VariableValues
+    cost: int
+    account: Account | None
+
+    def give_back(self) -> None:
+        if self.account:
+            self.account.give_back(self.cost)
+
+
+def accept_leased(
+    operation: "Operation",
+    variables: dict[str, object] | None,
+    principal: Principal,
+    account: Account | None,
+) -> Accepted | None:
+    """Accept an operation that has no errors, and is paid with points that its caller has leased.
+    None, with none charged, if anything else is to be done."""
+    cost, coerced = check(operation, variables or {}, principal)
+    if isinstance(coerced, list) or not charge_leased(account, cost, operation.limits.cost):
+        return None
+    return Accepted(coerced, cost, account)
 
 
 def check(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from db.core.ingest.rows import IngestRow
+from db.core.ingest.writer import PendingBatch
 from db.core.query.listing import ListSpec
 from db.core.table import Table
 from db.core.values.validation import Check
@@ -70,6 +71,14 @@ class ItemStore(Protocol):
 
     async def store(self, context: Context, row: IngestRow, /) -> str:
         """Return the global ID."""
+        ...
+
+    def put(self, context: Context, row: IngestRow, /) -> PendingBatch:
+        """Accept a row to be stored."""
+        ...
+
+    def outcome(self, row: IngestRow, batch: PendingBatch, /) -> str:
+        """The global ID of a row that was put. Raises the error that rejects it."""
         ...
 
 

@@ -20,7 +20,7 @@ from db.core import errors, idempotency
 from db.core.error_codes import ErrorCode as Code
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest.rows import IngestRow
-from db.core.ingest.writer import IngestTarget
+from db.core.ingest.writer import IngestTarget, PendingBatch
 from db.core.session.clock import check_time
 from db.core.values import validation
 from db.core.values.validation import Check
@@ -213,9 +213,18 @@ class IngestMutation:
 
     async def store(self, context: Context, row: IngestRow) -> str:
         """Store one row, and return its global ID. Raises the error that rejects it."""
-        refused = await context.ingest.submit(self.intake, [row])
-        if refused:
-            raise self._with_input_names(refused[0])
+        batch = self.put(context, row)
+        await batch.done
+        return self.outcome(row, batch)
+
+    def put(self, context: Context, row: IngestRow) -> PendingBatch:
+        """Accept one row to be stored. Raises RateLimited and Unavailable."""
+        return context.ingest.put(self.intake, [row])
+
+    def outcome(self, row: IngestRow, batch: PendingBatch) -> str:
+        """The global ID of a row that was put. Raises the error that rejects it."""
+        if batch.errors:
+            raise self._with_input_names(batch.errors[0])
         return id_of(self.record, row.id)
 
     async def many(self, info: Info, input: object, name: str) -> BatchOutcome:

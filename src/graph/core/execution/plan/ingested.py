@@ -4,13 +4,17 @@ Whatever is irregular about an item is left to the ordinary resolver, which repo
 stored before the item is a valid row.
 """
 
+from dataclasses import dataclass
 from typing import cast
 
 import strawberry
 from graphql import GraphQLObjectType
+from graphql.execution.values import VariableValues
 
 from db.core.errors import Invalid
 from db.core.ingest.rows import IngestRow
+from db.core.ingest.writer import PendingBatch
+from graph.core.context import Context
 from graph.core.execution.plan.document import TYPE_NAME, Details, Document, name_of
 from graph.core.execution.plan.item_input import ReadItem, item_reader
 from graph.core.execution.plan.roots import ResolvedRoot, Root, RootFailed
@@ -62,7 +66,35 @@ class StoredItem:
             run.resolved[name] = error
             raise RootFailed(error, self.resolved.field.place) from error
         run.resolved[name] = Stored(id=strawberry.ID(id))
+        return self.shown_with(id)
+
+    def put(self, context: Context, variables: VariableValues) -> "PutItem":
+        """Accept the item to be stored. Raises anything if it is not accepted; then a resolver
+        reports it."""
+        row = self.items.row(context, self.read(variables.coerced))
+        return PutItem(self, row, self.items.put(context, row))
+
+    def shown_with(self, id: str) -> object:
         return {name: id if is_id else Stored.__name__ for name, is_id in self.shown.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PutItem:
+    """An item that was accepted, and is stored when `batch` is done."""
+
+    root: StoredItem
+    row: IngestRow
+    batch: PendingBatch
+
+    def data(self) -> dict[str, object]:
+        """The data of the response. Raises the error that rejects the item."""
+        id = self.root.items.outcome(self.row, self.batch)
+        return {self.root.resolved.name: self.root.shown_with(id)}
+
+    def rejected(self, error: Exception) -> dict[str, object]:
+        """The result of the root field, for graphql-core to report."""
+        result = as_result(error) if isinstance(error, Invalid) else error
+        return {self.root.resolved.name: result}
 
 
 def _shown(document: Document, details: Details) -> dict[str, bool]:
