@@ -14,11 +14,13 @@ from db import (
     analytics,
     dreams,
     events,
+    feeds,
     metrics,
     notifications,
     progress,
     users,
 )
+from db.core.feed.pages import FeedQueries
 from db.core.query.filter import And, Compare, Condition, Exists
 from db.core.query.keyset import PageArgs, encode
 from db.core.query.listing import ListArgs, ListSpec
@@ -53,6 +55,7 @@ LISTS: dict[str, ListSpec] = {
 }
 DEPTHS = (0.0, 0.5, 0.9)
 SAMPLED = 1_000  # rows
+LOOK_ROWS = 50_000  # as db.core.feed.reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def questions(facts: Facts) -> Iterator[Question]:
     yield from _walks()
     yield from _counts(facts, member)
     yield from _aggregates(facts)
+    yield from _feeds()
     for field in ("UPDATED_AT", "TITLE"):
         args = ListArgs(order=((field, True),))
         yield Question("order", f"dreams {field}, of a member", _page(dreams.LISTING, args), member)
@@ -225,6 +229,17 @@ def _counts(facts: Facts, member: Visibility) -> Iterator[Question]:
 
 def _count(listing: ListSpec, args: ListArgs) -> Ask:
     return lambda session: listing.count(session, args)
+
+
+def _feeds() -> Iterator[Question]:
+    """A subscriber that resumes far back, with a filter that few events meet."""
+    queries, rare = FeedQueries(feeds.EVENTS), events.Event.severity == "CRITICAL"
+
+    async def ask(session: ReadSession) -> object:
+        start = await session.scalar(select(func.min(events.Event.seq)))
+        return await queries.between(session, start, start + LOOK_ROWS, 500, [rare])
+
+    yield Question("feed", f"events resumed, {LOOK_ROWS:,} rows looked at", ask)
 
 
 def _rows(statement: Executable) -> Ask:

@@ -103,8 +103,8 @@ async def test_one_can_continue_from_the_last_row_that_went_but_not_before_it(
     assert await reader.check_position(at) is None
     assert await reader.check_position(after) is None
     async with reader.following():
-        found, whole = await reader.rows(at.seq, after.seq, 9)
-        assert ([event.seq for event in found], whole) == ([after.seq], True)
+        found, last = await reader.rows(at.seq, after.seq, 9)
+        assert ([event.seq for event in found], last) == ([after.seq], None)
         with pytest.raises(PositionInvalid) as discontinued:
             await reader.rows(before.seq, after.seq, 9)
         assert discontinued.value.reason == InvalidReason.EXPIRED

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import delete, insert, text
 
 from db import Database
 from db.core.errors import Unavailable
@@ -52,13 +52,30 @@ async def test_the_table_gives_the_rows_that_the_ring_gave(
         made = [await happen(database, severity=s) for s in ("INFO", "ERROR") * 5]
         await until(lambda: reader.position.seq == made[-1].seq)
         first, last = made[0].seq, made[-1].seq
-        assert await reader.rows(first, last, 100) == (reader.since(first), True)
+        assert await reader.rows(first, last, 100) == (reader.since(first), None)
         assert reader.since(first) == made[1:]
-        assert await reader.rows(first, last - 2, 3) == (made[1:4], False)
+        assert await reader.rows(first, last - 2, 3) == (made[1:4], made[3])
         errors = Event.severity == "ERROR"
-        assert await reader.rows(0, last, 100, errors) == (made[1::2], True)
-        assert await reader.rows(0, last, 100, most_bytes=1) == (made[:1], False)
+        assert await reader.rows(0, last, 100, errors) == (made[1::2], None)
+        assert await reader.rows(0, last, 100, most_bytes=1) == (made[:1], made[0])
         assert reader.since(first, most_bytes=1) == made[1:2]
+
+
+async def test_conditions_that_few_rows_meet_are_looked_for_a_part_at_a_time(
+    database: Database, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.core.feed.reader.LOOK_ROWS", 4)
+    async with reader.following():
+        made = [await happen(database, severity=s) for s in ["INFO"] * 9 + ["ERROR"]]
+        async with database.write() as session:
+            await session.execute(delete(Event).where(Event.seq == made[4].seq))  # a gap
+        await until(lambda: reader.position.seq == made[-1].seq)
+        after, last, errors = made[0].seq, made[-1].seq, Event.severity == "ERROR"
+
+        assert await reader.rows(after, last, 100, errors) == ([], made[5])
+        assert await reader.rows(made[5].seq, last, 100, errors) == ([made[9]], None)
+        assert await reader.rows(after, last, 2) == (made[1:3], made[2])
+        assert await reader.rows(after, made[4].seq, 100, errors) == ([], None)
 
 
 async def test_a_page_that_is_full_is_followed_by_the_next_at_once(

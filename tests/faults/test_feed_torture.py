@@ -177,12 +177,12 @@ async def _take(reader: Reader, seen: list[int]) -> Position:
     if rows is not None:
         seen += [row.seq for row in rows]
         return head
-    whole = False
-    while not whole:
-        page, whole = await reader.rows(last, head.seq, 100)
+    while True:
+        page, until = await reader.rows(last, head.seq, 100)
         seen += [row.seq for row in page]
-        last = seen[-1]
-    return head
+        if until is None:
+            return head
+        last = until.seq
 
 
 @asynccontextmanager

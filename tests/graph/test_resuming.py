@@ -124,6 +124,30 @@ async def test_more_than_one_message_holds(database: Database) -> None:
         assert (await again.number(1))["events"][0]["seq"] == stored[MAX_ROWS]
 
 
+async def test_heartbeats_tell_how_far_a_rare_filter_was_looked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """subscription ($after: String) {
+        events(filter: {severity: {eq: ERROR}}, after: $after) { kind cursor events { eventType } }
+    }"""
+    async with following(SubscriptionBroker(database)) as follow:
+        first = await (await follow(text)).number(1)
+    async with database.write() as session:
+        for _ in range(10):
+            await make_event(session, severity="INFO")
+        await make_event(session, severity="ERROR", event_type="found")
+    monkeypatch.setattr("db.core.feed.reader.LOOK_ROWS", 2)
+    monkeypatch.setattr("graph.core.subscriptions.group.HEARTBEAT_SECONDS", 0)
+    async with following(SubscriptionBroker(database)) as follow:
+        follower = await follow(text, {"after": first["cursor"]})
+        messages = await follower.until(lambda messages: "found" in str(messages))
+        before = [message for message in messages if message["kind"] == "HEARTBEAT"]
+        assert len({message["cursor"] for message in before}) >= 4
+        again = await follow(text, {"after": before[3]["cursor"]})
+        [update] = [m for m in await again.until(lambda m: "found" in str(m)) if m["events"]]
+        assert update["events"] == [{"eventType": "found"}]
+
+
 async def test_many_come_back_at_once(database: Database) -> None:
     """As after a restart, to a process that has read nothing yet."""
     await make_agent(database, agent_key="a", last_active=datetime.now(UTC))

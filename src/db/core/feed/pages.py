@@ -24,6 +24,7 @@ from db.core.feed.feed import LOW_BITS, Feed, FeedRow, FeedState
 from db.core.feed.position import InvalidReason, Position
 from db.core.session.database import ReadSession
 from db.core.table import AnySelect, Column, Expression, Row
+from db.core.timeouts import for_values
 
 ROW_BYTES = 100  # of a row without its text and JSON columns
 
@@ -96,7 +97,14 @@ class FeedQueries:
         seq = _seq(self.feed)
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
         statement = self._page(*span, *conditions, order=seq)
-        return await self._read(session, statement, {"limit": limit})
+        return await self._read(session, for_values(statement), {"limit": limit})
+
+    async def first(self, session: ReadSession, start: int, until: int) -> FeedRow | None:
+        """The first row from one seq up to another."""
+        table, seq = self.feed.table, _seq(self.feed)
+        span = seq >= literal(start, BigInteger), seq <= literal(until, BigInteger)
+        rows = await session.records(table, table.select().where(*span).order_by(seq).limit(1))
+        return cast("FeedRow", rows[0]) if rows else None
 
     async def count(self, session: ReadSession, after: int, until: int) -> int:
         seq = _seq(self.feed)

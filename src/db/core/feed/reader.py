@@ -27,6 +27,7 @@ PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
 REST_SECONDS = 0.01  # between two polls, however many wakeups arrive
 MAX_RETRY_SECONDS = 1.0  # between polls that fail
+LOOK_ROWS = 50_000  # read by one statement, most of them in vain
 CATCHING_UP = 4  # statements at once, of all readers of a process together
 
 log = structlog.get_logger()
@@ -127,15 +128,19 @@ class Reader:
         limit: int,
         *conditions: ColumnElement[bool],
         most_bytes: int | None = None,
-    ) -> tuple[list[FeedRow], bool]:
+    ) -> tuple[list[FeedRow], FeedRow | None]:
         """Read rows from the table: those after one seq, up to and including another, that meet the
-        conditions; and whether these are all.
+        conditions; and the last row looked at, None if that is the end.
 
-        At most `limit` rows and `most_bytes`, but at least one row. Waits for a free slot. Needs
+        At most `limit` rows and `most_bytes`, but at least one row, of the next LOOK_ROWS of the
+        feed: conditions that few rows meet would read all of them. Waits for a free slot. Needs
         `following`. Raises PositionInvalid if some have expired, and Unavailable.
         """
-        epoch = self.position.epoch
+        epoch, last = self.position.epoch, None
         async with self._catching_up, self.database.read() as session:
+            if until - after > LOOK_ROWS:
+                last = await self.pages.first(session, after + LOOK_ROWS, until)
+            until = last.seq if last else until
             page = await self.pages.between(session, after, until, limit, conditions)
         if page.epoch != epoch:
             raise PositionInvalid(InvalidReason.EPOCH)
@@ -144,7 +149,8 @@ class Reader:
         fits = len(page.records)
         if most_bytes is not None:
             fits = min(fits, fitting(page.sizes, most_bytes))
-        return page.records[:fits], fits == len(page.records) < limit
+        records = page.records[:fits]
+        return records, last if fits == len(page.records) < limit else records[-1]
 
     async def check_position(self, position: Position) -> InvalidReason | None:
         """The reason why a subscriber cannot resume from a position, if any. Raises Unavailable."""

@@ -94,7 +94,7 @@ class UpdatePlanner:
             return await self._snapshot()
         if not self.has_pending(offset):
             return self.heartbeat(offset, is_due)
-        return await self._update(offset, offset.position)
+        return await self._update(offset, offset.position, is_due)
 
     async def _snapshot(self) -> PlannedUpdate:
         # The position is read before the rows: changes in between are sent twice rather than lost.
@@ -104,7 +104,7 @@ class UpdatePlanner:
             self._payload(UpdateKind.SNAPSHOT, position, VisibleRows(rows)), Offset(position)
         )
 
-    async def _update(self, offset: Offset, position: Position) -> PlannedUpdate:
+    async def _update(self, offset: Offset, position: Position, is_due: bool) -> PlannedUpdate:
         if self.source.state:
             rows, head = self.reader.since(position.seq), self.reader.position
             if rows is None:
@@ -121,7 +121,7 @@ class UpdatePlanner:
         visible = await self._with_pending(visible, offset.pending_keys)
         head = head if head.seq > position.seq else position
         if not visible.rows and not visible.removed:
-            return PlannedUpdate(None, Offset(head))
+            return self.heartbeat(Offset(head), is_due)
         return PlannedUpdate(
             self._payload(UpdateKind.UPDATE, head, visible, skipped=skipped), Offset(head)
         )
@@ -133,10 +133,10 @@ class UpdatePlanner:
         if rows is not None:
             return rows, self._position_after(rows[-1], position) if rows else head
         conditions = self.source.conditions()
-        rows, whole = await self.reader.rows(
+        rows, last = await self.reader.rows(
             position.seq, head.seq, MAX_ROWS, *conditions, most_bytes=MAX_BYTES
         )
-        return rows, head if whole else self._position_after(rows[-1], position)
+        return rows, self._position_after(last, position) if last else head
 
     def _position_after(self, row: FeedRow, before: Position) -> Position:
         return replace(before, seq=row.seq, check=self.reader.feed.check(row))
