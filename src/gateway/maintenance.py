@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import structlog
 
-from db import Database, feeds
+from db import Database, retention
 from db.agents import reports
 from db.core import idempotency
 from db.core.errors import Unavailable
-from db.core.schema import partition
+from db.core.schema import expiry, partition
 
 DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
@@ -30,14 +30,15 @@ log = structlog.get_logger()
 async def run_maintenance(
     database: Database, keep: Mapping[str, timedelta] = FOREVER
 ) -> AsyncIterator[None]:
-    """Within the context, create partitions ahead and delete rows past their feed's retention,
-    `keep`, once a day, delete expired idempotency keys once an hour, and mark silent agents
-    OFFLINE. Partitions are also created at the start."""
+    """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
+    compact closed months once a day, delete expired idempotency keys once an hour, and mark silent
+    agents OFFLINE. Partitions are also created at the start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
         _daily(database, keep, worked, stopping),
         _hourly(database, stopping),
+        _compact_daily(database, stopping),
         _mark_silent_agents(database, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
@@ -59,6 +60,13 @@ async def _daily(
         worked = await expire(database, keep) and worked
         await _wait_or_stop(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
         worked = stopping.is_set() or await partition_ahead(database)
+
+
+async def _compact_daily(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, HOUR_SECONDS)
+    while not stopping.is_set():
+        worked = await compact_closed_months(database)
+        await _wait_or_stop(stopping, DAY_SECONDS if worked else HOUR_SECONDS)
 
 
 async def _hourly(database: Database, stopping: asyncio.Event) -> None:
@@ -102,10 +110,21 @@ async def partition_ahead(database: Database) -> bool:
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
-    gone = await _logging_failure(feeds.expire(database, keep), "expired rows could not be deleted")
+    gone = await _logging_failure(
+        retention.expire(database, keep), "expired rows could not be deleted"
+    )
     if gone and any(gone.values()):
         log.info("expired rows deleted", **gone)
     return gone is not None
+
+
+async def compact_closed_months(database: Database) -> bool:
+    done = await _logging_failure(
+        expiry.compact_closed(database), "closed months could not be compacted"
+    )
+    if done:
+        log.info("closed months compacted", months=done)
+    return done is not None
 
 
 async def remove_expired_keys(database: Database) -> bool:

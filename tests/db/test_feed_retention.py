@@ -9,7 +9,8 @@ from sqlalchemy import func, insert, select, text, update
 from db import Database, feeds
 from db.agents import AgentReport
 from db.audit import Change
-from db.core.feed import FeedState, InvalidReason, Position, Reader, retention
+from db.core.feed import FeedState, InvalidReason, Position, Reader
+from db.core.schema import expiry, months
 from db.events import Event
 from db.feeds import AGENTS, EVENTS
 from support.factories import make_agent_report, make_event
@@ -53,7 +54,7 @@ async def test_a_month_that_was_half_taken_out_goes_and_one_that_somebody_kept_s
     detached, kept = "system_events_y2020m01", "system_events_y2020m02"
     await execute(database, text(f"alter table system_events detach partition {kept}"))
     await execute(database, text(f"alter table system_events detach partition {detached}"))
-    await execute(database, text(f"comment on table {detached} is '{retention.EXPIRED}'"))
+    await execute(database, text(f"comment on table {detached} is '{months.EXPIRED}'"))
     assert await feeds.expire(database, {"events": timedelta(days=365)}) == {"events": 2}
     there = text("select to_regclass('system_events_y2020m02') is not null")
     async with database.read() as session:
@@ -68,7 +69,7 @@ async def test_rows_that_came_while_their_month_went_make_another_history(
     [position] = await positions(database, seen)
     month = "system_events_y2020m05"
     await execute(database, update(FeedState).values(min_seq=seen.seq + 1))
-    await execute(database, text(f"comment on table {month} is '{retention.EXPIRED}'"))
+    await execute(database, text(f"comment on table {month} is '{months.EXPIRED}'"))
     await make_event(database, timestamp=LONG_AGO)
     await execute(database, text(f"alter table system_events detach partition {month}"))
     assert await feeds.expire(database, {"events": timedelta(days=365)}) == {"events": 1}
@@ -78,7 +79,7 @@ async def test_rows_that_came_while_their_month_went_make_another_history(
 async def test_old_changes_go_in_batches(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH_ROWS", 3)
+    monkeypatch.setattr(expiry, "BATCH_ROWS", 3)
     now = datetime.now(UTC)
     for days in (40, 39, 38, 37, 36, 31, 31, 2, 1):
         row = {"noun": "users", "entity_id": uuid4(), "kind": "CREATED"}
@@ -94,5 +95,5 @@ async def test_old_changes_go_in_batches(
 
 async def test_one_process_at_a_time(database: Database) -> None:
     async with database.write() as session:
-        await session.execute(select(func.pg_advisory_xact_lock(retention.LOCK)))
+        await session.execute(select(func.pg_advisory_xact_lock(expiry.LOCK)))
         assert await feeds.expire(database, {"changes": timedelta(days=30)}) == {}

@@ -182,3 +182,19 @@ def test_invalid_variables_cannot_be_listed(names: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("DREAMNET_SYNC_ENVIRONMENT", names)
     with pytest.raises(SettingsRefused, match="DREAMNET_SYNC_ENVIRONMENT"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("audit", "changes", "is_accepted"),
+    [(30, 30, True), (31, 30, True), (0, 0, True), (0, 30, True), (29, 30, False), (365, 0, False)],
+)
+def test_the_audit_log_is_kept_as_long_as_changes(
+    audit: int, changes: int, is_accepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMNET_KEEP_AUDIT_DAYS", str(audit))
+    monkeypatch.setenv("DREAMNET_KEEP_CHANGES_DAYS", str(changes))
+    if is_accepted:
+        assert ("audit" in load().keep) == (audit > 0)
+    else:
+        with pytest.raises(SettingsRefused, match="DREAMNET_KEEP_AUDIT_DAYS must be at least"):
+            load()

@@ -1,6 +1,5 @@
 """Settings: the configuration, read from environment variables and a `.env` file."""
 
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -19,6 +18,7 @@ from gateway.setting_types import (
 from gateway.settings.database import DatabaseSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
+from gateway.settings.retention import RetentionSettings
 from gateway.settings.section import Section
 
 
@@ -26,7 +26,7 @@ class SettingsRefused(Exception):
     """The settings are not acceptable; the message says which one and why, on one line each."""
 
 
-class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
+class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSettings):
     """One value per setting; `variable` names the environment variable it comes from."""
 
     env: Literal["development", "production"] = Field(
@@ -78,23 +78,6 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
     request_log_sample: float = Field(
         default=1.0, ge=0, le=1, description="Share of API requests recorded, from 0 to 1."
     )
-    keep_history_days: int = Field(
-        default=0,
-        ge=0,
-        description="Days that agent reports are kept, in whole months; 0 keeps them without "
-        "limit.",
-    )
-    keep_events_days: int = Field(
-        default=0,
-        ge=0,
-        description="Days that system events are kept, in whole months; 0 keeps them without "
-        "limit.",
-    )
-    keep_changes_days: int = Field(
-        default=30,
-        ge=0,
-        description="Days that subscriptions to other nouns can be resumed; 0 is without limit.",
-    )
     drain_seconds: int | None = Field(
         default=None,
         ge=0,
@@ -142,15 +125,6 @@ class Settings(LimitSettings, IdentitySettings, DatabaseSettings):
     @property
     def recorded_share(self) -> float:
         return self.request_log_sample if self.request_log == "on" else 0
-
-    @property
-    def keep(self) -> dict[str, timedelta]:
-        days = {
-            "agents": self.keep_history_days,
-            "events": self.keep_events_days,
-            "changes": self.keep_changes_days,
-        }
-        return {name: timedelta(days=count) for name, count in days.items() if count}
 
     @property
     def drain(self) -> int:
