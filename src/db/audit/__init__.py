@@ -4,6 +4,7 @@ Writes of every noun go through `create`, `change` and `remove`. Each stores the
 the audit log and a row of the feed in one transaction.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import cast
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Executable, delete, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from db.audit.creation import creation_parameters, noted_insertion
 from db.audit.entries import NOTE, Note, change_row, entry_row, note_parameters, noted_rows
 from db.audit.tables import AuditEntry as AuditEntry, Change as Change, ChangeKind as ChangeKind
 from db.core.errors import NotFound
@@ -26,8 +28,14 @@ async def create(session: WriteSession, table: type[TableT], **values: object) -
 
     Raises Invalid, Conflict or NotFound where a constraint of the table refuses the row.
     """
-    made = await _create(session, table, _insertion(table), values)
-    return cast("TableT", made)  # only ON CONFLICT can leave it out
+    row = _new_row(table, values, session.now())
+    parameters = creation_parameters(session.audit_context, table, row, session.now())
+    if parameters is None:
+        inserted = await _insert(session, table, _insertion(table), row)
+        return cast("TableT", inserted)  # only ON CONFLICT can leave it out
+    [made] = await session.records(table, noted_insertion(table), parameters)
+    session.feeds.add("changes")
+    return made
 
 
 async def create_if_absent(
@@ -35,7 +43,8 @@ async def create_if_absent(
 ) -> TableT | None:
     """As `create`, but None if a row with one of its unique values exists. Waits for a concurrent
     transaction that inserts one."""
-    return await _create(session, table, _insertion_if_absent(table), values)
+    row = _new_row(table, values, session.now())
+    return await _insert(session, table, _insertion_if_absent(table), row)
 
 
 async def change(
@@ -122,11 +131,14 @@ def _insertion_if_absent(table: type[Table]) -> Executable:
     return insert(table).on_conflict_do_nothing().returning(*table.columns())
 
 
-async def _create(
-    session: WriteSession, table: type[TableT], insertion: Executable, values: Values
+def _new_row(table: type[Table], values: Values, now: datetime) -> Row:
+    """Raises Invalid."""
+    return {"id": uuid7(now), "created_at": now, **table.cleaned(values)}
+
+
+async def _insert(
+    session: WriteSession, table: type[TableT], insertion: Executable, row: Row
 ) -> TableT | None:
-    now = session.now()
-    row = {"id": uuid7(now), "created_at": now, **table.cleaned(values)}
     for made in await session.records(table, insertion, row):
         await note(session, ChangeKind.CREATED, table, None, made)
         return made

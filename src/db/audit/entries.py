@@ -8,10 +8,7 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    bindparam,
-)
+from sqlalchemy import JSON, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.types import TypeEngine
 
@@ -123,20 +120,20 @@ def _named(prefix: str, row: Row) -> Row:
     return {f"{prefix}_{name}": value for name, value in row.items()}
 
 
-def _insertion_of(table: type[Table], prefix: str, *names: str) -> Insert:
+def insertion_of(table: type[Table], prefix: str, *names: str) -> Insert:
+    """A statement that inserts one row from parameters, whose names begin with the prefix."""
     columns = table.__table__.columns
     values = {name: bindparam(f"{prefix}_{name}", type_=columns[name].type) for name in names}
     return insert(table).values(values)
 
 
-# Built once; its parameters are those of `note_parameters`.
-NOTE = _insertion_of(
-    Change, "change", "noun", "entity_id", "kind", "audit_id", "parent_id"
-).add_cte(
-    _insertion_of(
-        AuditEntry,
-        "entry",
-        *("id", "actor", "key_id", "operation", "request_id", "entity", "entity_id"),
-        *("before", "after", "created_at"),
-    ).cte("entry")
+ENTRY = insertion_of(
+    AuditEntry,
+    "entry",
+    *("id", "actor", "key_id", "operation", "request_id", "entity", "entity_id"),
+    *("before", "after", "created_at"),
 )
+CHANGE = insertion_of(Change, "change", "noun", "entity_id", "kind", "audit_id", "parent_id")
+
+# Built once; its parameters are those of `note_parameters`.
+NOTE = CHANGE.add_cte(ENTRY.cte("entry"))

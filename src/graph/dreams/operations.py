@@ -103,7 +103,11 @@ class Mutations:
     async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> db.dreams.Dream:
         owner, dream = info.context.principal.user_id, provided_fields(input)
         return await create_idempotently(
-            info, db.dreams.Dream, input, lambda s: db.dreams.create(s, owner, **dream)
+            info,
+            db.dreams.Dream,
+            input,
+            lambda session: db.dreams.create(session, owner, **dream),
+            in_one_statement=True,
         )
 
     @field(

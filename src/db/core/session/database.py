@@ -211,7 +211,7 @@ class Database:
             await stack.aclose()
             return await self._open(stack, self.reading)
 
-        with self._measuring(), domain_errors():
+        with self.measuring(), domain_errors():
             async with AsyncExitStack() as stack:
                 connection = await self._open(stack, self.reading)
                 session = ReadSession(connection, self.visibility, reopen, self.timeouts)
@@ -222,7 +222,7 @@ class Database:
     async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
         """Open a transaction: commit on leaving, roll back on an exception. Raises as `read` does,
         and ReadOnly."""
-        with self.noting_refusals(), self._measuring(), domain_errors():
+        with self.noting_refusals(), self.measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.visibility, audit_context)
                 session.recorder = self.recorder
@@ -293,7 +293,7 @@ class Database:
             metered.meter = None
 
     @contextmanager
-    def _measuring(self) -> Iterator[None]:
+    def measuring(self) -> Iterator[None]:
         """Raises TooLarge instead of the error of a connection closed for that reason."""
         try:
             yield

@@ -7,12 +7,14 @@ seventh of the CPU.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Self, cast
 
 from asyncpg import PostgresError
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import ClauseElement, Connection, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
@@ -22,10 +24,11 @@ from sqlalchemy.util import greenlet_spawn
 from db.core.connections.meter import METERED
 from db.core.connections.pool import is_read_only, replacing_read_only
 from db.core.errors import ReadOnly
+from db.core.session.audit_context import AuditContext
 from db.core.session.compiled import CompiledStatement, Processor
-from db.core.session.database import Database
+from db.core.session.database import Database, Parameters, ResultRow, Rows, WriteSession
 from db.core.session.direct import DirectRow
-from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, sqlstate
+from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
 
 ATTEMPTS = 4  # to connect to a server that has no connection left
 
@@ -128,6 +131,53 @@ class DirectConnection:
         elif sqlstate(error) == READ_ONLY or not isinstance(error, PostgresError):
             self.connection.invalidate(error)
         return _wrapped(statement.sql, error, _dialect_of(self.database), is_broken)
+
+
+class LoneWrite(WriteSession):
+    """A session for one statement, which is a transaction of its own. Its parameters are those
+    without a value, and its rows have no documents."""
+
+    def __init__(self, connection: DirectConnection, audit_context: AuditContext) -> None:
+        self.direct = connection
+        self.audit_context = audit_context
+        self.feeds = set()
+        self.is_used = False
+
+    def now(self) -> datetime:
+        return self.direct.database.clock.now()
+
+    async def rows(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Sequence[ResultRow]:
+        if self.is_used:
+            raise RuntimeError("The transaction of the only statement is over.")
+        self.is_used = True
+        values = cast("Mapping[str, object]", parameters)
+        rows = await self.direct.execute(_compiled(self.direct.database, statement), values)
+        return cast("Sequence[ResultRow]", rows)  # records take their values in order
+
+    async def _execute(self, statement: Executable, _: Parameters | None = None) -> Rows:
+        raise RuntimeError(f"This is no statement that returns rows: {statement}")
+
+
+@asynccontextmanager
+async def lone_write(database: Database, audit_context: AuditContext) -> AsyncIterator[LoneWrite]:
+    """A session for one statement that needs no other beside it. Raises as `Database.write`."""
+    with database.measuring(), domain_errors():
+        async with DirectConnection(database) as connection:
+            session = LoneWrite(connection, audit_context)
+            yield session
+    database.wakeups.notify(*session.feeds)
+
+
+def _compiled(database: Database, statement: Executable) -> CompiledStatement:
+    """Compiled once for each statement: they are few, each made once for a table."""
+    if statement not in _statements:
+        _statements[statement] = compile_write(database, cast("ClauseElement", statement))
+    return _statements[statement]
+
+
+_statements: dict[Executable, CompiledStatement] = {}
 
 
 def _dialect_of(database: Database) -> PGDialect_asyncpg:

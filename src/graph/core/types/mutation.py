@@ -17,6 +17,7 @@ from db.core import idempotency
 from db.core.errors import Conflict, NotFound
 from db.core.idempotency import Claim
 from db.core.session.audit_context import AuditContext
+from db.core.session.direct_writes import lone_write
 from db.core.table import Row, Table, TableT
 from graph.core.context import Info
 from graph.core.fingerprint import fingerprint
@@ -86,14 +87,20 @@ async def create_idempotently(
     table: type[TableT],
     input: "IdempotentInput",
     make: Callable[[WriteSession], Awaitable[TableT]],
+    *,
+    in_one_statement: bool = False,
 ) -> TableT:
     """Create a record in its own transaction, or return the one created with the same idempotency
-    key.
+    key. `in_one_statement`: `make` executes only one, which needs no BEGIN and COMMIT.
 
     Raises NotFound if that record was deleted, Conflict if the key was used with another input.
     """
-    async with info.context.db.write(audit_context(info)) as session:
-        if (key := or_none(input.idempotency_key)) is None:
+    context, key = audit_context(info), or_none(input.idempotency_key)
+    if key is None and in_one_statement:
+        async with lone_write(info.context.db, context) as session:
+            return await make(session)
+    async with info.context.db.write(context) as session:
+        if key is None:
             return await make(session)
         claim = claim_of(info, key, input)
         if (known := await idempotency.claim(session, claim)) is not None:
