@@ -20,7 +20,9 @@ from support.query_count import statements
 from support.stored_rows import rows
 
 ACT = AuditContext("createDream", "test-request")
-TABLES = [mapper.class_ for mapper in Table.registry.mappers]
+TABLES = sorted(
+    (mapper.class_ for mapper in Table.registry.mappers), key=lambda table: table.__tablename__
+)
 DREAMS: list[dict[str, Any]] = [
     {"title": "Fly"},
     {"title": "“Fly” \N{ROCKET}", "tags": ["a", "b"], "category": DreamCategory.MATH},

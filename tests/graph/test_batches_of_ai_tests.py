@@ -15,11 +15,17 @@ from db.core.idempotency import IdempotencyKey
 from db.dreams import Dream
 from db.notifications import Notification
 from db.progress import ProgressLog
+from graph.core.context import Context
+from graph.core.execution.execute import execute as execute_operation
+from graph.core.execution.operation import prepare
+from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
+from graph.schema import schema
 from support.ai_tests import as_imported, recorded
 from support.factories import make_ai_model, make_dream
-from support.mutations import ERRORS, Run, outcome, stored
+from support.mutations import ERRORS, Run, mutation, outcome, stored
 from support.query_count import statements
+from support.stored_rows import execute
 
 MODELS = ["gpt-4", "gpt-5", "o1"]
 SHOWN = f"__typename ... on AiTest {{ model cost impossibilityScore }} {ERRORS}"
@@ -232,4 +238,87 @@ async def test_concurrent_batches_wait_for_each_other(
 
     assert {each["__typename"] for answer in answers for each in answer} == {"AiTest"}
     assert len(await stored(database, AiTest)) == 20
+    assert await as_imported(database, *dreams)
+
+
+REFUSING = """
+create function refuse() returns trigger language plpgsql as $$
+begin
+  if new.model = 'locked' then raise lock_not_available; end if;
+  if new.model = 'wrong' then raise check_violation using constraint = 'ck_ai_tests_model'; end if;
+  return new;
+end $$"""
+BEFORE_INSERT = "create trigger refuse before insert on ai_tests for each row execute function "
+
+
+async def test_a_batch_with_a_failure_after_a_refusal_stores_nothing(
+    database: Database, run: Run, ada: Principal, dream: Any
+) -> None:
+    """PostgreSQL refuses test 2, so halves are stored apart; then the second half fails."""
+    await execute(database, text(REFUSING))
+    await execute(database, text(f"{BEFORE_INSERT}refuse()"))
+    tests = [
+        recorded(dream, model=f"m{n}", impossibilityScore=50, idempotencyKey=f"{n}")
+        for n in range(10)
+    ]
+    tests[2]["model"], tests[8]["model"] = "wrong", "locked"
+    failed = await run(mutation("recordAiTests", MANY), {"input": {"tests": tests}}, ada)
+
+    assert [error["extensions"]["code"] for error in failed.errors] == ["SERVICE_UNAVAILABLE"]
+    for table in (AiTest, ProgressLog, IdempotencyKey):
+        assert await stored(database, table) == []
+
+    tests[8]["model"] = "m8"
+    answers = await together(run, ada, tests)  # each has an outcome of its own
+    assert answers.pop(2)["code"] == "INVALID"
+    assert [each["model"] for each in answers] == [f"m{n}" for n in (0, 1, *range(3, 10))]
+    assert len(await stored(database, AiTest)) == 9
+    assert await as_imported(database, dream)
+
+
+async def test_repeated_keys_are_part_of_the_same_transaction(
+    database: Database, run: Run, ada: Principal, dream: Any
+) -> None:
+    await execute(database, text(REFUSING))
+    await execute(database, text(f"{BEFORE_INSERT}refuse()"))
+    once = recorded(dream, model="a", impossibilityScore=50, idempotencyKey="k")
+    foreign = recorded(await make_dream(database), model="b", idempotencyKey="free")
+    tests = [once, foreign, once, {**once, "model": "b"}, recorded(dream, model="wrong")]
+    tests.append(recorded(dream, model="c", idempotencyKey="free"))
+    tests.append(recorded(dream, model="locked", idempotencyKey="k2"))
+    failed = await run(mutation("recordAiTests", MANY), {"input": {"tests": tests}}, ada)
+    assert failed.errors
+    assert await stored(database, AiTest) == []
+
+    names = [each["__typename"] for each in await together(run, ada, tests[:-1])]
+    assert names == ["AiTest", "Forbidden", "AiTest", "Conflict", "Invalid", "AiTest"]
+    assert sorted(test.model for test in await stored(database, AiTest)) == ["a", "c"]
+    keys = {key.key for key in await stored(database, IdempotencyKey)}
+    assert keys == {"k", "free"}
+
+
+SLOW = "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1);"
+SLOW += " return null; end $$"
+AFTER_INSERT = "create trigger slow after insert on ai_tests for each statement execute function "
+
+
+async def test_batches_of_the_same_dreams_wait_longer_than_for_a_lock(
+    database: Database, database_url: str, run: Run, ada: Principal
+) -> None:
+    """Each waits for all before it, the last one much longer than PostgreSQL lets it wait."""
+    await execute(database, text(SLOW))
+    await execute(database, text(f"{AFTER_INSERT}slow()"))
+    dreams = [await make_dream(database, user_id=ada.user_id) for _ in range(3)]
+    impatient = Database(database_url, pool_size=10, lock_seconds=0.2)
+
+    async def send(number: int) -> OperationResult:
+        some = [recorded(dream, model=f"{number}", impossibilityScore=50) for dream in dreams]
+        context = Context(impatient, ada, "test-request")
+        prepared = prepare(schema, mutation("recordAiTests", MANY))
+        return await execute_operation(prepared, {"input": {"tests": some}}, context)
+
+    answers = await asyncio.gather(*map(send, range(12)))
+    await impatient.close()
+    assert [answer.errors for answer in answers] == [[]] * 12
+    assert len(await stored(database, AiTest)) == 36
     assert await as_imported(database, *dreams)

@@ -86,7 +86,7 @@ async def record(
 async def _record_new(
     session: WriteSession, user_id: UUID | None, new: Recordings, check: Callable[[Dream], object]
 ) -> dict[int, Result]:
-    dreams = await _locked_dreams(session, {recording.dream_id for recording in new.values()})
+    dreams = await locked_dreams(session, {recording.dream_id for recording in new.values()})
     scored = {recording.dream_id for recording in new.values() if recording.is_scored}
     before = await states(session.unrestricted(), scored.intersection(dreams))
     prices = await _prices(session, new.values())
@@ -156,7 +156,7 @@ async def _recorded_before(session: WriteSession, recordings: Recordings) -> dic
     }
 
 
-async def _locked_dreams(session: WriteSession, ids: Collection[UUID]) -> dict[UUID, Dream]:
+async def locked_dreams(session: WriteSession, ids: Collection[UUID]) -> dict[UUID, Dream]:
     among = Dream.id == func.any(literal(list(ids), ARRAY(Uuid)))
     ordered = Dream.select().where(among).order_by(Dream.id).with_for_update(of=Dream)
     return {dream.id: dream for dream in await session.records(Dream, ordered)}
