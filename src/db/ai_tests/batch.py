@@ -132,7 +132,7 @@ class Batch:
         cost = derived_cost(values, self.prices.get(recording.model))
         times = {"id": uuid7(at), "created_at": at, "completed_at": at}
         of = {"dream_id": recording.dream_id, "user_id": self.user_id}
-        return AiTest.cleaned({**DEFAULTS, **values, **cost, **times, **of})
+        return {**DEFAULTS, **values, **cost, **times, **of}
 
 
 def _add_model(models: Mapping[UUID, set[Model]], recording: Recording) -> None:

@@ -7,9 +7,11 @@ from sqlalchemy.dialects.postgresql import JSONB, Insert
 
 from db.audit.entries import Note, noted_rows
 from db.audit.tables import AuditEntry, Change
-from db.core.ingest.statements import insert_from, literal_rows
+from db.core.ingest.statements import core_table, insert_from, literal_rows
 from db.core.session.database import WriteSession
 from db.core.table import Expression, Row, Table
+
+SHARED = {"actor", "key_id", "operation", "request_id", "created_at"}  # by entries of one session
 
 
 async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
@@ -23,8 +25,14 @@ async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
 
 
 def _insert_all(table: type[Table], rows: Sequence[Row]) -> Insert:
-    items = literal_rows(table, list(rows[0]), rows)
-    return insert_from(table, {column.name: _json_null(column) for column in items.c}, items)
+    """Values that all entries share are sent once."""
+    columns = core_table(table).c
+    first = rows[0]
+    names = [name for name in first if name not in SHARED]
+    shared = {name: literal(first[name], columns[name].type) for name in first if name in SHARED}
+    items = literal_rows(table, names, [{name: row[name] for name in names} for row in rows])
+    own = {column.name: _json_null(column) for column in items.c}
+    return insert_from(table, {**own, **shared}, items)
 
 
 def _json_null(column: Expression) -> Expression:

@@ -1,6 +1,6 @@
 """Entries: the audit entry and the feed row of a change, and the statement that stores both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,9 +8,8 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import JSON, bindparam
+from sqlalchemy import ColumnElement, Numeric, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.types import TypeEngine
 
 from db.audit.tables import AuditEntry, Change, ChangeKind
 from db.core.ids import uuid7
@@ -78,42 +77,55 @@ def _difference(
     table: type[Table], before: Table | None, after: Table | None
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """The columns that differ, before and after. The value of a secret is not included."""
+    if before is None or after is None:
+        return _whole(table, before), _whole(table, after)
     names = [
         name
         for name in table.Record._fields
-        if not _is_same(getattr(before, name, None), getattr(after, name, None))
+        if not json.same(getattr(before, name), getattr(after, name))
     ]
+    shows = _shows(table)
 
-    types = _types(table)
-
-    def shown(record: Table | None) -> JsonObject | None:
-        if record is None:
-            return None
-        return {name: _shown(types[name], getattr(record, name)) for name in names}
+    def shown(record: Table) -> JsonObject:
+        return {name: _shown(shows[name], getattr(record, name)) for name in names}
 
     return shown(before), shown(after)
 
 
-def _is_same(one: object, other: object) -> bool:
-    """`json.same`, quick for rows that were created or removed."""
-    return one is other or (one is not None and other is not None and json.same(one, other))
+def _whole(table: type[Table], record: Table | None) -> JsonObject | None:
+    """The columns of a row that was created or removed, but for those without a value."""
+    if record is None:
+        return None
+    columns = zip(_shows(table).items(), cast("Sequence[object]", record), strict=True)
+    return {
+        name: value if show is None else show(value)
+        for (name, show), value in columns
+        if value is not None
+    }
+
+
+Show = Callable[[object], object]
 
 
 @cache
-def _types(table: type[Table]) -> Mapping[str, TypeEngine[object] | None]:
-    """The types of columns; None for those with a secret."""
+def _shows(table: type[Table]) -> Mapping[str, Show | None]:
+    """How the columns of a record are shown, in their order; None for those shown as they are."""
     columns = table.__table__.columns
-    return {c.name: None if c.info.get("secret") else c.type for c in columns}
+    return {name: _show(columns[name]) for name in table.Record._fields}
 
 
-def _shown(type_: TypeEngine[object] | None, value: object) -> object:
-    if type_ is None:
-        return "(secret)"
-    if isinstance(type_, JSON):
-        return value
-    if isinstance(value, Decimal):
-        return json.written(value)
-    return str(value) if isinstance(value, UUID) else value
+def _show(column: ColumnElement[object]) -> Show | None:
+    if column.info.get("secret"):
+        return lambda _: "(secret)"
+    if isinstance(column.type, Numeric):
+        return lambda value: json.written(value) if isinstance(value, Decimal) else value
+    if isinstance(column.type, Uuid):
+        return lambda value: None if value is None else str(value)
+    return None
+
+
+def _shown(show: Show | None, value: object) -> object:
+    return value if show is None else show(value)
 
 
 def _named(prefix: str, row: Row) -> Row:

@@ -6,7 +6,6 @@ from strawberry import UNSET
 import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, writes
-from db.core import errors
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -48,22 +47,13 @@ EndAiTestResult = result("EndAiTestResult", *WRITTEN)
 RecordAiTestResult = result("RecordAiTestResult", *WRITTEN)
 
 
-def _result(root: Outcome) -> db.ai_tests.AiTest:
-    """Return the record, or raise the error so that it becomes a member of the union."""
-    if isinstance(root.result, errors.DomainError):
-        raise root.result
-    return root.result
-
-
 @value
 class RecordedAiTest:
     """The result of one test in a batch."""
 
     index: int = field("Position of the test in the input, starting at 0.")
     result: db.ai_tests.AiTest = field(
-        "The stored test, or the error that rejected it.",
-        resolver=_result,
-        graphql_type=RecordAiTestResult,
+        "The stored test, or the error that rejected it.", graphql_type=RecordAiTestResult
     )
 
 
@@ -195,5 +185,5 @@ class Mutations:
         self, info: Info, input: Input[RecordAiTestsInput]
     ) -> RecordedAiTests:
         results = await store_tests(info, input.tests)
-        stored = sum(not isinstance(each.result, errors.DomainError) for each in results)
+        stored = sum(isinstance(each.result, db.ai_tests.AiTest.Record) for each in results)
         return RecordedAiTests(recorded_count=stored, results=results)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
@@ -74,12 +74,20 @@ def provided_fields(input: "DataclassInstance", *but: str) -> Row:
 
 
 def _sent(input: "DataclassInstance", apart: set[str]) -> Iterator[tuple[str, object]]:
-    for item in fields(input):
-        sent = getattr(input, item.name)
-        left_out = sent is UNSET or (sent is None and item.default is None)  # a Maybe not given
-        if item.name not in apart and not left_out:
-            column = column_of(item)  # type: ignore[arg-type]  # the fields are Strawberry's
+    for name, column, is_maybe in _columns(type(input)):
+        sent = getattr(input, name)
+        left_out = sent is UNSET or (sent is None and is_maybe)
+        if name not in apart and not left_out:
             yield column, sent.value if isinstance(sent, Some) else sent
+
+
+@cache
+def _columns(input_type: "type[DataclassInstance]") -> list[tuple[str, str, bool]]:
+    """The fields of an input, their columns, and whether None means that they are not given."""
+    return [
+        (item.name, column_of(item), item.default is None)  # type: ignore[arg-type]  # the fields are Strawberry's
+        for item in fields(input_type)
+    ]
 
 
 async def create_idempotently(
