@@ -24,7 +24,8 @@ from support.websocket_client import dialled
 MOST = 1024 * 1024
 SIZE = RESULTS * MOST
 QUERY = "{ a: dreams { nodes { originalPrompt } } b: dreams { nodes { originalPrompt } } }"
-MANY = 2 * RESULTS
+SHARED = "{ dreams { nodes { originalPrompt } } }"  # executed once for queries of one turn
+MANY = 4 * RESULTS
 
 
 @asynccontextmanager
@@ -44,22 +45,25 @@ def rooms(served: Served) -> Any:
     return served.server.config.app.state.rooms
 
 
-async def ask(served: Served, key: str | None) -> int:
+async def ask(served: Served, key: str | None, query: str = QUERY) -> int:
     """The status of the answer to the same query, which is read."""
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(timeout=60) as client:
         url = f"{served.address}/graphql"
-        return (await client.post(url, json={"query": QUERY}, headers=headers)).status_code
+        return (await client.post(url, json={"query": query}, headers=headers)).status_code
 
 
-@pytest.mark.parametrize("is_known", [True, False])
-async def test_unread_responses_leave_room_for_others(database: Database, is_known: bool) -> None:
+@pytest.mark.parametrize(("is_known", "query"), [(True, QUERY), (False, QUERY), (True, SHARED)])
+async def test_unread_responses_leave_room_for_others(
+    database: Database, is_known: bool, query: str
+) -> None:
     async with gateway(database) as (served, (mallory, bob)):
+        await ask(served, mallory, query)
         room = rooms(served).known if is_known else rooms(served).anonymous
         others = [bob, None] if is_known else [bob, mallory]
         fields = {"authorization": f"Bearer {mallory}"} if is_known else {}
         with ExitStack() as open:
-            sent = request({"query": QUERY}, "application/json", **fields)
+            sent = request({"query": query}, "application/json", **fields)
             clients = [open.enter_context(narrow(served.port)) for _ in range(MANY)]
             for client in clients:
                 await asyncio.get_running_loop().sock_sendall(client, sent)

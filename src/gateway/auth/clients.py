@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from cachetools import LRUCache
-
 from graph.core.principal import Client
 from graph.core.quota import Account, Budget
 
@@ -17,12 +15,15 @@ class ClientAccounts:
     budget: Budget
     signed_in: int
     anonymous: int
-    known: LRUCache[str, Account] = field(default_factory=lambda: LRUCache(REMEMBERED))
+    known: dict[str, Account] = field(default_factory=dict)
 
     def account(self, client: Client) -> Account | None:
         limit = self.signed_in if client.known else self.anonymous
         if not limit or not client.is_limited:
             return None
-        if (account := self.known.get(client.name)) is None:
+        account = self.known.get(client.name)
+        if account is None:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
             account = self.known[client.name] = Account(self.budget, client.name, limit)
         return account

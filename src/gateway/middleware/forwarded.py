@@ -7,7 +7,7 @@ not a trusted proxy is the client. Addresses before it may be forged. `Forwarded
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
@@ -38,6 +38,7 @@ class TrustedProxies:
     def __init__(self, trusted: Sequence[Network]) -> None:
         self.trusted = trusted
         self.trusts = lru_cache(maxsize=1_000)(self._trusts)
+        self.direct_host = lru_cache(maxsize=1_000)(partial(self._forwarded_host, forwarded=()))
 
     def _trusts(self, peer: Address | None) -> bool:
         return peer is not None and any(peer in network for network in self.trusted)
@@ -52,6 +53,9 @@ class TrustedProxies:
 
     def client_host(self, host: str, forwarded: Sequence[str]) -> str:
         """The address of the client that a connection from `host` forwards a request of."""
+        return self._forwarded_host(host, forwarded) if forwarded else self.direct_host(host)
+
+    def _forwarded_host(self, host: str, forwarded: Sequence[str]) -> str:
         client = self.client(address(host), forwarded)
         return str(client) if client else host
 

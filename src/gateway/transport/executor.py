@@ -19,6 +19,7 @@ from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
+from gateway.protocols.short_path import LARGE
 from gateway.request_record import RequestRecord
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
@@ -86,20 +87,26 @@ class Executor:
         operation: Operation,
         variables: JsonObject | None,
         record: RequestRecord,
-        done: Callable[[bytes | None], None],
+        done: Callable[[bytes | None, Claim | None], None],
     ) -> bool:
         """Execute a query together with others that are the same, and call `done` with the
-        response, or with None if that failed. False, with nothing done, if it has to be executed
-        alone, as all that is not accepted at once."""
+        response, and with the room that a large one takes up until the claim is closed; or with
+        None if that failed. False, with nothing done, if it has to be executed alone, as all that
+        is not accepted at once."""
         account = self.accounts.account(record.client)
         accepted = accept_leased(operation, variables, record.principal, account)
         if accepted is None:
             return False
 
         def finished(body: bytes | None) -> None:
+            claim = None
+            if body is not None and len(body) > LARGE:
+                claim = self.rooms.claim(record.client)
+                is_allowed = len(body) <= self.auth.settings.max_response_bytes
+                body = body if is_allowed and claim.take(len(body)) else None
             if body is None:
                 accepted.give_back()
-            done(body)
+            done(body, claim)
 
         database, principal = self.database, record.principal
         query = Query(operation, accepted.variables, principal, record.client, database, finished)

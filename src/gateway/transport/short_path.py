@@ -29,6 +29,7 @@ from gateway.request_record import API_PATH, RequestRecord, acceptable_id, new_r
 from gateway.transport import params as parameters, responses
 from gateway.transport.admission import LARGE, SHORT
 from gateway.transport.executor import Executor
+from gateway.transport.memory_shares import Claim
 from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_result
 from gateway.transport.params import GraphQLParams
 from graph.core.execution.operation import InvalidOperation, Operation
@@ -116,11 +117,13 @@ class ShortPath:
     def _share(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
 
-        def done(body: bytes | None) -> None:
+        def done(body: bytes | None, claim: Claim | None) -> None:
             if body is None:
                 sent.exchange.run(self._serve(head, sent, self._execute(head, params, sent)))
-            else:
+            elif claim is None:
                 sent.now(head.media_type, body)
+            else:
+                sent.exchange.run(self._serve(head, sent, sent.held(head.media_type, body, claim)))
 
         return self.executor.share(operation, params.variables, sent.record, done)
 
@@ -215,6 +218,11 @@ class Sent:
             await self.response(
                 responses.respond(result, record=self.record, media_type=media_type)
             )
+
+    async def held(self, media_type: str, body: bytes, claim: Claim) -> None:
+        """Send a large result, and hold its room until the client has read it."""
+        with closing(claim):
+            await self._send(200, _headers_of_result(media_type), body)
 
     async def response(self, response: Response) -> None:
         headers = _written(response)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import orjson
@@ -61,7 +62,7 @@ class Sharing:
     personal: set[Rights] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The root fields of an operation, executed one by one in a mutation. `repeats`: the response
     may be larger than what is read."""
@@ -71,7 +72,7 @@ class Plan:
     repeats: bool
     sharing: Sharing = field(default_factory=Sharing)
 
-    @property
+    @cached_property
     def single(self) -> tuple[str, Root] | None:
         """The response name and the root field of a query with one."""
         return None if self.is_serial or len(self.roots) > 1 else next(iter(self.roots.items()))
