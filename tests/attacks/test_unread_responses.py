@@ -58,7 +58,8 @@ async def test_unread_responses_leave_room_for_others(
     database: Database, is_known: bool, query: str
 ) -> None:
     async with gateway(database) as (served, (mallory, bob)):
-        await ask(served, mallory, query)
+        for _ in range(3):  # then it is known which callers share an execution
+            await ask(served, mallory, query)
         room = rooms(served).known if is_known else rooms(served).anonymous
         others = [bob, None] if is_known else [bob, mallory]
         fields = {"authorization": f"Bearer {mallory}"} if is_known else {}
@@ -70,7 +71,7 @@ async def test_unread_responses_leave_room_for_others(
             heads = [await head(client) for client in clients]
             assert heads.count(b"200") > 1
             assert heads.count(b"429") > 1
-            assert SIZE / 2 <= room.free < SIZE - MOST
+            assert SIZE / 2 - MOST <= room.free < SIZE - MOST
             assert [await ask(served, key) for key in others] == [200, 200]
         await until(lambda: room.free == SIZE)
         assert await ask(served, mallory if is_known else None) == 200
