@@ -78,7 +78,13 @@ def create_app(
     app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
     app.state.connections, app.state.recorder = IdleConnections(settings), recorder
     app.state.heads = Heads(
-        ShortPath(endpoint.executor, recorder, proxies, is_local_only=settings.development)
+        ShortPath(
+            endpoint.executor,
+            recorder,
+            proxies,
+            prefix=settings.root_path or "",
+            is_local_only=settings.development,
+        )
     )
     return app
 

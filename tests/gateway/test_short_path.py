@@ -128,6 +128,7 @@ HEADERS: list[dict[str, str]] = [
     {"x-request-id": "not acceptable"},
     {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
     {"x-forwarded-for": "203.0.113.9"},
+    {"x-forwarded-prefix": "/api", "x-forwarded-proto": "https"},
     {"x-graphql-cost": "1"},
     {"origin": "https://example.org", "cookie": "a=b", "referer": "https://example.org/"},
     {"connection": "keep-alive"},

@@ -43,7 +43,7 @@ SINGLE = {  # headers that are read, and may be sent once
     *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection"),
 }
 ORDINARY = {  # headers whose requests take the ordinary way
-    *(b"transfer-encoding", b"expect", b"upgrade", b"x-forwarded-prefix", b"x-graphql-explain"),
+    *(b"transfer-encoding", b"expect", b"upgrade", b"x-graphql-explain"),
 }
 CHANGING = {b"x-request-id", b"traceparent", b"tracestate"}  # in each request
 SHOW_COST = b"x-graphql-cost"
@@ -73,6 +73,7 @@ class ShortPath:
         recorder: Recorder,
         proxies: TrustedProxies,
         *,
+        prefix: str,
         is_local_only: bool,
     ) -> None:
         self.executor = executor
@@ -80,11 +81,11 @@ class ShortPath:
         self.recorder = recorder
         self.proxies = proxies
         self.is_local_only = is_local_only
-        self.target = API_PATH.encode()
+        self.targets = {API_PATH.encode(), (prefix + API_PATH).encode()}
 
     def accept(self, method: bytes, target: bytes, headers: RawHeaders) -> Head | None:
         """What a head says, if the request is usual and its client known."""
-        if method != b"POST" or target != self.target:
+        if method != b"POST" or target not in self.targets:
             return None
         named = dict(headers)
         if not named.keys().isdisjoint(ORDINARY) or _is_repeated(headers, len(named)):
