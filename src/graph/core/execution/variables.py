@@ -27,6 +27,8 @@ from graphql.execution.values import (
 )
 from graphql.utilities import coerce_input_value
 
+from graph.core.types.input_coercion import coercion
+
 MAX_ERRORS = 5
 
 
@@ -73,9 +75,12 @@ class Variable:
         self.is_nullable = nullable is type_
         self.is_optional = self.is_nullable and signature.default is None
         self.leaf = nullable if is_leaf_type(nullable) else None
+        self.compiled = None if self.leaf else coercion(type_)
 
     def coerced(self, value: object) -> object:
         """The coerced value; Undefined if it is invalid."""
+        if self.compiled is not None:
+            return self.compiled(value)
         if self.leaf is None:
             type_ = self.signature.type
             is_deep = input_is_nested_too_deeply(value, type_)
