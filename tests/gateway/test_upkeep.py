@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from db import Database
 from db.agents import Agent
+from db.core.schema.months import COMPACTED, months
 from gateway import maintenance
-from support.factories import make_agent
+from support.factories import make_agent, make_metric
 from support.wait import until
 
 
@@ -35,6 +36,21 @@ async def test_agents_have_time_to_report_after_a_start(database: Database) -> N
     assert not await is_offline(database)
 
 
+async def test_closed_months_are_compacted_while_the_gateway_runs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_metric(database, timestamp=datetime(2020, 5, 17, tzinfo=UTC))
+    monkeypatch.setattr(maintenance, "HOUR_SECONDS", 0.05)
+    async with maintenance.run_maintenance(database):
+        await until(lambda: is_compacted(database, "performance_metrics_y2020m05"))
+
+
+async def is_compacted(database: Database, name: str) -> bool:
+    async with database.read() as session:
+        found = await months(session, "performance_metrics")
+    return any(month.name == name and month.mark == COMPACTED for month in found)
+
+
 @pytest.mark.parametrize(("reachable", "level"), [(True, "error"), (False, "warning")])
 async def test_maintenance_continues_after_a_failure(
     server_url: str, reachable: bool, level: str
@@ -46,11 +62,12 @@ async def test_maintenance_continues_after_a_failure(
         assert not await maintenance.partition_ahead(database)
         assert not await maintenance.expire(database, {"changes": timedelta(days=1)})
         assert not await maintenance.remove_expired_keys(database)
+        assert await maintenance.compact_closed_months(database) == reachable  # no month is closed
         await maintenance.mark_agents_offline(database)
     assert {line["event"]: line["log_level"] for line in lines} == {
         "partitions could not be created": level,
         "expired rows could not be deleted": level,
         "agents could not be marked offline": level,
         "expired idempotency keys could not be removed": level,
-    }
+    } | ({} if reachable else {"closed months could not be compacted": level})
     await database.close()
