@@ -21,6 +21,7 @@ from gateway.settings import Settings
 from gateway.transport.streaming import LEAVE_SECONDS
 
 TICK_SECONDS = 0.05
+ACCEPTED_AT_ONCE = 16  # connections
 LEAST_SECONDS = 3  # for requests in progress, however long the streams took
 
 
@@ -36,11 +37,17 @@ class Server(uvicorn.Server):
         state = cast("Starlette", config.app).state
         self.health, self.streams = state.health, state.streams
         self.collecting: asyncio.Task[None] | None = None
+        self.copies: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Before the startup message, a signal reaches Python's own handler, whose exception may be
-        lost."""
-        await super().startup(sockets)
+        lost.
+
+        uvloop accepts one connection of a socket in each turn of the event loop, and a busy turn is
+        long. So it gets several descriptors of every socket."""
+        given = sockets or []
+        self.copies = [each.dup() for each in given for _ in range(1, ACCEPTED_AT_ONCE)]
+        await super().startup(given + self.copies if given else None)
         if self.started:
             self.collecting = asyncio.create_task(GarbageCollector(self.streams).run())
             if self.greeting:
@@ -58,7 +65,7 @@ class Server(uvicorn.Server):
         await self._wait(self._end_streams())
         most, spent = self.settings.shutdown_seconds, time.monotonic() - began
         self.config.timeout_graceful_shutdown = min(most, max(round(most - spent), LEAST_SECONDS))
-        await super().shutdown(sockets)
+        await super().shutdown([*(sockets or []), *self.copies])
         if self.collecting:
             self.collecting.cancel()
 
