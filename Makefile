@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
+.PHONY: help serve test test-core check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -14,6 +14,11 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 
 test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest -n auto
+
+test-core: $(TOOLS)  ## Run all tests with graphql-core instead of plans, and HTTP without the short path
+	$(AS_CORE) $(BIN)/pytest -n auto
+
+AS_CORE = DREAMNET_EXECUTOR=core DREAMNET_SHORT_PATH=off
 
 pgbouncer:  ## Install PgBouncer on Debian as root, for the tests that need one
 	@command -v pgbouncer || { $(APT) update -qq && $(APT) install -qq --no-install-recommends pgbouncer; }
@@ -46,6 +51,9 @@ bench-growth: $(TOOLS)  ## Measure what statements cost in large databases: make
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
 
+bench-reads: $(TOOLS)  ## Measure reads of many clients, small beside large ones, and CPU per row
+	@PYTHONPATH=bench $(BIN)/python bench/reads.py --seconds $(or $(seconds),4) $(options)
+
 bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a request
 	$(BIN)/python bench/request_log.py
 
@@ -60,6 +68,7 @@ check: $(TOOLS)  ## Check format, lint, types, schema and tests, as CI does
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/dreamnet schema --check schema.graphql
+	$(AS_CORE) $(BIN)/pytest -n auto -q tests/golden tests/graph/test_row_rules.py
 	$(BIN)/pytest -n auto --cov --cov-report=term-missing --cov-fail-under=90
 
 format: $(TOOLS)  ## Format the code and apply the fixes of the linter

@@ -21,6 +21,7 @@ from db.importer import import_files
 from graph.core.execution import execute
 from graph.core.execution.plan.plan import Fallback
 from support.databases import REAL_FILES, REAL_FOLDER, create_database, drop_database
+from support.executors import PLANS_ARE_OFF
 
 # Where requests are recorded, tests that count rows and statements would count those as well.
 os.environ["DREAMNET_REQUEST_LOG"] = "off"
@@ -35,7 +36,7 @@ async def _never_planned(*_: object) -> Fallback:
 
 
 # Gateways have a setting; this is for operations that tests execute themselves.
-if os.environ.get("DREAMNET_EXECUTOR") == "core":
+if PLANS_ARE_OFF:
     execute.execute_plan = _never_planned
 
 # A test database need not survive a crash, and nothing else may touch a template.

@@ -10,6 +10,7 @@ import pytest
 from db import Database
 from db.users import Role
 from gateway.settings import Settings
+from support.executors import needs_plans
 from support.factories import make_ai_test, make_dream, make_user
 from support.gateways import make_key, production
 from support.query_count import statements
@@ -71,6 +72,7 @@ def id_of(row: Any) -> str:
     return f"dream_{row.id.hex}"
 
 
+@needs_plans
 async def test_an_administrator_sees_the_statements_of_a_query(
     served: Served, administrator: str, database: Database
 ) -> None:
@@ -85,7 +87,7 @@ async def test_an_administrator_sees_the_statements_of_a_query(
     explained = found["extensions"]["explain"]
     shown = explained["statements"]
     assert found["data"]["dream"]["title"] == "Fly"
-    assert explained["executor"], explained["fallback"] == ("plan", None)
+    assert (explained["executor"], explained["fallback"]) == ("plan", None)
     assert explained["statementCount"] == 2
     assert [each["sql"] for each in shown] == sent
     assert [each["rows"] for each in shown] == [1, 2]
@@ -93,6 +95,7 @@ async def test_an_administrator_sees_the_statements_of_a_query(
     assert all(0 < each["milliseconds"] < 60_000 for each in shown)
 
 
+@needs_plans
 async def test_statements_of_a_mutation_are_shown_in_their_order(
     served: Served, administrator: str, database: Database
 ) -> None:
@@ -131,6 +134,7 @@ async def test_no_value_is_in_a_statement(
         assert value not in str(explained)
 
 
+@needs_plans
 async def test_a_fallback_is_explained(
     served: Served, administrator: str, database: Database
 ) -> None:
@@ -145,6 +149,7 @@ async def test_a_fallback_is_explained(
     assert [(each["sql"], each["rows"]) for each in explained["statements"]] == [(sent[0], 1)]
 
 
+@needs_plans
 async def test_statements_of_both_executors_are_shown(
     served: Served, administrator: str, database: Database
 ) -> None:

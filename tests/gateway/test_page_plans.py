@@ -12,6 +12,7 @@ from db.ai_tests import AiTest
 from db.core.schema import partition
 from db.users import Role
 from support.databases import create_database, drop_database
+from support.executors import needs_plans
 from support.factories import make_user
 from support.gateways import ask, gateway, make_key, production
 from support.query_plans import Plan, explained
@@ -93,6 +94,7 @@ async def partitions(database: Database) -> int:
         return len(await partition.partitions(session, AiTest))
 
 
+@needs_plans
 async def test_a_page_reads_only_rows_of_its_parents(filled: Database, database_url: str) -> None:
     probes = PARENTS * await partitions(filled)
     for plan in await plans_of(filled, database_url, *PAGES):
@@ -102,6 +104,7 @@ async def test_a_page_reads_only_rows_of_its_parents(filled: Database, database_
         assert scanned <= {"ai_models", "dreams", "agent_states"}  # the parents
 
 
+@needs_plans
 async def test_a_sorted_page_reads_no_more_than_all_rows_of_its_parents(
     filled: Database, database_url: str
 ) -> None:
@@ -123,6 +126,7 @@ async def test_statistics_of_many_models_read_each_test_once(
     assert 0 < plan.buffers <= pages + PARENTS
 
 
+@needs_plans
 async def test_pages_of_real_rows(server_url: str, imported_template_url: str) -> None:
     url = await create_database(server_url, imported_template_url)
     database = Database(url)

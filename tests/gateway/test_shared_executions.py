@@ -12,6 +12,7 @@ from db import Database
 from db.dreams import Dream
 from db.users import Role, User
 from gateway.settings import Settings
+from support.executors import needs_plans
 from support.factories import make_agent, make_dream, make_user
 from support.gateways import make_key, production
 from support.query_count import statements
@@ -29,7 +30,7 @@ COSTS = "query Costs { rateLimit { remaining } }"
 
 @pytest.fixture
 def settings() -> Settings:
-    return production(drain_seconds=0, spread_seconds=0)
+    return production(drain_seconds=0, spread_seconds=0, short_path="on")
 
 
 @pytest.fixture
@@ -81,6 +82,7 @@ def of(dream: Dream) -> dict[str, str]:
     return {"id": f"dream_{dream.id.hex}"}
 
 
+@needs_plans
 async def test_objects_of_different_ids_are_one_statement(
     callers: Callers, database: Database
 ) -> None:
@@ -98,6 +100,7 @@ async def test_objects_of_different_ids_are_one_statement(
     assert missing == [answers[0], {"dream": None}, answers[0]]
 
 
+@needs_plans
 async def test_what_is_below_the_root_is_read_together(
     callers: Callers, database: Database
 ) -> None:
@@ -115,6 +118,7 @@ async def test_what_is_below_the_root_is_read_together(
     assert answers == [{"dream": {"title": str(n), "owner": shown}} for n in range(3)]
 
 
+@needs_plans
 async def test_equal_lists_are_read_once(callers: Callers, database: Database) -> None:
     await operators(callers, 3)
     for n in range(3):

@@ -47,7 +47,7 @@ class Answers:
 
 @pytest.fixture
 def settings() -> Settings:
-    return production(drain_seconds=0, spread_seconds=0)
+    return production(drain_seconds=0, spread_seconds=0, short_path="on")
 
 
 @pytest.fixture

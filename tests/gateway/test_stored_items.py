@@ -16,6 +16,7 @@ from db.core.ingest import writer
 from db.users import Role
 from gateway.settings import Settings
 from gateway.transport.executor import Executor
+from support.executors import needs_plans
 from support.factories import make_user
 from support.gateways import make_key, production
 from support.raw_http import Response, connected, request
@@ -28,6 +29,7 @@ REPORT = """mutation Report($key: String!, $status: AgentStatus!, $task: JSON) {
     ... on Invalid { message errors { field message } }
   }
 }"""
+pytestmark = needs_plans  # on the ordinary way, graphql-core calls the resolver
 LIMIT = "query Costs { rateLimit { remaining } }"
 VALID = {"key": "agent-1", "status": "RUNNING", "task": {"step": 1}}
 CHANGING = re.compile(rb'"requestId":"[^"]*"|agent_report_[0-9a-f]{32}')
@@ -36,7 +38,7 @@ CHANGING = re.compile(rb'"requestId":"[^"]*"|agent_report_[0-9a-f]{32}')
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(writer, "DEADLINE_SECONDS", 0.5)
-    return production(drain_seconds=0, spread_seconds=0)
+    return production(drain_seconds=0, spread_seconds=0, short_path="on")
 
 
 @pytest.fixture

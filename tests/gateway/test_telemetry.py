@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from gateway import log_format
 from gateway.middleware import request_log
 from gateway.settings import Settings
+from support.executors import needs_plans
 
 SECRET = "hunter2plain"  # noqa: S105  not one of anything
 SEARCH = 'query Search($words: String) { dreams(search: $words) { nodes { title } } } # "psst"'
@@ -56,6 +57,7 @@ async def test_one_line_per_request(client: httpx2.AsyncClient, lines: list[Any]
     }
 
 
+@needs_plans
 @pytest.mark.parametrize(
     ("query", "reason"),
     [

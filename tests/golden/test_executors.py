@@ -24,11 +24,10 @@ from graph.core.types import node
 from graph.schema import schema
 from support import random_rows
 from support.databases import drop_database
+from support.executors import needs_plans
 from support.random_operations import Generator, Operation
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DREAMNET_EXECUTOR") == "core", reason="plans are switched off"
-)
+pytestmark = needs_plans
 GOLDEN = sorted(Path(__file__).parent.rglob("*.graphql"))
 CASES = int(os.environ.get("ORACLE_CASES", "150"))
 ATTEMPTS = 3

@@ -1,6 +1,7 @@
 """Golden pairs: an operation, and the whole answer that the endpoint gives to it.
 
-The first line of each operation states how many SQL statements it costs: `# statements: 3`.
+The first line of each operation states how many SQL statements it costs: `# statements: 3`. Without
+plans it may cost more.
 `make golden` writes the answers anew; the change to them is then there to be read.
 """
 
@@ -14,6 +15,7 @@ import httpx2
 import pytest
 
 from db import Database
+from support.executors import PLANS_ARE_OFF
 from support.query_count import statements
 
 HERE = Path(__file__).parent
@@ -26,7 +28,7 @@ CASES = sorted(HERE.rglob("*.graphql"))
 async def test_answer(case: Path, client: httpx2.AsyncClient, database: Database) -> None:
     text, cost = read(case)
 
-    with statements(database, exactly=cost):
+    with statements(database, exactly=None if PLANS_ARE_OFF else cost):
         response = await client.post("/graphql", json={"query": text})
 
     assert response.json() == golden(case, response.json())

@@ -1,7 +1,6 @@
 """Plans and row rules: nothing hidden is shown, and viewers of one kind share statements."""
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
@@ -17,12 +16,11 @@ from graph.core.execution.operation import prepare
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from graph.schema import schema
+from support.executors import needs_plans
 from support.factories import make_ai_test, make_dream, make_progress_log, make_user
 from support.query_count import statements
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DREAMNET_EXECUTOR") == "core", reason="plans are switched off"
-)
+pytestmark = needs_plans
 
 HIDDEN = """query ($private: ID!, $remix: ID!) {
   dream(id: $private) { title }

@@ -1,7 +1,6 @@
 """Plans: what they hide, when graphql-core takes over, and that no resolver is called twice."""
 
 import gc
-import os
 import weakref
 from collections import Counter
 from typing import Any
@@ -21,12 +20,11 @@ from graph.core.permission import PUBLIC
 from graph.core.principal import DEVELOPER
 from graph.core.types.field import field
 from graph.schema import schema
+from support.executors import needs_plans
 from support.factories import make_ai_model, make_dream, make_user
 from support.query_count import statements
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DREAMNET_EXECUTOR") == "core", reason="plans are switched off"
-)
+pytestmark = needs_plans
 called: Counter[str] = Counter()
 
 

@@ -1,11 +1,8 @@
 """Plans behind PgBouncer in transaction mode: a statement may be executed by any of its servers."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from db import Database
 from db.core.connections.pooler import Pooler
@@ -15,12 +12,11 @@ from graph.core.execution.execute import execute
 from graph.core.execution.operation import prepare
 from graph.core.principal import DEVELOPER
 from graph.schema import schema
+from support.executors import needs_plans
 from support.factories import make_dream
 from support.pgbouncer import needed, pgbouncer
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DREAMNET_EXECUTOR") == "core", reason="plans are switched off"
-)
+pytestmark = needs_plans
 TEXT = "{ dreams { nodes { title owner { passportTier } } } # %d\n}"
 
 

@@ -19,9 +19,11 @@ from graph.core.execution.plan.ingested import StoredItem
 from graph.core.principal import DEVELOPER, Principal
 from graph.core.types.declared import IngestField
 from graph.schema import schema
+from support.executors import needs_plans
 from support.factories import make_user
 from support.sample_inputs import samples
 
+pytestmark = needs_plans
 CORE = schema._schema
 STORING = sorted(
     name
