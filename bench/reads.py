@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,7 +233,8 @@ def prefer(nice: int, *pids: int) -> None:
     """Give sessions of processes the weight of that niceness, beside those of other work."""
     for pid in pids if nice else ():
         for each in tree(pid):
-            Path(f"/proc/{each}/autogroup").write_text(str(nice))
+            with suppress(FileNotFoundError):  # it has ended
+                Path(f"/proc/{each}/autogroup").write_text(str(nice))
 
 
 def main(options: argparse.Namespace) -> None:
