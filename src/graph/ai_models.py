@@ -123,7 +123,10 @@ class AiModel(Node):
     )
 
     @field(
-        "Statistics of the model's completed tests. All time by default.", cost=10, reveals=TIMES
+        "Statistics of the model's completed tests. All time by default.",
+        cost=10,
+        reveals=TIMES,
+        reads=("provider", "name"),
     )
     async def statistics(self, info: Info, from_: From = UNSET, to: To = UNSET) -> ModelStatistics:
         loader = StatisticsByModel.of(info, await time_range(info, from_, to))

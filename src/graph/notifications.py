@@ -43,6 +43,7 @@ class Notification(Node):
         "Data of the notification, as free-form JSON. A `DREAM_ACHIEVED` has the `dreamId` and "
         "`bestScore`.",
         resolver=lambda root: with_ids(root.payload, dreamId=db.dreams.Dream),
+        reads=("payload",),
     )
     read_at: datetime | None = field("When the user read the notification. Null if unread.")
     created_at: datetime = field("When the notification was sent.")

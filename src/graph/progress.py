@@ -48,6 +48,7 @@ class ProgressLog(Node):
     snapshot_data: JSON = field(
         "The test that created this log: its `testId`, `provider`, `model` and `score`.",
         resolver=lambda root: with_ids(root.snapshot_data, testId=db.ai_tests.AiTest),
+        reads=("snapshot_data",),
     )
     created_at: datetime = field("When the test was started.")
     dream: Dream = related(DreamById, "dream_id", description="The dream of this log.")

@@ -1,6 +1,5 @@
 """Rows that PostgreSQL prints: the same bytes as ours, to every viewer, or graphql-core answers."""
 
-import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +16,7 @@ from graph.core.execution.operation import prepare
 from graph.core.principal import DEVELOPER, Principal
 from graph.core.types.node import global_id
 from graph.schema import schema
+from support.executors import needs_plans
 from support.factories import (
     make_agent,
     make_ai_test,
@@ -26,9 +26,7 @@ from support.factories import (
 )
 from support.query_count import statements
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DREAMNET_EXECUTOR") == "core", reason="plans are switched off"
-)
+pytestmark = needs_plans
 LETTERS = "".join(chr(n) for n in range(1, 0x10000) if not 0xD800 <= n < 0xE000) + "\U0001f600"
 DREAMS = """{ dreams {
   nodes { __typename id title description category tags isPublic version createdAt }

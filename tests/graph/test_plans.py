@@ -21,7 +21,14 @@ from graph.core.principal import DEVELOPER
 from graph.core.types.field import field
 from graph.schema import schema
 from support.executors import needs_plans
-from support.factories import make_ai_model, make_dream, make_user
+from support.factories import (
+    make_agent,
+    make_ai_model,
+    make_dream,
+    make_event,
+    make_progress_log,
+    make_user,
+)
 from support.query_count import statements
 
 pytestmark = needs_plans
@@ -225,3 +232,33 @@ async def test_a_relation_reads_each_row_once(database: Database) -> None:
 
     [owners] = [statement for statement in sent if "FROM users" in statement]
     assert "users.email" not in owners  # only what is shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "read"),
+    [
+        ("agents { nodes { key isStale } }", ["agent_key", "last_active"]),
+        ("agents { nodes { errors { message } } }", ["error_log"]),
+        ("dreams { nodes { title decay { bucket } } }", ["title", "id"]),
+        ("aiModels { nodes { statistics { testCount } } }", ["provider", "name"]),
+        ("progressLogs { nodes { snapshotData } }", ["snapshot_data"]),
+        ("events { nodes { payload } }", ["event_type", "source", "user_id", "payload"]),
+    ],
+)
+async def test_a_resolver_reads_the_columns_that_it_declares(
+    database: Database, shown: str, read: list[str]
+) -> None:
+    await make_agent(database, error_log=[{"at": "2026-01-01T00:00:00+00:00", "error": "no"}])
+    await make_ai_model(database)
+    await make_progress_log(database)
+    await make_event(database)
+
+    with statements(database, at_most=9) as sent:
+        plan, core, context = await both(database, f"{{ {shown} }}", schema)
+
+    assert plan.body == core.body
+    assert context.fallback is None
+    columns = sent[0].partition(" \nFROM")[0].removeprefix("SELECT ").split(", ")
+    names = [column.partition(" AS ")[0].partition(".")[2] for column in columns]
+    assert names[: len(read)] == read
+    assert set(names) <= {*read, "id", "key"}

@@ -95,6 +95,7 @@ class Agent(Node):
         "True if `lastActive` is longer ago than the setting `agents.stale_after_seconds`, 60 "
         "seconds by default. Independent of `status`.",
         resolver=_is_stale,
+        reads=("last_active",),
         cost=0,
     )
     current_task: JSON | None = field(
@@ -104,7 +105,7 @@ class Agent(Node):
         "Metrics that the agent last measured of itself, as free-form JSON."
     )
     errors: list[AgentError] = field(
-        "Latest errors of the agent, newest last.", resolver=_errors, cost=0
+        "Latest errors of the agent, newest last.", resolver=_errors, reads=("error_log",), cost=0
     )
     created_at: datetime = field("When the agent was created.")
     updated_at: datetime = field("When the agent was last updated.")

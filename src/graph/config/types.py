@@ -26,6 +26,8 @@ WRITE = scope("config:write")
 
 # Values: of a reference only the name is shown, and whether the gateway finds a secret there.
 
+SHOWN = ("kind", "value")  # columns
+
 
 def _value(root: db.config.ConfigEntry) -> object:
     return root.value if root.kind == ConfigKind.PLAIN else None
@@ -96,20 +98,25 @@ class ConfigEntry(Node):
 
     key: str = field("Unique key of the setting.")
     kind: ConfigKind = field("Whether the setting holds a value or refers to a secret.")
-    value: JSON | None = field("Value of the setting. Null for secrets.", resolver=_value)
+    value: JSON | None = field(
+        "Value of the setting. Null for secrets.", resolver=_value, reads=SHOWN
+    )
     reference: str | None = field(
         "Name of the environment variable that holds the secret. Null for settings with a value.",
         resolver=_reference,
+        reads=SHOWN,
     )
     is_present: bool | None = field(
         "Whether the environment variable is set and not empty on the gateway that handles the "
         "request. Null for settings with a value.",
         resolver=_is_present,
+        reads=SHOWN,
     )
     fingerprint: str | None = field(
         "Eight digits derived from the secret and the gateway's pepper, to detect a changed "
         "secret or compare two gateways. Null if there is no secret.",
         resolver=_fingerprint,
+        reads=SHOWN,
     )
     description: str | None = field("Description of the setting.")
     category: str | None = field("Category of the setting, for example `limits`.")

@@ -184,6 +184,7 @@ class Dream(Node):
         "omitted. The last 30 days by default.",
         cost=10,
         reveals=reveals_time(db.ai_tests.AiTest.created_at),
+        reads=("id",),
     )
     async def decay(
         self, info: Info, from_: From = UNSET, to: To = UNSET, bucket: Width = Bucket.DAY

@@ -54,7 +54,11 @@ class Event(Node):
     event_type: str = field("Type of the event, for example `deployed`.")
     source: str = field("Source of the event, for example the name of a service.")
     severity: EventSeverity = field("Severity of the event.")
-    payload: JSON = field("Data of the event, as free-form JSON.", resolver=_payload)
+    payload: JSON = field(
+        "Data of the event, as free-form JSON.",
+        resolver=_payload,
+        reads=("event_type", "source", "user_id", "payload"),
+    )
     timestamp: datetime = field("When the event happened.")
     metadata: JSON = field("Metadata about the event, as free-form JSON.")
     user: User | None = related(

@@ -37,7 +37,8 @@ class Declarations(TypedDict, total=False):
     `reveals`: by argument, the column or access that the argument reveals; lists declare their
     `listing` instead.
 
-    `shows`: what the resolver does, for plans of operations.
+    `shows`: what the resolver does, for plans of operations. `reads`: all columns that a
+    hand-written resolver reads, so that a plan reads no others.
 
     `check`, `column`, `not_null`: for an input field, its validation, its column if the name
     differs, and the message that rejects null. `apart`: items of the list are validated one by one,
@@ -55,6 +56,7 @@ class Declarations(TypedDict, total=False):
     not_null: str
     values: int
     shows: Declared | None
+    reads: tuple[str, ...]
 
 
 class Metadata(Declarations, total=False):

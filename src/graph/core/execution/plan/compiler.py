@@ -31,6 +31,7 @@ from graph.core.execution.plan.document import (
     Details,
     Document,
     attribute_of,
+    columns_read,
     declared_of,
     name_of,
     object_type,
@@ -159,6 +160,8 @@ class Compiler:
                 parts.add_child(name, self._keyed(place, declared, details), keys)
             case _ if (attribute := attribute_of(place.field)) is not None:
                 parts.add_column(name, attribute, place.field)
+            case _ if (columns := columns_read(place.field)) is not None:
+                parts.add_resolved(name, self._resolved(place, details), columns)
             case _:
                 raise Unplanned(f"the resolver of {parts.type_.name}.{place.name}")
 

@@ -106,6 +106,13 @@ def declared_of(field: GraphQLField) -> Declared | None:
     return declared
 
 
+def columns_read(field: GraphQLField) -> tuple[str, ...] | None:
+    """The columns that a resolver declares to read."""
+    definition: StrawberryField = field.extensions["strawberry-definition"]
+    columns: tuple[str, ...] | None = definition.metadata.get("reads")
+    return columns
+
+
 def attribute_of(field: GraphQLField) -> str | None:
     """The attribute that a field without a resolver shows."""
     definition: StrawberryField = field.extensions["strawberry-definition"]

@@ -3,8 +3,10 @@
 from graphql import GraphQLField, GraphQLObjectType
 
 from db.core.query.projection import Projection
+from graph.core.execution.plan.completion import ResolvedField
 from graph.core.execution.plan.leaves import leaf
-from graph.core.execution.plan.shapes import Child, KeyedSource, RowShape
+from graph.core.execution.plan.partial_records import ResolvedColumns
+from graph.core.execution.plan.shapes import Child, KeyedChild, KeyedSource, RowShape
 from graph.core.permission import Access
 from graph.core.types.node import node_type
 
@@ -41,9 +43,17 @@ class RowParts:
         self.parts[name] = shown if others is None else self._guarded(shown, others)
 
     def add_child(self, name: str, source: KeyedSource, keys: tuple[str, ...]) -> None:
-        self.parts[name] = f"a{len(self.children)}"
         places = tuple(self.projection.index(key) for key in keys)
-        self.children.append(Child(source, places))
+        self._add_child(name, KeyedChild(source, places))
+
+    def add_resolved(self, name: str, field: ResolvedField, columns: tuple[str, ...]) -> None:
+        """What a resolver returns may be larger than what is read."""
+        self._add_child(name, ResolvedColumns(field, self.projection, columns))
+        self.repeats = True
+
+    def _add_child(self, name: str, child: Child) -> None:
+        self.parts[name] = f"a{len(self.children)}"
+        self.children.append(child)
 
     def shape(self) -> RowShape:
         return RowShape(self.parts, self.children, self.guards, self.names, tuple(self.texts))

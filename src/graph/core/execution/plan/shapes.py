@@ -39,7 +39,13 @@ class Builder(Protocol):
     ) -> list[object]: ...
 
 
-class Child:
+class Child(Protocol):
+    """A field of rows whose values are found apart."""
+
+    async def values(self, run: Run, rows: Sequence[DirectRow]) -> list[object]: ...
+
+
+class KeyedChild:
     """A field of rows whose values are read by a key in the row."""
 
     def __init__(self, source: KeyedSource, places: tuple[int, ...]) -> None:
