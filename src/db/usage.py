@@ -27,11 +27,12 @@ K = TypeVar("K", bound=Hashable)
 MOST_STATEMENTS = 20
 
 # A table is its partitions, or itself where it has none; so is an index. Before its first ANALYZE a
-# table has no estimate: then the live rows counted by the statistics are used.
+# table has no estimate, and none of use if it was empty then: then the live rows counted by the
+# statistics are used.
 _TABLES = """
 select
     name,
-    cast(sum(case when piece.reltuples < 0 then pg_stat_get_live_tuples(piece.oid)
+    cast(sum(case when piece.reltuples <= 0 then pg_stat_get_live_tuples(piece.oid)
                   else piece.reltuples end) as bigint) as rows,
     sum(pg_total_relation_size(piece.oid)) as total_bytes,
     sum(pg_table_size(piece.oid)) as table_bytes,
