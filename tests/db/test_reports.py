@@ -232,4 +232,4 @@ def facts(row: Any) -> str:
 
 def is_recent(part: Any) -> bool:
     """Whether this is a time after those of the reports, but for one from the future."""
-    return isinstance(part, datetime) and NOW < part < NOW + timedelta(seconds=59)
+    return isinstance(part, datetime) and part > NOW and part != NOW + timedelta(seconds=60)
