@@ -221,7 +221,8 @@ async def test_the_log_names_the_failed_statement_and_the_reason(
     assert failed["path"] == ["createDream"]
     exception = failed["exception"]
     assert "UndefinedColumnError (SQLSTATE 42703, constraint uq_example)" in exception
-    assert "Statement: INSERT INTO dreams" in exception
+    assert "Statement: WITH " in exception
+    assert "INSERT INTO dreams" in exception
     assert "src/db/dreams.py" in exception or "src/db/audit/" in exception
 
 
