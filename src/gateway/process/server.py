@@ -46,6 +46,7 @@ class Server(uvicorn.Server):
         uvloop accepts one connection of a socket in each turn of the event loop, and a busy turn is
         long. So it gets several descriptors of every socket."""
         given = sockets or []
+        await self.on_tick(0)  # sets the header Date, before the first socket is open
         self.copies = [each.dup() for each in given for _ in range(1, ACCEPTED_AT_ONCE)]
         await super().startup(given + self.copies if given else None)
         if self.started:
