@@ -9,13 +9,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
-
 from gateway.protocols.http11 import Http11Protocol
-from gateway.protocols.slow_clients import SlowClientDetector
+from gateway.protocols.slow_clients import LARGE, SlowClientDetector
 
-LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 MAX_HEADS = 2_000  # that are kept
 LONGEST_HEAD = 2 * 1024  # bytes of a head that is kept
 END_OF_HEAD = b"\r\n\r\n"
@@ -155,15 +151,9 @@ class Exchange:
 class ShortPathProtocol(Http11Protocol):
     """HTTP/1.1 with the short path."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, object],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.heads: Heads[AcceptedHead] = config.app.state.heads  # type: ignore[union-attr]  # a Starlette
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self.heads: Heads[AcceptedHead] = self.config.app.state.heads  # type: ignore[union-attr]  # a Starlette
         self.is_between = True  # True between two requests
         self.received = b""  # the bytes that begin with the request in progress
         self.head: AcceptedHead | None = None  # of a request whose body is not here yet

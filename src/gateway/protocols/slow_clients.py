@@ -12,6 +12,7 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
+LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 STALLED_SECONDS = 10.0
 LEAST = 32 * 1024  # bytes to be read in that time; a poor mobile connection manages them
 UNSENT = 128 * 1024  # bytes that the kernel buffers for a connection, besides those in flight

@@ -19,7 +19,7 @@ from gateway.auth.pepper import api_key_codec
 from gateway.errors import RETRY, HttpError
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
-from gateway.protocols.short_path import LARGE
+from gateway.protocols.slow_clients import LARGE
 from gateway.request_record import RequestRecord
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
@@ -130,9 +130,7 @@ class Executor:
         accepted = accept_leased(operation, variables, record.principal, account)
         if accepted is None:
             return False
-        context = self._context(
-            operation, record, accepted.account, self.rooms.claim(record.client)
-        )
+        context = self._context(operation, record, accepted.account, claim=None)
         context.cost = accepted.cost
         try:
             item = operation.plans.single_item(accepted.variables).put(context, accepted.variables)
@@ -184,7 +182,11 @@ class Executor:
             raise
 
     def _context(
-        self, operation: Operation, record: RequestRecord, account: Account | None, claim: Claim
+        self,
+        operation: Operation,
+        record: RequestRecord,
+        account: Account | None,
+        claim: Claim | None,
     ) -> Context:
         client = record.client
         is_subscription = operation.kind == "subscription"
@@ -197,7 +199,7 @@ class Executor:
             api_key_codec=partial(api_key_codec, self.auth.settings),
             storable_variables=self.auth.settings.storable_variables,
             max_response_bytes=self.auth.settings.max_response_bytes,
-            claim=None if is_subscription else claim.take,
+            claim=None if claim is None or is_subscription else claim.take,
             executor=self.auth.settings.executor,
         )
 

@@ -22,7 +22,7 @@ from gateway.auth.challenges import CHALLENGE
 from gateway.errors import JSON, RETRY
 from gateway.middleware.refusals import are_refusals
 from gateway.protocols.http11 import transport
-from gateway.protocols.slow_clients import SlowClientDetector
+from gateway.protocols.slow_clients import LARGE, SlowClientDetector
 from gateway.request_record import RequestRecord
 from gateway.transport.formats import STREAM_FORMATS
 from gateway.transport.negotiation import GRAPHQL_JSON
@@ -31,7 +31,6 @@ from graph.core.execution.result import OperationResult
 from graph.core.types.errors import formatted
 
 VARY = {"vary": "Accept"}
-LARGE = 64 * 1024  # bytes; a larger body may wait for its client
 RETRY_STATUSES = {code.http_status for code in ErrorCode if code.retryable}
 
 

@@ -99,8 +99,9 @@ class Batch:
         except Exception as error:
             self._learn(error)
             bodies = [None] * len(self.queries)
+        loop = asyncio.get_running_loop()
         for (query, _), body in zip(self.queries, bodies, strict=True):
-            query.done(body)
+            loop.call_soon(query.done, body)  # apart: one that fails must not keep back the others
 
     def _learn(self, error: Exception) -> None:
         if isinstance(error, DependsOnUser):
