@@ -15,7 +15,8 @@ from db.dreams import Dream
 from db.users import Role
 from gateway.protocols.short_path import Exchange
 from gateway.settings import Settings
-from gateway.transport.short_path import Head, ShortPath
+from gateway.transport.request_head import Head
+from gateway.transport.short_path import ShortPath
 from support.factories import make_dream, make_user
 from support.gateways import make_key, production
 from support.raw_http import Response, connected, request

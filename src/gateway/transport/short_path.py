@@ -5,10 +5,9 @@ What differs is that nothing is asked of a request that its head has answered be
 is unusual in any way takes the ordinary way, before it has had an effect.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from http import HTTPStatus
 
 import structlog
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
 from gateway import errors
-from gateway.errors import JSON, HttpError
+from gateway.errors import HttpError
 from gateway.log_context import current_record
 from gateway.middleware.forwarded import TrustedProxies
 from gateway.middleware.loopback_only import is_local
@@ -25,43 +24,18 @@ from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
 from gateway.middleware.request_log import fill
 from gateway.protocols.short_path import Exchange, RawHeaders
-from gateway.request_record import API_PATH, RequestRecord, acceptable_id, new_request_id
+from gateway.request_record import API_PATH, RequestRecord, new_request_id
 from gateway.transport import params as parameters, responses
-from gateway.transport.admission import LARGE, SHORT
+from gateway.transport.admission import SHORT
 from gateway.transport.executor import Executor
 from gateway.transport.memory_shares import Claim
-from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_result
 from gateway.transport.params import GraphQLParams
+from gateway.transport.request_head import Head, read_head
 from graph.core.execution.operation import InvalidOperation, Operation
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 
 log = structlog.get_logger()
-
-SINGLE = {  # headers that are read, and may be sent once
-    *(b"accept", b"authorization", b"content-length", b"content-type", b"host", b"user-agent"),
-    *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection"),
-}
-ORDINARY = {  # headers whose requests take the ordinary way
-    *(b"transfer-encoding", b"expect", b"upgrade", b"x-graphql-explain"),
-}
-CHANGING = {b"x-request-id", b"traceparent", b"tracestate"}  # in each request
-SHOW_COST = b"x-graphql-cost"
-LONGEST_NAME = 256  # characters of a media type whose meaning is kept
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What the head of a request says."""
-
-    length: int
-    media_type: str
-    authorization: str
-    forwarded_for: str | None
-    user_agent: str
-    request_id: str | None
-    shows_cost: bool
-    is_repeated: bool
 
 
 class ShortPath:
@@ -87,13 +61,10 @@ class ShortPath:
         """What a head says, if the request is usual and its client known."""
         if method != b"POST" or target not in self.targets:
             return None
-        named = dict(headers)
-        if not named.keys().isdisjoint(ORDINARY) or _is_repeated(headers, len(named)):
-            return None
-        head = _head(named)
+        head = read_head(headers)
         if head is None or self.auth.recent(head.authorization) is None:
             return None
-        return None if self.is_local_only and not is_local(_text(named, b"host")) else head
+        return None if self.is_local_only and not is_local(head.host) else head
 
     def start(self, head: Head, body: bytes, exchange: Exchange) -> bool:
         principal = self.auth.recent(head.authorization)
@@ -107,37 +78,47 @@ class ShortPath:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
-        sent = Sent(exchange, record, len(body), self.recorder)
+        responder = Responder(exchange, record, len(body), self.recorder)
         is_light = not head.shows_cost and len(body) - len(params.query) <= SHORT
         begin = self._share if operation.kind == "query" else self._store
         may_begin = is_light and self.executor.has_plans
-        if not (may_begin and begin(head, params, operation, sent)):
-            exchange.run(self._serve(head, sent, self._execute(head, params, sent)))
+        if not (may_begin and begin(head, params, operation, responder)):
+            exchange.run(self._serve(head, responder, self._execute(head, params, responder)))
         return True
 
-    def _share(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
+    def _share(
+        self, head: Head, params: GraphQLParams, operation: Operation, responder: "Responder"
+    ) -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
 
         def done(body: bytes | None, claim: Claim | None) -> None:
             if body is None:
-                sent.exchange.run(self._serve(head, sent, self._execute(head, params, sent)))
+                responder.exchange.run(
+                    self._serve(head, responder, self._execute(head, params, responder))
+                )
             elif claim is None:
-                sent.now(head.media_type, body)
+                responder.now(head.media_type, body)
             else:
-                sent.exchange.run(self._serve(head, sent, sent.held(head.media_type, body, claim)))
+                responder.exchange.run(
+                    self._serve(head, responder, responder.held(head.media_type, body, claim))
+                )
 
-        return self.executor.share(operation, params.variables, sent.record, done)
+        return self.executor.share(operation, params.variables, responder.record, done)
 
-    def _store(self, head: Head, params: GraphQLParams, operation: Operation, sent: "Sent") -> bool:
+    def _store(
+        self, head: Head, params: GraphQLParams, operation: Operation, responder: "Responder"
+    ) -> bool:
         """Store one item with those of others. False if the mutation is executed."""
 
         def done(response: bytes | Awaitable[OperationResult]) -> None:
             if isinstance(response, bytes):
-                sent.now(head.media_type, response)
+                responder.now(head.media_type, response)
             else:
-                sent.exchange.run(self._serve(head, sent, self._reject(head, sent, response)))
+                responder.exchange.run(
+                    self._serve(head, responder, self._reject(head, responder, response))
+                )
 
-        return self.executor.store(operation, params.variables, sent.record, done)
+        return self.executor.store(operation, params.variables, responder.record, done)
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(
@@ -154,45 +135,45 @@ class ShortPath:
         named = () if head.forwarded_for is None else (head.forwarded_for,)
         return self.proxies.client_host(peer, named)
 
-    async def _serve(self, head: Head, sent: "Sent", respond: Awaitable[None]) -> None:
+    async def _serve(self, head: Head, responder: "Responder", respond: Awaitable[None]) -> None:
         """Respond, with the error if that fails, and record the request."""
-        record = sent.record
+        record = responder.record
         current_record.set(record)
         try:
             await respond
         except HttpError as refused:
-            await sent.response(errors.refusal(refused, record.request_id, head.media_type))
+            await responder.response(errors.refusal(refused, record.request_id, head.media_type))
         except Unavailable as error:
-            await sent.response(errors.unavailable(error, record.request_id))
+            await responder.response(errors.unavailable(error, record.request_id))
         except Exception:
             log.exception("request failed")
             record.error = ErrorCode.INTERNAL_SERVER_ERROR
-            await sent.response(errors.masked(record.request_id))
+            await responder.response(errors.masked(record.request_id))
         finally:
             self.recorder.finish(record)
 
-    async def _execute(self, head: Head, params: GraphQLParams, sent: "Sent") -> None:
-        if sent.size > SHORT:
-            await self.executor.turns.next(sent.record.client.name)
+    async def _execute(self, head: Head, params: GraphQLParams, responder: "Responder") -> None:
+        if responder.size > SHORT:
+            await self.executor.turns.next(responder.record.client.name)
         try:
-            execution = await self.executor.start(params, sent.record)
+            execution = await self.executor.start(params, responder.record)
         except InvalidOperation as refused:
-            result = responses.invalid(refused, sent.record)
-            await sent.result(result, head.media_type)
+            result = responses.invalid(refused, responder.record)
+            await responder.result(result, head.media_type)
             return
         execution.context.shows_cost = head.shows_cost
         with closing(execution):
-            await sent.result(await execution.execute(), head.media_type)
+            await responder.result(await execution.execute(), head.media_type)
 
     async def _reject(
-        self, head: Head, sent: "Sent", rejection: Awaitable[OperationResult]
+        self, head: Head, responder: "Responder", rejection: Awaitable[OperationResult]
     ) -> None:
         result = await rejection
-        sent.record.error = fault_of(result.errors)
-        await sent.result(result, head.media_type)
+        responder.record.error = fault_of(result.errors)
+        await responder.result(result, head.media_type)
 
 
-class Sent:
+class Responder:
     """The response to one request of `size` bytes."""
 
     __slots__ = ("exchange", "record", "recorder", "size")
@@ -261,47 +242,3 @@ def _status_line(status: int) -> bytes:
 
 
 OK = _status_line(200)
-
-# Heads
-
-
-def _head(named: Mapping[bytes, bytes]) -> Head | None:
-    length, media_type = named.get(b"content-length", b""), _media_type(_text(named, b"accept"))
-    is_short = length.isdigit() and int(length) < LARGE
-    if not is_short or media_type is None or not is_json(_text(named, b"content-type")):
-        return None
-    return Head(
-        int(length),
-        media_type,
-        _text(named, b"authorization"),
-        _text(named, b"x-forwarded-for") if b"x-forwarded-for" in named else None,
-        _text(named, b"user-agent"),
-        acceptable_id(_text(named, b"x-request-id")),
-        shows_cost=named.get(SHOW_COST) == b"1",
-        is_repeated=named.keys().isdisjoint(CHANGING),
-    )
-
-
-def _text(named: Mapping[bytes, bytes], name: bytes) -> str:
-    return named.get(name, b"").decode("latin-1")
-
-
-def _is_repeated(headers: RawHeaders, different: int) -> bool:
-    """True if a header that is read was sent twice."""
-    if len(headers) == different:
-        return False
-    names = [name for name, _ in headers]
-    return any(names.count(name) > 1 for name in SINGLE)
-
-
-def _media_type(accept: str) -> str | None:
-    """The media type of the response, if it is no stream."""
-    if len(accept) > LONGEST_NAME:
-        return None
-    return _known_media_type(accept)
-
-
-@lru_cache(maxsize=200)
-def _known_media_type(accept: str) -> str | None:
-    media_type = media_type_of_result(accept, with_pages=False)
-    return media_type if media_type in (JSON, GRAPHQL_JSON) else None
