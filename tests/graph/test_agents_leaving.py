@@ -98,6 +98,6 @@ async def test_many_dashboards_read_together(
 
     assert [message["agents"][0]["key"] for message in received] == keys
     by_key = [each for each in sent if each.endswith("ORDER BY agent_states.agent_key")]
-    assert len(by_key) == 1
+    assert 0 < len(by_key) < 10  # of groups that are ready together, and not one of each
     stale = [each for each in sent if "FROM system_config" in each]
     assert len(stale) < 20  # read as messages are made
