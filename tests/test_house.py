@@ -34,7 +34,7 @@ FLOORS = """
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
                    gateway.allowance
     requests       gateway.request_record  gateway.log_batches
-    networks       gateway.networks  gateway.log_context
+    networks       gateway.networks  gateway.log_context  gateway.origins
 
     schema         graph.schema
     nouns          graph.nouns

@@ -18,6 +18,7 @@ from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
+from gateway.middleware.cross_origin import CrossOrigin
 from gateway.middleware.forwarded import ForwardedHeaders, TrustedProxies, link
 from gateway.middleware.loopback_only import LoopbackOnly
 from gateway.middleware.recorder import Recorder
@@ -64,6 +65,7 @@ def create_app(
     proxies = TrustedProxies(settings.proxies)
     around = [
         Middleware(ForwardedHeaders, proxies=proxies, prefix=settings.root_path),
+        *([Middleware(CrossOrigin, origins=settings.origins)] if settings.origins else []),
         Middleware(RequestLog, recorder=recorder, routes=routes),
         *([Middleware(LoopbackOnly)] if settings.development else []),
     ]
@@ -84,6 +86,7 @@ def create_app(
             proxies,
             prefix=settings.root_path or "",
             is_local_only=settings.development,
+            origins=settings.origins,
         )
     )
     return app
@@ -110,7 +113,9 @@ def _endpoint(
         rooms=Rooms(RESULTS * settings.max_response_bytes),
     )
     admission = Admission(settings.max_body_bytes, executor.turns)
-    return Endpoint(executor, settings.max_body_bytes, _streams(settings), admission)
+    return Endpoint(
+        executor, settings.max_body_bytes, _streams(settings), admission, settings.origins
+    )
 
 
 def _accounts(settings: Settings) -> ClientAccounts:
@@ -137,7 +142,9 @@ def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
     return [
         Route("/", _home),
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
-        WebSocketRoute("/graphql", WebSockets(endpoint.executor, endpoint.streams)),
+        WebSocketRoute(
+            "/graphql", WebSockets(endpoint.executor, endpoint.streams, endpoint.origins)
+        ),
         Route("/schema.graphql", endpoint.sdl),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),

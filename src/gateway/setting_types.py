@@ -11,6 +11,7 @@ from pydantic import AfterValidator, SecretStr
 
 from db.config import VARIABLE
 from db.core.connections.url import connection_info
+from gateway.origins import Origins
 from graph.core.quota import Budget
 
 Network = IPv4Network | IPv6Network
@@ -96,6 +97,11 @@ def _are_variables(names: str) -> str:
     return names
 
 
+def _are_origins(text: str) -> str:
+    Origins(text)  # a ValueError says what is wrong
+    return text
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
 SecureUrl = Annotated[str, AfterValidator(_is_secure_url)]
@@ -103,4 +109,5 @@ Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with co
 Storage = Annotated[SecretStr, AfterValidator(_is_storage)]
 Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
 UrlPath = Annotated[str, AfterValidator(_is_path)]
+OriginList = Annotated[str, AfterValidator(_are_origins)]  # with commas between
 Variables = Annotated[str, AfterValidator(_are_variables)]  # with commas between

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from db import Database
+from support.browser import chromium
 from support.factories import make_agent, make_ai_test
-from support.nodejs import node
 
 REFUSED = "the server responded with a status of 400"  # Chromium's remark on a wrong query
 
@@ -37,19 +37,14 @@ async def page(address: str, database: Database) -> AsyncIterator[Page]:
     """The console in Chromium, over a few rows, its schema loaded; nothing may go wrong in it."""
     await make_ai_test(database)
     await make_agent(database, last_active=datetime.now(UTC))
-    chromium = await node("browser", "chromium.mjs")
     problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium["executable"], args=chromium["args"]
-        )
+    async with chromium() as browser:
         page = await browser.new_page()
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         await page.goto(f"{address}/graphiql")
         await page.wait_for_selector("#schema section")
         yield page
-        await browser.close()
     assert [problem for problem in problems if REFUSED not in problem] == []
 
 

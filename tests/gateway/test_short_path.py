@@ -48,7 +48,9 @@ class Answers:
 
 @pytest.fixture
 def settings() -> Settings:
-    return production(drain_seconds=0, spread_seconds=0, short_path="on")
+    return production(
+        drain_seconds=0, spread_seconds=0, short_path="on", cors_origins="https://app.example.org"
+    )
 
 
 @pytest.fixture
@@ -132,6 +134,10 @@ HEADERS: list[dict[str, str]] = [
     {"x-forwarded-prefix": "/api", "x-forwarded-proto": "https"},
     {"x-graphql-cost": "1"},
     {"origin": "https://example.org", "cookie": "a=b", "referer": "https://example.org/"},
+    {"origin": "https://app.example.org", "sec-fetch-site": "cross-site"},
+    {"origin": "null"},
+    {"origin": "\xe9"},
+    {"origin": ""},
     {"connection": "keep-alive"},
 ]
 BODIES: list[dict[str, object] | bytes] = [
@@ -162,7 +168,7 @@ BODIES: list[dict[str, object] | bytes] = [
 async def test_bodies_are_answered_alike(
     short: Answers, ordinary: Answers, key: str, content: bytes | dict[str, object]
 ) -> None:
-    sent = request(content, bearer(key))
+    sent = request(content, bearer(key) | {"origin": "https://app.example.org"})
     expected = [comparable(each) for _ in range(3) for each in await ordinary.of(sent)]
     assert [comparable(each) for _ in range(3) for each in await short.of(sent)] == expected
 
@@ -197,6 +203,7 @@ UNUSUAL: list[tuple[Sequence[tuple[str, str]], str]] = [
     ([("host", "a b")], "POST /graphql HTTP/1.1"),
     ([("expect", "nonsense")], "POST /graphql HTTP/1.1"),
     ([("connection", "close")], "POST /graphql HTTP/1.1"),
+    ([("origin", "https://app.example.org"), ("origin", "null")], "POST /graphql HTTP/1.1"),
 ]
 
 

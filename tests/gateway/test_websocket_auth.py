@@ -28,8 +28,8 @@ INVALID = "This credential is not valid: it is unknown, expired or revoked."
 SIGN_IN = "Sign in: send `Authorization: Bearer` with a key or a token."
 
 OTHER_SITES = (
-    "In development, requests from pages of other sites require a key: send "
-    "`Authorization: Bearer`."
+    "In development, pages of other sites need a key (`Authorization: Bearer`), or their origin in "
+    "DREAMNET_CORS_ORIGINS."
 )
 
 

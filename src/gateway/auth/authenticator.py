@@ -29,6 +29,8 @@ from gateway.auth.revalidation import CredentialRevalidator
 from gateway.auth.tokens import Tokens
 from gateway.errors import HttpError
 from gateway.middleware.forwarded import is_from_elsewhere
+from gateway.middleware.loopback_only import is_local
+from gateway.origins import Origins
 from gateway.request_record import record_of
 from gateway.settings import Settings
 from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
@@ -44,8 +46,8 @@ ELSEWHERE = (
 )
 
 OTHER_SITE = (
-    "In development, requests from pages of other sites require a key: send "
-    "`Authorization: Bearer`."
+    "In development, pages of other sites need a key (`Authorization: Bearer`), or their origin in "
+    "DREAMNET_CORS_ORIGINS."
 )
 
 log = structlog.get_logger()
@@ -178,7 +180,7 @@ class Auth:
     async def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
             return self._anonymous()
-        _check_same_origin(connection)
+        _check_site(connection, self.settings.origins)
         if not self.session.opened_by(connection.cookies.get(COOKIE)):
             if not self.settings.dev_open:
                 raise unauthenticated()
@@ -210,11 +212,16 @@ def _bearer(credentials: list[str]) -> str:
     return text
 
 
-def _check_same_origin(connection: HTTPConnection) -> None:
-    """Raises HttpError for a request from another site, according to the browser (Fetch Metadata,
-    RFC 6454). Clients such as curl send no site."""
+def _check_site(connection: HTTPConnection, origins: Origins | None) -> None:
+    """Raises HttpError for a request from another site that is not listed, according to the browser
+    (Fetch Metadata, RFC 6454). Clients such as curl send no site."""
     scheme = ORIGINS.get(connection.url.scheme, connection.url.scheme)
     own = f"{scheme}://{connection.headers.get('host')}"
+    origin = connection.headers.get("origin", own)
     site = connection.headers.get("sec-fetch-site", "none")
-    if connection.headers.get("origin", own) != own or site not in ("same-origin", "none"):
+    is_listed = origins is not None and origin != own and origins.allow(origin)
+    # If a page and its requests have one origin, but not ours, a proxy has replaced the host.
+    is_behind_proxy = site == "same-origin" and is_local(origin.partition("://")[2])
+    is_own = origin == own and site in ("same-origin", "none")
+    if not (is_own or is_listed or is_behind_proxy):
         raise HttpError(OTHER_SITE, 403)

@@ -6,10 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from gateway.origins import Origins
 from gateway.setting_types import (
     Folder,
     Network,
     Networks,
+    OriginList,
     UrlPath,
     Variables,
     is_loopback,
@@ -50,6 +52,12 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
         description="Comma-separated addresses and networks of proxies whose `X-Forwarded-For`, "
         "`X-Forwarded-Proto` and `X-Forwarded-Prefix` are trusted; `none` trusts no "
         "proxy.",
+    )
+    cors_origins: OriginList | None = Field(
+        default=None,
+        description="Comma-separated origins of other sites whose pages may use the API from a "
+        "browser, such as `https://app.example.org` or `http://localhost:*` for any port; "
+        "if unset, none.",
     )
     data_dir: Folder = Field(
         default=Path(".dreamnet"),
@@ -139,6 +147,10 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
     @property
     def proxies(self) -> tuple[Network, ...]:
         return networks(self.trusted_proxies)
+
+    @cached_property
+    def origins(self) -> Origins | None:
+        return Origins(self.cors_origins) if self.cors_origins is not None else None
 
     @cached_property
     def storable_variables(self) -> frozenset[str]:

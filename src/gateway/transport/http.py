@@ -16,7 +16,9 @@ from strawberry import Schema
 
 from gateway.auth.challenges import unauthenticated
 from gateway.errors import JSON, HttpError
+from gateway.middleware.cross_origin import check_stream_origin
 from gateway.middleware.forwarded import link
+from gateway.origins import Origins
 from gateway.request_record import RequestRecord, record_of
 from gateway.transport import params as parameters, responses
 from gateway.transport.admission import SHORT, Admission, Body
@@ -53,6 +55,7 @@ class Endpoint:
     max_body_bytes: int
     streams: OpenStreams
     admission: Admission
+    origins: Origins | None = None
 
     async def handle(self, request: Request) -> Response:
         """Respond to a GET or a POST. Raises HttpError."""
@@ -92,6 +95,7 @@ class Endpoint:
         execution: Execution,
         refused: Callable[[OperationResult], Response],
     ) -> Response:
+        check_stream_origin(request.headers, self.origins)
         format = stream_format(request.headers.get("accept", ""))
         if format is None:
             raise HttpError(SUBSCRIBE.format(_stream_types()), 406)

@@ -12,7 +12,7 @@ from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_r
 
 SINGLE = {  # headers that are read, and may be sent once
     *(b"accept", b"authorization", b"content-length", b"content-type", b"host", b"user-agent"),
-    *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection"),
+    *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection", b"origin"),
 }
 ORDINARY = {  # headers whose requests take the ordinary way
     *(b"transfer-encoding", b"expect", b"upgrade", b"x-graphql-explain"),
@@ -33,6 +33,7 @@ class Head:
     forwarded_for: str | None
     user_agent: str
     request_id: str | None
+    origin: str | None
     shows_cost: bool
     is_repeated: bool
 
@@ -54,6 +55,7 @@ def read_head(headers: RawHeaders) -> Head | None:
         _text(named, b"x-forwarded-for") if b"x-forwarded-for" in named else None,
         _text(named, b"user-agent"),
         acceptable_id(_text(named, b"x-request-id")),
+        _text(named, b"origin") if b"origin" in named else None,
         shows_cost=named.get(SHOW_COST) == b"1",
         is_repeated=named.keys().isdisjoint(CHANGING),
     )

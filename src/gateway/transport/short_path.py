@@ -5,7 +5,7 @@ What differs is that nothing is asked of a request that its head has answered be
 is unusual in any way takes the ordinary way, before it has had an effect.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import closing
 from functools import cache
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from gateway.middleware.loopback_only import is_local
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
 from gateway.middleware.request_log import fill
+from gateway.origins import Origins
 from gateway.protocols.short_path import Exchange, RawHeaders
 from gateway.request_record import API_PATH, RequestRecord, new_request_id
 from gateway.transport import params as parameters, responses
@@ -49,12 +50,14 @@ class ShortPath:
         *,
         prefix: str,
         is_local_only: bool,
+        origins: Origins | None,
     ) -> None:
         self.executor = executor
         self.auth = executor.auth
         self.recorder = recorder
         self.proxies = proxies
         self.is_local_only = is_local_only
+        self.origins = origins
         self.targets = {API_PATH.encode(), (prefix + API_PATH).encode()}
 
     def accept(self, method: bytes, target: bytes, headers: RawHeaders) -> Head | None:
@@ -78,7 +81,9 @@ class ShortPath:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
-        responder = Responder(exchange, record, len(body), self.recorder)
+        responder = Responder(
+            exchange, record, len(body), self.recorder, self._headers(head.origin)
+        )
         is_light = not head.shows_cost and len(body) - len(params.query) <= SHORT
         begin = self._share if operation.kind == "query" else self._store
         may_begin = is_light and self.executor.has_plans
@@ -131,6 +136,10 @@ class ShortPath:
             principal=principal,
         )
 
+    def _headers(self, origin: str | None) -> bytes:
+        """The headers that middleware adds to every response to a page of this origin."""
+        return _lines(self.origins.headers(origin)) if self.origins else b""
+
     def _client(self, head: Head, peer: str) -> str:
         named = () if head.forwarded_for is None else (head.forwarded_for,)
         return self.proxies.client_host(peer, named)
@@ -176,15 +185,21 @@ class ShortPath:
 class Responder:
     """The response to one request of `size` bytes."""
 
-    __slots__ = ("exchange", "record", "recorder", "size")
+    __slots__ = ("added", "exchange", "record", "recorder", "size")
 
     def __init__(
-        self, exchange: Exchange, record: RequestRecord, size: int, recorder: Recorder
+        self,
+        exchange: Exchange,
+        record: RequestRecord,
+        size: int,
+        recorder: Recorder,
+        added: bytes,
     ) -> None:
         self.exchange = exchange
         self.record = record
         self.size = size
         self.recorder = recorder
+        self.added = added  # headers of every response
 
     def now(self, media_type: str, body: bytes) -> None:
         """Send the result of a query that was executed with others."""
@@ -219,7 +234,7 @@ class Responder:
         await self.exchange.respond(_status_line(status), headers, body)
 
     def _own_headers(self, body: bytes) -> bytes:
-        return OWN_HEADERS % (len(body), self.record.request_id.encode())
+        return OWN_HEADERS % (len(body), self.record.request_id.encode()) + self.added
 
 
 OWN_HEADERS = b"content-length: %d\r\nx-request-id: %b\r\nx-content-type-options: nosniff\r\n"
@@ -227,7 +242,10 @@ OWN_HEADERS = b"content-length: %d\r\nx-request-id: %b\r\nx-content-type-options
 
 def _written(response: Response) -> bytes:
     """The headers of a response, without its length."""
-    headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
+    return _lines([pair for pair in response.raw_headers if pair[0] != b"content-length"])
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 

@@ -11,6 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from db.core.errors import Unavailable
 from gateway.errors import HttpError, refusal
+from gateway.middleware.cross_origin import check_stream_origin
+from gateway.origins import Origins
 from gateway.request_record import record_of
 from gateway.transport.connections import OpenStream, OpenStreams
 from gateway.transport.executor import Executor
@@ -28,6 +30,7 @@ class WebSockets:
 
     executor: Executor
     streams: OpenStreams
+    origins: Origins | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -50,6 +53,7 @@ class WebSockets:
     ) -> OpenStream:
         """Count a socket for the client of the credential in the handshake, or as unidentified.
         Raises HttpError."""
+        check_stream_origin(connection.headers, self.origins)
         record = record_of(connection.scope)
         if principal := await self._principal(connection):
             record.principal = principal

@@ -1,0 +1,99 @@
+"""Front ends: docs/front-ends.md, and the development server of Vite before the gateway."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from db import Database
+from gateway.settings import Settings
+from support.nodejs import BINARIES, TESTS, installed
+from support.running_gateway import serving
+from support.stream_client import listening
+from support.wait import patience
+from support.websocket_client import dialled
+
+FOLDER = TESTS / "front_ends"
+ROOT = TESTS.parent
+DOCUMENT = (ROOT / "docs" / "front-ends.md").read_text()
+CHANGING = """export default {
+  server: { proxy: { "/graphql": { target: "%s", changeOrigin: true, ws: true%s } } },
+};
+"""
+QUERY = {"query": "{ viewer { role } }"}
+
+
+def test_the_document_shows_the_tested_code() -> None:
+    shown = re.findall(
+        r"^`(tests/[^`]+)`:\n\n```(?:ts|json|sh)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.M
+    )
+    assert shown
+    assert [name for name, text in shown if text != (ROOT / name).read_text()] == []
+
+
+@asynccontextmanager
+async def vite(*arguments: str, **variables: str) -> AsyncIterator[str]:
+    """The address of a development server."""
+    await installed(FOLDER)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    served = "--host", "127.0.0.1", "--port", port, "--strictPort", *arguments
+    process = await asyncio.create_subprocess_exec(
+        BINARIES / "node",
+        "node_modules/vite/bin/vite.js",
+        *served,
+        cwd=FOLDER,
+        env=os.environ | variables,
+        stdout=PIPE,
+        stdin=PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout
+        async with patience():
+            while port.encode() not in await process.stdout.readline():
+                assert process.returncode is None
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # with its bundler
+        await process.wait()
+
+
+@pytest.fixture
+async def gateway(database: Database) -> AsyncIterator[str]:
+    async with serving(Settings(_env_file=None), database) as served:
+        yield served.address
+
+
+async def query_and_follow(page: str, socket_headers: dict[str, str]) -> None:
+    """As a page of this address does."""
+    headers = {"origin": page, "sec-fetch-site": "same-origin"}
+    async with httpx2.AsyncClient(timeout=20) as client:
+        response = await client.post(f"{page}/graphql", json=QUERY, headers=headers)
+    assert response.json() == {"data": {"viewer": {"role": "ADMIN"}}}
+    host = page.removeprefix("http://")
+    async with listening(page, **headers, host=host) as stream:
+        assert stream.status == 200
+    async with dialled(page, additional_headers=socket_headers) as socket:
+        await socket.greet()
+        assert await socket.answer("1", QUERY["query"]) == {"data": {"viewer": {"role": "ADMIN"}}}
+
+
+async def test_the_proxy_of_the_document(gateway: str) -> None:
+    async with vite(GATEWAY=gateway) as page:
+        await query_and_follow(page, {"origin": page})
+
+
+async def test_a_proxy_that_replaces_the_host(gateway: str, tmp_path: Path) -> None:
+    config = tmp_path / "vite.config.mjs"
+    config.write_text(CHANGING % (gateway, ", rewriteWsOrigin: true"))
+    async with vite("--config", str(config)) as page:
+        await query_and_follow(page, {"origin": page})

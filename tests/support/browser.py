@@ -1,0 +1,20 @@
+"""Browser: a headless Chromium."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, async_playwright
+
+from support.nodejs import node
+
+WITHOUT_SECURITY = {"--disable-web-security", "--disable-site-isolation-trials"}
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    found = await node("browser", "chromium.mjs")
+    async with async_playwright() as playwright:
+        args = [each for each in found["args"] if each not in WITHOUT_SECURITY]
+        browser = await playwright.chromium.launch(executable_path=found["executable"], args=args)
+        yield browser
+        await browser.close()
