@@ -41,7 +41,7 @@ FLOORS = """
     subscriptions  graph.core.subscriptions
     execution      graph.core.execution
     types          graph.core.types
-    loading        graph.core.loader
+    loading        graph.core.loader  graph.core.once
     context        graph.core.context
     principal      graph.core.principal
     access         graph.core.permission  graph.core.quota  graph.core.fingerprint

@@ -36,6 +36,7 @@ from db.core.query.batch import (
     requested_keys,
     within,
 )
+from db.core.query.counting import counted_rows
 from db.core.query.filter import (
     And,
     Compare,
@@ -297,17 +298,21 @@ class ListSpec:
     async def count(
         self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
     ) -> int:
-        counted = select(func.count()).select_from(self.table)
-        statement = counted.where(*conditions, *self.conditions(slice))
+        """The number of rows in all pages, or MAX_COUNT + 1 if there are more than MAX_COUNT."""
+        rows = counted_rows(self.table, *conditions, *self.conditions(slice)).subquery("counted")
+        statement = select(func.count()).select_from(rows)
         return int(await session.scalar(of_kind(Kind.AGGREGATE, statement)))
 
     async def counts(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
     ) -> dict[Key, int]:
+        """`count` of each parent with rows."""
         asked = requested_keys(parent, keys)
+        conditions = (*matches(parent, asked), *self.conditions(slice))
+        page = counted_rows(self.table, *conditions).lateral("counted")
         statement = (
             select(asked.c.position, func.count())
-            .where(*matches(parent, asked), *self.conditions(slice))
+            .join_from(asked, page, true())
             .group_by(asked.c.position)
         )
         rows = await session.rows(of_kind(Kind.AGGREGATE, statement))

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
+from db.core.query.counting import MAX_COUNT, is_exact, total_count
 from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE, Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.table import Table
@@ -21,6 +22,7 @@ from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Info
 from graph.core.loader import Counts, Pages
+from graph.core.once import once
 from graph.core.permission import Access
 from graph.core.types.annotations import annotated, forward_reference, many, optional
 from graph.core.types.declared import ConnectedField, Declared, ListedField
@@ -62,10 +64,18 @@ class Edge(Generic[T]):
 
 @dataclass(slots=True)
 class ListSource:
-    """The source of a connection: a page, and how to count the whole list."""
+    """The source of a connection: a page, and how to count the whole list, up to MAX_COUNT + 1."""
 
     page: Page[Table]
     count: Callable[[], Awaitable[int]]
+
+
+async def _total_count(root: ListSource) -> int:
+    return total_count(await root.count())
+
+
+async def _is_exact(root: ListSource) -> bool:
+    return is_exact(await root.count())
 
 
 def _edges(root: ListSource) -> list[Edge[Table]]:
@@ -90,8 +100,15 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = field("The items on this page with their cursors.", resolver=_edges)
     page_info: PageInfo = field("Information about pagination.", resolver=_page_info, cost=0)
     total_count: int | None = field(
-        "Total number of items in the list, counted only if selected.",
-        resolver=lambda root: root.count(),
+        f"Total number of items in the list, or {MAX_COUNT:,} if there are more: see "
+        "`totalCountIsExact`. Counted only if selected.",
+        resolver=_total_count,
+        cost=5,
+    )
+    total_count_is_exact: bool = field(
+        f"Whether `totalCount` is the number of all items. False if there are more than "
+        f"{MAX_COUNT:,}. Counted only if selected, together with `totalCount`.",
+        resolver=_is_exact,
         cost=5,
     )
 
@@ -190,7 +207,8 @@ def listed(
                 return await listing.count(session, list_args, *conditions)
 
         async with db.read() as session:
-            return ListSource(await listing.page(session, list_args, *conditions), count)
+            page = await listing.page(session, list_args, *conditions)
+        return ListSource(page, once(count))
 
     is_plain = where is no_conditions and not more
     shows = ListedField(listing) if is_plain else None

@@ -233,8 +233,8 @@ class Compiler:
                 fields = self.document.subfields(_type_of(type_, name), details)
                 known = connections.page_info(cursor)
                 return connections.Info({key: known[name_of(d)] for key, d in fields.items()})
-            case "totalCount":
-                return connections.Total()
+            case "totalCount" | "totalCountIsExact":
+                return connections.TOTALS[name]
             case "__typename":
                 return connections.Constant(type_.name)
         raise Unplanned(f"{type_.name}.{name}")

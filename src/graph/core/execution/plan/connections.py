@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from db.core.query.counting import is_exact, total_count
 from db.core.query.keyset import Page, encode_values
 from db.core.query.projection import Projection
 from db.core.table import Table
@@ -10,7 +11,7 @@ from graph.core.execution.plan.run import Run, together
 from graph.core.execution.plan.shapes import Shape, zipped
 
 AnyPage = Page[Any]  # of rows of the driver, or of records
-Counts = Callable[[], Awaitable[list[int]]]  # the number of rows of each parent
+Counts = Callable[[], Awaitable[list[int]]]  # the rows of each parent, up to MAX_COUNT + 1
 Cursor = Callable[[AnyPage, Any], str]
 
 
@@ -84,12 +85,18 @@ class Info:
 
 
 class Total:
-    """The number of rows in all pages of each parent."""
+    """What `shown` makes of the number of rows in all pages of each parent."""
+
+    def __init__(self, shown: Callable[[int], object]) -> None:
+        self.shown = shown
 
     async def values(
         self, _run: Run, _pages: Sequence[AnyPage], _rows: Sequence[object], counts: Counts
     ) -> list[object]:
-        return [*await counts()]
+        return [self.shown(counted) for counted in await counts()]
+
+
+TOTALS = {"totalCount": Total(total_count), "totalCountIsExact": Total(is_exact)}
 
 
 class Constant:

@@ -13,6 +13,7 @@ from graph.core.execution.plan.connections import AnyPage, ConnectionShape
 from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
 from graph.core.execution.plan.shapes import Shape
 from graph.core.loader import Latest, One, Pages
+from graph.core.once import once
 from graph.core.types.declared import AnyLoader
 
 
@@ -140,7 +141,7 @@ class PagesByKey:
             return [found.get(key, 0) for key in keys]
 
         pages = await self.read.pages(run, list_args, keys)
-        return await self.shape.objects(run, pages, counts)
+        return await self.shape.objects(run, pages, once(counts))
 
 
 class LoadedByKey:

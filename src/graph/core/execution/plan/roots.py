@@ -14,6 +14,7 @@ from graph.core.execution.plan.completion import FieldPlace, ResolvedField
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape
 from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
 from graph.core.execution.plan.shapes import Shape
+from graph.core.once import once
 from graph.core.permission import Access
 from graph.core.types.node import parse_id
 
@@ -93,7 +94,7 @@ class ListedPage:
             async with run.context.db.read() as session:
                 return [await self.listing.count(session, list_args)]
 
-        (connection,) = await reader.shape.objects(run, [page], counts)
+        (connection,) = await reader.shape.objects(run, [page], once(counts))
         return connection
 
 
