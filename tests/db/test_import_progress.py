@@ -91,6 +91,15 @@ async def test_tests_of_many_dreams_do_not_mix(ground: Ground) -> None:
     assert [row.test_count for row in rows] == [1, 2, 3] * 130
 
 
+async def test_logs_are_computed_from_the_first_imported_test_on(ground: Ground) -> None:
+    await ground.load(dream(), *(ai_test(f"t{n}", n, "50.00", "xyz"[n % 3]) for n in range(9)))
+    late, new = ai_test("late", 6.5, "10.00"), ai_test("new", 20, "20.00")
+    assert (await ground.load(new)).progress_logs == Counts(inserted=1)
+    assert (await ground.load(late)).progress_logs == Counts(inserted=1, updated=3)
+    stored = [tuple(log)[2:7] for log in await ground.records(ProgressLog)]
+    assert stored == expected_logs(await ground.records(AiTest))
+
+
 async def test_progress_is_shown_in_bytes_and_then_in_dreams(ground: Ground) -> None:
     received: list[Progress] = []
     await ground.load(dream(), ai_test("t", 1, "50.00"), progress=received.append)

@@ -34,7 +34,8 @@ from db.core.table import Row, Values
 from db.core.values import json
 from db.dreams import Dream, DreamStatus
 from db.progress import ProgressLog
-from db.progress.batch import State, append_all, correct_later, states
+from db.progress.batch import append_all, correct_later
+from db.progress.model_scores import State, states
 
 MICROSECOND = timedelta(microseconds=1)
 ACTIVE = DreamStatus.ACTIVE

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from db import ai_models, audit, dreams, progress
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus
+from db.audit import ChangeKind
 from db.config import numbers
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.ids import uuid7
@@ -18,11 +19,13 @@ from db.core.numeric import rounded
 from db.core.schema import partition
 from db.core.session.clock import check_time
 from db.core.session.database import Database, WriteSession
+from db.core.table import Values
 from db.core.values import validation
 from db.dreams import Dream, DreamStatus
 from db.notifications import Notification
 from db.progress import ProgressLog
-from db.progress.replay import recompute
+from db.progress.batch import States, append_all, correct_later
+from db.progress.model_scores import states
 
 OPEN = (AiTestStatus.PENDING, AiTestStatus.RUNNING)
 DREAM_ACHIEVED = "DREAM_ACHIEVED"
@@ -53,9 +56,14 @@ async def end(
     if test.status not in OPEN:
         raise Conflict(f"The test is already {test.status}.")
     values |= await _derived_cost(session, test.provider, test.model, values)
+    before = await _before(
+        session,
+        dream,
+        {"impossibility_score": test.impossibility_score, **values, "status": status},
+    )
     now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
-    await _apply_score(session, dream, ended)
+    await _apply_score(session, dream, ended, before)
     return ended
 
 
@@ -76,8 +84,9 @@ async def record(
     values |= await _derived_cost(session, provider, model, values)
     values |= {"provider": provider, "model": model, "dream_id": dream.id, "user_id": user_id}
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
+    before = await _before(session, dream, values)
     made = await audit.create(session, AiTest, **values)
-    await _apply_score(session, dream, made)
+    await _apply_score(session, dream, made, before)
     return made
 
 
@@ -123,22 +132,32 @@ def derived_cost(values: Mapping[str, object], price: Decimal | None) -> dict[st
     return {"cost": cost, "cost_derived": True}
 
 
-async def _apply_score(session: WriteSession, dream: Dream, test: AiTest) -> None:
+async def _before(session: WriteSession, dream: Dream, values: Values) -> States:
+    """The state of the dream before a test with these values, if they have a score."""
+    scored = is_score(values.get("status"), values.get("impossibility_score"))
+    return await states(session.unrestricted(), [dream.id] if scored else [])
+
+
+async def _apply_score(session: WriteSession, dream: Dream, test: AiTest, before: States) -> None:
     """Write the progress log of a scored test, and mark its dream ACHIEVED if it is. Raises
     Invalid."""
     if not is_scored(test):
         return
-    if await progress.is_newest(session, test):
-        log = await progress.append(session, test)
-    else:
-        log = await _insert_log_and_correct_later(session, test)
-    check_models(len(log.active_models))
+    after = before[dream.id].with_tests([test])
+    check_models(len(after.scores))
+    logs = await append_all(session, [test], before)
+    await audit.note(session, ChangeKind.CREATED, ProgressLog, None, logs[test.id])
+    await correct_later(session, [test], before)
     if dream.status == DreamStatus.ACTIVE:
-        await _achieve_if_solved(session, dream, log.best_score)
+        await _achieve_if_solved(session, dream, after.best)
 
 
 def is_scored(test: AiTest) -> bool:
-    return test.status == AiTestStatus.COMPLETED and test.impossibility_score is not None
+    return is_score(test.status, test.impossibility_score)
+
+
+def is_score(status: object, score: object) -> bool:
+    return status == AiTestStatus.COMPLETED and score is not None
 
 
 def check_models(number: int) -> None:
@@ -147,11 +166,6 @@ def check_models(number: int) -> None:
         raise Invalid(
             f"At most {progress.MAX_MODELS:,} models can be scored for one dream.", "model"
         )
-
-
-async def _insert_log_and_correct_later(session: WriteSession, test: AiTest) -> ProgressLog:
-    await recompute(session.unrestricted(), [test.dream_id])
-    return await progress.note_from(session, test)
 
 
 async def _achieve_if_solved(session: WriteSession, dream: Dream, best: Decimal) -> None:

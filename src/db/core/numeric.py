@@ -18,8 +18,11 @@ def rounded(value: Decimal, places: int) -> Decimal:
 
 
 def mean(values: Collection[Decimal]) -> Decimal:
-    total = reduce(_WIDE.add, values)
-    return _WIDE.divide(total, len(values))
+    return quotient(reduce(_WIDE.add, values), len(values))
+
+
+def quotient(total: Decimal, count: int) -> Decimal:
+    return _WIDE.divide(total, count)
 
 
 def fitted(table: type[Table], values: Values) -> Row:

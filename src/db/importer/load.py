@@ -26,8 +26,8 @@ from db.importer.months import PartitionCreator
 from db.importer.parse import parse
 from db.importer.rejects import NotWritten, Rejects
 from db.importer.report import FileReport, OnProgress, Progress, Reject, Report
-from db.importer.store import ImportRow, StoreResult, store
-from db.progress.replay import recompute
+from db.importer.store import ImportRow, StoreResult, add_first, store
+from db.progress.batch import recompute_since
 
 BATCH_LINES = 2_000
 BATCH_BYTES = 2 * 2**20
@@ -109,7 +109,7 @@ class Import:
         self.on_progress = on_progress
         self.report = Report()
         self._months = PartitionCreator(database)
-        self._tested: set[UUID] = set()
+        self._tested: dict[UUID, UUID] = {}  # the first test of each dream
 
     async def run(self, sources: Sequence[Source]) -> Report:
         began = monotonic()
@@ -192,7 +192,7 @@ class Import:
         for kind, counts in stored.kinds.items():
             report.kinds[kind].add(counts)
         self.report.users_created += stored.users_created
-        self._tested |= stored.tested
+        add_first(self._tested, stored.tested.items())
 
     def _notify(self, path: Path | None, done: int, total: int, report: FileReport) -> None:
         rows = report.rows + report.rejected
@@ -205,7 +205,8 @@ class Import:
         for first in range(0, len(dreams), DREAMS_AT_ONCE):
             some = dreams[first : first + DREAMS_AT_ONCE]
             async with self.database.write() as session:
-                self.report.progress_logs.add(await recompute(session, some))
+                since = {id: self._tested[id] for id in some}
+                self.report.progress_logs.add(await recompute_since(session, since))
             rows = self.report.progress_logs.total
             rate = rows / max(monotonic() - began, 1e-6)
             self.on_progress(Progress(None, first + len(some), len(dreams), rows, rate))

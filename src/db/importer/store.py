@@ -1,6 +1,6 @@
 """Store: store one batch in one transaction, kinds in the order of their dependencies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from uuid import UUID
@@ -23,6 +23,7 @@ from db.importer.agents import store_reports
 from db.importer.places import place
 from db.importer.report import Reject
 from db.metrics import Metric
+from db.progress import model_scores
 from db.users import User
 
 # in the order of dependencies; reports before events, in the order of the locks of feeds
@@ -72,19 +73,26 @@ class ImportRow:
 
 @dataclass(slots=True)
 class StoreResult:
-    """The result of a batch; `tested` are the dreams of its tests."""
+    """The result of a batch; `tested` are the dreams of its tests, each
+    with its first test."""
 
     kinds: dict[str, Counts] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
-    tested: set[UUID] = field(default_factory=set)
+    tested: dict[UUID, UUID] = field(default_factory=dict)
     users_created: int = 0
 
     def add(self, other: "StoreResult") -> None:
         for kind, more in other.kinds.items():
             self.kinds.setdefault(kind, Counts()).add(more)
         self.rejects += other.rejects
-        self.tested |= other.tested
+        add_first(self.tested, other.tested.items())
         self.users_created += other.users_created
+
+
+def add_first(first: dict[UUID, UUID], tests: Iterable[tuple[UUID, UUID]]) -> None:
+    """Add tests to the first test of each dream."""
+    for dream_id, id in tests:
+        first[dream_id] = min(id, first.get(dream_id, id))
 
 
 async def store(session: WriteSession, entries: Sequence[ImportRow]) -> StoreResult:
@@ -104,8 +112,7 @@ async def _store_kind(
         case "dream":
             return await _dreams(session, rows, stored)
         case "test":
-            rows = await _of_known_dreams(session, entries, stored)
-            return await _insert(session, AiTest, AI_TEST, rows)
+            return await _tests(session, await _of_known_dreams(session, entries, stored), stored)
         case "event":
             return await _events(session, rows)
         case "metric":
@@ -125,6 +132,14 @@ async def _insert(
 ) -> Counts:
     inserted = await session.execute(insert_rows(table, names, rows))
     return Counts(inserted=inserted, unchanged=len(rows) - inserted)
+
+
+async def _tests(session: WriteSession, rows: Sequence[Row], stored: StoreResult) -> Counts:
+    counts = await _insert(session, AiTest, AI_TEST, rows)
+    add_first(stored.tested, [(row["dream_id"], row["id"]) for row in rows])
+    if counts.inserted:
+        await model_scores.forget(session, {row["dream_id"] for row in rows})
+    return counts
 
 
 async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
@@ -165,7 +180,6 @@ async def _of_known_dreams(
         if entry.row["dream_id"] is None:
             reason = "dreamKey: there is no dream with this key"
             stored.rejects.append(entry.reject(reason))
-    stored.tested.update(dreams.values())
     return [entry.row for entry in entries if entry.row["dream_id"]]
 
 

@@ -1,38 +1,19 @@
 """Progress: the impossibility of a dream after each completed test."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
-from typing import cast
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    ForeignKey,
-    Index,
-    Insert,
-    Numeric,
-    Uuid,
-    func,
-    insert,
-    literal,
-    select,
-    true,
-)
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import ai_tests, audit, dreams
-from db.ai_tests import AiTest
-from db.audit import Change, ChangeKind
-from db.core.ids import floor
-from db.core.numeric import mean, rounded
+from db import dreams
+from db.core.numeric import quotient, rounded
 from db.core.query.filter import Relation
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.session.database import ReadSession, WriteSession
+from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import AnySelect, CreatedAt, Id, Json, JsonObject, Score, Table, Texts, percent
+from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
 
 TREND_WINDOW = timedelta(days=30)
 PLACES = 2  # decimals of averages and trends
@@ -91,8 +72,8 @@ LISTING = ListSpec(
 )
 
 
-def average(latest: Collection[Decimal]) -> Decimal:
-    return rounded(mean(latest), PLACES)
+def average(total: Decimal, models: int) -> Decimal:
+    return rounded(quotient(total, models), PLACES)
 
 
 def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
@@ -101,87 +82,5 @@ def trend(former: Decimal | None, now: Decimal) -> Decimal | None:
 
 
 async def newest(session: ReadSession, dream_id: UUID) -> list[ProgressLog]:
-    return await session.records(ProgressLog, _newest(dream_id))
-
-
-def _newest(dream_id: UUID) -> AnySelect:
     logs = ProgressLog.select().where(ProgressLog.dream_id == dream_id)
-    return logs.order_by(ProgressLog.id.desc()).limit(1)
-
-
-# Writes: the lock of the dream must be held.
-
-
-async def is_newest(session: WriteSession, test: AiTest) -> bool:
-    later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
-    return await session.scalar(select(ProgressLog.id).where(*later).limit(1)) is None
-
-
-async def append(session: WriteSession, test: AiTest) -> ProgressLog:
-    models = await session.rows(by_model([test.dream_id]))
-    mean = average([model.latest for model in models])
-    former = await session.scalar(_earlier_average(test))
-    return await audit.create(
-        session,
-        ProgressLog,
-        id=test.id,
-        dream_id=test.dream_id,
-        average_impossibility=mean,
-        best_score=min(model.best for model in models),
-        test_count=sum(model.test_count for model in models),
-        active_models=sorted(f"{model.provider}/{model.model}" for model in models),
-        improvement_trend=trend(former, mean),
-        snapshot_data=_snapshot(test),
-        created_at=test.created_at,
-    )
-
-
-async def note_from(session: WriteSession, test: AiTest) -> ProgressLog:
-    """Store the audit entry of a log inserted before others, and the changes of the later logs,
-    which all differ now; return the newest."""
-    logs = ProgressLog.select().where(ProgressLog.dream_id == test.dream_id)
-    made = await session.record(ProgressLog, logs.where(ProgressLog.id == test.id))
-    await audit.note(session, ChangeKind.CREATED, ProgressLog, None, made)
-    await session.execute(_changed_after(test))
-    (latest,) = await newest(session, test.dream_id)
-    return latest
-
-
-def by_model(dreams: Collection[UUID]) -> AnySelect:
-    """The scored tests of each dream and model: the latest score, the best, and their number."""
-    test = ai_tests.AiTest
-    scores = func.array_agg(aggregate_order_by(test.impossibility_score, test.id.desc()))
-    return (
-        select(
-            test.dream_id,
-            *ai_tests.MODEL,
-            scores[1].label("latest"),
-            func.min(test.impossibility_score).label("best"),
-            func.count().label("test_count"),
-        )
-        .where(test.dream_id == func.any(literal(list(dreams), ARRAY(Uuid))), *ai_tests.SCORED)
-        .group_by(test.dream_id, *ai_tests.MODEL)
-    )
-
-
-def _earlier_average(test: AiTest) -> AnySelect:
-    since = floor(test.created_at - TREND_WINDOW + timedelta(microseconds=1))
-    logs = select(ProgressLog.average_impossibility).where(ProgressLog.dream_id == test.dream_id)
-    return logs.where(ProgressLog.id < since).order_by(ProgressLog.id.desc()).limit(1)
-
-
-def _changed_after(test: AiTest) -> Insert:
-    later = ProgressLog.dream_id == test.dream_id, ProgressLog.id > test.id
-    noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
-    logs = select(noun, ProgressLog.id, kind, ProgressLog.dream_id).where(*later)
-    columns = ["noun", "entity_id", "kind", "parent_id"]
-    return insert(Change).from_select(columns, logs.order_by(ProgressLog.id))
-
-
-def _snapshot(test: AiTest) -> JsonObject:
-    return {
-        "testId": str(test.id),
-        "provider": test.provider,
-        "model": test.model,
-        "score": float(cast("Decimal", test.impossibility_score)),
-    }
+    return await session.records(ProgressLog, logs.order_by(ProgressLog.id.desc()).limit(1))

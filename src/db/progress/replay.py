@@ -1,23 +1,26 @@
-"""Replay: compute the progress logs of dreams from all their tests.
+"""Replay: compute the progress logs of dreams from their tests.
 
-The logs are those that live writes would have created. So an imported test corrects the logs after
-it, and a second run changes nothing.
+The logs are those that live writes would have created. So a late or imported test corrects the logs
+after it, and a second run changes nothing.
 """
 
+from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Uuid, cast, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select
 
 from db.ai_tests import SCORED, AiTest
 from db.core.ingest.statements import Counts, core_table, literal_rows, upsert, upsert_counts
+from db.core.query.batch import requested_keys
 from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.progress import TREND_WINDOW, ProgressLog, average, trend
+from db.progress.model_scores import Model
 
 LOG = (
     *("id", "dream_id", "average_impossibility", "best_score", "test_count", "active_models"),
@@ -25,38 +28,38 @@ LOG = (
 )
 TEST = ("id", "dream_id", "provider", "model", "impossibility_score", "created_at")
 PAGE = 1_000
+FIRST = UUID(int=0)
 
-Model = tuple[str, str]  # provider and name
+Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The test at which the replay of a dream starts, and its scored tests before. `averages` are
+    those that trends compare to."""
+
+    since: UUID = FIRST
+    latest: Mapping[Model, Decimal] = field(default_factory=dict)
+    best: Decimal = Decimal(100)
+    test_count: int = 0
+    averages: Averages = ()
 
 
 class Replay:
     """One dream, test by test, in the order of ids."""
 
-    def __init__(self, dream_id: UUID) -> None:
+    def __init__(self, dream_id: UUID, start: Start) -> None:
         self.dream_id = dream_id
-        self._latest: dict[Model, Decimal] = {}
-        self._best = Decimal(100)
-        self._count = 0
-        self._recent: deque[tuple[datetime, Decimal]] = deque()  # within the trend window
+        self._latest = dict(start.latest)
+        self._total = sum(start.latest.values(), Decimal(0))
+        self._names = sorted(map("/".join, start.latest))
+        self._best, self._count = start.best, start.test_count
+        self._recent = deque(start.averages)  # within the trend window
         self._former: Decimal | None = None  # the newest average before it
 
-    def resume(
-        self,
-        latest: Mapping[Model, Decimal],
-        best: Decimal,
-        test_count: int,
-        averages: Iterable[tuple[datetime, Decimal]],
-    ) -> None:
-        """Continue from the state before some tests, with the averages their trends compare to,
-        oldest first."""
-        self._latest, self._best, self._count = dict(latest), best, test_count
-        self._recent.extend(averages)
-
     def log(self, test: ResultRow) -> Row:
-        self._latest[test.provider, test.model] = test.impossibility_score
-        self._best = min(self._best, test.impossibility_score)
-        self._count += 1
-        mean = average(self._latest.values())
+        self._apply((test.provider, test.model), test.impossibility_score)
+        mean = average(self._total, len(self._latest))
         self._age(test.created_at)
         self._recent.append((test.created_at, mean))
         return {
@@ -65,10 +68,10 @@ class Replay:
             "average_impossibility": mean,
             "best_score": self._best,
             "test_count": self._count,
-            "active_models": sorted("/".join(model) for model in self._latest),
+            "active_models": list(self._names),
             "improvement_trend": trend(self._former, mean),
             "snapshot_data": {
-                "testId": test.id,
+                "testId": str(test.id),
                 "provider": test.provider,
                 "model": test.model,
                 "score": float(test.impossibility_score),
@@ -76,30 +79,50 @@ class Replay:
             "created_at": test.created_at,
         }
 
+    def _apply(self, model: Model, score: Decimal) -> None:
+        if model not in self._latest:
+            insort(self._names, "/".join(model))
+        self._total += score - self._latest.get(model, 0)
+        self._latest[model] = score
+        self._best = min(self._best, score)
+        self._count += 1
+
     def _age(self, now: datetime) -> None:
         while self._recent and self._recent[0][0] <= now - TREND_WINDOW:
             self._former = self._recent.popleft()[1]
 
 
-async def recompute(session: WriteSession, dreams: Sequence[UUID]) -> Counts:
+async def recompute(session: WriteSession, dreams: Iterable[UUID]) -> Counts:
+    """Compute all logs of dreams again."""
     total = Counts()
-    replay: Replay | None = None
-    async with session.connection.stream(_scored_tests(dreams)) as tests:
-        async for page in tests.partitions(PAGE):
-            logs = []
-            for test in page:
-                if replay is None or replay.dream_id != test.dream_id:
-                    replay = Replay(test.dream_id)
-                logs.append(replay.log(test))
-            chosen = select(*literal_rows(ProgressLog, LOG, logs).c)
-            changes = await session.rows(upsert(ProgressLog, LOG, chosen, key=("id",)))
-            total.add(upsert_counts(len(logs), changes))
+    async for _, counts in replay(session, {id: Start() for id in dreams}):
+        total.add(counts)
     return total
 
 
-def _scored_tests(dreams: Sequence[UUID]) -> AnySelect:
+async def replay(
+    session: WriteSession, starts: Mapping[UUID, Start]
+) -> AsyncIterator[tuple[list[Row], Counts]]:
+    """Store the logs of dreams from their starts on, page by page, where they differ."""
+    current: Replay | None = None
+    async with session.connection.stream(_scored_tests(starts)) as tests:
+        async for page in tests.partitions(PAGE):
+            logs: list[Row] = []
+            for test in page:
+                if current is None or current.dream_id != test.dream_id:
+                    current = Replay(test.dream_id, starts[test.dream_id])
+                logs.append(current.log(test))
+            chosen = select(*literal_rows(ProgressLog, LOG, logs).c)
+            changes = await session.rows(upsert(ProgressLog, LOG, chosen, key=("id",)))
+            yield logs, upsert_counts(len(logs), changes)
+
+
+def _scored_tests(starts: Mapping[UUID, Start]) -> AnySelect:
+    since = [(id, start.since) for id, start in starts.items()]
+    keys = requested_keys((AiTest.dream_id, AiTest.id), since)
     return (
         select(*(core_table(AiTest).c[name] for name in TEST))
-        .where(AiTest.dream_id == func.any(cast(list(dreams), ARRAY(Uuid))), *SCORED)
+        .join(keys, keys.c.k0 == AiTest.dream_id)
+        .where(AiTest.id >= keys.c.k1, *SCORED)
         .order_by(AiTest.dream_id, AiTest.id)
     )
