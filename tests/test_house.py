@@ -35,6 +35,7 @@ FLOORS = """
                    gateway.allowance
     requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks  gateway.log_context  gateway.origins
+                   gateway.qualities
 
     schema         graph.schema
     nouns          graph.nouns

@@ -18,6 +18,7 @@ from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
+from gateway.middleware.compression import Compression
 from gateway.middleware.cross_origin import CrossOrigin
 from gateway.middleware.forwarded import ForwardedHeaders, TrustedProxies, link
 from gateway.middleware.loopback_only import LoopbackOnly
@@ -33,6 +34,7 @@ from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Executor
 from gateway.transport.http import CONSOLE, Endpoint
 from gateway.transport.memory_shares import Rooms
+from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
 from graph.core.quota import MEMORY, Budget
@@ -67,6 +69,7 @@ def create_app(
         Middleware(ForwardedHeaders, proxies=proxies, prefix=settings.root_path),
         *([Middleware(CrossOrigin, origins=settings.origins)] if settings.origins else []),
         Middleware(RequestLog, recorder=recorder, routes=routes),
+        *([Middleware(Compression)] if settings.compression == "on" else []),
         *([Middleware(LoopbackOnly)] if settings.development else []),
     ]
     app = Starlette(
@@ -86,7 +89,7 @@ def create_app(
             proxies,
             prefix=settings.root_path or "",
             is_local_only=settings.development,
-            origins=settings.origins,
+            additions=Additions(settings.origins, settings.compression == "on"),
         )
     )
     return app

@@ -139,6 +139,8 @@ HEADERS: list[dict[str, str]] = [
     {"origin": "\xe9"},
     {"origin": ""},
     {"connection": "keep-alive"},
+    {"accept-encoding": "gzip, deflate, br, zstd"},
+    {"accept-encoding": "gzip", "origin": "https://app.example.org"},
 ]
 BODIES: list[dict[str, object] | bytes] = [
     body(DREAM, id=UNKNOWN),
@@ -223,6 +225,25 @@ async def test_unusual_requests_are_answered_as_ever(
     (expected,) = await ordinary.of(sent)
     (found,) = await short.of(sent)
 
+    assert comparable(found) == comparable(expected)
+
+
+@pytest.mark.parametrize("size", [10, 1_000, 10_000, 40_000])
+@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip", "gzip;q=0", "x"])
+async def test_compressed_responses_are_the_same(
+    short: Answers, ordinary: Answers, key: str, database: Database, size: int, encoding: str
+) -> None:
+    for _ in range(2):
+        await make_dream(database, title="Compressed", description=size * "ab", is_public=True)
+    content = body("{ dreams(first: 2) { nodes { title description } } }")
+    await warm(short, key, content)
+    sent = request(content, bearer(key) | {"accept-encoding": encoding})
+
+    (expected,), (found,) = await ordinary.of(sent), await short.of(sent)
+
+    assert short.started == [True]
+    is_compressed = size >= 1_000 and encoding in ("zstd", "br", "gzip")
+    assert found.header("content-encoding") == (encoding if is_compressed else None)
     assert comparable(found) == comparable(expected)
 
 

@@ -58,7 +58,7 @@ async def test_a_query_is_one_event(client: httpx2.AsyncClient) -> None:
     assert (response.status_code, events(response)) == (200, ANSWER)
     assert response.headers["cache-control"] == "no-store, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
 
 
 async def test_a_query_by_get(client: httpx2.AsyncClient) -> None:

@@ -79,6 +79,11 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
         description="Whether small requests of known clients skip the layers of ASGI: `on` or "
         "`off`. The answers are the same.",
     )
+    compression: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether responses are compressed, in an encoding that the client accepts: "
+        "zstd, br or gzip. `off` leaves it to a proxy.",
+    )
     request_log: Literal["on", "off"] = Field(
         default="on",
         description="Whether API requests are recorded as `api_request` events: `on` or `off`.",

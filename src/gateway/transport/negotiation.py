@@ -1,8 +1,7 @@
 """Negotiation: the media type of a response, from the header Accept (RFC 9110 §12.5.1)."""
 
-from collections.abc import Iterator
-
 from gateway.errors import JSON
+from gateway.qualities import qualities
 from gateway.transport.formats import STREAM_FORMATS, StreamFormat
 
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -40,8 +39,8 @@ def preferred(accept: str, offered: Offer) -> str | None:
     Among types of equal quality, a named type precedes one that a wildcard covers, then an earlier
     group precedes a later one. Within a group the last type wins if it is named, else the first.
     """
-    qualities = dict(_qualities(accept or "*/*"))
-    ranks = [{name: _rank(name, qualities) for name in group} for group in offered]
+    given = qualities(accept or "*/*")
+    ranks = [{name: _rank(name, given) for name in group} for group in offered]
     best = max(rank for group in ranks for rank in group.values())
     if best[0] <= 0:
         return None
@@ -52,21 +51,7 @@ def preferred(accept: str, offered: Offer) -> str | None:
 _NAMED = 2
 
 
-def _rank(media_type: str, qualities: dict[str, float]) -> tuple[float, int]:
+def _rank(media_type: str, given: dict[str, float]) -> tuple[float, int]:
     ranges = ("*/*", media_type.split("/")[0] + "/*", media_type)
-    named = [closeness for closeness, name in enumerate(ranges) if name in qualities]
-    return (qualities[ranges[named[-1]]], named[-1]) if named else (0.0, 0)
-
-
-def _qualities(accept: str) -> Iterator[tuple[str, float]]:
-    for part in accept.split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        found = [piece[2:] for piece in parameters if piece.startswith("q=")]
-        yield media_type, _quality(found[0]) if found else 1.0
-
-
-def _quality(text: str) -> float:
-    try:
-        return max(0.0, float(text))  # in this order: NaN becomes 0
-    except ValueError:
-        return 0.0
+    named = [closeness for closeness, name in enumerate(ranges) if name in given]
+    return (given[ranges[named[-1]]], named[-1]) if named else (0.0, 0)

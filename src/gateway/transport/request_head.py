@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.errors import JSON
+from gateway.middleware.compression import encoding_of
 from gateway.protocols.short_path import RawHeaders
 from gateway.request_record import acceptable_id
 from gateway.transport.admission import LARGE
@@ -13,6 +14,7 @@ from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_r
 SINGLE = {  # headers that are read, and may be sent once
     *(b"accept", b"authorization", b"content-length", b"content-type", b"host", b"user-agent"),
     *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection", b"origin"),
+    b"accept-encoding",
 }
 ORDINARY = {  # headers whose requests take the ordinary way
     *(b"transfer-encoding", b"expect", b"upgrade", b"x-graphql-explain"),
@@ -34,6 +36,7 @@ class Head:
     user_agent: str
     request_id: str | None
     origin: str | None
+    encoding: str | None
     shows_cost: bool
     is_repeated: bool
 
@@ -56,6 +59,7 @@ def read_head(headers: RawHeaders) -> Head | None:
         _text(named, b"user-agent"),
         acceptable_id(_text(named, b"x-request-id")),
         _text(named, b"origin") if b"origin" in named else None,
+        encoding_of(_text(named, b"accept-encoding")),
         shows_cost=named.get(SHOW_COST) == b"1",
         is_repeated=named.keys().isdisjoint(CHANGING),
     )

@@ -5,13 +5,10 @@ What differs is that nothing is asked of a request that its head has answered be
 is unusual in any way takes the ordinary way, before it has had an effect.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import closing
-from functools import cache
-from http import HTTPStatus
 
 import structlog
-from starlette.responses import Response
 
 from db.core.error_codes import ErrorCode
 from db.core.errors import Unavailable
@@ -22,8 +19,6 @@ from gateway.middleware.forwarded import TrustedProxies
 from gateway.middleware.loopback_only import is_local
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
-from gateway.middleware.request_log import fill
-from gateway.origins import Origins
 from gateway.protocols.short_path import Exchange, RawHeaders
 from gateway.request_record import API_PATH, RequestRecord, new_request_id
 from gateway.transport import params as parameters, responses
@@ -32,6 +27,7 @@ from gateway.transport.executor import Executor
 from gateway.transport.memory_shares import Claim
 from gateway.transport.params import GraphQLParams
 from gateway.transport.request_head import Head, read_head
+from gateway.transport.responder import Additions, Responder
 from graph.core.execution.operation import InvalidOperation, Operation
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
@@ -50,14 +46,14 @@ class ShortPath:
         *,
         prefix: str,
         is_local_only: bool,
-        origins: Origins | None,
+        additions: Additions,
     ) -> None:
         self.executor = executor
         self.auth = executor.auth
         self.recorder = recorder
         self.proxies = proxies
         self.is_local_only = is_local_only
-        self.origins = origins
+        self.additions = additions
         self.targets = {API_PATH.encode(), (prefix + API_PATH).encode()}
 
     def accept(self, method: bytes, target: bytes, headers: RawHeaders) -> Head | None:
@@ -81,9 +77,7 @@ class ShortPath:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
-        responder = Responder(
-            exchange, record, len(body), self.recorder, self._headers(head.origin)
-        )
+        responder = Responder(exchange, record, head, len(body), self.recorder, self.additions)
         is_light = not head.shows_cost and len(body) - len(params.query) <= SHORT
         begin = self._share if operation.kind == "query" else self._store
         may_begin = is_light and self.executor.has_plans
@@ -92,7 +86,7 @@ class ShortPath:
         return True
 
     def _share(
-        self, head: Head, params: GraphQLParams, operation: Operation, responder: "Responder"
+        self, head: Head, params: GraphQLParams, operation: Operation, responder: Responder
     ) -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
 
@@ -101,26 +95,24 @@ class ShortPath:
                 responder.exchange.run(
                     self._serve(head, responder, self._execute(head, params, responder))
                 )
-            elif claim is None:
-                responder.now(head.media_type, body)
+            elif claim is None and responder.is_ready(body):
+                responder.now(body)
             else:
-                responder.exchange.run(
-                    self._serve(head, responder, responder.held(head.media_type, body, claim))
-                )
+                responder.exchange.run(self._serve(head, responder, responder.held(body, claim)))
 
         return self.executor.share(operation, params.variables, responder.record, done)
 
     def _store(
-        self, head: Head, params: GraphQLParams, operation: Operation, responder: "Responder"
+        self, head: Head, params: GraphQLParams, operation: Operation, responder: Responder
     ) -> bool:
         """Store one item with those of others. False if the mutation is executed."""
 
         def done(response: bytes | Awaitable[OperationResult]) -> None:
             if isinstance(response, bytes):
-                responder.now(head.media_type, response)
+                responder.now(response)
             else:
                 responder.exchange.run(
-                    self._serve(head, responder, self._reject(head, responder, response))
+                    self._serve(head, responder, self._reject(responder, response))
                 )
 
         return self.executor.store(operation, params.variables, responder.record, done)
@@ -136,15 +128,11 @@ class ShortPath:
             principal=principal,
         )
 
-    def _headers(self, origin: str | None) -> bytes:
-        """The headers that middleware adds to every response to a page of this origin."""
-        return _lines(self.origins.headers(origin)) if self.origins else b""
-
     def _client(self, head: Head, peer: str) -> str:
         named = () if head.forwarded_for is None else (head.forwarded_for,)
         return self.proxies.client_host(peer, named)
 
-    async def _serve(self, head: Head, responder: "Responder", respond: Awaitable[None]) -> None:
+    async def _serve(self, head: Head, responder: Responder, respond: Awaitable[None]) -> None:
         """Respond, with the error if that fails, and record the request."""
         record = responder.record
         current_record.set(record)
@@ -161,102 +149,20 @@ class ShortPath:
         finally:
             self.recorder.finish(record)
 
-    async def _execute(self, head: Head, params: GraphQLParams, responder: "Responder") -> None:
+    async def _execute(self, head: Head, params: GraphQLParams, responder: Responder) -> None:
         if responder.size > SHORT:
             await self.executor.turns.next(responder.record.client.name)
         try:
             execution = await self.executor.start(params, responder.record)
         except InvalidOperation as refused:
             result = responses.invalid(refused, responder.record)
-            await responder.result(result, head.media_type)
+            await responder.result(result)
             return
         execution.context.shows_cost = head.shows_cost
         with closing(execution):
-            await responder.result(await execution.execute(), head.media_type)
+            await responder.result(await execution.execute())
 
-    async def _reject(
-        self, head: Head, responder: "Responder", rejection: Awaitable[OperationResult]
-    ) -> None:
+    async def _reject(self, responder: Responder, rejection: Awaitable[OperationResult]) -> None:
         result = await rejection
         responder.record.error = fault_of(result.errors)
-        await responder.result(result, head.media_type)
-
-
-class Responder:
-    """The response to one request of `size` bytes."""
-
-    __slots__ = ("added", "exchange", "record", "recorder", "size")
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        record: RequestRecord,
-        size: int,
-        recorder: Recorder,
-        added: bytes,
-    ) -> None:
-        self.exchange = exchange
-        self.record = record
-        self.size = size
-        self.recorder = recorder
-        self.added = added  # headers of every response
-
-    def now(self, media_type: str, body: bytes) -> None:
-        """Send the result of a query that was executed with others."""
-        fill(self.record, 200, self.size, len(body))
-        headers = _headers_of_result(media_type) + self._own_headers(body)
-        self.exchange.respond_soon(OK, headers, body)
-        self.recorder.finish(self.record)
-
-    async def result(self, result: OperationResult, media_type: str) -> None:
-        if result.executed and not result.errors:
-            await self._send(200, _headers_of_result(media_type), result.body)
-        else:
-            await self.response(
-                responses.respond(result, record=self.record, media_type=media_type)
-            )
-
-    async def held(self, media_type: str, body: bytes, claim: Claim) -> None:
-        """Send a large result, and hold its room until the client has read it."""
-        with closing(claim):
-            await self._send(200, _headers_of_result(media_type), body)
-
-    async def response(self, response: Response) -> None:
-        headers = _written(response)
-        await self._send(response.status_code, headers, bytes(response.body))
-
-    async def _send(self, status: int, headers: bytes, body: bytes) -> None:
-        if self.record.status is not None:  # only closing the connection signals the failure
-            self.exchange.abort()
-            return
-        fill(self.record, status, self.size, len(body))
-        headers += self._own_headers(body)
-        await self.exchange.respond(_status_line(status), headers, body)
-
-    def _own_headers(self, body: bytes) -> bytes:
-        return OWN_HEADERS % (len(body), self.record.request_id.encode()) + self.added
-
-
-OWN_HEADERS = b"content-length: %d\r\nx-request-id: %b\r\nx-content-type-options: nosniff\r\n"
-
-
-def _written(response: Response) -> bytes:
-    """The headers of a response, without its length."""
-    return _lines([pair for pair in response.raw_headers if pair[0] != b"content-length"])
-
-
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
-
-
-@cache
-def _headers_of_result(media_type: str) -> bytes:
-    return _written(errors.encoded(b"", 200, responses.VARY, media_type))
-
-
-@cache
-def _status_line(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-
-
-OK = _status_line(200)
+        await responder.result(result)
