@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-core check format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
+.PHONY: help serve test test-core check coverage format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -13,10 +13,10 @@ serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0
 	@exec $(BIN)/dreamnet serve
 
 test: $(TOOLS)  ## Install what tests need and run them all
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-core: $(TOOLS)  ## Run all tests with graphql-core instead of plans, and HTTP without the short path
-	$(AS_CORE) $(BIN)/pytest -n auto
+	$(AS_CORE) $(BIN)/pytest -n auto --dist worksteal
 
 AS_CORE = DREAMNET_EXECUTOR=core DREAMNET_SHORT_PATH=off
 
@@ -68,8 +68,11 @@ check: $(TOOLS)  ## Check format, lint, types, schema and tests, as CI does
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/dreamnet schema --check schema.graphql
-	$(AS_CORE) $(BIN)/pytest -n auto -q tests/golden tests/graph/test_row_rules.py
-	$(BIN)/pytest -n auto --cov --cov-report=term-missing --cov-fail-under=90
+	$(AS_CORE) $(BIN)/pytest -n auto --dist worksteal -q tests/golden tests/graph/test_row_rules.py
+	$(BIN)/pytest -n auto --dist worksteal
+
+coverage: $(TOOLS)  ## Measure the branches that tests reach, in every process that they start
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term-missing --cov-fail-under=90
 
 format: $(TOOLS)  ## Format the code and apply the fixes of the linter
 	$(BIN)/ruff check --fix

@@ -55,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = tempfile.mkdtemp(prefix="dreamnet-tests-")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than there are cores, because tests wait for the servers they start."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Removes the folder unless a test failed. Workers of pytest-xdist leave it to their parent."""
     if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):

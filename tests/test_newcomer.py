@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from support.ports import free_port
 from support.wait import until
 
 ROOT = Path(__file__).parents[1]
@@ -69,8 +69,7 @@ class Terminal:
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         kept = {name: value for name, value in os.environ.items() if not _configures_gateway(name)}
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.environment = {**kept, "DREAMNET_PORT": str(self.port), **environment}
         self.shell = subprocess.Popen(
             ["bash"],

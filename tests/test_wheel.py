@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import httpx2
 import pytest
 
 from db.core.schema import migrate
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 SUPPORTED = (11, 12, 13, 14)
@@ -49,8 +49,7 @@ class Installation:
 
     def __init__(self, folder: Path, python: str, wheel: Path) -> None:
         self.bin = folder / "bin"
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.environment = {
             "PATH": os.environ["PATH"],
             "COLUMNS": "200",

@@ -4,12 +4,12 @@ and ways to kill them."""
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 from db.core.embedded import Embedded
 from db.core.schema import migrate
+from support.ports import free_port
 
 CYCLES = int(os.environ.get("FAULT_CYCLES", "3"))
 
@@ -18,8 +18,7 @@ class World:
     """A gateway in a process of its own, over a PostgreSQL of this test's own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.embedded = Embedded(folder / "postgres")
         self.url = ""

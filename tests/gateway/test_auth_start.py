@@ -23,9 +23,10 @@ from gateway.exit_codes import CommandFailed
 from gateway.process import serve
 from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings, SettingsRefused, load
-from support.commands import Dreamnet, commands, free_port
+from support.commands import Dreamnet, commands
 from support.factories import make_user
 from support.nodejs import node
+from support.ports import free_port
 
 Capture = pytest.CaptureFixture[str]
 WHO = {"query": "{ viewer { role scopes } }"}

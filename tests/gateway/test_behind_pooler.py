@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ from db.core.connections.url import connection_info
 from gateway.cli.doctor import checks
 from support.gateways import production
 from support.pgbouncer import Program, needed, pgbouncer, programs
+from support.ports import free_port
 from support.stream_client import listening
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
@@ -38,8 +38,7 @@ class Gateway:
     """`dreamnet` in production in processes of its own, with the settings given."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         self.folder = folder
         self.settings = {

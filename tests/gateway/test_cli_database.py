@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import make_url
 
 from db.core.schema import migrate
-from support.commands import Dreamnet, free_port
+from support.commands import Dreamnet
 from support.databases import execute
+from support.ports import free_port
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 

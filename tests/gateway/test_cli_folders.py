@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from db import Database
-from support.commands import free_port
 from support.factories import make_user
+from support.ports import free_port
 
 Dreamnet = Callable[..., int]
 NOT_WRITABLE = "/proc"  # not even for root

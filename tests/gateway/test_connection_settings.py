@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from db.core.connections.url import connection_info
 from db.core.schema.migrate import head
 from gateway.settings import Settings, SettingsRefused, load
 from support.commands import Dreamnet
+from support.ports import free_port
 from support.postgres_proxies import proxy
 
 Capture = pytest.CaptureFixture[str]
@@ -27,8 +27,7 @@ LOST = "Xq7"  # in every password below, beside the character in question
 def test_no_command_prints_a_password(
     dreamnet: Dreamnet, capsys: Capture, command: str, character: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1] + 1)
+    port = str(free_port())
     for password in (f"{LOST}{character}w", f"12{character}{LOST}", f"{LOST}{character}{LOST}"):
         url = f"postgresql://ada:{password}@127.0.0.1:1/d"
         assert dreamnet(*command.split(), DATABASE_URL=url, DREAMNET_PORT=port) in (1, 3)

@@ -14,14 +14,15 @@ import httpx2
 import orjson
 import pytest
 
+from support.ports import free_port
+
 UNREACHABLE = "postgresql://dreamnet:hunter2@127.0.0.1:1/dreamnet"
 CANNOT = "the gateway cannot serve"
 
 
 def environment(**more: str) -> dict[str, str]:
     """That of a production gateway on a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from db.core.embedded import Embedded
+from support.ports import free_port
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 GREETING_LINES = 6
@@ -26,8 +27,7 @@ class Gateway:
     """`dreamnet` in processes of its own, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.greeting: list[str] = []
         self.embedded = Embedded(folder / ".dreamnet")

@@ -4,7 +4,6 @@ they received."""
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import defaultdict
@@ -17,6 +16,7 @@ import orjson
 
 from clients.follow import follow
 from support.nodejs import BINARIES, TESTS
+from support.ports import free_port
 from support.wait import patience
 
 FOLDER = TESTS / "clients"
@@ -37,8 +37,7 @@ class Gateway:
     """A gateway in its own process, which can be restarted on the same port."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.host = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.host = f"127.0.0.1:{free_port()}"
         self.folder = folder
         self.settings = {
             "DATABASE_URL": database_url,

@@ -1,7 +1,6 @@
 """Commands: `dreamnet` run in the process of a test."""
 
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,11 +40,6 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     for name in Settings.model_fields:
         monkeypatch.delenv(Settings.variable(name), raising=False)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:

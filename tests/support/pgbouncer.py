@@ -20,6 +20,7 @@ import pytest
 
 from db.core.connections.url import connection_info
 from db.core.embedded.os_account import identity, make_reachable
+from support.ports import free_port
 from support.wait import until
 
 FOUND = [*os.environ.get("TEST_PGBOUNCERS", "").split(":"), shutil.which("pgbouncer")]
@@ -68,8 +69,7 @@ async def pgbouncer(
     """The URL of the database of a URL behind a PgBouncer; `more` are settings of it."""
     info = connection_info(url)
     (server,) = info.hosts
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     settings = {
         "listen_addr": "127.0.0.1",
         "listen_port": port,

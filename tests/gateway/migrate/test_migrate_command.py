@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
 from db.core.schema import migrate
 from support.migrate_command import Run
+from support.ports import free_port
 
 HEAD = migrate.head()
 
@@ -82,8 +82,7 @@ async def test_down_asks_at_a_terminal(run: Run, said: str, code: int, at: str) 
 )
 def test_a_revision_from_the_future_is_refused(run: Run, command: str) -> None:
     run.execute("update dreamnet_version set version_num = '9999'")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
+    port = str(free_port())
     code, out, error = run(*command.split(), DREAMNET_PORT=port)
     assert code == 3
     assert error == f"The database {run.place} {migrate.unknown('9999')}\n"
