@@ -33,7 +33,8 @@ from db.ai_tests import AiTest
 from db.core.ingest.statements import literal_rows, upsert
 from db.core.query.batch import requested_keys
 from db.core.session.database import WriteSession
-from db.core.table import AnySelect, Column, Score, Table
+from db.core.table import AnySelect, Column, Score, Table, checked
+from db.core.values import validation
 from db.progress import ProgressLog
 
 Model = tuple[str, str]  # provider and name
@@ -47,8 +48,8 @@ class ModelScore(Table):
     dream_id: Mapped[UUID] = mapped_column(
         ForeignKey("dreams.id", ondelete="CASCADE"), primary_key=True
     )
-    provider: Mapped[str] = mapped_column(primary_key=True)
-    model: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str] = checked(validation.PROVIDER, primary_key=True)
+    model: Mapped[str] = checked(validation.string(), primary_key=True)
     first_test_id: Mapped[UUID]
     latest_test_id: Mapped[UUID]
     latest_score: Mapped[Score]
