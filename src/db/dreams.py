@@ -25,10 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import ai_tests, audit
+from db import ai_tests, audit, progress
 from db.audit import AuditEntry, Change, ChangeKind
 from db.core.errors import Conflict
 from db.core.query.filter import Condition, Relation, columns
+from db.core.query.id_ranges import delete_all
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession, ResultRow, WriteSession
@@ -225,10 +226,13 @@ async def remix(
 
 
 async def remove(session: WriteSession, dream: Dream) -> int:
-    counted = select(func.count()).select_from(ai_tests.AiTest)
-    tests = await session.scalar(counted.where(ai_tests.AiTest.dream_id == dream.id))
+    """Delete a dream with its logs and tests; return the number of tests."""
+    unrestricted = session.unrestricted()
+    log, test = progress.ProgressLog, ai_tests.AiTest
+    await delete_all(unrestricted, log, log.dream_id == dream.id)
+    tests = await delete_all(unrestricted, test, test.dream_id == dream.id)
     await audit.remove(session, Dream, dream)
-    return int(tests)
+    return tests
 
 
 REMIXED = ("title", "description", "original_prompt", "category", "tags")

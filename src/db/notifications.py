@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.audit.setting import set_all
 from db.core.errors import NotFound
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
@@ -68,28 +69,14 @@ async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notificatio
 
 async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Notification:
     """Mark a notification as read, if it is not. Raises NotFound for one of another user."""
-    found = await _locked(session, user_id, Notification.id == id)
-    if not found:
+    mine = Notification.select().where(*of_user(user_id), Notification.id == id)
+    notification = await session.record(Notification, mine.with_for_update())
+    if notification is None:
         raise NotFound
-    return await _mark_read(session, found[0])
+    read_at = notification.read_at or session.now()
+    return await audit.change(session, Notification, notification, read_at=read_at)
 
 
 async def mark_all_read(session: WriteSession, user_id: UUID | None, until: datetime) -> int:
-    unread = Notification.read_at.is_(None), Notification.created_at <= until
-    found = await _locked(session, user_id, *unread)
-    for notification in found:
-        await _mark_read(session, notification)
-    return len(found)
-
-
-async def _locked(
-    session: WriteSession, user_id: UUID | None, *conditions: ColumnElement[bool]
-) -> list[Notification]:
-    statement = Notification.select().where(*of_user(user_id), *conditions)
-    locked = statement.order_by(Notification.id).with_for_update()
-    return await session.records(Notification, locked)
-
-
-async def _mark_read(session: WriteSession, notification: Notification) -> Notification:
-    read_at = notification.read_at or session.now()
-    return await audit.change(session, Notification, notification, read_at=read_at)
+    mine = *of_user(user_id), Notification.created_at <= until
+    return await set_all(session, Notification, Notification.read_at, None, session.now(), *mine)

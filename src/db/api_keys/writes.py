@@ -1,6 +1,6 @@
 """Writes: keys are created, replaced and revoked, and marked as used."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Uuid, any_, func, literal, or_, select, update
 
 from db import audit
 from db.api_keys import ApiKey, is_valid
+from db.audit.setting import set_all
 from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Conflict, Forbidden, Invalid, NotFound
 from db.core.session.database import WriteSession
@@ -91,10 +92,21 @@ async def rotate(
 
 async def revoke(session: WriteSession, prefix: str) -> ApiKey:
     """Revoke a key and all keys created with it, directly or not. Idempotent. Raises NotFound."""
-    key, unrestricted = await _locked(session, prefix), session.unrestricted()
-    for made in await _made_with(unrestricted, key.id):
-        await _revoke(unrestricted, made)
-    return await _revoke(session, key)
+    key = await _locked(session, prefix)
+    await revoke_made_with(session, [key.id])
+    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or session.now())
+
+
+async def revoke_made_with(session: WriteSession, makers: Sequence[UUID]) -> None:
+    """Revoke all keys created with some keys, directly or not."""
+    unrestricted, makers = session.unrestricted(), list(makers)
+    made = await _made_with(unrestricted, makers)
+    await revoke_all(unrestricted, made)
+
+
+async def revoke_all(session: WriteSession, ids: Sequence[UUID]) -> None:
+    among = ApiKey.id == any_(literal(list(ids), ARRAY(Uuid)))
+    await set_all(session, ApiKey, ApiKey.revoked_at, None, session.now(), among)
 
 
 async def touch(session: WriteSession, ids: Collection[UUID]) -> None:
@@ -114,18 +126,13 @@ async def _make(session: WriteSession, api_key_codec: ApiKeyCodec, **values: obj
     return NewKey(record, credential.text)
 
 
-async def _revoke(session: WriteSession, key: ApiKey) -> ApiKey:
-    return await audit.change(session, ApiKey, key, revoked_at=key.revoked_at or session.now())
-
-
-async def _made_with(session: WriteSession, id: UUID) -> list[ApiKey]:
-    found: list[ApiKey] = []
-    makers = [id]
+async def _made_with(session: WriteSession, makers: Sequence[UUID]) -> list[UUID]:
+    found: list[UUID] = []
     while makers:
-        among = ApiKey.created_by_key_id == any_(literal(makers, ARRAY(Uuid)))
-        made = await session.records(ApiKey, ApiKey.select().where(among).with_for_update())
-        found += made
-        makers = [key.id for key in made]
+        among = ApiKey.created_by_key_id == any_(literal(list(makers), ARRAY(Uuid)))
+        made = select(ApiKey.id).where(among).order_by(ApiKey.id).with_for_update()
+        makers = [id for (id,) in await session.rows(made)]
+        found += makers
     return found
 
 

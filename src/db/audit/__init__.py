@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Executable, delete, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from db.audit.creation import creation_parameters, noted_insertion
-from db.audit.entries import NOTE, Note, change_row, entry_row, note_parameters, noted_rows
+from db.audit.entries import NOTE, Note, columns_touched, note_parameters, noted_rows
 from db.audit.tables import AuditEntry as AuditEntry, Change as Change, ChangeKind as ChangeKind
 from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.numeric import fitted
 from db.core.session.database import WriteSession
-from db.core.table import Column, Row, Table, TableT, Values
+from db.core.table import Row, Table, TableT, Values
 from db.core.values import json
 
 
@@ -60,7 +60,9 @@ async def change(
     if not changed:
         return before
     statement = (
-        update(table).where(table.id == before.id).values(**changed, **_touched(session, table))
+        update(table)
+        .where(table.id == before.id)
+        .values(**changed, **columns_touched(table, session.now()))
     )
     after = await session.record(table, statement.returning(*table.columns()))
     if after is None:
@@ -72,29 +74,6 @@ async def change(
 async def remove(session: WriteSession, table: type[TableT], before: TableT) -> None:
     await session.execute(delete(table).where(table.id == before.id))
     await note(session, ChangeKind.DELETED, table, before, None)
-
-
-async def clear(session: WriteSession, table: type[Table], column: Column, value: object) -> int:
-    """Set a column to null in all rows that hold `value`, with their audit entries; return the
-    number of rows."""
-    statement = (
-        update(table).where(column == value).values({column: None, **_touched(session, table)})
-    )
-    ids = [id for (id,) in await session.rows(statement.returning(table.id))]
-    if ids:
-        now, name = session.now(), column.name
-        entries = [
-            entry_row(session.audit_context, table, id, now, {name: str(value)}, {name: None})
-            for id in ids
-        ]
-        changes = [
-            change_row(table, id, ChangeKind.UPDATED, entry["id"], None)
-            for id, entry in zip(ids, entries, strict=True)
-        ]
-        await session.execute(insert(AuditEntry), entries)
-        await session.execute(insert(Change), changes)
-        session.feeds.add("changes")
-    return len(ids)
 
 
 async def note(
@@ -149,9 +128,3 @@ def _differing(record: Table, values: Values) -> Row:
     return {
         name: value for name, value in values.items() if not json.same(getattr(record, name), value)
     }
-
-
-def _touched(session: WriteSession, table: type[Table]) -> Row:
-    columns = table.__table__.columns
-    touched: Row = {"updated_at": session.now()} if "updated_at" in columns else {}
-    return touched | {"version": columns["version"] + 1} if "version" in columns else touched

@@ -1,12 +1,12 @@
-"""Batch: the audit entries and the feed rows of many changes, in two statements."""
+"""Batch: many rows, with their audit entries and feed rows, in as many statements as for one."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import JSON, func, literal
+from sqlalchemy import ARRAY, JSON, Uuid, delete, func, literal
 from sqlalchemy.dialects.postgresql import JSONB, Insert
 
 from db.audit.entries import Note, noted_rows
-from db.audit.tables import AuditEntry, Change
+from db.audit.tables import AuditEntry, Change, ChangeKind
 from db.core.ingest.statements import core_table, insert_from, literal_rows
 from db.core.session.database import WriteSession
 from db.core.table import Expression, Row, Table
@@ -22,6 +22,12 @@ async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
         await unrestricted.execute(_insert_all(AuditEntry, [entry for entry, _ in rows]))
         await unrestricted.execute(_insert_all(Change, [change for _, change in rows]))
         session.feeds.add("changes")
+
+
+async def remove_all(session: WriteSession, table: type[Table], records: Sequence[Table]) -> None:
+    ids = literal([record.id for record in records], ARRAY(Uuid))
+    await session.execute(delete(table).where(table.id == func.any(ids)))
+    await note_all(session, [Note(ChangeKind.DELETED, table, record, None) for record in records])
 
 
 def _insert_all(table: type[Table], rows: Sequence[Row]) -> Insert:

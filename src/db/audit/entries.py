@@ -124,6 +124,17 @@ def _show(column: ColumnElement[object]) -> Show | None:
     return None
 
 
+def value_shown(table: type[Table], name: str, value: object) -> object:
+    return _shown(_shows(table)[name], value)
+
+
+def columns_touched(table: type[Table], now: datetime) -> Row:
+    """The columns that each change of a row of the table sets."""
+    columns = table.__table__.columns
+    touched: Row = {"updated_at": now} if "updated_at" in columns else {}
+    return touched | {"version": columns["version"] + 1} if "version" in columns else touched
+
+
 def _shown(show: Show | None, value: object) -> object:
     return value if show is None else show(value)
 
