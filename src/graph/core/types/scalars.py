@@ -136,6 +136,7 @@ scalars: dict[object, ScalarDefinition] = {
         f"digits. Inputs may also be numbers, and have at most {json.MAX_DIGITS} digits.",
         _read_decimal,
         _print_decimal,
+        "https://www.w3.org/TR/xmlschema11-2/#decimal",
     ),
     BigInt: _scalar(
         "BigInt",
@@ -144,6 +145,7 @@ scalars: dict[object, ScalarDefinition] = {
         "have more.",
         _read_big_integer,
         _print_big_integer,
+        "https://www.w3.org/TR/xmlschema11-2/#integer",
     ),
     JSON: _scalar(
         "JSON",
