@@ -35,7 +35,7 @@ FLOORS = """
                    gateway.allowance
     requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks  gateway.log_context  gateway.origins
-                   gateway.qualities
+                   gateway.qualities  gateway.document_manifest
 
     schema         graph.schema
     nouns          graph.nouns

@@ -16,6 +16,7 @@ from db.core.schema.health import Probe
 from gateway import console, errors, log_format
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
+from gateway.document_manifest import read_manifest
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
 from gateway.middleware.compression import Compression
@@ -31,6 +32,7 @@ from gateway.protocols.waiting_room import WaitingRoom
 from gateway.settings import Settings
 from gateway.transport.admission import Admission
 from gateway.transport.connections import OpenStreams
+from gateway.transport.documents import Documents, RegisteredDocuments, TrustedDocuments
 from gateway.transport.executor import Executor
 from gateway.transport.http import CONSOLE, Endpoint
 from gateway.transport.memory_shares import Rooms
@@ -114,11 +116,17 @@ def _endpoint(
         accounts=_accounts(settings),
         recorder=recorder,
         rooms=Rooms(RESULTS * settings.max_response_bytes),
+        documents=_documents(settings),
     )
     admission = Admission(settings.max_body_bytes, executor.turns)
     return Endpoint(
         executor, settings.max_body_bytes, _streams(settings), admission, settings.origins
     )
+
+
+def _documents(settings: Settings) -> Documents:
+    path = settings.trusted_documents
+    return TrustedDocuments(read_manifest(path)) if path else RegisteredDocuments()
 
 
 def _accounts(settings: Settings) -> ClientAccounts:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, SecretStr
 
 from db.config import VARIABLE
 from db.core.connections.url import connection_info
+from gateway.document_manifest import read_manifest
 from gateway.origins import Origins
 from graph.core.quota import Budget
 
@@ -102,7 +103,13 @@ def _are_origins(text: str) -> str:
     return text
 
 
+def _is_manifest(path: Path) -> Path:
+    read_manifest(path)  # a ValueError says what is wrong
+    return path
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
+Manifest = Annotated[Path, AfterValidator(Path.expanduser), AfterValidator(_is_manifest)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
 SecureUrl = Annotated[str, AfterValidator(_is_secure_url)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between

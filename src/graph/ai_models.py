@@ -95,7 +95,7 @@ class StatisticsByModel(Loader[ResultRow | ModelStatistics, TimeRange]):
 # Types
 
 
-@node(db.ai_models.AiModel, access=PUBLIC)
+@node(db.ai_models.AiModel, access=PUBLIC, cacheable=True)
 class AiModel(Node):
     """An AI model of a provider. Prices are in US dollars per 1,000 tokens."""
 

@@ -28,6 +28,10 @@ class ErrorCode(StrEnum):
         *("GRAPHQL_VALIDATION_FAILED", 400, False),
         "The document does not match the schema.",
     )
+    PERSISTED_QUERY_NOT_FOUND = (
+        *("PERSISTED_QUERY_NOT_FOUND", 400, False),
+        "No document is known by this hash or identifier; send its text, too.",
+    )
     QUERY_TOO_COMPLEX = (
         *("QUERY_TOO_COMPLEX", 400, False),
         "The operation exceeds a limit of [limits](limits.md); ask for less at once.",

@@ -30,6 +30,7 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 IDENTITY = "identity"
+NOT_MODIFIED = 304
 VARY = (b"vary", b"Accept-Encoding")
 
 
@@ -80,9 +81,12 @@ class _Exchange:
         self._start: Message | None = None
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _has_length(message):
-            self._start = message
-            return
+        if message["type"] == "http.response.start":
+            if _has_length(message):
+                self._start = message
+                return
+            if message["status"] == NOT_MODIFIED:  # like the response that the client has
+                message = {**message, "headers": [*message["headers"], VARY]}
         if (start := self._start) is not None:
             self._start = None
             start, message = await self._encoded(start, message)

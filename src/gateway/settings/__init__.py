@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from gateway.origins import Origins
 from gateway.setting_types import (
     Folder,
+    Manifest,
     Network,
     Networks,
     OriginList,
@@ -78,6 +79,12 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
         default="on",
         description="Whether small requests of known clients skip the layers of ASGI: `on` or "
         "`off`. The answers are the same.",
+    )
+    trusted_documents: Manifest | None = Field(
+        default=None,
+        description="File with the documents that are executed, and no others: a manifest of "
+        "Apollo, Relay or GraphQL Code Generator. If unset, all documents are, and clients may "
+        "register them by hash.",
     )
     compression: Literal["on", "off"] = Field(
         default="on",

@@ -21,6 +21,7 @@ from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
 from gateway.protocols.slow_clients import LARGE
 from gateway.request_record import RequestRecord
+from gateway.transport.documents import Documents, RegisteredDocuments
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
@@ -36,7 +37,7 @@ from graph.core.execution.rate_limit import (
 )
 from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
-from graph.core.principal import Principal
+from graph.core.principal import ANONYMOUS, Principal
 from graph.core.quota import Account
 from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
 from graph.core.subscriptions.sink import Sink
@@ -63,15 +64,18 @@ class Executor:
     accounts: ClientAccounts
     recorder: Recorder
     rooms: Rooms
+    documents: Documents = field(default_factory=RegisteredDocuments)
     turns: Turns = field(default_factory=Turns)
     shared: SharedExecutions = field(default_factory=SharedExecutions)
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
         """Check, charge and parse one operation for the client of `record`, and set its
         `operation`. Raises HttpError, InvalidOperation."""
+        params = self.documents.resolve(params)
         self._check_size(params)
         account = self.accounts.account(record.client)
         operation = await self._prepare(params, record.principal, account)
+        self.documents.keep(params, record.client)
         record.operation = operation
         claim = self.rooms.claim(record.client)
         context = self._context(operation, record, account, claim)
@@ -219,6 +223,16 @@ class Execution:
     @property
     def is_subscription(self) -> bool:
         return self.operation.kind == "subscription"
+
+    @property
+    def is_public(self) -> bool:
+        """True if anonymous clients may run the operation, and all clients get the same."""
+        variables = self.variables or {}
+        return (
+            self.operation.is_same_for_all
+            and not self.context.shows_cost
+            and self.operation.required_access.refused(ANONYMOUS, variables) is None
+        )
 
     async def execute(self) -> OperationResult:
         """Execute a query or a mutation. The log says why graphql-core executed a query, and the

@@ -22,6 +22,7 @@ from gateway.origins import Origins
 from gateway.request_record import RequestRecord, record_of
 from gateway.transport import params as parameters, responses
 from gateway.transport.admission import SHORT, Admission, Body
+from gateway.transport.caching import cached
 from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Execution, Executor
 from gateway.transport.formats import STREAM_FORMATS
@@ -85,8 +86,18 @@ class Endpoint:
             return self._stream(request, record, execution, respond)
         with ExitStack() as held:
             held.callback(execution.close)
-            response = respond(await execution.execute())
+            result = await execution.execute()
+            response = respond(result)
+            if request.method != "POST" and params.document_id is not None:
+                is_public = self._is_public(request, execution, result)
+                response = cached(request, response, is_public)
             return responses.HeldResponse(response, held.pop_all())
+
+    def _is_public(self, request: Request, execution: Execution, result: OperationResult) -> bool:
+        """True if anonymous clients may have the response, and it is the same for all."""
+        is_whole = result.executed and not result.errors
+        is_open = self.executor.auth.settings.public_read and EXPLAIN not in request.headers
+        return is_whole and is_open and execution.is_public
 
     def _stream(
         self,

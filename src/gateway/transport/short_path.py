@@ -71,14 +71,16 @@ class ShortPath:
             return False
         try:
             params = parameters.from_body(body, self.executor.max_values(principal))
-        except HttpError:
+            size_of_values = len(body) - len(params.query)
+            params = self.executor.documents.resolve(params)
+        except (HttpError, InvalidOperation):
             return False
-        if (operation := self.executor.known(params)) is None:
+        if params.registers or (operation := self.executor.known(params)) is None:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
         responder = Responder(exchange, record, head, len(body), self.recorder, self.additions)
-        is_light = not head.shows_cost and len(body) - len(params.query) <= SHORT
+        is_light = not head.shows_cost and size_of_values <= SHORT
         begin = self._share if operation.kind == "query" else self._store
         may_begin = is_light and self.executor.has_plans
         if not (may_begin and begin(head, params, operation, responder)):

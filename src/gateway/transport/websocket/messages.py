@@ -114,10 +114,16 @@ def _id(content: JsonObject) -> str:
 
 def _check_payload(content: JsonObject) -> None:
     payload = _of_kind(content.get("payload"), "payload", dict, "an object")
-    _of_kind(payload.get("query"), "payload.query", str, "a string")
+    if payload.get("query") is not None or not _names_document(payload):
+        _of_kind(payload.get("query"), "payload.query", str, "a string")
     _optional(payload, "operationName", str, "a string")
     _optional(payload, "variables", dict, "an object")
     _optional(payload, "extensions", dict, "an object")
+
+
+def _names_document(payload: JsonObject) -> bool:
+    extensions = _optional(payload, "extensions", dict, "an object") or {}
+    return payload.get("documentId") is not None or extensions.get("persistedQuery") is not None
 
 
 def _optional(content: JsonObject, name: str, kind: type[T], called: str) -> T | None:

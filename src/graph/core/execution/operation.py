@@ -96,6 +96,13 @@ class Operation:
         return shareable.is_viewer_independent(self.schema._schema, self.document)
 
     @cached_property
+    def is_same_for_all(self) -> bool:
+        """True if every viewer who may run this query gets the same result."""
+        return self.kind == "query" and shareable.is_same_for_all(
+            self.schema._schema, self.document
+        )
+
+    @cached_property
     def cursor_variable(self) -> str | None:
         return shareable.cursor_variable(self.document, self.node)
 

@@ -1,9 +1,12 @@
-"""Shareable: which subscriptions receive the same messages and can share them."""
+"""Shareable: which subscriptions receive the same messages and can share them, and which queries
+have the same result for every viewer."""
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLField,
     GraphQLNamedType,
+    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     TypeInfo,
@@ -11,6 +14,7 @@ from graphql import (
     VariableNode,
     Visitor,
     VisitorAction,
+    get_named_type,
     visit,
 )
 
@@ -22,6 +26,17 @@ def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool
     seen = _Parents(types)
     visit(document, TypeInfoVisitor(types, seen))
     return all(map(_declares_it, seen.found - {schema.subscription_type}))
+
+
+def is_same_for_all(schema: GraphQLSchema, document: DocumentNode) -> bool:
+    """True if the result of a query is the same for all viewers who may have it: it shows scalars
+    of nodes that declare so, alone or in lists."""
+    types = TypeInfo(schema)
+    seen = _Parents(types)
+    visit(document, TypeInfoVisitor(types, seen))
+    root = schema.query_type
+    parts = [_parts(get_named_type(field.type)) for field in seen.fields_of(root)]
+    return seen.found <= {root}.union(*parts) and all(parts)
 
 
 def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
@@ -37,9 +52,29 @@ def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) 
     return name if uses.count == 1 else None
 
 
-def _declares_it(type_: GraphQLNamedType) -> bool:
-    definition = type_.extensions.get("strawberry-definition")
-    return bool(getattr(getattr(definition, "origin", None), "viewer_independent", False))
+def _declares_it(type_: GraphQLNamedType | None) -> bool:
+    return _declares(type_, "viewer_independent")
+
+
+def _declares(type_: GraphQLNamedType | None, name: str) -> bool:
+    definition = type_.extensions.get("strawberry-definition") if type_ else None
+    return bool(getattr(getattr(definition, "origin", None), name, False))
+
+
+def _parts(type_: GraphQLNamedType) -> set[GraphQLNamedType | None]:
+    """A cacheable node, or a connection of such nodes with its parts; empty for all others."""
+    if not isinstance(type_, GraphQLObjectType):
+        return set()
+    if "nodes" not in type_.fields:
+        return {type_} if _is_cacheable(type_) else set()
+    parts = {
+        name: get_named_type(type_.fields[name].type) for name in ("nodes", "edges", "pageInfo")
+    }
+    return {type_, *parts.values()} if _is_cacheable(parts["nodes"]) else set()
+
+
+def _is_cacheable(type_: GraphQLNamedType) -> bool:
+    return _declares(type_, "cacheable")
 
 
 class _Parents(Visitor):
@@ -48,12 +83,17 @@ class _Parents(Visitor):
     def __init__(self, types: TypeInfo) -> None:
         super().__init__()
         self.types = types
-        self.found: set[GraphQLNamedType] = set()
+        self.found: set[GraphQLNamedType | None] = set()
+        self.fields: list[tuple[GraphQLNamedType, GraphQLField]] = []
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
-        parent = self.types.get_parent_type()
-        if parent is not None and not node.name.value.startswith("__"):
+        parent, field = self.types.get_parent_type(), self.types.get_field_def()
+        if parent is not None and field is not None and node.name.value != "__typename":
             self.found.add(parent)
+            self.fields.append((parent, field))
+
+    def fields_of(self, type_: GraphQLNamedType | None) -> list[GraphQLField]:
+        return [field for parent, field in self.fields if parent is type_]
 
 
 class _Uses(Visitor):

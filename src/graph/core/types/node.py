@@ -71,10 +71,16 @@ class Node:
     )
 
 
-def node(table: type[Table], access: Access, viewer_independent: bool = False) -> Callable[[T], T]:
+def node(
+    table: type[Table],
+    access: Access,
+    viewer_independent: bool = False,
+    cacheable: bool = False,
+) -> Callable[[T], T]:
     """Register a type as the node of a table: its IDs, its access, and its loader by ID.
     `viewer_independent`: all viewers with access see the same fields, so subscribers can share
-    updates."""
+    updates. `cacheable`: all viewers see the same rows with the same scalars, so caches may keep
+    them."""
 
     def register(cls: T) -> T:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -82,6 +88,7 @@ def node(table: type[Table], access: Access, viewer_independent: bool = False) -
         _by_record[table.Record] = _by_prefix[prefix] = registered
         cls.table = table  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
+        cls.cacheable = cacheable  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
         cls.viewer_independent = viewer_independent  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
         cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry
         return strawberry.type(cls, description=described(cls))
