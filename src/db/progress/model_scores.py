@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Uuid,
+    and_,
     delete,
     exists,
     func,
@@ -162,26 +163,23 @@ def _stored(dreams: Collection[UUID]) -> AnySelect:
     and scores may have tests whose logs expired."""
     keys = requested_keys((ModelScore.dream_id,), list(dreams))
     log = _newest_log(keys.c.k0)
-    counted = aliased(ModelScore)
-    count = select(func.sum(counted.test_count)).where(counted.dream_id == keys.c.k0)
-    agrees = func.coalesce(count.scalar_subquery() == log.c.test_count, False)
-    return select(
-        keys.c.k0, log.c.id, agrees & _has_oldest_test(keys.c.k0), *ModelScore.columns()
-    ).select_from(
+    exact = func.coalesce(log.c.exact, False)
+    return select(keys.c.k0, log.c.id, exact, *ModelScore.columns()).select_from(
         keys.outerjoin(log, true()).outerjoin(ModelScore, ModelScore.dream_id == keys.c.k0)
     )
 
 
 def _newest_log(dream_id: ColumnElement[UUID]) -> LateralFromClause:
-    logs = select(ProgressLog.id, ProgressLog.test_count).where(ProgressLog.dream_id == dream_id)
-    return logs.order_by(ProgressLog.id.desc()).limit(1).lateral("log")
-
-
-def _has_oldest_test(dream_id: ColumnElement[UUID]) -> ColumnElement[bool]:
     score = aliased(ModelScore)
-    first = select(score.first_test_id).where(score.dream_id == dream_id)
-    oldest = first.order_by(score.first_test_id).limit(1).scalar_subquery()
-    return exists(select(AiTest.id).where(AiTest.id == oldest))
+    count = select(func.sum(score.test_count)).where(score.dream_id == ProgressLog.dream_id)
+    first = select(score.first_test_id).where(score.dream_id == ProgressLog.dream_id)
+    oldest = first.order_by(score.first_test_id).limit(1).correlate(ProgressLog).scalar_subquery()
+    exact = and_(
+        count.scalar_subquery() == ProgressLog.test_count,
+        exists(select(AiTest.id).where(AiTest.id == oldest)),
+    )
+    logs = select(ProgressLog.id, exact.label("exact")).where(ProgressLog.dream_id == dream_id)
+    return logs.order_by(ProgressLog.id.desc()).limit(1).lateral("log")
 
 
 def _from_tests(dreams: Collection[UUID]) -> AnySelect:
