@@ -45,7 +45,7 @@ bench-versus: $(TOOLS)  ## Compare with other GraphQL servers: make bench-versus
 	@PYTHONPATH=bench $(BIN)/python -m versus $(if $(rounds),--rounds $(rounds)) $(if $(seconds),--seconds $(seconds)) \
 	  $(if $(peers),--peers $(peers)) $(options)
 
-bench-growth: $(TOOLS)  ## Measure what statements cost in large databases: make bench-growth rows=300000 only="order filter"
+bench-growth: $(TOOLS)  ## Measure what statements cost in large databases: make bench-growth rows=300000 only="order filter write"
 	@PYTHONPATH=bench $(BIN)/python -m growth --rows $(or $(rows),300000) $(if $(only),--only $(only))
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload

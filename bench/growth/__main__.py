@@ -27,6 +27,7 @@ from db.users import User
 from growth.asking import Cost, cost_of
 from growth.filling import Size, fill
 from growth.questions import TARGETS, Facts, questions
+from growth.writing import GROUP, costs_of_writes
 
 SETTINGS = {
     "fsync": "off",
@@ -77,10 +78,12 @@ async def _measured(url: str, tests: int, groups: Collection[str]) -> Costs:
             print(f"index {name}: {size_of / 1e6:.1f} MB")
         facts = await _facts(database, size)
         asked = [question for question in questions(facts) if question.group in groups]
-        return {
+        costs = {
             (question.group, question.name): await cost_of(database, connection, question)
             for question in asked
         }
+        written = await costs_of_writes(database, facts.big_dream) if GROUP in groups else {}
+        return costs | written
     finally:
         await connection.close()
         await database.close()

@@ -41,6 +41,7 @@ TARGETS = {
     "30 days": 100.0,
     "all time": 500.0,
     "feed": 1_000.0,
+    "write": 50.0,
 }
 LISTS: dict[str, ListSpec] = {
     "dreams": dreams.LISTING,
