@@ -41,7 +41,7 @@ from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
-from graph.schema import schema
+from graph.schema import federated_schema, schema
 
 RESULTS = 16  # of the largest responses in memory at once
 
@@ -106,7 +106,7 @@ def _endpoint(
     recorder: Recorder,
 ) -> Endpoint:
     executor = Executor(
-        schema=schema,
+        schema=federated_schema() if settings.federation == "on" else schema,
         database=database,
         ingestion=ingestion,
         broker=broker,

@@ -1,5 +1,7 @@
 """Schema: all nouns, and the root types made of them."""
 
+from functools import cache
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -22,7 +24,7 @@ from graph import (
 )
 from graph.core.execution import error_values, input_validation, rate_limit
 from graph.core.execution.execution_context import ExecutionContext
-from graph.core.types import errors, lazy_types, node
+from graph.core.types import errors, federation, lazy_types, node
 from graph.core.types.scalars import scalars
 
 NOUNS = (
@@ -44,24 +46,36 @@ NOUNS = (
 )
 
 
-def merged_root(name: str, part: str, description: str) -> type:
-    parts = tuple(getattr(noun, part) for noun in NOUNS if hasattr(noun, part))
+def _merged_root(name: str, part: str, description: str, *more: type) -> type:
+    parts = (*(getattr(noun, part) for noun in NOUNS if hasattr(noun, part)), *more)
     merged: type = merge_types(name, parts)
     get_object_definition(merged, strict=True).description = description
     return merged
 
 
-schema = strawberry.Schema(
-    query=merged_root("Query", "Queries", "The query root: reads data."),
-    subscription=merged_root(
-        "Subscription", "Subscriptions", "The subscription root: follows changes to data."
-    ),
-    mutation=merged_root("Mutation", "Mutations", "The mutation root: changes data."),
-    types=errors.types,
-    exception_handlers=errors.handlers,
-    execution_context_class=ExecutionContext,
-    config=StrawberryConfig(scalar_map=scalars),
-)
-lazy_types.install(schema._schema)
-input_validation.install(schema._schema)
+def _built(*queries: type) -> strawberry.Schema:
+    """A schema of all nouns, and of further queries."""
+    built = strawberry.Schema(
+        query=_merged_root("Query", "Queries", "The query root: reads data.", *queries),
+        subscription=_merged_root(
+            "Subscription", "Subscriptions", "The subscription root: follows changes to data."
+        ),
+        mutation=_merged_root("Mutation", "Mutations", "The mutation root: changes data."),
+        types=errors.types,
+        exception_handlers=errors.handlers,
+        execution_context_class=ExecutionContext,
+        config=StrawberryConfig(scalar_map=scalars),
+    )
+    lazy_types.install(built._schema)
+    input_validation.install(built._schema)
+    return built
+
+
+schema = _built()
 error_values.install()
+
+
+@cache
+def federated_schema() -> strawberry.Schema:
+    """The schema as a subgraph of a federated API."""
+    return _built(federation.queries_of(schema))

@@ -80,6 +80,11 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
         description="Whether small requests of known clients skip the layers of ASGI: `on` or "
         "`off`. The answers are the same.",
     )
+    federation: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether the API is a subgraph of Apollo Federation 2, with the fields "
+        "`_service` and `_entities`: `on` or `off`.",
+    )
     trusted_documents: Manifest | None = Field(
         default=None,
         description="File with the documents that are executed, and no others: a manifest of "

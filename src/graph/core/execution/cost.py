@@ -2,9 +2,9 @@
 
 A field that shows a column is free. A field that loads something costs one point, unless it
 declares a `cost`. A page costs its size times the cost of one row, and so does any other list,
-whose size is the number of `ids` or else the default page size. The declared cost of a list is its
-total cost. Inputs cost points by their values and declarations (graph.core.types.input_values).
-Missing rows and skipped fields are not known in advance.
+whose size is the number of `ids` or `representations`, or else the default page size. The declared
+cost of a list is its total cost. Inputs cost points by their values and declarations
+(graph.core.types.input_values). Missing rows and skipped fields are not known in advance.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ from graph.core.types.input_values import (
 
 ROWS_PER_USE = 5  # further rows take as long as one use: variables are coerced, SQL is made, once
 MAX_KNOWN = 64  # measured costs that an operation keeps
-SIZES = ("first", "last", "ids")
+SIZES = ("first", "last", "ids", "representations")
 INTROSPECTION = {"__schema": 500, "__type": 20}
 
 Variables = Mapping[str, object]

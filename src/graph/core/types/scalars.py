@@ -24,6 +24,7 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 BigInt = NewType("BigInt", int)
+Representation = NewType("Representation", object)  # a reference to an entity
 V = TypeVar("V")  # the type of a scalar in Python
 Number = NewType("Number", Decimal)  # a Float of an input, with the digits that the client wrote
 
@@ -121,6 +122,12 @@ def _scalar(
 
 
 scalars: dict[object, ScalarDefinition] = {
+    Representation: _scalar(
+        "_Any",
+        "A reference to an entity of a federated API: its `__typename` and the fields of its key.",
+        lambda value: value,
+        lambda value: value,
+    ),
     Number: DEFAULT_SCALAR_REGISTRY[float],
     datetime: _scalar(
         "DateTime",
