@@ -1,6 +1,7 @@
 """Compression: of large responses, in the encoding that the client prefers, and of no stream."""
 
 import gzip
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import brotli
@@ -9,7 +10,7 @@ import pytest
 import zstandard
 
 from db import Database
-from gateway.middleware.compression import LEAST, encoding_of
+from gateway.middleware.compression import ENCODERS, LEAST, SHORT, compressed, encoding_of
 from gateway.settings import Settings
 from support.factories import make_dream, make_user
 from support.gateways import gateway, make_key, production
@@ -54,6 +55,23 @@ FULL = {"query": "{ dreams(first: 20) { nodes { id title description originalPro
 )
 def test_the_preferred_encoding(accept: str, encoding: str | None) -> None:
     assert encoding_of(accept) == encoding
+
+
+@pytest.mark.parametrize(("size", "in_thread"), [(SHORT, False), (SHORT + 1, True)])
+async def test_large_bodies_are_compressed_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch, size: int, in_thread: bool
+) -> None:
+    threads: list[int] = []
+    encode = ENCODERS["gzip"]
+
+    def noted(body: bytes) -> bytes:
+        threads.append(threading.get_ident())
+        return encode(body)
+
+    monkeypatch.setitem(ENCODERS, "gzip", noted)
+    body = size * b"x"
+    assert gzip.decompress(await compressed(body, "gzip")) == body
+    assert (threads != [threading.get_ident()]) == in_thread
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ message has to leave at once.
 import asyncio
 import gzip
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 
 import brotli
 import zstandard
@@ -44,7 +44,6 @@ def encoding_for(body: bytes, accepted: str | None) -> str | None:
     return accepted if len(body) >= LEAST else None
 
 
-@cache
 def headers(encoding: str | None) -> tuple[tuple[bytes, bytes], ...]:
     """The headers of every response, and of one in an encoding."""
     return (VARY,) if encoding is None else (VARY, (b"content-encoding", encoding.encode()))

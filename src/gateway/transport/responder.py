@@ -97,16 +97,10 @@ class Responder:
         await self.exchange.respond(_status_line(status), headers, body)
 
     def _own_headers(self, body: bytes, encoding: str | None) -> bytes:
-        added = self.additions.headers(self.head.origin)
+        length = b"content-length: %d\r\n" % len(body)
+        encoded = _headers_of_encoding(encoding) if self.additions.compresses else b""
         own = OWN_HEADERS % self.record.request_id.encode()
-        return b"".join(
-            (b"content-length: %d\r\n" % len(body), self._encoded(encoding), own, added)
-        )
-
-    def _encoded(self, encoding: str | None) -> bytes:
-        if not self.additions.compresses:
-            return b""
-        return _lines(compression.headers(encoding))
+        return b"".join((length, encoded, own, self.additions.headers(self.head.origin)))
 
 
 def _written(response: Response) -> bytes:
@@ -116,6 +110,11 @@ def _written(response: Response) -> bytes:
 
 def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+@cache
+def _headers_of_encoding(encoding: str | None) -> bytes:
+    return _lines(compression.headers(encoding))
 
 
 @cache
