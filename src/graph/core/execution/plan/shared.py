@@ -3,13 +3,15 @@
 Queries share an execution if they are the same operation with the same variables, of callers with
 the same rights. A variable that is only the ID of the root field may differ: each query gets its
 own object. An execution starts after all of its queries have arrived, so each sees what was written
-before it. A query that comes alone does not wait for others.
+before it. A query that comes alone does not wait for others; one that comes while others like it
+are executed waits for the end of that, so that the next execution is for all that came meanwhile.
 
 An execution for several users may not ask who the user is. If it does, it fails, and is from then
 on shared within one user only. After any failure each query is executed alone.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 MAX_QUERIES = 100  # of one execution
 MAX_BYTES = 1024 * 1024  # that one execution reads; larger ones are counted for their caller
 SECONDS = 10.0
+PATIENCE = 0.005  # seconds that queries wait for the end of the execution before theirs
 
 
 class DependsOnUser(Irregular):
@@ -90,6 +93,7 @@ class Batch:
     root: Root
     is_personal: bool
     queries: list[tuple[Query, UUID | None]] = field(default_factory=list)
+    is_started: bool = False
 
     async def execute(self) -> None:
         bodies: Sequence[bytes | None]
@@ -126,11 +130,12 @@ class Batch:
 
 
 class SharedExecutions:
-    """The queries of this turn of the event loop."""
+    """The executions in progress, and the queries that wait for the next one."""
 
     def __init__(self) -> None:
         self.waiting: dict[Hashable, Batch] = {}
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: dict[asyncio.Task[None], Hashable] = {}
+        self.busy: Counter[Hashable] = Counter()  # executions in progress, by kind of query
 
     def submit(self, query: Query) -> bool:
         """Execute a query with others. False, with nothing done, if it has to be executed alone."""
@@ -149,18 +154,36 @@ class SharedExecutions:
         batch = self.waiting.get(key)
         if batch is None:
             batch = self.waiting[key] = Batch(plan, name, root, is_personal)
-            asyncio.get_running_loop().call_soon(self._start, key, batch)
+            self._start_soon(key, batch)
         batch.queries.append((query, object_id))
         if len(batch.queries) == MAX_QUERIES:
-            del self.waiting[key]
+            self._start(key, batch)
         return True
 
+    def _start_soon(self, key: Hashable, batch: Batch) -> None:
+        loop = asyncio.get_running_loop()
+        if self.busy[key]:
+            loop.call_later(PATIENCE, self._start, key, batch)
+        else:
+            loop.call_soon(self._start, key, batch)
+
     def _start(self, key: Hashable, batch: Batch) -> None:
-        if self.waiting.get(key) is batch:
-            del self.waiting[key]
+        if batch.is_started:
+            return
+        batch.is_started = True
+        del self.waiting[key]
         task = asyncio.create_task(batch.execute())
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        self.running[task] = key
+        self.busy[key] += 1
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        key = self.running.pop(task)
+        self.busy[key] -= 1
+        if not self.busy[key]:
+            del self.busy[key]
+            if batch := self.waiting.get(key):
+                self._start(key, batch)
 
 
 def _sharers(principal: Principal, is_personal: bool) -> Hashable:
