@@ -28,12 +28,14 @@ from graph.core.context import Context
 from graph.core.execution.bounds import Limits
 from graph.core.execution.execute import execute, report
 from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
-from graph.core.execution.plan.shared import Query, SharedExecutions
-from graph.core.execution.preconditions import accept_leased
+from graph.core.execution.plan.shared import Group, Query, SharedExecutions
+from graph.core.execution.preconditions import Checked
 from graph.core.execution.rate_limit import (
     charge_fault,
+    charge_leased,
     charge_parsing,
     check_parse_budget,
+    give_back,
 )
 from graph.core.execution.result import OperationResult
 from graph.core.permission import INTROSPECTION
@@ -89,7 +91,8 @@ class Executor:
     def share(
         self,
         operation: Operation,
-        variables: JsonObject | None,
+        group: Group,
+        checked: Checked,
         record: RequestRecord,
         done: Callable[[bytes | None, Claim | None], None],
     ) -> bool:
@@ -98,8 +101,8 @@ class Executor:
         None if that failed. False, with nothing done, if it has to be executed alone, as all that
         is not accepted at once."""
         account = self.accounts.account(record.client)
-        accepted = accept_leased(operation, variables, record.principal, account)
-        if accepted is None:
+        cost, variables = checked.cost, checked.variables
+        if not charge_leased(account, cost, operation.limits.cost):
             return False
 
         def finished(body: bytes | None) -> None:
@@ -109,13 +112,14 @@ class Executor:
                 is_allowed = len(body) <= self.auth.settings.max_response_bytes
                 body = body if is_allowed and claim.take(len(body)) else None
             if body is None:
-                accepted.give_back()
+                give_back(account, cost)
             done(body, claim)
 
-        database, principal = self.database, record.principal
-        query = Query(operation, accepted.variables, principal, record.client, database, finished)
+        query = Query(
+            operation, group, variables, record.principal, record.client, self.database, finished
+        )
         if not self.shared.submit(query):
-            accepted.give_back()
+            give_back(account, cost)
             return False
         record.operation = operation
         return True
@@ -123,7 +127,8 @@ class Executor:
     def store(
         self,
         operation: Operation,
-        variables: JsonObject | None,
+        given: JsonObject | None,
+        checked: Checked,
         record: RequestRecord,
         done: Callable[[bytes | Awaitable[OperationResult]], None],
     ) -> bool:
@@ -131,22 +136,22 @@ class Executor:
         what makes the result of an item that was rejected. False, with nothing done, if the
         mutation has to be executed."""
         account = self.accounts.account(record.client)
-        accepted = accept_leased(operation, variables, record.principal, account)
-        if accepted is None:
+        cost, variables = checked.cost, checked.variables
+        if not charge_leased(account, cost, operation.limits.cost):
             return False
-        context = self._context(operation, record, accepted.account, claim=None)
-        context.cost = accepted.cost
+        context = self._context(operation, record, account, claim=None)
+        context.cost = cost
         try:
-            item = operation.plans.single_item(accepted.variables).put(context, accepted.variables)
+            item = operation.plans.single_item(variables).put(context, variables)
         except Exception:  # its resolver reports it
-            accepted.give_back()
+            give_back(account, cost)
             return False
 
         def settled(_: object) -> None:
             try:
                 done(json.dumps({"data": item.data()}))
             except DomainError as error:
-                done(report(operation, variables, context, item.rejected(error)))
+                done(report(operation, given, context, item.rejected(error)))
 
         item.batch.done.add_done_callback(settled)
         record.operation = operation

@@ -21,14 +21,15 @@ from gateway.middleware.recorder import Recorder
 from gateway.middleware.refusals import fault_of
 from gateway.protocols.short_path import Exchange, RawHeaders
 from gateway.request_record import API_PATH, RequestRecord, new_request_id
-from gateway.transport import params as parameters, responses
+from gateway.transport import responses
 from gateway.transport.admission import SHORT
 from gateway.transport.executor import Executor
+from gateway.transport.known_requests import KnownRequest, KnownRequests
 from gateway.transport.memory_shares import Claim
 from gateway.transport.params import GraphQLParams
 from gateway.transport.request_head import Head, read_head
 from gateway.transport.responder import Additions, Responder
-from graph.core.execution.operation import InvalidOperation, Operation
+from graph.core.execution.operation import InvalidOperation
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
 
@@ -50,6 +51,7 @@ class ShortPath:
     ) -> None:
         self.executor = executor
         self.auth = executor.auth
+        self.requests = KnownRequests(executor)
         self.recorder = recorder
         self.proxies = proxies
         self.is_local_only = is_local_only
@@ -69,45 +71,42 @@ class ShortPath:
         principal = self.auth.recent(head.authorization)
         if principal is None:
             return False
-        try:
-            params = parameters.from_body(body, self.executor.max_values(principal))
-            size_of_values = len(body) - len(params.query)
-            params = self.executor.documents.resolve(params)
-        except (HttpError, InvalidOperation):
-            return False
-        if params.registers or (operation := self.executor.known(params)) is None:
+        if (request := self.requests.read(body, principal)) is None:
             return False
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
         responder = Responder(exchange, record, head, len(body), self.recorder, self.additions)
-        is_light = not head.shows_cost and size_of_values <= SHORT
-        begin = self._share if operation.kind == "query" else self._store
+        is_light = not head.shows_cost and request.values_size <= SHORT
+        begin = self._share if request.operation.kind == "query" else self._store
         may_begin = is_light and self.executor.has_plans
-        if not (may_begin and begin(head, params, operation, responder)):
-            exchange.run(self._serve(head, responder, self._execute(head, params, responder)))
+        if not (may_begin and begin(head, request, responder)):
+            exchange.run(
+                self._serve(head, responder, self._execute(head, request.params, responder))
+            )
         return True
 
-    def _share(
-        self, head: Head, params: GraphQLParams, operation: Operation, responder: Responder
-    ) -> bool:
+    def _share(self, head: Head, request: KnownRequest, responder: Responder) -> bool:
         """Execute a query with others that are the same. False if it is executed alone."""
+        checked, group = request.checked, request.group
+        if checked is None or group is None:
+            return False
 
         def done(body: bytes | None, claim: Claim | None) -> None:
             if body is None:
                 responder.exchange.run(
-                    self._serve(head, responder, self._execute(head, params, responder))
+                    self._serve(head, responder, self._execute(head, request.params, responder))
                 )
             elif claim is None and responder.is_ready(body):
                 responder.now(body)
             else:
                 responder.exchange.run(self._serve(head, responder, responder.held(body, claim)))
 
-        return self.executor.share(operation, params.variables, responder.record, done)
+        return self.executor.share(request.operation, group, checked, responder.record, done)
 
-    def _store(
-        self, head: Head, params: GraphQLParams, operation: Operation, responder: Responder
-    ) -> bool:
+    def _store(self, head: Head, request: KnownRequest, responder: Responder) -> bool:
         """Store one item with those of others. False if the mutation is executed."""
+        if request.checked is None:
+            return False
 
         def done(response: bytes | Awaitable[OperationResult]) -> None:
             if isinstance(response, bytes):
@@ -117,7 +116,10 @@ class ShortPath:
                     self._serve(head, responder, self._reject(responder, response))
                 )
 
-        return self.executor.store(operation, params.variables, responder.record, done)
+        given = request.params.variables
+        return self.executor.store(
+            request.operation, given, request.checked, responder.record, done
+        )
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(

@@ -105,6 +105,12 @@ class Principal:
     def rights(self) -> Rights:
         return Rights(self.role, self.scopes)
 
+    @cached_property
+    def kind(self) -> str:
+        """Principals of one kind may do the same, and see the same rows but for their own."""
+        kind = self.visibility.kind
+        return f"{self.role} {sorted(self.scopes)} {self.introspects} {self.is_known} {kind}"
+
     def audit_context(self, operation: str, request_id: str) -> AuditContext:
         return AuditContext(operation, request_id, self.user_id, self.key_id)
 

@@ -88,6 +88,11 @@ class Operation:
         return frozenset(d.variable.name.value for d in self.node.variable_definitions or ())
 
     @cached_property
+    def kept(self) -> list[object]:
+        """What others keep for as long as this operation is kept."""
+        return []
+
+    @cached_property
     def plans(self) -> Plans:
         return plans_of(self)
 

@@ -4,17 +4,17 @@ The number of values in its inputs, its required access, its variables, and its 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
 from db.core.error_codes import ErrorCode
 from graph.core.context import Context
-from graph.core.execution.rate_limit import charge, charge_fault, charge_leased
+from graph.core.execution.rate_limit import charge, charge_fault
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import Principal
-from graph.core.quota import Account
 from graph.core.types.errors import coded
 
 if TYPE_CHECKING:
@@ -34,30 +34,20 @@ async def accept(
     return await charge(context, operation.limits.cost) or coerced
 
 
-class Accepted(NamedTuple):
-    """The variables and the cost of an operation, which its account was charged for."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The cost and the variables of an operation that callers of one kind may execute."""
 
-    variables: VariableValues
     cost: int
-    account: Account | None
-
-    def give_back(self) -> None:
-        if self.account:
-            self.account.give_back(self.cost)
+    variables: VariableValues
 
 
-def accept_leased(
-    operation: "Operation",
-    variables: dict[str, object] | None,
-    principal: Principal,
-    account: Account | None,
-) -> Accepted | None:
-    """Accept an operation that has no errors, and is paid with points that its caller has leased.
-    None, with none charged, if anything else is to be done."""
+def checked(
+    operation: "Operation", variables: dict[str, object] | None, principal: Principal
+) -> Checked | None:
+    """None for an operation with errors."""
     cost, coerced = check(operation, variables or {}, principal)
-    if isinstance(coerced, list) or not charge_leased(account, cost, operation.limits.cost):
-        return None
-    return Accepted(coerced, cost, account)
+    return None if isinstance(coerced, list) else Checked(cost, coerced)
 
 
 def check(

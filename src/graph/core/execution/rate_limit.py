@@ -46,6 +46,11 @@ def charge_leased(account: Account | None, cost: int, maximum: int) -> bool:
     return account is None or account.take_leased(cost, min(INVALID_DOCUMENT_POINTS, account.limit))
 
 
+def give_back(account: Account | None, cost: int) -> None:
+    if account:
+        account.give_back(cost)
+
+
 async def charge_fault(account: Account | None) -> None:
     if account:
         await account.take(INVALID_DOCUMENT_POINTS)

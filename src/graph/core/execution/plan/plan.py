@@ -26,7 +26,6 @@ from graph.core.execution.plan.compiler import Compiler
 from graph.core.execution.plan.ingested import StoredItem
 from graph.core.execution.plan.roots import Root, RootFailed
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
-from graph.core.principal import Rights
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
@@ -55,11 +54,11 @@ class Fallback:
 
 @dataclass(slots=True)
 class Sharing:
-    """Which queries share an execution: those of callers with the same rights, for some rights
-    those of one user, or none."""
+    """Which queries share an execution: those of callers of one kind, for some kinds those of one
+    user, or none."""
 
     is_possible: bool = True
-    personal: set[Rights] = field(default_factory=set)
+    personal: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from uuid import UUID
 
 from graphql.execution.values import VariableValues
@@ -46,12 +46,39 @@ class NotShared(Irregular):
     """The execution asked for something that only an execution alone has."""
 
 
+class Group(NamedTuple):
+    """Queries that callers with the same rights may execute together: those of one plan with the
+    same values of variables. `object_id` is the ID of the root field, which may differ."""
+
+    plan: Plan
+    name: str
+    root: Root
+    values: tuple[Hashable, ...]
+    object_id: UUID | None
+
+
+def group_of(operation: "Operation", variables: VariableValues) -> Group | None:
+    """The group of a query; None if it is executed alone."""
+    plan = operation.plans.ready(variables)
+    if plan is None or plan.single is None:
+        return None
+    name, root = plan.single
+    by_id = root if isinstance(root, RowById) else None
+    try:
+        object_id = by_id.own_id(variables) if by_id else None
+        values = tuple(_values(variables, by_id.id_variable if by_id else None))
+    except (Invalid, NotShared):
+        return None
+    return Group(plan, name, root, values, object_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query that was accepted. `done` is called with the response, or with None if the query has
     to be executed alone."""
 
     operation: "Operation"
+    group: Group
     variables: VariableValues
     principal: Principal
     client: Client
@@ -109,7 +136,7 @@ class Batch:
 
     def _learn(self, error: Exception) -> None:
         if isinstance(error, DependsOnUser):
-            self.plan.sharing.personal.add(self.queries[0][0].principal.rights)
+            self.plan.sharing.personal.add(self.queries[0][0].principal.kind)
         elif isinstance(error, NotShared | TooLarge):
             self.plan.sharing.is_possible = False
 
@@ -139,18 +166,13 @@ class SharedExecutions:
 
     def submit(self, query: Query) -> bool:
         """Execute a query with others. False, with nothing done, if it has to be executed alone."""
-        plan = query.operation.plans.ready(query.variables)
-        if plan is None or not plan.sharing.is_possible or plan.single is None:
+        plan, name, root, values, object_id = query.group
+        if not plan.sharing.is_possible:
             return False
-        name, root = plan.single
-        by_id = root if isinstance(root, RowById) else None
-        is_personal = query.principal.rights in plan.sharing.personal
-        try:
-            object_id = by_id.own_id(query.variables) if by_id else None
-            values = tuple(_values(query.variables, by_id.id_variable if by_id else None))
-        except (Invalid, NotShared):
-            return False
-        key = id(plan), is_personal, _sharers(query.principal, is_personal), values
+        principal = query.principal
+        is_personal = principal.kind in plan.sharing.personal
+        user_id = principal.user_id if is_personal else None
+        key = id(plan), principal.kind, values, is_personal, user_id
         batch = self.waiting.get(key)
         if batch is None:
             batch = self.waiting[key] = Batch(plan, name, root, is_personal)
@@ -184,12 +206,6 @@ class SharedExecutions:
             del self.busy[key]
             if batch := self.waiting.get(key):
                 self._start(key, batch)
-
-
-def _sharers(principal: Principal, is_personal: bool) -> Hashable:
-    """The callers that share an execution."""
-    rights = principal.rights, principal.introspects, principal.visibility.kind
-    return (*rights, principal.user_id) if is_personal else rights
 
 
 def _values(variables: VariableValues, id_variable: str | None) -> Iterator[Hashable]:

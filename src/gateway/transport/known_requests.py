@@ -1,0 +1,73 @@
+"""Known requests: small ones that are sent again byte for byte are not read again.
+
+A body is parsed, and its variables are coerced and checked, once for each kind of caller. What was
+found is kept as long as the operation is.
+"""
+
+from dataclasses import dataclass
+from weakref import ReferenceType, ref
+
+from gateway.errors import HttpError
+from gateway.transport import params as parameters
+from gateway.transport.executor import Executor
+from gateway.transport.params import GraphQLParams
+from graph.core.execution.operation import InvalidOperation, Operation
+from graph.core.execution.plan.shared import Group, group_of
+from graph.core.execution.preconditions import Checked, checked
+from graph.core.principal import Principal
+
+MAX_REQUESTS = 2_000  # that are kept
+LONGEST_BODY = 2 * 1024  # bytes of a body that is kept
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class KnownRequest:
+    """A request for an operation that was prepared before. `checked` is None if it has errors, and
+    `group` if its query is not executed with others. `values_size` are its bytes without the
+    text of the document."""
+
+    params: GraphQLParams
+    operation: Operation
+    values_size: int
+    checked: Checked | None
+    group: Group | None
+
+
+class KnownRequests:
+    """The requests of callers, by kind of caller and body."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.known: dict[tuple[str, bytes], ReferenceType[KnownRequest]] = {}
+
+    def read(self, body: bytes, principal: Principal) -> KnownRequest | None:
+        """None if a body is invalid, or its operation was not prepared before."""
+        key = principal.kind, body
+        reference = self.known.get(key)
+        known = reference() if reference is not None else None
+        if known is None:
+            known = self._read(body, principal)
+            if known is not None and known.group is not None and len(body) <= LONGEST_BODY:
+                self._keep(key, known)
+        return known
+
+    def _read(self, body: bytes, principal: Principal) -> KnownRequest | None:
+        try:
+            sent = parameters.from_body(body, self.executor.max_values(principal))
+            params = self.executor.documents.resolve(sent)
+        except (HttpError, InvalidOperation):
+            return None
+        if params.registers or (operation := self.executor.known(params)) is None:
+            return None
+        accepted = checked(operation, params.variables, principal)
+        group = None if accepted is None else group_of(operation, accepted.variables)
+        size = len(body) - len(sent.query)
+        return KnownRequest(params, operation, size, accepted, group)
+
+    def _keep(self, key: tuple[str, bytes], request: KnownRequest) -> None:
+        if len(self.known) >= MAX_REQUESTS:
+            for each in filter(None, (reference() for reference in self.known.values())):
+                each.operation.kept.clear()
+            self.known.clear()
+        request.operation.kept.append(request)
+        self.known[key] = ref(request)
