@@ -1,0 +1,118 @@
+"""Requests that are sent again byte for byte are read once, and mean the same for each caller."""
+
+import gc
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from db import Database
+from db.users import Role
+from gateway.settings import Settings
+from gateway.transport import known_requests
+from gateway.transport.known_requests import KnownRequests
+from graph.core.execution import operation as operations
+from graph.core.execution.operation import Operation
+from graph.core.principal import Principal
+from graph.schema import schema
+from support.executors import needs_plans
+from support.factories import make_dream, make_user
+from support.gateways import make_key, production
+from support.raw_http import connected, request
+from support.running_gateway import Served, serving
+
+DREAM = "query Dream($id: ID!) { dream(id: $id) { title } }"
+USERS = "query Users($first: Int) { users(first: $first) { nodes { email } } }"
+ADMIN, MEMBER = Principal(role=Role.ADMIN), Principal(role=Role.MEMBER)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return production(drain_seconds=0, spread_seconds=0, short_path="on")
+
+
+@pytest.fixture
+async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
+    async with serving(settings, database) as served:
+        yield served
+
+
+@pytest.fixture
+def requests(served: Served) -> KnownRequests:
+    requests: KnownRequests = served.server.config.app.state.heads.path.requests
+    return requests
+
+
+async def test_the_same_bytes_mean_the_same_for_each_caller(
+    database: Database, settings: Settings, served: Served
+) -> None:
+    owner, stranger, admin = [
+        await make_user(database, role=role) for role in (Role.MEMBER, Role.MEMBER, Role.ADMIN)
+    ]
+    dream = await make_dream(database, title="Private", user_id=owner.id, is_public=False)
+    asked = {"query": DREAM, "variables": {"id": f"dream_{dream.id.hex}"}}
+    listed = {"query": USERS, "variables": {"first": 0}}
+    seen = []
+    async with connected(served.port) as connection:
+        for user in (admin, owner, stranger):
+            key = await make_key(database, settings, user_id=user.id)
+            for content in (asked, listed):
+                for _ in range(4):  # signed in, prepared, planned, known
+                    head = {"authorization": f"Bearer {key.text}"}
+                    connection.writer.write(request(content, head))
+                    answer = orjson.loads((await connection.response()).body)
+                seen.append(answer.get("data") or answer["errors"][0]["extensions"]["code"])
+
+    shown, hidden, users = (
+        {"dream": {"title": "Private"}},
+        {"dream": None},
+        {"users": {"nodes": []}},
+    )
+    assert seen == [shown, users, shown, "FORBIDDEN", hidden, "FORBIDDEN"]
+
+
+@needs_plans
+async def test_a_known_request_is_not_read_again(requests: KnownRequests) -> None:
+    operation = await prepared(requests, "Known")
+    first = requests.read(body(operation, 1), ADMIN)
+    assert first is not None
+    assert requests.read(body(operation, 1), ADMIN) is first
+    assert requests.read(body(operation, 1), MEMBER) is not first
+    assert requests.read(body(operation, 2), ADMIN) is not first
+
+
+@needs_plans
+async def test_requests_are_forgotten_with_their_operation(requests: KnownRequests) -> None:
+    sent = body(await prepared(requests, "Gone"), 1)
+    assert requests.read(sent, ADMIN) is not None
+    operations._operations.clear()
+    gc.collect()
+    assert requests.read(sent, ADMIN) is None
+
+
+@needs_plans
+async def test_few_and_short_requests_are_kept(
+    requests: KnownRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_requests, "MAX_REQUESTS", 3)
+    operation = await prepared(requests, "Many")
+    for first in range(8):
+        requests.read(body(operation, first), ADMIN)
+        assert len(operation.kept) == len(requests.known) <= 3
+    kept = len(operation.kept)
+    requests.read(body(operation, 1) + b" " * known_requests.LONGEST_BODY, ADMIN)
+    assert len(operation.kept) == kept
+
+
+async def prepared(requests: KnownRequests, name: str) -> Operation:
+    """An operation that was executed before."""
+    text = f"query {name}($first: Int) {{ agents(first: $first) {{ nodes {{ key }} }} }}"
+    operation = operations.prepare(schema, text, limits=requests.executor.limits)
+    variables = operation.variables.coerced({}, suggestions=False)
+    assert not isinstance(variables, list)
+    await operation.plans.of(variables)
+    return operation
+
+
+def body(operation: Operation, first: int) -> bytes:
+    return orjson.dumps({"query": operation.text, "variables": {"first": first}})
