@@ -27,7 +27,7 @@ from db.core.schema import migrate
 
 TICKS = os.sysconf("SC_CLK_TCK")
 JSON = {"content-type": "application/json"}
-RESULT = "{ ... on StoredItems { stored refused { index } } }"
+RESULT = "{ storedCount refused { index } }"
 AGENTS = 143
 
 
@@ -160,7 +160,7 @@ async def _post(
     content = answer.json()
     if "errors" in content:
         raise SystemExit(f"{answer.status_code}: {content['errors'][0]}")
-    outcome.stored += content["data"][name]["stored"]
+    outcome.stored += content["data"][name]["storedCount"]
     outcome.latencies.append(took)
     return 0.0
 

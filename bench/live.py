@@ -31,7 +31,7 @@ PING, PONG = 9, 10
 WHOLE_PING = bytes([0x89, 4])
 SETTLE_SECONDS = 3.0
 REPORT = """mutation ($input: ReportAgentStatusesInput!) {
-  reportAgentStatuses(input: $input) { ... on StoredItems { stored } }
+  reportAgentStatuses(input: $input) { storedCount }
 }"""
 WATCH = "subscription { agentStatus { kind cursor agents { key status lastActive } } }"
 UPGRADE = (

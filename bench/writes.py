@@ -25,11 +25,11 @@ from versus.running import Running, running
 from versus.servers import FOLDER, OURS, SERVERS
 
 CREATE = """mutation ($input: CreateDreamInput!) {
-  createDream(input: $input) { __typename ... on Dream { id title status } }
+  createDream(input: $input) { dream { id title status } errors { message } }
 }"""
 RECORD = """mutation ($input: RecordAiTestsInput!) {
   recordAiTests(input: $input) {
-    ... on RecordedAiTests { recordedCount results { index result { __typename } } }
+    storedCount aiTests { id } refused { index errors { code } }
   }
 }"""
 BATCH, DREAMS, MODELS = 500, 50, 7  # tests of a batch, and their dreams and models
@@ -76,7 +76,7 @@ def test(dreams: Sequence[str]) -> dict[str, object]:
 
 def made(server: Running) -> str:
     response = server.post(creates(1).bodies[0].decode()).json()
-    return str(response["data"]["createDream"]["id"])
+    return str(response["data"]["createDream"]["dream"]["id"])
 
 
 def measure(server: Running, postgres: Postgres, writes: Writes, seconds: int) -> str:

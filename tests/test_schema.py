@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphql import (
@@ -13,6 +14,8 @@ from graphql import (
     GraphQLObjectType,
     build_schema,
     find_breaking_changes,
+    get_named_type,
+    is_non_null_type,
     validate_schema,
 )
 
@@ -60,19 +63,47 @@ def test_every_field_declares_its_access() -> None:
 
 def test_lists_are_pages_or_bounded() -> None:
     """A list of entities is a connection: nothing hands out a table without an end. Messages of
-    subscriptions hold what changed, or few rows that are looked at as a whole."""
+    subscriptions hold what changed, or few rows that are looked at as a whole; payloads hold the
+    rows of their input."""
     nodes = {t.name for t in ours() if isinstance(t, GraphQLObjectType) and "Node" in names(t)}
     lists = [
         f"{type_.name}.{name}"
         for type_ in ours()
         if isinstance(type_, GraphQLObjectType)
         and not type_.name.endswith("Connection")
+        and not type_.name.endswith("Payload")
         and "Update" not in names(type_)
         for name, item in type_.fields.items()
         if "[" in str(item.type) and str(item.type).strip("[]!") in nodes
     ]
 
     assert lists == []
+
+
+def test_every_mutation_has_a_payload_of_its_own() -> None:
+    """Named after it, with the errors that all have. What it shows besides is null or an empty list
+    if it failed, so that a failure leaves nothing out of its place."""
+    mutations: Any = schema._schema.mutation_type
+    for name, item in mutations.fields.items():
+        payload: Any = get_named_type(item.type)
+        assert str(item.type) == f"{name[0].upper()}{name[1:]}Payload!"
+        assert payload.description == f"The payload of `{name}`."
+        *shown, (last, errors) = payload.fields.items()
+        assert (last, str(errors.type)) == ("errors", "[UserError!]!")
+        assert shown
+        required = [key for key, part in shown if is_non_null_type(part.type)]
+        is_batch = "refused" in payload.fields
+        lists = {key for key, part in shown if str(part.type).startswith("[")}
+        assert set(required) <= lists | ({"storedCount"} if is_batch else set()), name
+
+
+def test_deletions_show_the_id_of_what_was_deleted() -> None:
+    mutations: Any = schema._schema.mutation_type
+    for name, item in mutations.fields.items():
+        payload: Any = get_named_type(item.type)
+        deleted = name.removeprefix("delete")
+        is_shown = str(payload.fields.get(f"deleted{deleted}Id", item).type) == "ID"
+        assert is_shown == name.startswith("delete"), name
 
 
 def names(type_: GraphQLObjectType) -> set[str]:

@@ -18,7 +18,6 @@ from graph.core.context import Info, as_source
 from graph.core.loader import Loader, One, Pages
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, connected, listed
-from graph.core.types.errors import Conflict, Invalid, NotFound
 from graph.core.types.field import checked, field, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.mutation import (
@@ -27,8 +26,8 @@ from graph.core.types.mutation import (
     idempotency_key,
     input_type,
     locked_row,
+    mutation,
     provided_fields,
-    result,
 )
 from graph.core.types.node import Node, identified, key_of, node
 from graph.core.types.scalars import BigInt
@@ -150,8 +149,8 @@ class AiModelOrder:
 
 @checked(db.ai_models.AiModel)
 @input_type
-class RegisterAiModelInput:
-    """The input fields to register an AI model. Prices are in US dollars per 1,000 tokens."""
+class CreateAiModelInput:
+    """The input fields to create an AI model. Prices are in US dollars per 1,000 tokens."""
 
     provider: str = field("Provider of the model.")
     name: str = field("Name of the model at its provider.")
@@ -201,13 +200,6 @@ class AiModelInput:
     id: strawberry.ID = field("ID of the model.", check=MODEL)
 
 
-# Results
-
-RegisterAiModelResult = result("RegisterAiModelResult", AiModel, NotFound, Invalid, Conflict)
-RepriceAiModelResult = result("RepriceAiModelResult", AiModel, NotFound, Invalid)
-ChangeAiModelResult = result("ChangeAiModelResult", AiModel, NotFound, Invalid)
-
-
 # Operations
 
 
@@ -227,7 +219,7 @@ def activating(description: str, is_active: bool) -> Any:  # as `field`
         async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
             return await db.ai_models.activate(session, model, is_active)
 
-    return field(description, WRITE, resolve, graphql_type=ChangeAiModelResult)
+    return mutation(description, WRITE, AiModel, resolve)
 
 
 @strawberry.type
@@ -235,19 +227,19 @@ class Mutations:
     retire_ai_model = activating("Mark a model as no longer available.", False)
     revive_ai_model = activating("Mark a model as available again.", True)
 
-    @field("Register a model.", WRITE, graphql_type=RegisterAiModelResult)
-    async def register_ai_model(
-        self, info: Info, input: Input[RegisterAiModelInput]
+    @mutation("Create a model.", WRITE, AiModel)
+    async def create_ai_model(
+        self, info: Info, input: Input[CreateAiModelInput]
     ) -> db.ai_models.AiModel:
         model = provided_fields(input)
         return await create_idempotently(
             info, db.ai_models.AiModel, input, lambda s: db.ai_models.register(s, **model)
         )
 
-    @field(
+    @mutation(
         "Change the prices of a model. Costs of existing tests stay unchanged.",
         WRITE,
-        graphql_type=RepriceAiModelResult,
+        AiModel,
     )
     async def reprice_ai_model(
         self, info: Info, input: Input[RepriceAiModelInput]

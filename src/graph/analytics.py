@@ -14,22 +14,20 @@ from db.users import Role
 from graph.core.context import Context, Info, rows
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Forbidden, Invalid
 from graph.core.types.field import checked, field, names_of, related, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.ingestion import (
     TIME,
-    BatchOutcome,
     IngestMutation,
     ItemInput,
     Stored,
+    StoredItems,
     batch,
     batch_key,
-    batch_result,
     ingest_input,
     key,
 )
-from graph.core.types.mutation import Input, result
+from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import Node, identified, node, parse_id
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import From, To, reveals_time, time_range
@@ -108,12 +106,6 @@ class TrackUserActionsInput:
     idempotency_key: str | None = batch_key()
 
 
-# Results
-
-TrackUserActionResult = result("TrackUserActionResult", Stored, Invalid, Forbidden)
-TrackUserActionsResult = batch_result("TrackUserActionsResult")
-
-
 def _action(context: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     metadata = given.get("metadata")
     row = {
@@ -171,17 +163,17 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field(
+    @mutation(
         "Track an action of a user. Also logs a `user_action` event.",
         WRITE,
-        graphql_type=TrackUserActionResult,
+        Stored,
         shows=ACTIONS.one_item,
     )
     async def track_user_action(self, info: Info, input: Input[TrackUserActionInput]) -> Stored:
         return await ACTIONS.one(info, input)
 
-    @field("Track several actions of users.", WRITE, graphql_type=TrackUserActionsResult)
+    @mutation("Track several actions of users.", WRITE, StoredItems)
     async def track_user_actions(
         self, info: Info, input: Input[TrackUserActionsInput]
-    ) -> BatchOutcome:
+    ) -> StoredItems:
         return await ACTIONS.many(info, input, "actions")

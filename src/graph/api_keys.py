@@ -20,7 +20,6 @@ from graph.core.context import Info
 from graph.core.loader import by_id
 from graph.core.permission import ADMIN, MEMBER, VALUE
 from graph.core.types.connection import Argument, Connection, listed
-from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.types.field import checked, field, related, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.mutation import (
@@ -29,7 +28,7 @@ from graph.core.types.mutation import (
     get_for_update,
     id_of_table,
     input_type,
-    result,
+    mutation,
 )
 from graph.core.types.node import Node, key_of, node
 from graph.core.types.unset import or_none
@@ -141,14 +140,11 @@ class RevokeApiKeyInput:
 class ApiKeyCreated:
     """A new API key with its secret."""
 
-    api_key: ApiKey = field("The stored API key.")
-    secret: str = field("The complete key. It is shown only once and cannot be retrieved later.")
+    api_key: ApiKey | None = field("The stored API key.", default=None)
+    secret: str | None = field(
+        "The complete key. It is shown only once and cannot be retrieved later.", default=None
+    )
 
-
-CREATED = (ApiKeyCreated, NotFound, Forbidden, Invalid, Conflict)
-CreateApiKeyResult = result("CreateApiKeyResult", *CREATED)
-RotateApiKeyResult = result("RotateApiKeyResult", *CREATED)
-RevokeApiKeyResult = result("RevokeApiKeyResult", ApiKey, NotFound, Invalid)
 
 # Operations
 
@@ -215,10 +211,10 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field(
+    @mutation(
         "Create an API key. Not safe to retry: each call creates another key.",
         MEMBER,
-        graphql_type=CreateApiKeyResult,
+        ApiKeyCreated,
     )
     async def create_api_key(self, info: Info, input: Input[CreateApiKeyInput]) -> ApiKeyCreated:
         user_id, until = key_user(info, or_none(input.user_id)), or_none(input.expires_at)
@@ -235,11 +231,11 @@ class Mutations:
             )
             return created(new_key)
 
-    @field(
+    @mutation(
         "Replace an API key with a new one. The old key stays valid for some hours. Keys that "
         "were created with it do not change.",
         MEMBER,
-        graphql_type=RotateApiKeyResult,
+        ApiKeyCreated,
     )
     async def rotate_api_key(self, info: Info, input: Input[RotateApiKeyInput]) -> ApiKeyCreated:
         overlap = timedelta(hours=input.overlap_hours)
@@ -252,11 +248,11 @@ class Mutations:
             new_key = await writes.rotate(session, codec(info), key.prefix, overlap, role)
             return created(new_key)
 
-    @field(
+    @mutation(
         "Revoke an API key and all keys that were created with it. Every gateway rejects them "
         "within five seconds.",
         MEMBER,
-        graphql_type=RevokeApiKeyResult,
+        ApiKey,
     )
     async def revoke_api_key(
         self, info: Info, input: Input[RevokeApiKeyInput]

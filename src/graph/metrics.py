@@ -18,18 +18,16 @@ from graph.core.types.field import argument, checked, field, names_of, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.ingestion import (
     TIME,
-    BatchOutcome,
     IngestMutation,
     ItemInput,
     Stored,
+    StoredItems,
     batch,
     batch_key,
-    batch_result,
     ingest_input,
-    item_result,
     key,
 )
-from graph.core.types.mutation import Input
+from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import Node, identified, node
 from graph.core.types.scalars import BigInt, Number
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
@@ -122,12 +120,6 @@ class RecordMetricsInput:
     idempotency_key: str | None = batch_key()
 
 
-# Results
-
-RecordMetricResult = item_result("RecordMetricResult")
-RecordMetricsResult = batch_result("RecordMetricsResult")
-
-
 def _metric(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
     tags = given.get("tags")
     row = {
@@ -188,12 +180,10 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field(
-        "Record a measured value.", WRITE, graphql_type=RecordMetricResult, shows=METRICS.one_item
-    )
+    @mutation("Record a measured value.", WRITE, Stored, shows=METRICS.one_item)
     async def record_metric(self, info: Info, input: Input[RecordMetricInput]) -> Stored:
         return await METRICS.one(info, input)
 
-    @field("Record several measured values.", WRITE, graphql_type=RecordMetricsResult)
-    async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> BatchOutcome:
+    @mutation("Record several measured values.", WRITE, StoredItems)
+    async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> StoredItems:
         return await METRICS.many(info, input, "metrics")

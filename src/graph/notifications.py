@@ -17,10 +17,9 @@ from graph.core.permission import scope
 from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Invalid, NotFound
 from graph.core.types.field import field, value
 from graph.core.types.filter import filters, orders
-from graph.core.types.mutation import Input, audit_context, id_of_table, input_type, result
+from graph.core.types.mutation import Input, audit_context, id_of_table, input_type, mutation
 from graph.core.types.node import Node, key_of, node, with_ids
 from graph.core.types.unset import or_none
 
@@ -99,10 +98,8 @@ class MarkAllNotificationsReadInput:
 class NotificationsRead:
     """The result of marking all notifications as read."""
 
-    read_count: int = field("Number of notifications that were unread.")
+    read_count: int | None = field("Number of notifications that were unread.", default=None)
 
-
-MarkNotificationReadResult = result("MarkNotificationReadResult", Notification, NotFound, Invalid)
 
 # Operations
 
@@ -124,9 +121,7 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field(
-        "Mark a notification of the viewer as read.", WRITE, graphql_type=MarkNotificationReadResult
-    )
+    @mutation("Mark a notification of the viewer as read.", WRITE, Notification)
     async def mark_notification_read(
         self, info: Info, input: Input[MarkNotificationReadInput]
     ) -> db.notifications.Notification:
@@ -134,7 +129,7 @@ class Mutations:
         async with info.context.db.write(audit_context(info)) as session:
             return await db.notifications.mark_read(session, info.context.principal.user_id, id)
 
-    @field("Mark all notifications of the viewer as read.", WRITE)
+    @mutation("Mark all notifications of the viewer as read.", WRITE, NotificationsRead)
     async def mark_all_notifications_read(
         self, info: Info, input: Input[MarkAllNotificationsReadInput]
     ) -> NotificationsRead:

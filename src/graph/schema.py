@@ -24,7 +24,7 @@ from graph import (
 )
 from graph.core.execution import error_values, input_validation, rate_limit
 from graph.core.execution.execution_context import ExecutionContext
-from graph.core.types import errors, federation, lazy_types, node
+from graph.core.types import federation, lazy_types, node
 from graph.core.types.scalars import scalars
 
 NOUNS = (
@@ -61,8 +61,6 @@ def _built(*queries: type) -> strawberry.Schema:
             "Subscription", "Subscriptions", "The subscription root: follows changes to data."
         ),
         mutation=_merged_root("Mutation", "Mutations", "The mutation root: changes data."),
-        types=errors.types,
-        exception_handlers=errors.handlers,
         execution_context_class=ExecutionContext,
         config=StrawberryConfig(scalar_map=scalars),
     )

@@ -119,16 +119,17 @@ async def test_wrong_values_are_paid_for(target: Target) -> None:
 async def test_batches_hold_what_they_declare(target: Target) -> None:
     member = await target.key()
     document = """mutation ($a: [TrackUserActionInput!]!) {
-        trackUserActions(input: {actions: $a}) { __typename }
+        trackUserActions(input: {actions: $a}) { storedCount }
     }"""
     action = {"action": "a", "metadata": {f"k{n}": n for n in range(16)}}  # 19 values
     assert await target.ask(document, member, a=[action] * 900) == {
-        "trackUserActions": {"__typename": "StoredItems"}
+        "trackUserActions": {"storedCount": 900}
     }
     message, code = await target.refusal(document, member, a=[action] * 1_053)
     assert (message.startswith("The body holds more"), code) == (True, "QUERY_TOO_COMPLEX")
     twice = document.replace("trackUserActions", "a: trackUserActions").replace(
-        "{ __typename }", "{ __typename } b: trackUserActions(input: {actions: $a}) { __typename }"
+        "{ storedCount }",
+        "{ storedCount } b: trackUserActions(input: {actions: $a}) { storedCount }",
     )
     message, code = await target.refusal(twice, member, a=[action] * 600)
     assert (f"{BATCH:,}" in message, code) == (True, "QUERY_TOO_COMPLEX")

@@ -207,7 +207,7 @@ async def test_a_mutation_with_a_large_result_reports_its_commit(small: Target) 
     shown = " ".join(f"{LONG_NAME[:150]}{number}: originalPrompt" for number in range(20))
     text = (
         "mutation ($input: CreateDreamInput!)"
-        f" {{ createDream(input: $input) {{ ... on Dream {{ {shown} }} }} }}"
+        f" {{ createDream(input: $input) {{ dream {{ {shown} }} }} }}"
     )
     given = {"title": "large", "description": "x", "originalPrompt": TEXT, "category": "OTHER"}
     message, code = await small.refusal(text, key, input=given)

@@ -16,7 +16,7 @@ CREATE = "mutation ($input: CreateDreamInput!) { createDream(input: $input) %s }
 KEY = "mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) %s }"
 SET = "mutation ($input: SetConfigInput!) { setConfig(input: $input) %s }"
 RECORD = "mutation ($input: RecordAiTestInput!) { recordAiTest(input: $input) %s }"
-FAULTS = "{ __typename ... on Invalid { errors { field message } } }"
+FAULTS = "{ errors { field message } }"
 NESTED: dict[str, Any] = {}
 for _ in range(40):
     NESTED = {"a": NESTED}
@@ -29,7 +29,7 @@ async def refused(target: Target, key: str, document: str, given: Any) -> str | 
         code: str = answer["errors"][0]["extensions"]["code"]
         return code
     (result,) = answer["data"].values()
-    return result["errors"][0]["field"] if result["__typename"] == "Invalid" else None
+    return ".".join(result["errors"][0]["field"]) if result["errors"] else None
 
 
 LARGE: list[tuple[str, dict[str, Any], str]] = [

@@ -39,9 +39,9 @@ NAMES = (
     *("set-cookie", "HMAC_PEPPER", "token", "clientSecret", "private_key", "salt", "dbPassword2"),
 )
 SET = """mutation ($input: SetConfigInput!) { setConfig(input: $input) {
-  __typename ... on Invalid { field } } }"""
+  errors { code field } } }"""
 SYNC = """mutation ($input: SyncEnvironmentInput!) { syncEnvironment(input: $input) {
-  ... on EnvironmentSynced { stored referenced } } }"""
+  stored referenced } }"""
 
 
 @pytest.fixture
@@ -65,7 +65,10 @@ async def everything_stored(database: Database) -> str:
 def sent(verb: str, **input: Any) -> tuple[str, dict[str, Any]]:
     """The mutation that reports an input, and its variables."""
     kind = f"{verb[0].upper()}{verb[1:]}Input"
-    return f"mutation ($input: {kind}!) {{ r: {verb}(input: $input) {{ __typename }} }}", input
+    return (
+        f"mutation ($input: {kind}!) {{ r: {verb}(input: $input) {{ errors {{ code }} }} }}",
+        input,
+    )
 
 
 async def test_variables_that_the_operator_does_not_list_are_not_stored(
@@ -98,7 +101,7 @@ async def test_settings_refuse_credentials(target: Target, database: Database, t
 
     results = [await target.ask(SET, key, input={"key": "a", "value": v}) for v in values]
 
-    refused = {"setConfig": {"__typename": "Invalid", "field": "value"}}
+    refused = {"setConfig": {"errors": [{"code": "INVALID", "field": ["value"]}]}}
     assert results == [refused] * len(values)
     assert text not in await everything_stored(database)
 
@@ -107,13 +110,13 @@ async def test_settings_refuse_credentials(target: Target, database: Database, t
 async def test_settings_refuse_values_of_secret_names(target: Target, name: str) -> None:
     key, value = await target.key_of("OPERATOR"), {"servers": [{name: PASSWORD}]}
     result = await target.ask(SET, key, input={"key": "a", "value": value})
-    assert result["setConfig"]["field"] == "value"
+    assert result["setConfig"]["errors"][0]["field"] == ["value"]
 
 
 async def test_descriptions_of_settings_refuse_credentials(target: Target) -> None:
     key, text = await target.key_of("OPERATOR"), f"use {CREDENTIALS['AWS']}"
     result = await target.ask(SET, key, input={"key": "a", "value": 1, "description": text})
-    assert result["setConfig"]["field"] == "description"
+    assert result["setConfig"]["errors"][0]["field"] == ["description"]
 
 
 def documents() -> list[dict[str, Any]]:
@@ -154,7 +157,7 @@ async def test_reported_secrets_are_masked(
     for document in documents():
         text, input = sent(verb, **given(document))
         result = await target.ask(text, key, input=input)
-        assert result["r"]["__typename"] == "Stored"
+        assert result == {"r": {"errors": []}}
 
     stored = await everything_stored(database)
     assert [secret for secret in SECRETS if secret.splitlines()[0] in stored] == []

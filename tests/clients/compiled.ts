@@ -11,7 +11,7 @@ const linked = (name: string, concreteType: string | null, plural: boolean, sele
   ({ kind: "LinkedField", alias: null, args: null, concreteType, name, plural, selections, storageKey: null }) as const;
 
 export const QUERY = [linked("viewer", "Viewer", false, [scalar("role")])];
-export const MUTATION = [linked("reportAgentStatus", null, false, [scalar("__typename")])];
+export const MUTATION = [linked("reportAgentStatus", "ReportAgentStatusPayload", false, [scalar("__typename")])];
 export const HISTORY = [
   linked("agentHistory", "AgentHistoryUpdate", false, [
     scalar("kind"),

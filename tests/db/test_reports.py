@@ -123,13 +123,13 @@ async def test_an_agent_can_be_forgotten(database: Database, ingestion: Ingestio
 async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion: Ingestion) -> None:
     await ingestion.submit(db.agents.reports.REPORTED, [report(1, NOW)])
     [(id, status)] = await rows(database, select(db.agents.Agent.id, db.agents.Agent.status))
-    async with database.write(AuditContext("forgetAgent", "test-request")) as session:
+    async with database.write(AuditContext("deleteAgent", "test-request")) as session:
         await db.agents.reports.forget(session, "a")
     async with database.read() as session:
         [entry] = await session.records(AuditEntry, AuditEntry.select())
         [change] = await session.records(Change, Change.select())
     done = (entry.operation, entry.request_id, entry.entity, entry.entity_id)
-    assert done == ("forgetAgent", "test-request", "agent_states", id)
+    assert done == ("deleteAgent", "test-request", "agent_states", id)
     assert (entry.before["agent_key"], entry.before["status"]) == ("a", status)
     assert entry.after is None
     assert (change.noun, change.entity_id, change.kind) == ("agent_states", id, "DELETED")

@@ -27,7 +27,7 @@ CONTROL_CYCLES = 20  # at most; one or two are enough
 CLIENTS = 12
 ITEMS = 20
 MUTATION = """mutation ($input: LogEventsInput!) {
-  logEvents(input: $input) { ... on StoredItems { results { id error { code } } } }
+  logEvents(input: $input) { storedIds }
 }"""
 
 
@@ -79,10 +79,10 @@ async def _insist(http: httpx2.AsyncClient, url: str, history: History, names: l
     at = datetime.now(UTC).isoformat()
     while names:
         events = [_event(name, at, history.keyed) for name in names]
-        results = await _send(http, url, {"input": {"events": events}}) or [None] * len(names)
-        pairs = list(zip(names, results, strict=True))
-        await history.acknowledge([name for name, result in pairs if result and result["id"]])
-        names = [name for name, result in pairs if not result or result["id"] is None]
+        ids = await _send(http, url, {"input": {"events": events}}) or [None] * len(names)
+        pairs = list(zip(names, ids, strict=True))
+        await history.acknowledge([name for name, id in pairs if id])
+        names = [name for name, id in pairs if id is None]
 
 
 def _event(name: str, at: str, keyed: bool) -> dict[str, Any]:
@@ -91,12 +91,12 @@ def _event(name: str, at: str, keyed: bool) -> dict[str, Any]:
 
 
 async def _send(http: httpx2.AsyncClient, url: str, variables: Any) -> list[Any] | None:
-    """The results of a batch, None when nobody knows what became of it."""
+    """The IDs of a batch, None when nobody knows what became of it."""
     with suppress(httpx2.TransportError):
         answer = await http.post(url, json={"query": MUTATION, "variables": variables})
         assert answer.status_code in (200, 429, 503), answer.text
         data = answer.json().get("data")
-        return data["logEvents"]["results"] if data else None
+        return data["logEvents"]["storedIds"] if data else None
     return None
 
 

@@ -31,10 +31,10 @@ WRITERS = 4
 AGENTS = 143
 BATCH = 20
 REPORT = """mutation ($input: ReportAgentStatusesInput!) {
-  reportAgentStatuses(input: $input) { ... on StoredItems { results { id } } }
+  reportAgentStatuses(input: $input) { storedIds }
 }"""
 LOG = """mutation ($input: LogEventsInput!) {
-  logEvents(input: $input) { ... on StoredItems { results { id } } }
+  logEvents(input: $input) { storedIds }
 }"""
 STATUSES = ("IDLE", "RUNNING", "WAITING", "ERROR")
 
@@ -114,7 +114,7 @@ async def _insist(
             answer = await http.post(f"{world.address}/graphql", json=body)
             assert answer.status_code in (200, 429, 503), answer.text
             for result in (answer.json().get("data") or {}).values():
-                ids = {item["id"] for item in result["results"] if item["id"]}
+                ids = {id for id in result["storedIds"] if id}
                 if len(ids) == BATCH:
                     await history.note(mutation, ids)
                     return

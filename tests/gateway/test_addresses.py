@@ -28,7 +28,7 @@ NO_WALLETS = [
     *("0x123", "", CHECKSUMMED[2:], f" {CHECKSUMMED}", f"{CHECKSUMMED}0", "0X" + "a" * 40),
     *(CHECKSUMMED.replace("Aed", "aed"), "0x" + "g" * 40, "0x" + "a" * 39 + "\0"),
 ]
-SHOWN = "... on User { id email walletAddress passportTier }"
+SHOWN = "user { id email walletAddress passportTier }"
 USERS = "query ($filter: UserFilter) { users(filter: $filter) { nodes { email } totalCount } }"
 
 
@@ -49,9 +49,9 @@ async def test_an_address_is_stored_in_one_spelling_and_taken_in_all(
     for other in SPELLINGS:
         again = await endpoint.mutate("createUser", {"email": other}, SHOWN)
         assert again == {
-            "__typename": "Conflict",
-            "message": "There is already one with this email.",
             "code": "CONFLICT",
+            "message": "There is already one with this email.",
+            "field": "email",
         }
     assert len(await stored(database, User.email)) == 2
 
@@ -65,7 +65,7 @@ async def test_an_address_of_an_older_version_is_taken_in_all_spellings(
     for spelling in SPELLINGS:
         made = await endpoint.mutate("createUser", {"email": spelling}, SHOWN)
         edited = await endpoint.mutate("editUser", {**other, "email": spelling}, SHOWN)
-        assert made["__typename"] == edited["__typename"] == "Conflict"
+        assert made["code"] == edited["code"] == "CONFLICT"
 
 
 async def test_a_user_may_be_given_his_address_in_another_spelling(
@@ -89,7 +89,7 @@ async def test_invalid_addresses_are_refused(
     made = await endpoint.mutate("createUser", {"email": address}, SHOWN)
     edited = await endpoint.mutate("editUser", {**user, "email": address}, SHOWN)
 
-    assert (made["__typename"], made["field"]) == ("Invalid", "email")
+    assert (made["code"], made["field"]) == ("INVALID", "email")
     assert edited == made
     assert len(await stored(database, User.email)) == 2
 
@@ -178,7 +178,7 @@ async def test_a_wallet_is_stored_in_one_spelling_and_found_in_all(
 async def test_invalid_wallets_are_refused(endpoint: Endpoint, wallet: str) -> None:
     made = await endpoint.mutate("createUser", {"walletAddress": wallet}, SHOWN)
 
-    assert (made["__typename"], made["field"]) == ("Invalid", "walletAddress")
+    assert (made["code"], made["field"]) == ("INVALID", "walletAddress")
 
 
 async def test_a_user_has_an_email_or_a_wallet(database: Database, endpoint: Endpoint) -> None:

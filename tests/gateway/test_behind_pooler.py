@@ -23,7 +23,7 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "everything.jsonl"
 CLIENTS = 6
 ROUNDS = 10
 CREATE = """mutation ($input: CreateDreamInput!) {
-  createDream(input: $input) { __typename ... on Dream { id title } }
+  createDream(input: $input) { dream { id title } }
 }"""
 READ = """query ($id: ID!, $first: Int!) {
   dream(id: $id) { title tests(first: 2) { totalCount } latestProgress { bestScore } }
@@ -109,11 +109,11 @@ async def one_client(client: httpx2.AsyncClient, number: int) -> None:
     """Writes, reads and reports, again and again."""
     for turn in range(ROUNDS):
         made = await ask(client, CREATE, input={"title": f"round {turn} of {number}"})
-        dream = made["createDream"]
+        dream = made["createDream"]["dream"]
         found = await ask(client, READ, id=dream["id"], first=turn + 1)
         assert found["dream"]["title"] == dream["title"]
         reported = await ask(client, REPORT, key=f"agent-{number}-{turn}")
-        assert reported == {"reportAgentStatus": {"__typename": "Stored"}}
+        assert reported == {"reportAgentStatus": {"__typename": "ReportAgentStatusPayload"}}
 
 
 async def test_nothing_needs_to_be_set(pooled_url: str, tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ class Fleet:
             item = {"agentKey": f"agent-{self.count % 7}", "status": status}
             body = {"query": REPORT, "variables": {"reports": [item]}}
             answer = (await self.client.post("/graphql", json=body)).json()
-            assert answer == {"data": {"reportAgentStatuses": {"__typename": "StoredItems"}}}
+            assert answer == {
+                "data": {"reportAgentStatuses": {"__typename": "ReportAgentStatusesPayload"}}
+            }
 
 
 async def test_every_client_resumes(
@@ -133,7 +135,9 @@ async def ask_in_python(host: str, key: str) -> None:
         asked = gql(
             'mutation { reportAgentStatus(input: {agentKey: "gql", status: IDLE}) { __typename } }'
         )
-        assert await session.execute(asked) == {"reportAgentStatus": {"__typename": "Stored"}}
+        assert await session.execute(asked) == {
+            "reportAgentStatus": {"__typename": "ReportAgentStatusPayload"}
+        }
 
 
 def answers(client: str) -> Any:
@@ -142,7 +146,7 @@ def answers(client: str) -> Any:
     named = {"__typename": "Viewer"} if client.startswith("apollo") else {}
     return {
         "query": {"viewer": {"role": "ADMIN", **named}},
-        "mutation": {"reportAgentStatus": {"__typename": "Stored"}},
+        "mutation": {"reportAgentStatus": {"__typename": "ReportAgentStatusPayload"}},
         "refused": ["GRAPHQL_VALIDATION_FAILED" if parses else "GRAPHQL_PARSE_FAILED"],
     }
 

@@ -31,11 +31,11 @@ SAME = [
     ("1e-7", "0.0000001"),
 ]
 SET = """mutation ($value: JSON) { setConfig(input: {key: "k", value: $value}) {
-    ... on ConfigEntry { value version } } }"""
+    configEntry { value version } } }"""
 
 
 async def set_config(endpoint: Endpoint, value: str) -> Any:
-    return (await data(endpoint, SET, f'{{"value": {value}}}'))["setConfig"]
+    return (await data(endpoint, SET, f'{{"value": {value}}}'))["setConfig"]["configEntry"]
 
 
 @pytest.mark.parametrize(("before", "after"), CHANGES)
@@ -57,12 +57,12 @@ async def test_set_config_leaves_the_same_value_alone(
 async def test_metadata_and_preferences_are_changed_alike(endpoint: Endpoint) -> None:
     metadata = f"""mutation ($value: JSON) {{ answer: editUser(
         input: {{id: "{global_id(endpoint.user)}", metadata: {{n: $value}}}}
-    ) {{ ... on User {{ shown: metadata }} }} }}"""
+    ) {{ user {{ shown: metadata }} }} }}"""
     preferences = """mutation ($value: JSON) { answer: setPreferences(
-        input: {preferences: {n: $value}}) { ... on User { shown: preferences } } }"""
+        input: {preferences: {n: $value}}) { user { shown: preferences } } }"""
 
     for mutation in (metadata, preferences):
         for before, after in CHANGES:
             await data(endpoint, mutation, f'{{"value": {before}}}')
             changed = await data(endpoint, mutation, f'{{"value": {after}}}')
-            assert changed["answer"]["shown"] == read(f'{{"n": {after}}}')
+            assert changed["answer"]["user"]["shown"] == read(f'{{"n": {after}}}')

@@ -221,8 +221,8 @@ async def test_a_variable_in_a_literal_is_exact(
     endpoint: Endpoint, declared: str, sent: str, literal: str, kept: str
 ) -> None:
     mutation = f"""mutation ({declared}) {{
-        setConfig(input: {{key: "k", value: {literal}}}) {{ ... on ConfigEntry {{ value }} }} }}"""
+        setConfig(input: {{key: "k", value: {literal}}}) {{ configEntry {{ value }} }} }}"""
 
     answer = await data(endpoint, mutation, sent)
 
-    assert answer["setConfig"]["value"] == read(kept)
+    assert answer["setConfig"]["configEntry"]["value"] == read(kept)

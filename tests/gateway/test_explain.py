@@ -21,7 +21,7 @@ DREAM = "query Dream($id: ID!) { dream(id: $id) { title tests(first: 3) { nodes 
 LIST = """query List($filter: DreamFilter) {
   dreams(first: 2, filter: $filter) { nodes { title owner { email } } } }"""
 CREATE = """mutation Create($input: CreateDreamInput!) { createDream(input: $input) {
-  __typename ... on Dream { title } ... on Error { message } } }"""
+  dream { title } errors { message } } }"""
 MIXED = """query Mixed($filter: DreamFilter) {
   __schema { queryType { name } } dreams(first: 2, filter: $filter) { nodes { title } } }"""
 TWO = """query Two($id: ID!, $other: ID!) {
@@ -106,7 +106,7 @@ async def test_statements_of_a_mutation_are_shown_in_their_order(
         found = await answer(served, administrator, CREATE, input=input)
 
     explained = found["extensions"]["explain"]
-    assert found["data"] == {"createDream": {"__typename": "Dream", "title": SECRET}}
+    assert found["data"] == {"createDream": {"dream": {"title": SECRET}, "errors": []}}
     assert explained["executor"] == "plan"
     assert [each["sql"] for each in explained["statements"]] == sent
     assert any("INSERT INTO dreams" in each["sql"] for each in explained["statements"])

@@ -16,11 +16,11 @@ from graph.core.types.node import global_id
 from graph.schema import schema
 from support.factories import make_ai_model, make_config_entry, make_dream, make_user
 from support.gateways import Send, gateway, make_key, production, signed_in
+from support.payloads import ERRORS, outcome_of
 
 EMPTY_KEY = ("This text must have 1 to 200 characters.", "idempotencyKey")
-ERROR = "__typename ... on Error { message }"
-SHOWN = f"{ERROR} ... on Invalid {{ field }}"
 EVENT = {"eventType": "deployed", "source": "ci"}
+REFUSED = "refused { index errors { field } }"
 
 
 @pytest.fixture
@@ -41,11 +41,16 @@ async def send(app: Starlette, database: Database, user: Any) -> AsyncIterator[S
         yield send
 
 
-async def outcome(send: Send, verb: str, input: dict[str, Any], shown: str = SHOWN) -> Any:
-    """The result of a mutation."""
+async def outcome(send: Send, verb: str, input: dict[str, Any], shown: str = "") -> Any:
+    """What a mutation shows, or its first error."""
     type_ = f"{verb[0].upper()}{verb[1:]}Input"
-    text = f"mutation ($input: {type_}!) {{ answer: {verb}(input: $input) {{ {shown} }} }}"
-    return (await send(text, input=input))["answer"]
+    text = f"mutation ($input: {type_}!) {{ answer: {verb}(input: $input) {{ {shown} {ERRORS} }} }}"
+    return outcome_of((await send(text, input=input))["answer"])
+
+
+def refused(batch: str, index: str, field: str) -> Any:
+    """An item that was refused because of one field."""
+    return {"index": int(index), "errors": [{"field": [batch, index, field]}]}
 
 
 async def count(database: Database, table: Any) -> int:
@@ -53,19 +58,19 @@ async def count(database: Database, table: Any) -> int:
         return len(await session.rows(table.select()))
 
 
-@pytest.mark.parametrize("verb", ["setConfig", "removeConfig"])
+@pytest.mark.parametrize("verb", ["setConfig", "deleteConfig"])
 async def test_version_zero_of_a_setting_is_a_version(
     send: Send, database: Database, verb: str
 ) -> None:
     await make_config_entry(database, key="limits.dreams", value=1)
     input: dict[str, Any] = {"key": "limits.dreams", "expectedVersion": 0}
     input |= {"value": 2} if verb == "setConfig" else {}
-    assert await outcome(send, verb, input, ERROR) == {
-        "__typename": "Conflict",
+    assert await outcome(send, verb, input) == {
+        "code": "CONFLICT",
         "message": "The current version is 1. Read it again before retrying.",
     }
-    answer = await outcome(send, verb, input | {"key": "none"}, ERROR)
-    assert answer["__typename"] == "NotFound"
+    answer = await outcome(send, verb, input | {"key": "none"})
+    assert answer["code"] == "NOT_FOUND"
 
 
 async def test_version_zero_of_a_dream_is_a_version(
@@ -74,9 +79,9 @@ async def test_version_zero_of_a_dream_is_a_version(
     dream = await make_dream(database, user_id=user.id, title="before")
     edit = {"id": global_id(dream), "title": "after"}
     answer = await outcome(send, "editDream", edit | {"expectedVersion": 0})
-    assert answer["__typename"] == "Conflict"
+    assert answer["code"] == "CONFLICT"
     answer = await outcome(send, "editDream", edit | {"expectedVersion": None})
-    assert answer == {"__typename": "Dream"}
+    assert answer == {}
 
 
 async def test_an_empty_idempotency_key_is_refused(
@@ -89,7 +94,7 @@ async def test_an_empty_idempotency_key_is_refused(
         "createDream": {"title": "Fly"},
         "remixDream": {"id": dream},
         "createUser": {"email": "new@example.org"},
-        "registerAiModel": {"provider": "openai", "name": "gpt-5"},
+        "createAiModel": {"provider": "openai", "name": "gpt-5"},
         "startAiTest": {"dreamId": dream, **model},
         "recordAiTest": {"dreamId": dream, **model, "impossibilityScore": 1},
     }
@@ -98,10 +103,9 @@ async def test_an_empty_idempotency_key_is_refused(
             answer = await outcome(send, verb, input | {"idempotencyKey": key})
             assert (answer.get("message"), answer.get("field")) == EMPTY_KEY, verb
     tests = [inputs["recordAiTest"] | {"idempotencyKey": key} for key in ("", None)]
-    shown = "... on RecordedAiTests { recordedCount results { result { " + SHOWN + " } } }"
-    batch = await outcome(send, "recordAiTests", {"tests": tests}, shown)
-    assert batch["recordedCount"] == 1
-    assert batch["results"][0]["result"]["field"] == "tests.0.idempotencyKey"
+    batch = await outcome(send, "recordAiTests", {"tests": tests}, f"storedCount {REFUSED}")
+    assert batch["storedCount"] == 1
+    assert batch["refused"] == [refused("tests", "0", "idempotencyKey")]
     assert await count(database, Dream) == 1
     assert await count(database, IdempotencyKey) == 0
 
@@ -109,7 +113,7 @@ async def test_an_empty_idempotency_key_is_refused(
 async def test_a_null_idempotency_key_is_none(send: Send, database: Database) -> None:
     for _ in range(2):
         answer = await outcome(send, "createDream", {"title": "Fly", "idempotencyKey": None})
-        assert answer == {"__typename": "Dream"}
+        assert answer == {}
     assert await count(database, Dream) == 2
 
 
@@ -125,15 +129,13 @@ async def test_an_empty_key_of_an_event_is_refused(
     send: Send, database: Database, input: dict[str, Any], field: str
 ) -> None:
     answer = await outcome(send, "logEvent", EVENT | input)
-    assert (answer["__typename"], answer["field"]) == ("Invalid", field)
-    shown = """__typename ... on Invalid { field }
-      ... on StoredItems { stored refused { index error { field } } }"""
+    assert (answer["code"], answer["field"]) == ("INVALID", field)
+    shown = f"storedCount {REFUSED}"
     batch = await outcome(send, "logEvents", {"events": [EVENT | input, EVENT]}, shown)
-    refused = [{"index": 0, "error": {"field": field}}]
-    assert batch == {"__typename": "StoredItems", "stored": 1, "refused": refused}
+    assert batch == {"storedCount": 1, "refused": [refused("events", "0", field)]}
     key = {"idempotencyKey": input["idempotencyKey"]}
     batch = await outcome(send, "logEvents", {"events": [EVENT], **key}, shown)
-    assert batch == {"__typename": "Invalid", "field": "idempotencyKey"}
+    assert (batch["code"], batch["field"]) == ("INVALID", "idempotencyKey")
     assert await count(database, Event) == 1
 
 
@@ -161,16 +163,13 @@ def acceptable(type_: Any) -> Any:
 async def test_an_empty_id_is_invalid_in_every_mutation(
     send: Send, database: Database, verb: str, field: str, input: dict[str, Any]
 ) -> None:
-    shown = "__typename ... on Error { message }"
     type_ = f"{get_named_type(schema._schema.mutation_type.fields[verb].args['input'].type)}"
     text = f"""mutation ($input: {type_}!) {{
-      answer: {verb}(input: $input) {{ {shown} }}
-      next: createDream(input: {{title: "Fly"}}) {{ __typename }}
+      answer: {verb}(input: $input) {{ errors {{ code message }} }}
+      next: createDream(input: {{title: "Fly"}}) {{ errors {{ code }} }}
     }}"""
-    assert await send(text, input=input) == {
-        "answer": {"__typename": "Invalid", "message": "This is not an ID of this API."},
-        "next": {"__typename": "Dream"},
-    }
+    error = {"code": "INVALID", "message": "This is not an ID of this API."}
+    assert await send(text, input=input) == {"answer": {"errors": [error]}, "next": {"errors": []}}
     assert await count(database, Event) == 0
 
 
@@ -181,7 +180,7 @@ async def test_an_empty_reference_is_a_reference(send: Send) -> None:
 
 
 async def test_falsy_values_of_settings_are_stored(send: Send) -> None:
-    shown = "... on ConfigEntry { value category description }"
+    shown = "configEntry { value category description }"
     for value in (0, "", [], {}, False, None):
         input = {"key": "a", "value": value, "description": ""}
         answer = await outcome(send, "setConfig", input, shown)

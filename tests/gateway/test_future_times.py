@@ -13,7 +13,6 @@ from support.gateways import ask, gateway, make_key, production
 async def test_a_report_from_the_future_is_refused(two: tuple[Gateway, Gateway]) -> None:
     _, right = two
     assert await right.report("a", "RUNNING", datetime.now(UTC) + DAY) == {
-        "__typename": "Invalid",
         "code": "INVALID",
         "field": "reportedAt",
         "message": "The time must be between ten years ago and five minutes from now.",
@@ -44,14 +43,15 @@ async def test_nothing_happened_in_the_future(database: Database, verb: str) -> 
 
     async def send(at: datetime) -> Any:
         input = f'{{{fields}, {name}: "{printed(at)}"}}'
-        query = f"mutation {{ {verb}(input: {input}) {{ __typename ... on Invalid {{ field }} }} }}"
+        query = f"mutation {{ {verb}(input: {input}) {{ errors {{ code field }} }} }}"
         return (await ask(app, key, query)).json()["data"][verb]
 
     now = await database.now()
-    assert await send(now + timedelta(minutes=6)) == {"__typename": "Invalid", "field": name}
-    assert await send(now - timedelta(days=3660)) == {"__typename": "Invalid", "field": name}
-    assert await send(now + timedelta(minutes=4)) == {"__typename": "Stored"}
-    assert await send(now - timedelta(days=3650)) == {"__typename": "Stored"}
+    refused = {"errors": [{"code": "INVALID", "field": [name]}]}
+    assert await send(now + timedelta(minutes=6)) == refused
+    assert await send(now - timedelta(days=3660)) == refused
+    assert await send(now + timedelta(minutes=4)) == {"errors": []}
+    assert await send(now - timedelta(days=3650)) == {"errors": []}
 
 
 async def test_one_item_from_the_future_refuses_only_itself(two: tuple[Gateway, Gateway]) -> None:
@@ -63,9 +63,14 @@ async def test_one_item_from_the_future_refuses_only_itself(two: tuple[Gateway, 
     )
     answer = await right.ask(
         f"mutation {{ reportAgentStatuses(input: {{reports: [{reports}]}}) {{"
-        " ... on StoredItems { stored refused { index error { code field } } } } }"
+        " storedCount refused { index errors { code field } } } }"
     )
     assert answer["reportAgentStatuses"] == {
-        "stored": 2,
-        "refused": [{"index": 1, "error": {"code": "INVALID", "field": "reportedAt"}}],
+        "storedCount": 2,
+        "refused": [
+            {
+                "index": 1,
+                "errors": [{"code": "INVALID", "field": ["reports", "1", "reportedAt"]}],
+            }
+        ],
     }

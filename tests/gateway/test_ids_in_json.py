@@ -56,10 +56,13 @@ async def test_ids_that_a_score_leaves_behind(send: Send, database: Database, us
     }
     made = await send(
         """mutation ($input: RecordAiTestInput!) { answer: recordAiTest(input: $input) {
-          ... on AiTest { id dream { id latestProgress { snapshotData } } } } }""",
+          aiTest { id dream { id latestProgress { snapshotData } } } } }""",
         input=test,
     )
-    stored, log = made["answer"]["id"], made["answer"]["dream"]["latestProgress"]
+    stored, log = (
+        made["answer"]["aiTest"]["id"],
+        made["answer"]["aiTest"]["dream"]["latestProgress"],
+    )
     snapshot = {"testId": stored, "provider": "openai", "model": "m", "score": 1.0}
     assert log == {"snapshotData": snapshot}
     assert await kind(send, log["snapshotData"]["testId"]) == "AiTest"
@@ -83,7 +86,7 @@ async def test_rows_stored_by_earlier_versions(send: Send, database: Database, u
 
 
 async def test_events_of_the_gateway(send: Send, user: Any, key: Any, database: Database) -> None:
-    await send('mutation { trackUserAction(input: {action: "clicked"}) { ... on Stored { id } } }')
+    await send('mutation { trackUserAction(input: {action: "clicked"}) { storedId } }')
     await make_event(
         database,
         event_type="api_request",

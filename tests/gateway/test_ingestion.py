@@ -14,34 +14,34 @@ from db.events import Event
 from gateway.settings import Settings
 
 EVENT = '{eventType: "deployed", source: "ci"}'
-ONE = f"mutation {{ logEvent(input: {EVENT}) {{ ... on Stored {{ id }} }} }}"
+ONE = f"mutation {{ logEvent(input: {EVENT}) {{ storedId }} }}"
 
 
 MANY = """mutation ($input: LogEventsInput!) {
   logEvents(input: $input) {
-    ... on StoredItems { stored refused { index error { code message field } } }
+    storedCount refused { index errors { code message field } }
   }
 }"""
-POISON: dict[int, tuple[dict[str, Any], str, str | None]] = {
+POISON: dict[int, tuple[dict[str, Any], str, list[str]]] = {
     3: (
         {"payload": {"text": "a\0b"}},
         "This JSON contains the character U+0000, which cannot be stored.",
-        "payload",
+        ["events", "3", "payload"],
     ),
     20: (
         {"timestamp": "1970-01-01T00:00:00Z"},
         "The time must be between ten years ago and five minutes from now.",
-        "timestamp",
+        ["events", "20", "timestamp"],
     ),
     50: (
         {"severity": "FATAL"},
         "This must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL.",
-        "severity",
+        ["events", "50", "severity"],
     ),
     99: (
         {"payload": {"text": "x" * 1024 * 1024}},
         "An item may have at most 100,000 bytes as JSON.",
-        None,
+        ["events", "99"],
     ),
 }
 
@@ -84,13 +84,12 @@ async def test_poison_refuses_only_itself(client: httpx2.AsyncClient, database_u
     for n, (poison, _, _) in POISON.items():
         events[n] |= poison
     answer = await ask(client, MANY, input={"events": events})
-    errors = {
-        n: {"code": "INVALID", "message": message, "field": field}
+    refused = [
+        {"index": n, "errors": [{"code": "INVALID", "message": message, "field": field}]}
         for n, (_, message, field) in POISON.items()
-    }
-    refused = [{"index": n, "error": error} for n, error in errors.items()]
+    ]
     assert answer.status_code == 200
-    assert answer.json() == {"data": {"logEvents": {"stored": 96, "refused": refused}}}
+    assert answer.json() == {"data": {"logEvents": {"storedCount": 96, "refused": refused}}}
     sound = {f"ci-{n}" for n in range(100) if n not in POISON}
     assert await sources(database_url) == sound
 

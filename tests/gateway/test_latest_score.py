@@ -14,7 +14,7 @@ from support.gateways import ask, gateway, make_key, production
 AT = "2026-01-15T12:00:00.000001Z"
 RECORD = """mutation {{ recordAiTest(input: {{
   dreamId: "{dream}", provider: "openai", model: "{model}", at: "{at}", impossibilityScore: {score}
-}}) {{ ... on AiTest {{ id impossibilityScore }} }} }}"""
+}}) {{ aiTest {{ id impossibilityScore }} }} }}"""
 DREAM = """{{ dream(id: "{dream}") {{
   latestTest {{ id }}
   latestProgress {{ id averageImpossibility testCount improvementTrend }}
@@ -53,7 +53,7 @@ async def test_of_tests_of_one_instant_the_highest_id_is_the_latest(
     made = {}
     for score in scores:
         text = RECORD.format(dream=dream, model="gpt-4", at=AT, score=score)
-        test = (await asked(app, key, text))["recordAiTest"]
+        test = (await asked(app, key, text))["recordAiTest"]["aiTest"]
         made[test["id"]] = test["impossibilityScore"]
 
     answer = (await asked(app, key, DREAM.format(dream=dream)))["dream"]

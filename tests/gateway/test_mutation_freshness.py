@@ -30,7 +30,7 @@ async def test_each_recorded_test_shows_the_figures_after_it(
 ) -> None:
     await make_ai_model(database, provider="openai", name="gpt-4")
     dream = await make_dream(database, user_id=user.id)
-    shown = """... on AiTest {
+    shown = """aiTest {
       aiModel { statistics { testCount averageImpossibility } tests { totalCount } }
       dream {
         totals { testCount } tests { totalCount } latestTest { impossibilityScore }
@@ -44,8 +44,8 @@ async def test_each_recorded_test_shows_the_figures_after_it(
         for score in (80, 60)
     )
     answer = await send(f"mutation {{ first: {first} second: {second} }}")
-    assert answer["first"] == figures(1, 80, 80)
-    assert answer["second"] == figures(2, 70, 60)
+    assert answer["first"]["aiTest"] == figures(1, 80, 80)
+    assert answer["second"]["aiTest"] == figures(2, 70, 60)
 
 
 def figures(count: int, average: float, latest: float) -> dict[str, Any]:
@@ -72,13 +72,13 @@ async def test_each_edit_shows_the_title_after_it(
     await make_ai_test(database, dream_id=dream.id)
     edits = [
         f"""{title}: editDream(input: {{id: "{global_id(dream)}", title: "{title}"}}) {{
-          ... on Dream {{ title tests {{ nodes {{ dream {{ title }} }} }} }}
+          dream {{ title tests {{ nodes {{ dream {{ title }} }} }} }}
         }}"""
         for title in ("one", "two", "three")
     ]
     answer = await send(f"mutation {{ {' '.join(edits)} }}")
     assert answer == {
-        title: {"title": title, "tests": {"nodes": [{"dream": {"title": title}}]}}
+        title: {"dream": {"title": title, "tests": {"nodes": [{"dream": {"title": title}}]}}}
         for title in ("one", "two", "three")
     }
 
@@ -90,18 +90,19 @@ async def test_fragments_and_an_error_between_change_nothing(
     id = global_id(dream)
     answer = await send(
         """mutation ($id: ID!, $gone: ID!, $user: ID!, $wallet: String!) {
-          first: publishDream(input: {id: $id}) { ...owned }
-          none: publishDream(input: {id: $gone}) { ...owned }
-          renamed: editUser(input: {id: $user, walletAddress: $wallet}) { ... on User { id } }
-          second: unpublishDream(input: {id: $id}) { ...owned }
+          first: publishDream(input: {id: $id}) { dream { ...owned } errors { code } }
+          none: publishDream(input: {id: $gone}) { dream { ...owned } errors { code } }
+          renamed: editUser(input: {id: $user, walletAddress: $wallet}) { user { id } }
+          second: unpublishDream(input: {id: $id}) { dream { ...owned } errors { code } }
         }
-        fragment owned on ChangeDreamResult { __typename ... on Dream { owner { walletAddress } } }
+        fragment owned on Dream { owner { walletAddress } }
         """,
         id=id,
         gone="dream_" + "0" * 32,
         wallet="0x" + "1" * 40,
         user=global_id(user),
     )
-    assert answer["first"] == {"__typename": "Dream", "owner": {"walletAddress": None}}
-    assert answer["none"] == {"__typename": "NotFound"}
-    assert answer["second"] == {"__typename": "Dream", "owner": {"walletAddress": "0x" + "1" * 40}}
+    assert answer["first"] == {"dream": {"owner": {"walletAddress": None}}, "errors": []}
+    assert answer["none"] == {"dream": None, "errors": [{"code": "NOT_FOUND"}]}
+    after = {"owner": {"walletAddress": "0x" + "1" * 40}}
+    assert answer["second"] == {"dream": after, "errors": []}

@@ -54,12 +54,12 @@ async def test_numbers_of_tests_are_bounded(
     test = {"dreamId": global_id(dream), "provider": "p", "model": "m"} | input
 
     recorded = await endpoint.mutate("recordAiTest", test)
-    assert (recorded["__typename"], recorded["field"]) == ("Invalid", field)
+    assert (recorded["code"], recorded["field"]) == ("INVALID", field)
 
     if "provider" not in input:
         running = await make_ai_test(database, dream_id=dream.id, status="RUNNING")
         completed = await endpoint.mutate("completeAiTest", {"id": global_id(running)} | input)
-        assert (completed["__typename"], completed["field"]) == ("Invalid", field)
+        assert (completed["code"], completed["field"]) == ("INVALID", field)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ async def test_numbers_of_tests_are_bounded(
     [
         ("recordMetric", {"metricName": "m", "value": 1e9}, "value"),
         ("recordMetric", {"metricName": "m", "value": -1e300}, "value"),
-        ("registerAiModel", {"provider": "p", "name": "m", "maxTokens": LARGEST}, "maxTokens"),
+        ("createAiModel", {"provider": "p", "name": "m", "maxTokens": LARGEST}, "maxTokens"),
         (
-            "registerAiModel",
+            "createAiModel",
             {"provider": "p", "name": "m", "costPer1kTokens": "1e300"},
             "costPer1kTokens",
         ),
         (
-            "registerAiModel",
+            "createAiModel",
             {"provider": "p", "name": "m", "outputCostPer1kTokens": "9999.1"},
             "outputCostPer1kTokens",
         ),
@@ -87,7 +87,7 @@ async def test_other_numbers_are_bounded(
     endpoint: Endpoint, verb: str, input: Any, field: str
 ) -> None:
     refused = await endpoint.mutate(verb, input)
-    assert (refused["__typename"], refused["field"]) == ("Invalid", field)
+    assert (refused["code"], refused["field"]) == ("INVALID", field)
 
 
 async def test_performance_of_agents_is_bounded(endpoint: Endpoint) -> None:
@@ -98,7 +98,7 @@ async def test_performance_of_agents_is_bounded(endpoint: Endpoint) -> None:
         ({"taskCount": -1}, "taskCount"),
     ]:
         refused = await endpoint.mutate("reportAgentPerformance", report | more)
-        assert (refused["__typename"], refused["field"]) == ("Invalid", field)
+        assert (refused["code"], refused["field"]) == ("INVALID", field)
 
 
 async def test_sums_of_large_numbers_are_exact_on_every_way_out(

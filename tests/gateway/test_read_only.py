@@ -29,7 +29,7 @@ REPORTS = """mutation {
   reportAgentStatuses(
     input: {reports: [{agentKey: "a", status: "RUNNING"}, {agentKey: "b", status: "NONE"}]}
   ) {
-    ... on StoredItems { stored results { error { code message } } }
+    storedCount refused { errors { code message } }
   }
 }"""
 MESSAGE = "The database is read-only at the moment; nothing was stored, try again later."
@@ -89,8 +89,8 @@ async def test_a_failover_to_a_standby_and_back(
         (error,) = refused.json()["errors"]
         assert (error["message"], error["extensions"]["code"]) == (MESSAGE, "DATABASE_READ_ONLY")
     batch = (await ask(app, key, REPORTS)).json()["data"]["reportAgentStatuses"]
-    codes = [result["error"]["code"] for result in batch["results"]]
-    assert (batch["stored"], codes) == (0, ["DATABASE_READ_ONLY", "INVALID"])
+    codes = [error["code"] for each in batch["refused"] for error in each["errors"]]
+    assert (batch["storedCount"], codes) == (0, ["DATABASE_READ_ONLY", "INVALID"])
     assert "errors" not in (await ask(app, key)).json()
     status, ready = await get(app, "/api/health/ready")
     assert (status, ready["ok"], ready["state"]) == (200, True, "read-only")

@@ -46,11 +46,11 @@ VALUES = COSTS | {
     "999999999.999999": "999999999.999999",
 }
 RECORD = """recordAiTest(input: {dreamId: "$DREAM", provider: "p", model: "m", status: COMPLETED,
-    impossibilityScore: %s, confidence: %s}) { __typename }"""
+    impossibilityScore: %s, confidence: %s}) { errors { code } }"""
 RECORD_MANY = """recordAiTests(input: {tests: [{dreamId: "$DREAM", provider: "p", model: "m",
-    impossibilityScore: %s, confidence: %s}]}) { __typename }"""
+    impossibilityScore: %s, confidence: %s}]}) { errors { code } refused { errors { code } } }"""
 COMPLETE = """completeAiTest(input: {id: "$TEST", impossibilityScore: %s, confidence: %s})
-    { __typename }"""
+    { errors { code } }"""
 
 
 async def newest(database: Database, table: Any) -> Any:
@@ -63,7 +63,7 @@ async def send(endpoint: Endpoint, field: str, type_: str, number: str, literal:
     given = field.replace("%s", number if literal else "$n")
     declared = "" if literal else f"($n: {type_})"
     answer = await data(endpoint, f"mutation {declared} {{ {given} }}", f'{{"n": {number}}}')
-    assert "Invalid" not in str(answer)
+    assert "INVALID" not in str(answer)
     return answer
 
 
@@ -140,14 +140,14 @@ async def test_imported_scores_costs_and_values(database: Database, tmp_path: Pa
 async def test_costs_and_prices(endpoint: Endpoint, database: Database, literal: bool) -> None:
     dream = await make_dream(database, user_id=endpoint.user.id)
     record = f"""recordAiTest(input: {{dreamId: "{global_id(dream)}", provider: "p", model: "m",
-        cost: %s}}) {{ __typename }}"""
+        cost: %s}}) {{ errors {{ code }} }}"""
     for number, kept in COSTS.items():
         for form in (number, f'"{number}"'):
             await send(endpoint, record, "Decimal", form, literal)
             assert (await newest(database, AiTest)).cost == Decimal(kept)
 
-            register = f"""registerAiModel(input: {{provider: "p", name: {json.dumps(form)},
-                costPer1kTokens: %s, inputCostPer1kTokens: %s}}) {{ __typename }}"""
+            register = f"""createAiModel(input: {{provider: "p", name: {json.dumps(form)},
+                costPer1kTokens: %s, inputCostPer1kTokens: %s}}) {{ errors {{ code }} }}"""
             await send(endpoint, register, "Decimal", form, literal)
             model = await newest(database, AiModel)
             assert model.cost_per_1k_tokens == Decimal(kept)
@@ -156,10 +156,11 @@ async def test_costs_and_prices(endpoint: Endpoint, database: Database, literal:
 
 @pytest.mark.parametrize("literal", [True, False])
 async def test_measured_values(endpoint: Endpoint, database: Database, literal: bool) -> None:
-    record = 'recordMetric(input: {metricName: "m", value: %s}) { __typename }'
-    many = 'recordMetrics(input: {metrics: [{metricName: "m", value: %s}]}) { __typename }'
+    record = 'recordMetric(input: {metricName: "m", value: %s}) { errors { code } }'
+    many = """recordMetrics(input: {metrics: [{metricName: "m", value: %s}]})
+        { refused { errors { code } } }"""
     performance = """reportAgentPerformance(input: {agentKey: "a", status: RUNNING,
-        responseTime: %s, successRate: %s}) { __typename }"""
+        responseTime: %s, successRate: %s}) { errors { code } }"""
     for number, kept in VALUES.items():
         is_percent = 0 <= float(number) <= 100
         for field in (record, many, *([performance] if is_percent else [])):
@@ -170,8 +171,9 @@ async def test_measured_values(endpoint: Endpoint, database: Database, literal: 
 async def test_the_mean_price_is_rounded_once(endpoint: Endpoint, database: Database) -> None:
     """Of 0.00000049999999999999999999999999999995, where 28 digits would make a half of it."""
     low, high = "0.0000004" + "9" * 30, "0.0000005" + "0" * 30
-    register = f"""mutation {{ registerAiModel(input: {{provider: "p", name: "m",
-        inputCostPer1kTokens: "{low}", outputCostPer1kTokens: "{high}"}}) {{ __typename }} }}"""
+    register = f"""mutation {{ createAiModel(input: {{provider: "p", name: "m",
+        inputCostPer1kTokens: "{low}", outputCostPer1kTokens: "{high}"}}) {{
+            errors {{ code }} }} }}"""
     await data(endpoint, register)
     model = await newest(database, AiModel)
     assert model.cost_per_1k_tokens == 0
@@ -184,12 +186,12 @@ async def test_the_mean_price_is_rounded_once(endpoint: Endpoint, database: Data
 async def test_repricing_to_the_same_stored_price_changes_nothing(
     endpoint: Endpoint, database: Database
 ) -> None:
-    register = """mutation { registerAiModel(input: {provider: "p", name: "m",
-        costPer1kTokens: "0.1234567"}) { ... on AiModel { id updatedAt } } }"""
-    model = (await data(endpoint, register))["registerAiModel"]
+    register = """mutation { createAiModel(input: {provider: "p", name: "m",
+        costPer1kTokens: "0.1234567"}) { aiModel { id updatedAt } } }"""
+    model = (await data(endpoint, register))["createAiModel"]["aiModel"]
     reprice = f"""mutation {{ repriceAiModel(input: {{id: "{model["id"]}",
-        costPer1kTokens: "0.12345674"}}) {{ ... on AiModel {{ id updatedAt }} }} }}"""
-    assert (await data(endpoint, reprice))["repriceAiModel"] == model
+        costPer1kTokens: "0.12345674"}}) {{ aiModel {{ id updatedAt }} }} }}"""
+    assert (await data(endpoint, reprice))["repriceAiModel"]["aiModel"] == model
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,8 @@ async def test_a_dream_is_achieved_by_the_score_that_is_stored(
         key = "dreams.achieved_at"
         await data(
             endpoint,
-            f'mutation {{ setConfig(input: {{key: "{key}", value: {setting}}}) {{ __typename }} }}',
+            f'mutation {{ setConfig(input: {{key: "{key}", value: {setting}}})'
+            " { errors { code } } }",
         )
     dream = await make_dream(database, user_id=endpoint.user.id, status="ACTIVE")
     field = RECORD.replace("$DREAM", global_id(dream))

@@ -66,13 +66,13 @@ async def write_and_read(url: str) -> None:
     """Through a gateway in production."""
     database = Database(url)
     async with endpoint(database) as asked:
-        made: Any = await asked.mutate("createDream", {"title": "Inner"}, "... on Dream { id }")
+        made: Any = await asked.mutate("createDream", {"title": "Inner"}, "dream { id }")
         found = await asked.data(
             "query ($id: ID!) { dream(id: $id) { title } }", {"id": made["id"]}
         )
         assert found == {"dream": {"title": "Inner"}}
         event = {"eventType": "deployed", "source": "ci"}
-        assert (await asked.mutate("logEvent", event))["__typename"] == "Stored"
+        assert (await asked.mutate("logEvent", event)) == {}
     async with database.read() as session:
         assert await session.scalar(text(ELSEWHERE)) == 0
     await database.close()

@@ -27,9 +27,9 @@ DREAM = "query Dream($id: ID!) { dream(id: $id) { id title description } }"
 LIST = "{ dreams(first: 2) { nodes { title owner { id } } pageInfo { hasNextPage } totalCount } }"
 LIMIT = "{ rateLimit { cost limit remaining } }"
 CREATE = """mutation Create($input: CreateDreamInput!) { createDream(input: $input) {
-  __typename ... on Dream { title } ... on Error { message code } } }"""
+  dream { title } errors { message code } } }"""
 ARCHIVE = """mutation Archive($id: ID!) { archiveDream(input: {id: $id}) {
-  __typename ... on Dream { title } ... on Error { message code } } }"""
+  dream { title } errors { message code } } }"""
 CHANGING = re.compile(rb'"requestId":"[^"]*"|retry: [0-9]+')
 
 

@@ -115,7 +115,7 @@ async def test_variables_operation_name_and_extensions(address: str) -> None:
 async def test_a_mutation(address: str) -> None:
     async with greeted(address) as client:
         answer = await client.answer("1", REPORT, variables={"key": "a", "status": "RUNNING"})
-        assert answer == {"data": {"reportAgentStatus": {"__typename": "Stored"}}}
+        assert answer == {"data": {"reportAgentStatus": {"__typename": "ReportAgentStatusPayload"}}}
         agents = await client.answer("2", "{ agents { nodes { key } } }")
         assert agents == {"data": {"agents": {"nodes": [{"key": "a"}]}}}
 

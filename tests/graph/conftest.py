@@ -21,6 +21,7 @@ from support.ai_tests import Write, write
 from support.factories import make_dream, make_user
 from support.ingestion import Send, reporting
 from support.mutations import Run, result
+from support.payloads import outcome_of
 from support.subscriptions import Follow, following
 
 
@@ -85,11 +86,10 @@ async def send(database: Database) -> AsyncIterator[Send]:
 
 @pytest.fixture
 def done(send: Send) -> Callable[..., Awaitable[Any]]:
-    """`await done("logEvent", input, who)`: the result of such a mutation, without top-level
-    errors."""
+    """`await done("logEvent", input, who)`: what such a mutation shows, or its first error."""
 
     async def done(verb: str, input: dict[str, Any], who: Principal = DEVELOPER) -> Any:
-        return result(await send(verb, input, who))
+        return outcome_of(result(await send(verb, input, who)))
 
     return done
 

@@ -37,7 +37,7 @@ async def test_a_report_of_an_agent(done: Any, data: Any) -> None:
         "history": {
             "nodes": [
                 {
-                    "id": stored["id"],
+                    "id": stored["storedId"],
                     "previousStatus": None,
                     "status": "RUNNING",
                     "error": None,
@@ -65,9 +65,8 @@ async def test_a_batch_of_reports(done: Any, data: Any) -> None:
         for n in range(6)
     ]
     batch = await done("reportAgentStatuses", {"reports": reports})
-    assert [r["error"] for r in batch["results"] if r["error"]] == [
-        {"code": "INVALID", "field": "status"}
-    ]
+    error = {"code": "INVALID", "field": ["reports", "4", "status"]}
+    assert batch["refused"] == [{"index": 4, "errors": [error]}]
     agents = (
         await data("{ agents { nodes { key history(first: 1) { nodes { reportedAt } } } } }")
     )["agents"]["nodes"]
@@ -107,17 +106,20 @@ async def test_an_error_of_an_agent(done: Any, data: Any) -> None:
     }
 
 
-async def test_an_agent_is_forgotten(done: Any, run: Any, data: Any) -> None:
+async def test_an_agent_is_deleted(done: Any, run: Any, data: Any) -> None:
     await done("reportAgentStatus", {"agentKey": "a", "status": "WAITING"})
-    text = """mutation { forgetAgent(input: {agentKey: "a"}) {
-      ... on AgentForgotten { agentKey eventId } ... on NotFound { code } } }"""
+    text = """mutation { deleteAgent(input: {agentKey: "a"}) {
+      deletedAgentId eventId errors { code } } }"""
+    id = (await data('{ agent(key: "a") { id } }'))["agent"]["id"]
     who = with_scopes("agents:write")
     first, second = await run(text, who=who), await run(text)
-    assert first.data["forgetAgent"]["agentKey"] == "a"
-    assert second.data["forgetAgent"] == {"code": "NOT_FOUND"}
+    event = first.data["deleteAgent"]["eventId"]
+    assert first.data["deleteAgent"] == {"deletedAgentId": id, "eventId": event, "errors": []}
+    nothing = {"deletedAgentId": None, "eventId": None}
+    assert second.data["deleteAgent"] == nothing | {"errors": [{"code": "NOT_FOUND"}]}
     answer = await data("{ agents { totalCount } agentHistory { totalCount } }")
     assert answer == {"agents": {"totalCount": 0}, "agentHistory": {"totalCount": 2}}
-    query = f'{{ event(id: "{first.data["forgetAgent"]["eventId"]}") {{ eventType payload }} }}'
+    query = f'{{ event(id: "{event}") {{ eventType payload }} }}'
     assert (await data(query))["event"] == {
         "eventType": "agent_forgotten",
         "payload": {"agent_key": "a", "status": "WAITING"},

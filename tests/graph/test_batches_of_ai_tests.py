@@ -23,25 +23,30 @@ from graph.core.principal import Principal
 from graph.schema import schema
 from support.ai_tests import as_imported, recorded
 from support.factories import make_ai_model, make_dream
-from support.mutations import ERRORS, Run, mutation, outcome, stored
+from support.mutations import Run, mutation, outcome, stored
+from support.payloads import ERRORS, outcomes_of
 from support.query_count import statements
 from support.stored_rows import execute
 
 MODELS = ["gpt-4", "gpt-5", "o1"]
-SHOWN = f"__typename ... on AiTest {{ model cost impossibilityScore }} {ERRORS}"
-MANY = f"__typename ... on RecordedAiTests {{ recordedCount results {{ result {{ {SHOWN} }} }} }}"
+TEST = "{ model cost impossibilityScore }"
+ONE = f"aiTest {TEST} {ERRORS}"
+MANY = f"storedCount aiTests {TEST} refused {{ index {ERRORS} }}"
 ITS_OWN = {"id", "dream_id", "created_at", "updated_at", "completed_at", "snapshot_data"}
 
 
 async def together(run: Run, who: Principal, tests: list[Any]) -> list[Any]:
     answer = await outcome(run, "recordAiTests", {"tests": tests}, who, MANY)
-    results = [each["result"] for each in answer["results"]]
-    assert answer["recordedCount"] == sum(each["__typename"] == "AiTest" for each in results)
-    return results
+    return outcomes_of(answer, "aiTests")
+
+
+def codes(outcomes: list[Any]) -> list[str | None]:
+    """The codes of those that were refused, by position."""
+    return [each.get("code") for each in outcomes]
 
 
 async def one_by_one(run: Run, who: Principal, tests: list[Any]) -> list[Any]:
-    return [await outcome(run, "recordAiTest", test, who, SHOWN) for test in tests]
+    return [await outcome(run, "recordAiTest", test, who, ONE) for test in tests]
 
 
 def some_tests(random: Random, dreams: list[Any], size: int) -> list[Any]:
@@ -68,8 +73,10 @@ def of_dream(tests: list[Any], others: dict[str, str]) -> list[Any]:
 
 
 def without_names(answers: list[Any]) -> list[Any]:
-    """Errors name a field of a batch with the position of its test."""
-    return [{**each, "field": (each.get("field") or "").split(".")[-1]} for each in answers]
+    """Errors name a field of a batch with the position of its test, or that position alone."""
+    names = [(each.get("field") or "").split(".")[-1] for each in answers]
+    fields = ["" if name.isdigit() else name for name in names]
+    return [{**each, "field": field} for each, field in zip(answers, fields, strict=True)]
 
 
 async def types_of_before(database: Database) -> list[str]:
@@ -173,7 +180,7 @@ async def test_a_batch_of_any_size_takes_as_many_statements(
     with statements(database, exactly=3):
         again = await together(run, ada, tests)
 
-    assert [each["__typename"] for each in first] == ["AiTest"] * size
+    assert codes(first) == [None] * size
     assert again == first
     assert len(await stored(database, AiTest)) == len(await stored(database, ProgressLog)) == size
 
@@ -205,7 +212,7 @@ async def test_a_test_of_one_model_too_many_is_rejected(
     tests = [recorded(dream, model=model, impossibilityScore=40) for model in "bcab"]
     answers = await together(run, ada, [*tests, recorded(dream, model="c")])
 
-    assert [each["__typename"] for each in answers] == ["AiTest", "Invalid", *["AiTest"] * 3]
+    assert codes(answers) == [None, "INVALID", None, None, None]
     assert answers[1]["field"] == "tests.1.model"
     assert [log.test_count for log in await stored(database, ProgressLog)] == [1, 2, 3, 4]
     assert await as_imported(database, dream)
@@ -216,9 +223,8 @@ async def test_the_key_of_a_rejected_test_is_free(
 ) -> None:
     foreign = recorded(await make_dream(database), idempotencyKey="one")
     rejected, accepted = await together(run, ada, [foreign, recorded(dream, idempotencyKey="one")])
-    assert rejected["__typename"] == "Forbidden"
-    assert accepted["__typename"] == "AiTest"
-    assert [each["__typename"] for each in await together(run, ada, [foreign])] == ["Conflict"]
+    assert rejected["code"] == "FORBIDDEN"
+    assert codes([accepted, *await together(run, ada, [foreign])]) == [None, "CONFLICT"]
 
 
 async def test_concurrent_batches_wait_for_each_other(
@@ -236,7 +242,7 @@ async def test_concurrent_batches_wait_for_each_other(
         batches.append(tests)
     answers = await asyncio.gather(*(together(run, ada, tests) for tests in batches))
 
-    assert {each["__typename"] for answer in answers for each in answer} == {"AiTest"}
+    assert {code for answer in answers for code in codes(answer)} == {None}
     assert len(await stored(database, AiTest)) == 20
     assert await as_imported(database, *dreams)
 
@@ -290,8 +296,8 @@ async def test_repeated_keys_are_part_of_the_same_transaction(
     assert failed.errors
     assert await stored(database, AiTest) == []
 
-    names = [each["__typename"] for each in await together(run, ada, tests[:-1])]
-    assert names == ["AiTest", "Forbidden", "AiTest", "Conflict", "Invalid", "AiTest"]
+    found = codes(await together(run, ada, tests[:-1]))
+    assert found == [None, "FORBIDDEN", None, "CONFLICT", "INVALID", None]
     assert sorted(test.model for test in await stored(database, AiTest)) == ["a", "c"]
     keys = {key.key for key in await stored(database, IdempotencyKey)}
     assert keys == {"k", "free"}

@@ -53,10 +53,9 @@ async def test_a_secret_is_not_stored(database: Database, run: Run, key: str, va
     answer = await configure(run, "setConfig", key=key, value=value)
 
     assert answer == {
-        "__typename": "Invalid",
+        "code": "INVALID",
         "message": "This looks like a secret; secrets are not stored. Set `reference` to the name "
         "of the environment variable that holds it.",
-        "code": "INVALID",
         "field": "value",
     }
     assert await stored(database, ConfigEntry) == await stored(database, AuditEntry) == []
@@ -71,7 +70,7 @@ async def test_where_a_secret_is_kept_is_stored(run: Run) -> None:
         None,
         "OPENAI_API_KEY",
     )
-    assert (wrong["__typename"], wrong["field"]) == ("Invalid", "reference")
+    assert (wrong["code"], wrong["field"]) == ("INVALID", "reference")
 
 
 async def test_different_secrets_have_different_fingerprints(
@@ -122,7 +121,6 @@ async def test_the_environment_is_stored_without_its_secrets(
     again = await configure(run, "syncEnvironment", names=list(environment))
 
     assert answer == {
-        "__typename": "EnvironmentSynced",
         "stored": ["DREAM_REGION"],
         "referenced": ["DREAM_API_TOKEN", "DREAM_UNLISTED", "DREAM_BROKER", "DREAM_SALT"],
         "missing": ["DREAM_EMPTY", "DREAM_UNSET"],
@@ -157,7 +155,7 @@ async def test_a_value_can_become_a_reference(
 async def test_at_most_a_hundred_variables(run: Run) -> None:
     answer = await configure(run, "syncEnvironment", names=["A"] * 101)
 
-    assert (answer["__typename"], answer["field"]) == ("Invalid", "names")
+    assert (answer["code"], answer["field"]) == ("INVALID", "names")
 
 
 def test_secrets_are_detected() -> None:

@@ -15,15 +15,14 @@ from support.mutations import Run, outcome, stored
 
 DELETE = """mutation ($input: DreamInput!) {
   deleteDream(input: $input) {
-    __typename
-    ... on DreamDeleted { deletedDreamId deletedTestCount }
-    ... on Error { message code }
+    deletedDreamId deletedTestCount
+    errors { message code }
   }
 }"""
 
 
 async def changed(run: Run, verb: str, dream: Any, who: Principal) -> dict[str, Any]:
-    shown = "__typename ... on Dream { status isPublic } ... on Error { message code }"
+    shown = "dream { status isPublic } errors { message code }"
     return await outcome(run, verb, {"id": global_id(dream)}, who, shown, "DreamInput")
 
 
@@ -49,9 +48,8 @@ async def test_a_draft_cannot_be_achieved(run: Run, database: Database, ada: Pri
     dream = await make_dream(database, user_id=ada.user_id, status="DRAFT")
 
     assert await changed(run, "achieveDream", dream, ada) == {
-        "__typename": "Conflict",
-        "message": "A dream with the status DRAFT cannot become ACHIEVED.",
         "code": "CONFLICT",
+        "message": "A dream with the status DRAFT cannot become ACHIEVED.",
     }
 
 
@@ -73,7 +71,7 @@ async def test_a_foreign_dream_is_forbidden_when_seen_and_not_found_when_not(
     seen = await changed(run, "archiveDream", public, bob)
     unseen = await changed(run, "archiveDream", private, bob)
 
-    assert (seen["__typename"], unseen["__typename"]) == ("Forbidden", "NotFound")
+    assert (seen["code"], unseen["code"]) == ("FORBIDDEN", "NOT_FOUND")
     assert await stored(database, AuditEntry) == []
 
 
@@ -85,7 +83,8 @@ async def test_a_remix_is_a_private_draft_with_the_words_of_its_source(
     answer = await run(
         """mutation ($input: RemixDreamInput!) {
           remixDream(input: $input) {
-            ... on Dream { title description tags status isPublic remixedFrom { id } }
+            dream { title description tags status isPublic remixedFrom { id } }
+            errors { message }
           }
         }""",
         {"input": {"id": global_id(source), "title": "Fly higher"}},
@@ -94,12 +93,15 @@ async def test_a_remix_is_a_private_draft_with_the_words_of_its_source(
 
     assert answer.data == {
         "remixDream": {
-            "title": "Fly higher",
-            "description": source.description,
-            "tags": ["wings"],
-            "status": "DRAFT",
-            "isPublic": False,
-            "remixedFrom": {"id": global_id(source)},
+            "dream": {
+                "title": "Fly higher",
+                "description": source.description,
+                "tags": ["wings"],
+                "status": "DRAFT",
+                "isPublic": False,
+                "remixedFrom": {"id": global_id(source)},
+            },
+            "errors": [],
         }
     }
 
@@ -116,9 +118,9 @@ async def test_a_deleted_dream_takes_its_tests_and_progress_along(
 
     assert answer.data == {
         "deleteDream": {
-            "__typename": "DreamDeleted",
             "deletedDreamId": global_id(dream),
             "deletedTestCount": 2,
+            "errors": [],
         }
     }
     async with database.read() as session:

@@ -1,6 +1,6 @@
-"""Errors: expected failures are members of a result union, the rest is coded or masked."""
+"""Errors: expected failures of mutations are in their payloads, the rest is coded or masked."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import strawberry
@@ -15,22 +15,14 @@ from graph.core.execution.operation import prepare
 from graph.core.execution.result import OperationResult
 from graph.core.permission import PUBLIC
 from graph.core.principal import ANONYMOUS
-from graph.core.types.errors import (
-    MASKED,
-    TIMEOUT,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    coded,
-    handlers,
-    types,
-)
+from graph.core.types.errors import MASKED, TIMEOUT, coded
 from graph.core.types.field import field, value
+from graph.core.types.mutation import Input, input_type, mutation
 
 FAILURES = {
     "missing": errors.NotFound(),
     "wrong": errors.Invalid("The title is empty.", "title"),
+    "deep": errors.Invalid("The tag is empty.", "tags.3"),
     "vague": errors.Invalid("Something does not fit."),
     "late": errors.Conflict("It is at version 3."),
     "not yours": errors.Forbidden(),
@@ -47,13 +39,14 @@ FAILURES = {
 class Saved:
     """It was done."""
 
-    title: str = field("Its title.")
+    title: str | None = field("Its title.", default=None)
 
 
-Result = Annotated[
-    Saved | NotFound | Invalid | Conflict | Forbidden, strawberry.union("SaveResult")
-]
-Narrow = Annotated[Saved | Invalid, strawberry.union("NarrowResult")]
+@input_type
+class SaveInput:
+    """How to fail."""
+
+    how: str = field("One of FAILURES, or anything else.")
 
 
 def fail(how: str) -> Saved:
@@ -69,28 +62,22 @@ class Query:
 
 @strawberry.type
 class Mutation:
-    @field("Returns all error types.", PUBLIC, reveals={"how": PUBLIC})
-    def save(self, how: str) -> Result:
-        return fail(how)
+    @mutation("Shows a payload.", PUBLIC, Saved)
+    async def save(self, input: Input[SaveInput]) -> Saved:
+        return fail(input.how)
 
-    @field("Returns Invalid only.", PUBLIC, reveals={"how": PUBLIC})
-    async def narrow(self, how: str) -> Narrow | None:
-        return fail(how)
-
-    @field("Returns no error.", PUBLIC, reveals={"how": PUBLIC})
+    @field("Shows no payload.", PUBLIC, reveals={"how": PUBLIC})
     async def bare(self, how: str) -> Saved | None:
         return fail(how)
 
 
-schema = strawberry.Schema(query=Query, mutation=Mutation, types=types, exception_handlers=handlers)
+schema = strawberry.Schema(query=Query, mutation=Mutation)
 
-SAVE = """mutation ($how: String!) { result: %s(how: $how) {
-    __typename
-    ... on Saved { title }
-    ... on Error { message code }
-    ... on Invalid { field }
+SAVE = """mutation ($how: String!) { result: save(input: {how: $how}) {
+    title
+    errors { code message field }
 } }"""
-BARE = "mutation ($how: String!) { result: bare(how: $how) { __typename title } }"
+BARE = "mutation ($how: String!) { result: bare(how: $how) { title } }"
 
 
 async def ask(database: Database, document: str, how: str) -> OperationResult:
@@ -109,66 +96,32 @@ def error(message: str, code: str, **more: Any) -> dict[str, Any]:
     }
 
 
+async def test_a_payload_without_errors_shows_what_was_done(database: Database) -> None:
+    answer = await ask(database, SAVE, "Fly")
+
+    assert answer == OperationResult({"result": {"title": "Fly", "errors": []}}, [])
+
+
 @pytest.mark.parametrize(
-    ("how", "result"),
+    ("how", "code", "message", "path"),
     [
-        ("Fly", {"__typename": "Saved", "title": "Fly"}),
-        (
-            "missing",
-            {
-                "__typename": "NotFound",
-                "message": "There is no such thing, or you may not see it.",
-                "code": "NOT_FOUND",
-            },
-        ),
-        (
-            "wrong",
-            {
-                "__typename": "Invalid",
-                "message": "The title is empty.",
-                "code": "INVALID",
-                "field": "title",
-            },
-        ),
-        (
-            "vague",
-            {
-                "__typename": "Invalid",
-                "message": "Something does not fit.",
-                "code": "INVALID",
-                "field": None,
-            },
-        ),
-        (
-            "late",
-            {"__typename": "Conflict", "message": "It is at version 3.", "code": "CONFLICT"},
-        ),
-        (
-            "not yours",
-            {"__typename": "Forbidden", "message": "You may not do this.", "code": "FORBIDDEN"},
-        ),
+        ("missing", "NOT_FOUND", "There is no such thing, or you may not see it.", None),
+        ("wrong", "INVALID", "The title is empty.", ["title"]),
+        ("deep", "INVALID", "The tag is empty.", ["tags", "3"]),
+        ("vague", "INVALID", "Something does not fit.", None),
+        ("late", "CONFLICT", "It is at version 3.", None),
+        ("not yours", "FORBIDDEN", "You may not do this.", None),
     ],
 )
-async def test_an_expected_failure_is_a_member_of_the_union(
-    database: Database, how: str, result: dict[str, Any]
+async def test_an_expected_failure_is_in_the_payload(
+    database: Database, how: str, code: str, message: str, path: list[str] | None
 ) -> None:
     with capture_logs() as logs:
-        assert await ask(database, SAVE % "save", how) == OperationResult({"result": result}, [])
+        answer = await ask(database, SAVE, how)
 
+    failed = {"code": code, "message": message, "field": path}
+    assert answer == OperationResult({"result": {"title": None, "errors": [failed]}}, [])
     assert logs == []
-
-
-async def test_a_narrow_union_accepts_its_members(database: Database) -> None:
-    answer = await ask(database, SAVE % "narrow", "wrong")
-
-    assert answer.data == {
-        "result": {
-            "__typename": "Invalid",
-            "message": "The title is empty.",
-            "code": "INVALID",
-            "field": "title",
-        }
-    }
 
 
 @pytest.mark.parametrize(
@@ -181,41 +134,42 @@ async def test_a_narrow_union_accepts_its_members(database: Database) -> None:
         ("slow", TIMEOUT, "TIMEOUT"),
     ],
 )
-@pytest.mark.parametrize("document", [SAVE % "narrow", BARE], ids=["narrow", "bare"])
-async def test_a_failure_outside_the_union_is_a_coded_error(
-    database: Database, document: str, how: str, message: str, code: str
+async def test_a_failure_without_a_payload_is_a_coded_error(
+    database: Database, how: str, message: str, code: str
 ) -> None:
     with capture_logs() as logs:
-        answer = await ask(database, document, how)
+        answer = await ask(database, BARE, how)
 
     assert answer == OperationResult({"result": None}, [error(message, code)])
     assert logs == []
 
 
-async def test_a_wrong_value_without_a_union_is_bad_user_input(database: Database) -> None:
+async def test_a_wrong_value_without_a_payload_is_bad_user_input(database: Database) -> None:
     answer = await ask(database, BARE, "wrong")
 
     wrong = error("The title is empty.", "BAD_USER_INPUT")
-    wrong["extensions"]["errors"] = [{"message": "The title is empty.", "field": "title"}]
+    wrong["extensions"]["errors"] = [{"message": "The title is empty.", "field": ["title"]}]
     assert answer == OperationResult({"result": None}, [wrong])
 
 
 async def test_a_null_in_a_non_null_field_removes_the_data(database: Database) -> None:
-    answer = await ask(database, SAVE % "save", "down")
+    answer = await ask(database, SAVE, "down")
 
     message = "The database does not answer; try again in a moment."
     assert answer == OperationResult(None, [error(message, "SERVICE_UNAVAILABLE")])
 
 
 @pytest.mark.parametrize("how", ["plain", "bug", "sql", "own"])
-@pytest.mark.parametrize(("document", "path"), [(SAVE % "narrow", ["narrow"]), (BARE, ["bare"])])
+@pytest.mark.parametrize(
+    ("document", "path", "data"), [(SAVE, ["save"], None), (BARE, ["bare"], {"result": None})]
+)
 async def test_everything_else_is_masked_and_logged_once(
-    database: Database, document: str, path: list[str], how: str
+    database: Database, document: str, path: list[str], data: Any, how: str
 ) -> None:
     with capture_logs() as logs:
         answer = await ask(database, document, how)
 
-    assert answer == OperationResult({"result": None}, [error(MASKED, "INTERNAL_SERVER_ERROR")])
+    assert answer == OperationResult(data, [error(MASKED, "INTERNAL_SERVER_ERROR")])
     assert logs == [
         {
             "event": "resolver failed",

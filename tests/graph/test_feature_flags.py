@@ -22,10 +22,10 @@ async def test_a_flag_is_created_and_changed(database: Database, run: Run) -> No
     changed = await write(enabled=False, description="Dark.")
     wrong = await write(enabled=True, rolloutPercent=101)
 
-    of = {"__typename": "FeatureFlag", "key": "dark-mode", "rolloutPercent": 25}
+    of = {"key": "dark-mode", "rolloutPercent": 25}
     assert made == {**of, "enabled": True, "description": None}
     assert changed == {**of, "enabled": False, "description": "Dark."}
-    assert (wrong["__typename"], wrong["field"]) == ("Invalid", "rolloutPercent")
+    assert (wrong["code"], wrong["field"]) == ("INVALID", "rolloutPercent")
     [flag] = await stored(database, FeatureFlag)
     assert flag.rollout_percent == 25
     assert [change.kind for change in await stored(database, Change)] == ["CREATED", "UPDATED"]

@@ -107,5 +107,5 @@ async def test_an_order_has_at_most_ten_terms(database: Database, run: Run) -> N
 
     assert refusal(answer) == "At most 10 are allowed."
     assert answer.errors[0]["extensions"]["errors"] == [
-        {"message": "At most 10 are allowed.", "field": "orderBy"}
+        {"message": "At most 10 are allowed.", "field": ["orderBy"]}
     ]

@@ -32,9 +32,9 @@ from support.mutations import Run, outcome, stored
 from support.query_count import statements
 
 MODELS = ("gpt-4", "gpt-5", "o1")
-OF_TEST = "__typename ... on AiTest { status }"
-OF_BATCH = "__typename ... on RecordedAiTests { recordedCount }"
-DELETED = "__typename ... on DreamDeleted { deletedTestCount }"
+OF_TEST = "aiTest { status }"
+OF_BATCH = "storedCount"
+DELETED = "deletedTestCount"
 
 
 class Undone(Exception):
@@ -64,7 +64,7 @@ class World:
     async def batch(self) -> None:
         tests = [self.test() for _ in range(self.random.randint(1, 8))]
         answer = await outcome(self.run, "recordAiTests", {"tests": tests}, self.who, OF_BATCH)
-        assert answer["recordedCount"] == len(tests)
+        assert answer["storedCount"] == len(tests)
 
     async def slow(self) -> None:
         """A test that ends after one that started later."""

@@ -14,16 +14,12 @@ from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from support.ai_tests import Write, logs, recorded, score
 from support.factories import make_dream, make_user
-from support.mutations import ERRORS, Run, stored
+from support.mutations import Run, stored
+from support.payloads import ERRORS
 
 BULK = f"""mutation ($input: RecordAiTestsInput!) {{
   answer: recordAiTests(input: $input) {{
-    __typename
-    ... on RecordedAiTests {{
-      recordedCount
-      results {{ index result {{ __typename ... on AiTest {{ model }} {ERRORS} }} }}
-    }}
-    {ERRORS}
+    storedCount aiTests {{ model }} refused {{ index {ERRORS} }} {ERRORS}
   }}
 }}"""
 
@@ -77,9 +73,8 @@ async def test_faults_are_named_and_nothing_is_stored(
     answer = await write_test("recordAiTest", recorded(dream, **values))
 
     assert answer == {
-        "__typename": "Invalid",
-        "message": message,
         "code": "INVALID",
+        "message": message,
         "field": field,
     }
     assert await stored(database, AiTest) == await stored(database, AuditEntry) == []
@@ -87,17 +82,17 @@ async def test_faults_are_named_and_nothing_is_stored(
 
 @pytest.mark.parametrize("verb", ["startAiTest", "recordAiTest"])
 @pytest.mark.parametrize(
-    ("public", "role", "scopes", "typename"),
+    ("public", "role", "scopes", "code"),
     [
-        (True, Role.MEMBER, (), "Forbidden"),
-        (True, Role.MEMBER, ("tests:write",), "Forbidden"),
-        (True, Role.OPERATOR, ("tests:write",), "Forbidden"),
-        (True, Role.ADMIN, ("tests:write",), "AiTest"),
-        (False, Role.MEMBER, (), "NotFound"),
-        (False, Role.OPERATOR, (), "Forbidden"),
-        (False, Role.ADMIN, (), "AiTest"),
-        (False, Role.ADMIN, ("tests:write",), "NotFound"),
-        (False, Role.ADMIN, ("tests:write", "dreams:read"), "AiTest"),
+        (True, Role.MEMBER, (), "FORBIDDEN"),
+        (True, Role.MEMBER, ("tests:write",), "FORBIDDEN"),
+        (True, Role.OPERATOR, ("tests:write",), "FORBIDDEN"),
+        (True, Role.ADMIN, ("tests:write",), None),
+        (False, Role.MEMBER, (), "NOT_FOUND"),
+        (False, Role.OPERATOR, (), "FORBIDDEN"),
+        (False, Role.ADMIN, (), None),
+        (False, Role.ADMIN, ("tests:write",), "NOT_FOUND"),
+        (False, Role.ADMIN, ("tests:write", "dreams:read"), None),
     ],
 )
 async def test_dreams_of_others_are_tested_by_administrators(
@@ -107,7 +102,7 @@ async def test_dreams_of_others_are_tested_by_administrators(
     public: bool,
     role: Role,
     scopes: tuple[str, ...],
-    typename: str,
+    code: str | None,
 ) -> None:
     dream = await make_dream(database, is_public=public)
     user = await make_user(database)
@@ -115,8 +110,8 @@ async def test_dreams_of_others_are_tested_by_administrators(
 
     answer = await write_test(verb, recorded(dream), who=who)
 
-    assert answer["__typename"] == typename
-    assert len(await stored(database, AiTest)) == (typename == "AiTest")
+    assert answer.get("code") == code
+    assert len(await stored(database, AiTest)) == (code is None)
 
 
 async def test_strangers_are_asked_to_sign_in(run: Run, dream: Any) -> None:
@@ -134,7 +129,7 @@ async def test_the_same_key_stores_one_test(
     other = await write_test("recordAiTest", {**input, "model": "other"})
 
     assert answers == [answers[0]] * 10
-    assert other["__typename"] == "Conflict"
+    assert other["code"] == "CONFLICT"
     assert len(await stored(database, AiTest)) == len(await stored(database, ProgressLog)) == 1
 
 
@@ -153,29 +148,31 @@ async def test_one_bad_test_keeps_no_other_out(
     assert answer == OperationResult(
         {
             "answer": {
-                "__typename": "RecordedAiTests",
-                "recordedCount": 2,
-                "results": [
-                    {"index": 0, "result": {"__typename": "AiTest", "model": "first"}},
+                "storedCount": 2,
+                "aiTests": [{"model": "first"}, None, None, {"model": "last"}],
+                "refused": [
                     {
                         "index": 1,
-                        "result": {
-                            "__typename": "Invalid",
-                            "message": "This text contains a character that cannot be stored.",
-                            "code": "INVALID",
-                            "field": "tests.1.reasoning",
-                        },
+                        "errors": [
+                            {
+                                "code": "INVALID",
+                                "message": "This text contains a character that cannot be stored.",
+                                "field": ["tests", "1", "reasoning"],
+                            }
+                        ],
                     },
                     {
                         "index": 2,
-                        "result": {
-                            "__typename": "NotFound",
-                            "message": "There is no such thing, or you may not see it.",
-                            "code": "NOT_FOUND",
-                        },
+                        "errors": [
+                            {
+                                "code": "NOT_FOUND",
+                                "message": "There is no such thing, or you may not see it.",
+                                "field": ["tests", "2"],
+                            }
+                        ],
                     },
-                    {"index": 3, "result": {"__typename": "AiTest", "model": "last"}},
                 ],
+                "errors": [],
             }
         },
         [],
@@ -188,9 +185,11 @@ async def test_tests_are_sent_by_the_five_hundred(run: Run, dream: Any, ada: Pri
 
     assert answer.data == {
         "answer": {
-            "__typename": "Invalid",
-            "message": "At most 500 are allowed.",
-            "code": "INVALID",
-            "field": "tests",
+            "storedCount": 0,
+            "aiTests": [],
+            "refused": [],
+            "errors": [
+                {"code": "INVALID", "message": "At most 500 are allowed.", "field": ["tests"]}
+            ],
         }
     }

@@ -20,7 +20,7 @@ async def test_an_event_is_stored_as_sent(done: Any, data: Any) -> None:
     sent = EVENT | {"severity": "WARNING", "payload": {"v": [1, None]}, "metadata": {"host": "a"}}
     stored = await done("logEvent", sent | {"timestamp": at()})
     event = (await data(EVENTS))["events"]["nodes"]
-    assert event == [sent | {"id": stored["id"], "timestamp": at()}]
+    assert event == [sent | {"id": stored["storedId"], "timestamp": at()}]
 
 
 async def test_an_event_needs_little(done: Any, data: Any) -> None:
@@ -39,9 +39,9 @@ async def test_an_error_of_a_program(done: Any, data: Any) -> None:
 
 async def test_a_batch_keeps_its_order_without_times(done: Any, data: Any) -> None:
     batch = await done("logEvents", {"events": [EVENT | {"eventType": f"e{n}"} for n in range(9)]})
-    assert batch["stored"] == 9
+    assert batch["storedCount"] == 9
     nodes = (await data("{ events { nodes { id } } }"))["events"]["nodes"]
-    assert [r["id"] for r in batch["results"]] == [node["id"] for node in reversed(nodes)]
+    assert batch["storedIds"] == [node["id"] for node in reversed(nodes)]
 
 
 async def test_poison_refuses_itself_alone(done: Any, data: Any) -> None:
@@ -56,9 +56,11 @@ async def test_poison_refuses_itself_alone(done: Any, data: Any) -> None:
     }
     events = [EVENT | poison.get(n, ({}, None))[0] for n in range(12)]
     batch = await done("logEvents", {"events": events})
-    assert batch["stored"] == 5
-    refused = {r["index"]: r["error"] for r in batch["results"] if r["error"]}
-    assert refused == {n: {"code": "INVALID", "field": field} for n, (_, field) in poison.items()}
+    assert batch["storedCount"] == 5
+    paths = {n: ["events", f"{n}", *([field] if field else [])] for n, (_, field) in poison.items()}
+    assert batch["refused"] == [
+        {"index": n, "errors": [{"code": "INVALID", "field": path}]} for n, path in paths.items()
+    ]
     assert len((await data("{ events { nodes { id } } }"))["events"]["nodes"]) == 5
 
 
@@ -66,7 +68,7 @@ async def test_poison_refuses_itself_alone(done: Any, data: Any) -> None:
 async def test_metrics_out_of_range(done: Any, data: Any, value: float) -> None:
     bad, good = {"metricName": "m", "value": value}, {"metricName": "m", "value": 1.5}
     assert (await done("recordMetric", bad))["field"] == "value"
-    assert (await done("recordMetrics", {"metrics": [bad, good]}))["stored"] == 1
+    assert (await done("recordMetrics", {"metrics": [bad, good]}))["storedCount"] == 1
     assert (await data("{ metrics { nodes { value } } }"))["metrics"]["nodes"] == [{"value": 1.5}]
 
 
@@ -75,7 +77,7 @@ async def test_a_metric_is_stored_as_sent(done: Any, data: Any) -> None:
     stored = await done("recordMetric", sent | {"timestamp": at()})
     query = "{ metrics { nodes { id metricName value unit tags timestamp } } }"
     nodes = (await data(query))["metrics"]["nodes"]
-    assert nodes == [sent | {"id": stored["id"], "timestamp": at()}]
+    assert nodes == [sent | {"id": stored["storedId"], "timestamp": at()}]
 
 
 async def test_the_same_key_and_time_are_stored_once(done: Any, data: Any) -> None:
@@ -83,9 +85,9 @@ async def test_the_same_key_and_time_are_stored_once(done: Any, data: Any) -> No
     first, second = await done("logEvent", event), await done("logEvent", event)
     assert first == second
     batch = {"events": [event, EVENT | {"timestamp": at()}], "idempotencyKey": "b"}
-    results = [(await done("logEvents", batch))["results"] for _ in range(2)]
+    results = [(await done("logEvents", batch))["storedIds"] for _ in range(2)]
     assert results[0] == results[1]
-    assert results[0][0]["id"] == first["id"]
+    assert results[0][0] == first["storedId"]
     assert len((await data(EVENTS))["events"]["nodes"]) == 2
 
 
@@ -113,12 +115,13 @@ async def test_an_action_is_an_event_too(done: Any, data: Any) -> None:
 async def test_members_track_their_own_actions_only(done: Any) -> None:
     member = Principal(user_id=uuid7(NOW), role=Role.MEMBER)
     own, other = {"action": "clicked"}, {"action": "clicked", "userId": f"user_{uuid7(NOW).hex}"}
-    assert (await done("trackUserAction", own, member))["__typename"] == "Stored"
+    assert (await done("trackUserAction", own, member))["storedId"]
     assert (await done("trackUserAction", other, member))["code"] == "FORBIDDEN"
     batch = await done("trackUserActions", {"actions": [own, other]}, member)
-    assert [r["error"] and r["error"]["code"] for r in batch["results"]] == [None, "FORBIDDEN"]
+    error = {"code": "FORBIDDEN", "field": ["actions", "1"]}
+    assert batch["refused"] == [{"index": 1, "errors": [error]}]
     scoped = with_scopes("events:write")
-    assert (await done("trackUserAction", other, scoped))["__typename"] == "Stored"
+    assert (await done("trackUserAction", other, scoped))["storedId"]
 
 
 INPUTS: dict[str, tuple[str, dict[str, Any]]] = {

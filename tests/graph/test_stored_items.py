@@ -30,8 +30,7 @@ STORING = sorted(
     for name, field in CORE.mutation_type.fields.items()  # type: ignore[union-attr]
     if isinstance(field.extensions["strawberry-definition"].metadata.get("shows"), IngestField)
 )
-SHOWN = "a: __typename ... on Stored { id b: id __typename } ... on Error { message code } "
-SHOWN += "... on Invalid { field errors { message field } }"
+SHOWN = "a: __typename storedId b: storedId errors { message code field }"
 NESTED: Any = []
 for _ in range(40):
     NESTED = [NESTED]
@@ -126,7 +125,7 @@ async def test_plans_answer_as_graphql_core(
             planned, fallback = await answered(database, ingestion, sent, who, "plan")
             core, _ = await answered(database, ingestion, sent, who, "core")
             assert shown(planned, input) == shown(core, input), sent
-            assert fallback is None or b'"errors"' in planned
+            assert fallback is None or b'"data":null' in planned or b'"errors":[{' in planned
 
 
 def shown(body: bytes, input: dict[str, Any]) -> bytes:
@@ -152,5 +151,6 @@ async def test_an_item_is_read_without_graphql_core(
         body, fallback = await answered(
             database, ingestion, form("reportAgentStatus", sample), DEVELOPER, "plan"
         )
-        assert b'"__typename":"Stored"' in body
+        assert b'"a":"ReportAgentStatusPayload","storedId":"agent_report_' in body
+        assert b'"errors":[]' in body
         assert (fallback, ordinary) == (None, [])

@@ -12,14 +12,14 @@ from db.users import Role
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_model
-from support.mutations import ERRORS, Run, outcome, stored
+from support.mutations import Run, outcome, stored
+from support.payloads import ERRORS
 from support.principals import with_scopes
 from support.query_count import statements
 
 TOKENS = "This must be a number from 0 to 1,000,000,000,000."
 KEY = with_scopes("models:write")
-SHOWN = f"""__typename
-  ... on AiModel {{
+SHOWN = f"""aiModel {{
     provider name displayName maxTokens isActive capabilities
     costPer1kTokens inputCostPer1kTokens outputCostPer1kTokens
   }}
@@ -32,7 +32,7 @@ async def write(run: Run, verb: str, kind: str, input: dict[str, Any]) -> dict[s
 
 async def register(run: Run, **input: Any) -> dict[str, Any]:
     of = {"provider": "openai", "name": "gpt-5"}
-    return await write(run, "registerAiModel", "RegisterAiModelInput", {**of, **input})
+    return await write(run, "createAiModel", "CreateAiModelInput", {**of, **input})
 
 
 async def test_a_model_is_registered_with_its_trace(database: Database, run: Run) -> None:
@@ -44,7 +44,6 @@ async def test_a_model_is_registered_with_its_trace(database: Database, run: Run
     [entry] = await stored(database, AuditEntry)
     [change] = await stored(database, Change)
     assert answer == {
-        "__typename": "AiModel",
         "provider": "openai",
         "name": "gpt-5",
         "displayName": "gpt-5",
@@ -54,7 +53,7 @@ async def test_a_model_is_registered_with_its_trace(database: Database, run: Run
         "costPer1kTokens": "0.020000",
         **prices,
     }
-    assert (entry.operation, entry.entity_id) == ("registerAiModel", model.id)
+    assert (entry.operation, entry.entity_id) == ("createAiModel", model.id)
     assert (change.noun, change.entity_id, change.kind) == ("ai_models", model.id, "CREATED")
 
 
@@ -99,7 +98,7 @@ async def test_faults_are_named(
 ) -> None:
     answer = await register(run, **input)
 
-    wrong = {"__typename": "Invalid", "message": message, "code": "INVALID", "field": field}
+    wrong = {"code": "INVALID", "message": message, "field": field}
     assert answer == wrong
     assert await stored(database, AiModel) == []
 
@@ -111,7 +110,7 @@ async def test_a_model_is_registered_once(database: Database, run: Run) -> None:
     without = await register(run)
 
     assert first == again
-    assert (other["__typename"], without["__typename"]) == ("Conflict", "Conflict")
+    assert (other["code"], without["code"]) == ("CONFLICT", "CONFLICT")
     assert without["message"] == "There is already one with this provider and name."
     assert len(await stored(database, AiModel)) == len(await stored(database, Change)) == 1
 
@@ -150,7 +149,7 @@ async def test_a_model_is_retired_and_revived(database: Database, run: Run) -> N
 async def test_a_model_that_is_not_there(run: Run) -> None:
     answer = await write(run, "retireAiModel", "AiModelInput", {"id": "ai_model_" + "0" * 32})
 
-    assert answer["__typename"] == "NotFound"
+    assert answer["code"] == "NOT_FOUND"
 
 
 async def test_members_have_models_only_to_read(run: Run) -> None:

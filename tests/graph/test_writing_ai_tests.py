@@ -34,14 +34,13 @@ async def test_a_test_is_started_with_its_trace(
         "model": "gpt-4",
         "parameters": {"temperature": 0},
     }
-    shown = "__typename ... on AiTest { id provider model testParameters dream { id } user { id } }"
+    shown = "aiTest { id provider model testParameters dream { id } user { id } }"
     with statements(database, at_most=5):
         answer = await write_test("startAiTest", input, shown=shown)
 
     [test] = await stored(database, AiTest)
     [entry] = await stored(database, AuditEntry)
     assert answer == {
-        "__typename": "AiTest",
         "id": global_id(test),
         "provider": "openai",
         "model": "gpt-4",
@@ -86,9 +85,8 @@ async def test_a_test_ends_once(
 
     assert answer["status"] == status
     assert again == {
-        "__typename": "Conflict",
-        "message": f"The test is already {status}.",
         "code": "CONFLICT",
+        "message": f"The test is already {status}.",
     }
     assert await traces(database) == [("ai_tests", "UPDATED")]
 
@@ -96,27 +94,27 @@ async def test_a_test_ends_once(
 async def test_a_key_for_tests_runs_them(database: Database, run: Run, dream: Any) -> None:
     key = Principal(dream.user_id, Role.MEMBER, scopes=frozenset({"tests:write"}))
     start = """mutation ($input: StartAiTestInput!) {
-        startAiTest(input: $input) { ... on AiTest { id } }
+        startAiTest(input: $input) { aiTest { id } }
     }"""
     complete = """mutation ($input: CompleteAiTestInput!) {
-        completeAiTest(input: $input) { ... on AiTest { id status impossibilityScore } }
+        completeAiTest(input: $input) { aiTest { id status impossibilityScore } }
     }"""
     answer = await run(start, {"input": recorded(dream)}, key)
-    test: Any = answer.data and answer.data["startAiTest"]
+    test: Any = answer.data and answer.data["startAiTest"]["aiTest"]
     done = await run(complete, {"input": {**test, **score(30)}}, key)
 
     ended = {**test, "status": "COMPLETED", "impossibilityScore": 30.0}
-    assert done == OperationResult({"completeAiTest": ended}, [])
+    assert done == OperationResult({"completeAiTest": {"aiTest": ended}}, [])
 
 
-@pytest.mark.parametrize(("public", "typename"), [(True, "Forbidden"), (False, "NotFound")])
+@pytest.mark.parametrize(("public", "code"), [(True, "FORBIDDEN"), (False, "NOT_FOUND")])
 async def test_a_foreign_test_is_not_ended(
-    database: Database, write_test: Write, public: bool, typename: str
+    database: Database, write_test: Write, public: bool, code: str
 ) -> None:
     dream = await make_dream(database, is_public=public)
     test = await started(database, dream)
 
     answer = await write_test("cancelAiTest", {"id": global_id(test)})
 
-    assert answer["__typename"] == typename
+    assert answer["code"] == code
     assert [test.status for test in await stored(database, AiTest)] == ["RUNNING"]

@@ -13,21 +13,18 @@ from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
 from support.factories import make_dream
 from support.mutations import Run, stored
+from support.payloads import outcome_of
 
 CREATE = """mutation ($input: CreateDreamInput!) {
   createDream(input: $input) {
-    __typename
-    ... on Dream { id title status isPublic version category owner { id } }
-    ... on Error { message code }
-    ... on Invalid { field }
+    dream { id title status isPublic version category owner { id } }
+    errors { message code field }
   }
 }"""
 EDIT = """mutation ($input: EditDreamInput!) {
   editDream(input: $input) {
-    __typename
-    ... on Dream { title description tags version }
-    ... on Error { message code }
-    ... on Invalid { field }
+    dream { title description tags version }
+    errors { message code field }
   }
 }"""
 
@@ -42,14 +39,16 @@ async def test_a_dream_is_written_with_its_trace(
     [change] = await stored(database, Change)
     assert answer.data == {
         "createDream": {
-            "__typename": "Dream",
-            "id": global_id(dream),
-            "title": "Fly",
-            "status": "ACTIVE",
-            "isPublic": False,
-            "version": 1,
-            "category": "AGENTIC",
-            "owner": {"id": f"user_{ada.user_id.hex}"},
+            "dream": {
+                "id": global_id(dream),
+                "title": "Fly",
+                "status": "ACTIVE",
+                "isPublic": False,
+                "version": 1,
+                "category": "AGENTIC",
+                "owner": {"id": f"user_{ada.user_id.hex}"},
+            },
+            "errors": [],
         }
     }
     assert (entry.actor, entry.operation, entry.request_id) == (
@@ -79,16 +78,14 @@ async def test_a_dream_is_written_with_its_trace(
     ],
 )
 async def test_faults_are_named_and_nothing_is_stored(
-    run: Run, database: Database, ada: Principal, input: Any, field: str | None, message: str
+    run: Run, database: Database, ada: Principal, input: Any, field: str, message: str
 ) -> None:
     answer = await run(CREATE, {"input": input}, ada)
 
     assert answer.data == {
         "createDream": {
-            "__typename": "Invalid",
-            "message": message,
-            "code": "INVALID",
-            "field": field,
+            "dream": None,
+            "errors": [{"code": "INVALID", "message": message, "field": field.split(".")}],
         }
     }
     assert await stored(database, Dream) == []
@@ -129,12 +126,11 @@ async def test_a_key_under_which_something_else_was_asked_is_a_conflict(
     other = await run(CREATE, {"input": {"title": "Swim", "idempotencyKey": "one"}}, ada)
     somebody_else = await run(CREATE, {"input": {"title": "Swim", "idempotencyKey": "one"}}, bob)
 
-    assert other.data["createDream"] == {
-        "__typename": "Conflict",
-        "message": "This idempotency key was used with another input. Use another key.",
+    assert outcome_of(other.data["createDream"]) == {
         "code": "CONFLICT",
+        "message": "This idempotency key was used with another input. Use another key.",
     }
-    assert somebody_else.data["createDream"]["title"] == "Swim"
+    assert outcome_of(somebody_else.data["createDream"])["title"] == "Swim"
     assert len(await stored(database, Dream)) == 2
 
 
@@ -150,11 +146,8 @@ async def test_an_edit_changes_only_provided_fields(
     [entry] = await stored(database, AuditEntry)
     assert answer.data == {
         "editDream": {
-            "__typename": "Dream",
-            "title": "Soar",
-            "description": None,
-            "tags": ["wings"],
-            "version": 2,
+            "dream": {"title": "Soar", "description": None, "tags": ["wings"], "version": 2},
+            "errors": [],
         }
     }
     assert entry.before["title"] == "Fly"
@@ -171,10 +164,11 @@ async def test_of_two_editors_of_one_version_one_meets_a_conflict(
 
     answers = await asyncio.gather(*(run(EDIT, {"input": edit}, ada) for edit in edits))
 
-    found = {answer.data["editDream"]["__typename"]: answer for answer in answers}
+    outcomes = [outcome_of(answer.data["editDream"]) for answer in answers]
+    found = {outcome.get("code"): outcome for outcome in outcomes}
     [stored_dream] = await stored(database, Dream)
-    assert set(found) == {"Dream", "Conflict"}
-    assert found["Dream"].data["editDream"]["title"] == stored_dream.title
-    assert found["Conflict"].data["editDream"]["message"] == (
+    assert set(found) == {None, "CONFLICT"}
+    assert found[None]["title"] == stored_dream.title
+    assert found["CONFLICT"]["message"] == (
         "The current version is 2. Read it again before retrying."
     )

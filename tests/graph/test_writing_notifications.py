@@ -15,10 +15,8 @@ from support.query_count import statements
 
 READ = """mutation ($input: MarkNotificationReadInput!) {
   markNotificationRead(input: $input) {
-    __typename
-    ... on Notification { title readAt }
-    ... on Error { message code }
-    ... on Invalid { field }
+    notification { title readAt }
+    errors { message code field }
   }
 }"""
 READ_ALL = """mutation ($input: MarkAllNotificationsReadInput!) {
@@ -38,8 +36,12 @@ async def test_a_notification_is_read_once(database: Database, run: Run, ada: Pr
     [entry] = await stored(database, AuditEntry)
     [change] = await stored(database, Change)
     read_at = notification.read_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    shown = {"__typename": "Notification", "title": "Tested", "readAt": read_at}
-    assert first == again == OperationResult({"markNotificationRead": shown}, [])
+    shown = {"title": "Tested", "readAt": read_at}
+    assert (
+        first
+        == again
+        == OperationResult({"markNotificationRead": {"notification": shown, "errors": []}}, [])
+    )
     assert (entry.actor, entry.operation) == (ada.user_id, "markNotificationRead")
     assert (change.noun, change.entity_id, change.kind) == (
         "notifications",
@@ -59,9 +61,14 @@ async def test_a_user_cannot_mark_notifications_of_others(
 
     assert answer.data == {
         "markNotificationRead": {
-            "__typename": "NotFound",
-            "message": "There is no such thing, or you may not see it.",
-            "code": "NOT_FOUND",
+            "notification": None,
+            "errors": [
+                {
+                    "code": "NOT_FOUND",
+                    "message": "There is no such thing, or you may not see it.",
+                    "field": None,
+                }
+            ],
         }
     }
     assert [each.read_at for each in await stored(database, Notification)] == [None]
@@ -72,10 +79,14 @@ async def test_an_id_of_something_else(run: Run, ada: Principal) -> None:
 
     assert answer.data == {
         "markNotificationRead": {
-            "__typename": "Invalid",
-            "message": "This is the ID of another type: user.",
-            "code": "INVALID",
-            "field": "id",
+            "notification": None,
+            "errors": [
+                {
+                    "code": "INVALID",
+                    "message": "This is the ID of another type: user.",
+                    "field": ["id"],
+                }
+            ],
         }
     }
 

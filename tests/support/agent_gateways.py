@@ -14,12 +14,13 @@ from db.agents import Agent
 from db.core.session.clock import Clock
 from gateway import maintenance
 from support.gateways import ask, gateway, make_key, production
+from support.payloads import outcome_of
 
 SCOPES = ["agents:read", "agents:write", "events:read"]
 
 REPORT = """mutation {{ reportAgentStatus(input: {{
   agentKey: "{key}", status: {status}{time}
-}}) {{ __typename ... on Invalid {{ code field message }} }} }}"""
+}}) {{ errors {{ code field message }} }} }}"""
 
 STATE = """{{ agent(key: "{key}") {{
   status lastActive receivedAt isStale
@@ -57,7 +58,7 @@ class Gateway:
     async def report(self, key: str, status: str, at: datetime | None = None) -> Any:
         time = "" if at is None else f', reportedAt: "{printed(at)}"'
         text = REPORT.format(key=key, status=status, time=time)
-        return (await self.ask(text))["reportAgentStatus"]
+        return outcome_of((await self.ask(text))["reportAgentStatus"])
 
     async def state(self, key: str = "a") -> Any:
         return (await self.ask(STATE.format(key=key)))["agent"]

@@ -12,12 +12,12 @@ from db.progress.replay import recompute
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support.factories import make_ai_test
-from support.mutations import ERRORS, Run, outcome, stored
+from support.mutations import Run, outcome, stored
+from support.payloads import ERRORS
 
 Write = Callable[..., Awaitable[dict[str, Any]]]
 
-FIELDS = """__typename
-  ... on AiTest {
+FIELDS = """aiTest {
     status impossibilityScore confidence reasoning durationMs tokensUsed cost isCostDerived
   }"""
 

@@ -9,8 +9,8 @@ from db.core.error_codes import ErrorCode
 
 HEADER = """# Error codes
 
-Act on `extensions.code`, never on the message, which may change. `code` of the types in a
-mutation's union is from the same list. `extensions.requestId` identifies the request in the log.
+Act on `extensions.code`, never on the message, which may change. `code` of the errors in a
+mutation's payload is from the same list. `extensions.requestId` identifies the request in the log.
 
 The status is that of a request that failed before it was executed, if all its errors have this
 code and the client accepts `application/graphql-response+json`. With `application/json` it is 200.

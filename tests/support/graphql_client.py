@@ -11,8 +11,7 @@ from db import Database
 from db.users import Role
 from support.factories import make_user
 from support.gateways import gateway, make_key, production
-
-ERRORS = "... on Error { message code } ... on Invalid { field }"
+from support.payloads import ERRORS, outcome_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,15 @@ class Endpoint:
         return answer["data"]
 
     async def mutate(self, verb: str, input: Any, shown: str = "", kind: str = "") -> Any:
-        """The result of a mutation. `kind` is the type of its input if it has another name."""
+        """The outcome of a mutation: what it shows, or its first error. `kind` is the type of its
+        input if it has another name."""
+        return outcome_of(await self.payload(verb, input, shown, kind))
+
+    async def payload(self, verb: str, input: Any, shown: str = "", kind: str = "") -> Any:
+        """The payload of a mutation."""
         kind = kind or f"{verb[0].upper()}{verb[1:]}Input"
         document = (
-            f"mutation ($input: {kind}!)"
-            f" {{ answer: {verb}(input: $input) {{ __typename {shown} {ERRORS} }} }}"
+            f"mutation ($input: {kind}!) {{ answer: {verb}(input: $input) {{ {shown} {ERRORS} }} }}"
         )
         return (await self.data(document, {"input": input}))["answer"]
 

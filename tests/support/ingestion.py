@@ -14,17 +14,15 @@ from graph.core.execution.result import OperationResult
 from graph.core.principal import DEVELOPER, Principal
 from graph.schema import schema
 from support.mutations import mutation
+from support.payloads import ERRORS
 
 Send = Callable[..., Awaitable[OperationResult]]
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-INVALID = "... on Invalid { message code field }"
-ONE = f"__typename ... on Stored {{ id }} {INVALID}"
-BATCH = f"""__typename
-  ... on StoredItems {{ stored results {{ index id error {{ code field }} }} }}
-  {INVALID}"""
+ONE = f"storedId {ERRORS}"
+BATCH = f"storedCount storedIds refused {{ index errors {{ code field }} }} {ERRORS}"
 BATCHES = ("logEvents", "recordMetrics", "reportAgentStatuses", "trackUserActions")
-SHOWN = dict.fromkeys(BATCHES, BATCH) | {"trackUserAction": ONE + " ... on Forbidden { code }"}
+SHOWN = dict.fromkeys(BATCHES, BATCH)
 
 
 @asynccontextmanager

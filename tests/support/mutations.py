@@ -6,17 +6,16 @@ from typing import Any
 from db import Database
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
+from support.payloads import outcome_of
 
 Run = Callable[..., Awaitable[OperationResult]]
-
-ERRORS = "... on Error { message code } ... on Invalid { field }"
 
 
 async def outcome(
     run: Run, verb: str, input: dict[str, Any], who: Principal, shown: str, kind: str | None = None
 ) -> dict[str, Any]:
-    """The result of a mutation."""
-    return result(await run(mutation(verb, shown, kind), {"input": input}, who))
+    """What a mutation shows, or its first error."""
+    return outcome_of(result(await run(mutation(verb, shown, kind), {"input": input}, who)))
 
 
 def mutation(verb: str, shown: str, kind: str | None = None) -> str:
@@ -26,7 +25,7 @@ def mutation(verb: str, shown: str, kind: str | None = None) -> str:
 
 
 def result(answer: OperationResult) -> Any:
-    """The result in the response to a mutation, which has no top-level errors."""
+    """The payload in the response to a mutation, which has no top-level errors."""
     assert answer.errors == []
     assert answer.data
     return answer.data["answer"]

@@ -115,7 +115,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         "cancelAiTest": {"id": test},
         "recordAiTest": recorded,
         "recordAiTests": {"tests": [recorded]},
-        "registerAiModel": {
+        "createAiModel": {
             "provider": "openai",
             "name": "gpt-5",
             "displayName": "GPT-5",
@@ -131,7 +131,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         "reportAgentStatuses": {"reports": [report], "idempotencyKey": "b"},
         "reportAgentPerformance": {**fields, "status": "RUNNING", **performance},
         "reportAgentError": {**fields, "message": "It broke.", "status": "ERROR"},
-        "forgetAgent": {"agentKey": "scout"},
+        "deleteAgent": {"agentKey": "scout"},
         "logEvent": event,
         "logEvents": {"events": [event], "idempotencyKey": "b"},
         "logError": {
@@ -152,7 +152,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
             "description": "A limit.",
             "category": "limits",
         },
-        "removeConfig": {"key": "limits.daily"},
+        "deleteConfig": {"key": "limits.daily"},
         "syncEnvironment": {"names": ["LANG"]},
         "setFeatureFlag": {
             "key": "dark-mode",

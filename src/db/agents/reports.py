@@ -84,9 +84,9 @@ async def mark_offline(database: Database) -> int:
     return len(signed)
 
 
-async def forget(session: WriteSession, agent_key: str) -> UUID:
-    """Delete the state of an agent; its history is kept and ends OFFLINE. Return the id of the
-    event about it. Raises NotFound."""
+async def forget(session: WriteSession, agent_key: str) -> tuple[UUID, UUID]:
+    """Delete the state of an agent; its history is kept and ends OFFLINE. Return the ids of the
+    agent and of the event about it. Raises NotFound."""
     now, state = session.now(), Agent.select().where(Agent.agent_key == agent_key)
     if (agent := await session.record(Agent, state)) is None:
         raise NotFound(NO_AGENT)
@@ -106,7 +106,7 @@ async def forget(session: WriteSession, agent_key: str) -> UUID:
     }
     await session.execute(insert(Event).values(event))
     session.feeds |= {"agents", "events"}
-    return gone.event_id
+    return agent.id, gone.event_id
 
 
 REPORTED = IngestTarget(

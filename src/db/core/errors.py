@@ -4,6 +4,7 @@ The docstring of each class is its default message.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,15 +36,24 @@ class DomainError(Exception):
         self.message = self.template
         if columns:
             self.message = self.template.format(" and ".join(columns))
+        self.errors: tuple[FieldError, ...] = (FieldError(self.message),)
         super().__init__(self.message)
 
     def renamed(self, names: Mapping[str, str]) -> Self:
+        """With names for columns. An error about one column of them is that of its field."""
         if not self.columns:
-            return self
-        return type(self)(self.template, *(names.get(name, name) for name in self.columns))
+            return self._with([error.renamed(names) for error in self.errors])
+        renamed = type(self)(self.template, *(names.get(name, name) for name in self.columns))
+        field = names.get(self.columns[0]) if len(self.columns) == 1 else None
+        return renamed._with([FieldError(renamed.message, field)])
 
-    def under(self, _name: str) -> Self:
-        return self
+    def under(self, name: str) -> Self:
+        return self._with([error.under(name) for error in self.errors])
+
+    def _with(self, errors: Sequence[FieldError]) -> Self:
+        changed = copy(self)
+        changed.errors = tuple(errors)
+        return changed
 
 
 class NotFound(DomainError):
@@ -55,23 +65,15 @@ class Invalid(DomainError):
 
     def __init__(self, message: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
-        self.errors: tuple[FieldError, ...] = (FieldError(self.message, field),)
+        self.errors = (FieldError(self.message, field),)
 
     @classmethod
     def of(cls, errors: Sequence[FieldError]) -> Self:
-        invalid = cls(errors[0].message, errors[0].field)
-        invalid.errors = tuple(errors)
-        return invalid
+        return cls(errors[0].message)._with(errors)
 
     @property
     def field(self) -> str | None:
         return self.errors[0].field
-
-    def renamed(self, names: Mapping[str, str]) -> Self:
-        return self.of([error.renamed(names) for error in self.errors])
-
-    def under(self, name: str) -> Self:
-        return self.of([error.under(name) for error in self.errors])
 
 
 class Conflict(DomainError):

@@ -122,7 +122,7 @@ class ReportAgentErrorInput(ReportFields):
 
 @checked(db.agents.AgentReport)
 @input_type
-class ForgetAgentInput:
-    """The input fields to remove an agent."""
+class DeleteAgentInput:
+    """The input fields to delete an agent."""
 
     agent_key: str = field("Unique key of the agent.")

@@ -12,7 +12,7 @@ from db.core.ingest.rows import IngestRow
 from db.core.table import Row
 from db.core.values import validation
 from graph.agents.inputs import (
-    ForgetAgentInput,
+    DeleteAgentInput,
     ReportAgentErrorInput,
     ReportAgentPerformanceInput,
     ReportAgentStatusesInput,
@@ -29,18 +29,15 @@ from graph.agents.types import (
 )
 from graph.core.context import Context, Info, as_source, rows
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Invalid, NotFound
 from graph.core.types.field import argument, field, names_of, value
 from graph.core.types.ingestion import (
-    BatchOutcome,
     IngestMutation,
     ItemInput,
     Make,
     Stored,
-    batch_result,
-    item_result,
+    StoredItems,
 )
-from graph.core.types.mutation import Input, audit_context, result
+from graph.core.types.mutation import Input, audit_context, mutation
 from graph.core.types.node import id_of
 from graph.core.types.time_range import From, To, reveals_time, time_range
 
@@ -50,18 +47,13 @@ Key = Annotated[str, argument("Key of the agent.", validation.string(200, 0))]
 
 
 @value
-class AgentForgotten:
-    """The current state of an agent was removed. Its reports are kept."""
+class AgentDeleted:
+    """The current state of an agent was deleted. Its reports are kept."""
 
-    agent_key: str = field("Key of the removed agent.")
-    event_id: strawberry.ID = field("ID of the event that records the removal.")
-
-
-ReportAgentStatusResult = item_result("ReportAgentStatusResult")
-ReportAgentStatusesResult = batch_result("ReportAgentStatusesResult")
-ReportAgentPerformanceResult = item_result("ReportAgentPerformanceResult")
-ReportAgentErrorResult = item_result("ReportAgentErrorResult")
-ForgetAgentResult = result("ForgetAgentResult", AgentForgotten, NotFound, Invalid)
+    deleted_agent_id: strawberry.ID | None = field("ID of the deleted agent.", default=None)
+    event_id: strawberry.ID | None = field(
+        "ID of the event that records the deletion.", default=None
+    )
 
 
 def _report(
@@ -150,27 +142,27 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field(
+    @mutation(
         "Report the status of an agent. Updates its state, adds a report to its history, and logs "
         "an `agent_status_update` event. A report older than the newest one does not change the "
         "status, but still counts as a sign of life.",
         WRITE,
-        graphql_type=ReportAgentStatusResult,
+        Stored,
         shows=STATUS.one_item,
     )
     async def report_agent_status(self, info: Info, input: Input[ReportAgentStatusInput]) -> Stored:
         return await STATUS.one(info, input)
 
-    @field("Report the statuses of several agents.", WRITE, graphql_type=ReportAgentStatusesResult)
+    @mutation("Report the statuses of several agents.", WRITE, StoredItems)
     async def report_agent_statuses(
         self, info: Info, input: Input[ReportAgentStatusesInput]
-    ) -> BatchOutcome:
+    ) -> StoredItems:
         return await STATUS.many(info, input, "reports")
 
-    @field(
+    @mutation(
         "Report the performance of an agent.",
         WRITE,
-        graphql_type=ReportAgentPerformanceResult,
+        Stored,
         shows=PERFORMANCE.one_item,
     )
     async def report_agent_performance(
@@ -178,18 +170,25 @@ class Mutations:
     ) -> Stored:
         return await PERFORMANCE.one(info, input)
 
-    @field(
+    @mutation(
         "Report an error of an agent. The agent's state keeps the 20 newest errors.",
         WRITE,
-        graphql_type=ReportAgentErrorResult,
+        Stored,
         shows=ERROR.one_item,
     )
     async def report_agent_error(self, info: Info, input: Input[ReportAgentErrorInput]) -> Stored:
         return await ERROR.one(info, input)
 
-    @field("Remove the current state of an agent.", WRITE, graphql_type=ForgetAgentResult)
-    async def forget_agent(self, info: Info, input: Input[ForgetAgentInput]) -> AgentForgotten:
+    @mutation(
+        "Delete the current state of an agent. Its reports are kept, and its next one creates it "
+        "again.",
+        WRITE,
+        AgentDeleted,
+    )
+    async def delete_agent(self, info: Info, input: Input[DeleteAgentInput]) -> AgentDeleted:
         async with info.context.db.write(audit_context(info)) as session:
-            event = await db.agents.reports.forget(session, input.agent_key)
-        event_id = strawberry.ID(id_of(db.events.Event.Record, event))
-        return AgentForgotten(agent_key=input.agent_key, event_id=event_id)
+            agent, event = await db.agents.reports.forget(session, input.agent_key)
+        return AgentDeleted(
+            deleted_agent_id=strawberry.ID(id_of(db.agents.Agent.Record, agent)),
+            event_id=strawberry.ID(id_of(db.events.Event.Record, event)),
+        )

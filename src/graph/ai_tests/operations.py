@@ -16,60 +16,45 @@ from graph.ai_tests.inputs import (
     non_null_columns,
 )
 from graph.ai_tests.recording import (
-    Outcome,
     check_may_test,
     lock_dream,
     store_test,
     store_tests,
 )
 from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
-from graph.core.context import Info, rows
+from graph.core.context import Info, as_source, rows
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.types.field import field, value
+from graph.core.types.ingestion import RefusedItem, refused_item
 from graph.core.types.mutation import (
     Input,
     audit_context,
     create_idempotently,
     get_for_update,
     id_of_table,
-    result,
+    mutation,
 )
 from graph.core.types.node import identified
 from graph.core.types.time_range import From, To, reveals_time, time_range
 
 # Results
 
-WRITTEN = (AiTest, NotFound, Forbidden, Invalid, Conflict)
-StartAiTestResult = result("StartAiTestResult", *WRITTEN)
-EndAiTestResult = result("EndAiTestResult", *WRITTEN)
-RecordAiTestResult = result("RecordAiTestResult", *WRITTEN)
-
-
-@value
-class RecordedAiTest:
-    """The result of one test in a batch."""
-
-    index: int = field("Position of the test in the input, starting at 0.")
-    result: db.ai_tests.AiTest = field(
-        "The stored test, or the error that rejected it.", graphql_type=RecordAiTestResult
-    )
-
 
 @value
 class RecordedAiTests:
-    """The results of a batch of tests. Each test is stored or rejected on its own."""
+    """The results of a batch of tests. Each test is stored or refused on its own."""
 
-    recorded_count: int = field("Number of tests that were stored.")
-    results: list[Outcome] = field(
-        "The result of each test, in the order of the input.",
+    stored_count: int = field("Number of tests that were stored.", default=0)
+    ai_tests: list[AiTest | None] = field(
+        "The tests, in the order of the input. Null for tests that were not stored.",
         cost=0,
-        graphql_type=list[RecordedAiTest],
+        default_factory=list,
+    )
+    refused: list[RefusedItem] = field(
+        "The tests that were not stored, by position.", cost=0, default_factory=list
     )
 
-
-RecordAiTestsResult = result("RecordAiTestsResult", RecordedAiTests, Invalid)
 
 # Operations
 
@@ -131,7 +116,7 @@ async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> d
 
 @strawberry.type
 class Mutations:
-    @field("Start a test of a dream.", WRITE, graphql_type=StartAiTestResult)
+    @mutation("Start a test of a dream.", WRITE, AiTest)
     async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> db.ai_tests.AiTest:
         async def start(session: WriteSession) -> db.ai_tests.AiTest:
             dream = await lock_dream(info, session, input.dream_id)
@@ -142,48 +127,50 @@ class Mutations:
 
         return await create_idempotently(info, db.ai_tests.AiTest, input, start)
 
-    @field(
+    @mutation(
         "Complete a test. A score adds to the progress of its dream. The dream becomes ACHIEVED "
         "when its best score, stored with two decimals, is at most the setting "
         "`dreams.achieved_at`, 5 by default.",
         WRITE,
-        graphql_type=EndAiTestResult,
+        AiTest,
     )
     async def complete_ai_test(
         self, info: Info, input: Input[CompleteAiTestInput]
     ) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.COMPLETED)
 
-    @field("Mark a test as failed.", WRITE, graphql_type=EndAiTestResult)
+    @mutation("Mark a test as failed.", WRITE, AiTest)
     async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.FAILED)
 
-    @field("Cancel a test.", WRITE, graphql_type=EndAiTestResult)
+    @mutation("Cancel a test.", WRITE, AiTest)
     async def cancel_ai_test(
         self, info: Info, input: Input[CancelAiTestInput]
     ) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.CANCELLED)
 
-    @field(
+    @mutation(
         "Record a test that was run elsewhere, now or in the past. Its score is applied as in "
         "`completeAiTest`.",
         WRITE,
-        graphql_type=RecordAiTestResult,
+        AiTest,
     )
     async def record_ai_test(
         self, info: Info, input: Input[RecordAiTestInput]
     ) -> db.ai_tests.AiTest:
         return await store_test(info, input)
 
-    @field(
-        "Record up to 500 tests. A rejected test does not affect the others, which are stored "
+    @mutation(
+        "Record up to 500 tests. A refused test does not affect the others, which are stored "
         "together. Give each test an `idempotencyKey` to make the whole batch safe to retry.",
         WRITE,
-        graphql_type=RecordAiTestsResult,
+        RecordedAiTests,
     )
     async def record_ai_tests(
         self, info: Info, input: Input[RecordAiTestsInput]
     ) -> RecordedAiTests:
-        results = await store_tests(info, input.tests)
-        stored = sum(isinstance(each.result, db.ai_tests.AiTest.Record) for each in results)
-        return RecordedAiTests(recorded_count=stored, results=results)
+        tests, errors = await store_tests(info, input.tests)
+        refused = [refused_item(index, error, "tests") for index, error in errors.items()]
+        return RecordedAiTests(
+            stored_count=len(tests) - len(errors), ai_tests=as_source(tests), refused=refused
+        )

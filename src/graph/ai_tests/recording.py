@@ -1,7 +1,6 @@
 """Recording: store tests that were run elsewhere, one or many."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -20,7 +19,7 @@ from graph.ai_tests.inputs import RecordAiTestInput, non_null_columns
 from graph.core.context import Info
 from graph.core.execution.input_validation import faults_in
 from graph.core.permission import scope
-from graph.core.types.errors import Conflict, Error, ErrorCode, Forbidden, NotFound, as_result
+from graph.core.types.errors import EXPECTED
 from graph.core.types.field import names_of
 from graph.core.types.mutation import (
     audit_context,
@@ -31,24 +30,7 @@ from graph.core.types.mutation import (
 )
 from graph.core.types.unset import or_none
 
-EXPECTED = (errors.NotFound, errors.Forbidden, errors.Invalid, errors.Conflict)
 ANY_DREAM = scope("tests:write", role=Role.ADMIN)
-
-
-MEMBERS: dict[type[errors.DomainError], tuple[type[Error], ErrorCode]] = {
-    errors.NotFound: (NotFound, ErrorCode.NOT_FOUND),
-    errors.Forbidden: (Forbidden, ErrorCode.FORBIDDEN),
-    errors.Conflict: (Conflict, ErrorCode.CONFLICT),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Result of one of several tests: its record, or the error that rejected it, as a member of the
-    union."""
-
-    index: int
-    result: object
 
 
 def check_may_test(info: Info, dream: db.dreams.Dream) -> db.dreams.Dream:
@@ -77,15 +59,28 @@ async def store_test(info: Info, input: RecordAiTestInput) -> db.ai_tests.AiTest
     return await create_idempotently(info, db.ai_tests.AiTest, input, record)
 
 
-async def store_tests(info: Info, tests: Sequence[RecordAiTestInput]) -> list[Outcome]:
-    """Store finished tests together; each is stored or rejected on its own."""
+async def store_tests(
+    info: Info, tests: Sequence[RecordAiTestInput]
+) -> tuple[list[db.ai_tests.AiTest | None], dict[int, errors.DomainError]]:
+    """Store finished tests together; each is stored or refused on its own. Return their records,
+    None for those that were refused, and the errors by position."""
     results: dict[int, Result] = {}
     recordings = await _recordings(info, tests, results)
     times = {r.values["at"] for r in recordings.values() if "at" in r.values}
     await writes.ensure_partitions(info.context.db, times)
     recorder = Recorder(info.context.principal.user_id, partial(check_may_test, info))
     results |= await recorder.record(info.context.db, audit_context(info), recordings)
-    return [Outcome(index, _shown(results[index], index)) for index in range(len(tests))]
+    names = names_of(RecordAiTestInput)
+    stored: list[db.ai_tests.AiTest | None] = []
+    refused: dict[int, errors.DomainError] = {}
+    for index in range(len(tests)):
+        result = results[index]
+        if isinstance(result, errors.DomainError):
+            refused[index] = result.renamed(names)
+            stored.append(None)
+        else:
+            stored.append(result)
+    return stored, refused
 
 
 async def _recordings(
@@ -123,14 +118,3 @@ def _faults(values: Row, key: str | None) -> Iterator[FieldError]:
     yield from writes.recording_errors(values)
     if key is not None:
         yield from idempotency.KEY.faults(key)
-
-
-def _shown(result: Result, index: int) -> object:
-    """A record, or the member of the result's union for an error."""
-    if not isinstance(result, errors.DomainError):
-        return result
-    error = result.renamed(names_of(RecordAiTestInput)).under(f"tests.{index}")
-    if isinstance(error, errors.Invalid):
-        return as_result(error)
-    member, code = MEMBERS[type(error)]
-    return member(message=error.message, code=code)

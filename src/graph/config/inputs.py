@@ -53,8 +53,8 @@ class SetConfigInput:
 
 @checked(db.config.ConfigEntry)
 @input_type
-class RemoveConfigInput:
-    """The input fields to remove a setting."""
+class DeleteConfigInput:
+    """The input fields to delete a setting."""
 
     key: str = field("Unique key.")
     expected_version: int | None = field("Version that the setting must have.", default=UNSET)

@@ -14,7 +14,7 @@ from db.core import errors
 from db.core.table import Row
 from db.core.values import validation
 from graph.config.inputs import (
-    RemoveConfigInput,
+    DeleteConfigInput,
     SetConfigInput,
     SetFeatureFlagInput,
     SyncEnvironmentInput,
@@ -31,9 +31,8 @@ from graph.config.types import (
 from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, VALUE
 from graph.core.types.connection import Argument, Connection, listed
-from graph.core.types.errors import Conflict, Invalid, NotFound
 from graph.core.types.field import argument, field, value
-from graph.core.types.mutation import Input, audit_context, provided_fields, result
+from graph.core.types.mutation import Input, audit_context, mutation, provided_fields
 from graph.core.types.node import global_id
 from graph.core.types.unset import or_none
 
@@ -49,10 +48,10 @@ BY_KEY = {"key": db.config.ConfigEntry.key}
 
 
 @value
-class ConfigRemoved:
-    """A setting was removed."""
+class ConfigDeleted:
+    """A setting was deleted."""
 
-    removed_config_id: strawberry.ID = field("ID of the removed setting.")
+    deleted_config_id: strawberry.ID | None = field("ID of the deleted setting.", default=None)
 
 
 @value
@@ -61,18 +60,16 @@ class EnvironmentSynced:
 
     stored: list[str] = field(
         "Variables whose values were stored as settings `environment.<name>`. The operator lists "
-        "them in DREAMNET_SYNC_ENVIRONMENT, and they do not look like secrets."
+        "them in DREAMNET_SYNC_ENVIRONMENT, and they do not look like secrets.",
+        default_factory=list,
     )
     referenced: list[str] = field(
-        "All other variables. Their settings hold only the names of the variables."
+        "All other variables. Their settings hold only the names of the variables.",
+        default_factory=list,
     )
-    missing: list[str] = field("Variables that are unset or empty. Their settings are unchanged.")
-
-
-SetConfigResult = result("SetConfigResult", ConfigEntry, NotFound, Invalid, Conflict)
-RemoveConfigResult = result("RemoveConfigResult", ConfigRemoved, NotFound, Invalid, Conflict)
-SyncEnvironmentResult = result("SyncEnvironmentResult", EnvironmentSynced, Invalid, Conflict)
-SetFeatureFlagResult = result("SetFeatureFlagResult", FeatureFlag, Invalid, Conflict)
+    missing: list[str] = field(
+        "Variables that are unset or empty. Their settings are unchanged.", default_factory=list
+    )
 
 
 # Operations
@@ -133,7 +130,7 @@ async def store_variables(
 
 @strawberry.type
 class Mutations:
-    @field("Create or update a setting.", WRITE, graphql_type=SetConfigResult)
+    @mutation("Create or update a setting.", WRITE, ConfigEntry)
     async def set_config(self, info: Info, input: Input[SetConfigInput]) -> db.config.ConfigEntry:
         more = value_columns(input) | provided_fields(input, "key", "value", "reference")
         version = or_none(input.expected_version)
@@ -141,18 +138,18 @@ class Mutations:
             before = await writes.before(session, input.key, version)
             return await writes.put(session, input.key, before, **more)
 
-    @field("Remove a setting.", WRITE, graphql_type=RemoveConfigResult)
-    async def remove_config(self, info: Info, input: Input[RemoveConfigInput]) -> ConfigRemoved:
+    @mutation("Delete a setting.", WRITE, ConfigDeleted)
+    async def delete_config(self, info: Info, input: Input[DeleteConfigInput]) -> ConfigDeleted:
         async with info.context.db.write(audit_context(info)) as session:
             version = or_none(input.expected_version)
             entry = await writes.remove(session, input.key, version)
-        return ConfigRemoved(removed_config_id=strawberry.ID(global_id(entry)))
+        return ConfigDeleted(deleted_config_id=strawberry.ID(global_id(entry)))
 
-    @field(
+    @mutation(
         "Store environment variables of the gateway as settings. Only references are stored for "
         "possible secrets.",
         WRITE,
-        graphql_type=SyncEnvironmentResult,
+        EnvironmentSynced,
     )
     async def sync_environment(
         self, info: Info, input: Input[SyncEnvironmentInput]
@@ -160,7 +157,7 @@ class Mutations:
         async with info.context.db.write(audit_context(info)) as session:
             return await store_variables(session, input.names, info.context.storable_variables)
 
-    @field("Create or update a feature flag.", WRITE, graphql_type=SetFeatureFlagResult)
+    @mutation("Create or update a feature flag.", WRITE, FeatureFlag)
     async def set_feature_flag(
         self, info: Info, input: Input[SetFeatureFlagInput]
     ) -> db.config.FeatureFlag:

@@ -12,7 +12,6 @@ from db.users import Role
 from graph.core.context import Info
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.types.field import field, value
 from graph.core.types.mutation import (
     Input,
@@ -20,8 +19,8 @@ from graph.core.types.mutation import (
     get_for_update,
     id_of_table,
     locked_row,
+    mutation,
     provided_fields,
-    result,
 )
 from graph.core.types.node import identified
 from graph.core.types.unset import or_none
@@ -40,15 +39,11 @@ WRITE_ALL = scope("dreams:write", role=Role.ADMIN)
 class DreamDeleted:
     """A dream was deleted."""
 
-    deleted_dream_id: strawberry.ID = field("ID of the deleted dream.")
-    deleted_test_count: int = field("Number of its tests, which were deleted too.")
+    deleted_dream_id: strawberry.ID | None = field("ID of the deleted dream.", default=None)
+    deleted_test_count: int | None = field(
+        "Number of its tests, which were deleted too.", default=None
+    )
 
-
-CreateDreamResult = result("CreateDreamResult", Dream, NotFound, Invalid, Conflict)
-EditDreamResult = result("EditDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
-ChangeDreamResult = result("ChangeDreamResult", Dream, NotFound, Forbidden, Invalid, Conflict)
-RemixDreamResult = result("RemixDreamResult", Dream, NotFound, Invalid, Conflict)
-DeleteDreamResult = result("DeleteDreamResult", DreamDeleted, NotFound, Forbidden, Invalid)
 
 # Operations
 
@@ -78,7 +73,7 @@ def changing(description: str, change: Change) -> Any:  # as `field`
             check_may_change(info, dream)
             return await change(session, dream)
 
-    return field(description, WRITE, resolve, graphql_type=ChangeDreamResult)
+    return mutation(description, WRITE, Dream, resolve)
 
 
 def becoming(status: DreamStatus, *before: DreamStatus) -> Change:
@@ -99,7 +94,7 @@ class Mutations:
     )
     achieve_dream = changing("Mark a dream as achieved.", becoming(ACHIEVED, ACTIVE))
 
-    @field("Create a dream of the viewer.", WRITE, graphql_type=CreateDreamResult)
+    @mutation("Create a dream of the viewer.", WRITE, Dream)
     async def create_dream(self, info: Info, input: Input[CreateDreamInput]) -> db.dreams.Dream:
         owner, dream = info.context.principal.user_id, provided_fields(input)
         return await create_idempotently(
@@ -110,10 +105,10 @@ class Mutations:
             in_one_statement=True,
         )
 
-    @field(
+    @mutation(
         "Edit the title, description, prompt, category and tags of a dream.",
         WRITE,
-        graphql_type=EditDreamResult,
+        Dream,
     )
     async def edit_dream(self, info: Info, input: Input[EditDreamInput]) -> db.dreams.Dream:
         version = or_none(input.expected_version)
@@ -121,7 +116,7 @@ class Mutations:
             check_may_change(info, dream)
             return await db.dreams.edit(session, dream, **provided_fields(input))
 
-    @field("Create a private draft from another dream.", WRITE, graphql_type=RemixDreamResult)
+    @mutation("Create a private draft from another dream.", WRITE, Dream)
     async def remix_dream(self, info: Info, input: Input[RemixDreamInput]) -> db.dreams.Dream:
         async def remix(session: WriteSession) -> db.dreams.Dream:
             source = await get_for_update(
@@ -132,7 +127,7 @@ class Mutations:
 
         return await create_idempotently(info, db.dreams.Dream, input, remix)
 
-    @field("Delete a dream and its tests.", WRITE, graphql_type=DeleteDreamResult)
+    @mutation("Delete a dream and its tests.", WRITE, DreamDeleted)
     async def delete_dream(self, info: Info, input: Input[DreamInput]) -> DreamDeleted:
         async with locked_row(info, db.dreams.Dream, input.id) as (session, dream):
             check_may_change(info, dream)

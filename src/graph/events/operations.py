@@ -14,14 +14,12 @@ from graph.core.context import Context, Info, as_source
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of
 from graph.core.types.ingestion import (
-    BatchOutcome,
     IngestMutation,
     ItemInput,
     Stored,
-    batch_result,
-    item_result,
+    StoredItems,
 )
-from graph.core.types.mutation import Input
+from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import identified, parse_id
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
 from graph.events.inputs import LogErrorInput, LogEventInput, LogEventsInput
@@ -35,10 +33,6 @@ GroupBy = Annotated[
     ),
 ]
 BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
-
-LogEventResult = item_result("LogEventResult")
-LogEventsResult = batch_result("LogEventsResult")
-LogErrorResult = item_result("LogErrorResult")
 
 
 def _event(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
@@ -100,14 +94,14 @@ class Queries:
 
 @strawberry.type
 class Mutations:
-    @field("Log an event.", WRITE, graphql_type=LogEventResult, shows=EVENTS.one_item)
+    @mutation("Log an event.", WRITE, Stored, shows=EVENTS.one_item)
     async def log_event(self, info: Info, input: Input[LogEventInput]) -> Stored:
         return await EVENTS.one(info, input)
 
-    @field("Log several events.", WRITE, graphql_type=LogEventsResult)
-    async def log_events(self, info: Info, input: Input[LogEventsInput]) -> BatchOutcome:
+    @mutation("Log several events.", WRITE, StoredItems)
+    async def log_events(self, info: Info, input: Input[LogEventsInput]) -> StoredItems:
         return await EVENTS.many(info, input, "events")
 
-    @field("Log an error of a program.", WRITE, graphql_type=LogErrorResult, shows=ERRORS.one_item)
+    @mutation("Log an error of a program.", WRITE, Stored, shows=ERRORS.one_item)
     async def log_error(self, info: Info, input: Input[LogErrorInput]) -> Stored:
         return await ERRORS.one(info, input)

@@ -13,7 +13,6 @@ from db.core.table import Row
 from graph.core.context import Info, as_source
 from graph.core.permission import ADMIN, PUBLIC
 from graph.core.types.connection import Connection, listed
-from graph.core.types.errors import Conflict, Forbidden, Invalid, NotFound
 from graph.core.types.field import field, names_of, value
 from graph.core.types.mutation import (
     Input,
@@ -22,8 +21,8 @@ from graph.core.types.mutation import (
     get_for_update,
     id_of_table,
     locked_row,
+    mutation,
     provided_fields,
-    result,
 )
 from graph.core.types.node import identified
 from graph.users.inputs import (
@@ -50,17 +49,10 @@ from graph.users.types import (
 class UserDeleted:
     """A user was deleted."""
 
-    deleted_user_id: strawberry.ID = field("ID of the deleted user.")
-    kept_dream_count: int = field("Number of the user's dreams, which were kept without an owner.")
-
-
-CreateUserResult = result("CreateUserResult", User, NotFound, Invalid, Conflict)
-EditUserResult = result("EditUserResult", User, NotFound, Forbidden, Invalid, Conflict)
-SetPreferencesResult = result("SetPreferencesResult", User, NotFound, Forbidden, Invalid)
-SetRoleResult = result("SetRoleResult", User, NotFound, Invalid, Conflict)
-DisableUserResult = result("DisableUserResult", User, NotFound, Invalid, Conflict)
-EnableUserResult = result("EnableUserResult", User, NotFound, Invalid)
-DeleteUserResult = result("DeleteUserResult", UserDeleted, NotFound, Invalid, Conflict)
+    deleted_user_id: strawberry.ID | None = field("ID of the deleted user.", default=None)
+    kept_dream_count: int | None = field(
+        "Number of the user's dreams, which were kept without an owner.", default=None
+    )
 
 
 # Operations
@@ -115,21 +107,21 @@ async def lock_with_administrators(
 
 @strawberry.type
 class Mutations:
-    @field("Create a user.", WRITE_ALL, graphql_type=CreateUserResult)
+    @mutation("Create a user.", WRITE_ALL, User)
     async def create_user(self, info: Info, input: Input[CreateUserInput]) -> db.users.User:
         user = provided_fields(input)
         return await create_idempotently(
             info, db.users.User, input, lambda s: db.users.create(s, **user)
         )
 
-    @field("Edit a user. Members can edit only themselves.", WRITE, graphql_type=EditUserResult)
+    @mutation("Edit a user. Members can edit only themselves.", WRITE, User)
     async def edit_user(self, info: Info, input: Input[EditUserInput]) -> db.users.User:
         changes = provided_fields(input)
         async with locked_row(info, db.users.User, input.id) as (session, user):
             check_may_edit(info, user, changes)
             return await db.users.edit(session, user, **changes)
 
-    @field("Replace the preferences of the viewer.", WRITE, graphql_type=SetPreferencesResult)
+    @mutation("Replace the preferences of the viewer.", WRITE, User)
     async def set_preferences(self, info: Info, input: Input[SetPreferencesInput]) -> db.users.User:
         viewer = info.context.principal.user_id
         if viewer is None:
@@ -140,38 +132,36 @@ class Mutations:
             user = await get_for_update(session, db.users.User, viewer)
             return await db.users.edit(session, user, preferences=input.preferences)
 
-    @field(
-        "Set the role of a user. The last ADMIN keeps the role.", ADMIN, graphql_type=SetRoleResult
-    )
+    @mutation("Set the role of a user. The last ADMIN keeps the role.", ADMIN, User)
     async def set_role(self, info: Info, input: Input[SetRoleInput]) -> db.users.User:
         async with lock_with_administrators(info, input.id) as (session, user, admins):
             return await db.users.assign(session, user, input.role, admins)
 
-    @field(
+    @mutation(
         "Disable a user. Their keys and tokens are rejected within five seconds, and open "
         "subscriptions end. The last ADMIN cannot be disabled.",
         ADMIN,
-        graphql_type=DisableUserResult,
+        User,
     )
     async def disable_user(self, info: Info, input: Input[UserInput]) -> db.users.User:
         async with lock_with_administrators(info, input.id) as (session, user, admins):
             return await db.users.disable(session, user, admins)
 
-    @field(
+    @mutation(
         "Enable a disabled user. Their keys are accepted again.",
         ADMIN,
-        graphql_type=EnableUserResult,
+        User,
     )
     async def enable_user(self, info: Info, input: Input[UserInput]) -> db.users.User:
         async with locked_row(info, db.users.User, input.id) as (session, user):
             return await db.users.enable(session, user)
 
-    @field(
+    @mutation(
         "Delete a user with their API keys and notifications. Dreams and tests are kept without "
         "an owner: public dreams stay public, private ones are visible only to operators. The "
         "last ADMIN cannot be deleted.",
         ADMIN,
-        graphql_type=DeleteUserResult,
+        UserDeleted,
     )
     async def delete_user(self, info: Info, input: Input[UserInput]) -> UserDeleted:
         async with lock_with_administrators(info, input.id) as (session, user, admins):

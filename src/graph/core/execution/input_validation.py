@@ -18,8 +18,6 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLType,
-    GraphQLUnionType,
-    get_named_type,
     get_nullable_type,
 )
 from strawberry import UNSET
@@ -27,8 +25,9 @@ from strawberry.types import get_object_definition
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 
 from db.core.errors import FieldError, Invalid
-from graph.core.types.errors import INPUT, MAX_FAULTS, Invalid as InvalidResult, as_result
+from graph.core.types.errors import INPUT, MAX_FAULTS
 from graph.core.types.field import column_of, names_of
+from graph.core.types.payload import payload_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -132,12 +131,9 @@ def _guard(field: GraphQLField) -> None:
 
 
 def _reporter_of_invalid(field: GraphQLField) -> Callable[[Invalid], object]:
-    """How a field reports invalid arguments: with a member of its union if it has one, else with an
-    error."""
-    named = get_named_type(field.type)
-    members = named.types if isinstance(named, GraphQLUnionType) else ()
-    is_member = any(m.name == InvalidResult.__name__ for m in members)
-    return as_result if is_member else _raised
+    """How a field reports invalid arguments: with its payload if it has one, else with an error."""
+    payload = payload_of(field)
+    return payload.failed if payload else _raised
 
 
 def _raised(invalid: Invalid) -> NoReturn:

@@ -1,30 +1,23 @@
-"""Errors: expected failures are types of the schema, all others are masked top-level errors.
+"""Errors: expected failures of mutations are values of the schema, all others top-level errors.
 
-A mutation returns a union of its entity and the error types that it declares. The handlers below
-convert domain errors of `db` and of resolvers to members of that union. In a field without such a
-union, a domain error becomes a top-level error with a code. All other exceptions are logged and
-reported only with the request ID.
+A mutation shows expected failures in its payload (graph.core.types.payload). Elsewhere, a domain
+error becomes a top-level error with a code. All other exceptions are logged and reported only with
+the request ID.
 """
 
 from enum import StrEnum
-from typing import TypeVar
 from uuid import uuid4
 
-import strawberry
 import structlog
 from graphql import FieldNode, GraphQLError, GraphQLFormattedError
-from strawberry import ExceptionHandler
 from strawberry.exceptions import StrawberryInputCoercionError
-from strawberry.types.field import StrawberryField
 
 from db.core import errors
 from db.core.error_codes import ErrorCode as Code
-from graph.core.permission import VALUE
-from graph.core.types.field import enum, field, names_of, value
+from graph.core.types.field import enum, field, value
 
 log = structlog.get_logger()
 
-E = TypeVar("E", bound=errors.DomainError)
 INPUT = "input"  # the argument of a mutation
 MAX_FAULTS = 20  # that are reported at once
 
@@ -36,103 +29,65 @@ class ErrorCode(StrEnum):
     INVALID = Code.INVALID.value
     CONFLICT = Code.CONFLICT.value
     FORBIDDEN = Code.FORBIDDEN.value
+    SERVICE_UNAVAILABLE = Code.SERVICE_UNAVAILABLE.value
+    DATABASE_READ_ONLY = Code.DATABASE_READ_ONLY.value
+    OUTCOME_UNKNOWN = Code.OUTCOME_UNKNOWN.value
 
 
 enum(
     ErrorCode,
     NOT_FOUND="The object does not exist or is not visible to the viewer.",
-    INVALID="A value is invalid. `field` names it.",
+    INVALID="A value is invalid. `field` names it. Do not retry without changing it.",
     CONFLICT="The object was changed or created concurrently. Read it again before retrying.",
     FORBIDDEN="The viewer lacks permission for this change.",
+    SERVICE_UNAVAILABLE="Only of items in a batch: not stored, because the database was "
+    "unavailable. Retry.",
+    DATABASE_READ_ONLY="Only of items in a batch: not stored, because the database is read-only. "
+    "Retry later.",
+    OUTCOME_UNKNOWN="Only of items in a batch: possibly stored, because the connection to the "
+    "database was lost before it answered. Retry with the same time and key.",
 )
 
 
-@strawberry.interface(description="An expected failure. Nothing was changed.")
-class Error:
-    access = VALUE
-    message: str = field("Message for people: what is wrong and what to do.")
+@value
+class UserError:
+    """An expected failure of a mutation, or of one item in a batch. What failed changed nothing."""
+
     code: ErrorCode = field("Code for programs.")
-
-
-@value
-class NotFound(Error):
-    """The object does not exist or is not visible to the viewer."""
-
-
-@value
-class FieldError:
-    """An error in one field of an input."""
-
     message: str = field("Message for people: what is wrong and what to do.")
-    field: str | None = field(
-        "The field as the input spells it, such as `originalPrompt`, or the path to it with "
-        "positions from 0, such as `tests.3.impossibilityScore`. Null if the error is not about a "
-        "single field. A later version will return the path as a list."
+    field: list[str] | None = field(
+        'Path to the field of `input` as the client wrote it, such as `["originalPrompt"]` or '
+        '`["tests", "3", "impossibilityScore"]`, with positions from 0. Null if the error is '
+        "not about a single field."
     )
 
 
-@value
-class Invalid(Error):
-    """The input is invalid. `message` and `field` are those of the first error."""
+EXPECTED = (errors.NotFound, errors.Invalid, errors.Conflict, errors.Forbidden)
 
-    errors: list[FieldError] = field(
-        f"The errors of the input, at most {MAX_FAULTS}. Errors that depend on stored data are "
-        "reported only if there are no others.",
-        cost=0,
-    )
-    field: str | None = field("Field of the first error. Null if it is not about a single field.")
-
-
-@value
-class Conflict(Error):
-    """The object was changed or created concurrently."""
+# The codes of user errors. Subclasses precede their bases.
+USER_CODES: dict[type[errors.DomainError], ErrorCode] = {
+    errors.NotFound: ErrorCode.NOT_FOUND,
+    errors.Invalid: ErrorCode.INVALID,
+    errors.Conflict: ErrorCode.CONFLICT,
+    errors.Forbidden: ErrorCode.FORBIDDEN,
+    errors.OutcomeUnknown: ErrorCode.OUTCOME_UNKNOWN,
+    errors.ReadOnly: ErrorCode.DATABASE_READ_ONLY,
+    errors.Unavailable: ErrorCode.SERVICE_UNAVAILABLE,
+}
 
 
-@value
-class Forbidden(Error):
-    """The viewer lacks permission for this operation."""
+def user_errors(error: errors.DomainError) -> list[UserError]:
+    """An error with its fields, at most MAX_FAULTS of them."""
+    code = next(code for kind, code in USER_CODES.items() if isinstance(error, kind))
+    return [
+        UserError(code=code, message=fault.message, field=path(fault.field))
+        for fault in error.errors[:MAX_FAULTS]
+    ]
 
 
-class NotFoundHandler(ExceptionHandler[errors.NotFound, NotFound]):
-    def handle(
-        self, exception: errors.NotFound, *, field: StrawberryField, **_: object
-    ) -> NotFound:
-        named = _with_input_names(exception, field)
-        return NotFound(message=named.message, code=ErrorCode.NOT_FOUND)
+def path(field: str | None) -> list[str] | None:
+    return None if field is None else field.split(".")
 
-
-class InvalidHandler(ExceptionHandler[errors.Invalid, Invalid]):
-    def handle(self, exception: errors.Invalid, *, field: StrawberryField, **_: object) -> Invalid:
-        return as_result(_with_input_names(exception, field))
-
-
-class ConflictHandler(ExceptionHandler[errors.Conflict, Conflict]):
-    def handle(
-        self, exception: errors.Conflict, *, field: StrawberryField, **_: object
-    ) -> Conflict:
-        named = _with_input_names(exception, field)
-        return Conflict(message=named.message, code=ErrorCode.CONFLICT)
-
-
-class ForbiddenHandler(ExceptionHandler[errors.Forbidden, Forbidden]):
-    def handle(self, exception: errors.Forbidden, **_: object) -> Forbidden:
-        return Forbidden(message=exception.message, code=ErrorCode.FORBIDDEN)
-
-
-def as_result(invalid: errors.Invalid) -> Invalid:
-    faults = [FieldError(message=e.message, field=e.field) for e in invalid.errors[:MAX_FAULTS]]
-    return Invalid(
-        message=faults[0].message, code=ErrorCode.INVALID, field=faults[0].field, errors=faults
-    )
-
-
-def _with_input_names(error: E, field: StrawberryField) -> E:
-    inputs = [argument.type for argument in field.arguments if argument.python_name == INPUT]
-    return error.renamed(names_of(inputs[0])) if inputs else error
-
-
-handlers = (NotFoundHandler(), InvalidHandler(), ConflictHandler(), ForbiddenHandler())
-types = (NotFound, Invalid, Conflict, Forbidden)
 
 # The codes of top-level errors that a domain error turns into.
 CODES: dict[type[Exception], Code] = {
@@ -181,8 +136,8 @@ def formatted(error: GraphQLError, request_id: str) -> GraphQLFormattedError:
     return {**_short(shown), "message": shortened(message), "extensions": extensions}
 
 
-def _fault(fault: errors.FieldError) -> dict[str, str | None]:
-    return {"message": fault.message, "field": fault.field}
+def _fault(fault: errors.FieldError) -> dict[str, object]:
+    return {"message": fault.message, "field": path(fault.field)}
 
 
 def failure(error: Exception) -> list[GraphQLFormattedError]:

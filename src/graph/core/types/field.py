@@ -1,6 +1,6 @@
 """Fields: declarations of fields, arguments and types."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from enum import Enum
 from types import MappingProxyType
@@ -8,6 +8,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, dataclass_transform
 
 import strawberry
 from graphql import GraphQLArgument, GraphQLField, GraphQLInputField
+from strawberry.extensions import FieldExtension
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import get_object_definition
 from strawberry.types.arguments import StrawberryArgumentAnnotation
@@ -26,6 +27,7 @@ from graph.core.types.declared import ColumnField, Declared, RelatedField
 T = TypeVar("T", bound=type)
 V = TypeVar("V")
 Together = Callable[[Mapping[str, object]], Iterator[FieldError]]
+Resolver = Callable[..., object]
 Revealed = Column | Columns | Access
 
 
@@ -75,7 +77,7 @@ def metadata_of(item: GraphQLField | GraphQLArgument | GraphQLInputField) -> Met
 def field(
     description: str,
     access: Access | None = None,
-    resolver: Callable[..., object] | None = None,
+    resolver: Resolver | None = None,
     cost: int | None = None,
     *,
     name: str | None = None,
@@ -83,6 +85,7 @@ def field(
     default: object = MISSING,
     default_factory: object = MISSING,
     is_subscription: bool = False,
+    extensions: Sequence[FieldExtension] = (),
     **declared: Unpack[Declarations],
 ) -> Any:  # stands for a value of any type, as dataclasses.field does
     """A field with its description. Without a resolver it shows the column of the same name.
@@ -97,6 +100,7 @@ def field(
         default=default,
         default_factory=default_factory,
         is_subscription=is_subscription,
+        extensions=[*extensions],
         metadata=_without_none({"access": access, "cost": cost, **declared}),
     )
     return made if resolver is None else made(resolver)

@@ -6,10 +6,9 @@ there, and each item is validated on its own. Inputs stay the mappings of the re
 creating an object for each item costs more than storing it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
@@ -17,7 +16,6 @@ import strawberry
 from strawberry import UNSET
 
 from db.core import errors, idempotency
-from db.core.error_codes import ErrorCode as Code
 from db.core.errors import DomainError, Unavailable
 from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import IngestTarget, PendingBatch
@@ -26,10 +24,10 @@ from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Context, Info
 from graph.core.types.declared import IngestField, ItemInput as ItemInput
-from graph.core.types.errors import FieldError, Invalid, as_result
-from graph.core.types.field import as_mapping, enum, field, value
+from graph.core.types.errors import MAX_FAULTS, UserError, user_errors
+from graph.core.types.field import as_mapping, field, value
 from graph.core.types.input_values import BATCH
-from graph.core.types.mutation import input_type, result
+from graph.core.types.mutation import input_type
 from graph.core.types.node import id_of
 
 MAX_ITEMS = 1_000
@@ -70,110 +68,66 @@ def ingest_input(cls: T) -> T:
     return as_mapping(input_type(cls))
 
 
-class ItemErrorCode(StrEnum):
-    """Codes of errors in items of a batch."""
-
-    INVALID = Code.INVALID.value
-    FORBIDDEN = Code.FORBIDDEN.value
-    SERVICE_UNAVAILABLE = Code.SERVICE_UNAVAILABLE.value
-    DATABASE_READ_ONLY = Code.DATABASE_READ_ONLY.value
-    OUTCOME_UNKNOWN = Code.OUTCOME_UNKNOWN.value
-
-
-enum(
-    ItemErrorCode,
-    INVALID="A value is invalid. `field` names it. Do not retry without changing it.",
-    FORBIDDEN="The viewer lacks permission for this item.",
-    SERVICE_UNAVAILABLE="Not stored, because the database was unavailable. Retry.",
-    DATABASE_READ_ONLY="Not stored, because the database is read-only. Retry later.",
-    OUTCOME_UNKNOWN="Possibly stored: the connection to the database was lost before it answered. "
-    "Retry with the same time and key.",
-)
-CODES: dict[type[DomainError], ItemErrorCode] = {
-    errors.Forbidden: ItemErrorCode.FORBIDDEN,
-    Unavailable: ItemErrorCode.SERVICE_UNAVAILABLE,
-    errors.Locked: ItemErrorCode.SERVICE_UNAVAILABLE,
-    errors.ReadOnly: ItemErrorCode.DATABASE_READ_ONLY,
-    errors.OutcomeUnknown: ItemErrorCode.OUTCOME_UNKNOWN,
-}
-
-
 @value
-class ItemError:
-    """The error of an item that was not stored."""
-
-    message: str = field("Message for people: what is wrong and what to do.")
-    code: ItemErrorCode = field("Code for programs.")
-    errors: list[FieldError] = field(
-        "The errors of the item. Empty unless the code is INVALID.", cost=0
-    )
-    field: str | None = field("The invalid field. Null if the error is not about a single field.")
-
-
-@value
-class ItemResult:
-    """The result of one item in a batch."""
+class RefusedItem:
+    """An item of a batch that was not stored."""
 
     index: int = field("Position of the item in the batch, starting at 0.")
-    id: strawberry.ID | None = field("ID of the stored item. Null if it was not stored.")
-    error: ItemError | None = field("The error. Null if the item was stored.")
+    errors: list[UserError] = field(
+        f"Why the item was not stored, at most {MAX_FAULTS} errors.", cost=0
+    )
+
+
+def refused_item(index: int, error: DomainError, batch: str) -> RefusedItem:
+    """An item of the input field `batch`."""
+    return RefusedItem(index=index, errors=user_errors(error.under(f"{batch}.{index}")))
 
 
 @value
 class Stored:
     """An item was stored."""
 
-    id: strawberry.ID = field("ID of the stored item.")
+    stored_id: strawberry.ID | None = field(
+        "ID of the stored item. Null if it was not stored.", default=None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """The result of a batch: the IDs of its items, and errors by position."""
+    """The result of a batch, which is an input field: the IDs of its items, and errors by
+    position."""
 
     record: type
+    batch: str
     ids: Sequence[UUID | None]
     errors: Mapping[int, DomainError]
 
-    def results(self, positions: Sequence[int]) -> Iterator[ItemResult]:
-        for index in positions:
-            error, id = self.errors.get(index), self.ids[index]
-            shown = strawberry.ID(id_of(self.record, id)) if id and not error else None
-            yield ItemResult(index=index, id=shown, error=_shown(error) if error else None)
 
-
-def _stored(root: BatchOutcome) -> int:
-    return len(root.ids) - len(root.errors)
-
-
-def _refused(root: BatchOutcome) -> list[ItemResult]:
-    return list(root.results(sorted(root.errors)))
-
-
-def _results(root: BatchOutcome) -> list[ItemResult]:
-    return list(root.results(range(len(root.ids))))
+NOTHING = BatchOutcome(object, "", (), {})
 
 
 @value
 class StoredItems:
     """The result of a batch. All items that were not refused are stored."""
 
-    stored: int = field("Number of items that were stored.", resolver=_stored)
-    refused: list[ItemResult] = field("The items that were not stored.", resolver=_refused, cost=0)
-    results: list[ItemResult] = field(
-        "The result of every item, in the order of the input.", resolver=_results, cost=0
-    )
+    outcome: strawberry.Private[BatchOutcome] = NOTHING
 
-    @classmethod
-    def is_type_of(cls, obj: object, _info: object) -> bool:
-        return isinstance(obj, BatchOutcome)
+    @field("Number of items that were stored.")
+    def stored_count(self) -> int:
+        return len(self.outcome.ids) - len(self.outcome.errors)
 
+    @field("IDs of the items, in the order of the input. Null for items that were not stored.")
+    def stored_ids(self) -> list[strawberry.ID | None]:
+        record, errors = self.outcome.record, self.outcome.errors
+        return [
+            None if id is None or index in errors else strawberry.ID(id_of(record, id))
+            for index, id in enumerate(self.outcome.ids)
+        ]
 
-def item_result(name: str) -> object:
-    return result(name, Stored, Invalid)
-
-
-def batch_result(name: str) -> object:
-    return result(name, StoredItems, Invalid)
+    @field("The items that were not stored, by position.", cost=0)
+    def refused(self) -> list[RefusedItem]:
+        errors, batch = self.outcome.errors, self.outcome.batch
+        return [refused_item(index, errors[index], batch) for index in sorted(errors)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +158,7 @@ class IngestMutation:
             row = self.row(context, _as_sent(input))
         except errors.Invalid as invalid:
             raise self._with_input_names(invalid) from None
-        return Stored(id=strawberry.ID(await self.store(context, row)))
+        return Stored(stored_id=strawberry.ID(await self.store(context, row)))
 
     def row(self, context: Context, input: ItemInput) -> IngestRow:
         """The row of one item. Raises Invalid with the names of columns, and Unavailable before the
@@ -227,7 +181,7 @@ class IngestMutation:
             raise self._with_input_names(batch.errors[0])
         return id_of(self.record, row.id)
 
-    async def many(self, info: Info, input: object, name: str) -> BatchOutcome:
+    async def many(self, info: Info, input: object, name: str) -> StoredItems:
         """Store the valid items in an input field.
 
         Raises RateLimited, and Unavailable if none is stored.
@@ -242,7 +196,8 @@ class IngestMutation:
         if size and len(away) == size:
             raise away[0]
         shown = {index: self._with_input_names(error) for index, error in refused.items()}
-        return BatchOutcome(self.record, [_id(items.get(n)) for n in range(size)], shown)
+        ids = [_id(items.get(index)) for index in range(size)]
+        return StoredItems(outcome=BatchOutcome(self.record, name, ids, shown))
 
     def _items(
         self, context: Context, sent: Sequence[ItemInput], now: datetime, batch_key: str | None
@@ -295,10 +250,3 @@ def _key(input: ItemInput) -> str | None:
 
 def _id(item: IngestRow | None) -> UUID | None:
     return item.id if item else None
-
-
-def _shown(error: DomainError) -> ItemError:
-    code = CODES.get(type(error), ItemErrorCode.INVALID)
-    faults = as_result(error).errors if isinstance(error, errors.Invalid) else []
-    first = faults[0].field if faults else None
-    return ItemError(message=error.message, code=code, errors=faults, field=first)

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from functools import cache, reduce
-from operator import or_
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, Some
+from strawberry.types.field import StrawberryField
 
 from db import WriteSession
 from db.core import idempotency
@@ -21,10 +21,11 @@ from db.core.session.direct_writes import lone_write
 from db.core.table import Row, Table, TableT
 from graph.core.context import Info
 from graph.core.fingerprint import fingerprint
-from graph.core.permission import VALUE
-from graph.core.types.annotations import annotated
-from graph.core.types.field import argument, column_of, described, field
+from graph.core.permission import VALUE, Access
+from graph.core.types.declared import IngestField
+from graph.core.types.field import Resolver, argument, column_of, described, field
 from graph.core.types.node import parse_id
+from graph.core.types.payload import ShowPayload
 from graph.core.types.unset import or_none
 
 if TYPE_CHECKING:
@@ -57,10 +58,18 @@ def idempotency_key() -> Any:  # as `field`
     )
 
 
-def result(name: str, *types: type) -> object:
-    verb = name.removesuffix("Result")
-    description = f"The result of `{verb[0].lower()}{verb[1:]}`."
-    return annotated(reduce(or_, types), strawberry.union(name, description=description))
+def mutation(
+    description: str,
+    access: Access,
+    result: type,
+    resolver: Resolver | None = None,
+    shows: IngestField | None = None,
+) -> StrawberryField:
+    """A root field that changes data. `result`: the node or the value that its resolver returns."""
+    made: StrawberryField = field(
+        description, access, resolver, extensions=[ShowPayload(result)], shows=shows
+    )
+    return made
 
 
 def audit_context(info: Info) -> AuditContext:

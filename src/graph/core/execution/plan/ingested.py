@@ -4,47 +4,64 @@ Whatever is irregular about an item is left to the ordinary resolver, which repo
 stored before the item is a valid row.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
-import strawberry
 from graphql import GraphQLObjectType
 from graphql.execution.values import VariableValues
 
-from db.core.errors import Invalid
 from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import PendingBatch
 from graph.core.context import Context
-from graph.core.execution.plan.document import TYPE_NAME, Details, Document, name_of
+from graph.core.execution.plan.document import (
+    TYPE_NAME,
+    Details,
+    Document,
+    name_of,
+    object_type,
+)
 from graph.core.execution.plan.item_input import ReadItem, item_reader
 from graph.core.execution.plan.roots import ResolvedRoot, Root, RootFailed
 from graph.core.execution.plan.run import Run, Unplanned
 from graph.core.types.declared import IngestField, ItemStore
-from graph.core.types.errors import as_result
-from graph.core.types.ingestion import Stored
+from graph.core.types.errors import EXPECTED
+from graph.core.types.payload import Payload, payload_of
+
+STORED_ID, ERRORS = "stored_id", "errors"  # the fields of `Stored` and of every payload
 
 
 def ingested_root(
     document: Document, resolved: ResolvedRoot, declared: IngestField, details: Details
 ) -> Root:
     """The root for a field, or `resolved` if the arguments cannot be compiled."""
+    place = resolved.field.place
+    payload = payload_of(place.field)
     try:
-        read = item_reader(resolved.field.place, declared.items.checks)
+        read = item_reader(place, declared.items.checks)
     except Unplanned:
         return resolved
-    return StoredItem(resolved, declared.items, read, _shown(document, details))
+    if payload is None:
+        return resolved
+    shown = _shown(document, object_type(place.field.type), details)
+    return StoredItem(resolved, declared.items, read, payload, shown)
 
 
 class StoredItem:
-    """Stores an item and shows its ID. `shown` are the response names of `Stored`, and whether each
-    shows the ID or the name of the type."""
+    """Stores an item and shows its payload. `shown` are the response names, each with the value
+    that it shows, or None for the ID."""
 
     def __init__(
-        self, resolved: ResolvedRoot, items: ItemStore, read: ReadItem, shown: dict[str, bool]
+        self,
+        resolved: ResolvedRoot,
+        items: ItemStore,
+        read: ReadItem,
+        payload: type[Payload],
+        shown: Mapping[str, object],
     ) -> None:
         self.resolved = resolved
         self.items = items
         self.read = read
+        self.payload = payload
         self.shown = shown
 
     async def value(self, run: Run) -> object:
@@ -58,14 +75,14 @@ class StoredItem:
         name = self.resolved.name
         try:
             id = await self.items.store(run.context, row)
-        except Invalid as invalid:
-            member = run.resolved[name] = as_result(invalid)
-            (shown,) = await self.resolved.field.completer.complete(run, [member])
+        except EXPECTED as error:
+            failed = run.resolved[name] = self.payload.failed(error)
+            (shown,) = await self.resolved.field.completer.complete(run, [failed])
             return shown
         except Exception as error:
             run.resolved[name] = error
             raise RootFailed(error, self.resolved.field.place) from error
-        run.resolved[name] = Stored(id=strawberry.ID(id))
+        run.resolved[name] = self.payload.showing({STORED_ID: id})
         return self.shown_with(id)
 
     def put(self, context: Context, variables: VariableValues) -> "PutItem":
@@ -75,7 +92,7 @@ class StoredItem:
         return PutItem(self, row, self.items.put(context, row))
 
     def shown_with(self, id: str) -> object:
-        return {name: id if is_id else Stored.__name__ for name, is_id in self.shown.items()}
+        return {name: id if value is None else value for name, value in self.shown.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +110,11 @@ class PutItem:
 
     def rejected(self, error: Exception) -> dict[str, object]:
         """The result of the root field, for graphql-core to report."""
-        result = as_result(error) if isinstance(error, Invalid) else error
+        result = self.root.payload.failed(error) if isinstance(error, EXPECTED) else error
         return {self.root.resolved.name: result}
 
 
-def _shown(document: Document, details: Details) -> dict[str, bool]:
-    type_ = document.schema.type_map[Stored.__name__]
-    fields = document.subfields(cast("GraphQLObjectType", type_), details)
-    return {name: name_of(some) != TYPE_NAME for name, some in fields.items()}
+def _shown(document: Document, type_: GraphQLObjectType, details: Details) -> Mapping[str, object]:
+    constants: dict[str, object] = {TYPE_NAME: type_.name, ERRORS: []}
+    fields = document.subfields(type_, details)
+    return {name: constants.get(name_of(some)) for name, some in fields.items()}
