@@ -193,6 +193,22 @@ async def test_equal_lists_are_read_once(callers: Callers, database: Database) -
     assert [len(answer["dreams"]["nodes"]) for answer in other] == [2, 1, 2]
 
 
+@needs_plans
+async def test_queries_of_several_root_fields_are_executed_once(
+    callers: Callers, database: Database
+) -> None:
+    await operators(callers, 3)
+    dreams = [await make_dream(database, title=title) for title in "ab"]
+    both = "query Both($id: ID!) { dream(id: $id) { title } agents { nodes { key } } }"
+    await callers.ask(both, *3 * [of(dreams[0])])
+
+    with statements(database, exactly=2):
+        answers = await callers.ask(both, *3 * [of(dreams[0])])
+    assert answers == 3 * [{"dream": {"title": "a"}, "agents": {"nodes": []}}]
+    answers = await callers.ask(both, *[of(dreams[n]) for n in (0, 1, 1)])
+    assert [answer["dream"]["title"] for answer in answers] == ["a", "b", "b"]
+
+
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.OPERATOR])
 async def test_nobody_sees_the_rows_of_others(
     callers: Callers, database: Database, role: Role

@@ -24,7 +24,7 @@ from graph.core.context import Context
 from graph.core.execution.execution_context import too_large
 from graph.core.execution.plan.compiler import Compiler
 from graph.core.execution.plan.ingested import StoredItem
-from graph.core.execution.plan.roots import Root, RootFailed
+from graph.core.execution.plan.roots import Root, RootFailed, RowById
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
 
 if TYPE_CHECKING:
@@ -72,9 +72,10 @@ class Plan:
     sharing: Sharing = field(default_factory=Sharing)
 
     @cached_property
-    def single(self) -> tuple[str, Root] | None:
-        """The response name and the root field of a query with one."""
-        return None if self.is_serial or len(self.roots) > 1 else next(iter(self.roots.items()))
+    def by_id(self) -> RowById | None:
+        """The root field, if it is the only one and shows the row with an ID."""
+        first = next(iter(self.roots.values()))
+        return first if isinstance(first, RowById) and len(self.roots) == 1 else None
 
     async def data(self, run: Run) -> dict[str, object]:
         """Raises Irregular, RootFailed, TooLarge, Crowded, and what resolvers raise."""

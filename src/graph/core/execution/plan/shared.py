@@ -25,7 +25,7 @@ from db.core.connections.meter import Meter
 from db.core.errors import Invalid, TooLarge
 from db.core.values import json
 from graph.core.execution.plan.plan import Plan, count
-from graph.core.execution.plan.roots import Root, RowById
+from graph.core.execution.plan.roots import RowById
 from graph.core.execution.plan.run import Irregular, Run
 from graph.core.principal import Client, Principal
 
@@ -48,28 +48,26 @@ class NotShared(Irregular):
 
 class Group(NamedTuple):
     """Queries that callers with the same rights may execute together: those of one plan with the
-    same values of variables. `object_id` is the ID of the root field, which may differ."""
+    same values of variables. `object_id` is the ID of the root field `by_id`, which may differ."""
 
     plan: Plan
-    name: str
-    root: Root
     values: tuple[Hashable, ...]
-    object_id: UUID | None
+    by_id: RowById | None = None
+    object_id: UUID | None = None
 
 
 def group_of(operation: "Operation", variables: VariableValues) -> Group | None:
     """The group of a query; None if it is executed alone."""
     plan = operation.plans.ready(variables)
-    if plan is None or plan.single is None:
+    if plan is None or plan.is_serial:
         return None
-    name, root = plan.single
-    by_id = root if isinstance(root, RowById) else None
+    by_id = plan.by_id
     try:
-        object_id = by_id.own_id(variables) if by_id else None
-        values = tuple(_values(variables, by_id.id_variable if by_id else None))
+        if by_id is None or (object_id := by_id.own_id(variables)) is None:
+            return Group(plan, tuple(_values(variables)))
+        return Group(plan, tuple(_values(variables, by_id.id_variable)), by_id, object_id)
     except (Invalid, NotShared):
         return None
-    return Group(plan, name, root, values, object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +111,12 @@ class SharedRun(Run):
 
 @dataclass(slots=True)
 class Batch:
-    """Queries that share an execution, each with the ID of its object if they have one."""
+    """Queries that share an execution."""
 
     plan: Plan
-    name: str
-    root: Root
+    by_id: RowById | None
     is_personal: bool
-    queries: list[tuple[Query, UUID | None]] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
     is_started: bool = False
 
     async def execute(self) -> None:
@@ -131,26 +128,28 @@ class Batch:
             self._learn(error)
             bodies = [None] * len(self.queries)
         loop = asyncio.get_running_loop()
-        for (query, _), body in zip(self.queries, bodies, strict=True):
+        for query, body in zip(self.queries, bodies, strict=True):
             loop.call_soon(query.done, body)  # apart: one that fails must not keep back the others
 
     def _learn(self, error: Exception) -> None:
         if isinstance(error, DependsOnUser):
-            self.plan.sharing.personal.add(self.queries[0][0].principal.kind)
+            self.plan.sharing.personal.add(self.queries[0].principal.kind)
         elif isinstance(error, NotShared | TooLarge):
             self.plan.sharing.is_possible = False
 
     async def _bodies(self) -> Sequence[bytes]:
-        run = SharedRun(self.plan, self.queries[0][0], self.is_personal)
-        ids = dict.fromkeys(id for _, id in self.queries if id is not None)
-        if isinstance(self.root, RowById) and ids:
-            found = await self.root.objects(run, list(ids))
-            bodies = {id: self._body(run, found.get(id)) for id in ids}
-            return [bodies[id] for _, id in self.queries if id is not None]
-        return [self._body(run, await self.root.value(run))] * len(self.queries)
+        run = SharedRun(self.plan, self.queries[0], self.is_personal)
+        if self.by_id is None:
+            data = await self.plan.data(run)
+            return [json.dumps({"data": data})] * len(self.queries)
+        ids = [id for query in self.queries if (id := query.group.object_id) is not None]
+        distinct = list(dict.fromkeys(ids))
+        found = await self.by_id.objects(run, distinct)
+        bodies = {id: self._body(run, found.get(id)) for id in distinct}
+        return [bodies[id] for id in ids]
 
     def _body(self, run: Run, value: object) -> bytes:
-        data = {self.name: value}
+        data = dict.fromkeys(self.plan.roots, value)
         if self.plan.repeats:
             count(data, run.meter)
         return json.dumps({"data": data})
@@ -166,18 +165,18 @@ class SharedExecutions:
 
     def submit(self, query: Query) -> bool:
         """Execute a query with others. False, with nothing done, if it has to be executed alone."""
-        plan, name, root, values, object_id = query.group
+        plan, values, by_id, _ = query.group
         if not plan.sharing.is_possible:
             return False
         principal = query.principal
         is_personal = principal.kind in plan.sharing.personal
         user_id = principal.user_id if is_personal else None
-        key = id(plan), principal.kind, values, is_personal, user_id
+        key = id(plan), values, by_id is None, principal.kind, is_personal, user_id
         batch = self.waiting.get(key)
         if batch is None:
-            batch = self.waiting[key] = Batch(plan, name, root, is_personal)
+            batch = self.waiting[key] = Batch(plan, by_id, is_personal)
             self._start_soon(key, batch)
-        batch.queries.append((query, object_id))
+        batch.queries.append(query)
         if len(batch.queries) == MAX_QUERIES:
             self._start(key, batch)
         return True
@@ -208,7 +207,7 @@ class SharedExecutions:
                 self._start(key, batch)
 
 
-def _values(variables: VariableValues, id_variable: str | None) -> Iterator[Hashable]:
+def _values(variables: VariableValues, id_variable: str | None = None) -> Iterator[Hashable]:
     """The variables except for that of the ID. Raises NotShared for a value that cannot be
     compared."""
     for name, value in variables.coerced.items():
