@@ -1,0 +1,57 @@
+"""The caches of Apollo, Relay and urql: right after mutations that fail and that succeed."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from db import Database
+from db.users import Role
+from support.factories import make_dream, make_user
+from support.gateways import make_key, production
+from support.nodejs import TESTS, installed, run
+from support.running_gateway import serving
+
+FOLDER = TESTS / "caches"
+SHORT = "This text must have 1 to 200 characters."
+NO_NODE = "Warning: MutationHandlers: Expected target node to exist."  # of Relay's @prependNode
+GONE = "There is no such thing, or you may not see it."
+STEPS = {
+    "loaded": ["Swim"],
+    "failed": [[SHORT], ["Swim"]],
+    "created": ["Fly", "Swim"],
+    "edited": ["Soar", "Swim"],
+    "removed": ["Swim"],
+    "again": [[GONE], ["Swim"]],
+}
+
+
+async def test_caches_follow_mutations(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `possibleTypes`, a schema, or, in Relay, functions that update its store."""
+    settings = production()
+    user = await make_user(database, role=Role.MEMBER)
+    await make_dream(database, user_id=user.id, title="Swim")
+    key = (await make_key(database, settings, user_id=user.id)).text
+    monkeypatch.setenv("DREAMNET_KEY", key)
+    await installed(FOLDER)
+    project = await compiled(tmp_path)
+
+    async with serving(settings, database) as served:
+        printed = await run("node", "drive.ts", f"{served.address}/graphql", folder=project)
+
+    result = orjson.loads(printed)
+    assert result["complaints"] == [NO_NODE]
+    assert result["shown"] == dict.fromkeys(("apollo", "relay", "urql"), STEPS)
+
+
+async def compiled(folder: Path) -> Path:
+    """A copy of the clients with what Relay's compiler makes."""
+    project = folder / "caches"
+    shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("node_modules"))
+    (project / "node_modules").symlink_to(FOLDER / "node_modules")
+    shutil.copy(TESTS.parent / "schema.graphql", project)
+    await run("node", "node_modules/relay-compiler/cli.js", folder=project)
+    return project
