@@ -27,11 +27,10 @@ from db.core import idempotency
 from db.core.errors import Conflict, DomainError, NotFound
 from db.core.idempotency import Claim
 from db.core.ids import uuid7
-from db.core.ingest.statements import core_table, insert_from, recordset
+from db.core.ingest.statements import core_table, insert_from, recordset, row_parameters
 from db.core.query.batch import rows_by_key
 from db.core.session.database import WriteSession
 from db.core.table import Row, Values
-from db.core.values import json
 from db.dreams import Dream, DreamStatus
 from db.progress import ProgressLog
 from db.progress.batch import append_all, correct_later
@@ -173,7 +172,7 @@ async def _prices(
 async def _insert(session: WriteSession, rows: Mapping[int, Row]) -> dict[int, AiTest]:
     if not rows:
         return {}
-    items = {"items": json.dumps(list(rows.values()), default=str).decode()}
+    items = row_parameters(list(rows.values()))
     stored = await session.unrestricted().records(AiTest, INSERT, items)
     tests = {test.id: test for test in stored}
     return {n: tests[row["id"]] for n, row in rows.items()}

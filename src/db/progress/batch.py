@@ -13,18 +13,20 @@ from sqlalchemy import ARRAY, Insert, Uuid, func, insert, literal, select
 
 from db.ai_tests import AiTest
 from db.audit import Change, ChangeKind
-from db.core.ingest.statements import Counts, insert_rows
+from db.core.ingest.statements import Counts, insert_batch, row_parameters
 from db.core.query.batch import requested_keys
 from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.dreams import Dream
 from db.progress import ProgressLog
 from db.progress.model_scores import ModelScore, State, states, store
-from db.progress.replay import LOG, Averages, Replay, Start, replay
+from db.progress.replay import Averages, Replay, Start, replay
 from db.progress.starts import averages, starts
 
 Tests = Mapping[UUID, Sequence[AiTest]]  # by dream, oldest first
 States = Mapping[UUID, State]  # by dream
+
+INSERT = insert_batch(ProgressLog)
 
 
 async def append_all(
@@ -83,7 +85,7 @@ async def _append(session: WriteSession, tests: Tests, before: States) -> list[R
         for log in _continued(new, before[id], compared.get(id, ()))
     ]
     if rows:
-        await session.execute(insert_rows(ProgressLog, LOG, rows))
+        await session.execute(INSERT, row_parameters(rows))
     return rows
 
 

@@ -8,6 +8,7 @@ the dream and its oldest test exists; otherwise they are computed again from all
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Self
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Uuid,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -27,12 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from db import ai_tests
 from db.ai_tests import AiTest
-from db.core.ingest.statements import literal_rows, upsert
-from db.core.query.batch import requested_keys
+from db.core.ingest.statements import row_parameters, upsert_batch
+from db.core.query.batch import key_parameters, key_values
 from db.core.session.database import WriteSession
 from db.core.table import AnySelect, Column, Score, Table, checked
 from db.core.values import validation
@@ -58,7 +61,6 @@ class ModelScore(Table):
     test_count: Mapped[int]
 
 
-KEY = ("dream_id", "provider", "model")
 NAMES = ModelScore.Record._fields
 
 
@@ -101,7 +103,7 @@ async def states(session: WriteSession, dreams: Collection[UUID]) -> dict[UUID, 
     found = {id: State() for id in dreams}
     if not found:
         return found
-    for id, newest_log, exact, *score in await session.rows(_stored(dreams)):
+    for id, newest_log, exact, *score in await session.rows(_stored(), key_values([*dreams], 1)):
         state = found[id]
         state.newest_log, state.exact = newest_log, exact
         if score[0] is not None:
@@ -114,8 +116,7 @@ async def states(session: WriteSession, dreams: Collection[UUID]) -> dict[UUID, 
 
 async def store(session: WriteSession, scores: Sequence[ModelScore]) -> None:
     rows = [{name: getattr(score, name) for name in NAMES} for score in scores]
-    chosen = select(*literal_rows(ModelScore, NAMES, rows).c)
-    await session.execute(upsert(ModelScore, NAMES, chosen, KEY))
+    await session.execute(_upsert(), row_parameters(rows))
 
 
 async def forget(session: WriteSession, dreams: Collection[UUID]) -> None:
@@ -158,14 +159,25 @@ def _of(column: Column, dreams: Collection[UUID]) -> ColumnElement[bool]:
     return among
 
 
-def _stored(dreams: Collection[UUID]) -> AnySelect:
+# Statements of every score are built once.
+
+
+@cache
+def _upsert() -> ReturningInsert[bool]:
+    return upsert_batch(ModelScore, ("dream_id", "provider", "model"))
+
+
+@cache
+def _stored() -> AnySelect:
     """The model scores of each dream, its newest log, and whether they agree. A dream without logs
     and scores may have tests whose logs expired."""
-    keys = requested_keys((ModelScore.dream_id,), list(dreams))
+    keys = key_parameters((ModelScore.dream_id,))
     log = _newest_log(keys.c.k0)
     exact = func.coalesce(log.c.exact, False)
+    among = ModelScore.dream_id == func.any(bindparam("keys_0", type_=ARRAY(Uuid)))
+    of_dream = and_(ModelScore.dream_id == keys.c.k0, among)  # an index range in any join
     return select(keys.c.k0, log.c.id, exact, *ModelScore.columns()).select_from(
-        keys.outerjoin(log, true()).outerjoin(ModelScore, ModelScore.dream_id == keys.c.k0)
+        keys.outerjoin(log, true()).outerjoin(ModelScore, of_dream)
     )
 
 

@@ -15,20 +15,23 @@ from uuid import UUID
 from sqlalchemy import select
 
 from db.ai_tests import SCORED, AiTest
-from db.core.ingest.statements import Counts, core_table, literal_rows, upsert, upsert_counts
+from db.core.ingest.statements import (
+    Counts,
+    core_table,
+    row_parameters,
+    upsert_batch,
+    upsert_counts,
+)
 from db.core.query.batch import requested_keys
 from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.progress import TREND_WINDOW, ProgressLog, average, trend
 from db.progress.model_scores import Model
 
-LOG = (
-    *("id", "dream_id", "average_impossibility", "best_score", "test_count", "active_models"),
-    *("improvement_trend", "snapshot_data", "created_at"),
-)
 TEST = ("id", "dream_id", "provider", "model", "impossibility_score", "created_at")
 PAGE = 1_000
 FIRST = UUID(int=0)
+UPSERT = upsert_batch(ProgressLog, ("id",))
 
 Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
 
@@ -112,8 +115,7 @@ async def replay(
                 if current is None or current.dream_id != test.dream_id:
                     current = Replay(test.dream_id, starts[test.dream_id])
                 logs.append(current.log(test))
-            chosen = select(*literal_rows(ProgressLog, LOG, logs).c)
-            changes = await session.rows(upsert(ProgressLog, LOG, chosen, key=("id",)))
+            changes = await session.rows(UPSERT, row_parameters(logs))
             yield logs, upsert_counts(len(logs), changes)
 
 

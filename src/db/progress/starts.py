@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, func, select, true
@@ -16,7 +17,7 @@ from sqlalchemy.orm import aliased
 
 from db.ai_tests import SCORED, AiTest
 from db.core.ids import floor, time_of
-from db.core.query.batch import requested_keys
+from db.core.query.batch import key_parameters, key_values, requested_keys
 from db.core.session.database import ReadSession, ResultRow
 from db.core.table import AnySelect
 from db.progress import TREND_WINDOW, ProgressLog
@@ -50,7 +51,8 @@ async def averages(
     newest before the window of the first test to that before the window of the last."""
     found: dict[UUID, list[tuple[datetime, Decimal]]] = defaultdict(list)
     if ranges:
-        for dream_id, at, average in await session.rows(_compared(ranges)):
+        wanted = [(id, *_windows(first, last)) for id, (first, last) in ranges.items()]
+        for dream_id, at, average in await session.rows(_compared(), key_values(wanted, 3)):
             found[dream_id].append((at, average))
     return {id: found[id] for id in ranges}
 
@@ -104,9 +106,9 @@ def _latest_before(wanted: Sequence[tuple[UUID, str, str, UUID]]) -> AnySelect:
     )
 
 
-def _compared(ranges: Mapping[UUID, tuple[UUID, UUID]]) -> AnySelect:
-    wanted = [(id, *_windows(first, last)) for id, (first, last) in ranges.items()]
-    keys = requested_keys((ProgressLog.dream_id, ProgressLog.id, ProgressLog.id), wanted)
+@cache
+def _compared() -> AnySelect:
+    keys = key_parameters((ProgressLog.dream_id, ProgressLog.id, ProgressLog.id))
     former = aliased(ProgressLog)
     first = _newest_id(former, former.dream_id == keys.c.k0, former.id < keys.c.k1)
     return (

@@ -62,9 +62,17 @@ def recordset(*columns: AnyColumn, text: ColumnElement[str] = ITEMS) -> TableVal
 
 
 def literal_rows(table: type[Table], names: Sequence[str], rows: Sequence[Row]) -> TableValuedAlias:
-    text = json.dumps(rows, default=str).decode()  # default: a UUID of the driver
     columns = [core_table(table).c[name] for name in names]
-    return recordset(*columns, text=literal(text, Text))
+    return recordset(*columns, text=literal(_text(rows), Text))
+
+
+def row_parameters(rows: Sequence[Row]) -> Mapping[str, object]:
+    """The parameters of a statement that is built once."""
+    return {"items": _text(rows)}
+
+
+def _text(rows: Sequence[Row]) -> str:
+    return json.dumps(rows, default=str).decode()  # default: a UUID of the driver
 
 
 def json_to_rows(
@@ -110,6 +118,11 @@ def upsert(
         set_={**fresh, **_touched(table)},
         where=or_(*(_differs(table, name, value) for name, value in fresh.items())),
     ).returning(literal_column("xmax = 0"))
+
+
+def upsert_batch(table: type[Table], key: Sequence[str]) -> ReturningInsert[bool]:
+    items = recordset(*table.columns())
+    return upsert(table, list(items.c.keys()), select(*items.c), key)
 
 
 def upsert_counts(given: int, changes: Sequence[ResultRow]) -> Counts:

@@ -56,6 +56,11 @@ def key_parameters(columns: Columns) -> TableValuedAlias:
     )
 
 
+def key_values(keys: Sequence[Key], width: int) -> dict[str, object]:
+    """The parameters of a statement with `key_parameters`."""
+    return {f"keys_{index}": values for index, values in enumerate(arrays_of(keys, width))}
+
+
 def arrays_of(keys: Sequence[Key], width: int) -> list[list[object]]:
     """The values of keys of `width` columns, as one array per column."""
     if width == 1:
