@@ -49,7 +49,7 @@ FLOORS = """
 
     importing      db.importer
     nouns          db.nouns
-    keys           db.core.idempotency
+    keys           db.core.idempotency  db.core.rollup
     features       db.core.query  db.core.ingest  db.core.feed
     schema         db.core.schema
     sessions       db.core.session

@@ -15,6 +15,7 @@ from db import (
     metrics as metrics,
     notifications as notifications,
     progress as progress,
+    rollups as rollups,
     scopes as scopes,
     usage as usage,
     users as users,

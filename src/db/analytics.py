@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
-from sqlalchemy import Executable, Index, func, literal, select
+from sqlalchemy import Index, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +13,7 @@ from db.core.ingest.statements import core_table, insert_from, recordset
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import TimeRange
-from db.core.table import Id, Json, Table, checked
+from db.core.table import AnySelect, Id, Json, Table, checked
 from db.core.values import validation
 from db.events import Event
 
@@ -39,6 +39,7 @@ class UserAction(Table):
 
 
 COUNTED = timedelta(hours=24)
+LONGEST = timedelta(days=92)
 
 LISTING = ListSpec(
     UserAction,
@@ -54,12 +55,16 @@ LISTING = ListSpec(
 )
 
 
-def counts(span: TimeRange) -> Executable:
+def counts(span: TimeRange) -> AnySelect:
+    """Raises Invalid for a long time range: the users of two periods are not the sum of those of
+    each, so all rows are read."""
+    span = span.or_last(COUNTED)
+    span.check_longest(LONGEST)
     count = func.count().label("count")
     users = func.count(UserAction.user_id.distinct()).label("user_count")
     return (
         select(UserAction.action, UserAction.page, count, users)
-        .where(*span.or_last(COUNTED).of(UserAction.id))
+        .where(*span.of(UserAction.id))
         .group_by(UserAction.action, UserAction.page)
         .order_by(count.desc(), UserAction.action, UserAction.page)
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,9 +28,11 @@ from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.filter import Condition
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.query.time_range import Bucket, TimeRange, bucket_start
+from db.core.query.time_range import Bucket, TimeRange
+from db.core.rollup import Rollup, RollupTable, combined, summed
 from db.core.session.database import ReadSession, ResultRow
-from db.core.table import AnySelect, Id, Json, Table, checked, choice, sequence
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, Expression, Id, Json, Table, checked, choice, sequence
 from db.core.values import validation
 
 
@@ -112,7 +115,7 @@ def matches(where: Condition | None, event: Event) -> bool | None:
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[ResultRow]]:
     at = session.now()
-    count = _count()
+    count = _count(func.sum(_weight()))
     recent = Event.id >= floor(at - timedelta(seconds=seconds)), Event.id < floor(at)
     statement = select(Event.event_type, Event.severity, count).where(*recent)
     by_count = count.desc(), Event.event_type, Event.severity
@@ -120,8 +123,8 @@ async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequenc
     return at, await session.rows(counted)
 
 
-def _count() -> Label[int]:
-    """The number of events, where a recorded request counts as many as it stands for."""
+def _weight() -> Expression:
+    """The number of events that one stands for: more than one for a recorded request."""
     weight = Event.payload["weight"]
     is_weighted = and_(
         Event.event_type == API_REQUEST,
@@ -129,19 +132,50 @@ def _count() -> Label[int]:
         func.jsonb_typeof(weight) == "number",
     )
     within = func.least(func.greatest(cast(weight.astext, Numeric), 1), MAX_WEIGHT)
-    return cast(func.sum(case((is_weighted, within), else_=1)), BigInteger).label("count")
+    return case((is_weighted, within), else_=1)
 
 
-def counts(span: TimeRange, bucket: Bucket, groups: Collection[EventGroup]) -> AnySelect:
-    chosen = [GROUPS[group] for group in EventGroup if group in groups]
+def _count(weights: Expression) -> Label[int]:
+    return cast(weights, BigInteger).label("count")
+
+
+SEVERITY = validation.one_of(tuple(EventSeverity), said="")
+
+
+class EventSums(RollupTable):
+    """Sums of the events of one type, source and severity in a period."""
+
+    __tablename__ = "event_sums"
+
+    event_type: Mapped[str] = checked(validation.string(), primary_key=True)
+    source: Mapped[str] = checked(validation.string(), primary_key=True)
+    severity: Mapped[str] = checked(SEVERITY, primary_key=True)
+    weight: Mapped[Decimal]
+
+
+ROLLUP = Rollup(
+    EventSums,
+    Event,
+    Event.timestamp,
+    (Bucket.HOUR, Bucket.DAY),
+    keys={
+        "event_type": Event.event_type,
+        "source": Event.source,
+        "severity": Event.severity,
+    },
+    measures={"weight": summed(_weight())},
+)
+
+
+def counts(
+    span: TimeRange, bucket: Bucket, groups: Collection[EventGroup], visibility: Visibility
+) -> AnySelect:
+    sums = combined(ROLLUP, span.or_last(COUNTED), visibility, bucket)
+    chosen = [sums.key(GROUPS[group].name) for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
-    keys = [bucket_start(Event.timestamp, bucket), *chosen]
-    return (
-        select(*keys, *others, _count())
-        .where(*span.or_last(COUNTED).of(Event.id))
-        .group_by(*keys)
-        .order_by(*keys)
-    )
+    keys = [sums.bucket(bucket), *chosen]
+    count = _count(sums.total("weight"))
+    return select(*keys, *others, count).group_by(*keys).order_by(*keys)
 
 
 LOGGED = IngestTarget(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from db import feeds
+from db import feeds, rollups
 from db.ai_tests import AiTest
 from db.analytics import UserAction
 from db.audit import AuditEntry
@@ -35,4 +35,5 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str,
     for name, table in TABLES.items():
         if name in keep and (count := await expiry.expire(database, table, keep[name])) is not None:
             gone[name] = count
+    await rollups.expire(database, keep)
     return gone

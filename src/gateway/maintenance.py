@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from db import Database, retention
+from db import Database, retention, rollups
 from db.agents import reports
 from db.core import idempotency
 from db.core.errors import Unavailable
@@ -17,6 +17,7 @@ from db.core.schema import expiry, partition
 DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
+ROLL_SECONDS = 10  # between two looks for periods that ended or changed
 LOOK_SECONDS = 5  # between two checks for silent agents
 GRACE_SECONDS = 3  # for work in progress at the stop
 FOREVER: Mapping[str, timedelta] = {}
@@ -31,14 +32,16 @@ async def run_maintenance(
     database: Database, keep: Mapping[str, timedelta] = FOREVER
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
-    compact closed months once a day, delete expired idempotency keys once an hour, and mark silent
-    agents OFFLINE. Partitions are also created at the start, and months compacted an hour later."""
+    compact closed months once a day, delete expired idempotency keys once an hour, keep the sums of
+    rollups, and mark silent agents OFFLINE. Partitions are also created at the start, and months
+    compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
         _daily(database, keep, worked, stopping),
         _hourly(database, stopping),
         _compact_daily(database, stopping),
+        _roll_up(database, stopping),
         _mark_silent_agents(database, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
@@ -73,6 +76,13 @@ async def _hourly(database: Database, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         worked = await remove_expired_keys(database)
         await _wait_or_stop(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
+
+
+async def _roll_up(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, ROLL_SECONDS)
+    while not stopping.is_set():
+        worked = await roll_up(database)
+        await _wait_or_stop(stopping, ROLL_SECONDS if worked else AGAIN_SECONDS)
 
 
 async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> None:
@@ -124,6 +134,13 @@ async def compact_closed_months(database: Database) -> bool:
     )
     if done:
         log.info("closed months compacted", months=done)
+    return done is not None
+
+
+async def roll_up(database: Database) -> bool:
+    done = await _logging_failure(rollups.roll(database), "rollups could not be computed")
+    if done:
+        log.info("rollups computed", **done)
     return done is not None
 
 

@@ -88,7 +88,7 @@ class StatisticsByModel(Loader[ResultRow | ModelStatistics, TimeRange]):
     )
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, ResultRow]:
-        return await db.ai_tests.statistics(session, keys, *self.arguments)
+        return await db.ai_tests.sums.statistics(session, keys, *self.arguments, self.db.visibility)
 
 
 # Types

@@ -11,7 +11,7 @@ import db
 from db.core.errors import Forbidden as NotAllowed
 from db.core.ingest.rows import IngestRow
 from db.users import Role
-from graph.core.context import Context, Info, rows
+from graph.core.context import Context, Info, as_source, group_rows
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import checked, field, names_of, related, value
@@ -150,7 +150,8 @@ class Queries:
     )
 
     @field(
-        "Number of actions by page, most frequent first. The last 24 hours by default.",
+        "Number of actions by page, most frequent first. The last 24 hours by default, at most "
+        "92 days.",
         READ,
         cost=100,
         reveals=reveals_time(db.analytics.UserAction.timestamp),
@@ -158,7 +159,9 @@ class Queries:
     async def user_action_counts(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[UserActionCount]:
-        return await rows(info, db.analytics.counts(await time_range(info, from_, to)))
+        return as_source(
+            await group_rows(info, db.analytics.counts(await time_range(info, from_, to)))
+        )
 
 
 @strawberry.type

@@ -11,7 +11,8 @@ import db
 from db.core.ingest.rows import IngestRow
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Context, Info, as_source, rows
+from db.metrics import sums
+from graph.core.context import Context, Info, as_source
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
@@ -59,7 +60,11 @@ class MetricSummary:
     minimum: float = field("Lowest value.")
     maximum: float = field("Highest value.")
     count: BigInt = field("Number of values.")
-    p95: float = field("95th percentile, interpolated between adjacent values.")
+    p95: float = field(
+        "95th percentile, interpolated between adjacent values. Within 1 % of that if the time "
+        f"range is longer than two days and has more than {sums.MAX_EXACT:,} values of all series "
+        "of the summary."
+    )
     first_timestamp: datetime = field("When the first value was measured.")
     last_timestamp: datetime = field("When the last value was measured.")
 
@@ -156,7 +161,9 @@ class Queries:
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
     ) -> list[MetricSummary]:
-        return await rows(info, db.metrics.summary(await time_range(info, from_, to), names))
+        span, database = await time_range(info, from_, to), info.context.db
+        async with database.read() as session:
+            return as_source(await sums.summaries(session, span, names, database.visibility))
 
     @field(
         "A series over time, oldest first. Buckets without values are omitted. At most 10,000 "
@@ -173,8 +180,9 @@ class Queries:
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
     ) -> list[MetricPoint]:
-        series = db.metrics.series(name, await time_range(info, from_, to), bucket)
-        async with info.context.db.read() as session:
+        span, database = await time_range(info, from_, to), info.context.db
+        series = sums.series(name, span, bucket, database.visibility)
+        async with database.read() as session:
             return as_source(await series_points(session, series))
 
 

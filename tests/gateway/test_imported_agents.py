@@ -56,7 +56,7 @@ async def test_imported_agents_are_not_signed_off(
             ]
         },
     }
-    activity = await right.activity()
+    activity = await right.activity('from: "2024-01-01T00:00:00Z", to: "2024-02-01T00:00:00Z"')
     assert activity["a", "RUNNING"]["averageSeconds"] == 60
     assert activity["a", "IDLE"]["averageSeconds"] is None
     assert (await right.ask(EVENTS))["events"]["nodes"] == []

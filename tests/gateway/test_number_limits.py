@@ -16,7 +16,9 @@ from support.websocket_client import greeted
 
 LARGEST = 2**63 - 1
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
-SPEND = '{ spend(from: "2026-01-01T00:00:00Z") { totalTokens totalCost } }'
+SPEND = (
+    '{ spend(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z") { totalTokens totalCost } }'
+)
 
 
 async def three_large_tests(database: Database) -> Any:

@@ -27,9 +27,7 @@ STATE = """{{ agent(key: "{key}") {{
   history {{ nodes {{ status previousStatus reportedAt receivedAt }} }}
 }} }}"""
 
-ACTIVITY = """{ agentActivity(from: "1970-01-01T00:00:00Z") {
-  agentKey status changes averageSeconds
-} }"""
+ACTIVITY = "{ agentActivity(%s) { agentKey status changes averageSeconds } }"
 
 EVENTS = "{ events { nodes { eventType timestamp } } }"
 
@@ -38,6 +36,9 @@ SLOW, FAST, DAY = timedelta(seconds=-400), timedelta(minutes=4), timedelta(days=
 
 def printed(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+LAST_MONTHS = f'from: "{printed(datetime.now(UTC) - timedelta(days=90))}"'
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -63,8 +64,8 @@ class Gateway:
     async def state(self, key: str = "a") -> Any:
         return (await self.ask(STATE.format(key=key)))["agent"]
 
-    async def activity(self) -> dict[tuple[str, str], Any]:
-        rows = (await self.ask(ACTIVITY))["agentActivity"]
+    async def activity(self, times: str = LAST_MONTHS) -> dict[tuple[str, str], Any]:
+        rows = (await self.ask(ACTIVITY % times))["agentActivity"]
         return {(row["agentKey"], row["status"]): row for row in rows}
 
     async def sweep(self) -> None:

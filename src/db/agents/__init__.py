@@ -36,6 +36,7 @@ from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import TimeRange
 from db.core.session.database import Database, ReadSession
 from db.core.table import (
+    AnySelect,
     Column,
     CreatedAt,
     Expression,
@@ -53,6 +54,7 @@ from db.core.values import validation
 LOOK_SECONDS = 1.0
 FORMERLY = timedelta(seconds=5)
 WATCHED = timedelta(hours=24)
+LONGEST = timedelta(days=92)  # of an activity, which is read from the reports
 
 
 class AgentStatus(StrEnum):
@@ -221,8 +223,11 @@ def by_status() -> Executable:
     )
 
 
-def activity(span: TimeRange) -> Executable:
-    steps = _reports_with_next_time(span.or_last(WATCHED))
+def activity(span: TimeRange) -> AnySelect:
+    """Raises Invalid for a long time range."""
+    span = span.or_last(WATCHED)
+    span.check_longest(LONGEST)
+    steps = _reports_with_next_time(span)
     key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
     until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
     seconds = extract("epoch", until - steps.c.since)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Executable, ForeignKey, Index, func, select, text, true
+from sqlalchemy import ColumnElement, ForeignKey, Index, func, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import dreams
@@ -97,9 +97,7 @@ class AiTest(Table):
         return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
 
 
-COMPARED = timedelta(days=7)
 DECAYED = timedelta(days=30)
-SPENT = timedelta(days=30)
 
 LISTING: ListSpec = ListSpec(
     AiTest,
@@ -137,13 +135,6 @@ BEST = func.min(AiTest.impossibility_score).label("best_score")
 COUNT = func.count().label("test_count")
 COUNTS = (COUNT, func.count(AiTest.impossibility_score).label("scored_test_count"))
 AVERAGE = func.avg(AiTest.impossibility_score).label("average_impossibility")
-AVERAGES = (
-    AVERAGE,
-    func.avg(AiTest.confidence).label("average_confidence"),
-    func.avg(AiTest.duration).label("average_duration_ms"),
-    *COUNTS,
-    func.sum(AiTest.cost).label("total_cost"),
-)
 USED = (
     COUNT,
     func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens"),
@@ -152,36 +143,6 @@ USED = (
 DECAY = (AVERAGE, BEST, *COUNTS)
 DREAM = (AiTest.dream_id,)
 MODEL = (AiTest.provider, AiTest.model)
-
-
-def compared(span: TimeRange) -> Executable:
-    return (
-        select(*MODEL, *AVERAGES)
-        .where(*COMPLETED, *span.or_last(COMPARED).of(AiTest.id))
-        .group_by(*MODEL)
-        .order_by(AVERAGE, *MODEL)
-    )
-
-
-def by_category(span: TimeRange) -> Executable:
-    category = dreams.Dream.category
-    dream_count = func.count(AiTest.dream_id.distinct()).label("dream_count")
-    return (
-        select(category, dream_count, AVERAGE, *COUNTS)
-        .join(dreams.Dream, dreams.Dream.id == AiTest.dream_id)
-        .where(*COMPLETED, dreams.Dream.status == dreams.DreamStatus.ACTIVE, *span.of(AiTest.id))
-        .group_by(category)
-        .order_by(AVERAGE, category)
-    )
-
-
-def spent(span: TimeRange) -> Executable:
-    statement = select(AiTest.user_id, *MODEL, *USED)
-    return (
-        statement.where(*span.or_last(SPENT).of(AiTest.id))
-        .group_by(AiTest.user_id, *MODEL)
-        .order_by(USED[2].desc(), AiTest.user_id, *MODEL)
-    )
 
 
 async def decays(
@@ -194,12 +155,4 @@ async def decays(
 
 async def totals(session: ReadSession, dream_ids: Sequence[Key]) -> dict[Key, ResultRow]:
     found = await grouped(session, DREAM, dream_ids, *USED)
-    return {key: rows[0] for key, rows in found.items()}
-
-
-async def statistics(
-    session: ReadSession, models: Sequence[Key], span: TimeRange
-) -> dict[Key, ResultRow]:
-    where = (*COMPLETED, *span.of(AiTest.id))
-    found = await grouped(session, MODEL, models, *AVERAGES, where=where)
     return {key: rows[0] for key, rows in found.items()}

@@ -88,6 +88,7 @@ class ColumnOptions(TypedDict, total=False):
     index: bool
     unique: bool
     server_default: str | TextClause
+    sort_order: int
 
 
 class Table(DeclarativeBase):
@@ -105,6 +106,8 @@ class Table(DeclarativeBase):
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
+        if "__abstract__" in cls.__dict__:  # columns that several tables begin with
+            return
         cls.Record = namedtuple(cls.__name__, [column.name for column in cls.columns()])  # type: ignore[misc]  # made from the columns
         columns = cls.__table__.columns
         cls.checks = {c.name: c.info["check"] for c in columns if "check" in c.info}

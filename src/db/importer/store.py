@@ -174,13 +174,21 @@ async def _own(session: WriteSession, rows: Sequence[Row]) -> int:
 async def _of_known_dreams(
     session: WriteSession, entries: Sequence[ImportRow], stored: StoreResult
 ) -> list[Row]:
-    dreams = await _ids(session, Dream.import_key, {entry.row["dream_key"] for entry in entries})
+    dreams = await _locked_dreams(session, {entry.row["dream_key"] for entry in entries})
     for entry in entries:
         entry.row["dream_id"] = dreams.get(entry.row["dream_key"])
         if entry.row["dream_id"] is None:
             reason = "dreamKey: there is no dream with this key"
             stored.rejects.append(entry.reject(reason))
     return [entry.row for entry in entries if entry.row["dream_id"]]
+
+
+async def _locked_dreams(session: WriteSession, keys: Collection[str]) -> dict[str, UUID]:
+    """The dreams with these keys, locked against changes that the sums of their tests depend on."""
+    wanted = Dream.import_key == func.any(cast(list(keys), ARRAY(Text)))
+    statement = select(Dream.import_key, Dream.id).where(wanted).order_by(Dream.id)
+    rows = await session.rows(statement.with_for_update(read=True))
+    return {row[0]: row[1] for row in rows}
 
 
 async def _ids(

@@ -16,8 +16,10 @@ from rich.text import Text
 from db.core.connections.libpq_parameters import VARIABLES
 from db.core.connections.pooler import Pooler
 from db.core.embedded import EmbeddedFailed
+from db.core.rollup.verification import Verified
 from db.core.schema import migrate
 from db.core.schema.health import Inspection
+from gateway.cli import rollups
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.libpq_variables import libpq_variables
 from gateway.process.database import database_url, direct_url, examine, is_missing, why_not_ready
@@ -41,8 +43,8 @@ class Finding:
     remedy: str | None = None
 
 
-def report(settings: Settings) -> ExitCode:
-    findings = list(checks(settings))
+def report(settings: Settings, *, verify: bool = False) -> ExitCode:
+    findings = list(checks(settings, verify=verify))
     table = Table("", "Subject", "State", "What to do", title="DreamNet gateway")
     for finding in findings:
         table.add_row(*_row(finding))
@@ -50,12 +52,12 @@ def report(settings: Settings) -> ExitCode:
     return ExitCode.PROBLEMS if any(finding.remedy for finding in findings) else ExitCode.OK
 
 
-def checks(settings: Settings) -> Iterator[Finding]:
+def checks(settings: Settings, *, verify: bool = False) -> Iterator[Finding]:
     yield Finding("gateway", f"{version('dreamnet-gateway')}, {settings.env}")
     yield from _settings(settings)
     yield _disk(settings)
     try:
-        yield from _database(settings)
+        yield from _database(settings, verify)
     except (CommandFailed, EmbeddedFailed) as stopped:
         yield Finding("database", "not usable", str(stopped))
 
@@ -99,7 +101,7 @@ def _is_writable(folder: Path) -> bool:
         return False
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: Settings, verify: bool) -> Iterator[Finding]:
     if is_missing(settings):
         yield Finding("database", "not created yet: `dreamnet serve` creates it")
         return
@@ -113,6 +115,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))
+        if verify and not problem:
+            yield from map(_rollup, rollups.verify(url))
 
 
 def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Finding]:
@@ -134,6 +138,15 @@ def _tables(differences: list[str]) -> Finding:
     if not differences:
         return Finding("tables", "match the code")
     return Finding("tables", f"{len(differences)} differences", "Run `dreamnet migrate check`.")
+
+
+def _rollup(verified: Verified) -> Finding:
+    subject, wrong = f"rollup {verified.rollup.name}", verified.wrong
+    if not wrong:
+        return Finding(subject, f"{verified.closed:,} closed periods equal the rows")
+    shown = ", ".join(f"{width.lower()} {period:%Y-%m-%d %H:%M}" for width, period in wrong[:3])
+    state = f"{len(wrong):,} periods differ from the rows: {shown}"
+    return Finding(subject, state, "Run `dreamnet doctor --rebuild`.")
 
 
 def _row(finding: Finding) -> tuple[Text, ...]:

@@ -14,7 +14,7 @@ from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
 from db.core.schema.autogenerate import NoCheckout, new_migration
 from gateway import log_format
-from gateway.cli import api_keys, import_files, migrate
+from gateway.cli import api_keys, import_files, migrate, rollups
 from gateway.cli.doctor import report
 from gateway.exit_codes import EXIT_CODES, CommandFailed, ExitCode
 from gateway.process.startup_message import print_event
@@ -148,9 +148,22 @@ def schema(
 
 
 @app.command(epilog=EXIT_CODES)
-def doctor() -> None:
-    """Show versions, settings, migrations and disk space; problems, and how to fix them."""
-    raise typer.Exit(report(load()))
+def doctor(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the sums of rollups with the rows.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First compute the sums of rollups again.")
+    ] = False,
+) -> None:
+    """Show versions, settings, migrations and disk space; problems, and how to fix them.
+
+    --verify and --rebuild read every test, event and metric. Gateways may run meanwhile.
+    """
+    settings = load()
+    if rebuild:
+        rollups.rebuild(settings)
+    raise typer.Exit(report(settings, verify=verify))
 
 
 @migrations.command(epilog=EXIT_CODES)

@@ -27,7 +27,7 @@ from graph.agents.types import (
     AgentReport,
     AgentStatusCount,
 )
-from graph.core.context import Context, Info, as_source, rows
+from graph.core.context import Context, Info, as_source, group_rows, rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of, value
 from graph.core.types.ingestion import (
@@ -129,7 +129,7 @@ class Queries:
         return await rows(info, db.agents.by_status())
 
     @field(
-        "Status changes by agent and status. The last 24 hours by default.",
+        "Status changes by agent and status. The last 24 hours by default, at most 92 days.",
         READ,
         cost=100,
         reveals=TIMES,
@@ -137,7 +137,9 @@ class Queries:
     async def agent_activity(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[AgentActivity]:
-        return await rows(info, db.agents.activity(await time_range(info, from_, to)))
+        return as_source(
+            await group_rows(info, db.agents.activity(await time_range(info, from_, to)))
+        )
 
 
 @strawberry.type

@@ -1,11 +1,14 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
+from typing import Annotated
+
 import strawberry
 from strawberry import UNSET
 
 import db
 from db import WriteSession
-from db.ai_tests import AiTestStatus, writes
+from db.ai_tests import AiTestStatus, sums, writes
+from db.core.values import validation
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -22,10 +25,10 @@ from graph.ai_tests.recording import (
     store_tests,
 )
 from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
-from graph.core.context import Info, as_source, rows
+from graph.core.context import Info, as_source, group_rows, rows
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import field, value
+from graph.core.types.field import argument, field, value
 from graph.core.types.ingestion import RefusedItem, refused_item
 from graph.core.types.mutation import (
     Input,
@@ -58,7 +61,23 @@ class RecordedAiTests:
 
 # Operations
 
+MAX_SPENDS = 1_000
+MAX_SKIPPED = 1_000_000
+ByUser = Annotated[bool, argument("Whether to split the tests of a model by user.")]
+First = Annotated[
+    int,
+    argument(f"Number of items to return, 0 to {MAX_SPENDS:,}.", validation.within(0, MAX_SPENDS)),
+]
+Skip = Annotated[
+    int,
+    argument(
+        f"Number of items to leave out at the start, 0 to {MAX_SKIPPED:,}.",
+        validation.within(0, MAX_SKIPPED),
+    ),
+]
+
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
+SPENT = scope("tests:read")
 EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 
 
@@ -80,7 +99,8 @@ class Queries:
     async def model_comparison(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[ModelComparison]:
-        return await rows(info, db.ai_tests.compared(await time_range(info, from_, to)))
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        return as_source(await group_rows(info, sums.compared(span, visibility)))
 
     @field(
         "Comparison of categories by the completed tests of their ACTIVE dreams, lowest average "
@@ -92,16 +112,27 @@ class Queries:
     async def category_performance(
         self, info: Info, from_: From = UNSET, to: To = UNSET
     ) -> list[CategoryPerformance]:
-        return await rows(info, db.ai_tests.by_category(await time_range(info, from_, to)))
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        return as_source(await group_rows(info, sums.by_category(span, visibility)))
 
     @field(
-        "Tokens and cost per user and model, highest cost first. The last 30 days by default.",
-        scope("tests:read"),
+        "Tokens and cost per user and model, or per model, highest cost first. The last 30 days by "
+        "default, at most 92 days by user.",
+        SPENT,
         cost=100,
-        reveals=TIMES,
+        reveals=TIMES | {"byUser": SPENT},
     )
-    async def spend(self, info: Info, from_: From = UNSET, to: To = UNSET) -> list[Spend]:
-        return await rows(info, db.ai_tests.spent(await time_range(info, from_, to)))
+    async def spend(
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        by_user: ByUser = True,
+        first: First = MAX_SPENDS,
+        skip: Skip = 0,
+    ) -> list[Spend]:
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        return await rows(info, sums.spent(span, visibility, by_user).limit(first).offset(skip))
 
 
 async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:

@@ -87,7 +87,8 @@ class Queries:
         bucket: Width = Bucket.HOUR,
         group_by: GroupBy = BY_TYPE_AND_SOURCE,
     ) -> list[EventCount]:
-        counts = db.events.counts(await time_range(info, from_, to), bucket, group_by)
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        counts = db.events.counts(span, bucket, group_by, visibility)
         async with info.context.db.read() as session:
             return as_source(await series_points(session, counts))
 

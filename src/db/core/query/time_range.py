@@ -45,13 +45,26 @@ class TimeRange:
     def or_last(self, time: timedelta) -> "TimeRange":
         return self if self.since or self.until else replace(self, since=self.now - time)
 
+    @property
+    def length(self) -> timedelta:
+        """Up to now if there is no end."""
+        return (self.until or self.now) - (self.since or ids.EPOCH)
+
+    def check_longest(self, time: timedelta, otherwise: str = "") -> None:
+        """Raises Invalid for a longer range; `otherwise` says what else the caller can do."""
+        if self.length > time:
+            message = (
+                f"The time range is longer than {time.days} days; use a shorter one{otherwise}."
+            )
+            raise Invalid(message, "from")
+
     def of(self, id: Column) -> list[ColumnElement[bool]]:
         lower = [id >= ids.floor(self.since)] if self.since else []
         upper = [id < ids.floor(self.until)] if self.until else []
         return [*lower, *upper]
 
 
-def bucket_start(time: Column, bucket: Bucket) -> Expression:
+def bucket_start(time: Column | Expression, bucket: Bucket) -> Expression:
     """The start of the bucket of a time, in UTC; weeks start on Monday."""
     unit: Expression = literal_column(f"'{bucket.lower()}'")
     utc: Expression = literal_column("'UTC'")
@@ -60,9 +73,21 @@ def bucket_start(time: Column, bucket: Bucket) -> Expression:
 
 async def series_points(session: ReadSession, series: AnySelect) -> list[ResultRow]:
     """The rows of a series. Raises Invalid for more than MOST_POINTS."""
-    statement = of_kind(Kind.AGGREGATE, series.limit(MOST_POINTS + 1))
-    rows = list(await session.rows(statement))
+    message = f"More than {MOST_POINTS} points; use a wider bucket or a shorter time range."
+    return await _at_most(session, series, message, "bucket")
+
+
+async def group_sums(session: ReadSession, groups: AnySelect) -> list[ResultRow]:
+    """The rows of an aggregate, one for each group. Raises Invalid for more than MOST_POINTS."""
+    message = f"More than {MOST_POINTS} groups in this time range; use a shorter one."
+    return await _at_most(session, groups, message, "from")
+
+
+async def _at_most(
+    session: ReadSession, statement: AnySelect, message: str, argument: str
+) -> list[ResultRow]:
+    limited = of_kind(Kind.AGGREGATE, statement.limit(MOST_POINTS + 1))
+    rows = list(await session.rows(limited))
     if len(rows) > MOST_POINTS:
-        message = f"More than {MOST_POINTS} points; use a wider bucket or a shorter time range."
-        raise Invalid(message, "bucket")
+        raise Invalid(message, argument)
     return rows

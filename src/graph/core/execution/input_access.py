@@ -33,7 +33,7 @@ from graph.core.permission import CLOSED, VALUE, Access, access_of_field, access
 from graph.core.types.field import Revealed, metadata_of
 
 # Arguments that select among rows that their field shows to the same caller without them.
-NEUTRAL = {"first", "after", "last", "before", "id", "ids", "bucket"}
+NEUTRAL = {"first", "after", "last", "before", "skip", "id", "ids", "bucket"}
 COMBINING = {"and", "or", "not"}
 
 Accesses = tuple[Access, ...]

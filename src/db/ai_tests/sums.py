@@ -1,0 +1,220 @@
+"""Sums: statistics of AI tests over time, from rollups by model and by category."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, null, select, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.ai_tests import COMPLETED, COUNT, MODEL, AiTest
+from db.core.query.batch import Key, requested_keys
+from db.core.query.time_range import Bucket, TimeRange
+from db.core.rollup import Pieces, Rollup, RollupTable, combined, counted, summed
+from db.core.session.database import ReadSession, ResultRow
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, Column, Count, Expression, checked
+from db.core.timeouts import Kind, of_kind
+from db.core.values import validation
+from db.dreams import Dream, DreamCategory, DreamStatus
+
+COMPARED = timedelta(days=7)
+SPENT = timedelta(days=30)
+LONGEST_BY_USER = timedelta(days=92)
+
+
+CATEGORY = validation.one_of(tuple(DreamCategory), said="")
+
+
+class OfPublicDreams(RollupTable):
+    """Sums apart for tests of public dreams, which all viewers see, and of all others."""
+
+    __abstract__ = True
+
+    is_public: Mapped[bool] = mapped_column(primary_key=True, sort_order=-1)
+
+    @classmethod
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
+        return true() if visibility.shared else cls.is_public.is_(True)
+
+
+class ModelSums(OfPublicDreams):
+    """Sums of the completed tests of one model in a period; `any_…` are of tests in any status."""
+
+    __tablename__ = "model_sums"
+
+    provider: Mapped[str] = checked(validation.PROVIDER, primary_key=True)
+    model: Mapped[str] = checked(validation.string(), primary_key=True)
+    test_count: Mapped[Count]
+    scored_count: Mapped[Count]
+    score: Mapped[Decimal | None]
+    confident_count: Mapped[Count]
+    confidence: Mapped[Decimal | None]
+    timed_count: Mapped[Count]
+    duration: Mapped[Decimal | None]
+    cost: Mapped[Decimal | None]
+    any_count: Mapped[Count]
+    any_tokens: Mapped[Decimal | None]
+    any_cost: Mapped[Decimal | None]
+
+
+class CategorySums(OfPublicDreams):
+    """Sums of the completed tests of the ACTIVE dreams of one category in a period."""
+
+    __tablename__ = "category_sums"
+
+    category: Mapped[str] = checked(CATEGORY, primary_key=True)
+    test_count: Mapped[Count]
+    scored_count: Mapped[Count]
+    score: Mapped[Decimal | None]
+
+
+IS_COMPLETED = COMPLETED[0]
+
+
+def _number(condition: ColumnElement[bool]) -> Expression:
+    return cast(case((condition, 1), else_=0), BigInteger)
+
+
+def _completed(value: Expression | Column) -> Expression:
+    return case((IS_COMPLETED, value))
+
+
+def _known(column: Expression | Column) -> Expression:
+    return _number(IS_COMPLETED & column.is_not(None))
+
+
+OF_DREAM = (Dream, Dream.id == AiTest.dream_id)
+
+BY_MODEL = Rollup(
+    ModelSums,
+    AiTest,
+    AiTest.created_at,
+    (Bucket.DAY,),
+    keys={"is_public": Dream.is_public, "provider": AiTest.provider, "model": AiTest.model},
+    measures={
+        "test_count": counted(_number(IS_COMPLETED)),
+        "scored_count": counted(_known(AiTest.impossibility_score)),
+        "score": summed(_completed(AiTest.impossibility_score)),
+        "confident_count": counted(_known(AiTest.confidence)),
+        "confidence": summed(_completed(AiTest.confidence)),
+        "timed_count": counted(_known(AiTest.duration)),
+        "duration": summed(_completed(AiTest.duration)),
+        "cost": summed(_completed(AiTest.cost)),
+        "any_count": counted(),
+        "any_tokens": summed(AiTest.tokens_used),
+        "any_cost": summed(AiTest.cost),
+    },
+    join=OF_DREAM,
+    hidden=~Dream.is_public,
+)
+BY_CATEGORY = Rollup(
+    CategorySums,
+    AiTest,
+    AiTest.created_at,
+    (Bucket.DAY,),
+    keys={"is_public": Dream.is_public, "category": Dream.category},
+    measures={
+        "test_count": counted(),
+        "scored_count": counted(_known(AiTest.impossibility_score)),
+        "score": summed(AiTest.impossibility_score),
+    },
+    join=OF_DREAM,
+    where=(IS_COMPLETED, Dream.status == DreamStatus.ACTIVE),
+    hidden=~Dream.is_public,
+)
+
+
+def _averages(sums: Pieces) -> tuple[Expression, ...]:
+    return (
+        sums.mean("score", "scored_count").label("average_impossibility"),
+        sums.mean("confidence", "confident_count").label("average_confidence"),
+        sums.mean("duration", "timed_count").label("average_duration_ms"),
+        sums.total("test_count"),
+        sums.total("scored_count").label("scored_test_count"),
+        sums.total("cost").label("total_cost"),
+    )
+
+
+def compared(span: TimeRange, visibility: Visibility) -> AnySelect:
+    sums = combined(BY_MODEL, span.or_last(COMPARED), visibility)
+    model = sums.key("provider"), sums.key("model")
+    averages = _averages(sums)
+    return (
+        select(*model, *averages)
+        .group_by(*model)
+        .having(sums.total("test_count") > 0)
+        .order_by(averages[0], *model)
+    )
+
+
+async def statistics(
+    session: ReadSession, models: Sequence[Key], span: TimeRange, visibility: Visibility
+) -> dict[Key, ResultRow]:
+    sums = combined(BY_MODEL, span, visibility)
+    asked = requested_keys(MODEL, models)
+    of_model = sums.key("provider") == asked.c.k0, sums.key("model") == asked.c.k1
+    statement = (
+        select(asked.c.position, *_averages(sums))
+        .where(*of_model)
+        .group_by(asked.c.position)
+        .having(sums.total("test_count") > 0)
+    )
+    rows = await session.rows(of_kind(Kind.AGGREGATE, statement))
+    return {models[row[0] - 1]: row for row in rows}
+
+
+def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
+    sums = combined(BY_CATEGORY, span, visibility)
+    average = sums.mean("score", "scored_count").label("average_impossibility")
+    counts = sums.total("test_count"), sums.total("scored_count").label("scored_test_count")
+    category = sums.key("category").label("category")
+    totals = select(category, average, *counts).group_by(category).subquery("totals")
+    tested = _tested_dreams(span).subquery("tested")
+    return (
+        select(totals.c.category, tested.c.dream_count, *list(totals.c)[1:])
+        .join_from(totals, tested, tested.c.category == totals.c.category)
+        .order_by(totals.c.average_impossibility, totals.c.category)
+    )
+
+
+def _tested_dreams(span: TimeRange) -> AnySelect:
+    """The number of ACTIVE dreams with completed tests, by category, from the rows: the dreams of
+    two periods are not the sum of those of each."""
+    has_tests = select(AiTest.id).where(
+        AiTest.dream_id == Dream.id, IS_COMPLETED, *span.of(AiTest.id)
+    )
+    return (
+        select(Dream.category, func.count().label("dream_count"))
+        .where(Dream.status == DreamStatus.ACTIVE, has_tests.exists())
+        .group_by(Dream.category)
+    )
+
+
+def spent(span: TimeRange, visibility: Visibility, by_user: bool) -> AnySelect:
+    """Tokens and cost by model, or by user and model. Raises Invalid for users over a long time:
+    their sums are computed from the rows."""
+    span = span.or_last(SPENT)
+    return _spent_by_user(span) if by_user else _spent_by_model(span, visibility)
+
+
+def _spent_by_model(span: TimeRange, visibility: Visibility) -> AnySelect:
+    sums = combined(BY_MODEL, span, visibility)
+    model = sums.key("provider"), sums.key("model")
+    cost = func.coalesce(sums.total("any_cost"), 0).label("total_cost")
+    tokens = func.coalesce(sums.total("any_tokens"), 0).label("total_tokens")
+    count = sums.total("any_count").label("test_count")
+    statement = select(null().label("user_id"), *model, count, tokens, cost)
+    return statement.group_by(*model).order_by(cost.desc(), *model)
+
+
+def _spent_by_user(span: TimeRange) -> AnySelect:
+    span.check_longest(LONGEST_BY_USER, ", or set `byUser` to false")
+    cost = func.coalesce(func.sum(AiTest.cost), 0).label("total_cost")
+    tokens = func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens")
+    statement = select(AiTest.user_id, *MODEL, COUNT, tokens, cost)
+    return (
+        statement.where(*span.of(AiTest.id))
+        .group_by(AiTest.user_id, *MODEL)
+        .order_by(cost.desc(), AiTest.user_id, *MODEL)
+    )

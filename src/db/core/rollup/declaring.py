@@ -1,0 +1,111 @@
+"""Declaring: what a rollup sums up, by what, and of which rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.core.query.time_range import Bucket
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, Column, Expression, Table, checked
+from db.core.values import validation
+
+Combine: TypeAlias = Callable[[Expression], Expression]
+Join = tuple[type[Table], ColumnElement[bool]]
+
+
+WIDTH = validation.one_of(tuple(Bucket), said="")
+
+
+class RollupTable(Table):
+    """The columns that every rollup begins with: the width of a period, and its start."""
+
+    __abstract__ = True
+
+    width: Mapped[str] = checked(WIDTH, primary_key=True, sort_order=-3)
+    period: Mapped[datetime] = mapped_column(primary_key=True, sort_order=-2)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column of sums: its value for one row, and the function that combines values."""
+
+    of_row: Expression
+    combine: Combine
+
+
+def _sum(values: Expression) -> Expression:
+    return func.sum(values)
+
+
+def _count(values: Expression) -> Expression:
+    return cast(func.sum(values), BigInteger)
+
+
+def summed(value: Expression | Column) -> Measure:
+    return Measure(value.expression, _sum)
+
+
+def counted(number: Expression | None = None) -> Measure:
+    """The number of rows, or the sum of whole numbers."""
+    return Measure(literal(1, BigInteger) if number is None else number, _count)
+
+
+def least(value: Expression | Column) -> Measure:
+    return Measure(value.expression, func.min)
+
+
+def greatest(value: Expression | Column) -> Measure:
+    return Measure(value.expression, func.max)
+
+
+@dataclass(frozen=True, eq=False)
+class Rollup:
+    """Sums of the rows of `source` in `table`, by period, `keys` and nothing else.
+
+    `widths` are those of its periods, shortest first; longer ones are computed from the shortest.
+    `time` is the column that ids are made from. With `hidden`, the row rule of `table` hides the
+    sums of such rows from viewers who see some of them: these are read as they are.
+    """
+
+    table: type[RollupTable]
+    source: type[Table]
+    time: Column
+    widths: tuple[Bucket, ...]
+    keys: Mapping[str, Column | Expression]
+    measures: Mapping[str, Measure]
+    join: Join | None = None
+    where: Sequence[ColumnElement[bool]] = ()
+    hidden: ColumnElement[bool] | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.table.__tablename__)
+
+    @property
+    def shortest(self) -> Bucket:
+        return self.widths[0]
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.keys, *self.measures]
+
+    def columns(self) -> list[Column]:
+        return [getattr(self.table, name) for name in self.names]
+
+    def rows(self, *others: Expression | Column) -> AnySelect:
+        """The rows of the source as sums of one row each, after `others`."""
+        keys = [key.label(name) for name, key in self.keys.items()]
+        measures = [each.of_row.label(name) for name, each in self.measures.items()]
+        statement = select(*others, *keys, *measures).select_from(self.source)
+        joined = statement if self.join is None else statement.join(*self.join)
+        return joined.where(*self.where)
+
+    def combine(self, name: str, column: Expression) -> Expression:
+        return self.measures[name].combine(column).label(name)
+
+    def reads_hidden(self, visibility: Visibility) -> bool:
+        return self.hidden is not None and not visibility.shared

@@ -1,0 +1,172 @@
+"""Reading: sums of a time range, from valid periods and from the rows of all others.
+
+One statement, so all of it is of one snapshot. The range falls into parts:
+
+    since  .. lower   rows: the rest of the period in which the range begins
+    lower  .. until   periods; rows of marked ones
+    until  .. end     rows: open periods, and the rest of the one in which the range ends
+
+Of the periods, whole longer ones are read in place of the shorter ones within.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Subquery,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
+
+from db.core.ids import EPOCH, floor
+from db.core.query.time_range import Bucket, TimeRange, bucket_start
+from db.core.rollup import periods
+from db.core.rollup.declaring import Rollup
+from db.core.rollup.state import RollupMark, RollupState
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, Expression
+
+AT = "at"  # the column of a time in the period of a sum
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The sums of a time range, not combined yet: some per period, some per row."""
+
+    rollup: Rollup
+    rows: Subquery
+
+    def key(self, name: str) -> Expression:
+        return self.rows.c[name]
+
+    def bucket(self, bucket: Bucket) -> Expression:
+        return bucket_start(self.rows.c[AT], bucket)
+
+    def total(self, name: str) -> Expression:
+        """A measure over the rows of a group."""
+        return self.rollup.combine(name, self.rows.c[name])
+
+    def mean(self, sum: str, count: str) -> Expression:
+        """As `avg` of the rows: PostgreSQL divides the same sum by the same count."""
+        return func.sum(self.rows.c[sum]) / func.nullif(func.sum(self.rows.c[count]), 0)
+
+
+def combined(
+    rollup: Rollup, span: TimeRange, visibility: Visibility, bucket: Bucket | None = None
+) -> Pieces:
+    """The sums of a time range for a viewer; with `bucket`, those of periods within one bucket."""
+    widths = [width for width in rollup.widths if bucket is None or _fits(width, bucket)]
+    parts = list(_Parts(rollup, span, widths).all(visibility)) if widths else [_rows(rollup, span)]
+    return Pieces(rollup, union_all(*parts).subquery("pieces"))
+
+
+def _fits(width: Bucket, bucket: Bucket) -> bool:
+    order = list(Bucket)
+    return order.index(width) <= order.index(bucket)
+
+
+def _rows(rollup: Rollup, span: TimeRange) -> AnySelect:
+    return rollup.rows(rollup.time.label(AT)).where(*span.of(rollup.source.id))
+
+
+class _Parts:
+    def __init__(self, rollup: Rollup, span: TimeRange, widths: list[Bucket]) -> None:
+        self.rollup = rollup
+        self.id = rollup.source.id
+        self.widths = widths
+        self.since = span.since or EPOCH
+        self.end = span.until
+        self.lower = periods.first_from(self.since, widths[0])
+        self.until = _only_value(self._until())
+        self.marked = self._marked()
+
+    def all(self, visibility: Visibility) -> Iterator[AnySelect]:
+        yield from self._periods()
+        yield from self._rows_apart()
+        if self.rollup.reads_hidden(visibility):
+            yield self._hidden_rows()
+
+    def _until(self) -> AnySelect:
+        state = select(RollupState.closed).where(RollupState.name == self.rollup.name)
+        closed: Expression = func.coalesce(state.scalar_subquery(), _time(EPOCH))
+        if self.end is not None:
+            closed = func.least(closed, _time(periods.start(self.end, self.widths[0])))
+        return select(func.greatest(closed, _time(self.lower)).label("until"))
+
+    def _marked(self) -> CTE:
+        """The marked periods within, and the ids of their rows."""
+        width, period = self.widths[0], RollupMark.period
+        within = period >= self.lower, period < self.until
+        marks = select(periods.start_sql(period, width).label("period"))
+        found = marks.where(RollupMark.rollup == self.rollup.name, *within).distinct().subquery()
+        end = periods.following_sql(found.c.period, width)
+        ids = periods.floor_sql(found.c.period).label("first"), periods.floor_sql(end).label("end")
+        return select(found.c.period, *ids).cte("marked")
+
+    def _periods(self) -> Iterator[AnySelect]:
+        shorter, *longer = self.widths
+        table = self.rollup.table
+        clean = table.period.not_in(select(self.marked.c.period))
+        if not longer:
+            yield self._of(shorter, table.period >= self.lower, table.period < self.until, clean)
+            return
+        [width] = longer
+        lower = periods.first_from(self.since, width)
+        upper = _only_value(
+            select(func.greatest(periods.start_sql(self.until, width), _time(lower)).label("upper"))
+        )
+        dirty = select(periods.start_sql(self.marked.c.period, width).label("period")).distinct()
+        dirty_cte = dirty.cte("dirty")
+        whole = table.period >= lower, table.period < upper
+        yield self._of(width, *whole, table.period.not_in(select(dirty_cte.c.period)))
+        before = table.period >= self.lower, table.period < func.least(_time(lower), self.until)
+        yield self._of(shorter, *before, clean)
+        yield self._of(shorter, table.period >= upper, table.period < self.until, clean)
+        start, end = dirty_cte.c.period, periods.following_sql(dirty_cte.c.period, width)
+        within = start >= lower, start < upper, table.period >= start, table.period < end
+        yield self._of(shorter, *within, clean, beside=dirty_cte)
+
+    def _of(
+        self, width: Bucket, *where: ColumnElement[bool], beside: FromClause | None = None
+    ) -> AnySelect:
+        table = self.rollup.table
+        statement = select(table.period.label(AT), *self.rollup.columns()).select_from(table)
+        joined = statement if beside is None else statement.join(beside, where[0])
+        return joined.where(table.width == width, *where)
+
+    def _rows_apart(self) -> Iterator[AnySelect]:
+        rollup, id = self.rollup, self.id
+        rows = rollup.rows(rollup.time.label(AT))
+        edge = self.lower if self.end is None else min(self.lower, self.end)
+        if self.since < edge:
+            yield rows.where(id >= floor(self.since), id < floor(edge))
+        ending = [] if self.end is None else [id < floor(self.end)]
+        yield rows.where(id >= floor(self.lower), id >= periods.floor_sql(self.until), *ending)
+        yield rows.join(self.marked, (id >= self.marked.c.first) & (id < self.marked.c.end))
+
+    def _hidden_rows(self) -> AnySelect:
+        """The rows of valid periods that the viewer sees although their sums are hidden."""
+        rollup, id = self.rollup, self.id
+        assert rollup.hidden is not None  # noqa: S101  it is read
+        mark = self.marked.alias("mark")
+        is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
+        rows = rollup.rows(rollup.time.label(AT)).where(rollup.hidden, ~is_marked)
+        return rows.where(id >= floor(self.lower), id < periods.floor_sql(self.until))
+
+
+def _only_value(statement: AnySelect) -> Expression:
+    """The value of a statement of one row, which PostgreSQL computes once."""
+    [column] = statement.selected_columns
+    return select(*statement.cte(column.name).c).scalar_subquery()
+
+
+def _time(at: datetime) -> Expression:
+    return cast(literal(at), DateTime(timezone=True))
