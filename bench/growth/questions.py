@@ -20,6 +20,7 @@ from db import (
     progress,
     users,
 )
+from db.ai_tests import sums
 from db.core.feed.pages import FeedQueries
 from db.core.query.filter import And, Compare, Condition, Exists
 from db.core.query.keyset import PageArgs, encode
@@ -27,6 +28,7 @@ from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.time_range import Bucket, TimeRange
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import UNRESTRICTED, Visibility
+from db.metrics import sums as values
 from growth.filling import Size
 
 Ask = Callable[[ReadSession], Awaitable[object]]
@@ -40,9 +42,14 @@ TARGETS = {
     "count": 100.0,
     "30 days": 100.0,
     "all time": 500.0,
+    "rows": 1_000.0,
     "feed": 1_000.0,
     "write": 50.0,
 }
+# How much longer the execution may take with twice the rows, if not by a fifth. Sums become more
+# numerous until every combination of their keys occurs in every period.
+GROWTH = {"30 days": 1.5, "all time": 1.5, "rows": 2.5}
+BY_TYPE = [events.EventGroup.EVENT_TYPE]
 LISTS: dict[str, ListSpec] = {
     "dreams": dreams.LISTING,
     "aiTests": ai_tests.LISTING,
@@ -86,7 +93,7 @@ def questions(facts: Facts) -> Iterator[Question]:
     yield from _searches()
     yield from _walks()
     yield from _counts(facts, member)
-    yield from _aggregates(facts)
+    yield from _aggregates(facts, member)
     yield from _feeds()
     for field in ("UPDATED_AT", "TITLE"):
         args = ListArgs(order=((field, True),))
@@ -247,21 +254,41 @@ def _rows(statement: Executable) -> Ask:
     return lambda session: session.rows(statement)
 
 
-def _aggregates(facts: Facts) -> Iterator[Question]:
+def _aggregates(facts: Facts, member: Visibility) -> Iterator[Question]:
     until = facts.size.until
-    spans = {
-        "30 days": TimeRange(until - timedelta(days=30), None, until),
-        "all time": TimeRange(facts.size.since, None, until),
-    }
-    for group, span in spans.items():
+    month = TimeRange(until - timedelta(days=30), None, until)
+    ever = TimeRange(facts.size.since, None, until)
+    for group, span in (("30 days", month), ("all time", ever)):
         statements = {
-            "spend": ai_tests.spent(span),
-            "modelComparison": ai_tests.compared(span),
-            "categoryPerformance": ai_tests.by_category(span),
-            "metricSummary": metrics.summary(span, None),
-            "eventCounts by day": events.counts(span, Bucket.DAY, [events.EventGroup.EVENT_TYPE]),
-            "agentActivity": agents.activity(span),
-            "userActionCounts": analytics.counts(span),
+            "spend by model": sums.spent(span, UNRESTRICTED, by_user=False),
+            "modelComparison": sums.compared(span, UNRESTRICTED),
+            "metricSummary": values.summary(span, None, UNRESTRICTED),
+            "p95 of metricSummary": values.estimated_p95(span, None, UNRESTRICTED),
+            "eventCounts by day": events.counts(span, Bucket.DAY, BY_TYPE, UNRESTRICTED),
         }
         for name, statement in statements.items():
             yield Question(group, name, _rows(statement))
+        comparison = _rows(sums.compared(span, member))
+        yield Question(group, "modelComparison of a member", comparison, member)
+        yield Question(group, "statistics of 40 models", _statistics(span))
+    yield from _sums_of_rows(month, ever)
+
+
+def _statistics(span: TimeRange) -> Ask:
+    models = [(f"provider-{n % 8}", f"model-{n}") for n in range(40)]
+    return lambda session: sums.statistics(session, models, span, UNRESTRICTED)
+
+
+def _sums_of_rows(month: TimeRange, ever: TimeRange) -> Iterator[Question]:
+    """Aggregates that no sum of shorter times answers: they count distinct things, or what lies
+    between rows."""
+    statements = {
+        "spend by user, a page": sums.spent(month, UNRESTRICTED, by_user=True).limit(1_000),
+        "categoryPerformance": sums.by_category(month, UNRESTRICTED),
+        "agentActivity": agents.activity(month),
+        "userActionCounts": analytics.counts(month),
+    }
+    for name, statement in statements.items():
+        yield Question("rows", f"{name}, 30 days", _rows(statement))
+    performance = _rows(sums.by_category(ever, UNRESTRICTED))
+    yield Question("rows", "categoryPerformance, all time", performance)
