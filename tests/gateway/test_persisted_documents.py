@@ -156,6 +156,8 @@ async def test_every_transport_accepts_a_hash(database: Database, key: str) -> N
             assert registered["payload"]["data"]["agentStatus"]["kind"] == "SNAPSHOT"
             again = await ask("3", by_hash)
             assert again["payload"]["data"]["agentStatus"]["kind"] == "SNAPSHOT"
+            malformed = await ask("5", {"documentId": 7})
+            assert "`documentId` must be a string" in malformed["payload"][0]["message"]
             by_id = await ask("4", {"documentId": follow["sha256Hash"]})
             assert by_id["payload"]["data"]["agentStatus"]["kind"] == "SNAPSHOT"
         async with httpx2.AsyncClient(timeout=20) as client:
