@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -226,6 +227,25 @@ async def test_unusual_requests_are_answered_as_ever(
     (found,) = await short.of(sent)
 
     assert comparable(found) == comparable(expected)
+
+
+async def test_a_document_by_its_hash_takes_the_short_path(
+    short: Answers, ordinary: Answers, key: str
+) -> None:
+    extension = {"version": 1, "sha256Hash": sha256(LIST.encode()).hexdigest()}
+    by_hash: dict[str, object] = {"extensions": {"persistedQuery": extension}}
+    by_id: dict[str, object] = {"documentId": f"sha256:{extension['sha256Hash']}"}
+    for answers in (short, ordinary):
+        await warm(answers, key, body(LIST))
+        await answers.of(request({"query": LIST, **by_hash}, bearer(key)))
+    assert short.started == [False]  # it registers
+    short.started.clear()
+
+    for content in (by_hash, by_id, {"query": LIST, **by_id}, {"documentId": "unknown"}):
+        sent = request(content, bearer(key))
+        (expected,), (found,) = await ordinary.of(sent), await short.of(sent)
+        assert comparable(found) == comparable(expected)
+    assert short.started == [True, True, False, False]
 
 
 @pytest.mark.parametrize("size", [10, 1_000, 10_000, 40_000])

@@ -49,7 +49,7 @@ class TrustedDocuments:
             _check_hash(params)
         id = params.document_id if params.query == "" else digest(params.query)
         if (text := self.texts.get(id or "")) is not None:
-            return replace(params, query=text)
+            return replace(params, query=text, document_id=None)
         raise HttpError(NOT_TRUSTED, 403) if params.query else _not_found()
 
     def keep(self, params: GraphQLParams, client: Client) -> None:
@@ -76,7 +76,7 @@ class RegisteredDocuments:
         text = self.known.known(params.document_id) or self.anonymous.known(params.document_id)
         if text is None:
             raise _not_found()
-        return replace(params, query=text)
+        return replace(params, query=text, document_id=None)
 
     def keep(self, params: GraphQLParams, client: Client) -> None:
         if params.registers and params.document_id is not None:
