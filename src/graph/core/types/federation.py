@@ -111,11 +111,13 @@ async def _entity(
 
 
 def _nodes(schema: Schema) -> dict[str, type[Node]]:
-    """The classes of all nodes, by the names of their types."""
+    """The classes of all nodes with rows, by the names of their types."""
     types = schema._schema.type_map.values()
     definitions = [each.extensions.get("strawberry-definition") for each in types]
     found = {each.name: each.origin for each in definitions if each and hasattr(each, "origin")}
-    return {name: cls for name, cls in found.items() if issubclass(cls, Node) and cls is not Node}
+    return {
+        name: cls for name, cls in found.items() if issubclass(cls, Node) and hasattr(cls, "table")
+    }
 
 
 def _table(node: type[Node]) -> type[Table]:
