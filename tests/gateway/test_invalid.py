@@ -163,6 +163,24 @@ async def test_items_of_a_batch_are_refused_one_by_one_with_all_that_is_wrong(
     assert answer == {"storedCount": 1, "refused": [{"index": 1, "errors": errors}]}
 
 
+async def test_time_and_key_of_an_item_are_refused_with_the_rest(
+    database: Database, endpoint: Endpoint
+) -> None:
+    event = {"eventType": "", "source": "ci", "timestamp": "1999-01-01T00:00:00Z"}
+    dream = global_id(await make_dream(database, user_id=endpoint.user.id))
+    test = {"dreamId": dream, "provider": "Open AI", "model": "m", "at": "1999-01-01T00:00:00Z"}
+    shown = "refused { errors { field } }"
+
+    events = await endpoint.mutate("logEvents", {"events": [event | {"idempotencyKey": ""}]}, shown)
+    tests = await endpoint.mutate("recordAiTests", {"tests": [test]}, shown)
+
+    names = ("timestamp", "idempotencyKey", "eventType")
+    errors = [{"field": ["events", "0", name]} for name in names]
+    assert events == {"refused": [{"errors": errors}]}
+    errors = [{"field": ["tests", "0", name]} for name in ("provider", "at")]
+    assert tests == {"refused": [{"errors": errors}]}
+
+
 async def test_errors_of_postgresql_have_the_names_of_the_input(
     database: Database, endpoint: Endpoint
 ) -> None:

@@ -11,7 +11,7 @@ from db.ai_tests.batch import Recording, Recordings, Result
 from db.ai_tests.bulk import Recorder
 from db.core import errors, idempotency
 from db.core.errors import FieldError
-from db.core.session.clock import check_time
+from db.core.session.clock import time_faults
 from db.core.table import Row
 from db.core.values.validation import field_errors, raise_if_invalid
 from db.users import Role
@@ -100,14 +100,15 @@ async def _recordings(
 def _recording(info: Info, test: RecordAiTestInput, now: datetime) -> Recording:
     """Raises Invalid."""
     values, key = non_null_columns(test, "dream_id"), or_none(test.idempotency_key)
+    at = or_none(test.at)
+    of_time = () if at is None else tuple(time_faults(at, now, "at"))
     try:
         id = id_of_table(test.dream_id, db.dreams.Dream)
         raise_if_invalid(_faults(values, key))
     except errors.Invalid:
-        raise_if_invalid(faults_in(test))  # all that is wrong, by input fields
+        raise_if_invalid([*faults_in(test), *of_time])  # all that is wrong, by input fields
         raise
-    if (at := or_none(test.at)) is not None:
-        check_time(at, now, "at")
+    raise_if_invalid(of_time)
     claim = None if key is None else claim_of(info, key, test)
     return Recording(id, values, claim)
 

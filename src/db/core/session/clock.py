@@ -1,7 +1,7 @@
 """Clock: the time of the database, which all gateways share, without a statement each time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import event
@@ -9,7 +9,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from db.core.errors import Invalid, Unavailable
+from db.core.errors import FieldError, Unavailable
+from db.core.values.validation import raise_if_invalid
 
 MAX_AHEAD = timedelta(minutes=5)  # of a caller's time: clocks differ
 MAX_AGE = timedelta(days=3653)  # of a caller's time: ten years
@@ -57,7 +58,13 @@ class Clock:
         return (self._start + timedelta(seconds=self.ticks())).astimezone(UTC)
 
 
-def check_time(at: datetime, now: datetime, field: str) -> None:
-    """Raises Invalid for a time outside MAX_AGE and MAX_AHEAD."""
+def time_faults(at: datetime, now: datetime, field: str) -> Iterator[FieldError]:
+    """The error of a time outside MAX_AGE and MAX_AHEAD."""
     if not now - MAX_AGE <= at <= now + MAX_AHEAD:
-        raise Invalid("The time must be between ten years ago and five minutes from now.", field)
+        message = "The time must be between ten years ago and five minutes from now."
+        yield FieldError(message, field)
+
+
+def check_time(at: datetime, now: datetime, field: str) -> None:
+    """Raises Invalid."""
+    raise_if_invalid(time_faults(at, now, field))

@@ -6,7 +6,7 @@ there, and each item is validated on its own. Inputs stay the mappings of the re
 creating an object for each item costs more than storing it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast, dataclass_transform
@@ -16,10 +16,10 @@ import strawberry
 from strawberry import UNSET
 
 from db.core import errors, idempotency
-from db.core.errors import DomainError, Unavailable
+from db.core.errors import DomainError, FieldError, Unavailable
 from db.core.ingest.rows import IngestRow
 from db.core.ingest.writer import IngestTarget, PendingBatch
-from db.core.session.clock import check_time
+from db.core.session.clock import time_faults
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Context, Info
@@ -31,6 +31,7 @@ from graph.core.types.mutation import input_type
 from graph.core.types.node import id_of
 
 MAX_ITEMS = 1_000
+KEY = "idempotencyKey"  # as inputs spell it
 
 T = TypeVar("T", bound=type)
 Make = Callable[[Context, ItemInput, datetime, str | None], IngestRow]
@@ -187,7 +188,7 @@ class IngestMutation:
         Raises RateLimited, and Unavailable if none is stored.
         """
         sent = _as_sent(input)
-        batch_key, size = _key(sent), len(sent[name])
+        batch_key, size = sent.get(KEY), len(sent[name])
         now = await info.context.db.now()
         items, refused = self._items(info.context, sent[name], now, batch_key)
         late = await info.context.ingest.submit(self.intake, list(items.values()))
@@ -219,18 +220,23 @@ class IngestMutation:
     ) -> IngestRow:
         """The row of an input. Its idempotency key is scoped to the caller and the target. Raises
         Invalid."""
-        time, own_key = input.get(self.time), _key(input)
-        at = now if time is None else time
-        check_time(at, now, "timestamp")
+        time, own_key = input.get(self.time), input.get(KEY)
         key = batch_key if own_key is None else own_key
-        if key is None:
-            return self.make(context, input, at, None)
-        if time is None:
-            raise errors.Invalid(
-                "An idempotency key requires the time. Set it as well.", "timestamp"
-            )
-        owned = f"{context.principal.owner}/{self.intake.name}/{key}"
-        return self.make(context, input, at, owned)
+        if faults := tuple(_faults_of_identity(time, own_key, key, now)):
+            raise errors.Invalid.of([*faults, *self._faults_of_row(context, input, now)])
+        owned = None if key is None else f"{context.principal.owner}/{self.intake.name}/{key}"
+        return self.make(context, input, now if time is None else time, owned)
+
+    def _faults_of_row(
+        self, context: Context, input: ItemInput, now: datetime
+    ) -> tuple[FieldError, ...]:
+        try:
+            self.make(context, input, now, None)
+        except errors.Invalid as invalid:
+            return invalid.errors
+        except errors.Forbidden:  # reported once the input is valid
+            pass
+        return ()
 
     def _with_input_names(self, error: DomainError) -> DomainError:
         return error.renamed({**self.names, "timestamp": self.time})
@@ -240,12 +246,16 @@ def _as_sent(input: object) -> ItemInput:
     return cast("ItemInput", input)  # an `ingest_input`, which is declared as a class
 
 
-def _key(input: ItemInput) -> str | None:
-    """The idempotency key of an input. Raises Invalid if it is malformed."""
-    key: str | None = input.get("idempotencyKey")
-    if key is not None:
-        idempotency.check_key(key)
-    return key
+def _faults_of_identity(
+    time: datetime | None, own_key: str | None, key: str | None, now: datetime
+) -> Iterator[FieldError]:
+    """What is wrong with the time and the key of an item, of which its ID is made."""
+    if time is not None:
+        yield from time_faults(time, now, "timestamp")
+    if own_key is not None and (faults := tuple(idempotency.KEY.faults(own_key))):
+        yield from (fault.under("idempotency_key") for fault in faults)
+    elif key is not None and time is None:
+        yield FieldError("An idempotency key requires the time. Set it as well.", "timestamp")
 
 
 def _id(item: IngestRow | None) -> UUID | None:

@@ -29,7 +29,8 @@ class Payload:
 
     errors: list[UserError] = field(
         f"Why the mutation failed, at most {MAX_FAULTS} errors; then it changed nothing. Empty if "
-        "it succeeded. Errors that depend on stored data are reported only if there are no others.",
+        "it succeeded. Errors that depend on stored data or on the time are reported only if there "
+        "are no others.",
         cost=0,
         default_factory=list,
     )
