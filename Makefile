@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-core check coverage format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes house oracle
+.PHONY: help serve test test-core check coverage format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -59,6 +59,9 @@ bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a 
 
 bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
 	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)
+
+bench-sizes: $(TOOLS)  ## Measure bytes of typical screens on the wire: make bench-sizes files="a.jsonl b.jsonl"
+	@$(BIN)/python bench/sizes.py $(files)
 
 house: | .venv/bin/python  ## Measure the structure of the code: rooms, Any, docstrings, imports
 	@PYTHONPATH=tests $(BIN)/python bench/house.py
