@@ -6,6 +6,7 @@ the logs of their dream continue from its state; for others the later logs are c
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.dreams import Dream
 from db.progress import ProgressLog
+from db.progress.ends import count_after, ends
 from db.progress.model_scores import ModelScore, State, states, store
-from db.progress.replay import Averages, Replay, Start, replay
+from db.progress.replay import FIRST, LAST, Averages, Replay, Start, replay
 from db.progress.starts import averages, starts
 
 Tests = Mapping[UUID, Sequence[AiTest]]  # by dream, oldest first
@@ -90,7 +92,7 @@ async def _append(session: WriteSession, tests: Tests, before: States) -> list[R
 
 
 def _continued(tests: Sequence[AiTest], before: State, compared: Averages) -> Iterator[Row]:
-    start = Start(tests[0].id, before.latest, before.best, before.test_count, compared)
+    start = Start(tests[0].id, LAST, before.latest, before.best, before.test_count, compared)
     current = Replay(tests[0].dream_id, start)
     return (current.log(cast("ResultRow", test)) for test in tests)  # it has the columns
 
@@ -99,10 +101,16 @@ async def _insert(session: WriteSession, late: Tests, after: States) -> list[Row
     if not late:
         return []
     since = {id: new[0].id for id, new in late.items()}
+    ranges = await starts(session, since, after)
+    trusted = {id: new for id, new in late.items() if after[id].exact and ranges[id].since != FIRST}
+    until = await ends(session, trusted) if trusted else {}
+    for id, end in until.items():
+        ranges[id] = replace(ranges[id], until=end)
     made = {test.id for new in late.values() for test in new}
     found: list[Row] = []
-    async for logs, _ in replay(session, await starts(session, since, after)):
+    async for logs, _ in replay(session, ranges):
         found += [log for log in logs if log["id"] in made]
+    await count_after(session, trusted, until)
     return found
 
 

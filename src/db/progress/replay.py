@@ -30,7 +30,7 @@ from db.progress.model_scores import Model
 
 TEST = ("id", "dream_id", "provider", "model", "impossibility_score", "created_at")
 PAGE = 1_000
-FIRST = UUID(int=0)
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 UPSERT = upsert_batch(ProgressLog, ("id",))
 
 Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
@@ -38,10 +38,11 @@ Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The test at which the replay of a dream starts, and its scored tests before. `averages` are
-    those that trends compare to."""
+    """The test at which the replay of a dream starts, the bound above the last one, and the scored
+    tests before. `averages` are those that trends compare to."""
 
     since: UUID = FIRST
+    until: UUID = LAST
     latest: Mapping[Model, Decimal] = field(default_factory=dict)
     best: Decimal = Decimal(100)
     test_count: int = 0
@@ -120,11 +121,11 @@ async def replay(
 
 
 def _scored_tests(starts: Mapping[UUID, Start]) -> AnySelect:
-    since = [(id, start.since) for id, start in starts.items()]
-    keys = requested_keys((AiTest.dream_id, AiTest.id), since)
+    ranges = [(id, start.since, start.until) for id, start in starts.items()]
+    keys = requested_keys((AiTest.dream_id, AiTest.id, AiTest.id), ranges)
     return (
         select(*(core_table(AiTest).c[name] for name in TEST))
         .join(keys, keys.c.k0 == AiTest.dream_id)
-        .where(AiTest.id >= keys.c.k1, *SCORED)
+        .where(AiTest.id >= keys.c.k1, AiTest.id < keys.c.k2, *SCORED)
         .order_by(AiTest.dream_id, AiTest.id)
     )

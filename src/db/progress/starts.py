@@ -22,7 +22,7 @@ from db.core.session.database import ReadSession, ResultRow
 from db.core.table import AnySelect
 from db.progress import TREND_WINDOW, ProgressLog
 from db.progress.model_scores import Model, ModelScore, State
-from db.progress.replay import Averages, Start
+from db.progress.replay import LAST, Averages, Start
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -40,7 +40,7 @@ async def starts(
     found = {id: Start() for id in since}
     for id, first in known.items():
         log = before[id]
-        found[id] = Start(first, latest[id], log.best_score, log.test_count, compared[id])
+        found[id] = Start(first, LAST, latest[id], log.best_score, log.test_count, compared[id])
     return found
 
 
