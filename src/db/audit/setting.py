@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Uuid, cast, func, insert, literal, select, update
+from sqlalchemy import CTE, ColumnElement, Insert, Uuid, cast, func, insert, literal, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from db.audit.entries import columns_touched, entry_row, value_shown
@@ -31,7 +31,7 @@ async def set_all(
     unrestricted, setting = session.unrestricted(), Setting(table, column, before, after)
     count, last = 0, FIRST
     while True:
-        rows = setting.rows(table.id > last, *where)
+        rows = setting.rows(session.now(), table.id > last, *where)
         statement = setting.statement(rows, session.audit_context, session.now())
         ids = [id for (id,) in await unrestricted.rows(statement)]
         count += len(ids)
@@ -51,8 +51,10 @@ class Setting:
     before: object
     after: object
 
-    def rows(self, *where: ColumnElement[bool]) -> CTE:
-        ids = select(self.table.id).where(self.column == self.before, *where)
+    def rows(self, now: datetime, *where: ColumnElement[bool]) -> CTE:
+        """The ids of the rows, each with the id of its audit entry."""
+        ids = select(self.table.id, _new_id(now).label("audit_id"))
+        ids = ids.where(self.column == self.before, *where)
         return ids.order_by(self.table.id).limit(MAX_ROWS).with_for_update().cte("chosen")
 
     def statement(self, rows: CTE, context: AuditContext, now: datetime) -> ReturningInsert[UUID]:
@@ -61,13 +63,14 @@ class Setting:
         parent = getattr(table, table.parent) if table.parent else literal(None, Uuid)
         values = {self.column.name: self.after, **columns_touched(table, now)}
         changed = update(table).where(table.id == rows.c.id).values(values)
-        done = changed.returning(table.id.label("id"), parent.label("parent_id")).cte("changed")
-        entry = _entries(done, self._entry(context, now), now)
+        own = table.id.label("id"), rows.c.audit_id, parent.label("parent_id")
+        done = changed.returning(*own).cte("changed")
         noun, kind = literal(table.__tablename__), literal(ChangeKind.UPDATED.value)
-        changes = select(noun, done.c.id, kind, entry.c.id, done.c.parent_id)
-        joined = changes.join(entry, entry.c.entity_id == done.c.id).order_by(done.c.id)
+        changes = select(noun, done.c.id, kind, done.c.audit_id, done.c.parent_id)
         columns = ["noun", "entity_id", "kind", "audit_id", "parent_id"]
-        return insert(Change).from_select(columns, joined).returning(Change.entity_id)
+        stored = insert(Change).from_select(columns, changes.order_by(done.c.id))
+        entries = _entries(done, self._entry(context, now)).cte("entry")
+        return stored.add_cte(entries).returning(Change.entity_id)
 
     def _entry(self, context: AuditContext, now: datetime) -> Row:
         name = self.column.name
@@ -76,12 +79,11 @@ class Setting:
         return entry_row(context, self.table, FIRST, now, before, after)
 
 
-def _entries(changed: CTE, shared: Row, now: datetime) -> CTE:
-    own = {"id": _new_id(now), "entity_id": changed.c.id}
+def _entries(changed: CTE, shared: Row) -> Insert:
+    own = {"id": changed.c.audit_id, "entity_id": changed.c.id}
     columns = AuditEntry.__table__.columns
     values = [own.get(name, literal(shared[name], columns[name].type)) for name in shared]
-    made = insert(AuditEntry).from_select(list(shared), select(*values))
-    return made.returning(AuditEntry.id, AuditEntry.entity_id).cte("entry")
+    return insert(AuditEntry).from_select(list(shared), select(*values))
 
 
 def _new_id(now: datetime) -> ColumnElement[UUID]:
