@@ -56,7 +56,7 @@ TOTAL_COST = "Total cost in US dollars of the completed tests. Null if no test h
 class ModelStatistics:
     """Statistics of the completed tests of one model within a time range."""
 
-    average_impossibility: float | None = field(AVERAGE_SCORE)
+    average_score: float | None = field(AVERAGE_SCORE)
     average_confidence: float | None = field(AVERAGE_CONFIDENCE)
     average_duration_ms: float | None = field(AVERAGE_DURATION)
     test_count: int = field(TEST_COUNT)
@@ -79,7 +79,7 @@ class AiTestsByModel(Pages):
 
 class StatisticsByModel(Loader[ResultRow | ModelStatistics, TimeRange]):
     missing = ModelStatistics(
-        average_impossibility=None,
+        average_score=None,
         average_confidence=None,
         average_duration_ms=None,
         test_count=0,

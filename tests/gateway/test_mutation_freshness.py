@@ -31,7 +31,7 @@ async def test_each_recorded_test_shows_the_figures_after_it(
     await make_ai_model(database, provider="openai", name="gpt-4")
     dream = await make_dream(database, user_id=user.id)
     shown = """aiTest {
-      aiModel { statistics { testCount averageImpossibility } tests { totalCount } }
+      aiModel { statistics { testCount averageScore } tests { totalCount } }
       dream {
         totals { testCount } tests { totalCount } latestTest { impossibilityScore }
         latestProgress { testCount bestScore } progress { nodes { testCount } }
@@ -51,7 +51,7 @@ async def test_each_recorded_test_shows_the_figures_after_it(
 def figures(count: int, average: float, latest: float) -> dict[str, Any]:
     return {
         "aiModel": {
-            "statistics": {"testCount": count, "averageImpossibility": average},
+            "statistics": {"testCount": count, "averageScore": average},
             "tests": {"totalCount": count},
         },
         "dream": {

@@ -9,18 +9,18 @@ from support.gateways import ask, gateway, make_key, production
 UNSCORED = {"impossibility_score": None, "confidence": None}
 QUERY = """{
   modelComparison(from: "2026-01-01T00:00:00Z") {
-    model averageImpossibility averageConfidence averageDurationMs testCount scoredTestCount
+    model averageScore averageConfidence averageDurationMs testCount scoredTestCount
     totalCost
   }
   categoryPerformance {
-    category dreamCount averageImpossibility testCount scoredTestCount
+    category dreamCount averageScore testCount scoredTestCount
   }
   aiModels(orderBy: [{field: NAME}]) { nodes { name statistics {
-    averageImpossibility averageConfidence averageDurationMs testCount scoredTestCount totalCost
+    averageScore averageConfidence averageDurationMs testCount scoredTestCount totalCost
   } } }
   dreams(orderBy: [{field: TITLE}]) { nodes { title
     decay(from: "2026-01-01T00:00:00Z", bucket: MONTH) {
-      averageImpossibility bestScore testCount scoredTestCount
+      averageScore bestScore testCount scoredTestCount
     }
   } }
 }"""
@@ -28,7 +28,7 @@ QUERY = """{
 
 def figures(score: float | None, duration: float | None, count: int, scored: int, cost: Any) -> Any:
     return {
-        "averageImpossibility": score,
+        "averageScore": score,
         "averageConfidence": None if score is None else 80.0,
         "averageDurationMs": duration,
         "testCount": count,
@@ -56,8 +56,8 @@ async def test_unscored_tests_count_but_have_no_average(database: Database) -> N
     answer = (await ask(gateway(production(), database), key.text, QUERY)).json()["data"]
 
     a, b = figures(40.0, 2000.0, 2, 1, "1.000000"), figures(None, 7000.0, 1, 0, "0.500000")
-    of_a = {"averageImpossibility": 40.0, "testCount": 2, "scoredTestCount": 1}
-    of_b = {"averageImpossibility": None, "testCount": 1, "scoredTestCount": 0}
+    of_a = {"averageScore": 40.0, "testCount": 2, "scoredTestCount": 1}
+    of_b = {"averageScore": None, "testCount": 1, "scoredTestCount": 0}
     assert answer == {
         "modelComparison": [{"model": "a", **a}, {"model": "b", **b}],
         "categoryPerformance": [

@@ -78,7 +78,7 @@ def figures(tests: list[Line]) -> dict[str, Any]:
     """What is said of the completed tests of one model."""
     costs = [Decimal(test["cost"]) for test in tests if test["cost"] is not None]
     return {
-        "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
+        "averageScore": near(mean([t["impossibilityScore"] for t in tests])),
         "averageConfidence": near(mean([t["confidence"] for t in tests])),
         "averageDurationMs": near(mean([t["durationMs"] for t in tests])),
         "testCount": len(tests),
@@ -104,7 +104,7 @@ async def test_model_comparison(
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
           modelComparison(from: $from, to: $to) {
-            provider model averageImpossibility averageConfidence averageDurationMs testCount
+            provider model averageScore averageConfidence averageDurationMs testCount
             scoredTestCount totalCost
           }
         }""",
@@ -112,7 +112,7 @@ async def test_model_comparison(
     )
 
     answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
-    averages = [row["averageImpossibility"] for row in data["modelComparison"]]
+    averages = [row["averageScore"] for row in data["modelComparison"]]
     assert averages == sorted(averages, key=lambda score: (score is None, score))
     assert set(answered) == set(models)
     for key, tests in models.items():
@@ -125,7 +125,7 @@ async def test_models_are_compared_as_in_the_query_of_the_guide(
     """With the models whose completed tests nobody scored."""
     data = await ask(
         """{ modelComparison(from: "1970-01-01T00:00:00Z") {
-          provider model averageImpossibility averageConfidence averageDurationMs testCount
+          provider model averageScore averageConfidence averageDurationMs testCount
         } }"""
     )
     async with imported.read() as session:
@@ -136,14 +136,14 @@ async def test_models_are_compared_as_in_the_query_of_the_guide(
         (provider, model): {
             "provider": provider,
             "model": model,
-            "averageImpossibility": near(impossibility),
+            "averageScore": near(impossibility),
             "averageConfidence": near(confidence),
             "averageDurationMs": near(duration),
             "testCount": count,
         }
         for provider, model, impossibility, confidence, duration, count in rows
     }
-    assert [row["averageImpossibility"] for row in data["modelComparison"]].count(None) == 6
+    assert [row["averageScore"] for row in data["modelComparison"]].count(None) == 6
 
 
 async def test_a_model_has_the_statistics_of_its_completed_tests(
@@ -158,7 +158,7 @@ async def test_a_model_has_the_statistics_of_its_completed_tests(
     data = await ask(
         """query ($names: [String!]) { aiModels(first: 100, filter: {name: {in: $names}}) { nodes {
           provider name statistics {
-            averageImpossibility averageConfidence averageDurationMs testCount scoredTestCount
+            averageScore averageConfidence averageDurationMs testCount scoredTestCount
             totalCost
           }
         } } }""",
@@ -184,7 +184,7 @@ async def test_category_performance(
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
           categoryPerformance(from: $from, to: $to) {
-            category dreamCount averageImpossibility testCount scoredTestCount
+            category dreamCount averageScore testCount scoredTestCount
           }
         }""",
         **{"from": since, "to": until},
@@ -194,13 +194,13 @@ async def test_category_performance(
         {
             "category": category,
             "dreamCount": len({test["dreamKey"] for test in tests}),
-            "averageImpossibility": near(mean([t["impossibilityScore"] for t in tests])),
+            "averageScore": near(mean([t["impossibilityScore"] for t in tests])),
             "testCount": len(tests),
             "scoredTestCount": len(scores(tests)),
         }
         for category, tests in categories.items()
     ]
-    expected.sort(key=lambda row: row["averageImpossibility"].expected)
+    expected.sort(key=lambda row: row["averageScore"].expected)
     assert data["categoryPerformance"] == expected
 
 
@@ -220,7 +220,7 @@ async def test_decay(
         dream: [
             {
                 "bucket": day,
-                "averageImpossibility": near(mean(scores(tests))),
+                "averageScore": near(mean(scores(tests))),
                 "bestScore": near(min(scores(tests), default=None)),
                 "testCount": len(tests),
                 "scoredTestCount": len(scores(tests)),
@@ -246,7 +246,7 @@ async def decayed(ask: Ask, bucket: str) -> AsyncIterator[Any]:
                 nodes {
                   title createdAt originalPrompt tags
                   decay(from: "1970-01-01T00:00:00.000000Z", bucket: $bucket) {
-                    bucket averageImpossibility bestScore testCount scoredTestCount
+                    bucket averageScore bestScore testCount scoredTestCount
                   }
                 }
                 pageInfo { hasNextPage endCursor }

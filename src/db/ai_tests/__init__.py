@@ -134,7 +134,7 @@ SCORED = (*COMPLETED, AiTest.impossibility_score.is_not(None))  # a COMPLETED te
 BEST = func.min(AiTest.impossibility_score).label("best_score")
 COUNT = func.count().label("test_count")
 COUNTS = (COUNT, func.count(AiTest.impossibility_score).label("scored_test_count"))
-AVERAGE = func.avg(AiTest.impossibility_score).label("average_impossibility")
+AVERAGE = func.avg(AiTest.impossibility_score).label("average_score")
 USED = (
     COUNT,
     func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens"),

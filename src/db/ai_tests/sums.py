@@ -127,7 +127,7 @@ BY_CATEGORY = Rollup(
 
 def _averages(sums: Pieces) -> tuple[Expression, ...]:
     return (
-        sums.mean("score", "scored_count").label("average_impossibility"),
+        sums.mean("score", "scored_count").label("average_score"),
         sums.mean("confidence", "confident_count").label("average_confidence"),
         sums.mean("duration", "timed_count").label("average_duration_ms"),
         sums.total("test_count"),
@@ -166,7 +166,7 @@ async def statistics(
 
 def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
     sums = combined(BY_CATEGORY, span, visibility)
-    average = sums.mean("score", "scored_count").label("average_impossibility")
+    average = sums.mean("score", "scored_count").label("average_score")
     counts = sums.total("test_count"), sums.total("scored_count").label("scored_test_count")
     category = sums.key("category").label("category")
     totals = select(category, average, *counts).group_by(category).subquery("totals")
@@ -174,7 +174,7 @@ def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
     return (
         select(totals.c.category, tested.c.dream_count, *list(totals.c)[1:])
         .join_from(totals, tested, tested.c.category == totals.c.category)
-        .order_by(totals.c.average_impossibility, totals.c.category)
+        .order_by(totals.c.average_score, totals.c.category)
     )
 
 

@@ -44,7 +44,7 @@ const EXAMPLES = {
   modelComparison(from: $from) {
     provider
     model
-    averageImpossibility
+    averageScore
     testCount
     totalCost
   }

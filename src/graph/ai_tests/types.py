@@ -85,7 +85,7 @@ class ModelComparison:
 
     provider: str = field("Provider of the model.")
     model: str = field("Name of the model.")
-    average_impossibility: float | None = field(AVERAGE_SCORE)
+    average_score: float | None = field(AVERAGE_SCORE)
     average_confidence: float | None = field(AVERAGE_CONFIDENCE)
     average_duration_ms: float | None = field(AVERAGE_DURATION)
     test_count: int = field(TEST_COUNT)
@@ -99,7 +99,7 @@ class CategoryPerformance:
 
     category: DreamCategory = field("The category.")
     dream_count: int = field("Number of dreams with completed tests.")
-    average_impossibility: float | None = field(AVERAGE_SCORE)
+    average_score: float | None = field(AVERAGE_SCORE)
     test_count: int = field(TEST_COUNT)
     scored_test_count: int = field(SCORED_TEST_COUNT)
 

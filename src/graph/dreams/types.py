@@ -36,7 +36,7 @@ class DecayPoint:
     """Statistics of a dream's completed tests within one bucket of time."""
 
     bucket: datetime = field("Start of the bucket, in UTC.")
-    average_impossibility: float | None = field(
+    average_score: float | None = field(
         "Mean score of the scored tests, 0 to 100. Null without scored tests."
     )
     best_score: float | None = field("Lowest score. Null without scored tests.")
