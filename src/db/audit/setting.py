@@ -29,10 +29,10 @@ async def set_all(
     """Change the value of a column in all rows that have the value `before` and meet conditions;
     row rules do not apply. Return the number of rows, which are locked in the order of ids."""
     unrestricted, setting = session.unrestricted(), Setting(table, column, before, after)
-    count, last = 0, FIRST
+    now, count, last = session.now(), 0, FIRST
     while True:
-        rows = setting.rows(session.now(), table.id > last, *where)
-        statement = setting.statement(rows, session.audit_context, session.now())
+        rows = setting.rows(now, table.id > last, *where)
+        statement = setting.statement(rows, session.audit_context, now)
         ids = [id for (id,) in await unrestricted.rows(statement)]
         count += len(ids)
         if ids:
