@@ -24,7 +24,7 @@ from graph.ai_tests.recording import (
     store_test,
     store_tests,
 )
-from graph.ai_tests.types import READ, WRITE, AiTest, CategoryPerformance, ModelComparison, Spend
+from graph.ai_tests.types import READ, AiTest, CategoryPerformance, ModelComparison, Spend
 from graph.core.context import Info, as_source, group_rows, rows
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
@@ -40,6 +40,7 @@ from graph.core.types.mutation import (
 )
 from graph.core.types.node import identified
 from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.dreams.rights import TEST
 
 # Results
 
@@ -147,7 +148,7 @@ async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> d
 
 @strawberry.type
 class Mutations:
-    @mutation("Start a test of a dream.", WRITE, AiTest)
+    @mutation("Start a test of a dream.", TEST, AiTest)
     async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> db.ai_tests.AiTest:
         async def start(session: WriteSession) -> db.ai_tests.AiTest:
             dream = await lock_dream(info, session, input.dream_id)
@@ -162,7 +163,7 @@ class Mutations:
         "Complete a test. A score adds to the progress of its dream. The dream becomes ACHIEVED "
         "when its best score, stored with two decimals, is at most the setting "
         "`dreams.achieved_at`, 5 by default.",
-        WRITE,
+        TEST,
         AiTest,
     )
     async def complete_ai_test(
@@ -170,11 +171,11 @@ class Mutations:
     ) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.COMPLETED)
 
-    @mutation("Mark a test as failed.", WRITE, AiTest)
+    @mutation("Mark a test as failed.", TEST, AiTest)
     async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> db.ai_tests.AiTest:
         return await end_test(info, input, AiTestStatus.FAILED)
 
-    @mutation("Cancel a test.", WRITE, AiTest)
+    @mutation("Cancel a test.", TEST, AiTest)
     async def cancel_ai_test(
         self, info: Info, input: Input[CancelAiTestInput]
     ) -> db.ai_tests.AiTest:
@@ -183,7 +184,7 @@ class Mutations:
     @mutation(
         "Record a test that was run elsewhere, now or in the past. Its score is applied as in "
         "`completeAiTest`.",
-        WRITE,
+        TEST,
         AiTest,
     )
     async def record_ai_test(
@@ -194,7 +195,7 @@ class Mutations:
     @mutation(
         "Record up to 500 tests. A refused test does not affect the others, which are stored "
         "together. Give each test an `idempotencyKey` to make the whole batch safe to retry.",
-        WRITE,
+        TEST,
         RecordedAiTests,
     )
     async def record_ai_tests(

@@ -14,11 +14,9 @@ from db.core.errors import FieldError
 from db.core.session.clock import time_faults
 from db.core.table import Row
 from db.core.values.validation import field_errors, raise_if_invalid
-from db.users import Role
 from graph.ai_tests.inputs import RecordAiTestInput, non_null_columns
 from graph.core.context import Info
 from graph.core.execution.input_validation import faults_in
-from graph.core.permission import scope
 from graph.core.types.errors import EXPECTED
 from graph.core.types.field import names_of
 from graph.core.types.mutation import (
@@ -29,13 +27,11 @@ from graph.core.types.mutation import (
     id_of_table,
 )
 from graph.core.types.unset import or_none
-
-ANY_DREAM = scope("tests:write", role=Role.ADMIN)
+from graph.dreams.rights import may_test
 
 
 def check_may_test(info: Info, dream: db.dreams.Dream) -> db.dreams.Dream:
-    principal = info.context.principal
-    if not (principal.owns(dream.user_id) or principal.may(ANY_DREAM)):
+    if not may_test(info.context.principal, dream.user_id):
         raise errors.Forbidden("Only the owner of a dream can test it.")
     return dream
 

@@ -27,7 +27,6 @@ from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
 
 READ = scope("tests:read", role=Role.MEMBER)
-WRITE = scope("tests:write", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
 

@@ -8,9 +8,8 @@ import strawberry
 import db
 from db import WriteSession
 from db.core import errors
-from db.users import Role
 from graph.core.context import Info
-from graph.core.permission import PUBLIC, scope
+from graph.core.permission import PUBLIC
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import field, value
 from graph.core.types.mutation import (
@@ -25,12 +24,10 @@ from graph.core.types.mutation import (
 from graph.core.types.node import identified
 from graph.core.types.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
+from graph.dreams.rights import WRITE, may_change
 from graph.dreams.types import Dream, DreamStatus
 
 DRAFT, ACTIVE, ACHIEVED, ARCHIVED = DreamStatus
-
-WRITE = scope("dreams:write", role=Role.MEMBER)
-WRITE_ALL = scope("dreams:write", role=Role.ADMIN)
 
 # Results
 
@@ -59,8 +56,7 @@ class Queries:
 
 def check_may_change(info: Info, dream: db.dreams.Dream) -> None:
     """Raises Forbidden unless the caller owns the dream or is an administrator."""
-    principal = info.context.principal
-    if not (principal.owns(dream.user_id) or principal.may(WRITE_ALL)):
+    if not may_change(info.context.principal, dream.user_id):
         raise errors.Forbidden("Only the owner of a dream can change it.")
 
 

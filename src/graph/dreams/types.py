@@ -22,6 +22,7 @@ from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
+from graph.dreams.rights import may_change, may_test
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ enum(
 )
 
 
+def _viewer_can_change(root: db.dreams.Dream, info: Info) -> bool:
+    return may_change(info.context.principal, root.user_id)
+
+
+def _viewer_can_test(root: db.dreams.Dream, info: Info) -> bool:
+    return may_test(info.context.principal, root.user_id)
+
+
 @node(db.dreams.Dream, access=PUBLIC)
 class Dream(Node):
     """Something AI cannot do yet, in the words of the person who wants it. AI models are tested
@@ -171,6 +180,24 @@ class Dream(Node):
         LatestProgressByDream,
         "id",
         description="The log of the latest completed and scored test: the current impossibility.",
+    )
+    viewer_can_edit: bool = field(
+        "Whether the viewer may edit the dream, and change its status.",
+        resolver=_viewer_can_change,
+        reads=("user_id",),
+        cost=0,
+    )
+    viewer_can_delete: bool = field(
+        "Whether the viewer may delete the dream.",
+        resolver=_viewer_can_change,
+        reads=("user_id",),
+        cost=0,
+    )
+    viewer_can_test: bool = field(
+        "Whether the viewer may record tests of the dream.",
+        resolver=_viewer_can_test,
+        reads=("user_id",),
+        cost=0,
     )
     totals: DreamTotals = related(
         TotalsByDream,
