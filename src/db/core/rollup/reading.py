@@ -17,12 +17,12 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     DateTime,
-    FromClause,
     Subquery,
     cast,
     func,
     literal,
     select,
+    true,
     union_all,
 )
 
@@ -132,15 +132,12 @@ class _Parts:
         yield self._of(shorter, table.period >= upper, table.period < self.until, clean)
         start, end = dirty_cte.c.period, periods.following_sql(dirty_cte.c.period, width)
         within = start >= lower, start < upper, table.period >= start, table.period < end
-        yield self._of(shorter, *within, clean, beside=dirty_cte)
+        yield _for_each(dirty_cte, self._of(shorter, *within, clean))
 
-    def _of(
-        self, width: Bucket, *where: ColumnElement[bool], beside: FromClause | None = None
-    ) -> AnySelect:
+    def _of(self, width: Bucket, *where: ColumnElement[bool]) -> AnySelect:
         table = self.rollup.table
         statement = select(table.period.label(AT), *self.rollup.columns()).select_from(table)
-        joined = statement if beside is None else statement.join(beside, where[0])
-        return joined.where(table.width == width, *where)
+        return statement.where(table.width == width, *where)
 
     def _rows_apart(self) -> Iterator[AnySelect]:
         rollup, id = self.rollup, self.id
@@ -149,8 +146,10 @@ class _Parts:
         if self.since < edge:
             yield rows.where(id >= floor(self.since), id < floor(edge))
         ending = [] if self.end is None else [id < floor(self.end)]
-        yield rows.where(id >= floor(self.lower), id >= periods.floor_sql(self.until), *ending)
-        yield rows.join(self.marked, (id >= self.marked.c.first) & (id < self.marked.c.end))
+        whole = rows.where(id >= floor(self.lower), *ending)
+        yield whole.where(id >= periods.floor_sql(self.until))
+        marked = id >= self.marked.c.first, id < self.marked.c.end
+        yield _for_each(self.marked, whole.where(*marked))
 
     def _hidden_rows(self) -> AnySelect:
         """The rows of valid periods that the viewer sees although their sums are hidden."""
@@ -160,6 +159,13 @@ class _Parts:
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
         rows = rollup.rows(rollup.time.label(AT)).where(rollup.hidden, ~is_marked)
         return rows.where(id >= floor(self.lower), id < periods.floor_sql(self.until))
+
+
+def _for_each(some: CTE, rows: AnySelect) -> AnySelect:
+    """The rows of each of some periods, which their conditions refer to. PostgreSQL does not look
+    into a subquery with an offset: it would expect many periods, and read all rows at once."""
+    found = rows.offset(0).lateral("found")
+    return select(*found.c).select_from(some).join(found, true())
 
 
 def _only_value(statement: AnySelect) -> Expression:

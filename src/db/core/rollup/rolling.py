@@ -35,7 +35,7 @@ from db.core.table import AnySelect, Expression, Values
 from db.core.timeouts import Timeouts
 
 SETTLED = timedelta(minutes=5)  # after the end of a period: many late rows are not late by more
-PERIODS_AT_ONCE = 24
+PERIODS_AT_ONCE = 7 * 24
 COMPUTE_SECONDS = 600.0
 
 
