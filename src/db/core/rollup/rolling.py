@@ -175,7 +175,8 @@ async def _replace(
     old = delete(table).where(table.width == width, table.period == any_(times(starts)))
     await session.execute(old)
     names = ["width", "period", *rollup.names]
-    await session.execute(insert(core_table(table)).from_select(names, computed, False))
+    ordered = computed.order_by(*computed.selected_columns)  # so that a range is read in one go
+    await session.execute(insert(core_table(table)).from_select(names, ordered, False))
 
 
 def sums(rollup: Rollup, starts: Collection[datetime]) -> AnySelect:
