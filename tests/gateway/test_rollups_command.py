@@ -21,6 +21,12 @@ async def _with_sums(url: str) -> None:
     await database.close()
 
 
+async def _roll(url: str) -> None:
+    database = Database(url)
+    await roll(database)
+    await database.close()
+
+
 def test_doctor_verifies_and_rebuilds(
     dreamnet: Dreamnet, capsys: pytest.CaptureFixture[str], database_url: str
 ) -> None:
@@ -33,6 +39,8 @@ def test_doctor_verifies_and_rebuilds(
     assert dreamnet("doctor", "--verify", DATABASE_URL=database_url) == 1
     broken = " ".join(capsys.readouterr().out.split())
     assert dreamnet("doctor", "--rebuild", "--verify", DATABASE_URL=database_url) == 0
+    asyncio.run(_roll(database_url))
+    assert dreamnet("doctor", "--verify", DATABASE_URL=database_url) == 0
 
     assert "closed periods equal the rows" in sound
     assert "rollup metric_sums" in broken
