@@ -80,6 +80,14 @@ def test_lists_are_pages_or_bounded() -> None:
     assert lists == []
 
 
+def test_no_type_is_named_as_a_global_of_browsers() -> None:
+    """Generated code would hide it. Specifications require `Node`, and `JSON` is a scalar."""
+    of_browsers = {"Error", "Event", "Notification", "Map", "Set", "Date", "Object", "Request"}
+    of_browsers |= {"Response", "Document", "Element", "Text", "Range", "Selection", "Location"}
+
+    assert of_browsers & {type_.name for type_ in ours()} == set()
+
+
 def test_every_mutation_has_a_payload_of_its_own() -> None:
     """Named after it, with the errors that all have. What it shows besides is null or an empty list
     if it failed, so that a failure leaves nothing out of its place."""

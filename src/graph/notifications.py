@@ -31,7 +31,7 @@ READ_OR_WRITE = scope("notifications:read", "notifications:write", role=Role.MEM
 # Types
 
 
-@node(db.notifications.Notification, access=READ_OR_WRITE)
+@node(db.notifications.Notification, access=READ_OR_WRITE, name="UserNotification")
 class Notification(Node):
     """A message to one user, which only that user can read."""
 

@@ -93,7 +93,7 @@ async def test_an_id_finds_only_ones_own(database: Database, run: Run) -> None:
     document = """query ($own: ID!, $foreign: ID!) {
         own: node(id: $own) { id }
         foreign: node(id: $foreign) { id }
-        nodes(ids: [$foreign, $own]) { id ... on Notification { title } }
+        nodes(ids: [$foreign, $own]) { id ... on UserNotification { title } }
     }"""
     with statements(database, exactly=1):
         answer = await run(document, {"own": own, "foreign": foreign}, who=who)

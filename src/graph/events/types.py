@@ -46,7 +46,7 @@ def _payload(root: db.events.Event) -> JsonObject:
     return payload
 
 
-@node(db.events.Event, access=READ, viewer_independent=True)
+@node(db.events.Event, access=READ, viewer_independent=True, name="SystemEvent")
 class Event(Node):
     """An event in the system."""
 

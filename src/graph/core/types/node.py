@@ -76,8 +76,10 @@ def node(
     access: Access,
     viewer_independent: bool = False,
     cacheable: bool = False,
+    name: str | None = None,
 ) -> Callable[[T], T]:
-    """Register a type as the node of a table: its IDs, its access, and its loader by ID.
+    """Register a type as the node of a table: its IDs, its access, and its loader by ID. `name`:
+    that of the type in the schema, if the name of the class is a global name of JavaScript.
     `viewer_independent`: all viewers with access see the same fields, so subscribers can share
     updates. `cacheable`: all viewers see the same rows with the same scalars, so caches may keep
     them."""
@@ -91,7 +93,7 @@ def node(
         cls.cacheable = cacheable  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
         cls.viewer_independent = viewer_independent  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
         cls.is_type_of = lambda obj, _info: isinstance(obj, table.Record)  # type: ignore[attr-defined]  # read by Strawberry
-        return strawberry.type(cls, description=described(cls))
+        return strawberry.type(cls, name=name, description=described(cls))
 
     return register
 
