@@ -84,7 +84,7 @@ def _known(column: Expression | Column) -> Expression:
     return _number(IS_COMPLETED & column.is_not(None))
 
 
-OF_DREAM = (Dream, Dream.id == AiTest.dream_id)
+OF_DREAM = (AiTest.dream_id, Dream)
 
 BY_MODEL = Rollup(
     ModelSums,
@@ -105,7 +105,7 @@ BY_MODEL = Rollup(
         "any_tokens": summed(AiTest.tokens_used),
         "any_cost": summed(AiTest.cost),
     },
-    join=OF_DREAM,
+    parent=OF_DREAM,
     hidden=~Dream.is_public,
 )
 BY_CATEGORY = Rollup(
@@ -119,7 +119,7 @@ BY_CATEGORY = Rollup(
         "scored_count": counted(_known(AiTest.impossibility_score)),
         "score": summed(AiTest.impossibility_score),
     },
-    join=OF_DREAM,
+    parent=OF_DREAM,
     where=(IS_COMPLETED, Dream.status == DreamStatus.ACTIVE),
     hidden=~Dream.is_public,
 )

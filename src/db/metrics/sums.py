@@ -164,9 +164,14 @@ async def summaries(
 def exact_summary(span: TimeRange, names: Sequence[str] | None) -> AnySelect:
     """A summary with its percentiles, from the values."""
     value, time = Metric.value, Metric.timestamp
-    statistics = func.avg(value), func.min(value), func.max(value), func.count(), P95
-    labels = "average", "minimum", "maximum", "count", "p95"
-    named = [each.label(name) for each, name in zip(statistics, labels, strict=True)]
+    statistics: dict[str, Expression] = {
+        "average": func.avg(value),
+        "minimum": func.min(value),
+        "maximum": func.max(value),
+        "count": func.count(),
+        "p95": P95,
+    }
+    named = [each.label(name) for name, each in statistics.items()]
     low, high = func.min(Metric.unit), func.max(Metric.unit)
     ends = func.min(time).label("first_timestamp"), func.max(time).label("last_timestamp")
     return (

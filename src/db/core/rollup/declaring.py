@@ -14,7 +14,6 @@ from db.core.table import AnySelect, Column, Expression, Table, checked
 from db.core.values import validation
 
 Combine: TypeAlias = Callable[[Expression], Expression]
-Join = tuple[type[Table], ColumnElement[bool]]
 
 
 WIDTH = validation.one_of(tuple(Bucket), said="")
@@ -67,8 +66,9 @@ class Rollup:
     """Sums of the rows of `source` in `table`, by period, `keys` and nothing else.
 
     `widths` are those of its periods, shortest first; longer ones are computed from the shortest.
-    `time` is the column that ids are made from. With `hidden`, the row rule of `table` hides the
-    sums of such rows from viewers who see some of them: these are read as they are.
+    `time` is the column that ids are made from, and `parent` the column with the id of a row of
+    another table, whose columns are used as well. The row rule of `table` hides the sums of rows of
+    `hidden` parents, also from viewers who see some of them: these are read as they are.
     """
 
     table: type[RollupTable]
@@ -77,7 +77,7 @@ class Rollup:
     widths: tuple[Bucket, ...]
     keys: Mapping[str, Column | Expression]
     measures: Mapping[str, Measure]
-    join: Join | None = None
+    parent: tuple[Column, type[Table]] | None = None
     where: Sequence[ColumnElement[bool]] = ()
     hidden: ColumnElement[bool] | None = None
 
@@ -101,7 +101,10 @@ class Rollup:
         keys = [key.label(name) for name, key in self.keys.items()]
         measures = [each.of_row.label(name) for name, each in self.measures.items()]
         statement = select(*others, *keys, *measures).select_from(self.source)
-        joined = statement if self.join is None else statement.join(*self.join)
+        if self.parent is None:
+            return statement.where(*self.where)
+        key, table = self.parent
+        joined = statement.join(table, table.id == key)
         return joined.where(*self.where)
 
     def combine(self, name: str, column: Expression) -> Expression:

@@ -152,18 +152,22 @@ class _Parts:
         yield _for_each(self.marked, whole.where(*marked))
 
     def _hidden_rows(self) -> AnySelect:
-        """The rows of valid periods that the viewer sees although their sums are hidden."""
+        """The rows of valid periods that the viewer sees although their sums are hidden, parent by
+        parent: a viewer sees few of these."""
         rollup, id = self.rollup, self.id
-        assert rollup.hidden is not None  # noqa: S101  it is read
+        assert rollup.hidden is not None and rollup.parent is not None  # noqa: S101, PT018  it is read
+        key, table = rollup.parent
+        parents = select(table.id.label("id")).where(rollup.hidden).cte("hidden")
         mark = self.marked.alias("mark")
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
-        rows = rollup.rows(rollup.time.label(AT)).where(rollup.hidden, ~is_marked)
-        return rows.where(id >= floor(self.lower), id < periods.floor_sql(self.until))
+        rows = rollup.rows(rollup.time.label(AT)).where(key == parents.c.id, ~is_marked)
+        within = id >= floor(self.lower), id < periods.floor_sql(self.until)
+        return _for_each(parents, rows.where(*within))
 
 
 def _for_each(some: CTE, rows: AnySelect) -> AnySelect:
-    """The rows of each of some periods, which their conditions refer to. PostgreSQL does not look
-    into a subquery with an offset: it would expect many periods, and read all rows at once."""
+    """The rows of each of some periods or parents, which their conditions refer to. PostgreSQL does
+    not look into a subquery with an offset: it would expect many, and read all rows at once."""
     found = rows.offset(0).lateral("found")
     return select(*found.c).select_from(some).join(found, true())
 
