@@ -1,6 +1,6 @@
 // A copy of the state of all agents, from the messages of `agentStatus`.
 export const STATUS = `subscription Status($after: String) {
-  agentStatus(after: $after) { kind cursor agents { key status } removedKeys skipped }
+  agentStatus(after: $after) { kind cursor isStale agents { key status } removedKeys skipped }
 }`;
 
 export interface Agent {

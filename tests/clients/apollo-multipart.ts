@@ -8,7 +8,7 @@ import {
 } from "@apollo/client";
 import { OperationTypeNode } from "graphql";
 import { Observable } from "rxjs";
-import { resuming } from "../../web/resume.ts";
+import { resuming } from "@dreamnet/live";
 import { HISTORY, type History, type Show } from "./history.ts";
 
 /** Resumes subscriptions over HTTP. */

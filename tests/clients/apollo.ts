@@ -2,7 +2,7 @@ import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from "@apollo/
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
 import { createClient } from "graphql-ws";
-import { resuming } from "../../web/resume.ts";
+import { resuming } from "@dreamnet/live";
 import { HISTORY, type History, type Show } from "./history.ts";
 
 export function connect(host: string, key: () => string): ApolloClient {

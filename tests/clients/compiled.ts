@@ -16,6 +16,7 @@ export const HISTORY = [
   linked("agentHistory", "AgentHistoryUpdate", false, [
     scalar("kind"),
     scalar("cursor"),
+    scalar("isStale"),
     linked("reports", "AgentReport", true, [scalar("id"), scalar("agentKey"), scalar("status")]),
   ]),
 ];

@@ -4,7 +4,7 @@
 import { type ApolloClient, CombinedGraphQLErrors, gql } from "@apollo/client";
 import type { Client as UrqlClient } from "@urql/core";
 import { commitMutation, type Environment, fetchQuery, requestSubscription } from "relay-runtime";
-import { resuming, type Result, type Sink, type Subscribe } from "../../web/resume.ts";
+import { resuming, type Result, type Sink, type Subscribe } from "@dreamnet/live";
 import { type Agent, apply, STATUS, type Status } from "./agents.ts";
 import * as apollo from "./apollo.ts";
 import * as apolloMultipart from "./apollo-multipart.ts";

@@ -1,5 +1,5 @@
 import { type Client, createClient } from "graphql-sse";
-import { resuming } from "../../web/resume.ts";
+import { resuming } from "@dreamnet/live";
 import { HISTORY, type History, type Show } from "./history.ts";
 
 export function connect(host: string, key: () => string): Client {

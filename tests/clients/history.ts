@@ -1,6 +1,6 @@
 // The subscription of the examples: all agent reports.
 export const HISTORY = `subscription History($after: String) {
-  agentHistory(after: $after) { kind cursor reports { id agentKey status } }
+  agentHistory(after: $after) { kind cursor isStale reports { id agentKey status } }
 }`;
 
 export interface History {

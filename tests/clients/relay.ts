@@ -7,7 +7,7 @@ import {
   RecordSource,
   Store,
 } from "relay-runtime";
-import { resuming, type Sink } from "../../web/resume.ts";
+import { resuming, type Sink } from "@dreamnet/live";
 
 export function connect(host: string, key: () => string): Environment {
   const authorization = () => `Bearer ${key()}`;

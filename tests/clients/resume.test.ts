@@ -1,7 +1,7 @@
 // The helper alone, on a clock of its own.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { resuming, type Payload, type Result, type Sink } from "../../web/resume.ts";
+import { type Interruption, type LiveState, resuming, type Payload, type Result, type Sink } from "@dreamnet/live";
 
 const PAYLOAD = { query: "subscription", variables: { keys: ["a"] } };
 
@@ -18,14 +18,19 @@ function follow(payload: Payload = PAYLOAD) {
   const told: unknown[] = [];
   const waits: number[] = [];
   const hangUps: number[] = [];
+  const states: LiveState[] = [];
   const subscribe = resuming(
     (payload: Payload, sink: Sink<Result>) => {
       const attempt = { payload, sink, left: false };
       attempts.push(attempt);
       return () => void (attempt.left = true);
     },
-    { interrupted: (_, wait) => waits.push(wait), hangUp: () => hangUps.push(attempts.length) },
+    { onState, hangUp: () => hangUps.push(attempts.length) },
   );
+  function onState(state: LiveState, interruption?: Interruption) {
+    states.push(state);
+    if (interruption) waits.push(interruption.wait);
+  }
   const cancel = subscribe(payload, {
     next: ({ data }) => told.push(Object.values(data as object)[0]),
     error: (error) => told.push({ error }),
@@ -33,7 +38,7 @@ function follow(payload: Payload = PAYLOAD) {
   });
   const latest = () => attempts[attempts.length - 1]!;
   const send = (kind: string, cursor: string) => latest().sink.next(message(kind, cursor));
-  return { attempts, told, waits, hangUps, cancel, latest, send };
+  return { attempts, told, waits, hangUps, states, cancel, latest, send };
 }
 
 const message = (kind: string, cursor: string) => ({ data: { agentHistory: { kind, cursor } } });
@@ -196,4 +201,72 @@ test("a credential that is refused may be another one next time", () => {
   latest().sink.next({ errors: refused("UNAUTHENTICATED") });
   mock.timers.tick(250);
   assert.deepEqual([attempts.length, told], [2, []]);
+});
+
+test("it is live from the first message until the stream is interrupted", () => {
+  const { latest, send, states } = follow();
+  assert.deepEqual(states, []);
+  send("SNAPSHOT", "1");
+  send("UPDATE", "2");
+  assert.deepEqual(states, ["live"]);
+  latest().sink.complete();
+  assert.deepEqual(states, ["live", "reconnecting"]);
+  mock.timers.tick(250);
+  assert.deepEqual(states, ["live", "reconnecting"]);
+  send("HEARTBEAT", "2");
+  assert.deepEqual(states, ["live", "reconnecting", "live"]);
+});
+
+test("it is stale after 15 seconds without a message, until a heartbeat", () => {
+  const { send, states } = follow();
+  send("SNAPSHOT", "1");
+  mock.timers.tick(14_999);
+  send("HEARTBEAT", "1");
+  mock.timers.tick(14_999);
+  assert.deepEqual(states, ["live"]);
+  mock.timers.tick(1);
+  assert.deepEqual(states, ["live", "stale"]);
+  send("HEARTBEAT", "1");
+  assert.deepEqual(states, ["live", "stale", "live"]);
+  mock.timers.tick(30_000);
+  assert.deepEqual(states.slice(3), ["stale", "reconnecting"]);
+});
+
+test("an attempt without a message stays reconnecting", () => {
+  const { states } = follow();
+  mock.timers.tick(29_999);
+  assert.deepEqual(states, []);
+  mock.timers.tick(1);
+  assert.deepEqual(states, ["reconnecting"]);
+});
+
+test("it is stale while the gateway says so, and from a RESET to its SNAPSHOT", () => {
+  const { latest, send, states } = follow();
+  const heartbeat = (isStale: boolean) =>
+    latest().sink.next({ data: { agentHistory: { kind: "HEARTBEAT", cursor: "1", isStale } } });
+  for (const isStale of [false, true, true, false]) heartbeat(isStale);
+  assert.deepEqual(states, ["live", "stale", "live"]);
+  send("RESET", "1");
+  assert.equal(states.at(-1), "stale");
+  send("SNAPSHOT", "2");
+  assert.equal(states.at(-1), "live");
+});
+
+test("a refused operation is not live", () => {
+  const { latest, send, states } = follow();
+  send("SNAPSHOT", "1");
+  latest().sink.error(refused("FORBIDDEN"));
+  mock.timers.tick(60_000);
+  assert.deepEqual(states, ["live", "stale"]);
+});
+
+test("a sink that cancels hears of no state", () => {
+  const states: LiveState[] = [];
+  const onState = (state: LiveState) => void states.push(state);
+  let sink: Sink<Result> | undefined;
+  const subscribe = resuming((_: Payload, given: Sink<Result>) => ((sink = given), () => {}), { onState });
+  const cancel = subscribe(PAYLOAD, { next: () => cancel(), error() {}, complete() {} });
+  sink!.next(message("SNAPSHOT", "1"));
+  mock.timers.tick(60_000);
+  assert.deepEqual(states, []);
 });

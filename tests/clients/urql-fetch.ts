@@ -1,5 +1,5 @@
 import { Client, fetchExchange, type OperationResult } from "@urql/core";
-import { resuming } from "../../web/resume.ts";
+import { resuming } from "@dreamnet/live";
 import { HISTORY, type History, type Show } from "./history.ts";
 
 export function connect(host: string, key: () => string): Client {

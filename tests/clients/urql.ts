@@ -1,6 +1,6 @@
 import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
 import { createClient } from "graphql-ws";
-import { resuming } from "../../web/resume.ts";
+import { resuming } from "@dreamnet/live";
 import { HISTORY, type History, type Show } from "./history.ts";
 
 export function connect(host: string, key: () => string): Client {

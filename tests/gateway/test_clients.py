@@ -1,7 +1,10 @@
 """The clients of docs/clients.md: each resumes after the gateway was killed or stopped."""
 
 import re
+import shutil
+import tarfile
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import httpx2
@@ -18,24 +21,43 @@ from graph.core.types.node import id_of
 from support.client_processes import (
     FOLDER,
     FOLLOWERS,
+    LIVE,
     PEPPER,
     TYPESCRIPT,
     Gateway,
     ReceivedMessages,
+    clients_installed,
     curl,
     python,
     typescript,
 )
 from support.factories import make_user
 from support.gateways import make_key
-from support.nodejs import installed, run
+from support.nodejs import run
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "clients.md").read_text()
 REPORT = """mutation ($reports: [AgentStatusItem!]!) {
   reportAgentStatuses(input: {reports: $reports}) { __typename }
 }"""
+LIVE_CLIENTS = ("graphql-ws", "graphql-sse", "react")
 ASKED = len(TYPESCRIPT) + 1  # reports of clients that were asked to send one
+PACKED = {"package.json", "README.md"} | {
+    f"dist/{module}.{suffix}" for module in ("resume", "react") for suffix in ("js", "d.ts")
+}
+USE = """import { type LiveState, resuming } from "@dreamnet/live";
+import { useLive } from "@dreamnet/live/react";
+
+export const state: LiveState = "stale";
+// @ts-expect-error
+export const unknown: LiveState = "dead";
+// @ts-expect-error
+export const misused = () => resuming("subscribe");
+export const value = (): number => {
+  return useLive(() => () => {}, null, { initial: 1, reduce: (sum) => sum + 1 }).value;
+};
+console.log(typeof resuming, typeof useLive);
+"""
 STATUSES = ("STARTING", "RUNNING", "WAITING", "ERROR")
 
 
@@ -49,12 +71,35 @@ def test_the_document_shows_the_tested_code() -> None:
 
 
 async def test_the_types_are_right() -> None:
-    await installed(FOLDER)
+    await clients_installed()
     await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=FOLDER)
 
 
 async def test_the_helper_alone() -> None:
+    await clients_installed()
     await run("node", "--test", "resume.test.ts", folder=FOLDER)
+
+
+async def test_the_package_imports_with_its_types(tmp_path: Path) -> None:
+    await clients_installed()
+    source, user = tmp_path / "source", tmp_path / "user"
+    shutil.copytree(LIVE, source, ignore=shutil.ignore_patterns("dist", "node_modules"))
+    (source / "node_modules").symlink_to(LIVE / "node_modules")
+    await run("npm", "pack", folder=source)
+    (archive,) = source.glob("*.tgz")
+    packed = user / "node_modules" / "@dreamnet" / "live"
+    with tarfile.open(archive) as files:
+        files.extractall(user, filter="data")
+    packed.parent.mkdir(parents=True)
+    (user / "package").rename(packed)
+    (user / "node_modules" / "react").symlink_to(FOLDER / "node_modules" / "react")
+    (user / "use.mts").write_text(USE)
+
+    assert {str(each.relative_to(packed)) for each in packed.rglob("*.*")} == PACKED
+    assert await run("node", "use.mts", folder=user) == b"function function\n"
+    compiler = str(FOLDER / "node_modules" / "typescript" / "bin" / "tsc")
+    options = ("--noEmit", "--strict", "--module", "nodenext", "use.mts")
+    await run("node", compiler, *options, folder=user)
 
 
 @pytest.fixture
@@ -87,7 +132,7 @@ class Fleet:
 async def test_every_client_resumes(
     database_url: str, database: Database, client: httpx2.AsyncClient, key: str, tmp_path: Path
 ) -> None:
-    await installed(FOLDER)
+    await clients_installed()
     gateway, received, fleet = Gateway(database_url, tmp_path), ReceivedMessages(), Fleet(client)
     async with (
         gateway.running(),
@@ -122,6 +167,38 @@ async def test_every_client_resumes(
     assert {each: received.reports(each) for each in FOLLOWERS} == dict.fromkeys(
         FOLLOWERS, everything
     )
+
+
+async def test_clients_know_whether_they_are_live(
+    database_url: str, database: Database, client: httpx2.AsyncClient, key: str, tmp_path: Path
+) -> None:
+    await clients_installed()
+    gateway, received, fleet = Gateway(database_url, tmp_path), ReceivedMessages(), Fleet(client)
+
+    async def until_all_are(state: str) -> None:
+        await received.until(lambda: received.live == dict.fromkeys(LIVE_CLIENTS, state))
+
+    async with gateway.running(), typescript(gateway.host, key, received, "live.ts"):
+        await until_all_are("live")
+        await gateway.kill()
+        await until_all_are("reconnecting")
+        await fleet.report(30)
+        await gateway.start()
+        await until_all_are("live")
+
+        gateway.signal(SIGSTOP)
+        await until_all_are("stale")
+        await fleet.report(30)
+        gateway.signal(SIGCONT)
+        await until_all_are("live")
+        await fleet.report(1)
+        everything, state = await reports(database), await states(database)
+        await received.until(lambda: received.reports("graphql-ws") == everything)
+        await received.until(lambda: received.reports("graphql-sse") == everything)
+        await received.until(lambda: received.state == state)
+
+    assert len(everything) == 61
+    assert gateway.log.read_text() == ""
 
 
 async def ask_in_python(host: str, key: str) -> None:

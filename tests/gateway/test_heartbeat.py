@@ -35,7 +35,7 @@ def test_a_heartbeat_precedes_all_that_waits_for_one() -> None:
         ("docs/operations.md", f"read timeout to {PROXY_SECONDS:g} s or more"),
         ("docs/architecture.md", f"Every {HEARTBEAT} s there is a HEARTBEAT"),
         ("docs/glossary.md", f"nothing changed for {HEARTBEAT} s;"),
-        ("web/resume.ts", f"SILENCE_MS = {DEAD}_000;"),
+        ("web/packages/live/src/resume.ts", f"SILENCE_MS = {DEAD}_000;"),
         ("tests/clients/follow.py", f"keep_alive_timeout={DEAD},"),
     ],
 )

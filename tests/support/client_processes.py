@@ -15,11 +15,12 @@ from typing import Any
 import orjson
 
 from clients.follow import follow
-from support.nodejs import BINARIES, TESTS
+from support.nodejs import BINARIES, TESTS, installed, locked, run
 from support.ports import free_port
 from support.wait import patience
 
 FOLDER = TESTS / "clients"
+LIVE = TESTS.parent / "web" / "packages" / "live"
 PEPPER = "p" * 32
 TYPESCRIPT = (
     "graphql-ws",
@@ -31,6 +32,17 @@ TYPESCRIPT = (
     "relay",
 )
 FOLLOWERS = (*TYPESCRIPT, "curl", "gql")
+
+
+async def clients_installed() -> None:
+    """Install the clients, and build the package of this repository that they use, once."""
+    await installed(LIVE)
+    built = LIVE / "dist" / "resume.js"
+    with locked(LIVE / "tsconfig.json"):
+        changed = max(each.stat().st_mtime for each in LIVE.glob("src/*.ts"))
+        if not built.exists() or built.stat().st_mtime < changed:
+            await run("npm", "run", "build", folder=LIVE)
+    await installed(FOLDER)
 
 
 class Gateway:
@@ -74,6 +86,10 @@ class Gateway:
             self.process.kill()
         await self.process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
     async def stop(self) -> None:
         assert self.process
         self.process.terminate()
@@ -82,11 +98,12 @@ class Gateway:
 
 class ReceivedMessages:
     """Messages that clients received: the `updates` of the history, the `state` of all agents at
-    one client, and the result of any other operation."""
+    one client, the last `live` state of each, and the result of any other operation."""
 
     def __init__(self) -> None:
         self.updates: dict[str, list[Any]] = defaultdict(list)
         self.state: Any = None
+        self.live: dict[str, str] = {}
         self.answers: dict[str, dict[str, Any]] = defaultdict(dict)
         self.news = asyncio.Event()
 
@@ -95,6 +112,8 @@ class ReceivedMessages:
             self.updates[client].append(what)
         elif step == "state":
             self.state = {agent["key"]: agent["status"] for agent in what}
+        elif step == "live":
+            self.live[client] = what
         else:
             self.answers[client][step] = what
         self.news.set()
@@ -117,11 +136,12 @@ class ReceivedMessages:
 
 @asynccontextmanager
 async def typescript(
-    host: str, key: str, received: ReceivedMessages
+    host: str, key: str, received: ReceivedMessages, program: str = "drive.ts"
 ) -> AsyncIterator[asyncio.StreamWriter]:
-    """All TypeScript clients, which ask when they are written to. At the end they cancel, and then
-    nothing is left that keeps their process."""
-    async with _running("node", "drive.ts", host, key=key, stdin=PIPE) as process:
+    """TypeScript clients, by default all, which ask when they are written to. At the end they
+    cancel, and then nothing is left that keeps their process."""
+    linked = "--preserve-symlinks"  # the package of this repository uses the React of the clients
+    async with _running("node", linked, program, host, key=key, stdin=PIPE) as process:
         assert process.stdin
         reading = asyncio.create_task(_read(process, lambda line: received.note(*line)))
         yield process.stdin

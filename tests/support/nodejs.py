@@ -4,6 +4,8 @@ import fcntl
 import os
 import sys
 from asyncio import create_subprocess_exec, subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,17 @@ async def node(folder: str, script: str, *arguments: str) -> Any:
 async def installed(folder: Path) -> None:
     """Install the packages of the lock file, once; other workers wait for the first."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    with (folder / "package.json").open() as declared:
-        fcntl.flock(declared, fcntl.LOCK_EX)
+    with locked(folder / "package.json"):
         if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
             await run("npm", "ci", "--ignore-scripts", folder=folder)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that exists; other workers wait for it."""
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 async def run(program: str, *arguments: str, folder: Path) -> bytes:

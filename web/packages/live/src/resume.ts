@@ -4,7 +4,7 @@
  * `resuming` wraps the subscribe function of any client and transport. After every interruption it
  * subscribes again, with the last cursor as the variable `after`, until it is cancelled. The client
  * itself must not reconnect: it would send the variables of the start. Subscriptions must select
- * `kind` and `cursor` and declare `$after`.
+ * `kind` and `cursor` and declare `$after`, and should select `isStale`.
  */
 
 /** An operation with its variables; `after` is the cursor to start at. */
@@ -28,14 +28,34 @@ export interface Sink<R> {
 /** Subscribes a sink; returns a function that cancels. */
 export type Subscribe<P, R> = (payload: P, sink: Sink<R>) => () => void;
 
-export interface Options {
-  /** Closes a silent connection that several subscriptions share; all of them resume. */
-  hangUp?: () => void;
-  /** Called at each interruption; `wait` is the delay of the next attempt in milliseconds. */
-  interrupted?: (reason: unknown, wait: number) => void;
+/**
+ * How current the messages are.
+ *
+ * - `live`: a message came within the last 15 seconds. There is a HEARTBEAT every 10.
+ * - `stale`: changes may be missing. No message came for 15 seconds, or the last one has `isStale` or
+ *   is a RESET, or the operation was refused and receives nothing more.
+ * - `reconnecting`: there is no connection, or no message came over it yet.
+ */
+export type LiveState = "live" | "stale" | "reconnecting";
+
+/** Why a subscription was interrupted, and the delay of the next attempt in milliseconds. */
+export interface Interruption {
+  reason: unknown;
+  wait: number;
 }
 
-const SILENCE_MS = 30_000; // there is a HEARTBEAT every 10 seconds
+export interface Options {
+  /** Closes a silent connection that several subscriptions share; all of them resume. */
+  hangUp?: (() => void) | undefined;
+  /**
+   * Called with each new state, and with `reconnecting` and its reason at each interruption. The
+   * state before the first call is `reconnecting`.
+   */
+  onState?: ((state: LiveState, interruption?: Interruption) => void) | undefined;
+}
+
+const STALE_MS = 15_000; // there is a HEARTBEAT every 10 seconds
+const SILENCE_MS = 30_000;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
 const MAX_CURSORS = 1_000;
@@ -55,13 +75,15 @@ const TEMPORARY = [
  */
 export function resuming<P extends Payload, R extends Result>(
   subscribe: Subscribe<P, R>,
-  { hangUp, interrupted }: Options = {},
+  { hangUp, onState }: Options = {},
 ): Subscribe<P, R> {
   return (payload, sink) => {
     let after = payload.variables?.["after"];
     let attempt = 0; // callbacks of earlier attempts are ignored
     let failures = 0; // since the last message
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let state: LiveState = "reconnecting";
+    let timer: ReturnType<typeof setTimeout> | undefined; // of the next attempt, or of silence
+    let staleTimer: typeof timer;
     let unsubscribe = () => {};
     const delivered = new Set<unknown>(); // cursors
 
@@ -86,29 +108,45 @@ export function resuming<P extends Payload, R extends Result>(
 
     function stop() {
       attempt++;
-      clearTimeout(timer);
+      clearTimers();
       unsubscribe();
       unsubscribe = () => {};
+    }
+
+    function clearTimers() {
+      clearTimeout(timer);
+      clearTimeout(staleTimer);
     }
 
     function retry(reason: unknown) {
       stop();
       const wait = Math.random() * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures++);
       timer = setTimeout(connect, wait);
-      interrupted?.(reason, wait);
+      state = "reconnecting";
+      onState?.(state, { reason, wait });
+    }
+
+    function change(next: LiveState) {
+      if (next === state) return;
+      state = next;
+      onState?.(state);
     }
 
     function expectMessage() {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        retry(new Error(`No message for ${SILENCE_MS / 1000} seconds.`));
-        hangUp?.();
-      }, SILENCE_MS);
+      clearTimers();
+      timer = setTimeout(hangUpAndRetry, SILENCE_MS);
+      staleTimer = setTimeout(() => void (state === "live" && change("stale")), STALE_MS);
+    }
+
+    function hangUpAndRetry() {
+      retry(new Error(`No message for ${SILENCE_MS / 1000} seconds.`));
+      hangUp?.();
     }
 
     function fail(error: unknown) {
       if (!isFinal(error)) return retry(error);
       stop();
+      change("stale");
       sink.error(error);
     }
 
@@ -116,11 +154,15 @@ export function resuming<P extends Payload, R extends Result>(
       if (!result.data) return fail(result.errors ?? result);
       failures = 0;
       expectMessage();
-      const { kind, cursor } = envelope(result);
+      const { kind, cursor, isStale } = envelope(result);
       if (kind === "RESET" || kind === "SNAPSHOT") delivered.clear();
-      if (cursor !== after && delivered.has(cursor)) return;
-      sink.next(result);
-      if (typeof cursor === "string") remember(cursor);
+      const current = attempt;
+      if (cursor === after || !delivered.has(cursor)) {
+        sink.next(result);
+        if (typeof cursor === "string") remember(cursor);
+      }
+      if (current !== attempt) return; // the sink cancelled
+      change(isStale === true || kind === "RESET" ? "stale" : "live");
     }
 
     function remember(cursor: string) {
@@ -134,8 +176,8 @@ export function resuming<P extends Payload, R extends Result>(
   };
 }
 
-/** `kind` and `cursor` of a message, under its only root field. */
-function envelope(result: Result): { kind?: unknown; cursor?: unknown } {
+/** The fields that every message has, under its only root field. */
+function envelope(result: Result): { kind?: unknown; cursor?: unknown; isStale?: unknown } {
   const [update] = Object.values((result.data ?? {}) as Record<string, object | null>);
   return update ?? {};
 }
