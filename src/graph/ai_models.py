@@ -13,12 +13,14 @@ from db import ReadSession
 from db.core.query.batch import Key
 from db.core.query.time_range import TimeRange
 from db.core.session.database import ResultRow
+from db.core.values import validation
 from db.users import Role
 from graph.core.context import Info, as_source
 from graph.core.loader import Loader, One, Pages
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, connected, listed
-from graph.core.types.field import checked, field, value
+from graph.core.types.declared import NodeField
+from graph.core.types.field import argument, checked, field, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.mutation import (
     Input,
@@ -29,7 +31,7 @@ from graph.core.types.mutation import (
     mutation,
     provided_fields,
 )
-from graph.core.types.node import Node, identified, key_of, node
+from graph.core.types.node import MaybeId, Node, key_of, load_by, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import From, To, reveals_time, time_range
 
@@ -203,15 +205,30 @@ class AiModelInput:
 # Operations
 
 
+NAME = validation.string(200, 0)
+Provider = Annotated[str | None, argument("Provider of the model.", NAME)]
+ModelName = Annotated[str | None, argument("Name of the model.", NAME)]
+
+
 @strawberry.type
 class Queries:
     ai_models: Connection[AiModel] = listed(
         db.ai_models.LISTING, "AI models, newest first.", PUBLIC
     )
 
-    ai_model: AiModel | None = identified(
-        db.ai_models.AiModel, "The AI model with this ID, or null if it does not exist.", PUBLIC
+    @field(
+        "The AI model with this ID, or with this provider and name; null if it does not exist.",
+        PUBLIC,
+        shows=NodeField(db.ai_models.AiModel),
+        reveals={"provider": db.ai_models.AiModel.provider, "name": db.ai_models.AiModel.name},
     )
+    async def ai_model(
+        self, info: Info, id: MaybeId = None, provider: Provider = None, name: ModelName = None
+    ) -> AiModel | None:
+        model = await load_by(
+            info, db.ai_models.AiModel, id, AiModelByName, provider=provider, name=name
+        )
+        return as_source(model)
 
 
 def activating(description: str, is_active: bool) -> Any:  # as `field`

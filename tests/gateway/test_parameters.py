@@ -144,7 +144,7 @@ async def test_a_nul_in_variables_is_the_callers_fault(client: httpx2.AsyncClien
     message = "This text contains a character that cannot be stored."
     place = {"locations": [{"line": 1, "column": 26}], "path": ["dreams"]}
     expected = refused(message, **place) | {"data": None}
-    errors = [{"message": message, "field": "filter.title.eq"}]
+    errors = [{"message": message, "field": ["filter", "title", "eq"]}]
     expected["errors"][0]["extensions"] |= {"errors": errors}
     assert (response.status_code, response.json()) == (200, expected)
 

@@ -88,6 +88,14 @@ class Queries:
         db.config.FLAGS, "Feature flags, newest first.", READ
     )
 
+    @field(
+        "The feature flag with this key, or null if it does not exist.",
+        READ,
+        reveals={"key": db.config.FeatureFlag.key},
+    )
+    async def feature_flag(self, info: Info, key: FlagKey) -> FeatureFlag | None:
+        return as_source(await FlagByKey.of(info).load(key))
+
     @field("The setting with this key, or null if it does not exist.", READ, reveals=BY_KEY)
     async def config(self, info: Info, key: Key) -> ConfigEntry | None:
         return as_source(await ConfigByKey.of(info).load(key))

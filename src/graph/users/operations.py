@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -10,10 +11,12 @@ import db
 from db import WriteSession
 from db.core import errors
 from db.core.table import Row
+from db.core.values.email import EMAIL, normalised
 from graph.core.context import Info, as_source
 from graph.core.permission import ADMIN, PUBLIC
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import field, names_of, value
+from graph.core.types.declared import NodeField
+from graph.core.types.field import argument, field, names_of, value
 from graph.core.types.mutation import (
     Input,
     audit_context,
@@ -24,7 +27,7 @@ from graph.core.types.mutation import (
     mutation,
     provided_fields,
 )
-from graph.core.types.node import identified
+from graph.core.types.node import MaybeId, load_by
 from graph.users.inputs import (
     CreateUserInput,
     EditUserInput,
@@ -38,6 +41,7 @@ from graph.users.types import (
     WRITE_ALL,
     Role,
     User,
+    UserByEmail,
     UserById,
     Viewer,
 )
@@ -58,13 +62,22 @@ class UserDeleted:
 # Operations
 
 
+Address = Annotated[str | None, argument("E-mail address of the user.", EMAIL)]
+
+
 @strawberry.type
 class Queries:
     users: Connection[User] = listed(db.users.LISTING, "Users, newest first.", READ_ALL)
 
-    user: User | None = identified(
-        db.users.User, "The user with this ID, or null if it does not exist.", READ_ALL
+    @field(
+        "The user with this ID or e-mail address, in any spelling; null if there is none.",
+        READ_ALL,
+        shows=NodeField(db.users.User),
+        reveals={"email": db.users.User.email},
     )
+    async def user(self, info: Info, id: MaybeId = None, email: Address = None) -> User | None:
+        spelled = None if email is None else normalised(email)
+        return as_source(await load_by(info, db.users.User, id, UserByEmail, email=spelled))
 
     @field("The caller of the current request.", PUBLIC)
     async def viewer(self, info: Info) -> Viewer:

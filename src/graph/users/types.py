@@ -1,5 +1,6 @@
 """Types: users, and the current viewer."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,9 +8,11 @@ import strawberry
 from strawberry.scalars import JSON
 
 import db
+from db import ReadSession, identity
+from db.core.query.batch import Key
 from db.users import Role as Role
 from graph.core.context import Info
-from graph.core.loader import Pages, by_id
+from graph.core.loader import Loader, Pages, by_id
 from graph.core.permission import ADMIN, scope
 from graph.core.types.connection import Connection, connected
 from graph.core.types.declared import ColumnField
@@ -30,6 +33,14 @@ WRITE_ALL = scope("users:write")
 
 
 UserById = by_id(db.users.User)
+
+
+class UserByEmail(Loader[db.users.User | None]):
+    missing = None
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, db.users.User]:
+        found = await identity.by_emails(session, [str(key) for key in keys])
+        return {email: user for email, user in found.items()}  # noqa: C416  keys of another type
 
 
 class DreamsByUser(Pages):

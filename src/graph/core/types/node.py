@@ -17,7 +17,7 @@ from db.core.values.validation import Check
 from graph.core.context import Info, as_source
 from graph.core.loader import Loader, by_id
 from graph.core.permission import VALUE, Access
-from graph.core.types.declared import IdField, NodeField
+from graph.core.types.declared import AnyLoader, IdField, NodeField
 from graph.core.types.field import argument, described, field
 
 T = TypeVar("T", bound=type)
@@ -152,6 +152,24 @@ def identified(table: type[Table], description: str, access: Access) -> Any:  # 
         return await load(info, id, table)
 
     return field(description, access, resolve, shows=NodeField(table))
+
+
+MaybeId = Annotated[strawberry.ID | None, argument("ID of the entity.", ID)]
+
+
+async def load_by(
+    info: Info, table: type[Table], id: str | None, loader: type[AnyLoader], **key: str | None
+) -> Table | None:
+    """The entity with this ID, or with this key of a loader. Raises Invalid unless exactly one of
+    them is given as a whole."""
+    given = [value for value in key.values() if value is not None]
+    if id is not None and not given:
+        found: Table | None = await load(info, id, table)
+    elif id is None and len(given) == len(key):
+        found = await loader.of(info).load(given[0] if len(given) == 1 else tuple(given))
+    else:
+        raise Invalid(f"Give either `id`, or {' and '.join(f'`{name}`' for name in key)}.")
+    return found
 
 
 async def _found(info: Info, text: str) -> Table | Invalid | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
+    NullValueNode,
     VariableNode,
     is_abstract_type,
     is_leaf_type,
@@ -108,6 +109,9 @@ class Compiler:
     def _row_by_id(
         self, place: FieldPlace, table: type[Table], details: Details
     ) -> roots.RowById | None:
+        """None if the row is given by something else than its ID, or shown as an object."""
+        if not self._has_id_alone(place):
+            return None
         level = Level(table)
         try:
             shape = self._row_shape(level, object_type(place.field.type), details)
@@ -116,6 +120,15 @@ class Compiler:
         access = node_type(table).access
         id_of, variable = self._id(place)
         return roots.RowById(place, level, id_of, variable, access, shape)
+
+    def _has_id_alone(self, place: FieldPlace) -> bool:
+        arguments = place.nodes[0].arguments or ()
+        if [argument.name.value for argument in arguments] != ["id"]:
+            return False
+        value = arguments[0].value
+        if isinstance(value, VariableNode):
+            return self.document.is_required(value.name.value)
+        return not isinstance(value, NullValueNode)
 
     def _id(self, place: FieldPlace) -> tuple[Callable[[Run], str], str | None]:
         """The argument `id`, and the variable that is used for it alone. A variable is validated

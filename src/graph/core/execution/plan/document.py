@@ -8,6 +8,7 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLOutputType,
+    NonNullTypeNode,
     VariableDefinitionNode,
     VariableNode,
     Visitor,
@@ -54,6 +55,12 @@ class Document:
         search = _VariableUses(name)
         visit(self.document, search)
         return search.count
+
+    def is_required(self, name: str) -> bool:
+        """True if a variable is never null."""
+        definitions = self.node.variable_definitions or ()
+        (found,) = [each for each in definitions if each.variable.name.value == name]
+        return isinstance(found.type, NonNullTypeNode)
 
     @property
     def root_type(self) -> GraphQLObjectType:
