@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 from asyncio.subprocess import PIPE
@@ -11,11 +12,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import orjson
 import pytest
 
 from db import Database
 from gateway.settings import Settings
-from support.nodejs import BINARIES, TESTS, installed
+from support.factories import make_user
+from support.gateways import make_key
+from support.nodejs import BINARIES, TESTS, installed, run
 from support.running_gateway import serving
 from support.stream_client import listening
 from support.wait import patience
@@ -28,6 +32,7 @@ CHANGING = """export default {
   server: { proxy: { "/graphql": { target: "%s", changeOrigin: true, ws: true%s } } },
 };
 """
+REFUSED = dict.fromkeys(("title", "tags.0"), "This text must have 1 to 200 characters.")
 QUERY = {"query": "{ viewer { role } }"}
 
 
@@ -97,3 +102,27 @@ async def test_a_proxy_that_replaces_the_host(gateway: str, tmp_path: Path) -> N
     config.write_text(CHANGING % (gateway, ", rewriteWsOrigin: true"))
     async with vite("--config", str(config)) as page:
         await query_and_follow(page, {"origin": page})
+
+
+async def test_a_front_end_with_generated_types(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await installed(FOLDER)
+    for name in ("codegen.ts", "typed.ts", "typed-run.ts", "tsconfig.json", "package.json"):
+        shutil.copy(FOLDER / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
+    settings = Settings(_env_file=None, key_pepper="p" * 32)
+    user = await make_user(database, role="MEMBER")
+    monkeypatch.setenv("DREAMNET_KEY", (await make_key(database, settings, user_id=user.id)).text)
+    monkeypatch.setenv("SCHEMA", str(ROOT / "schema.graphql"))
+
+    codegen = "node_modules/.bin/graphql-codegen"
+    await run("node", codegen, "--config", "codegen.ts", folder=tmp_path)
+    await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=tmp_path)
+    async with serving(settings, database) as served:
+        told = orjson.loads(await run("node", "typed-run.ts", served.address, folder=tmp_path))
+
+    ids = [each["id"] for each in told["created"]]
+    assert told["listed"] == [[id, title, "string"] for id, title in zip(ids, "abcde", strict=True)]
+    assert told["refused"] == {"messages": REFUSED}
+    assert told["failed"].startswith("This credential is not valid")
