@@ -17,9 +17,11 @@ import pytest
 
 from db import Database
 from gateway.settings import Settings
+from support.browser import chromium
 from support.factories import make_user
-from support.gateways import make_key
+from support.gateways import make_key, production
 from support.nodejs import BINARIES, TESTS, installed, run
+from support.oidc_issuer import AUDIENCE, Issuer
 from support.running_gateway import serving
 from support.stream_client import listening
 from support.wait import patience
@@ -108,8 +110,8 @@ async def test_a_front_end_with_generated_types(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await installed(FOLDER)
-    for name in ("codegen.ts", "typed.ts", "typed-run.ts", "tsconfig.json", "package.json"):
-        shutil.copy(FOLDER / name, tmp_path)
+    for file in (*FOLDER.glob("*.ts"), *FOLDER.glob("*.json")):
+        shutil.copy(file, tmp_path)
     (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
     settings = Settings(_env_file=None, key_pepper="p" * 32)
     user = await make_user(database, role="MEMBER")
@@ -126,3 +128,21 @@ async def test_a_front_end_with_generated_types(
     assert told["listed"] == [[id, title, "string"] for id, title in zip(ids, "abcde", strict=True)]
     assert told["refused"] == {"messages": REFUSED}
     assert told["failed"].startswith("This credential is not valid")
+
+
+async def test_a_page_signs_in_with_an_oidc_library(issuer: Issuer, database: Database) -> None:
+    settings = production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+    async with (
+        serving(settings, database) as served,
+        vite(GATEWAY=served.address, VITE_ISSUER=issuer.url) as address,
+        chromium() as browser,
+    ):
+        page = await browser.new_page()
+        await page.goto(f"{address}/sign-in.html")
+        shown = await page.locator("#viewer:not(:empty)").text_content()
+        visited = page.url
+    assert shown
+    assert orjson.loads(shown) == {
+        "data": {"viewer": {"role": "MEMBER", "user": {"email": "ada@example.org"}}}
+    }
+    assert visited == f"{address}/sign-in.html"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import jwt
 import uvicorn
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -28,6 +31,7 @@ from starlette.routing import Route
 from gateway.process.serve import listening
 
 AUDIENCE = "dreamnet"
+PAGES = Middleware(CORSMiddleware, allow_origins=["*"])  # pages fetch the documents and tokens
 RSA = generate_rsa(65537, 2048)
 FOREIGN = generate_rsa(65537, 2048)
 WEAK = generate_rsa(65537, 1024)  # noqa: S505  the key that must be refused
@@ -67,7 +71,23 @@ class Issuer:
         self.answer: Response = JSONResponse({"keys": KEYS})
 
     async def discovery(self, _: Request) -> Response:
-        return JSONResponse({"issuer": self.url, "jwks_uri": self.keys_url})
+        endpoints = {
+            f"{each}_endpoint": f"{self.url}/{each}" for each in ("authorization", "token")
+        }
+        return JSONResponse({"issuer": self.url, "jwks_uri": self.keys_url} | endpoints)
+
+    async def authorize(self, request: Request) -> Response:
+        """Sign in without a question; the code is the challenge of PKCE."""
+        asked = request.query_params
+        code = urlencode({"code": asked["code_challenge"], "state": asked["state"]})
+        return RedirectResponse(f"{asked['redirect_uri']}?{code}")
+
+    async def exchange(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        if _part(sha256(form["code_verifier"].encode()).digest()).decode() != form["code"]:
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        tokens = {"access_token": self.token(), "id_token": self.token(aud=form["client_id"])}
+        return JSONResponse(tokens | {"token_type": "Bearer", "expires_in": 300})
 
     async def keys(self, _: Request) -> Response:
         self.fetches += 1
@@ -114,10 +134,14 @@ async def serving() -> AsyncIterator[Issuer]:
         issuer = Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}")
         routes = [
             Route("/.well-known/openid-configuration", issuer.discovery),
+            Route("/authorization", issuer.authorize),
+            Route("/token", issuer.exchange, methods=["POST"]),
             Route("/keys", issuer.keys),
             Route("/elsewhere", issuer.elsewhere),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off")
+        config = uvicorn.Config(
+            Starlette(routes=routes, middleware=[PAGES]), log_config=None, lifespan="off"
+        )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         yield issuer
