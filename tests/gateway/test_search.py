@@ -62,7 +62,7 @@ async def test_a_longer_search_is_refused_by_its_length(endpoint: Endpoint, word
     [error] = answer["errors"]
     message = "This text must have 0 to 500 characters."
     assert (error["message"], error["extensions"]["code"]) == (message, "BAD_USER_INPUT")
-    assert error["extensions"]["errors"] == [{"message": message, "field": "search"}]
+    assert error["extensions"]["errors"] == [{"message": message, "field": ["search"]}]
 
 
 @pytest.mark.parametrize("words", ["a\0b", "\0"])

@@ -172,7 +172,7 @@ async def test_a_browser_resumes_after_the_last_event(address: str) -> None:
 async def test_an_invalid_cursor_is_reported_in_an_event(client: httpx2.AsyncClient) -> None:
     response = await post(client, {"query": HISTORY}, last_event_id="nonsense")
     error = b'{"message":"This is not a cursor.","extensions":%b}'
-    errors = b'[{"message":"This is not a cursor.","field":"after"}]'
+    errors = b'[{"message":"This is not a cursor.","field":["after"]}]'
     extensions = b'{"code":"BAD_USER_INPUT","requestId":"test","errors":%b}' % errors
     data = b'{"errors":[%b]}' % (error % extensions)
     assert events(response) == b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % data

@@ -14,7 +14,8 @@ from db import Database
 from db.core.session.row_rules import tables_with_rules
 from support import factories
 
-TABLES: dict[str, Any] = {table.__tablename__: table for table in tables_with_rules()}
+WITH_RULES: dict[str, Any] = {table.__tablename__: table for table in tables_with_rules()}
+TABLES = {name: table for name, table in WITH_RULES.items() if "id" in table.__table__.columns}
 
 
 def parent_of(table: Any) -> tuple[Any, str] | None:
