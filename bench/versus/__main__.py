@@ -28,7 +28,6 @@ from versus.tables import Cell, Start, report
 from versus.verification import AnswersDiffer, verify
 
 RESULTS = FOLDER / "results"
-DREAMS = 1000  # different ids that Q1 asks for
 WARM_UP_SECONDS = 2
 TOLERANCE = 0.05  # of the mean size of a response; beyond that some answers were others
 
@@ -138,7 +137,7 @@ def prepared(options: argparse.Namespace, postgres: Postgres, place: Cores) -> R
     measured = commit()
     say("Filling the database takes about a minute.")
     postgres.fill()
-    dreams = postgres.rows("select id from dreams order by id;")[:DREAMS]
+    dreams = postgres.rows("select id from dreams order by id;")[: options.dreams]
     return Run(options, postgres, place, measured, dreams)
 
 
@@ -185,6 +184,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
     parser.add_argument("--peers", nargs="+", choices=SERVERS, default=STANDARD)
     parser.add_argument("--operations", nargs="+", choices=OPERATIONS, default=list(OPERATIONS))
+    parser.add_argument("--dreams", type=int, default=1000, help="different IDs that Q1 asks for")
     parser.add_argument("--connections", nargs="+", type=int, default=[16, 64])
     parser.add_argument(
         "--env",
