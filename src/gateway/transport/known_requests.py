@@ -1,7 +1,7 @@
 """Known requests: small ones that are sent again byte for byte are not read again.
 
-A body is parsed, and its variables are coerced and checked, once for each kind of caller. What was
-found is kept as long as the operation is.
+What is found by parsing a body, and by coercing and checking its variables, is kept when the body
+arrives the second time: for each kind of caller, and as long as the operation is.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from graph.core.execution.preconditions import Checked, checked
 from graph.core.principal import Principal
 
 MAX_REQUESTS = 2_000  # that are kept
+MAX_SEEN = 4_000  # whose hashes are kept
 LONGEST_BODY = 2 * 1024  # bytes of a body that is kept
 
 
@@ -39,6 +40,7 @@ class KnownRequests:
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.known: dict[tuple[str, bytes], ReferenceType[KnownRequest]] = {}
+        self.seen: set[int] = set()  # hashes of requests that arrived once
 
     def read(self, body: bytes, principal: Principal) -> KnownRequest | None:
         """None if a body is invalid, or its operation was not prepared before."""
@@ -47,9 +49,21 @@ class KnownRequests:
         known = reference() if reference is not None else None
         if known is None:
             known = self._read(body, principal)
-            if known is not None and known.group is not None and len(body) <= LONGEST_BODY:
+            if known is not None and known.group is not None and self._is_repeated(key):
                 self._keep(key, known)
         return known
+
+    def _is_repeated(self, key: tuple[str, bytes]) -> bool:
+        """True for a short request that arrived before, not long ago."""
+        if len(key[1]) > LONGEST_BODY:
+            return False
+        digest = hash(key)
+        if digest in self.seen:
+            return True
+        if len(self.seen) >= MAX_SEEN:
+            self.seen.clear()
+        self.seen.add(digest)
+        return False
 
     def _read(self, body: bytes, principal: Principal) -> KnownRequest | None:
         try:
