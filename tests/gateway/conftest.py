@@ -22,6 +22,7 @@ from support.commands import Dreamnet, commands
 from support.gateways import Clock, gateway, production
 from support.graphql_client import Endpoint, endpoint as serving_endpoint
 from support.oidc_issuer import AUDIENCE, Issuer, serving as serving_issuer
+from support.running_gateway import Served, serving
 
 
 @pytest.fixture
@@ -42,6 +43,13 @@ async def two(database: Database, database_url: str) -> AsyncIterator[tuple[Gate
 def settings() -> Settings:
     """Development settings that no variable and no file of the developer's changes."""
     return Settings(_env_file=None, max_body_bytes=4096, max_document_bytes=1024)
+
+
+@pytest.fixture
+async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
+    """The gateway on a socket."""
+    async with serving(settings, database) as served:
+        yield served
 
 
 @pytest.fixture

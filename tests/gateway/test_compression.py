@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import brotli
 import httpx2
@@ -86,12 +86,6 @@ async def bearer(database: Database, settings: Settings) -> dict[str, str]:
     for number in range(20):
         await make_dream(database, title=f"{number} dreams", description=7_000 * "a description ")
     return {"authorization": f"Bearer {(await make_key(database, settings, user_id=user.id)).text}"}
-
-
-@pytest.fixture
-async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
-    async with serving(settings, database) as served:
-        yield served
 
 
 @pytest.mark.parametrize("short_path", ["on", "off"])

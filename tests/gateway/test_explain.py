@@ -1,7 +1,6 @@
 """Explain: an administrator sees the statements of an operation, nobody else does, and no value is
 in them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -15,7 +14,7 @@ from support.factories import make_ai_test, make_dream, make_user
 from support.gateways import make_key, production
 from support.query_count import statements
 from support.raw_http import Connection, connected, request
-from support.running_gateway import Served, serving
+from support.running_gateway import Served
 
 DREAM = "query Dream($id: ID!) { dream(id: $id) { title tests(first: 3) { nodes { model } } } }"
 LIST = """query List($filter: DreamFilter) {
@@ -32,12 +31,6 @@ SECRET = "hunter2-correct-horse"  # noqa: S105  no secret
 @pytest.fixture
 def settings() -> Settings:
     return production(drain_seconds=0, spread_seconds=0)
-
-
-@pytest.fixture
-async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
-    async with serving(settings, database) as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Requests that are sent again byte for byte are read once, and mean the same for each caller."""
 
 import gc
-from collections.abc import AsyncIterator
 
 import orjson
 import pytest
@@ -19,7 +18,7 @@ from support.executors import needs_plans
 from support.factories import make_dream, make_user
 from support.gateways import make_key, production
 from support.raw_http import connected, request
-from support.running_gateway import Served, serving
+from support.running_gateway import Served
 
 DREAM = "query Dream($id: ID!) { dream(id: $id) { title } }"
 USERS = "query Users($first: Int) { users(first: $first) { nodes { email } } }"
@@ -29,12 +28,6 @@ ADMIN, MEMBER = Principal(role=Role.ADMIN), Principal(role=Role.MEMBER)
 @pytest.fixture
 def settings() -> Settings:
     return production(drain_seconds=0, spread_seconds=0, short_path="on")
-
-
-@pytest.fixture
-async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
-    async with serving(settings, database) as served:
-        yield served
 
 
 @pytest.fixture

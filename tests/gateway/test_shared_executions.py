@@ -20,7 +20,7 @@ from support.factories import make_agent, make_dream, make_user
 from support.gateways import make_key, production
 from support.query_count import statements
 from support.raw_http import Connection, connected, request
-from support.running_gateway import Served, serving
+from support.running_gateway import Served
 from support.wait import until
 
 DREAM = "query Dream($id: ID!) { dream(id: $id) { title } }"
@@ -36,12 +36,6 @@ COSTS = "query Costs { rateLimit { remaining } }"
 @pytest.fixture
 def settings() -> Settings:
     return production(drain_seconds=0, spread_seconds=0, short_path="on")
-
-
-@pytest.fixture
-async def served(database: Database, settings: Settings) -> AsyncIterator[Served]:
-    async with serving(settings, database) as served:
-        yield served
 
 
 class Callers:

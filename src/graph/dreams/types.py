@@ -1,9 +1,10 @@
 """Types: dreams, and statistics of their tests over time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
@@ -17,6 +18,7 @@ from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
 from graph.core.context import Info, as_source
 from graph.core.loader import Latest, Loader, Pages, by_id
 from graph.core.permission import PUBLIC
+from graph.core.principal import Principal
 from graph.core.types.connection import Connection, connected
 from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node
@@ -125,12 +127,16 @@ enum(
 )
 
 
-def _viewer_can_change(root: db.dreams.Dream, info: Info) -> bool:
-    return may_change(info.context.principal, root.user_id)
+def viewer_may(description: str, may: Callable[[Principal, UUID | None], bool]) -> bool:
+    """A field that says what the viewer may do with a dream."""
 
+    def resolve(root: db.dreams.Dream, info: Info) -> bool:
+        return may(info.context.principal, root.user_id)
 
-def _viewer_can_test(root: db.dreams.Dream, info: Info) -> bool:
-    return may_test(info.context.principal, root.user_id)
+    shown: bool = field(
+        f"Whether the viewer may {description}.", resolver=resolve, reads=("user_id",), cost=0
+    )
+    return shown
 
 
 @node(db.dreams.Dream, access=PUBLIC)
@@ -181,24 +187,9 @@ class Dream(Node):
         "id",
         description="The log of the latest completed and scored test: the current impossibility.",
     )
-    viewer_can_edit: bool = field(
-        "Whether the viewer may edit the dream, and change its status.",
-        resolver=_viewer_can_change,
-        reads=("user_id",),
-        cost=0,
-    )
-    viewer_can_delete: bool = field(
-        "Whether the viewer may delete the dream.",
-        resolver=_viewer_can_change,
-        reads=("user_id",),
-        cost=0,
-    )
-    viewer_can_test: bool = field(
-        "Whether the viewer may record tests of the dream.",
-        resolver=_viewer_can_test,
-        reads=("user_id",),
-        cost=0,
-    )
+    viewer_can_edit: bool = viewer_may("edit the dream, and change its status", may_change)
+    viewer_can_delete: bool = viewer_may("delete the dream", may_change)
+    viewer_can_test: bool = viewer_may("record tests of the dream", may_test)
     totals: DreamTotals = related(
         TotalsByDream,
         "id",
