@@ -9,6 +9,7 @@ from weakref import ReferenceType, ref
 
 from gateway.errors import HttpError
 from gateway.transport import params as parameters
+from gateway.transport.admission import SHORT
 from gateway.transport.executor import Executor
 from gateway.transport.params import GraphQLParams
 from graph.core.execution.operation import InvalidOperation, Operation
@@ -23,13 +24,11 @@ LONGEST_BODY = 2 * 1024  # bytes of a body that is kept
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class KnownRequest:
-    """A request for an operation that was prepared before. `checked` is None if it has errors, and
-    `group` if its query is not executed with others. `values_size` are its bytes without the
-    text of the document."""
+    """A request for an operation that was prepared before. `checked` is None if it has errors or is
+    large, and `group` if its query is not executed with others."""
 
     params: GraphQLParams
     operation: Operation
-    values_size: int
     checked: Checked | None
     group: Group | None
 
@@ -73,10 +72,11 @@ class KnownRequests:
             return None
         if params.registers or (operation := self.executor.known(params)) is None:
             return None
+        if len(body) - len(sent.query) > SHORT or not self.executor.has_plans:
+            return KnownRequest(params, operation, None, None)
         accepted = checked(operation, params.variables, principal)
         group = None if accepted is None else group_of(operation, accepted.variables)
-        size = len(body) - len(sent.query)
-        return KnownRequest(params, operation, size, accepted, group)
+        return KnownRequest(params, operation, accepted, group)
 
     def _keep(self, key: tuple[str, bytes], request: KnownRequest) -> None:
         if len(self.known) >= MAX_REQUESTS:

@@ -76,10 +76,8 @@ class ShortPath:
         record = self._record(head, principal, exchange.peer)
         self.recorder.begin(record)
         responder = Responder(exchange, record, head, len(body), self.recorder, self.additions)
-        is_light = not head.shows_cost and request.values_size <= SHORT
         begin = self._share if request.operation.kind == "query" else self._store
-        may_begin = is_light and self.executor.has_plans
-        if not (may_begin and begin(head, request, responder)):
+        if head.shows_cost or not begin(head, request, responder):
             exchange.run(
                 self._serve(head, responder, self._execute(head, request.params, responder))
             )
