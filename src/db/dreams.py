@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import ai_tests, audit, progress
 from db.audit import AuditEntry, Change, ChangeKind
+from db.audit.setting import set_all
 from db.core.errors import Conflict
 from db.core.query.filter import Condition, Relation, columns
 from db.core.query.id_ranges import delete_all
@@ -79,6 +80,7 @@ class Dream(Table):
         Index(None, "title", "id"),
         Index(None, "status", "id"),
         Index(None, "category", "id"),
+        Index(None, "remixed_from_id", "id"),
         Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),
     )
@@ -93,7 +95,7 @@ class Dream(Table):
     is_public: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = choice(DreamStatus, "status", server_default=DreamStatus.ACTIVE)
     remixed_from_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("dreams.id", ondelete="SET NULL"), index=True
+        ForeignKey("dreams.id", ondelete="SET NULL")
     )
     version: Mapped[int] = mapped_column(server_default=text("1"))
     import_key: Mapped[str | None] = mapped_column(unique=True, info={"hidden": True})
@@ -226,8 +228,10 @@ async def remix(
 
 
 async def remove(session: WriteSession, dream: Dream) -> int:
-    """Delete a dream with its logs and tests; return the number of tests."""
+    """Delete a dream with its logs and tests, and let its remixes forget it; return the number of
+    tests."""
     unrestricted = session.unrestricted()
+    await set_all(unrestricted, Dream, Dream.remixed_from_id, dream.id, None)
     log, test = progress.ProgressLog, ai_tests.AiTest
     await delete_all(unrestricted, log, log.dream_id == dream.id)
     tests = await delete_all(unrestricted, test, test.dream_id == dream.id)

@@ -132,7 +132,7 @@ async def test_a_dream_is_deleted_in_bounded_statements(
 ) -> None:
     monkeypatch.setattr(query.id_ranges, "MAX_ROWS", 10)
     kept = await with_tests(database, run, 3)
-    for tests, sent in ((5, 7), (10, 7), (35, 7 + 12)):
+    for tests, sent in ((5, 8), (10, 8), (35, 8 + 12)):
         dream = await with_tests(database, run, tests)
         with statements(database, exactly=sent) as seen:
             answer = await outcome(
@@ -143,6 +143,28 @@ async def test_a_dream_is_deleted_in_bounded_statements(
     assert [dream.id for dream in await stored(database, Dream)] == [kept.id]
     for table in OF_DREAM:
         assert {row.dream_id for row in await stored(database, table)} == {kept.id}
+
+
+async def test_remixes_of_a_deleted_dream_are_changed_some_at_a_time(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setting, "MAX_ROWS", 10)
+    dream, other = await make_dream(database), await make_dream(database)
+    remixes = [await make_dream(database, remixed_from_id=dream.id) for _ in range(25)]
+    foreign = await make_dream(database, remixed_from_id=other.id)
+
+    with statements(database) as seen:
+        await outcome(
+            run, "deleteDream", {"id": global_id(dream)}, ADMIN, DELETED_DREAM, "DreamInput"
+        )
+
+    assert sum("UPDATE dreams SET remixed_from_id" in each for each in seen) == 3
+    origins = {each.id: each.remixed_from_id for each in await stored(database, Dream)}
+    assert origins == {each.id: None for each in (other, *remixes)} | {foreign.id: other.id}
+    changed = [each for each in await stored(database, Change) if each.kind == "UPDATED"]
+    assert {each.entity_id for each in changed} == {each.id for each in remixes}
+    entries = {each.id: each for each in await stored(database, AuditEntry)}
+    assert {entries[each.audit_id].before["remixed_from_id"] for each in changed} == {str(dream.id)}
 
 
 async def test_a_dream_is_deleted_as_a_whole_or_not_at_all(
