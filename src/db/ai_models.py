@@ -4,7 +4,7 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from sqlalchemy import Index, Numeric, UniqueConstraint, select, text, tuple_
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.core.numeric import mean
@@ -36,6 +36,7 @@ class AiModel(Table):
     input_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, type_=Numeric)
     output_cost_per_1k_tokens: Mapped[Decimal | None] = checked(PRICE, type_=Numeric)
     is_active: Mapped[bool | None]
+    version: Mapped[int] = mapped_column(server_default=text("1"))
     capabilities: Mapped[Texts] = checked(validation.each(50, validation.string()))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -59,6 +60,7 @@ LISTING = ListSpec(
         "MAX_TOKENS": AiModel.max_tokens,
         "COST_PER_1K_TOKENS": AiModel.cost_per_1k_tokens,
     },
+    most=200,
 )
 
 PRICES = ("cost_per_1k_tokens", "input_cost_per_1k_tokens", "output_cost_per_1k_tokens")
@@ -92,6 +94,11 @@ async def reprice(session: WriteSession, model: AiModel, **prices: Decimal | Non
     """Raises Invalid."""
     known = {name: getattr(model, name) for name in PRICES[1:]}
     return await audit.change(session, AiModel, model, **_with_mean_price(known | prices))
+
+
+async def edit(session: WriteSession, model: AiModel, **changes: object) -> AiModel:
+    """Raises Invalid."""
+    return await audit.change(session, AiModel, model, **changes)
 
 
 async def activate(session: WriteSession, model: AiModel, is_active: bool) -> AiModel:

@@ -96,6 +96,7 @@ LISTING = ListSpec(
     ),
     orders={"TIMESTAMP": Event.id},
     time=Event.timestamp,
+    most=500,
 )
 
 GROUPS = {

@@ -67,6 +67,11 @@ async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notificatio
     )
 
 
+async def send(session: WriteSession, user_id: UUID, **message: object) -> Notification:
+    """Raises Invalid, and NotFound for an unknown user."""
+    return await audit.create(session, Notification, user_id=user_id, **message)
+
+
 async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Notification:
     """Mark a notification as read, if it is not. Raises NotFound for one of another user."""
     mine = Notification.select().where(*of_user(user_id), Notification.id == id)

@@ -48,6 +48,7 @@ SCOPES = {
     ),
     "notifications:read": Scope(Role.MEMBER, "Read the notifications of its user."),
     "notifications:write": Scope(Role.MEMBER, "Mark the notifications of its user as read."),
+    "notifications:send": Scope(Role.OPERATOR, "Send notifications to users."),
     "events:read": Scope(Role.OPERATOR, "Read and count system events."),
     "events:write": Scope(
         Role.MEMBER,
@@ -58,7 +59,7 @@ SCOPES = {
     "agents:write": Scope(Role.OPERATOR, "Report the status of agents, and delete agents."),
     "metrics:read": Scope(Role.OPERATOR, "Read and summarize metrics."),
     "metrics:write": Scope(Role.OPERATOR, "Record metrics."),
-    "models:write": Scope(Role.OPERATOR, "Create, reprice, retire and revive AI models."),
+    "models:write": Scope(Role.OPERATOR, "Create, edit, reprice, retire and revive AI models."),
     "config:read": Scope(Role.OPERATOR, "Read settings and feature flags."),
     "config:write": Scope(Role.OPERATOR, "Change settings and feature flags."),
     "usage:read": Scope(Role.OPERATOR, "Read the size and health of the database."),

@@ -34,6 +34,7 @@ from graph.core.types.mutation import (
 from graph.core.types.node import MaybeId, Node, key_of, load_by, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.core.types.unset import or_none
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest
@@ -117,6 +118,9 @@ class AiModel(Node):
     )
     is_active: bool | None = field("Whether the model can still be called. Null if unknown.")
     capabilities: list[str] = field("Capabilities of the model, for example `VISION`.")
+    version: int = field(
+        "Increases by one with each edit. Send it as `expectedVersion` to detect concurrent edits."
+    )
     created_at: datetime = field("When the model was created.")
     updated_at: datetime = field("When the model was last updated.")
     tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
@@ -178,11 +182,27 @@ class CreateAiModelInput:
 
 @checked(db.ai_models.AiModel)
 @input_type
+class EditAiModelInput:
+    """The input fields to edit an AI model. Omitted fields stay unchanged. Provider and name cannot
+    be changed, because tests refer to a model by them."""
+
+    id: strawberry.ID = field("ID of the model.", check=MODEL)
+    expected_version: int | None = field("Version that the model must have.", default=UNSET)
+    display_name: Maybe[str] = field("Display name of the model.")
+    max_tokens: Maybe[BigInt | None] = field(
+        "Maximum length of a response in tokens, at most 10^12."
+    )
+    capabilities: Maybe[list[str]] = field("Capabilities of the model, for example `VISION`.")
+
+
+@checked(db.ai_models.AiModel)
+@input_type
 class RepriceAiModelInput:
     """The input fields to change the prices of an AI model, in US dollars per 1,000 tokens. Omitted
     prices stay unchanged."""
 
     id: strawberry.ID = field("ID of the model.", check=MODEL)
+    expected_version: int | None = field("Version that the model must have.", default=UNSET)
     cost_per_1k_tokens: Maybe[Decimal | None] = field(
         "Price from which costs are derived. The mean of input and output price if omitted.",
         name="costPer1kTokens",
@@ -253,6 +273,14 @@ class Mutations:
             info, db.ai_models.AiModel, input, lambda s: db.ai_models.register(s, **model)
         )
 
+    @mutation("Edit a model.", WRITE, AiModel)
+    async def edit_ai_model(
+        self, info: Info, input: Input[EditAiModelInput]
+    ) -> db.ai_models.AiModel:
+        version = or_none(input.expected_version)
+        async with locked_row(info, db.ai_models.AiModel, input.id, version) as (session, model):
+            return await db.ai_models.edit(session, model, **provided_fields(input))
+
     @mutation(
         "Change the prices of a model. Costs of existing tests stay unchanged.",
         WRITE,
@@ -261,5 +289,6 @@ class Mutations:
     async def reprice_ai_model(
         self, info: Info, input: Input[RepriceAiModelInput]
     ) -> db.ai_models.AiModel:
-        async with locked_row(info, db.ai_models.AiModel, input.id) as (session, model):
+        version = or_none(input.expected_version)
+        async with locked_row(info, db.ai_models.AiModel, input.id, version) as (session, model):
             return await db.ai_models.reprice(session, model, **provided_fields(input))

@@ -3,28 +3,38 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, Maybe
 from strawberry.scalars import JSON
 
 import db
-from db import Database
+from db import Database, WriteSession
 from db.users import Role
 from graph.core.context import Info
 from graph.core.permission import scope
+from graph.core.principal import NOBODY
 from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.subscriptions.table_source import ChildTableSource
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import field, value
+from graph.core.types.field import checked, field, value
 from graph.core.types.filter import filters, orders
-from graph.core.types.mutation import Input, audit_context, id_of_table, input_type, mutation
-from graph.core.types.node import Node, key_of, node, with_ids
+from graph.core.types.mutation import (
+    Input,
+    audit_context,
+    create_unseen_idempotently,
+    id_of_table,
+    idempotency_key,
+    input_type,
+    mutation,
+    provided_fields,
+)
+from graph.core.types.node import Node, id_of, key_of, node, with_ids
 from graph.core.types.unset import or_none
 
 READ = scope("notifications:read", role=Role.MEMBER)
 WRITE = scope("notifications:write", role=Role.MEMBER)
+SEND = scope("notifications:send")
 # The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("notifications:read", "notifications:write", role=Role.MEMBER)
 
@@ -73,6 +83,19 @@ class NotificationOrder:
     """Sort order for notifications."""
 
 
+@checked(db.notifications.Notification)
+@input_type
+class SendNotificationInput:
+    """The input fields to send a notification to a user."""
+
+    user_id: strawberry.ID = field("ID of the user.", check=key_of(db.users.User))
+    kind: str = field("Kind of the notification, for example `MAINTENANCE`.")
+    title: str = field("Title of the notification.")
+    body: str | None = field("Text of the notification.", default=UNSET)
+    payload: Maybe[JSON] = field("Data of the notification, for programs; empty if omitted.")
+    idempotency_key: str | None = idempotency_key()
+
+
 @input_type
 class MarkNotificationReadInput:
     """The input fields to mark a notification as read."""
@@ -92,6 +115,13 @@ class MarkAllNotificationsReadInput:
 
 
 # Results
+
+
+@value
+class NotificationSent:
+    """A notification was sent. Only its user can read it."""
+
+    notification_id: strawberry.ID | None = field("ID of the notification.", default=None)
 
 
 @value
@@ -121,6 +151,20 @@ class Queries:
 
 @strawberry.type
 class Mutations:
+    @mutation("Send a notification to a user, who sees it at once.", SEND, NotificationSent)
+    async def send_notification(
+        self, info: Info, input: Input[SendNotificationInput]
+    ) -> NotificationSent:
+        user_id = id_of_table(input.user_id, db.users.User)
+        message = provided_fields(input, "user_id")
+
+        async def send(session: WriteSession) -> db.notifications.Notification:
+            return await db.notifications.send(session, user_id, **message)
+
+        id = await create_unseen_idempotently(info, input, send)
+        shown = id_of(db.notifications.Notification.Record, id)
+        return NotificationSent(notification_id=strawberry.ID(shown))
+
     @mutation("Mark a notification of the viewer as read.", WRITE, Notification)
     async def mark_notification_read(
         self, info: Info, input: Input[MarkNotificationReadInput]
@@ -141,8 +185,6 @@ class Mutations:
 
 
 # Streams
-
-NOBODY = UUID(int=0)  # has no notifications
 
 
 @dataclass(frozen=True, slots=True)

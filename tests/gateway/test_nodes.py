@@ -7,7 +7,7 @@ import pytest
 from db import Database
 from db.users import Role
 from graph.core.types.node import global_id
-from support.factories import make_dream
+from support.factories import make_dream, make_user
 from support.graphql_client import Endpoint, endpoint as serving_endpoint
 
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
@@ -64,3 +64,25 @@ async def test_more_ids_than_allowed_are_refused_as_a_whole(
     [error] = answer["errors"]
     assert error["message"] == "At most 100 are allowed."
     assert error["path"] == ["nodes"]
+
+
+async def test_the_viewer_is_a_node_for_itself_alone(member: Endpoint, database: Database) -> None:
+    viewer = (await member.data("{ viewer { id role user { id } } }"))["viewer"]
+    other = await make_user(database)
+    ids = [viewer["id"], f"viewer_{other.id.hex}", f"viewer_{'0' * 32}"]
+    document = """query ($id: ID!, $ids: [ID!]!) {
+      node(id: $id) { __typename id ... on Viewer { role user { id } } }
+      nodes(ids: $ids) { id }
+    }"""
+
+    found = await member.data(document, {"id": viewer["id"], "ids": ids})
+
+    assert viewer == {
+        "id": f"viewer_{member.user.id.hex}",
+        "role": "MEMBER",
+        "user": {"id": global_id(member.user)},
+    }
+    assert found == {
+        "node": {"__typename": "Viewer", **viewer},
+        "nodes": [{"id": viewer["id"]}, None, None],
+    }

@@ -48,6 +48,8 @@ def cost(text: str, **variables: Any) -> int:
         ("{ dreams(first: 0) { nodes { id } } }", 1),
         ("{ dreams(first: null) { nodes { id } } }", 1 + 20),
         ("{ dreams(first: 1000000) { nodes { id } } }", 1 + 100),
+        ("{ agents(first: 143) { nodes { key } } }", 1 + 143),
+        ("{ agents(first: 501) { nodes { key } } }", 1 + 500),
         ("{ dreams(first: -5) { nodes { id } } }", 1),
         ("{ dreams { nodes { owner { email } } } }", 1 + 20 * (1 + 1)),
         (

@@ -26,9 +26,7 @@ USAGE = """subscription { usage {
 
 async def send(database: Database, user: Any, title: str) -> Any:
     async with database.write() as session:
-        return await db.audit.create(
-            session, db.notifications.Notification, user_id=user.id, kind="K", title=title
-        )
+        return await db.notifications.send(session, user.id, kind="K", title=title)
 
 
 async def read(database: Database, user: Any, id: Any) -> None:

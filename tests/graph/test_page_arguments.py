@@ -7,7 +7,7 @@ import pytest
 
 from db import Database
 from graph.core.execution.result import OperationResult
-from support.factories import make_ai_test, make_dream, make_user
+from support.factories import make_agent, make_ai_test, make_dream, make_user
 from support.paging import DREAMS, Data
 from support.query_count import statements
 
@@ -109,3 +109,31 @@ async def test_an_order_has_at_most_ten_terms(database: Database, run: Run) -> N
     assert answer.errors[0]["extensions"]["errors"] == [
         {"message": "At most 10 are allowed.", "field": ["orderBy"]}
     ]
+
+
+LIMITS = {
+    "agents": 500, "agentHistory": 500, "events": 500, "metrics": 1000, "aiModels": 200,
+    "configs": 200, "featureFlags": 200, "dreams": 100, "aiTests": 100, "users": 100,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "most"), LIMITS.items())
+async def test_each_noun_has_its_own_page_limit(run: Run, name: str, most: int) -> None:
+    document = (
+        f"query ($first: Int, $last: Int) {{ {name}(first: $first, last: $last) {{ totalCount }} }}"
+    )
+
+    assert refusal(await run(document, {"first": most})) is None
+    for side in ("first", "last"):
+        refused = await run(document, {side: most + 1})
+        assert refusal(refused) == f"{side} must be between 0 and {most}."
+
+
+async def test_a_fleet_fits_in_one_page(database: Database, data: Data) -> None:
+    for number in range(143):
+        await make_agent(database, agent_key=f"agent-{number}")
+
+    found = await data("{ agents(first: 143) { nodes { key } pageInfo { hasNextPage } } }")
+
+    assert len(found["agents"]["nodes"]) == 143
+    assert not found["agents"]["pageInfo"]["hasNextPage"]

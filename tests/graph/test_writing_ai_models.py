@@ -1,5 +1,6 @@
 """AI models are registered and priced by operators and keys that may."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -159,3 +160,39 @@ async def test_members_have_models_only_to_read(run: Run) -> None:
     answer = await run(document, who=Principal(role=Role.MEMBER))
 
     assert [error["extensions"]["code"] for error in answer.errors] == ["FORBIDDEN"]
+
+
+async def test_a_model_is_edited_once_per_version(database: Database, run: Run) -> None:
+    model = await make_ai_model(database, display_name="Old", max_tokens=10)
+    edits = [
+        {"id": global_id(model), "expectedVersion": 1, "displayName": name, "maxTokens": None}
+        for name in ("one", "two")
+    ]
+
+    answers = await asyncio.gather(
+        *(write(run, "editAiModel", "EditAiModelInput", edit) for edit in edits)
+    )
+    priced = {"id": global_id(model), "expectedVersion": 1, "costPer1kTokens": "1"}
+    late = await write(run, "repriceAiModel", "RepriceAiModelInput", priced)
+
+    [edited] = await stored(database, AiModel)
+    [entry] = await stored(database, AuditEntry)
+    by_code = {answer.get("code"): answer for answer in answers}
+    assert set(by_code) == {None, "CONFLICT"}
+    assert by_code[None]["displayName"] == edited.display_name
+    assert (by_code[None]["maxTokens"], edited.version) == (None, 2)
+    message = "The current version is 2. Read it again before retrying."
+    assert by_code["CONFLICT"] == late == {"code": "CONFLICT", "message": message}
+    assert entry.operation == "editAiModel"
+
+
+async def test_an_edit_names_what_is_wrong_and_keeps_the_rest(database: Database, run: Run) -> None:
+    model = await make_ai_model(database, display_name="Old", capabilities=["VISION"])
+    id = {"id": global_id(model)}
+
+    wrong = await write(run, "editAiModel", "EditAiModelInput", {**id, "displayName": ""})
+    right = await write(run, "editAiModel", "EditAiModelInput", {**id, "maxTokens": "7"})
+
+    assert wrong["field"] == "displayName"
+    assert (right["displayName"], right["capabilities"]) == ("Old", ["VISION"])
+    assert right["maxTokens"] == "7"

@@ -7,11 +7,11 @@ import pytest
 
 from db import Database
 from db.audit import AuditEntry, Change
-from db.config import ConfigEntry
+from db.config import ConfigEntry, FeatureFlag
 from db.users import Role
 from graph.core.principal import Principal
 from graph.core.types.node import global_id
-from support.config import configure
+from support.config import OPERATOR, configure
 from support.factories import make_config_entry, make_user
 from support.mutations import Run, stored
 from support.principals import with_scopes
@@ -105,10 +105,27 @@ async def test_a_setting_is_removed(database: Database, run: Run) -> None:
     assert [change.kind for change in await stored(database, Change)] == ["DELETED"]
 
 
+async def test_a_feature_flag_is_deleted(database: Database, run: Run) -> None:
+    await configure(run, "setFeatureFlag", key="beta", enabled=True)
+    [flag] = await stored(database, FeatureFlag)
+
+    with statements(database, exactly=3):
+        answer = await configure(run, "deleteFeatureFlag", key="beta")
+    again = await configure(run, "deleteFeatureFlag", key="beta")
+
+    assert answer == {"deletedFeatureFlagId": global_id(flag)}
+    assert again["code"] == "NOT_FOUND"
+    assert await stored(database, FeatureFlag) == []
+    assert [change.kind for change in await stored(database, Change)] == ["CREATED", "DELETED"]
+    enabled = await run('{ featureEnabled(key: "beta") }', who=OPERATOR)
+    assert enabled.data == {"featureEnabled": False}
+
+
 async def test_config_is_written_by_operators_and_keys_with_the_scope(run: Run) -> None:
     document = """mutation {
         setConfig(input: {key: "a", value: 1}) { errors { code } }
         setFeatureFlag(input: {key: "a", enabled: true}) { errors { code } }
+        deleteFeatureFlag(input: {key: "a"}) { errors { code } }
     }"""
     reader = with_scopes("config:read")
     writer = with_scopes("config:write")
@@ -120,4 +137,5 @@ async def test_config_is_written_by_operators_and_keys_with_the_scope(run: Run) 
     assert answer.data == {
         "setConfig": {"errors": []},
         "setFeatureFlag": {"errors": []},
+        "deleteFeatureFlag": {"errors": []},
     }

@@ -1,5 +1,7 @@
 """Notifications are marked as read by those they are for, and by nobody else."""
 
+from typing import Any
+
 import pytest
 
 from db import Database
@@ -10,7 +12,8 @@ from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.types.node import global_id
 from support.factories import START, make_notification, make_user
-from support.mutations import Run, stored
+from support.mutations import Run, result, stored
+from support.principals import with_scopes
 from support.query_count import statements
 
 READ = """mutation ($input: MarkNotificationReadInput!) {
@@ -119,3 +122,74 @@ async def test_strangers_are_asked_to_sign_in(run: Run) -> None:
     answer = await run(READ_ALL, {"input": {}}, ANONYMOUS)
 
     assert [error["extensions"]["code"] for error in answer.errors] == ["UNAUTHENTICATED"]
+
+
+SEND = """mutation ($input: SendNotificationInput!) {
+  answer: sendNotification(input: $input) { notificationId errors { message code field } }
+}"""
+SENDER = with_scopes("notifications:send")
+
+
+async def send(run: Run, who: Principal = SENDER, **input: Any) -> Any:
+    message = {"kind": "MAINTENANCE", "title": "At ten"}
+    return result(await run(SEND, {"input": {**message, **input}}, who))
+
+
+async def test_a_sent_notification_is_readable_by_its_user_alone(
+    database: Database, run: Run
+) -> None:
+    user = await make_user(database)
+    other = Principal((await make_user(database)).id, Role.ADMIN)
+
+    with statements(database, exactly=2):
+        sent = await send(run, userId=global_id(user), body="For an hour.", payload={"minutes": 60})
+
+    id, read = {"id": sent["notificationId"]}, "query ($id: ID!) { node(id: $id) { id } }"
+    [notification] = await stored(database, Notification)
+    [entry] = await stored(database, AuditEntry)
+    assert sent == {"notificationId": global_id(notification), "errors": []}
+    assert notification.user_id == user.id
+    assert (notification.kind, notification.title) == ("MAINTENANCE", "At ten")
+    assert (notification.body, notification.payload) == ("For an hour.", {"minutes": 60})
+    assert entry.operation == "sendNotification"
+    mine, theirs = await run(read, id, Principal(user.id, Role.MEMBER)), await run(read, id, other)
+    assert (mine.data, theirs.data) == ({"node": id}, {"node": None})
+
+
+async def test_a_notification_is_sent_once_for_each_idempotency_key(
+    database: Database, run: Run
+) -> None:
+    to = {"userId": global_id(await make_user(database)), "idempotencyKey": "once"}
+    who = Principal((await make_user(database, role=Role.OPERATOR)).id, Role.OPERATOR)
+
+    first, again = await send(run, who, **to), await send(run, who, **to)
+    other = await send(run, who, **to, body="Changed.")
+
+    assert first == again
+    assert first["errors"] == []
+    assert [error["code"] for error in other["errors"]] == ["CONFLICT"]
+    assert len(await stored(database, Notification)) == 1
+
+
+async def test_faults_of_a_notification_are_named(database: Database, run: Run) -> None:
+    to = {"userId": global_id(await make_user(database))}
+    unknown = await send(run, userId=f"user_{'0' * 32}")
+    wrong = await send(run, userId="dream_1", kind="", title="x" * 301, body="x" * 2_001)
+    no_object = await send(run, **to, payload=[1])
+    null = await send(run, **to, payload=None)
+
+    assert [error["code"] for error in unknown["errors"]] == ["NOT_FOUND"]
+    named = [e["field"] for answer in (wrong, no_object, null) for e in answer["errors"]]
+    assert named == [["userId"], ["kind"], ["title"], ["body"], ["payload"], ["payload"]]
+    assert await stored(database, Notification) == []
+
+
+@pytest.mark.parametrize(
+    "who", [ANONYMOUS, Principal(role=Role.MEMBER), with_scopes("users:write")]
+)
+async def test_members_send_no_notifications(run: Run, who: Principal) -> None:
+    input = {"userId": f"user_{'0' * 32}", "kind": "K", "title": "T"}
+
+    answer = await run(SEND, {"input": input}, who)
+
+    assert answer.data is None

@@ -17,6 +17,7 @@ SHOWN = {
     "setFeatureFlag": """featureFlag {
       key enabled rolloutPercent description
     }""",
+    "deleteFeatureFlag": "deletedFeatureFlagId",
 }
 
 

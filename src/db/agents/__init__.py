@@ -139,6 +139,7 @@ LISTING = ListSpec(
         "STATUS": Agent.status,
         "LAST_ACTIVE": Agent.last_active,
     },
+    most=500,
 )
 
 HISTORY = ListSpec(
@@ -153,6 +154,7 @@ HISTORY = ListSpec(
     ),
     orders={"REPORTED_AT": AgentReport.id},
     time=AgentReport.reported_at,
+    most=500,
 )
 
 

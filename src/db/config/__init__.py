@@ -129,6 +129,7 @@ LISTING = ListSpec(
         "CATEGORY": ConfigEntry.category,
         "UPDATED_AT": ConfigEntry.updated_at,
     },
+    most=200,
 )
 
 FLAGS = ListSpec(
@@ -144,6 +145,7 @@ FLAGS = ListSpec(
         "KEY": FeatureFlag.key,
         "UPDATED_AT": FeatureFlag.updated_at,
     },
+    most=200,
 )
 
 

@@ -118,3 +118,12 @@ async def put_flag(session: WriteSession, key: str, **values: object) -> Feature
     """Create or change a feature flag. Raises Invalid."""
     before = await locked(session, FeatureFlag, key)
     return await _put(session, FeatureFlag, key, before, **values)
+
+
+async def remove_flag(session: WriteSession, key: str) -> FeatureFlag:
+    """Delete a feature flag and return it. Raises NotFound."""
+    flag = await locked(session, FeatureFlag, key)
+    if flag is None:
+        raise NotFound
+    await audit.remove(session, FeatureFlag, flag)
+    return flag

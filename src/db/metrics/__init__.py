@@ -38,6 +38,7 @@ LISTING = ListSpec(
     filters=columns_by_name(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
     orders={"TIMESTAMP": Metric.id},
     time=Metric.timestamp,
+    most=1_000,
 )
 
 RECORDED = IngestTarget("metrics", (Metric,), row_validator(Metric), insert_batch(Metric))

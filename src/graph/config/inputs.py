@@ -81,3 +81,11 @@ class SetFeatureFlagInput:
         "Percentage of users for which the feature is on. Unchanged if omitted, 100 for a new flag."
     )
     description: Maybe[str | None] = field("Description of the feature. Unchanged if omitted.")
+
+
+@checked(db.config.FeatureFlag)
+@input_type
+class DeleteFeatureFlagInput:
+    """The input fields to delete a feature flag."""
+
+    key: str = field("Unique key.")

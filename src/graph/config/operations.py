@@ -15,6 +15,7 @@ from db.core.table import Row
 from db.core.values import validation
 from graph.config.inputs import (
     DeleteConfigInput,
+    DeleteFeatureFlagInput,
     SetConfigInput,
     SetFeatureFlagInput,
     SyncEnvironmentInput,
@@ -52,6 +53,15 @@ class ConfigDeleted:
     """A setting was deleted."""
 
     deleted_config_id: strawberry.ID | None = field("ID of the deleted setting.", default=None)
+
+
+@value
+class FeatureFlagDeleted:
+    """A feature flag was deleted."""
+
+    deleted_feature_flag_id: strawberry.ID | None = field(
+        "ID of the deleted feature flag.", default=None
+    )
 
 
 @value
@@ -171,3 +181,11 @@ class Mutations:
     ) -> db.config.FeatureFlag:
         async with info.context.db.write(audit_context(info)) as session:
             return await writes.put_flag(session, input.key, **provided_fields(input, "key"))
+
+    @mutation("Delete a feature flag. The feature is then off.", WRITE, FeatureFlagDeleted)
+    async def delete_feature_flag(
+        self, info: Info, input: Input[DeleteFeatureFlagInput]
+    ) -> FeatureFlagDeleted:
+        async with info.context.db.write(audit_context(info)) as session:
+            flag = await writes.remove_flag(session, input.key)
+        return FeatureFlagDeleted(deleted_feature_flag_id=strawberry.ID(global_id(flag)))

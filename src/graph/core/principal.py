@@ -15,6 +15,8 @@ from db.scopes import limits
 from db.users import RANKS, Role
 from graph.core.permission import ADMIN, ALL_DREAMS, INTROSPECTION, Access
 
+NOBODY = UUID(int=0)
+
 
 class Client(NamedTuple):
     """The unit that points, streams, memory and connections are counted for: a user, a key without
@@ -94,6 +96,11 @@ class Principal:
     @property
     def owner(self) -> str:
         return str(self.user_id or self.key_id)
+
+    @property
+    def viewer_id(self) -> UUID:
+        """Identifies the caller in caches of clients; the same for all anonymous clients."""
+        return self.user_id or self.key_id or NOBODY
 
     @cached_property
     def visibility(self) -> Visibility:

@@ -42,8 +42,8 @@ from graph.users.types import (
     Role,
     User,
     UserByEmail,
-    UserById,
     Viewer,
+    viewer,
 )
 
 # Results
@@ -81,10 +81,7 @@ class Queries:
 
     @field("The caller of the current request.", PUBLIC)
     async def viewer(self, info: Info) -> Viewer:
-        principal = info.context.principal
-        user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
-        role = None if principal.is_scoped else principal.role
-        return Viewer(user=as_source(user), role=role, scopes=sorted(principal.scopes))
+        return await viewer(info)
 
 
 OPERATORS_ONLY = {"email", "passport_tier", "metadata"}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
@@ -11,13 +12,13 @@ import db
 from db import ReadSession, identity
 from db.core.query.batch import Key
 from db.users import Role as Role
-from graph.core.context import Info
+from graph.core.context import Info, as_source
 from graph.core.loader import Loader, Pages, by_id
-from graph.core.permission import ADMIN, scope
+from graph.core.permission import ADMIN, PUBLIC, scope
 from graph.core.types.connection import Connection, connected
 from graph.core.types.declared import ColumnField
-from graph.core.types.field import enum, field, value
-from graph.core.types.node import Node, node
+from graph.core.types.field import enum, field
+from graph.core.types.node import Node, id_of, node, node_without_row
 
 if TYPE_CHECKING:
     from graph.api_keys import ApiKey
@@ -120,10 +121,29 @@ class User(Node):
     )
 
 
-@value
-class Viewer:
+async def viewer(info: Info) -> "Viewer":
     """The caller of the current request."""
+    principal = info.context.principal
+    user = await UserById.of(info).load(principal.user_id) if principal.user_id else None
+    return Viewer(
+        id=strawberry.ID(id_of(Viewer, principal.viewer_id)),
+        user=as_source(user),
+        role=None if principal.is_scoped else principal.role,
+        scopes=sorted(principal.scopes),
+    )
 
+
+async def viewer_with_id(info: Info, id: UUID) -> "Viewer | None":
+    return await viewer(info) if id == info.context.principal.viewer_id else None
+
+
+@node_without_row(PUBLIC, viewer_with_id)
+class Viewer(Node):
+    """The caller of the current request. A client can find only itself by its ID."""
+
+    id: strawberry.ID = field(
+        "Opaque ID, the same for all keys and tokens of a user, and for all anonymous clients."
+    )
     user: User | None = field(
         "The user of the request. Null for anonymous clients and keys without a user."
     )

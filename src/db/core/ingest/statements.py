@@ -144,4 +144,8 @@ def _differs(table: type[Table], name: str, value: Expression) -> ColumnElement[
 
 
 def _touched(table: type[Table]) -> Mapping[str, Expression]:
-    return {"updated_at": func.now()} if "updated_at" in core_table(table).c else {}
+    columns = core_table(table).c
+    touched: Mapping[str, Expression] = (
+        {"updated_at": func.now()} if "updated_at" in columns else {}
+    )
+    return {**touched, "version": columns.version + 1} if "version" in columns else touched

@@ -27,17 +27,18 @@ from db.core.values.rfc3339 import read_time
 R = TypeVar("R")  # a record, or a row of the driver
 
 DEFAULT_SIZE = 20
-MAX_SIZE = 100
+MAX_SIZE = 100  # unless a listing declares another
 
 
 @dataclass(frozen=True, slots=True)
 class PageArgs:
-    """The arguments of a page: `first` after a cursor, or `last` before one."""
+    """The arguments of a page: `first` after a cursor, or `last` before one, at most `most`."""
 
     first: int | None = None
     after: str | None = None
     last: int | None = None
     before: str | None = None
+    most: int = MAX_SIZE
 
     @property
     def backward(self) -> bool:
@@ -45,14 +46,14 @@ class PageArgs:
 
     @property
     def size(self) -> int:
-        """The page size. Raises Invalid outside 0 to MAX_SIZE, or with both first and last."""
+        """The page size. Raises Invalid outside 0 to `most`, or with both first and last."""
         if self.first is not None and self.last is not None:
             raise Invalid("Set first or last, not both.", "last")
         name, size = ("last", self.last) if self.backward else ("first", self.first)
         if size is None:
             return DEFAULT_SIZE
-        if not 0 <= size <= MAX_SIZE:
-            raise Invalid(f"{name} must be between 0 and {MAX_SIZE}.", name)
+        if not 0 <= size <= self.most:
+            raise Invalid(f"{name} must be between 0 and {self.most}.", name)
         return size
 
     def cursors(self, order: Order) -> list[Cursor]:

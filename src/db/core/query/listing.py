@@ -47,7 +47,7 @@ from db.core.query.filter import (
     is_constant,
     related,
 )
-from db.core.query.keyset import Page, PageArgs
+from db.core.query.keyset import MAX_SIZE, Page, PageArgs
 from db.core.query.order import Order, SortKey
 from db.core.query.projection import NOT_NESTED, Nested, Projection
 from db.core.session.coalescing import ReadCoalescer
@@ -116,7 +116,8 @@ class Matching:
 class ListSpec:
     """A table and the filters, orders, relations and search of its lists.
 
-    The default order is newest first. `search` is the tsvector of the columns `searched`.
+    The default order is newest first. `search` is the tsvector of the columns `searched`. `most`:
+    the largest page.
     """
 
     table: type[Table]
@@ -126,6 +127,7 @@ class ListSpec:
     time: Column | None = None
     search: Column | None = None
     searched: Columns = ()
+    most: int = MAX_SIZE
 
     @property
     def id(self) -> Column:

@@ -54,13 +54,15 @@ Variables = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class FieldCost:
-    """A field with a cost: its own points, its inputs, and its subfields with a cost."""
+    """A field with a cost: its own points, its inputs, and its subfields with a cost. `most`: the
+    largest page."""
 
     own: int
     many: bool
     sizes: tuple[ValueNode, ...]
     fields: tuple["FieldCost", ...]
     inputs: Inputs = NONE
+    most: int = MAX_SIZE
 
     def points(self, given: RequestVariables, page: int = DEFAULT_SIZE) -> int:
         """Points without inputs, for lists of `page` rows in its parent."""
@@ -93,9 +95,9 @@ class FieldCost:
         return self.inputs.values(given) + rows * below
 
     def _rows(self, given: RequestVariables, page: int) -> tuple[int, int]:
-        size = _requested_rows(
-            self.sizes, given.values_by_name, page if self.many else DEFAULT_SIZE
-        )
+        asked = _requested_rows(self.sizes, given.values_by_name)
+        otherwise = page if self.many else DEFAULT_SIZE
+        size = otherwise if asked is None else max(0, min(asked, self.most))
         return (size, DEFAULT_SIZE) if self.many else (1, size)
 
 
@@ -217,23 +219,26 @@ class _Pricing:
         self.most = max(self.most, inputs.most)
         self.weighed.update(name for name, type_ in inputs.uses if declares_cost(type_))
         if own or below or node.arguments:
-            yield FieldCost(own, many, _sizes(node), below, inputs)
+            yield FieldCost(own, many, _sizes(node), below, inputs, _most(field))
 
 
 def _sizes(node: FieldNode) -> tuple[ValueNode, ...]:
     return tuple(each.value for each in node.arguments or () if each.name.value in SIZES)
 
 
+def _most(field: GraphQLField) -> int:
+    listing = metadata_of(field).get("listing")
+    return MAX_SIZE if listing is None else listing.most
+
+
 def declared_cost(field: GraphQLField) -> int | None:
     return metadata_of(field).get("cost")
 
 
-def _requested_rows(
-    sizes: tuple[ValueNode, ...], variables: dict[str, object], otherwise: int
-) -> int:
+def _requested_rows(sizes: tuple[ValueNode, ...], variables: dict[str, object]) -> int | None:
     given = [value_from_ast_untyped(size, variables) for size in sizes]
     asked = [_rows(value) for value in given if isinstance(value, json.Number | list | str)]
-    return max(0, min(max(asked, default=otherwise), MAX_SIZE))
+    return max(asked, default=None)
 
 
 def _rows(value: json.Number | list[object] | str) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db.core.query.counting import MAX_COUNT, is_exact, total_count
-from db.core.query.keyset import DEFAULT_SIZE, MAX_SIZE, Page, PageArgs
+from db.core.query.keyset import DEFAULT_SIZE, Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.table import Table
 from db.core.values import validation
@@ -136,14 +136,16 @@ MAX_SEARCH = 500  # characters
 SEARCHING = 10  # points of a search
 CURSOR = replace(validation.string(4_096, 0), said="")  # it holds a text of 500 characters at most
 
-WINDOW = (
-    Argument(
-        "first", int, f"Number of items to return, 0 to {MAX_SIZE}; {DEFAULT_SIZE} by default."
-    ),
-    Argument("after", str, "Return items after this cursor.", check=CURSOR),
-    Argument("last", int, f"Number of items to return from the end of the list, 0 to {MAX_SIZE}."),
-    Argument("before", str, "Return items before this cursor.", check=CURSOR),
-)
+
+def _window(most: int) -> tuple[Argument, ...]:
+    first = f"Number of items to return, 0 to {most:,}; {DEFAULT_SIZE} by default."
+    last = f"Number of items to return from the end of the list, 0 to {most:,}."
+    return (
+        Argument("first", int, first),
+        Argument("after", str, "Return items after this cursor.", check=CURSOR),
+        Argument("last", int, last),
+        Argument("before", str, "Return items before this cursor.", check=CURSOR),
+    )
 
 
 class OrderTerm(Protocol):
@@ -176,7 +178,7 @@ def _arguments(listing: ListSpec) -> list[Argument]:
     if listing.search is not None:
         bound = validation.string(MAX_SEARCH, 0)
         made.append(Argument("search", str, SEARCH, check=bound, cost=SEARCHING))
-    return [*made, *WINDOW]
+    return [*made, *_window(listing.most)]
 
 
 Where = Callable[..., list[ColumnElement[bool]]]
@@ -259,6 +261,7 @@ def list_args_of(listing: ListSpec, arguments: Arguments) -> ListArgs:
         arguments.get("after"),
         arguments.get("last"),
         arguments.get("before"),
+        listing.most,
     )
     order = tuple(
         (term.field.name, term.direction is Direction.DESC)

@@ -117,14 +117,35 @@ async def create_idempotently(
         async with lone_write(info.context.db, context) as session:
             return await make(session)
     async with info.context.db.write(context) as session:
-        if key is None:
-            return await make(session)
-        claim = claim_of(info, key, input)
-        if (known := await idempotency.claim(session, claim)) is not None:
-            return await _made_before(session, table, known)
-        made = await make(session)
-        await idempotency.settle(session, claim, made.id)
-        return made
+        made = await _made_once(session, info, key, input, make)
+        return await _made_before(session, table, made) if isinstance(made, UUID) else made
+
+
+async def create_unseen_idempotently(
+    info: Info, input: "IdempotentInput", make: Callable[[WriteSession], Awaitable[Table]]
+) -> UUID:
+    """As `create_idempotently`, for a record that its creator cannot read; return its ID."""
+    async with info.context.db.write(audit_context(info)) as session:
+        made = await _made_once(session, info, or_none(input.idempotency_key), input, make)
+        return made if isinstance(made, UUID) else made.id
+
+
+async def _made_once(
+    session: WriteSession,
+    info: Info,
+    key: str | None,
+    input: "IdempotentInput",
+    make: Callable[[WriteSession], Awaitable[TableT]],
+) -> TableT | UUID:
+    """A new record, or the ID of the one created with the same key before. Raises Conflict."""
+    if key is None:
+        return await make(session)
+    claim = claim_of(info, key, input)
+    if (known := await idempotency.claim(session, claim)) is not None:
+        return known
+    made = await make(session)
+    await idempotency.settle(session, claim, made.id)
+    return made
 
 
 @asynccontextmanager

@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, dataclass_transform
 from uuid import UUID
 
 import strawberry
@@ -32,16 +32,19 @@ Ids = Annotated[
 ]
 
 
+Load = Callable[[Info, UUID], Awaitable[object]]
+
+
 @dataclass(frozen=True, slots=True)
 class NodeType:
-    """A registered node type: the prefix of its IDs, its loader by ID, and its access."""
+    """A registered node type: the prefix of its IDs, its access, and how one is loaded."""
 
     prefix: str
-    loader: type[Loader[Table | None]]
     access: Access
+    load: Load
 
 
-_by_record: dict[type, NodeType] = {}
+_by_record: dict[type, NodeType] = {}  # of the types of sources
 _by_prefix: dict[str, NodeType] = {}
 
 
@@ -85,9 +88,7 @@ def node(
     them."""
 
     def register(cls: T) -> T:
-        prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        registered = NodeType(prefix, by_id(table), access)
-        _by_record[table.Record] = _by_prefix[prefix] = registered
+        _register(cls, table.Record, access, _by_key(by_id(table)))
         cls.table = table  # type: ignore[attr-defined]  # read by graph.core.execution.input_access
         cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
         cls.cacheable = cacheable  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
@@ -96,6 +97,32 @@ def node(
         return strawberry.type(cls, name=name, description=described(cls))
 
     return register
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def node_without_row(access: Access, load: Load) -> Callable[[T], T]:
+    """Register a type as a node that is not a row of a table, and its own source. `load`: find the
+    one with a key."""
+
+    def register(cls: T) -> T:
+        _register(cls, cls, access, load)
+        cls.access = access  # type: ignore[attr-defined]  # read by graph.core.permission
+        cls.viewer_independent = False  # type: ignore[attr-defined]  # read by graph.core.execution.shareable
+        return strawberry.type(cls, description=described(cls))
+
+    return register
+
+
+def _register(cls: type, source: type, access: Access, load: Load) -> None:
+    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+    _by_record[source] = _by_prefix[prefix] = NodeType(prefix, access, load)
+
+
+def _by_key(loader: type[Loader[Table | None]]) -> Load:
+    async def load(info: Info, id: UUID) -> object:
+        return await loader.of(info).load(id)
+
+    return load
 
 
 def with_ids(document: JsonObject, **tables: type[Table]) -> JsonObject:
@@ -142,7 +169,7 @@ async def load(info: Info, text: str, table: type[Table] | None = None) -> Any: 
     found, id = parse_id(text, table)
     if not info.context.principal.may(found.access):
         return None
-    return as_source(await found.loader.of(info).load(id))
+    return as_source(await found.load(info, id))
 
 
 def identified(table: type[Table], description: str, access: Access) -> Any:  # as `field`
