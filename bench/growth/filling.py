@@ -17,6 +17,7 @@ from db.core.connections.pooler import DriverConnection
 from db.core.schema import partition
 
 FOLDER = Path(__file__).parent
+PROGRESS = "select keep_progress_of_dreams(array(select id from dreams))"  # as triggers do
 Report = Callable[[str], None]
 
 
@@ -55,6 +56,7 @@ async def fill(database: Database, url: str, size: Size, report: Report) -> None
             began = time.monotonic()
             done = await connection.execute(statement, timeout=3600)
             report(f"{table}: {int(done.split()[-1]):,} rows in {time.monotonic() - began:.1f} s")
+        await connection.execute(PROGRESS, timeout=3600)
         await connection.execute("vacuum analyze", timeout=3600)
     finally:
         await connection.close()

@@ -4,7 +4,7 @@ select pg_temp.id_of('user', n, :users), 'user' || n || '@example.org', 'MEMBER'
 from generate_series(1, :users) as n;
 
 insert into dreams (id, user_id, title, description, original_prompt, category, tags, is_public,
-  status, created_at, updated_at)
+  status, slug, created_at, updated_at)
 select pg_temp.id_of('dream', n, :dreams),
   pg_temp.id_of('user', 1 + pg_temp.pick(n, 'owner', :users), :users),
   pg_temp.words(n, 'title', 3) || ' ' || n,
@@ -17,6 +17,7 @@ select pg_temp.id_of('dream', n, :dreams),
   pg_temp.pick(n, 'public', 10) < 6,
   case when n % 10 = 1 then 'ACHIEVED' when n % 14 = 2 then 'ARCHIVED' when n % 30 = 3 then 'DRAFT'
     else 'ACTIVE' end,
+  'dream-' || n,
   pg_temp.at_of(n, :dreams),
   least(pg_temp.at_of(n, :dreams) + pg_temp.pick(n, 'updated', 7776000000) * interval '1 ms',
     cast(current_setting('growth.until') as timestamptz))

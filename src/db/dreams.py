@@ -1,8 +1,12 @@
 """Dreams: things AI cannot do yet, in the words of the people who want them."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from unicodedata import normalize
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,6 +15,7 @@ from sqlalchemy import (
     Computed,
     ForeignKey,
     Index,
+    Numeric,
     Uuid,
     any_,
     case,
@@ -29,13 +34,14 @@ from db import ai_tests, audit, progress
 from db.audit import AuditEntry, Change, ChangeKind
 from db.audit.setting import set_all
 from db.core.errors import Conflict
+from db.core.ids import uuid7
 from db.core.query.filter import Condition, Relation, columns
 from db.core.query.id_ranges import delete_all
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession, ResultRow, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Table, Texts, UpdatedAt, checked, choice
+from db.core.table import CreatedAt, Id, Score, Table, Texts, UpdatedAt, checked, choice
 from db.core.values import validation
 
 
@@ -70,7 +76,8 @@ SEARCH = (
 
 
 class Dream(Table):
-    """One thing AI cannot do yet."""
+    """One thing AI cannot do yet. Triggers keep `slug`, and the columns of its newest progress log
+    from `average_impossibility` to `last_tested_at`."""
 
     __tablename__ = "dreams"
     __table_args__ = (
@@ -81,6 +88,12 @@ class Dream(Table):
         Index(None, "status", "id"),
         Index(None, "category", "id"),
         Index(None, "remixed_from_id", "id"),
+        Index(None, "average_impossibility", "id"),
+        Index(None, "best_score", "id"),
+        Index(None, "improvement_trend", "id"),
+        Index(None, "test_count", "id"),
+        Index(None, "last_tested_at", "id"),
+        Index(None, "slug", unique=True),
         Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),
     )
@@ -98,6 +111,12 @@ class Dream(Table):
         ForeignKey("dreams.id", ondelete="SET NULL")
     )
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    slug: Mapped[str] = checked(validation.string())
+    average_impossibility: Mapped[Score | None]
+    best_score: Mapped[Score | None]
+    improvement_trend: Mapped[Decimal | None] = mapped_column(Numeric(9, 2))
+    test_count: Mapped[int] = mapped_column(server_default=text("0"))
+    last_tested_at: Mapped[datetime | None]
     import_key: Mapped[str | None] = mapped_column(unique=True, info={"hidden": True})
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(SEARCH, persisted=True), info={"hidden": True}
@@ -121,6 +140,11 @@ LISTING: ListSpec = ListSpec(
         Dream.tags,
         Dream.is_public,
         Dream.remixed_from_id,
+        Dream.average_impossibility,
+        Dream.best_score,
+        Dream.improvement_trend,
+        Dream.test_count,
+        Dream.last_tested_at,
         Dream.created_at,
         Dream.updated_at,
     ),
@@ -130,6 +154,11 @@ LISTING: ListSpec = ListSpec(
         "TITLE": Dream.title,
         "CATEGORY": Dream.category,
         "STATUS": Dream.status,
+        "AVERAGE_IMPOSSIBILITY": Dream.average_impossibility,
+        "BEST_SCORE": Dream.best_score,
+        "IMPROVEMENT_TREND": Dream.improvement_trend,
+        "TEST_COUNT": Dream.test_count,
+        "LAST_TESTED_AT": Dream.last_tested_at,
     },
     relations={
         "tests": Relation(
@@ -193,13 +222,27 @@ async def left(
     return gone.difference(present) | moved.intersection(present)
 
 
+_MARKS = re.compile("[\u0300-\u036f]")  # accents, apart from their letters
+_NOT_NAMING = re.compile("[^A-Za-z0-9]+")
+MAX_NAME = 60  # characters of a slug before those of the id
+
+
+def slug_of(title: str, id: UUID) -> str:
+    """The words of a title and the end of an id, as `slug_of_dream` of PostgreSQL."""
+    letters = _MARKS.sub("", normalize("NFKD", title))
+    name = _NOT_NAMING.sub("-", letters).lower().strip("-")[:MAX_NAME].strip("-")
+    return "-".join(filter(None, (name, id.hex[-12:])))
+
+
 STARTING = validation.one_of((DreamStatus.DRAFT, DreamStatus.ACTIVE))
 
 
 async def create(session: WriteSession, owner_id: UUID | None, **values: object) -> Dream:
     """Create a dream, DRAFT or ACTIVE. Raises Invalid."""
     validation.raise_if_invalid(validation.field_errors({"status": STARTING}, values))
-    return await audit.create(session, Dream, user_id=owner_id, **values)
+    id = uuid7(session.now())
+    slug = slug_of(str(values["title"]), id)
+    return await audit.create(session, Dream, id=id, slug=slug, user_id=owner_id, **values)
 
 
 async def edit(session: WriteSession, dream: Dream, **values: object) -> Dream:

@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 import db
 from db import Database
+from db.core.table import tables_in
 from graph.core.context import Info
 from graph.core.permission import PUBLIC
 from graph.core.subscriptions.source import Update, message, rows, stream
@@ -22,6 +23,8 @@ from graph.dreams import Dream, DreamById, DreamId, followed
 
 if TYPE_CHECKING:
     from graph.dreams import DreamFilter
+
+SNAPSHOT_IDS = tables_in(db.progress.ProgressLog.snapshot_data)
 
 # Types
 
@@ -47,7 +50,8 @@ class ProgressLog(Node):
     )
     snapshot_data: JSON = field(
         "The test that created this log: its `testId`, `provider`, `model` and `score`.",
-        resolver=lambda root: with_ids(root.snapshot_data, testId=db.ai_tests.AiTest),
+        resolver=lambda root: with_ids(root.snapshot_data, **SNAPSHOT_IDS),
+        columns=("snapshot_data",),
         reads=("snapshot_data",),
     )
     created_at: datetime = field("When the test was started.")

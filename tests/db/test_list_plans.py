@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.dialects.postgresql import JSONB
 
 from db import Database
 from db.core.query.filter import Compare
@@ -125,6 +126,8 @@ async def test_each_filter_is_a_range_of_an_index_or_listed_as_walked(
 def _equal(field: str, column: Any, value: Any) -> Compare:
     if isinstance(value, list):
         return Compare(field, "has_any", tuple(value))
+    if isinstance(column.type, JSONB):
+        return Compare(field, "has", '{"absent": 1}')
     return Compare(field, "eq", ABSENT[column.type.python_type] if value is None else value)
 
 

@@ -191,3 +191,42 @@ async def test_an_older_gateway_signs_in_beside_this_one(database: Database) -> 
         [known] = (await identity.by_subjects(session, "issuer", ["1"])).values()
         assert (await identity.by_email(session, "ada@example.org")).id == first.id == known.id
     assert (first.email_copy, second.email_copy) == (0, 1)
+
+
+BEFORE_PROGRESS = """
+insert into dreams (id, title) values
+  ('018cd9a0-0000-7000-8000-000000000001', 'Fold a shirt'),
+  ('018cd9a0-0000-7000-8000-000000000002', 'Write a poem');
+insert into progress_logs
+  (id, dream_id, average_impossibility, best_score, test_count, improvement_trend, created_at)
+values
+  ('018cd9a0-0000-7000-8000-000000000003', '018cd9a0-0000-7000-8000-000000000001', 80, 60, 2, 3,
+    '2024-01-05T00:00Z'),
+  ('018cd9a0-0000-7000-8000-000000000004', '018cd9a0-0000-7000-8000-000000000001', 70, 50, 3, 4,
+    '2024-01-06T00:00Z')
+"""
+PROGRESS = text("""
+    select average_impossibility::int, best_score::int, test_count, improvement_trend::int,
+      last_tested_at = '2024-01-06T00:00Z', slug
+    from dreams order by id
+""")
+
+
+async def test_dreams_stored_before_show_their_progress_and_have_slugs(empty_url: str) -> None:
+    """Those of both migrations apart, between which older gateways write as well."""
+    await migrate.upgrade(empty_url, "0018")
+    for statement in BEFORE_PROGRESS.split(";"):
+        await execute(empty_url, statement)
+    await migrate.upgrade(empty_url, "0019")
+    await execute(
+        empty_url,
+        "insert into dreams (id, title) values ('018cd9a0-0000-7000-8000-000000000005', '?')",
+    )
+    for _ in range(2):
+        await migrate.upgrade(empty_url)
+        assert await rows_of(empty_url, PROGRESS) == [
+            (70, 50, 3, 4, True, "fold-a-shirt-000000000001"),
+            (None, None, 0, None, None, "write-a-poem-000000000002"),
+            (None, None, 0, None, None, "000000000005"),
+        ]
+        await migrate.downgrade(empty_url, "0018")

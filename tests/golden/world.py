@@ -167,7 +167,10 @@ async def _events(session: Any, ada: Any) -> None:
 async def _metrics(session: Any) -> None:
     for hour, value in enumerate((10, 20, 60)):
         await make.make_metric(
-            session, **when(at(3, hour), f"metric {hour}", "timestamp"), value=value
+            session,
+            **when(at(3, hour), f"metric {hour}", "timestamp"),
+            value=value,
+            tags={"host": f"gateway-{hour}"},
         )
     await make.make_user_action(session, **when(at(3), "action", "timestamp"))
 

@@ -20,6 +20,7 @@ from db.core.schema import partition
 from db.dreams import Dream
 from db.progress import ProgressLog
 from db.progress.model_scores import ModelScore, states
+from db.progress.of_dreams import OF_LOG
 from db.progress.replay import recompute
 from db.users import Role
 from graph.core.principal import Principal
@@ -137,6 +138,22 @@ async def seen_by_the_next_score(database: Database, dreams: list[Any]) -> dict[
         return found
 
 
+async def shown_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
+    return {
+        dream.id: tuple(getattr(dream, name) for name in OF_LOG)
+        for dream in await stored(database, Dream)
+    }
+
+
+async def newest_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
+    found: dict[Any, tuple[Any, ...]] = {
+        dream.id: (None, None, None, 0, None) for dream in await stored(database, Dream)
+    }
+    for log in await stored(database, ProgressLog):
+        found[log.dream_id] = tuple(getattr(log, column.key) for column in OF_LOG.values())
+    return found
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_progress_is_that_of_a_full_computation(
     run: Run, database: Database, tmp_path: Path, seed: int
@@ -152,6 +169,8 @@ async def test_progress_is_that_of_a_full_computation(
         }
         assert await seen_by_the_next_score(database, world.dreams) == expected
         assert await as_imported(database, *world.dreams)
+        assert await shown_progress(database) == await newest_progress(database)
+    assert any(progress[0] for progress in (await shown_progress(database)).values())
     gone = world.dreams.pop()
     await outcome(run, "deleteDream", {"id": global_id(gone)}, world.who, DELETED, "DreamInput")
     of_gone = [row for row in await stored(database, ModelScore) if row.dream_id == gone.id]

@@ -27,6 +27,7 @@ from db.core.table import (
     Table,
     checked,
     choice,
+    documents,
     percent,
 )
 from db.core.values import validation
@@ -72,6 +73,7 @@ class AiTest(Table):
             postgresql_include=["impossibility_score"],
             postgresql_where=text("status = 'COMPLETED' and impossibility_score is not null"),
         ),
+        documents("test_parameters"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -111,6 +113,7 @@ LISTING: ListSpec = ListSpec(
         AiTest.confidence,
         AiTest.tokens_used,
         AiTest.cost,
+        AiTest.test_parameters,
         AiTest.created_at,
         duration_ms=AiTest.duration,
     ),

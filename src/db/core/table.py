@@ -18,6 +18,7 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     DateTime,
+    Index,
     MetaData,
     Numeric,
     Select,
@@ -153,6 +154,15 @@ def referred(column: Column) -> type[Table]:
     cannot have one, that of `refers`."""
     keys = [key.column.table.name for key in column.property.columns[0].foreign_keys]
     name = column.info.get("refers") or next(iter(keys), column.table.name)
+    return _table_named(name)
+
+
+def tables_in(column: Column) -> Mapping[str, type[Table]]:
+    """The tables whose ids are in a document, by name in it."""
+    return {name: _table_named(table) for name, table in column.info.get("ids", {}).items()}
+
+
+def _table_named(name: str) -> type[Table]:
     return next(m.class_ for m in Table.registry.mappers if m.class_.__tablename__ == name)
 
 
@@ -161,6 +171,11 @@ def spelled(column: Column) -> Expression:
     if check and check.spelled:
         return check.spelled(column)
     return cast("Expression", column)  # it has the same operators
+
+
+def documents(column: str) -> Index:
+    """An index of the values in JSON documents, by path."""
+    return Index(None, column, postgresql_using="gin", postgresql_ops={column: "jsonb_path_ops"})
 
 
 def percent(column: str) -> CheckConstraint:

@@ -10,7 +10,7 @@ from db.core.ingest.rows import row_validator
 from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.table import Id, Json, Table, checked
+from db.core.table import Id, Json, Table, checked, documents
 from db.core.values import validation
 
 
@@ -20,6 +20,7 @@ class Metric(Table):
     __tablename__ = "performance_metrics"
     __table_args__ = (
         Index(None, "metric_name", "id"),
+        documents("tags"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -35,7 +36,9 @@ MAX_VALUE = Decimal("999999999.999999")  # the most that the column holds
 
 LISTING = ListSpec(
     Metric,
-    filters=columns_by_name(Metric.metric_name, Metric.value, Metric.unit, Metric.timestamp),
+    filters=columns_by_name(
+        Metric.metric_name, Metric.value, Metric.unit, Metric.tags, Metric.timestamp
+    ),
     orders={"TIMESTAMP": Metric.id},
     time=Metric.timestamp,
     most=1_000,

@@ -13,7 +13,7 @@ from db.core.query.filter import Relation
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, percent
+from db.core.table import CreatedAt, Id, Json, Score, Table, Texts, documents, percent
 
 TREND_WINDOW = timedelta(days=30)
 PLACES = 2  # decimals of averages and trends
@@ -31,6 +31,7 @@ class ProgressLog(Table):
         percent("best_score"),
         Index(None, "dream_id", "id"),
         Index(None, "average_impossibility", "id"),
+        documents("snapshot_data"),
     )
 
     id: Mapped[Id]
@@ -40,7 +41,7 @@ class ProgressLog(Table):
     test_count: Mapped[int]
     active_models: Mapped[Texts]
     improvement_trend: Mapped[Decimal | None] = mapped_column(Numeric(9, 2))
-    snapshot_data: Mapped[Json]
+    snapshot_data: Mapped[Json] = mapped_column(info={"ids": {"testId": "ai_tests"}})
     created_at: Mapped[CreatedAt]
 
     @classmethod
@@ -57,6 +58,7 @@ LISTING = ListSpec(
         ProgressLog.test_count,
         ProgressLog.active_models,
         ProgressLog.improvement_trend,
+        ProgressLog.snapshot_data,
         ProgressLog.created_at,
     ),
     orders={

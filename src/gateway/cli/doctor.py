@@ -117,6 +117,7 @@ def _database(settings: Settings, verify: bool) -> Iterator[Finding]:
             yield _tables(asyncio.run(migrate.check(url)))
         if verify and not problem:
             yield from map(_rollup, rollups.verify(url))
+            yield _progress(rollups.verify_progress(url))
 
 
 def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Finding]:
@@ -147,6 +148,13 @@ def _rollup(verified: Verified) -> Finding:
     shown = ", ".join(f"{width.lower()} {period:%Y-%m-%d %H:%M}" for width, period in wrong[:3])
     state = f"{len(wrong):,} periods differ from the rows: {shown}"
     return Finding(subject, state, "Run `dreamnet doctor --rebuild`.")
+
+
+def _progress(differing: int) -> Finding:
+    if not differing:
+        return Finding("progress of dreams", "equals the newest logs")
+    state = f"{differing:,} dreams do not show their newest progress log"
+    return Finding("progress of dreams", state, "Run `dreamnet doctor --rebuild`.")
 
 
 def _row(finding: Finding) -> tuple[Text, ...]:

@@ -150,11 +150,9 @@ def schema(
 @app.command(epilog=EXIT_CODES)
 def doctor(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare the sums of rollups with the rows.")
+        bool, typer.Option("--verify", help="Compare stored sums and progress with the rows.")
     ] = False,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First compute the sums of rollups again.")
-    ] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="First compute both again.")] = False,
 ) -> None:
     """Show versions, settings, migrations and disk space; problems, and how to fix them.
 

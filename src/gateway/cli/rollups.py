@@ -1,4 +1,4 @@
-"""Rollups: verify and rebuild them, for `dreamnet doctor`."""
+"""Rollups: verify and rebuild them and the progress of dreams, for `dreamnet doctor`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from db import Database, rollups
 from db.core.connections.url import ConnectionInfo
 from db.core.rollup.verification import Verified
 from db.core.timeouts import Timeouts
+from db.progress import of_dreams
 from gateway.process.database import database_url
 from gateway.settings import Settings
 
@@ -20,10 +21,16 @@ def verify(url: ConnectionInfo) -> list[Verified]:
     return asyncio.run(_with_database(url, rollups.verify))
 
 
+def verify_progress(url: ConnectionInfo) -> int:
+    """The number of dreams that do not show their newest progress log."""
+    return asyncio.run(_with_database(url, of_dreams.differing))
+
+
 def rebuild(settings: Settings) -> None:
     """Raises CommandFailed."""
     with database_url(settings) as url:
         asyncio.run(_with_database(url, rollups.rebuild))
+        asyncio.run(_with_database(url, of_dreams.keep))
 
 
 async def _with_database(url: ConnectionInfo, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -1,17 +1,19 @@
 """Operations: queries of dreams, and mutations that write them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
 import db
 from db import WriteSession
 from db.core import errors
-from graph.core.context import Info
+from db.core.values import validation
+from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import field, value
+from graph.core.types.declared import NodeField
+from graph.core.types.field import argument, field, value
 from graph.core.types.mutation import (
     Input,
     create_idempotently,
@@ -21,13 +23,14 @@ from graph.core.types.mutation import (
     mutation,
     provided_fields,
 )
-from graph.core.types.node import identified
+from graph.core.types.node import MaybeId, load_by
 from graph.core.types.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.rights import WRITE, may_change
-from graph.dreams.types import Dream, DreamStatus
+from graph.dreams.types import Dream, DreamBySlug, DreamStatus
 
 DRAFT, ACTIVE, ACHIEVED, ARCHIVED = DreamStatus
+Slug = Annotated[str | None, argument("Slug of the dream.", validation.string(200, 0))]
 
 # Results
 
@@ -49,9 +52,14 @@ class DreamDeleted:
 class Queries:
     dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
 
-    dream: Dream | None = identified(
-        db.dreams.Dream, "The dream with this ID, or null if it does not exist.", PUBLIC
+    @field(
+        "The dream with this ID, or with this slug; null if it does not exist.",
+        PUBLIC,
+        shows=NodeField(db.dreams.Dream),
+        reveals={"slug": db.dreams.Dream.slug},
     )
+    async def dream(self, info: Info, id: MaybeId = None, slug: Slug = None) -> Dream | None:
+        return as_source(await load_by(info, db.dreams.Dream, id, DreamBySlug, slug=slug))
 
 
 def check_may_change(info: Info, dream: db.dreams.Dream) -> None:

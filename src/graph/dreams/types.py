@@ -16,7 +16,7 @@ from db.core.query.time_range import TimeRange
 from db.core.session.database import ResultRow
 from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
 from graph.core.context import Info, as_source
-from graph.core.loader import Latest, Loader, Pages, by_id
+from graph.core.loader import Latest, Loader, One, Pages, by_id
 from graph.core.permission import PUBLIC
 from graph.core.principal import Principal
 from graph.core.types.connection import Connection, connected
@@ -60,6 +60,11 @@ class DreamTotals:
 
 
 DreamById = by_id(db.dreams.Dream)
+
+
+class DreamBySlug(One[db.dreams.Dream]):
+    table = db.dreams.Dream
+    columns = (db.dreams.Dream.slug,)
 
 
 class RemixesByDream(Pages):
@@ -145,6 +150,10 @@ class Dream(Node):
     against it, and its impossibility decays as they improve."""
 
     title: str = field("Title of the dream.")
+    slug: str = field(
+        "Name of the dream in addresses: the words of its first title and a few characters that "
+        "make it unique. It never changes."
+    )
     description: str | None = field("Description of what a good response must do.")
     original_prompt: str | None = field("The prompt that models are given.")
     category: DreamCategory = field("The ability that the dream asks for.")
@@ -186,6 +195,19 @@ class Dream(Node):
         LatestProgressByDream,
         "id",
         description="The log of the latest completed and scored test: the current impossibility.",
+    )
+    average_impossibility: float | None = field(
+        "The `averageImpossibility` of `latestProgress`: mean over models of each model's latest "
+        "completed score, 0 to 100. Null without scored tests."
+    )
+    best_score: float | None = field("Lowest score so far, 0 to 100. Null without scored tests.")
+    improvement_trend: float | None = field(
+        "The `improvementTrend` of `latestProgress`: percentage by which `averageImpossibility` "
+        "decreased within the 30 days or more before `lastTestedAt`. Null if unknown."
+    )
+    test_count: int = field("Number of completed tests with a score.")
+    last_tested_at: datetime | None = field(
+        "When the latest completed and scored test was started. Null without scored tests."
     )
     viewer_can_edit: bool = viewer_may("edit the dream, and change its status", may_change)
     viewer_can_delete: bool = viewer_may("delete the dream", may_change)

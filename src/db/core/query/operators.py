@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, Literal
 
-from sqlalchemy import ARRAY, ColumnElement, all_, any_, literal, or_
+from sqlalchemy import ARRAY, ColumnElement, Text, all_, any_, cast, literal, or_
+from sqlalchemy.dialects.postgresql import JSONB
 
 from db.core.table import Column, Expression
 
 Sql = ColumnElement[bool]
 Predicate = Callable[[Any, Any], bool | None]  # of values of the type of a column
-Family = Literal["equality", "order", "text", "list", "null"]
+Family = Literal["equality", "order", "text", "list", "document", "null"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,13 @@ OPERATORS: Mapping[str, Operator] = {
         lambda column, values: column.contains(list(values)),
         lambda values, others: values is not None and set(values).issuperset(others),
         "many",
+    ),
+    "has": Operator(
+        "document",
+        'Has each of these values at the same path: `{"run": {"seed": 7}}` matches documents with '
+        "the number 7 as `seed` of `run`, whatever else they have. A list matches a longer one.",
+        lambda column, document: column.bool_op("@>")(cast(literal(document, Text), JSONB)),
+        lambda _value, _part: None,
     ),
     "is_null": Operator(
         "null",

@@ -39,6 +39,7 @@ class NewIndex:
     name: str
     table: str
     on: str
+    unique: bool = False
 
 
 def replace_indexes(new: Sequence[NewIndex], old: Sequence[tuple[str, str]]) -> None:
@@ -46,7 +47,7 @@ def replace_indexes(new: Sequence[NewIndex], old: Sequence[tuple[str, str]]) -> 
     of a migration are only printed: no row depends on an index."""
     if op.get_context().as_sql:
         return
-    with _outside_transaction() as connection:
+    with outside_transaction() as connection:
         for index in new:
             _create(connection, index)
         for table, name in old:
@@ -54,7 +55,8 @@ def replace_indexes(new: Sequence[NewIndex], old: Sequence[tuple[str, str]]) -> 
 
 
 @contextmanager
-def _outside_transaction() -> Iterator[Connection]:
+def outside_transaction() -> Iterator[Connection]:
+    """A connection that commits each statement."""
     path = op.get_bind().scalar(select(func.current_setting("search_path")))
     with op.get_context().autocommit_block():
         connection = op.get_bind()
@@ -74,7 +76,7 @@ def _outside_transaction() -> Iterator[Connection]:
 
 def _create(connection: Connection, index: NewIndex) -> None:
     if not _is_partitioned(connection, index.table):
-        _build(connection, index.name, index.table, index.on)
+        _build(connection, index.name, index.table, index.on, unique=index.unique)
         return
     with _impatient(connection):
         connection.execute(
@@ -88,12 +90,13 @@ def _create(connection: Connection, index: NewIndex) -> None:
             connection.execute(text(f"alter index {index.name} attach partition {name}"))
 
 
-def _build(connection: Connection, name: str, table: str, on: str) -> None:
+def _build(connection: Connection, name: str, table: str, on: str, *, unique: bool = False) -> None:
     """Build an index concurrently, in place of one that an interrupted run left invalid. Waits for
     open transactions of others, which do not wait for it."""
     if connection.scalar(_IS_INVALID, {"name": name}):
         connection.execute(text(f"drop index concurrently {name}"))
-    connection.execute(text(f"create index concurrently if not exists {name} on {table} {on}"))
+    kind = "unique index" if unique else "index"
+    connection.execute(text(f"create {kind} concurrently if not exists {name} on {table} {on}"))
 
 
 def _drop(connection: Connection, table: str, name: str) -> None:

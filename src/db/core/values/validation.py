@@ -197,6 +197,36 @@ OBJECT = single(f"A JSON object {BOUNDS}", _object)
 REQUIRED_OBJECT = replace(OBJECT, null=NO_OBJECT)
 
 
+MAX_PART = 1_000  # bytes of a part of a document to compare with
+MAX_LEVELS = 6  # of such a part
+
+
+def _comparable(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return NO_OBJECT
+    if message := _document(value):
+        return message
+    if len(json.dumps(value)) > MAX_PART:
+        return f"This JSON may have at most {MAX_PART:,} bytes."
+    if is_deep(value, most=MAX_LEVELS):
+        return f"This JSON is nested more than {MAX_LEVELS} levels deep."
+    return None if _ends_in_values(value) else "Every object and list in it must have a value."
+
+
+def _ends_in_values(value: object) -> bool:
+    """False if an index of paths would not find it: PostgreSQL would read the whole index."""
+    if not isinstance(value, NESTING):
+        return True
+    parts = list(value.values() if isinstance(value, dict) else value)
+    return bool(parts) and all(map(_ends_in_values, parts))
+
+
+CONTAINED = single(
+    f"A JSON object of at most {MAX_PART:,} bytes, nested at most {MAX_LEVELS} levels deep.",
+    _comparable,
+)
+
+
 def holds_nul(value: object) -> bool:
     if isinstance(value, str):
         return "\0" in value
@@ -204,12 +234,12 @@ def holds_nul(value: object) -> bool:
     return isinstance(parts, list) and any(map(holds_nul, parts))
 
 
-def is_deep(value: object, depth: int = 1) -> bool:
+def is_deep(value: object, depth: int = 1, most: int = MAX_DEPTH) -> bool:
     if not isinstance(value, NESTING):
         return False
-    if depth > MAX_DEPTH:
+    if depth > most:
         return True
     for part in value.values() if isinstance(value, dict) else value:
-        if isinstance(part, NESTING) and is_deep(part, depth + 1):  # as seldom as can be
+        if isinstance(part, NESTING) and is_deep(part, depth + 1, most):  # as seldom as can be
             return True
     return False

@@ -8,24 +8,28 @@ from typing import Any
 
 import strawberry
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Numeric, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 from strawberry import UNSET
+from strawberry.scalars import JSON
 
 from db.core.errors import FieldError
 from db.core.query.batch import Column
 from db.core.query.filter import Compare, Condition
 from db.core.query.operators import OPERATORS, of_family
-from db.core.table import referred
-from db.core.values.validation import Check, single, string
+from db.core.table import Table, referred
+from db.core.values import json
+from db.core.values.validation import CONTAINED, Check, single, string
 from graph.core.permission import VALUE
 from graph.core.types.annotations import many, optional
 from graph.core.types.field import as_mapping, field
-from graph.core.types.node import key_of, parse_id
+from graph.core.types.node import key_of, parse_id, without_ids
 from graph.core.types.scalars import BigInt, Number
 
 EQUAL = of_family("equality")
 ORDERED = of_family("order")
 TEXT = of_family("text")
 LIST = of_family("list")
+DOCUMENT = of_family("document")
 NULL = of_family("null")
 
 MAX_VALUES = 1_000
@@ -43,11 +47,16 @@ class Comparator:
     read: Read = staticmethod(lambda value: value)
 
     @classmethod
-    def conditions(cls, column: str, given: Mapping[str, object]) -> Iterator[Condition]:
+    def conditions(
+        cls, column: str, given: Mapping[str, object], tables: Mapping[str, type[Table]]
+    ) -> Iterator[Condition]:
+        """`tables`: those whose ids are in a document, by name in it."""
         for name, value in given.items():
             operator = OPERATOR_NAMES[name]
             read = bool if operator == "is_null" else cls.read
             values = tuple(map(read, value)) if isinstance(value, list) else read(value)
+            if isinstance(values, dict):  # conditions are hashable
+                values = json.dumps(without_ids(values, tables)).decode()
             yield Compare(column, operator, values)
 
 
@@ -69,6 +78,8 @@ def comparator(
         description += f" A list has at most {MAX_VALUES:,} values."
     if kind is str:
         description += f" A text has at most {MAX_TEXT:,} characters."
+    if kind is JSON:
+        description += f" {CONTAINED.said}"
     return as_mapping(strawberry.input(made, description=description))
 
 
@@ -115,6 +126,7 @@ KINDS: tuple[tuple[type, str, object, tuple[str, ...], Read | None], ...] = (
     (DateTime, "DateTime", datetime, (*EQUAL, *ORDERED, *NULL), None),
     (Numeric, "Decimal", Decimal, (*EQUAL, *ORDERED, *NULL), None),
     (Numeric, "Float", Number, (*EQUAL, *ORDERED, *NULL), None),
+    (JSONB, "JSON", JSON, DOCUMENT, None),
 )
 
 
@@ -143,6 +155,8 @@ def _value(column: Column) -> Check:
         return key_of(referred(column))
     if isinstance(column.type, Numeric):
         return single("", _too_large)
+    if isinstance(column.type, JSONB):
+        return CONTAINED
     if isinstance(column.type, Text | ARRAY) and "choices" not in column.info:
         return string(MAX_TEXT, 0)
     return single("", lambda _: None)

@@ -24,6 +24,7 @@ from db.core.query.filter import (
     related,
 )
 from db.core.query.listing import ListSpec
+from db.core.table import tables_in
 from db.core.values.validation import Check, items
 from graph.core.types.annotations import forward_reference, many, optional
 from graph.core.types.comparators import (
@@ -134,7 +135,9 @@ def _parts(
         case "not":
             yield Not(_all(of, sent, level + 1, below_relation))
         case _ if column := _column_named(name, of.columns):
-            yield from comparator_of(of.columns[column]).conditions(column, sent)
+            compared = of.columns[column]
+            tables = tables_in(compared)
+            yield from comparator_of(compared).conditions(column, sent, tables)
         case _:
             if below_relation:
                 raise Invalid("A filter can follow only one relation.", "filter")

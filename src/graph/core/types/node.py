@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar, dataclass_transform
 from uuid import UUID
@@ -130,6 +130,22 @@ def with_ids(document: JsonObject, **tables: type[Table]) -> JsonObject:
     object."""
     keys = {name: key for name in tables if (key := _key(document.get(name))) is not None}
     return document | {name: id_of(tables[name].Record, key) for name, key in keys.items()}
+
+
+def without_ids(document: JsonObject, tables: Mapping[str, type[Table]]) -> JsonObject:
+    """The reverse of `with_ids`; other texts stay as they are."""
+    return document | {
+        name: _without_prefix(document[name], table)
+        for name, table in tables.items()
+        if name in document
+    }
+
+
+def _without_prefix(value: object, table: type[Table]) -> object:
+    try:
+        return str(parse_id(value, table)[1]) if isinstance(value, str) else value
+    except Invalid:
+        return value
 
 
 def _key(text: object) -> UUID | None:
