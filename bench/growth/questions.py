@@ -20,7 +20,9 @@ from db import (
     progress,
     users,
 )
+from db.agents import sums as of_agents
 from db.ai_tests import sums
+from db.ai_tests.spending import SpendGroup, Spending, spent
 from db.core.feed.pages import FeedQueries
 from db.core.query.filter import And, Compare, Condition, Exists
 from db.core.query.keyset import PageArgs, encode
@@ -262,7 +264,7 @@ def _aggregates(facts: Facts, member: Visibility) -> Iterator[Question]:
     ever = TimeRange(facts.size.since, None, until)
     for group, span in (("30 days", month), ("all time", ever)):
         statements = {
-            "spend by model": sums.spent(span, UNRESTRICTED, by_user=False),
+            "spend by model": spent(Spending([SpendGroup.MODEL]), span, UNRESTRICTED),
             "modelComparison": sums.compared(span, UNRESTRICTED),
             "metricSummary": values.summary(span, None, UNRESTRICTED),
             "p95 of metricSummary": values.estimated_p95(span, None, UNRESTRICTED),
@@ -285,10 +287,12 @@ def _sums_of_rows(month: TimeRange, ever: TimeRange) -> Iterator[Question]:
     """Aggregates that no sum of shorter times answers: they count distinct things, or what lies
     between rows."""
     statements = {
-        "spend by user, a page": sums.spent(month, UNRESTRICTED, by_user=True).limit(1_000),
+        "spend by user, a page": spent(Spending(list(SpendGroup)), month, UNRESTRICTED).limit(
+            1_000
+        ),
         "categoryPerformance": sums.by_category(month, UNRESTRICTED),
-        "agentActivity": agents.activity(month),
-        "userActionCounts": analytics.counts(month),
+        "agentActivity": of_agents.activity(month, UNRESTRICTED),
+        "userActionCounts": analytics.counts(month, UNRESTRICTED),
     }
     for name, statement in statements.items():
         yield Question("rows", f"{name}, 30 days", _rows(statement))

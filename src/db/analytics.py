@@ -1,5 +1,6 @@
 """Analytics: actions of users, by page."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
@@ -11,9 +12,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.core.ingest.rows import row_validator
 from db.core.ingest.statements import core_table, insert_from, recordset
 from db.core.ingest.writer import IngestTarget
+from db.core.query.batch import Key, requested_keys
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.query.time_range import TimeRange
-from db.core.table import AnySelect, Id, Json, Table, checked
+from db.core.query.time_range import Bucket, TimeRange
+from db.core.rollup import Rollup, RollupTable, combined, counted, least
+from db.core.session.database import ReadSession
+from db.core.session.row_rules import Visibility
+from db.core.table import AnySelect, Column, Count, Expression, Id, Json, Table, checked
+from db.core.timeouts import Kind, of_kind
 from db.core.values import validation
 from db.events import Event
 
@@ -55,19 +61,54 @@ LISTING = ListSpec(
 )
 
 
-def counts(span: TimeRange) -> AnySelect:
-    """Raises Invalid for a long time range: the users of two periods are not the sum of those of
-    each, so all rows are read."""
-    span = span.or_last(COUNTED)
-    span.check_longest(LONGEST)
-    count = func.count().label("count")
-    users = func.count(UserAction.user_id.distinct()).label("user_count")
+class ActionSums(RollupTable):
+    """The number of times that an action happened on a page in a period. A page may be too long for
+    a key, so its hash is one."""
+
+    __tablename__ = "action_sums"
+
+    action: Mapped[str] = checked(validation.string(), primary_key=True)
+    page_hash: Mapped[str] = checked(validation.string(32, 0), primary_key=True)
+    page: Mapped[str | None] = checked(validation.string(2_000, 0))
+    count: Mapped[Count]
+
+
+def _hash(page: Expression | Column) -> Expression:
+    return func.coalesce(func.md5(page), "")
+
+
+ROLLUP = Rollup(
+    ActionSums,
+    UserAction,
+    UserAction.timestamp,
+    (Bucket.DAY, Bucket.MONTH),
+    keys={"action": UserAction.action, "page_hash": _hash(UserAction.page)},
+    measures={"page": least(UserAction.page), "count": counted()},
+)
+
+
+def counts(span: TimeRange, visibility: Visibility) -> AnySelect:
+    sums = combined(ROLLUP, span.or_last(COUNTED), visibility)
+    action, page = sums.key("action"), sums.total("page")
+    count = sums.total("count")
     return (
-        select(UserAction.action, UserAction.page, count, users)
-        .where(*span.of(UserAction.id))
-        .group_by(UserAction.action, UserAction.page)
-        .order_by(count.desc(), UserAction.action, UserAction.page)
+        select(action, page, count)
+        .group_by(action, sums.key("page_hash"))
+        .order_by(count.desc(), action, page)
     )
+
+
+async def users(session: ReadSession, actions: Sequence[Key], span: TimeRange) -> dict[Key, int]:
+    """The number of distinct users by action and page. Raises Invalid for a long time range: the
+    users of two periods are not the sum of those of each, so all rows are read."""
+    span = span.or_last(COUNTED)
+    span.check_longest(LONGEST, ", or do not select `userCount`")
+    asked = requested_keys((UserAction.action, UserAction.page), actions)
+    on_page = _hash(UserAction.page) == _hash(asked.c.k1)
+    found = select(asked.c.position, func.count(UserAction.user_id.distinct()))
+    statement = found.where(UserAction.action == asked.c.k0, on_page, *span.of(UserAction.id))
+    rows = await session.rows(of_kind(Kind.AGGREGATE, statement.group_by(asked.c.position)))
+    return {actions[position - 1]: count for position, count in rows}
 
 
 def _insert_actions_and_events() -> Insert:

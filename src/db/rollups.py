@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from db import events
-from db.ai_tests import AiTest, sums as of_tests
+from db import analytics, events
+from db.agents import AgentReport, sums as of_agents
+from db.ai_tests import AiTest, spending, sums as of_tests
+from db.analytics import UserAction
 from db.core.rollup import Rollup, rolling, verification
 from db.core.rollup.verification import Verified
 from db.core.schema.partition import month
@@ -14,14 +16,22 @@ from db.events import Event
 from db.metrics import Metric, sums as of_metrics
 
 ROLLUPS: tuple[Rollup, ...] = (
-    of_tests.BY_MODEL,
-    of_tests.BY_CATEGORY,
+    of_tests.ROLLUP,
+    spending.BY_USER,
+    of_agents.ROLLUP,
+    analytics.ROLLUP,
     events.ROLLUP,
     of_metrics.ROLLUP,
     of_metrics.VALUES,
 )
 
-SETTINGS: Mapping[type[Table], str] = {AiTest: "tests", Event: "events", Metric: "metrics"}
+SETTINGS: Mapping[type[Table], str] = {
+    AiTest: "tests",
+    AgentReport: "agents",
+    UserAction: "actions",
+    Event: "events",
+    Metric: "metrics",
+}
 
 
 async def roll(database: Database) -> dict[str, int]:

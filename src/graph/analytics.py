@@ -1,5 +1,6 @@
 """Analytics: actions of users, listed and counted."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,14 +9,19 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
+from db import ReadSession
 from db.core.errors import Forbidden as NotAllowed
 from db.core.ingest.rows import IngestRow
+from db.core.query.batch import Key
+from db.core.query.time_range import TimeRange
 from db.users import Role
-from graph.core.context import Context, Info, as_source, group_rows
+from graph.core.context import Context, Info, rows
+from graph.core.loader import Loader
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import checked, field, names_of, related, value
 from graph.core.types.filter import filters, orders
+from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import (
     TIME,
     IngestMutation,
@@ -36,6 +42,18 @@ from graph.users import USER, User, UserById
 FOR_OTHERS = scope("events:write")
 WRITE = scope("events:write", role=Role.MEMBER)
 READ = scope("actions:read")
+
+# Loaders
+
+
+class UsersByAction(Loader[int, TimeRange]):
+    """Numbers of distinct users by action and page."""
+
+    missing = 0
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, int]:
+        return await db.analytics.users(session, keys, *self.arguments)
+
 
 # Types
 
@@ -61,7 +79,15 @@ class UserActionCount:
     action: str = field("Name of the action.")
     page: str | None = field("Path of the page. Null for actions that were not on a page.")
     count: BigInt = field("Number of times the action happened.")
-    user_count: int = field("Number of distinct users, without anonymous visitors.")
+    span: strawberry.Private[TimeRange]
+
+    @field(
+        "Number of distinct users, without anonymous visitors. The users of at most 92 days are "
+        "counted.",
+        cost=10,
+    )
+    async def user_count(self, info: Info) -> int:
+        return await UsersByAction.of(info, self.span).load((self.action, self.page))
 
 
 # Inputs
@@ -150,18 +176,25 @@ class Queries:
     )
 
     @field(
-        "Number of actions by page, most frequent first. The last 24 hours by default, at most "
-        "92 days.",
+        "Number of actions by page, most frequent first. The last 24 hours by default.",
         READ,
         cost=100,
         reveals=reveals_time(db.analytics.UserAction.timestamp),
     )
     async def user_action_counts(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        first: First = MAX_GROUPS,
+        skip: Skip = 0,
     ) -> list[UserActionCount]:
-        return as_source(
-            await group_rows(info, db.analytics.counts(await time_range(info, from_, to)))
-        )
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        counts = db.analytics.counts(span, visibility).limit(first).offset(skip)
+        return [
+            UserActionCount(action=action, page=page, count=count, span=span)
+            for action, page, count in await rows(info, counts)
+        ]
 
 
 @strawberry.type

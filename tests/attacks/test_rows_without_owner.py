@@ -247,6 +247,6 @@ async def test_subscribers_get_no_private_dreams_without_owner(database: Databas
 async def test_every_table_with_a_rule_is_a_node() -> None:
     """Or nothing looks for its rows through the endpoint."""
     assert {table.__name__ for table in TABLES.values()} <= TYPES.keys()
-    sums = {"model_sums", "category_sums"}  # tests/db/test_rollups.py asks for them
+    sums = {"test_sums", "user_sums"}  # tests/db/test_rollups.py asks for them
     assert WITH_RULES.keys() - TABLES.keys() == sums
     assert Dream.__tablename__ in OWNABLE

@@ -89,7 +89,7 @@ async def test_actions_are_counted_by_page(database: Database, data: Data) -> No
     await make_user_action(database, action="clicked", page=None, timestamp=START)
     await make_user_action(database, action="left", timestamp=START + timedelta(hours=1))
     times = {"from": "2026-01-15T12:00:00Z", "to": "2026-01-15T13:00:00Z"}
-    with statements(database, exactly=1):
+    with statements(database, exactly=2):
         answer = await data(COUNTS, times)
 
     assert answer["userActionCounts"] == [

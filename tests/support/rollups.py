@@ -1,6 +1,6 @@
 """Rollups: rows changed at random, and answers with and without sums of closed periods."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -8,8 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
 
-from db import Database, events, rollups
+from db import Database, analytics, events, rollups
+from db.agents import AgentReport, sums as of_agents
 from db.ai_tests import AiTest, sums as of_tests
+from db.ai_tests.spending import BUCKETS, SpendGroup, Spending, spent
+from db.analytics import UserAction
 from db.core.ids import uuid7
 from db.core.query.time_range import Bucket, TimeRange
 from db.core.rollup import RollupMark, RollupState
@@ -37,12 +40,13 @@ async def _is_rolled(database: Database) -> bool:
     return not marks and all(closing == closed for closing, closed in states)
 
 
+TABLES: list[Any] = [AiTest, Event, Metric, UserAction, AgentReport]
 MODELS = [("acme", "one"), ("acme", "two"), ("zeta", "one")]
 GROUPS = [EventGroup.EVENT_TYPE, EventGroup.SEVERITY]
 
 
 class ChangingRows:
-    """Dreams, tests, events and metrics of the last weeks, changed at random."""
+    """Dreams, tests, events, metrics, actions and reports of the last months, changed at random."""
 
     def __init__(self, database: Database, seed: int) -> None:
         self.database = database
@@ -52,8 +56,8 @@ class ChangingRows:
 
     async def begin(self) -> None:
         self.now = await self.database.now()
-        times = [self.now - timedelta(days=days) for days in range(0, 40, 10)]
-        for table in (AiTest, Event, Metric):
+        times = [self.now - timedelta(days=days) for days in range(0, 80, 10)]
+        for table in TABLES:
             async with self.database.write() as session:
                 await partition.ensure(session, table, times)
         self.users = [(await make_user(self.database)).id for _ in range(2)]
@@ -63,7 +67,8 @@ class ChangingRows:
             self.dreams.append(dream.id)
 
     def time(self) -> datetime:
-        ago = self.random.choice([timedelta(hours=3), timedelta(days=3), timedelta(days=20)])
+        days = self.random.choice([0.125, 3, 20, 70])
+        ago = timedelta(days=days)
         return self.now - ago * self.random.random()
 
     async def insert(self, number: int) -> None:
@@ -73,6 +78,8 @@ class ChangingRows:
                     (AiTest, self._test()),
                     (Event, self._event()),
                     (Metric, self._metric()),
+                    (UserAction, self._action()),
+                    (AgentReport, self._report()),
                 ):
                     await session.execute(_insertion(table, row))
 
@@ -113,6 +120,25 @@ class ChangingRows:
             "unit": self.random.choice([None, "ms", "s"]),
         }
 
+    def _action(self) -> dict[str, Any]:
+        return {
+            "timestamp": self.time(),
+            "user_id": self.random.choice([*self.users, None]),
+            "action": self.random.choice(["opened", "closed"]),
+            "page": self.random.choice([None, "", "/a", "/" + "b" * 1_999]),
+        }
+
+    def _report(self) -> dict[str, Any]:
+        at = self.time()
+        late = timedelta(hours=self.random.choice([-30, 0, 1]))  # a clock may be ahead
+        return {
+            "reported_at": at,
+            "received_at": self.random.choice([None, at + late]),
+            "agent_key": self.random.choice(["a", "b"]),
+            "status": self.random.choice(["IDLE", "RUNNING", "ERROR"]),
+            "previous_status": self.random.choice([None, "IDLE", "RUNNING"]),
+        }
+
     async def change(self) -> None:
         """One change of another kind: of old rows, of dreams, or by cascade."""
         changes: list[Callable[[], Awaitable[None]]] = [
@@ -141,7 +167,7 @@ class ChangingRows:
             await session.execute(chosen.values(**edit))
 
     async def _delete_rows(self) -> None:
-        table: Any = self.random.choice([AiTest, Event, Metric])
+        table = self.random.choice(TABLES)
         async with self.database.write() as session:
             ids = [id for (id,) in await session.rows(select(table.id))]
             gone = self.random.sample(ids, len(ids) // 10)
@@ -163,7 +189,7 @@ class ChangingRows:
 
 
 def _insertion(table: Any, row: dict[str, Any]) -> Any:
-    at = row.get("created_at") or row["timestamp"]
+    at = next(row[name] for name in ("created_at", "timestamp", "reported_at") if name in row)
     return insert(table).values(id=uuid7(at), **row)
 
 
@@ -172,12 +198,25 @@ def statements(world: ChangingRows, span: TimeRange, who: Visibility) -> list[An
     return [
         of_tests.compared(span, who),
         of_tests.by_category(span, who),
-        of_tests.spent(span, who, by_user=False),
+        *(spent(asked, span, who) for asked in spendings(world, who)),
+        of_agents.activity(span, who),
+        analytics.counts(span, who),
         events.counts(span, bucket, world.random.sample(GROUPS, 1), who),
         of_metrics.summary(span, None, who),
         of_metrics.series("x", span, bucket, who),
         of_metrics.estimated_p95(span, None, who).order_by("metric_name"),
     ]
+
+
+def spendings(world: ChangingRows, who: Visibility) -> Iterator[Spending]:
+    random = world.random
+    bucket = random.choice([None, *BUCKETS])
+    users = random.choice([None, [random.choice(world.users)]])
+    names = random.choice([(None, None), (["acme"], None), (None, ["one"]), (["zeta"], ["one"])])
+    yield Spending([SpendGroup.MODEL], bucket, None, *names)
+    if who.shared:
+        yield Spending([SpendGroup.USER], random.choice([None, Bucket.MONTH]), users)
+    yield Spending([], bucket, None, *names)
 
 
 async def answers(world: ChangingRows, seed: int, who: Visibility) -> list[Any]:

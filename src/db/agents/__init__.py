@@ -14,29 +14,22 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Index,
-    Subquery,
     Text,
     any_,
-    case,
-    extract,
     func,
     literal,
-    null,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from db.config import numbers
 from db.core.errors import Unavailable
-from db.core.ids import floor
 from db.core.query.batch import requested_keys
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.query.time_range import TimeRange
 from db.core.session.database import Database, ReadSession
 from db.core.table import (
-    AnySelect,
     Column,
     CreatedAt,
     Expression,
@@ -53,8 +46,6 @@ from db.core.values import validation
 
 LOOK_SECONDS = 1.0
 FORMERLY = timedelta(seconds=5)
-WATCHED = timedelta(hours=24)
-LONGEST = timedelta(days=92)  # of an activity, which is read from the reports
 
 
 class AgentStatus(StrEnum):
@@ -222,53 +213,4 @@ def by_status() -> Executable:
         .join_from(statuses, Agent, Agent.status == status, isouter=True)
         .group_by(status, statuses.c.position)
         .order_by(statuses.c.position)
-    )
-
-
-def activity(span: TimeRange) -> AnySelect:
-    """Raises Invalid for a long time range."""
-    span = span.or_last(WATCHED)
-    span.check_longest(LONGEST)
-    steps = _reports_with_next_time(span)
-    key, status, changed = steps.c.agent_key, steps.c.status, steps.c.changed
-    until = case((steps.c.until.is_not(None), func.greatest(steps.c.until, steps.c.since)))
-    seconds = extract("epoch", until - steps.c.since)
-    return (
-        select(
-            *(key, status, func.count().filter(changed).label("changes")),
-            func.avg(seconds).label("average_seconds"),
-        )
-        .group_by(key, status)
-        .order_by(key, status)
-    )
-
-
-def _reports_with_next_time(span: TimeRange) -> Subquery:
-    within = func.lead(MADE_AT).over(
-        partition_by=AgentReport.agent_key, order_by=(MADE_AT, AgentReport.seq)
-    )
-    beyond = _first_report_after(span)  # for the last report of each agent in the range
-    until = func.coalesce(within, beyond)
-    steps = select(
-        AgentReport.agent_key,
-        AgentReport.status,
-        AgentReport.status.is_distinct_from(AgentReport.previous_status).label("changed"),
-        MADE_AT.label("since"),
-        until.label("until"),
-    )
-    return steps.where(*span.of(AgentReport.id)).subquery("steps")
-
-
-def _first_report_after(span: TimeRange) -> Expression:
-    if span.until is None:
-        return null()
-    later = aliased(AgentReport)
-    return (
-        select(func.least(later.reported_at, later.received_at))
-        .where(
-            *of_same_agent(later.agent_key, AgentReport.agent_key), later.id >= floor(span.until)
-        )
-        .order_by(later.agent_key, later.id)
-        .limit(1)
-        .scalar_subquery()
     )

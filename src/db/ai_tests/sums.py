@@ -1,13 +1,13 @@
-"""Sums: statistics of AI tests over time, from rollups by model and by category."""
+"""Sums: statistics of AI tests over time, from a rollup by category and model."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, null, select, true
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.ai_tests import COMPLETED, COUNT, MODEL, AiTest
+from db.ai_tests import COMPLETED, MODEL, AiTest
 from db.core.query.batch import Key, requested_keys
 from db.core.query.time_range import Bucket, TimeRange
 from db.core.rollup import Pieces, Rollup, RollupTable, combined, counted, summed
@@ -19,9 +19,6 @@ from db.core.values import validation
 from db.dreams import Dream, DreamCategory, DreamStatus
 
 COMPARED = timedelta(days=7)
-SPENT = timedelta(days=30)
-LONGEST_BY_USER = timedelta(days=92)
-
 
 CATEGORY = validation.one_of(tuple(DreamCategory), said="")
 
@@ -38,16 +35,20 @@ class OfPublicDreams(RollupTable):
         return true() if visibility.shared else cls.is_public.is_(True)
 
 
-class ModelSums(OfPublicDreams):
-    """Sums of the completed tests of one model in a period; `any_…` are of tests in any status."""
+class AiTestSums(OfPublicDreams):
+    """Sums of the completed tests of one model, at the ACTIVE or other dreams of one category, in a
+    period; `any_…` are of tests in any status."""
 
-    __tablename__ = "model_sums"
+    __tablename__ = "test_sums"
 
+    is_active: Mapped[bool] = mapped_column(primary_key=True)
+    category: Mapped[str] = checked(CATEGORY, primary_key=True)
     provider: Mapped[str] = checked(validation.PROVIDER, primary_key=True)
     model: Mapped[str] = checked(validation.string(), primary_key=True)
     test_count: Mapped[Count]
     scored_count: Mapped[Count]
     score: Mapped[Decimal | None]
+    squared_score: Mapped[Decimal | None]
     confident_count: Mapped[Count]
     confidence: Mapped[Decimal | None]
     timed_count: Mapped[Count]
@@ -56,17 +57,6 @@ class ModelSums(OfPublicDreams):
     any_count: Mapped[Count]
     any_tokens: Mapped[Decimal | None]
     any_cost: Mapped[Decimal | None]
-
-
-class CategorySums(OfPublicDreams):
-    """Sums of the completed tests of the ACTIVE dreams of one category in a period."""
-
-    __tablename__ = "category_sums"
-
-    category: Mapped[str] = checked(CATEGORY, primary_key=True)
-    test_count: Mapped[Count]
-    scored_count: Mapped[Count]
-    score: Mapped[Decimal | None]
 
 
 IS_COMPLETED = COMPLETED[0]
@@ -85,42 +75,39 @@ def _known(column: Expression | Column) -> Expression:
 
 
 OF_DREAM = (AiTest.dream_id, Dream)
+USED = {
+    "any_count": counted(),
+    "any_tokens": summed(AiTest.tokens_used),
+    "any_cost": summed(AiTest.cost),
+}
 
-BY_MODEL = Rollup(
-    ModelSums,
+ROLLUP = Rollup(
+    AiTestSums,
     AiTest,
     AiTest.created_at,
-    (Bucket.DAY,),
-    keys={"is_public": Dream.is_public, "provider": AiTest.provider, "model": AiTest.model},
+    (Bucket.DAY, Bucket.MONTH),
+    keys={
+        "is_public": Dream.is_public,
+        "is_active": Dream.status == DreamStatus.ACTIVE,
+        "category": Dream.category,
+        "provider": AiTest.provider,
+        "model": AiTest.model,
+    },
     measures={
         "test_count": counted(_number(IS_COMPLETED)),
         "scored_count": counted(_known(AiTest.impossibility_score)),
         "score": summed(_completed(AiTest.impossibility_score)),
+        "squared_score": summed(
+            _completed(AiTest.impossibility_score * AiTest.impossibility_score)
+        ),
         "confident_count": counted(_known(AiTest.confidence)),
         "confidence": summed(_completed(AiTest.confidence)),
         "timed_count": counted(_known(AiTest.duration)),
         "duration": summed(_completed(AiTest.duration)),
         "cost": summed(_completed(AiTest.cost)),
-        "any_count": counted(),
-        "any_tokens": summed(AiTest.tokens_used),
-        "any_cost": summed(AiTest.cost),
+        **USED,
     },
     parent=OF_DREAM,
-    hidden=~Dream.is_public,
-)
-BY_CATEGORY = Rollup(
-    CategorySums,
-    AiTest,
-    AiTest.created_at,
-    (Bucket.DAY,),
-    keys={"is_public": Dream.is_public, "category": Dream.category},
-    measures={
-        "test_count": counted(),
-        "scored_count": counted(_known(AiTest.impossibility_score)),
-        "score": summed(AiTest.impossibility_score),
-    },
-    parent=OF_DREAM,
-    where=(IS_COMPLETED, Dream.status == DreamStatus.ACTIVE),
     hidden=~Dream.is_public,
 )
 
@@ -137,7 +124,7 @@ def _averages(sums: Pieces) -> tuple[Expression, ...]:
 
 
 def compared(span: TimeRange, visibility: Visibility) -> AnySelect:
-    sums = combined(BY_MODEL, span.or_last(COMPARED), visibility)
+    sums = combined(ROLLUP, span.or_last(COMPARED), visibility)
     model = sums.key("provider"), sums.key("model")
     averages = _averages(sums)
     return (
@@ -151,7 +138,7 @@ def compared(span: TimeRange, visibility: Visibility) -> AnySelect:
 async def statistics(
     session: ReadSession, models: Sequence[Key], span: TimeRange, visibility: Visibility
 ) -> dict[Key, ResultRow]:
-    sums = combined(BY_MODEL, span, visibility)
+    sums = combined(ROLLUP, span, visibility)
     asked = requested_keys(MODEL, models)
     of_model = sums.key("provider") == asked.c.k0, sums.key("model") == asked.c.k1
     statement = (
@@ -165,11 +152,13 @@ async def statistics(
 
 
 def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
-    sums = combined(BY_CATEGORY, span, visibility)
+    sums = combined(ROLLUP, span, visibility)
     average = sums.mean("score", "scored_count").label("average_score")
     counts = sums.total("test_count"), sums.total("scored_count").label("scored_test_count")
     category = sums.key("category").label("category")
-    totals = select(category, average, *counts).group_by(category).subquery("totals")
+    of_active = select(category, average, *counts).where(sums.key("is_active"))
+    some = of_active.group_by(category).having(counts[0] > 0)
+    totals = some.subquery("totals")
     tested = _tested_dreams(span).subquery("tested")
     return (
         select(totals.c.category, tested.c.dream_count, *list(totals.c)[1:])
@@ -188,33 +177,4 @@ def _tested_dreams(span: TimeRange) -> AnySelect:
         select(Dream.category, func.count().label("dream_count"))
         .where(Dream.status == DreamStatus.ACTIVE, has_tests.exists())
         .group_by(Dream.category)
-    )
-
-
-def spent(span: TimeRange, visibility: Visibility, by_user: bool) -> AnySelect:
-    """Tokens and cost by model, or by user and model. Raises Invalid for users over a long time:
-    their sums are computed from the rows."""
-    span = span.or_last(SPENT)
-    return _spent_by_user(span) if by_user else _spent_by_model(span, visibility)
-
-
-def _spent_by_model(span: TimeRange, visibility: Visibility) -> AnySelect:
-    sums = combined(BY_MODEL, span, visibility)
-    model = sums.key("provider"), sums.key("model")
-    cost = func.coalesce(sums.total("any_cost"), 0).label("total_cost")
-    tokens = func.coalesce(sums.total("any_tokens"), 0).label("total_tokens")
-    count = sums.total("any_count").label("test_count")
-    statement = select(null().label("user_id"), *model, count, tokens, cost)
-    return statement.group_by(*model).order_by(cost.desc(), *model)
-
-
-def _spent_by_user(span: TimeRange) -> AnySelect:
-    span.check_longest(LONGEST_BY_USER, ", or set `byUser` to false")
-    cost = func.coalesce(func.sum(AiTest.cost), 0).label("total_cost")
-    tokens = func.coalesce(func.sum(AiTest.tokens_used), 0).label("total_tokens")
-    statement = select(AiTest.user_id, *MODEL, COUNT, tokens, cost)
-    return (
-        statement.where(*span.of(AiTest.id))
-        .group_by(AiTest.user_id, *MODEL)
-        .order_by(cost.desc(), AiTest.user_id, *MODEL)
     )

@@ -8,6 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 import db
+from db.agents import sums
 from db.core.ingest.rows import IngestRow
 from db.core.table import Row
 from db.core.values import validation
@@ -27,9 +28,10 @@ from graph.agents.types import (
     AgentReport,
     AgentStatusCount,
 )
-from graph.core.context import Context, Info, as_source, group_rows, rows
+from graph.core.context import Context, Info, as_source, rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of, value
+from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import (
     IngestMutation,
     ItemInput,
@@ -129,17 +131,21 @@ class Queries:
         return await rows(info, db.agents.by_status())
 
     @field(
-        "Status changes by agent and status. The last 24 hours by default, at most 92 days.",
+        "Status changes by agent and status, by key. The last 24 hours by default.",
         READ,
         cost=100,
         reveals=TIMES,
     )
     async def agent_activity(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        first: First = MAX_GROUPS,
+        skip: Skip = 0,
     ) -> list[AgentActivity]:
-        return as_source(
-            await group_rows(info, db.agents.activity(await time_range(info, from_, to)))
-        )
+        span, visibility = await time_range(info, from_, to), info.context.db.visibility
+        return await rows(info, sums.activity(span, visibility).limit(first).offset(skip))
 
 
 @strawberry.type

@@ -1,14 +1,12 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
-from typing import Annotated
-
 import strawberry
 from strawberry import UNSET
 
 import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, sums, writes
-from db.core.values import validation
+from db.ai_tests.spending import Spending, spent
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -24,11 +22,22 @@ from graph.ai_tests.recording import (
     store_test,
     store_tests,
 )
-from graph.ai_tests.types import READ, AiTest, CategoryPerformance, ModelComparison, Spend
+from graph.ai_tests.spending import (
+    BY_USER_AND_MODEL,
+    GroupBy,
+    Models,
+    OptionalBucket,
+    Providers,
+    Spend,
+    UserIds,
+    user_ids as parsed_user_ids,
+)
+from graph.ai_tests.types import READ, AiTest, CategoryPerformance, ModelComparison
 from graph.core.context import Info, as_source, group_rows, rows
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import argument, field, value
+from graph.core.types.field import Revealed, field, value
+from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import RefusedItem, refused_item
 from graph.core.types.mutation import (
     Input,
@@ -62,23 +71,14 @@ class RecordedAiTests:
 
 # Operations
 
-MAX_SPENDS = 1_000
-MAX_SKIPPED = 1_000_000
-ByUser = Annotated[bool, argument("Whether to split the tests of a model by user.")]
-First = Annotated[
-    int,
-    argument(f"Number of items to return, 0 to {MAX_SPENDS:,}.", validation.within(0, MAX_SPENDS)),
-]
-Skip = Annotated[
-    int,
-    argument(
-        f"Number of items to leave out at the start, 0 to {MAX_SKIPPED:,}.",
-        validation.within(0, MAX_SKIPPED),
-    ),
-]
-
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 SPENT = scope("tests:read")
+ASKED: dict[str, Revealed] = {
+    "groupBy": SPENT,
+    "userIds": db.ai_tests.AiTest.user_id,
+    "providers": db.ai_tests.AiTest.provider,
+    "models": db.ai_tests.AiTest.model,
+}
 EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 
 
@@ -117,23 +117,29 @@ class Queries:
         return as_source(await group_rows(info, sums.by_category(span, visibility)))
 
     @field(
-        "Tokens and cost per user and model, or per model, highest cost first. The last 30 days by "
-        "default, at most 92 days by user.",
+        "Tokens and cost of tests by user and model, highest cost first, in each bucket if there "
+        "are any. The last 30 days by default, at most 92 days of users by model, day or week.",
         SPENT,
         cost=100,
-        reveals=TIMES | {"byUser": SPENT},
+        reveals=TIMES | ASKED,
     )
     async def spend(
         self,
         info: Info,
         from_: From = UNSET,
         to: To = UNSET,
-        by_user: ByUser = True,
-        first: First = MAX_SPENDS,
+        group_by: GroupBy = BY_USER_AND_MODEL,
+        bucket: OptionalBucket = None,
+        user_ids: UserIds = None,
+        providers: Providers = None,
+        models: Models = None,
+        first: First = MAX_GROUPS,
         skip: Skip = 0,
     ) -> list[Spend]:
         span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        return await rows(info, sums.spent(span, visibility, by_user).limit(first).offset(skip))
+        users = parsed_user_ids(user_ids)
+        asked = Spending(group_by, bucket, users, providers, models)
+        return await rows(info, spent(asked, span, visibility).limit(first).offset(skip))
 
 
 async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:

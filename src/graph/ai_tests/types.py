@@ -101,17 +101,3 @@ class CategoryPerformance:
     average_score: float | None = field(AVERAGE_SCORE)
     test_count: int = field(TEST_COUNT)
     scored_test_count: int = field(SCORED_TEST_COUNT)
-
-
-@value
-class Spend:
-    """Tokens and cost of one user's tests of one model within a time range."""
-
-    user: User | None = related(
-        UserById, "user_id", description="The user who ran the tests. Null for imported tests."
-    )
-    provider: str = field("Provider of the model.")
-    model: str = field("Name of the model.")
-    test_count: int = field("Number of tests in any status.")
-    total_tokens: BigInt = field("Total tokens used, over tests that reported them.")
-    total_cost: Decimal = field("Total cost in US dollars, over tests that reported it.")

@@ -6,6 +6,7 @@ writes to it. `rolling` computes marked periods. Decision 42.
 """
 
 from db.core.rollup.declaring import (
+    AT as AT,
     Measure as Measure,
     Rollup as Rollup,
     RollupTable as RollupTable,

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, cast, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.query.time_range import Bucket
@@ -14,7 +14,7 @@ from db.core.table import AnySelect, Column, Expression, Table, checked
 from db.core.values import validation
 
 Combine: TypeAlias = Callable[[Expression], Expression]
-
+AT = "at"  # the column of a time in the period of a piece
 
 WIDTH = validation.one_of(tuple(Bucket), said="")
 
@@ -61,6 +61,12 @@ def greatest(value: Expression | Column) -> Measure:
     return Measure(value.expression, func.max)
 
 
+class Link(Protocol):
+    """Pieces with what lies between them, never across values of the columns `within`."""
+
+    def __call__(self, pieces: CTE, within: Sequence[str], /) -> AnySelect: ...  # type: ignore[explicit-any]
+
+
 @dataclass(frozen=True, eq=False)
 class Rollup:
     """Sums of the rows of `source` in `table`, by period, `keys` and nothing else.
@@ -69,6 +75,8 @@ class Rollup:
     `time` is the column that ids are made from, and `parent` the column with the id of a row of
     another table, whose columns are used as well. The row rule of `table` hides the sums of rows of
     `hidden` parents, also from viewers who see some of them: these are read as they are.
+
+    Where the rows of two periods have more to add together than each by itself, `linked` adds it.
     """
 
     table: type[RollupTable]
@@ -80,6 +88,7 @@ class Rollup:
     parent: tuple[Column, type[Table]] | None = None
     where: Sequence[ColumnElement[bool]] = ()
     hidden: ColumnElement[bool] | None = None
+    linked: Link | None = None
 
     @property
     def name(self) -> str:

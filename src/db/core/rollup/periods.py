@@ -17,6 +17,8 @@ _STEPS = {
     Bucket.MONTH: timedelta(hours=40 * 24),
 }
 
+SETTLED = timedelta(minutes=5)  # after the end of a period: many late rows are not late by more
+
 
 def start(at: datetime, width: Bucket) -> datetime:
     """The start of the period of an aware time."""
@@ -28,6 +30,11 @@ def start(at: datetime, width: Bucket) -> datetime:
 
 def following(period: datetime, width: Bucket) -> datetime:
     return start(period + _STEPS[width], width)
+
+
+def settled(now: datetime, width: Bucket) -> datetime:
+    """The end of the periods that are to be closed."""
+    return start(now - SETTLED, width)
 
 
 def first_from(at: datetime, width: Bucket) -> datetime:

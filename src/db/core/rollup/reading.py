@@ -4,7 +4,8 @@ One statement, so all of it is of one snapshot. The range falls into parts:
 
     since  .. lower   rows: the rest of the period in which the range begins
     lower  .. until   periods; rows of marked ones
-    until  .. end     rows: open periods, and the rest of the one in which the range ends
+    until  .. settled rows: periods that are not closed yet
+    settled .. end    rows: open periods, and the rest of the one in which the range ends
 
 Of the periods, whole longer ones are read in place of the shorter ones within.
 """
@@ -29,12 +30,10 @@ from sqlalchemy import (
 from db.core.ids import EPOCH, floor
 from db.core.query.time_range import Bucket, TimeRange, bucket_start
 from db.core.rollup import periods
-from db.core.rollup.declaring import Rollup
+from db.core.rollup.declaring import AT, Rollup
 from db.core.rollup.state import RollupMark, RollupState
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Expression
-
-AT = "at"  # the column of a time in the period of a sum
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,10 @@ def combined(
     """The sums of a time range for a viewer; with `bucket`, those of periods within one bucket."""
     widths = [width for width in rollup.widths if bucket is None or _fits(width, bucket)]
     parts = list(_Parts(rollup, span, widths).all(visibility)) if widths else [_rows(rollup, span)]
-    return Pieces(rollup, union_all(*parts).subquery("pieces"))
+    pieces = union_all(*parts)
+    if rollup.linked is None:
+        return Pieces(rollup, pieces.subquery("pieces"))
+    return Pieces(rollup, rollup.linked(pieces.cte("pieces"), ()).subquery("linked"))
 
 
 def _fits(width: Bucket, bucket: Bucket) -> bool:
@@ -85,6 +87,7 @@ class _Parts:
         self.since = span.since or EPOCH
         self.end = span.until
         self.lower = periods.first_from(self.since, widths[0])
+        self.settled = self._settled(span.now)
         self.until = _only_value(self._until())
         self.marked = self._marked()
 
@@ -94,11 +97,18 @@ class _Parts:
         if self.rollup.reads_hidden(visibility):
             yield self._hidden_rows()
 
+    def _settled(self, now: datetime) -> datetime:
+        """The end of the periods that are closed if maintenance does its work: a bound that
+        PostgreSQL knows when it plans."""
+        width = self.widths[0]
+        known = periods.settled(now, width)
+        end = known if self.end is None else min(known, periods.start(self.end, width))
+        return max(self.lower, end)
+
     def _until(self) -> AnySelect:
         state = select(RollupState.closed).where(RollupState.name == self.rollup.name)
         closed: Expression = func.coalesce(state.scalar_subquery(), _time(EPOCH))
-        if self.end is not None:
-            closed = func.least(closed, _time(periods.start(self.end, self.widths[0])))
+        closed = func.least(closed, _time(self.settled))
         return select(func.greatest(closed, _time(self.lower)).label("until"))
 
     def _marked(self) -> CTE:
@@ -146,10 +156,11 @@ class _Parts:
         if self.since < edge:
             yield rows.where(id >= floor(self.since), id < floor(edge))
         ending = [] if self.end is None else [id < floor(self.end)]
-        whole = rows.where(id >= floor(self.lower), *ending)
-        yield whole.where(id >= periods.floor_sql(self.until))
+        yield rows.where(id >= floor(self.settled), *ending)
+        known = rows.where(id >= floor(self.lower), id < floor(self.settled))
+        yield known.where(id >= periods.floor_sql(self.until))
         marked = id >= self.marked.c.first, id < self.marked.c.end
-        yield _for_each(self.marked, whole.where(*marked))
+        yield _for_each(self.marked, known.where(*marked))
 
     def _hidden_rows(self) -> AnySelect:
         """The rows of valid periods that the viewer sees although their sums are hidden, parent by

@@ -28,13 +28,13 @@ from db.core.ids import EPOCH, floor, time_of
 from db.core.ingest.statements import core_table
 from db.core.query.time_range import Bucket
 from db.core.rollup import periods
-from db.core.rollup.declaring import Rollup
+from db.core.rollup.declaring import AT, Rollup
 from db.core.rollup.state import RollupMark, RollupState
 from db.core.session.database import Database, WriteSession
 from db.core.table import AnySelect, Expression, Values
 from db.core.timeouts import Timeouts
 
-SETTLED = timedelta(minutes=5)  # after the end of a period: many late rows are not late by more
+ABANDONED = timedelta(days=7)  # since a period was closed; the longest is of a day
 PERIODS_AT_ONCE = 7 * 24
 COMPUTE_SECONDS = 600.0
 
@@ -42,12 +42,26 @@ COMPUTE_SECONDS = 600.0
 async def roll(database: Database, rollups: Iterable[Rollup]) -> dict[str, int]:
     """Close the periods that have ended, and compute marked ones. Returns the number of periods
     computed, by rollup. Raises as sessions do."""
-    now = await database.now()
-    return {rollup.name: await _roll(database, rollup, now) for rollup in rollups}
+    now, rolled = await database.now(), list(rollups)
+    await _forget_abandoned(database, [rollup.name for rollup in rolled], now)
+    return {rollup.name: await _roll(database, rollup, now) for rollup in rolled}
+
+
+async def _forget_abandoned(database: Database, known: Collection[str], now: datetime) -> None:
+    """Let writers no longer mark the periods of rollups of earlier versions, of which no gateway
+    closes any."""
+    others = RollupState.name.not_in(known), RollupState.closed < now - ABANDONED
+    async with database.read() as session:
+        if await session.scalar(select(RollupState.name).where(*others).limit(1)) is None:
+            return
+    async with database.write() as session:
+        gone = delete(RollupState).where(*others).returning(RollupState.name)
+        names = [name for (name,) in await session.rows(gone)]
+        await session.execute(delete(RollupMark).where(RollupMark.rollup.in_(names)))
 
 
 async def _roll(database: Database, rollup: Rollup, now: datetime) -> int:
-    target = periods.start(now - SETTLED, rollup.shortest)
+    target = periods.settled(now, rollup.shortest)
     await _register(database, rollup)
     if await _begin_to_close(database, rollup, target):
         await _set_horizon(database, rollup)
@@ -195,7 +209,10 @@ def sums_of_periods(rollup: Rollup, width: Bucket, starts: Collection[datetime])
     start = periods.start_sql(table.period, width).label("period")
     last = periods.following(max(starts), width)
     within = table.period >= min(starts), table.period < last, start == any_(times(starts))
-    rows = select(start, *rollup.columns()).where(table.width == rollup.shortest, *within)
+    piece = start, table.period.label(AT), *rollup.columns()
+    rows = select(*piece).where(table.width == rollup.shortest, *within)
+    if rollup.linked is not None:
+        rows = rollup.linked(rows.cte("pieces"), ("period",))
     return _grouped(rollup, width, rows)
 
 
