@@ -8,11 +8,11 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 import db
-from db.core.ingest.rows import IngestRow
+from db.core.ingest.rows import RowTemplate
 from db.core.query.time_range import series_points
 from db.core.values import validation
 from db.metrics import sums
-from graph.core.context import Context, Info, as_source
+from graph.core.context import Info, as_source
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
@@ -125,19 +125,18 @@ class RecordMetricsInput:
     idempotency_key: str | None = batch_key()
 
 
-def _metric(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _metric(given: ItemInput) -> RowTemplate:
     tags = given.get("tags")
     row = {
         "metric_name": given["metricName"],
         "value": given["value"],
         "unit": given.get("unit"),
         "tags": {} if tags is None else tags,
-        "timestamp": at,
     }
-    return db.metrics.RECORDED.validator.ingest_row(row, at, key)
+    return db.metrics.RECORDED.validator.template(row)
 
 
-METRICS = IngestMutation(
+METRICS = IngestMutation.of_template(
     db.metrics.RECORDED, db.metrics.Metric.Record, _metric, names_of(RecordMetricInput)
 )
 

@@ -1,11 +1,14 @@
 """Requests that are sent again byte for byte are read once, and mean the same for each caller."""
 
 import gc
+from typing import Any
 
 import orjson
 import pytest
 
+import db
 from db import Database
+from db.core.table import Table
 from db.users import Role
 from gateway.settings import Settings
 from gateway.transport import known_requests
@@ -73,6 +76,58 @@ async def test_a_known_request_is_not_read_again(requests: KnownRequests) -> Non
     assert requests.read(body(operation, 1), ADMIN) is first
     assert requests.read(body(operation, 1), MEMBER) is not first
     assert requests.read(body(operation, 2), ADMIN) is not first
+
+
+REPORT = (
+    "mutation ($key: String!) { reportAgentStatus(input: {agentKey: $key, status: RUNNING}) "
+    "{ storedId errors { code field } } }"
+)
+EVENT = (
+    'mutation ($source: String!) { logEvent(input: {eventType: "repeated", source: $source, '
+    "severity: INFO}) { id: storedId errors { code field } } }"
+)
+METRIC = (
+    'mutation ($value: Float!) { recordMetric(input: {metricName: "repeated", value: $value}) '
+    "{ again: storedId storedId errors { code field } } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid", "invalid", "table"),
+    [
+        (REPORT, {"key": "a"}, {"key": ""}, db.agents.AgentReport),
+        (EVENT, {"source": "a"}, {"source": ""}, db.events.Event),
+        (METRIC, {"value": 1.5}, {"value": 10**9}, db.metrics.Metric),
+    ],
+)
+async def test_an_item_sent_again_is_stored_again(
+    database: Database,
+    settings: Settings,
+    served: Served,
+    text: str,
+    valid: Any,
+    invalid: Any,
+    table: type[Table],
+) -> None:
+    user = await make_user(database, role=Role.ADMIN)
+    key = await make_key(database, settings, user_id=user.id)
+    head = {"authorization": f"Bearer {key.text}"}
+    stored: list[Any] = []
+    refused: list[Any] = []
+    async with connected(served.port) as connection:
+        for variables, results in [(valid, stored), (invalid, refused)] * 5:
+            connection.writer.write(request({"query": text, "variables": variables}, head))
+            answer = orjson.loads((await connection.response()).body)
+            results += answer["data"].values()
+
+    ids = [id for payload in stored for id in payload.values() if isinstance(id, str)]
+    async with database.read() as session:
+        rows = await session.records(table, table.select().order_by(table.id))
+    own = [row for row in rows if getattr(row, "source", "a") == "a"]
+    assert len(own) == 5
+    assert {id.rpartition("_")[2] for id in ids} == {row.id.hex for row in own}
+    assert all(payload["errors"] == [] for payload in stored)
+    assert [error["code"] for payload in refused for error in payload["errors"]] == ["INVALID"] * 5
 
 
 @needs_plans

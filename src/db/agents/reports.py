@@ -14,7 +14,7 @@ from db.agents.offline import SOURCE
 from db.agents.plain_insertion import insert_plain_reports
 from db.config import numbers
 from db.core.errors import NotFound
-from db.core.ingest.rows import IngestRow, row_validator
+from db.core.ingest.rows import IngestRow, RowTemplate, row_validator
 from db.core.ingest.writer import IngestTarget
 from db.core.schema import partition
 from db.core.session.database import Database, WriteSession
@@ -40,6 +40,8 @@ def report(
     error; `measured` are metrics to store with it. With `keeps_task`, the task of the report before
     is stored instead of its own. Raises Invalid."""
     error = row["error"]
+    if error is None and not keeps_task and not measured:
+        return report_template(row).row(at, key)
     row = {"performance_metrics": {}, **row, "reported_at": at}
     if error is not None:
         row["entry"] = {"at": print_time(at), "error": error}
@@ -47,8 +49,14 @@ def report(
         row["keeps_task"] = True
     if measured:
         row["measured"] = measured
-    is_plain = error is None and not keeps_task and not measured and key is None
-    return VALIDATOR.ingest_row(row, at, key, is_plain)
+    return VALIDATOR.ingest_row(row, at, key)
+
+
+def report_template(row: Row) -> RowTemplate:
+    """A report without an error and metrics, which is stored once its id and time are known. Raises
+    Invalid."""
+    row = {"performance_metrics": {}, **row}
+    return VALIDATOR.template(row, "reported_at", is_plain=True)
 
 
 def performance(

@@ -20,7 +20,8 @@ import structlog
 
 from db.core.error_facts import summary
 from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
-from db.core.ingest.writer import Ingestion, PendingBatch
+from db.core.ingest.pending import Errors
+from db.core.ingest.writer import Ingestion
 from db.core.table import JsonObject, Row
 from db.events import API_REQUEST, API_SERVER, LOGGED, EventSeverity
 from gateway.middleware.refusals import Kind, Refusals
@@ -70,11 +71,9 @@ class RequestEvents:
         try:
             at = self.ingestion.now()
             item = LOGGED.validator.ingest_row(row(at), at)
-            pending = self.ingestion.submit_nowait(LOGGED, [item])
+            self.ingestion.submit_nowait(LOGGED, [item], partial(self._settled, weight))
         except Exception as error:
             self._lost(error, weight)
-        else:
-            pending.done.add_done_callback(partial(self._settled, pending, weight))
 
     def _store_refusals(self, kind: Kind, payload: JsonObject) -> None:
         row = {
@@ -87,8 +86,8 @@ class RequestEvents:
         }
         self._store(lambda at: {**row, "timestamp": at})
 
-    def _settled(self, pending: PendingBatch, weight: int, _: object) -> None:
-        for error in pending.errors.values():
+    def _settled(self, weight: int, errors: Errors) -> None:
+        for error in errors.values():
             self._lost(error, weight)
 
     def _lost(self, error: Exception, weight: int) -> None:

@@ -8,10 +8,9 @@ from strawberry import Schema
 
 from db import Database
 from db.core.error_codes import ErrorCode
-from db.core.errors import DomainError
+from db.core.ingest.pending import Errors
 from db.core.ingest.writer import Ingestion
 from db.core.turns import Turns
-from db.core.values import json
 from db.core.values.json import JsonObject
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
@@ -28,6 +27,7 @@ from graph.core.context import Context
 from graph.core.execution.bounds import Limits
 from graph.core.execution.execute import execute, report
 from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
+from graph.core.execution.plan.ingested import SingleItem
 from graph.core.execution.plan.shared import Group, Query, SharedExecutions
 from graph.core.execution.preconditions import Checked
 from graph.core.execution.rate_limit import (
@@ -127,6 +127,7 @@ class Executor:
     def store(
         self,
         operation: Operation,
+        item: SingleItem,
         given: JsonObject | None,
         checked: Checked,
         record: RequestRecord,
@@ -135,25 +136,30 @@ class Executor:
         """Store the item of a mutation that stores one, and call `done` with the response, or with
         what makes the result of an item that was rejected. False, with nothing done, if the
         mutation has to be executed."""
-        account = self.accounts.account(record.client)
-        cost, variables = checked.cost, checked.variables
+        account, cost = self.accounts.account(record.client), checked.cost
         if not charge_leased(account, cost, operation.limits.cost):
             return False
-        context = self._context(operation, record, account, claim=None)
-        context.cost = cost
+        root, template = item
+
+        def settled(errors: Errors) -> None:
+            if errors:
+                context = self._context(operation, record, account, claim=None)
+                context.cost = cost
+                done(report(operation, given, context, root.rejected(errors[0])))
+            else:
+                done(root.response(row))
+
         try:
-            item = operation.plans.single_item(variables).put(context, variables)
+            if template is not None:
+                row = template.row(self.ingestion.now())
+            else:
+                row = root.row(
+                    self._context(operation, record, account, claim=None), checked.variables
+                )
+            self.ingestion.put(root.items.intake, [row], settled)
         except Exception:  # its resolver reports it
             give_back(account, cost)
             return False
-
-        def settled(_: object) -> None:
-            try:
-                done(json.dumps({"data": item.data()}))
-            except DomainError as error:
-                done(report(operation, given, context, item.rejected(error)))
-
-        item.batch.done.add_done_callback(settled)
         record.operation = operation
         return True
 

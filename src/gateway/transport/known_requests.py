@@ -13,6 +13,7 @@ from gateway.transport.admission import SHORT
 from gateway.transport.executor import Executor
 from gateway.transport.params import GraphQLParams
 from graph.core.execution.operation import InvalidOperation, Operation
+from graph.core.execution.plan.ingested import SingleItem, single_item
 from graph.core.execution.plan.shared import Group, group_of
 from graph.core.execution.preconditions import Checked, checked
 from graph.core.principal import Principal
@@ -25,12 +26,18 @@ LONGEST_BODY = 2 * 1024  # bytes of a body that is kept
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class KnownRequest:
     """A request for an operation that was prepared before. `checked` is None if it has errors or is
-    large, and `group` if its query is not executed with others."""
+    large, `group` if its query is not executed with others, and `item` if it stores not one."""
 
     params: GraphQLParams
     operation: Operation
     checked: Checked | None
-    group: Group | None
+    group: Group | None = None
+    item: SingleItem | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """True if it saves work to know what the request means."""
+        return self.group is not None or (self.item is not None and self.item.template is not None)
 
 
 class KnownRequests:
@@ -48,7 +55,7 @@ class KnownRequests:
         known = reference() if reference is not None else None
         if known is None:
             known = self._read(body, principal)
-            if known is not None and known.group is not None and self._is_repeated(key):
+            if known is not None and known.is_kept and self._is_repeated(key):
                 self._keep(key, known)
         return known
 
@@ -73,10 +80,14 @@ class KnownRequests:
         if params.registers or (operation := self.executor.known(params)) is None:
             return None
         if len(body) - len(sent.query) > SHORT or not self.executor.has_plans:
-            return KnownRequest(params, operation, None, None)
+            return KnownRequest(params, operation, None)
         accepted = checked(operation, params.variables, principal)
-        group = None if accepted is None else group_of(operation, accepted.variables)
-        return KnownRequest(params, operation, accepted, group)
+        if accepted is None:
+            return KnownRequest(params, operation, None)
+        if operation.kind == "mutation":
+            item = single_item(operation, accepted.variables)
+            return KnownRequest(params, operation, accepted, item=item)
+        return KnownRequest(params, operation, accepted, group_of(operation, accepted.variables))
 
     def _keep(self, key: tuple[str, bytes], request: KnownRequest) -> None:
         if len(self.known) >= MAX_REQUESTS:

@@ -103,7 +103,8 @@ class ShortPath:
 
     def _store(self, head: Head, request: KnownRequest, responder: Responder) -> bool:
         """Store one item with those of others. False if the mutation is executed."""
-        if request.checked is None:
+        checked, item = request.checked, request.item
+        if checked is None or item is None:
             return False
 
         def done(response: bytes | Awaitable[OperationResult]) -> None:
@@ -115,9 +116,7 @@ class ShortPath:
                 )
 
         given = request.params.variables
-        return self.executor.store(
-            request.operation, given, request.checked, responder.record, done
-        )
+        return self.executor.store(request.operation, item, given, checked, responder.record, done)
 
     def _record(self, head: Head, principal: Principal, peer: str) -> RequestRecord:
         return RequestRecord(

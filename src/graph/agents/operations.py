@@ -1,6 +1,5 @@
 """Operations: queries of agents, and mutations that store their reports."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -9,7 +8,7 @@ from strawberry import UNSET
 
 import db
 from db.agents import sums
-from db.core.ingest.rows import IngestRow
+from db.core.ingest.rows import IngestRow, RowTemplate
 from db.core.table import Row
 from db.core.values import validation
 from graph.agents.inputs import (
@@ -35,7 +34,6 @@ from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import (
     IngestMutation,
     ItemInput,
-    Make,
     Stored,
     StoredItems,
 )
@@ -58,31 +56,24 @@ class AgentDeleted:
     )
 
 
-def _report(
-    given: ItemInput,
-    at: datetime,
-    key: str | None,
-    *,
-    measured: Sequence[Row] = (),
-    keeps_task: bool = False,
-) -> IngestRow:
+def _row(given: ItemInput) -> Row:
     metrics = given.get("performanceMetrics")
-    row = {
+    return {
         "agent_key": given["agentKey"],
         "status": given["status"],
         "current_task": given.get("currentTask"),
         "performance_metrics": {} if metrics is None else metrics,
         "error": given.get("message"),
     }
-    return db.agents.reports.report(row, at, key, measured=measured, keeps_task=keeps_task)
+
+
+def _status(given: ItemInput) -> RowTemplate:
+    return db.agents.reports.report_template(_row(given))
 
 
 def _error(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
-    return _report(given, at, key, keeps_task="currentTask" not in given)
-
-
-def _status(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
-    return _report(given, at, key)
+    keeps_task = "currentTask" not in given
+    return db.agents.reports.report(_row(given), at, key, keeps_task=keeps_task)
 
 
 def _performance(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
@@ -93,7 +84,8 @@ def _performance(_: Context, given: ItemInput, at: datetime, key: str | None) ->
     measured = db.agents.reports.performance(
         at, figures["responseTime"], figures["successRate"], tags
     )
-    return _report({**given, "performanceMetrics": figures}, at, key, measured=measured)
+    row = _row({**given, "performanceMetrics": figures})
+    return db.agents.reports.report(row, at, key, measured=measured)
 
 
 NAMES = {
@@ -103,14 +95,13 @@ NAMES = {
 }
 
 
-def _reporting(make: Make) -> IngestMutation:
-    record = db.agents.AgentReport.Record
-    return IngestMutation(db.agents.reports.REPORTED, record, make, NAMES, time="reportedAt")
-
+TARGET, RECORD, TIME = db.agents.reports.REPORTED, db.agents.AgentReport.Record, "reportedAt"
+STATUS = IngestMutation.of_template(TARGET, RECORD, _status, NAMES, TIME)
+PERFORMANCE = IngestMutation(TARGET, RECORD, _performance, NAMES, TIME)
+ERROR = IngestMutation(TARGET, RECORD, _error, NAMES, TIME)
 
 BY_KEY = {"key": db.agents.Agent.agent_key}
 TIMES = reveals_time(db.agents.AgentReport.reported_at)
-STATUS, PERFORMANCE, ERROR = map(_reporting, (_status, _performance, _error))
 
 
 @strawberry.type

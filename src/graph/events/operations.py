@@ -1,21 +1,21 @@
 """Operations: queries of events, and mutations that log them."""
 
-from datetime import datetime
 from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 
 import db
-from db.core.ingest.rows import IngestRow
+from db.core.ingest.rows import RowTemplate
 from db.core.query.time_range import series_points
 from db.core.values import validation
-from graph.core.context import Context, Info, as_source
+from graph.core.context import Info, as_source
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of
 from graph.core.types.ingestion import (
     IngestMutation,
     ItemInput,
+    MakeTemplate,
     Stored,
     StoredItems,
 )
@@ -35,32 +35,35 @@ GroupBy = Annotated[
 BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
 
 
-def _event(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _event(given: ItemInput) -> RowTemplate:
     user = given.get("userId")
     row = {
         "event_type": given["eventType"],
         "source": given["source"],
         "severity": given["severity"],
         "payload": _known(given.get("payload")),
-        "timestamp": at,
         "metadata": _known(given.get("metadata")),
         "user_id": None if user is None else parse_id(user, db.users.User, "user_id")[1],
     }
-    return db.events.LOGGED.validator.ingest_row(row, at, key)
+    return db.events.LOGGED.validator.template(row)
 
 
-def _error(context: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+def _error(given: ItemInput) -> RowTemplate:
     facts = {name: given.get(name) for name in ("message", "stack", "context")}
     event = {"eventType": "system_error", "severity": EventSeverity.ERROR, "payload": facts}
-    return _event(context, {**event, "source": given["source"]}, at, key)
+    return _event({**event, "source": given["source"]})
 
 
 def _known(value: object) -> object:
     return {} if value is None else value
 
 
-EVENTS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _event, names_of(LogEventInput))
-ERRORS = IngestMutation(db.events.LOGGED, db.events.Event.Record, _error, names_of(LogErrorInput))
+def _logging(template: MakeTemplate, input: type) -> IngestMutation:
+    record = db.events.Event.Record
+    return IngestMutation.of_template(db.events.LOGGED, record, template, names_of(input))
+
+
+EVENTS, ERRORS = _logging(_event, LogEventInput), _logging(_error, LogErrorInput)
 
 
 @strawberry.type

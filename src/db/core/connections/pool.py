@@ -65,8 +65,10 @@ class Pool(AsyncAdaptedQueuePool):
         return record
 
     def _is_stale(self, record: ConnectionPoolEntry) -> bool:
-        """True if SQLAlchemy would open the connection again."""
+        """True if the connection would be opened again."""
         if record.dbapi_connection is None or _is_closed(record):
+            return True
+        if _replaces_read_only.get() and is_read_only(record.driver_connection):
             return True
         is_invalid = self._invalidate_time > cast("_ConnectionRecord", record).last_connect_time
         return is_invalid or time.monotonic() - record.info[OPENED] > self._recycle

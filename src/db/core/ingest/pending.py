@@ -1,28 +1,39 @@
 """Pending: rows that wait to be stored, and the callers that wait for them."""
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import structlog
 
 from db.core.errors import DomainError, OutcomeUnknown, Unavailable
 from db.core.ingest.rows import IngestRow
 
+log = structlog.get_logger()
+
+Errors = dict[int, DomainError]  # of rows that were not stored, by position
+
 
 @dataclass(eq=False, slots=True)
 class PendingBatch:
-    """Rows submitted together. `errors` holds the errors of rows that were not stored, by
-    position."""
+    """Rows submitted together. `done` is called once, when all of them are settled."""
 
     size: int
-    done: asyncio.Future[None]
-    errors: dict[int, DomainError] = field(default_factory=dict)
+    done: Callable[[Errors], None]
+    errors: Errors = field(default_factory=dict)
     settled: int = 0
 
     def settle(self, position: int, error: DomainError | None) -> None:
         if error:
             self.errors[position] = error
         self.settled += 1
-        if self.settled == self.size and not self.done.done():  # done: cancelled by its caller
-            self.done.set_result(None)
+        if self.settled == self.size:
+            self._finish()
+
+    def _finish(self) -> None:
+        try:
+            self.done(self.errors)
+        except Exception:  # must not keep the other batches of a flush waiting
+            log.exception("a stored batch was not reported")
 
 
 @dataclass(eq=False, slots=True)

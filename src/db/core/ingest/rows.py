@@ -52,18 +52,37 @@ class IngestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RowTemplate:
+    """A valid row without its id and its time, which is the column `time`: `text` is the rest of
+    its JSON. It is stored once, or again and again if a client sends it so."""
+
+    time: bytes
+    text: bytes
+    is_plain: bool
+
+    def row(self, at: datetime, key: str | None = None) -> IngestRow:
+        """A row to submit. Its id is random, or derived from `key`."""
+        id = uuid7(at, key)
+        start = b'{"id":"%b","%b":"%b",' % (id.hex.encode(), self.time, at.isoformat().encode())
+        return IngestRow(id, at, start + self.text, self.is_plain and key is None)
+
+
+@dataclass(frozen=True, slots=True)
 class RowValidator:
     """The checks and numeric limits of a row, by column name."""
 
     checks: Mapping[str, Check]
     limits: Mapping[str, Decimal]
 
-    def ingest_row(
-        self, row: Row, at: datetime, key: str | None = None, is_plain: bool = False
-    ) -> IngestRow:
+    def ingest_row(self, row: Row, at: datetime, key: str | None = None) -> IngestRow:
         """A row to submit. Its id is random, or derived from `key`. Raises Invalid."""
         row = self.row(row, at, key)
-        return IngestRow(row["id"], at, _text(row), is_plain)
+        return IngestRow(row["id"], at, _text(row))
+
+    def template(self, row: Row, time: str = "timestamp", is_plain: bool = False) -> RowTemplate:
+        """A row whose id and time, a column, are not known yet. Raises Invalid."""
+        raise_if_invalid(self._faults(row))
+        return RowTemplate(time.encode(), _text(row)[1:], is_plain)
 
     def row(self, row: Row, at: datetime, key: str | None = None) -> Row:
         """A row with its id, to be nested in another row. Raises Invalid."""

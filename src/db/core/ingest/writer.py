@@ -13,7 +13,7 @@ batch whose connection was lost can be sent again and is stored once.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.core.error_facts import summary
 from db.core.errors import DomainError, RateLimited, Unavailable
-from db.core.ingest.pending import PendingBatch as PendingBatch, PendingRow
+from db.core.ingest.pending import Errors, PendingBatch, PendingRow
 from db.core.ingest.rows import IngestRow, RowValidator
 from db.core.schema import partition
 from db.core.session.compiled import CompiledStatement
@@ -76,17 +76,17 @@ class BatchWriter:
         self.seconds_per_row = FIRST_GUESS
         self.months: set[tuple[int, int]] = set()
 
-    def put(self, rows: Sequence[IngestRow]) -> PendingBatch:
-        """Buffer all rows or none. Raises RateLimited if they do not fit."""
+    def put(self, rows: Sequence[IngestRow], done: Callable[[Errors], None]) -> None:
+        """Buffer all rows or none, and call `done` when they are settled. Raises RateLimited if
+        they do not fit."""
         size = sum(len(row.text) for row in rows)
         if self.rows + len(rows) > MAX_ROWS or self.bytes + size > MAX_BYTES:
             raise RateLimited(retry_after=self.rows * self.seconds_per_row)
-        batch = PendingBatch(len(rows), asyncio.get_running_loop().create_future())
+        batch = PendingBatch(len(rows), done)
         deadline = time.monotonic() + DEADLINE_SECONDS
         self.pending.extend(PendingRow(row, batch, n, deadline) for n, row in enumerate(rows))
         self.rows += len(rows)
         self.bytes += size
-        return batch
 
     def flush(self) -> None:
         if self.lingering:
@@ -219,23 +219,34 @@ class Ingestion:
         """
         if not rows:
             return {}
-        batch = self.put(target, rows)
-        await batch.done
-        return batch.errors
+        settled: asyncio.Future[Errors] = asyncio.get_running_loop().create_future()
 
-    def put(self, target: IngestTarget, rows: Sequence[IngestRow]) -> PendingBatch:
-        """Accept rows to be stored at once. Raises as `submit` does."""
+        def done(errors: Errors) -> None:
+            if not settled.done():  # cancelled by its caller
+                settled.set_result(errors)
+
+        self.put(target, rows, done)
+        return await settled
+
+    def put(
+        self, target: IngestTarget, rows: Sequence[IngestRow], done: Callable[[Errors], None]
+    ) -> None:
+        """Accept rows to be stored at once, and call `done` with the errors of those that were not
+        stored. Raises as `submit` does."""
         writer = self._writer(target)
-        batch = writer.put(rows)
+        writer.put(rows, done)
         writer.flush()
-        return batch
 
-    def submit_nowait(self, target: IngestTarget, rows: Sequence[IngestRow]) -> PendingBatch:
-        """Submit rows to be stored within a second. Raises as `submit` does."""
+    def submit_nowait(
+        self,
+        target: IngestTarget,
+        rows: Sequence[IngestRow],
+        done: Callable[[Errors], None] = lambda _: None,
+    ) -> None:
+        """Accept rows to be stored within a second, as `put` does."""
         writer = self._writer(target)
-        batch = writer.put(rows)
+        writer.put(rows, done)
         writer.flush_soon()
-        return batch
 
     def now(self) -> datetime:
         """The time of the database. Raises Unavailable."""

@@ -54,7 +54,7 @@ async def _fetch(
     database: Database, statement: CompiledStatement, arguments: list[object]
 ) -> Sequence[DirectRow]:
     seconds = None if statement.kind is None else getattr(database.timeouts, statement.kind)
-    connection = await _checked_out(cast("Pool", database.engine.pool))
+    connection = await checked_out(cast("Pool", database.engine.pool))
     metered = connection.info[METERED]
     metered.meter = database.meter
     driver: DriverConnection = connection.driver_connection
@@ -76,7 +76,7 @@ async def _fetch(
         connection.close()
 
 
-async def _checked_out(pool: Pool) -> PoolProxiedConnection:
+async def checked_out(pool: Pool) -> PoolProxiedConnection:
     """A connection of the pool: at once if an open one is idle, as nearly always. A greenlet, which
     SQLAlchemy needs to wait or to connect, takes longer than the rest of a short read."""
     try:

@@ -19,15 +19,14 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.util import greenlet_spawn
 
 from db.core.connections.meter import METERED
-from db.core.connections.pool import is_read_only, replacing_read_only
+from db.core.connections.pool import Pool, is_read_only, replacing_read_only
 from db.core.errors import ReadOnly
 from db.core.session.audit_context import AuditContext
 from db.core.session.compiled import CompiledStatement, Processor
 from db.core.session.database import Database, Parameters, ResultRow, Rows, WriteSession
-from db.core.session.direct import DirectRow
+from db.core.session.direct import DirectRow, checked_out
 from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
 
 ATTEMPTS = 4  # to connect to a server that has no connection left
@@ -105,7 +104,7 @@ class DirectConnection:
         await database.limiter.acquire(database.borrower)
         try:
             with replacing_read_only():
-                connection: PoolProxiedConnection = await greenlet_spawn(engine.pool.connect)
+                connection = await checked_out(cast("Pool", engine.pool))
         except BaseException as error:
             database.limiter.release(database.borrower)
             if attempts > 1 and sqlstate(error) == TOO_MANY_CONNECTIONS and database.has_others():

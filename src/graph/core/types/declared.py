@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from db.core.ingest.rows import IngestRow
-from db.core.ingest.writer import PendingBatch
+from db.core.errors import DomainError
+from db.core.ingest.rows import IngestRow, RowTemplate
+from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec
 from db.core.table import Table
 from db.core.values.validation import Check
@@ -65,6 +66,9 @@ class ItemStore(Protocol):
     """Stores items of one kind. `checks` are those of the rows, by column."""
 
     @property
+    def intake(self) -> IngestTarget: ...
+
+    @property
     def checks(self) -> Mapping[str, Check]: ...
 
     def row(self, context: Context, input: ItemInput, /) -> IngestRow: ...
@@ -73,12 +77,16 @@ class ItemStore(Protocol):
         """Return the global ID."""
         ...
 
-    def put(self, context: Context, row: IngestRow, /) -> PendingBatch:
-        """Accept a row to be stored."""
+    def template_of(self, input: ItemInput, /) -> RowTemplate | None:
+        """The row of an item without its id and its time, if all else is known by the input."""
         ...
 
-    def outcome(self, row: IngestRow, batch: PendingBatch, /) -> str:
-        """The global ID of a row that was put. Raises the error that rejects it."""
+    def id_of(self, row: IngestRow, /) -> str:
+        """The global ID of a row."""
+        ...
+
+    def with_input_names(self, error: DomainError, /) -> DomainError:
+        """An error of a row, with the names of input fields."""
         ...
 
 

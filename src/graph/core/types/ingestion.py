@@ -17,8 +17,8 @@ from strawberry import UNSET
 
 from db.core import errors, idempotency
 from db.core.errors import DomainError, FieldError, Unavailable
-from db.core.ingest.rows import IngestRow
-from db.core.ingest.writer import IngestTarget, PendingBatch
+from db.core.ingest.rows import IngestRow, RowTemplate
+from db.core.ingest.writer import IngestTarget
 from db.core.session.clock import time_faults
 from db.core.values import validation
 from db.core.values.validation import Check
@@ -35,6 +35,7 @@ KEY = "idempotencyKey"  # as inputs spell it
 
 T = TypeVar("T", bound=type)
 Make = Callable[[Context, ItemInput, datetime, str | None], IngestRow]
+MakeTemplate = Callable[[ItemInput], RowTemplate]
 
 TIME = (
     "Now by default. At most ten years in the past and five minutes in the future, by the clock "
@@ -134,13 +135,31 @@ class StoredItems:
 @dataclass(frozen=True, slots=True)
 class IngestMutation:
     """How one kind of row is ingested: its target, its record type, the function that makes a row
-    from an input, the input fields by column, and the input field of its time."""
+    from an input, the input fields by column, and the input field of its time. `template` makes the
+    same row, but for its id and its time."""
 
     intake: IngestTarget
     record: type
     make: Make
     names: Mapping[str, str]
     time: str = "timestamp"
+    template: MakeTemplate | None = None
+
+    @classmethod
+    def of_template(
+        cls,
+        intake: IngestTarget,
+        record: type,
+        template: MakeTemplate,
+        names: Mapping[str, str],
+        time: str = "timestamp",
+    ) -> "IngestMutation":
+        """For rows that depend on the input alone."""
+
+        def make(_: Context, given: ItemInput, at: datetime, key: str | None) -> IngestRow:
+            return template(given).row(at, key)
+
+        return cls(intake, record, make, names, time, template)
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -158,7 +177,7 @@ class IngestMutation:
         try:
             row = self.row(context, _as_sent(input))
         except errors.Invalid as invalid:
-            raise self._with_input_names(invalid) from None
+            raise self.with_input_names(invalid) from None
         return Stored(stored_id=strawberry.ID(await self.store(context, row)))
 
     def row(self, context: Context, input: ItemInput) -> IngestRow:
@@ -168,18 +187,18 @@ class IngestMutation:
 
     async def store(self, context: Context, row: IngestRow) -> str:
         """Store one row, and return its global ID. Raises the error that rejects it."""
-        batch = self.put(context, row)
-        await batch.done
-        return self.outcome(row, batch)
+        for error in (await context.ingest.submit(self.intake, [row])).values():
+            raise self.with_input_names(error)
+        return self.id_of(row)
 
-    def put(self, context: Context, row: IngestRow) -> PendingBatch:
-        """Accept one row to be stored. Raises RateLimited and Unavailable."""
-        return context.ingest.put(self.intake, [row])
+    def template_of(self, input: ItemInput) -> RowTemplate | None:
+        """The row of an item without its id and its time, unless the input names these, or the row
+        depends on the caller. Raises Invalid with the names of columns."""
+        if self.template is None or input.get(self.time) is not None or input.get(KEY) is not None:
+            return None
+        return self.template(input)
 
-    def outcome(self, row: IngestRow, batch: PendingBatch) -> str:
-        """The global ID of a row that was put. Raises the error that rejects it."""
-        if batch.errors:
-            raise self._with_input_names(batch.errors[0])
+    def id_of(self, row: IngestRow) -> str:
         return id_of(self.record, row.id)
 
     async def many(self, info: Info, input: object, name: str) -> StoredItems:
@@ -196,7 +215,7 @@ class IngestMutation:
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
         if size and len(away) == size:
             raise away[0]
-        shown = {index: self._with_input_names(error) for index, error in refused.items()}
+        shown = {index: self.with_input_names(error) for index, error in refused.items()}
         ids = [_id(items.get(index)) for index in range(size)]
         return StoredItems(outcome=BatchOutcome(self.record, name, ids, shown))
 
@@ -238,7 +257,7 @@ class IngestMutation:
             pass
         return ()
 
-    def _with_input_names(self, error: DomainError) -> DomainError:
+    def with_input_names(self, error: DomainError) -> DomainError:
         return error.renamed({**self.names, "timestamp": self.time})
 
 

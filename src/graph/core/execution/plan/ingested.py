@@ -5,13 +5,14 @@ stored before the item is a valid row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphql import GraphQLObjectType
 from graphql.execution.values import VariableValues
 
-from db.core.ingest.rows import IngestRow
-from db.core.ingest.writer import PendingBatch
+from db.core.errors import DomainError
+from db.core.ingest.rows import IngestRow, RowTemplate
+from db.core.values import json
 from graph.core.context import Context
 from graph.core.execution.plan.document import (
     TYPE_NAME,
@@ -27,6 +28,10 @@ from graph.core.types.declared import IngestField, ItemStore
 from graph.core.types.errors import EXPECTED
 from graph.core.types.payload import Payload, payload_of
 
+if TYPE_CHECKING:
+    from graph.core.execution.operation import Operation
+
+ID = "\N{WHITE SQUARE}"  # what no response name and no type name contains
 STORED_ID, ERRORS = "stored_id", "errors"  # the fields of `Stored` and of every payload
 
 
@@ -63,10 +68,12 @@ class StoredItem:
         self.read = read
         self.payload = payload
         self.shown = shown
+        response = json.dumps({"data": {resolved.name: self.shown_with(ID)}})
+        self.parts = response.split(ID.encode())  # the ID of a row goes between them
 
     async def value(self, run: Run) -> object:
         try:
-            row = self.items.row(run.context, self.read(run.variables.coerced))
+            row = self.row(run.context, run.variables)
         except Exception:
             return await self.resolved.value(run)
         return await self._stored(run, row)
@@ -85,33 +92,49 @@ class StoredItem:
         run.resolved[name] = self.payload.showing({STORED_ID: id})
         return self.shown_with(id)
 
-    def put(self, context: Context, variables: VariableValues) -> "PutItem":
-        """Accept the item to be stored. Raises anything if it is not accepted; then a resolver
-        reports it."""
-        row = self.items.row(context, self.read(variables.coerced))
-        return PutItem(self, row, self.items.put(context, row))
+    def row(self, context: Context, variables: VariableValues) -> IngestRow:
+        """The row to store. Raises anything if the item is not valid; then a resolver reports
+        it."""
+        return self.items.row(context, self.read(variables.coerced))
+
+    def template(self, variables: VariableValues) -> RowTemplate | None:
+        """The row without its id and its time, if all else is known by the variables. Raises as
+        `row`."""
+        return self.items.template_of(self.read(variables.coerced))
+
+    def response(self, row: IngestRow) -> bytes:
+        """The response for a row that was stored."""
+        return self.items.id_of(row).encode().join(self.parts)
+
+    def rejected(self, error: DomainError) -> dict[str, object]:
+        """The result of the root field for an error that rejects the row, for graphql-core to
+        report."""
+        named = self.items.with_input_names(error)
+        result = self.payload.failed(named) if isinstance(named, EXPECTED) else named
+        return {self.resolved.name: result}
 
     def shown_with(self, id: str) -> object:
         return {name: id if value is None else value for name, value in self.shown.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class PutItem:
-    """An item that was accepted, and is stored when `batch` is done."""
+class SingleItem(NamedTuple):
+    """The root field of a mutation that stores one item, and its row, if that does not depend on
+    the caller and the time."""
 
     root: StoredItem
-    row: IngestRow
-    batch: PendingBatch
+    template: RowTemplate | None
 
-    def data(self) -> dict[str, object]:
-        """The data of the response. Raises the error that rejects the item."""
-        id = self.root.items.outcome(self.row, self.batch)
-        return {self.root.resolved.name: self.root.shown_with(id)}
 
-    def rejected(self, error: Exception) -> dict[str, object]:
-        """The result of the root field, for graphql-core to report."""
-        result = self.root.payload.failed(error) if isinstance(error, EXPECTED) else error
-        return {self.root.resolved.name: result}
+def single_item(operation: "Operation", variables: VariableValues) -> SingleItem | None:
+    """None for a mutation that has to be executed: it stores no item, or one that is not valid."""
+    plan = operation.plans.ready(variables)
+    roots = tuple(plan.roots.values()) if plan else ()
+    if len(roots) != 1 or not isinstance(roots[0], StoredItem):
+        return None
+    try:
+        return SingleItem(roots[0], roots[0].template(variables))
+    except Exception:  # its resolver reports it
+        return None
 
 
 def _shown(document: Document, type_: GraphQLObjectType, details: Details) -> Mapping[str, object]:

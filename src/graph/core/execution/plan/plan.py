@@ -23,7 +23,6 @@ from db.core.errors import Crowded, TooLarge
 from graph.core.context import Context
 from graph.core.execution.execution_context import too_large
 from graph.core.execution.plan.compiler import Compiler
-from graph.core.execution.plan.ingested import StoredItem
 from graph.core.execution.plan.roots import Root, RootFailed, RowById
 from graph.core.execution.plan.run import Irregular, Run, Unplanned, together
 
@@ -114,14 +113,6 @@ class Plans:
         """The plan for these variables, if it was compiled before."""
         plan = self.known.get(self._key(variables))
         return plan if isinstance(plan, Plan) else None
-
-    def single_item(self, variables: VariableValues) -> StoredItem:
-        """The root field of a mutation that stores one item. Raises Unplanned."""
-        plan = self.ready(variables)
-        roots = tuple(plan.roots.values()) if plan else ()
-        if len(roots) == 1 and isinstance(roots[0], StoredItem):
-            return roots[0]
-        raise Unplanned("not one item")
 
     def _key(self, variables: VariableValues) -> tuple[object, ...]:
         return tuple(variables.coerced.get(name) for name in self.directive_variables)
