@@ -1,6 +1,7 @@
 """Pool: connections after PostgreSQL was away, had none left, or refused writes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -164,6 +165,40 @@ async def test_an_idle_connection_is_checked_out_at_once(database_url: str) -> N
             pool.connect_idle()  # it is in use
         connection.close()
         assert pool.checkedin() == 1
+
+
+async def test_a_connection_stays_at_hand_after_a_direct_read(database_url: str) -> None:
+    statement = compile_statement(ONE, UNRESTRICTED)
+    async with opened(database_url, pool_size=1) as database:
+        pool = cast("Pool", database.engine.pool)
+        await read(database)
+        await fetch(database, statement, {})
+        (kept,) = pool.at_hand
+        assert pool.checkedin() == 0
+        await fetch(database, statement, {})
+        assert pool.at_hand == [kept]
+        await read(database)  # takes the only connection
+        assert (pool.at_hand, pool.checkedin()) == ([], 1)
+
+        await fetch(database, statement, {})
+        await until(lambda: pool.checkedin() == 1)
+        assert (pool.at_hand, pool.timer) == ([], None)
+
+
+async def test_a_connection_that_broke_at_hand_is_not_used(database_url: str) -> None:
+    statement = compile_statement(ONE, UNRESTRICTED)
+    async with opened(database_url, pool_size=1) as database:
+        pool = cast("Pool", database.engine.pool)
+        await read(database)
+        await fetch(database, statement, {})
+        driver = pool.at_hand[0].driver_connection
+        pool._invalidate_time = time.time() + 60  # as for connections as old as one that broke
+        with pytest.raises(NoneIdle):
+            pool.connect_idle()
+        pool._invalidate_time = 0
+        await terminate(database_url)
+        await until(driver.is_closed)
+        assert [tuple(row) for row in await fetch(database, statement, {})] == [(1,)]
 
 
 async def test_a_connection_that_must_be_opened_again_is_not_idle(database_url: str) -> None:

@@ -1,10 +1,12 @@
 """Pool: a connection pool that replaces closed and read-only connections."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +18,7 @@ from db.core.connections.pooler import DriverConnection
 logging.getLogger(__name__).setLevel(logging.WARNING)  # SQLAlchemy's log of this pool
 
 OPENED = "opened"  # key of the info of connections: when, on the monotonic clock
+AT_HAND_SECONDS = 0.02  # that a connection is kept for the next read
 READ_ONLY_SETTINGS = "in_hot_standby", "default_transaction_read_only"
 
 _replaces_read_only: ContextVar[bool] = ContextVar("replaces_read_only", default=False)
@@ -30,22 +33,56 @@ class Pool(AsyncAdaptedQueuePool):
 
     SQLAlchemy returns the record of a connection that could not be reopened to the top of the pool,
     above healthy ones. This pool drops it.
+
+    What SQLAlchemy does to check a connection out and in takes as long as the rest of a short read.
+    So a connection that only reads in autocommit stays at hand for the next read, for a moment or
+    until a connection is checked out in the ordinary way.
     """
 
     wants_idle = False
+    timer: asyncio.TimerHandle | None = None  # of connections at hand
 
     def connect_idle(self) -> PoolProxiedConnection:
         """Check out an open connection that is idle, without waiting and without a greenlet. Raises
         NoneIdle."""
+        if self.at_hand:
+            connection = self.at_hand.pop()
+            if not self._is_stale(cast("ConnectionPoolEntry", connection._connection_record)):
+                return connection
+            connection.close()
         self.wants_idle = True
         try:
             return self.connect()
         finally:
             self.wants_idle = False
 
+    def keep_at_hand(self, connection: PoolProxiedConnection) -> None:
+        """Give back a connection that is in no transaction."""
+        self.at_hand.append(connection)
+        if self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(AT_HAND_SECONDS, self._check_in_late)
+
+    def check_in(self) -> None:
+        """Check in what is at hand."""
+        while self.at_hand:
+            self.at_hand.pop().close()
+
+    def _check_in_late(self) -> None:
+        self.timer = None
+        self.check_in()
+
+    @cached_property
+    def at_hand(self) -> list[PoolProxiedConnection]:
+        return []
+
+    def dispose(self) -> None:
+        self.check_in()
+        super().dispose()
+
     def _do_get(self) -> ConnectionPoolEntry:
         if self.wants_idle:
             return self._idle()
+        self.check_in()
         record = super()._do_get()
         while _is_closed(record):
             record.invalidate()

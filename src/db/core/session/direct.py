@@ -54,7 +54,8 @@ async def _fetch(
     database: Database, statement: CompiledStatement, arguments: list[object]
 ) -> Sequence[DirectRow]:
     seconds = None if statement.kind is None else getattr(database.timeouts, statement.kind)
-    connection = await checked_out(cast("Pool", database.engine.pool))
+    pool = cast("Pool", database.engine.pool)
+    connection = await checked_out(pool)
     metered = connection.info[METERED]
     metered.meter = database.meter
     driver: DriverConnection = connection.driver_connection
@@ -73,7 +74,8 @@ async def _fetch(
         raise
     finally:
         metered.meter = None
-        connection.close()
+        if connection.is_valid:
+            pool.keep_at_hand(connection)
 
 
 async def checked_out(pool: Pool) -> PoolProxiedConnection:

@@ -137,16 +137,19 @@ class RowById:
             return None
         return parse_id(variables.coerced[self.id_variable], self.table)[1]
 
-    async def objects(self, run: Run, ids: Sequence[UUID]) -> dict[UUID, object]:
-        """The objects with these IDs, without those that are not visible."""
+    async def objects(self, run: Run, ids: Sequence[UUID]) -> list[object]:
+        """The objects with these IDs, None for those that are not visible."""
+        found: list[object] = [None] * len(ids)
         if not run.may(self.access):
-            return {}
+            return found
         if len(ids) == 1:
             rows = await run.rows(self.one, NO_ARGS, ids)
         else:
             rows = await run.rows(self.many, NO_ARGS, [ids])
         objects = await self.shape.objects(run, rows)
-        return {ids[row[-1] - 1]: each for row, each in zip(rows, objects, strict=True)}
+        for row, each in zip(rows, objects, strict=True):
+            found[row[-1] - 1] = each
+        return found
 
 
 class ResolvedRoot:

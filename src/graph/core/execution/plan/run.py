@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
+from weakref import ReferenceType, ref
 
 from graphql import GraphQLResolveInfo
 from graphql.execution.values import VariableValues
@@ -68,20 +69,27 @@ class Statement:
     def __init__(self, level: Level, select: Callable[[ListArgs, Nested], AnySelect]) -> None:
         self.level = level
         self.select = select
+        self.latest_key: object = None
+        self.latest: ReferenceType[CompiledStatement] | None = None
 
     def compiled(self, run: "Run", list_args: ListArgs) -> CompiledStatement:
         """Raises Irregular for pages within rows that cannot be read."""
-        visibility = run.database.visibility
-        nested = self.level.nested(run)
-        key = self, visibility.kind, list_args, nested
-        known = _compiled.get(key)
-        if known is None:
-            try:
-                known = compile_statement(self.select(list_args, nested), visibility)
-            except InvalidPage as error:
-                raise Irregular("invalid arguments") from error
-            _compiled[key] = known
+        key = run.database.visibility.kind, list_args, self.level.nested(run)
+        if key == self.latest_key and self.latest and (latest := self.latest()):
+            return latest  # without hashing the key
+        known = _compiled.get((self, *key)) or self._compile(run, *key)
+        self.latest_key, self.latest = key, ref(known)
         return known
+
+    def _compile(
+        self, run: "Run", kind: object, list_args: ListArgs, nested: Nested
+    ) -> CompiledStatement:
+        try:
+            made = compile_statement(self.select(list_args, nested), run.database.visibility)
+        except InvalidPage as error:
+            raise Irregular("invalid arguments") from error
+        _compiled[self, kind, list_args, nested] = made
+        return made
 
 
 class Run:

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from uuid import UUID
 
+import structlog
 from graphql.execution.values import VariableValues
 
 from db import Database
@@ -31,6 +32,8 @@ from graph.core.principal import Client, Principal
 
 if TYPE_CHECKING:
     from graph.core.execution.operation import Operation
+
+log = structlog.get_logger()
 
 MAX_QUERIES = 100  # of one execution
 MAX_BYTES = 1024 * 1024  # that one execution reads; larger ones are counted for their caller
@@ -71,7 +74,7 @@ def group_of(operation: "Operation", variables: VariableValues) -> Group | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Query:
     """A query that was accepted. `done` is called with the response, or with None if the query has
     to be executed alone."""
@@ -128,9 +131,11 @@ class Batch:
         except Exception as error:
             self._learn(error)
             bodies = [None] * len(self.queries)
-        loop = asyncio.get_running_loop()
         for query, body in zip(self.queries, bodies, strict=True):
-            loop.call_soon(query.done, body)  # apart: one that fails must not keep back the others
+            try:
+                query.done(body)
+            except Exception:  # must not keep back the others
+                log.exception("a shared response was not sent")
 
     def _learn(self, error: Exception) -> None:
         if isinstance(error, DependsOnUser):
@@ -144,10 +149,10 @@ class Batch:
             data = await self.plan.data(run)
             return [json.dumps({"data": data})] * len(self.queries)
         ids = [id for query in self.queries if (id := query.group.object_id) is not None]
-        distinct = list(dict.fromkeys(ids))
-        found = await self.by_id.objects(run, distinct)
-        bodies = {id: self._body(run, found.get(id)) for id in distinct}
-        return [bodies[id] for id in ids]
+        distinct = {id.int: id for id in ids}  # hashes of UUIDs take longer
+        objects = await self.by_id.objects(run, list(distinct.values()))
+        bodies = {id: self._body(run, shown) for id, shown in zip(distinct, objects, strict=True)}
+        return [bodies[id.int] for id in ids]
 
     def _body(self, run: Run, value: object) -> bytes:
         data = dict.fromkeys(self.plan.roots, value)
