@@ -167,31 +167,31 @@ async def test_an_idle_connection_is_checked_out_at_once(database_url: str) -> N
         assert pool.checkedin() == 1
 
 
-async def test_a_connection_stays_at_hand_after_a_direct_read(database_url: str) -> None:
+async def test_a_connection_is_reserved_after_a_direct_read(database_url: str) -> None:
     statement = compile_statement(ONE, UNRESTRICTED)
     async with opened(database_url, pool_size=1) as database:
         pool = cast("Pool", database.engine.pool)
         await read(database)
         await fetch(database, statement, {})
-        (kept,) = pool.at_hand
+        (kept,) = pool.reserved
         assert pool.checkedin() == 0
         await fetch(database, statement, {})
-        assert pool.at_hand == [kept]
+        assert pool.reserved == [kept]
         await read(database)  # takes the only connection
-        assert (pool.at_hand, pool.checkedin()) == ([], 1)
+        assert (pool.reserved, pool.checkedin()) == ([], 1)
 
         await fetch(database, statement, {})
         await until(lambda: pool.checkedin() == 1)
-        assert (pool.at_hand, pool.timer) == ([], None)
+        assert (pool.reserved, pool.timer) == ([], None)
 
 
-async def test_a_connection_that_broke_at_hand_is_not_used(database_url: str) -> None:
+async def test_a_connection_that_broke_while_reserved_is_not_used(database_url: str) -> None:
     statement = compile_statement(ONE, UNRESTRICTED)
     async with opened(database_url, pool_size=1) as database:
         pool = cast("Pool", database.engine.pool)
         await read(database)
         await fetch(database, statement, {})
-        driver = pool.at_hand[0].driver_connection
+        driver = pool.reserved[0].driver_connection
         pool._invalidate_time = time.time() + 60  # as for connections as old as one that broke
         with pytest.raises(NoneIdle):
             pool.connect_idle()

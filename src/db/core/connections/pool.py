@@ -18,7 +18,7 @@ from db.core.connections.pooler import DriverConnection
 logging.getLogger(__name__).setLevel(logging.WARNING)  # SQLAlchemy's log of this pool
 
 OPENED = "opened"  # key of the info of connections: when, on the monotonic clock
-AT_HAND_SECONDS = 0.02  # that a connection is kept for the next read
+RESERVED_SECONDS = 0.02  # that a connection is kept for the next read
 READ_ONLY_SETTINGS = "in_hot_standby", "default_transaction_read_only"
 
 _replaces_read_only: ContextVar[bool] = ContextVar("replaces_read_only", default=False)
@@ -35,18 +35,18 @@ class Pool(AsyncAdaptedQueuePool):
     above healthy ones. This pool drops it.
 
     What SQLAlchemy does to check a connection out and in takes as long as the rest of a short read.
-    So a connection that only reads in autocommit stays at hand for the next read, for a moment or
+    So a connection that only reads in autocommit is reserved for the next read, for a moment or
     until a connection is checked out in the ordinary way.
     """
 
     wants_idle = False
-    timer: asyncio.TimerHandle | None = None  # of connections at hand
+    timer: asyncio.TimerHandle | None = None  # of reserved connections
 
     def connect_idle(self) -> PoolProxiedConnection:
         """Check out an open connection that is idle, without waiting and without a greenlet. Raises
         NoneIdle."""
-        if self.at_hand:
-            connection = self.at_hand.pop()
+        if self.reserved:
+            connection = self.reserved.pop()
             if not self._is_stale(cast("ConnectionPoolEntry", connection._connection_record)):
                 return connection
             connection.close()
@@ -56,23 +56,25 @@ class Pool(AsyncAdaptedQueuePool):
         finally:
             self.wants_idle = False
 
-    def keep_at_hand(self, connection: PoolProxiedConnection) -> None:
+    def reserve(self, connection: PoolProxiedConnection) -> None:
         """Give back a connection that is in no transaction."""
-        self.at_hand.append(connection)
+        self.reserved.append(connection)
         if self.timer is None:
-            self.timer = asyncio.get_running_loop().call_later(AT_HAND_SECONDS, self._check_in_late)
+            self.timer = asyncio.get_running_loop().call_later(
+                RESERVED_SECONDS, self._check_in_late
+            )
 
     def check_in(self) -> None:
-        """Check in what is at hand."""
-        while self.at_hand:
-            self.at_hand.pop().close()
+        """Check in the reserved connections."""
+        while self.reserved:
+            self.reserved.pop().close()
 
     def _check_in_late(self) -> None:
         self.timer = None
         self.check_in()
 
     @cached_property
-    def at_hand(self) -> list[PoolProxiedConnection]:
+    def reserved(self) -> list[PoolProxiedConnection]:
         return []
 
     def dispose(self) -> None:

@@ -75,7 +75,7 @@ async def _fetch(
     finally:
         metered.meter = None
         if connection.is_valid:
-            pool.keep_at_hand(connection)
+            pool.reserve(connection)
 
 
 async def checked_out(pool: Pool) -> PoolProxiedConnection:
