@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-core check coverage format schema migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
+.PHONY: help serve test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -66,11 +66,17 @@ bench-sizes: $(TOOLS)  ## Measure bytes of typical screens on the wire: make ben
 house: | .venv/bin/python  ## Measure the structure of the code: rooms, Any, docstrings, imports
 	@PYTHONPATH=tests $(BIN)/python bench/house.py
 
+schema-diff: $(RUNTIME)  ## List changes of the schema that break clients of the last release
+	$(BIN)/dreamnet schema --since releases
+
+release: schema  ## Keep the schema as that of this version, in releases/
+	$(BIN)/dreamnet schema --write releases/$$($(BIN)/dreamnet --version | cut -d' ' -f2).graphql
+
 check: $(TOOLS)  ## Check format, lint, types, schema and tests, as CI does
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/dreamnet schema --check schema.graphql
+	$(BIN)/dreamnet schema --check schema.graphql --since releases
 	$(AS_CORE) $(BIN)/pytest -n auto --dist worksteal -q tests/golden tests/graph/test_row_rules.py
 	$(BIN)/pytest -n auto --dist worksteal
 

@@ -132,8 +132,16 @@ def schema(
         Path | None, typer.Option(help="File to compare with; exit code 1 if it differs.")
     ] = None,
     write: Annotated[Path | None, typer.Option(help="File to write to.")] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of released schemas; exit code 1 if clients of the newest would break.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
 ) -> None:
-    """Print the GraphQL schema, compare it with a file, or write it to a file."""
+    """Print the GraphQL schema, compare it with a file or with releases, or write it to a file."""
     from graph.schema import schema as built  # takes a second
 
     text = built.as_str() + "\n"
@@ -141,9 +149,13 @@ def schema(
         raise CommandFailed(
             f"{check} is not the schema of the code: run `make schema`.", ExitCode.PROBLEMS
         )
+    if since:
+        from gateway.cli.schema_changes import compare  # imports GraphQL
+
+        typer.echo(compare(since, built._schema))
     if write:
         _write(write, text)
-    if not check and not write:
+    if not check and not write and not since:
         typer.echo(text, nl=False)
 
 

@@ -85,13 +85,15 @@ def field(
     default: object = MISSING,
     default_factory: object = MISSING,
     is_subscription: bool = False,
+    deprecated: str | None = None,
     extensions: Sequence[FieldExtension] = (),
     **declared: Unpack[Declarations],
 ) -> Any:  # stands for a value of any type, as dataclasses.field does
     """A field with its description. Without a resolver it shows the column of the same name.
 
     `cost`: points, by default by the rule of `graph.core.execution.cost`. An input field costs its
-    points for each use.
+    points for each use. `deprecated`: what to use in place of a field that will be removed, see
+    docs/deprecations.md.
     """
     made = strawberry.field(
         name=name,
@@ -100,6 +102,7 @@ def field(
         default=default,
         default_factory=default_factory,
         is_subscription=is_subscription,
+        deprecation_reason=deprecated,
         extensions=[*extensions],
         metadata=_without_none({"access": access, "cost": cost, **declared}),
     )
