@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Index,
     Label,
     Numeric,
@@ -26,7 +25,6 @@ from db.core.ids import floor
 from db.core.ingest.rows import row_validator
 from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
-from db.core.query.filter import Condition
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange
 from db.core.rollup import Rollup, RollupTable, combined, summed
@@ -104,14 +102,6 @@ GROUPS = {
     EventGroup.SOURCE: Event.source,
     EventGroup.SEVERITY: Event.severity,
 }
-
-
-def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
-    return () if where is None else (LISTING.filterable.compile(where),)
-
-
-def matches(where: Condition | None, event: Event) -> bool | None:
-    return where is None or LISTING.filterable.holds(where, event)
 
 
 async def rates(session: ReadSession, seconds: float) -> tuple[datetime, Sequence[ResultRow]]:

@@ -16,17 +16,19 @@ from db.core.feed.listener import Listener
 from db.core.feed.reader import CATCHING_UP
 from db.core.session.database import Database, WriteSession
 from db.events import Event
+from db.metrics import Metric
 
 
 def _by_content(change: Change) -> int:
     return crc32(f"{change.entity_id} {change.kind} {change.at.timestamp()}".encode())
 
 
-# In the order in which a transaction takes their locks, which migration 0004 decides.
+# In the order in which a transaction takes their locks, which migrations 0004 and 0022 decide.
 AGENTS = Feed("agents", AgentReport, checksum_of_id)
 EVENTS = Feed("events", Event, checksum_of_id)
+METRICS = Feed("metrics", Metric, checksum_of_id)
 CHANGES = Feed("changes", Change, _by_content)
-FEEDS = AGENTS, EVENTS, CHANGES
+FEEDS = AGENTS, EVENTS, METRICS, CHANGES
 
 
 async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str, int]:

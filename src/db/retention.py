@@ -10,12 +10,10 @@ from db.audit import AuditEntry
 from db.core.schema import expiry
 from db.core.session.database import Database
 from db.core.table import Table
-from db.metrics import Metric
 from db.notifications import Notification
 from db.progress import ProgressLog
 
 TABLES: Mapping[str, type[Table]] = {
-    "metrics": Metric,
     "actions": UserAction,
     "tests": AiTest,
     "progress": ProgressLog,

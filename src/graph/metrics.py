@@ -1,5 +1,6 @@
 """Metrics: measured values over time, listed and summarised."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -14,9 +15,11 @@ from db.core.values import validation
 from db.metrics import sums
 from graph.core.context import Info, as_source
 from graph.core.permission import scope
+from graph.core.subscriptions.filtered_source import FilteredSource, filter_condition
+from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
-from graph.core.types.filter import filters, orders
+from graph.core.types.filter import SUBSCRIPTION_BOUNDS, filters, orders
 from graph.core.types.ingestion import (
     TIME,
     IngestMutation,
@@ -39,7 +42,7 @@ TIMES = reveals_time(db.metrics.Metric.timestamp)
 # Types
 
 
-@node(db.metrics.Metric, access=READ)
+@node(db.metrics.Metric, access=READ, viewer_independent=True)
 class Metric(Node):
     """A measured value of a series."""
 
@@ -48,6 +51,13 @@ class Metric(Node):
     unit: str | None = field("Unit of the value, for example `ms`. Null if unknown.")
     tags: JSON = field("Tags of the measurement, for example the host.")
     timestamp: datetime = field("When the value was measured.")
+
+
+@message(viewer_independent=True)
+class MetricsUpdate(Update):
+    """New measured values. Every value is sent, in the order they were stored."""
+
+    metrics: list[Metric] = rows("The values, oldest first. Empty in a SNAPSHOT.")
 
 
 @value
@@ -194,3 +204,28 @@ class Mutations:
     @mutation("Record several measured values.", WRITE, StoredItems)
     async def record_metrics(self, info: Info, input: Input[RecordMetricsInput]) -> StoredItems:
         return await METRICS.many(info, input, "metrics")
+
+
+# Streams
+
+Filter = Annotated[
+    MetricFilter | None,
+    argument(
+        f"Follow only values that match; all values if omitted. {SUBSCRIPTION_BOUNDS.description}"
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(FilteredSource[db.metrics.Metric]):
+    """Every measured value, or those that match a filter."""
+
+    feed = "metrics"
+    listing = db.metrics.LISTING
+
+
+@strawberry.type
+class Subscriptions:
+    @stream(MetricsUpdate, "Measured values as they are stored. No value is skipped.", READ)
+    async def metrics(self, _info: Info, filter: Filter = UNSET) -> Measured:
+        return Measured(filter_condition(db.metrics.LISTING, filter))

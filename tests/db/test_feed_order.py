@@ -21,7 +21,7 @@ from support.ingest_rows import NOW, report
 from support.stored_rows import execute, rows
 from support.wait import patience
 
-NUMBERS = {"agents": 1, "events": 2, "changes": 3}
+NUMBERS = {"agents": 1, "events": 2, "metrics": 4, "changes": 3}
 LOCK = 0x66656564
 HELD = text("""
     select objid::int, granted from pg_locks
@@ -137,6 +137,18 @@ async def test_imports_take_the_lock_of_agents_before_that_of_events(
             import_files(database, [EVERYTHING], rejects_dir=tmp_path, strict=True)
         )
         await until_locks(database, [(1, True), (2, False), (2, True)])
+    assert (await importing).failed == 0
+
+
+async def test_imports_take_the_lock_of_events_before_that_of_metrics(
+    database: Database, tmp_path: Path
+) -> None:
+    async with database.write() as session:
+        await take(session, "metrics")
+        importing = asyncio.create_task(
+            import_files(database, [EVERYTHING], rejects_dir=tmp_path, strict=True)
+        )
+        await until_locks(database, [(1, True), (2, True), (4, False), (4, True)])
     assert (await importing).failed == 0
 
 

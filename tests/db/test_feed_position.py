@@ -23,7 +23,7 @@ def test_any_other_text_is_no_position(given: str) -> None:
         Position.parse(given, "agents")
 
 
-@pytest.mark.parametrize("name", ["events", "changes"])
+@pytest.mark.parametrize("name", ["events", "metrics", "changes"])
 def test_a_position_of_another_feed_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="belongs to another subscription") as refused:
         Position.parse(str(Position("agents", 1, 2, 3)), name)

@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from db.core.ingest.rows import IngestRow
 from db.core.session.database import WriteSession
 from db.events import LOGGED
 from db.feeds import FEEDS, Feeds
+from db.metrics import RECORDED
 from db.users import User
 from support import databases
 from support.wait import patience
@@ -74,7 +76,7 @@ class Torturer:
 
     def _chosen(self) -> list[Callable[[WriteSession], Awaitable[None]]]:
         """One way of writing or several, in the order of the locks of feeds."""
-        ways = [_report, _log, _change]
+        ways = [_report, _log, _measure, _change]
         return ways if self._may(0.1) else [self.chance.choice(ways)]
 
     def _may(self, share: float) -> bool:
@@ -99,6 +101,18 @@ async def _log(session: WriteSession) -> None:
     now = datetime.now(UTC)
     others = {"timestamp": now, "metadata": {}, "user_id": None}
     await _store(session, LOGGED, LOGGED.validator.ingest_row({**row, **others}, now, None))
+
+
+async def _measure(session: WriteSession) -> None:
+    now = datetime.now(UTC)
+    row = {
+        "metric_name": "torture",
+        "value": Decimal(1),
+        "unit": None,
+        "tags": {},
+        "timestamp": now,
+    }
+    await _store(session, RECORDED, RECORDED.validator.ingest_row(row, now, None))
 
 
 async def _store(session: WriteSession, intake: Any, item: IngestRow) -> None:
@@ -248,6 +262,7 @@ async def test_without_the_triggers_the_same_load_makes_a_naive_reader_miss_rows
     async with database.write() as session:
         await session.execute(text("drop trigger feed_take_turns on agent_history"))
         await session.execute(text("drop trigger feed_take_turns on system_events"))
+        await session.execute(text("drop trigger feed_take_turns on performance_metrics"))
         await session.execute(text("drop trigger feed_number on changes"))
     seen: Collected = {feed.name: [] for feed in FEEDS}
     reading = [asyncio.create_task(_read_naively(database, feed, seen)) for feed in FEEDS]

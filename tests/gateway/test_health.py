@@ -48,7 +48,7 @@ async def test_all_is_well(client: httpx2.AsyncClient) -> None:
         "service": "dreamnet-gateway",
         "database": {"ok": True, "readOnly": False},
         "streams": 0,
-        "feeds": {"agents": UNFOLLOWED, "events": UNFOLLOWED, "changes": UNFOLLOWED},
+        "feeds": dict.fromkeys(("agents", "events", "metrics", "changes"), UNFOLLOWED),
     }
 
 

@@ -10,6 +10,7 @@ import db
 from db import Database
 from db.core.feed import Position
 from db.core.ingest.writer import Ingestion
+from graph.agents.streams import Numbers
 from graph.core.context import Context
 from graph.core.execution.operation import prepare
 from graph.core.principal import DEVELOPER
@@ -17,6 +18,7 @@ from graph.core.subscriptions.broker import Subscription, SubscriptionBroker
 from graph.core.subscriptions.sink import Message
 from graph.schema import schema
 from support.factories import make_agent
+from support.principals import with_scopes
 from support.subscriptions import Follow, Follower, following
 from support.wait import until
 
@@ -193,3 +195,26 @@ async def test_silence_sends_an_update_without_a_report(database: Database, foll
     follower = await follow(STATUS)
     assert received(await follower.number(1)) == update(agent("late", "RUNNING"), kind="SNAPSHOT")
     assert received(await follower.number(2)) == update(agent("late", "RUNNING", stale=True))
+
+
+COUNTED = "subscription { agentsByStatus { stale counts { status count } } }"
+
+
+async def test_numbers_of_agents_are_sent_when_they_change(
+    database: Database, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Numbers, "seconds", 0.02)
+    now = datetime.now(UTC)
+    await make_agent(database, status="RUNNING", last_active=now)
+
+    def numbers(message: Any) -> tuple[int, dict[str, int]]:
+        counts = {each["status"]: each["count"] for each in message["counts"]}
+        return message["stale"], {status: count for status, count in counts.items() if count}
+
+    follower = await follow(COUNTED, who=with_scopes("agents:read"))
+    first = await follower.number(1)
+    await make_agent(database, status="ERROR", last_active=now - timedelta(days=1))
+    second = await follower.number(2)
+
+    assert numbers(first) == (0, {"RUNNING": 1})
+    assert numbers(second) == (1, {"RUNNING": 1, "ERROR": 1})

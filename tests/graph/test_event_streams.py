@@ -7,12 +7,14 @@ import pytest
 
 from db import Database, audit
 from db.users import User
+from graph.core.subscriptions import polled
 from graph.core.subscriptions.broker import SubscriptionBroker
-from graph.events.streams import Rates
+from graph.events.streams import Counts, Rates
 from support.factories import make_event, make_user
 from support.principals import with_scopes
 from support.query_count import statements
 from support.subscriptions import Follow, Refused
+from support.wait import until
 
 EVENTS = """subscription ($filter: EventFilter, $after: String) {
   events(filter: $filter, after: $after) { kind cursor events { eventType } }
@@ -146,3 +148,42 @@ async def test_a_series_costs_its_statement_once_per_interval(
         await last.number(before + 3)
 
     assert 2 <= len(sent) <= 4
+
+
+COUNTS = """subscription ($groupBy: [EventGroup!]!) {
+  eventCounts(groupBy: $groupBy) { counts { bucket eventType source count } }
+}"""
+
+
+async def test_counts_are_sent_when_they_change(
+    database: Database, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counts, "seconds", 0.05)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    shown = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    await make_event(database, event_type="old", timestamp=now - timedelta(hours=30))
+    await make_event(database, event_type="a", timestamp=now)
+
+    follower = await follow(COUNTS, {"groupBy": ["EVENT_TYPE"]}, who=READER)
+    first = await follower.number(1)
+    with statements(database) as sent:
+        await until(lambda: len(sent) == 4)  # readings without a change
+    await make_event(database, event_type="a", timestamp=now)
+    second = await follower.number(2)
+
+    of_type = {"bucket": shown, "eventType": "a", "source": None}
+    assert first == {"counts": [{**of_type, "count": "1"}]}
+    assert second == {"counts": [{**of_type, "count": "2"}]}
+
+
+async def test_unchanged_counts_are_sent_with_the_heartbeat(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counts, "seconds", 0.02)
+    monkeypatch.setattr(polled, "HEARTBEAT", timedelta(seconds=0.1))
+
+    follower = await follow("subscription { eventCounts(groupBy: []) { at counts { count } } }")
+
+    first, second = await follower.number(1), await follower.number(2)
+    assert first["counts"] == second["counts"] == []
+    assert first["at"] < second["at"]

@@ -10,7 +10,7 @@ from db.core.ingest.rows import row_validator
 from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.table import Id, Json, Table, checked, documents
+from db.core.table import Id, Json, Table, checked, documents, sequence
 from db.core.values import validation
 
 
@@ -25,6 +25,7 @@ class Metric(Table):
     )
 
     id: Mapped[Id]
+    seq: Mapped[int | None] = sequence("performance_metrics_seq")  # none before migration 0022
     metric_name: Mapped[str] = checked(validation.string(300))  # may contain the key of an agent
     value: Mapped[Decimal] = mapped_column(Numeric(15, 6))
     unit: Mapped[str | None] = checked(validation.string(100, 0))
@@ -44,4 +45,6 @@ LISTING = ListSpec(
     most=1_000,
 )
 
-RECORDED = IngestTarget("metrics", (Metric,), row_validator(Metric), insert_batch(Metric))
+RECORDED = IngestTarget(
+    "metrics", (Metric,), row_validator(Metric), insert_batch(Metric), feeds=("metrics",)
+)

@@ -12,8 +12,9 @@ from db import Database, ReadSession
 from db.agents import AgentStatus
 from db.core.session.coalescing import ReadCoalescer
 from db.core.values import validation
-from graph.agents.types import READ, Agent, AgentReport
-from graph.core.context import Info
+from graph.agents.types import READ, Agent, AgentReport, AgentsByStatus
+from graph.core.context import Info, as_source
+from graph.core.subscriptions.polled import ChangingSource, PolledSource
 from graph.core.subscriptions.source import (
     Conditions,
     Invalidations,
@@ -129,6 +130,17 @@ async def _stale(session: ReadSession, _all: Collection[str]) -> dict[str, Colle
     return {ALL: await db.agents.stale(session)}
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers(ChangingSource):
+    """The numbers of agents by status."""
+
+    seconds = 1.0
+
+    async def read(self, session: ReadSession) -> AgentsByStatus:
+        stale, counts = await db.agents.stale(session), await session.rows(db.agents.by_status())
+        return AgentsByStatus(at=session.now(), stale=len(stale), counts=as_source(list(counts)))
+
+
 @strawberry.type
 class Subscriptions:
     @stream(
@@ -151,3 +163,14 @@ class Subscriptions:
     )
     async def agent_history(self, _info: Info, keys: Keys = UNSET) -> Reports:
         return Reports(among(keys))
+
+    @stream(
+        AgentsByStatus,
+        "Numbers of agents: whenever one changes, at most once a second, and every 10 seconds "
+        "otherwise.",
+        READ,
+        cost=10,
+        resumes=False,
+    )
+    async def agents_by_status(self, _info: Info) -> PolledSource:
+        return Numbers()

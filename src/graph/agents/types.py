@@ -154,6 +154,15 @@ class AgentStatusCount:
 
 
 @value
+class AgentsByStatus:
+    """Numbers of all agents at one moment."""
+
+    at: datetime = field("When the agents were counted.")
+    stale: int = field("Number of agents that have not reported recently, see `Agent.isStale`.")
+    counts: list[AgentStatusCount] = field("Number of agents in each status.", cost=0)
+
+
+@value
 class AgentActivity:
     """Statistics of one agent in one status within a time range."""
 

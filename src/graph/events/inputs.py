@@ -1,6 +1,7 @@
 """Inputs: filters and orders of events, and the events that clients log."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
@@ -8,10 +9,10 @@ from strawberry.scalars import JSON
 
 import db
 from db.core.values import validation
-from graph.core.types.field import checked, field
+from graph.core.types.field import argument, checked, field
 from graph.core.types.filter import filters, orders
 from graph.core.types.ingestion import TIME, batch, batch_key, ingest_input, key
-from graph.events.types import EventSeverity
+from graph.events.types import EventGroup, EventSeverity
 from graph.users import USER
 
 LONG = validation.string(validation.MAX_TEXT, 0)
@@ -82,3 +83,13 @@ class LogErrorInput:
     source: str = field("Source of the event, for example the name of a service.", default="system")
     timestamp: datetime | None = field(f"When the error happened. {TIME}", default=UNSET)
     idempotency_key: str | None = key()
+
+
+GroupBy = Annotated[
+    list[EventGroup],
+    argument(
+        "Fields to group by in addition to time. An empty list counts all events together.",
+        validation.items(10),
+    ),
+]
+BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]

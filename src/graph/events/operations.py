@@ -1,17 +1,14 @@
 """Operations: queries of events, and mutations that log them."""
 
-from typing import Annotated
-
 import strawberry
 from strawberry import UNSET
 
 import db
 from db.core.ingest.rows import RowTemplate
 from db.core.query.time_range import series_points
-from db.core.values import validation
 from graph.core.context import Info, as_source
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import argument, field, names_of
+from graph.core.types.field import field, names_of
 from graph.core.types.ingestion import (
     IngestMutation,
     ItemInput,
@@ -22,17 +19,14 @@ from graph.core.types.ingestion import (
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import identified, parse_id
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
-from graph.events.inputs import LogErrorInput, LogEventInput, LogEventsInput
-from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
-
-GroupBy = Annotated[
-    list[EventGroup],
-    argument(
-        "Fields to group by in addition to time. An empty list counts all events together.",
-        validation.items(10),
-    ),
-]
-BY_TYPE_AND_SOURCE = [EventGroup.EVENT_TYPE, EventGroup.SOURCE]
+from graph.events.inputs import (
+    BY_TYPE_AND_SOURCE,
+    GroupBy,
+    LogErrorInput,
+    LogEventInput,
+    LogEventsInput,
+)
+from graph.events.types import READ, WRITE, Event, EventCount, EventSeverity
 
 
 def _event(given: ItemInput) -> RowTemplate:

@@ -1,6 +1,5 @@
 """Subscriptions: events, and event rates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,24 +7,24 @@ import strawberry
 from strawberry import UNSET
 
 import db
-from db import Database, ReadSession
-from db.core.query.filter import Condition
-from db.core.session.coalescing import ReadCoalescer
+from db import ReadSession
+from db.core.query.time_range import Bucket, TimeRange, series_points
+from db.core.session.row_rules import Visibility
 from graph.core.context import Info, as_source
-from graph.core.subscriptions.polled import PolledSource
-from graph.core.subscriptions.source import (
-    Conditions,
-    Source,
-    Update,
-    VisibleRows,
-    message,
-    rows,
-    stream,
-)
+from graph.core.subscriptions.filtered_source import FilteredSource, filter_condition
+from graph.core.subscriptions.polled import ChangingSource, PolledSource
+from graph.core.subscriptions.source import Update, message, rows, stream
 from graph.core.types.field import argument
-from graph.core.types.filter import SUBSCRIPTION_BOUNDS, condition
-from graph.events.inputs import EventFilter
-from graph.events.types import RATED_SECONDS, READ, Event, EventRates
+from graph.core.types.filter import SUBSCRIPTION_BOUNDS
+from graph.events.inputs import EventFilter, GroupBy
+from graph.events.types import (
+    RATED_SECONDS,
+    READ,
+    Event,
+    EventGroup,
+    EventRates,
+    RecentEventCounts,
+)
 
 Filter = Annotated[
     EventFilter | None,
@@ -33,6 +32,9 @@ Filter = Annotated[
         f"Follow only events that match; all events if omitted. {SUBSCRIPTION_BOUNDS.description}"
     ),
 ]
+
+
+OPERATORS = Visibility(shared=True)  # who see all events
 
 
 @message(viewer_independent=True)
@@ -43,26 +45,11 @@ class EventsUpdate(Update):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening(Source[db.events.Event]):
+class Happening(FilteredSource[db.events.Event]):
     """Every event, or those that match a filter."""
 
     feed = "events"
-    where: Condition | None
-
-    def conditions(self) -> Conditions:
-        return db.events.matching(self.where)
-
-    def is_relevant(self, event: db.events.Event) -> bool:
-        return db.events.matches(self.where, event) is not False
-
-    async def visible(
-        self, database: Database, events: Sequence[db.events.Event], coalescer: ReadCoalescer
-    ) -> VisibleRows:
-        return VisibleRows(
-            await db.events.LISTING.matching_rows(
-                self.where, events, coalescer, database.visibility
-            )
-        )
+    listing = db.events.LISTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +63,26 @@ class Rates(PolledSource):
         return EventRates(at=at, seconds=RATED_SECONDS, rates=as_source(list(counts)))
 
 
+@dataclass(frozen=True, slots=True)
+class Counts(ChangingSource):
+    """The numbers of events of the last 24 hours, by some fields."""
+
+    seconds = 5.0
+    groups: frozenset[EventGroup]
+
+    async def read(self, session: ReadSession) -> RecentEventCounts:
+        at = session.now()
+        span = TimeRange(None, None, at)
+        counts = db.events.counts(span, Bucket.HOUR, self.groups, OPERATORS)
+        points = await series_points(session, counts)
+        return RecentEventCounts(at=at, counts=as_source(list(points)))
+
+
 @strawberry.type
 class Subscriptions:
     @stream(EventsUpdate, "Events as they happen. No event is skipped.", READ)
     async def events(self, _info: Info, filter: Filter = UNSET) -> Happening:
-        where = condition(db.events.LISTING, filter, SUBSCRIPTION_BOUNDS)
-        db.events.matching(where)  # raises Invalid for unsupported conditions
-        return Happening(where)
+        return Happening(filter_condition(db.events.LISTING, filter))
 
     @stream(
         EventRates,
@@ -93,3 +93,15 @@ class Subscriptions:
     )
     async def event_rates(self, _info: Info) -> PolledSource:
         return Rates()
+
+    @stream(
+        RecentEventCounts,
+        "Numbers of events of the last 24 hours: whenever one changes, at most once in 5 seconds, "
+        "and every 10 seconds otherwise.",
+        READ,
+        cost=100,
+        resumes=False,
+        reveals={"groupBy": tuple(db.events.GROUPS.values())},
+    )
+    async def event_counts(self, _info: Info, group_by: GroupBy) -> PolledSource:
+        return Counts(frozenset(group_by))

@@ -80,6 +80,17 @@ class EventCount:
 
 
 @value
+class RecentEventCounts:
+    """Numbers of events of the last 24 hours."""
+
+    at: datetime = field("When the events were counted.")
+    counts: list[EventCount] = field(
+        "Number of events by hour and group, oldest first. Hours without events are omitted.",
+        cost=0,
+    )
+
+
+@value
 class EventRate:
     """Rate of events of one type and severity."""
 

@@ -71,8 +71,9 @@ class FeedQueries:
         self.feed = feed
         seq = _seq(feed)
         self._from = self._page(seq >= bindparam("since", type_=BigInteger), order=seq)
-        self._head = self._page(order=seq.desc())
-        newest = select(seq).order_by(seq.desc()).limit(1).scalar_subquery()
+        numbered = seq.is_not(None)  # earlier versions stored metrics without a number
+        self._head = self._page(numbered, order=seq.desc())
+        newest = select(seq).where(numbered).order_by(seq.desc()).limit(1).scalar_subquery()
         among = seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
         self._at = self._page(or_(among, seq == newest), order=seq)
 

@@ -7,8 +7,9 @@ its statements once per interval, whichever fields are selected.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol, cast
 
 from graphql import GraphQLFormattedError
 
@@ -18,8 +19,11 @@ from db.core.errors import Unavailable
 from db.core.session.coalescing import ReadCoalescer
 from graph.core.execution.result import OperationResult
 from graph.core.subscriptions.group import Subscriber
+from graph.core.subscriptions.heartbeat import HEARTBEAT_SECONDS
 from graph.core.subscriptions.sink import Message
 from graph.core.types.errors import failure
+
+HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 
 
 class PolledSource:
@@ -30,6 +34,27 @@ class PolledSource:
 
     async def read(self, session: ReadSession) -> object:
         raise NotImplementedError
+
+    def is_due(self, _sent: object, _figures: object) -> bool:
+        """True if figures are sent after those that were sent last."""
+        return True
+
+
+class Figures(Protocol):
+    """A dataclass of figures, and the time when they were read."""
+
+    at: datetime
+
+
+class ChangingSource(PolledSource):
+    """A source whose figures are sent when they change, and otherwise with each heartbeat, which
+    shows that the subscription is alive. `read` returns `Figures`."""
+
+    def is_due(self, sent: object, figures: object) -> bool:
+        before, now = cast("Figures | None", sent), cast("Figures", figures)
+        if before is None or now.at - before.at >= HEARTBEAT:
+            return True
+        return replace(now, at=before.at) != before  # type: ignore[type-var]  # a dataclass
 
 
 async def _all(
@@ -46,6 +71,7 @@ class PolledGroup:
     coalescer: ReadCoalescer
     execute: Callable[[object], Awaitable[OperationResult]]
     members: set[Subscriber] = field(default_factory=set)
+    sent: object = None
     latest: Message | None = None
     task: asyncio.Task[None] | None = None
 
@@ -78,12 +104,14 @@ class PolledGroup:
             await asyncio.sleep(seconds - time.monotonic() % seconds)
 
     async def _read(self) -> None:
-        found = await self.coalescer.of(_all, (self.source,))
-        answer = await self.execute(found[self.source])
+        figures = (await self.coalescer.of(_all, (self.source,)))[self.source]
+        if self.latest and not self.source.is_due(self.sent, figures):
+            return
+        answer = await self.execute(figures)
         if answer.data is None:
             self._end(answer.errors)
             return
-        self.latest = Message(answer.body, None)
+        self.sent, self.latest = figures, Message(answer.body, None)
         for member in self.members:
             if member.sink.ready:
                 member.sink.send(self.latest)
