@@ -93,6 +93,7 @@ class Dream(Table):
         Index(None, "improvement_trend", "id"),
         Index(None, "test_count", "id"),
         Index(None, "last_tested_at", "id"),
+        Index("ix_dreams_tested", "status", "category", "last_tested_at", "id"),
         Index(None, "slug", unique=True),
         Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),

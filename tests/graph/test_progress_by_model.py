@@ -31,6 +31,7 @@ from support.factories import make_ai_test, make_dream
 from support.imports import Ground
 from support.mutations import Run, outcome, stored
 from support.query_count import statements
+from support.tested_dreams import assert_counted
 
 MODELS = ("gpt-4", "gpt-5", "o1")
 OF_TEST = "aiTest { status }"
@@ -170,6 +171,7 @@ async def test_progress_is_that_of_a_full_computation(
         assert await seen_by_the_next_score(database, world.dreams) == expected
         assert await as_imported(database, *world.dreams)
         assert await shown_progress(database) == await newest_progress(database)
+        await assert_counted(database, await database.now())
     assert any(progress[0] for progress in (await shown_progress(database)).values())
     gone = world.dreams.pop()
     await outcome(run, "deleteDream", {"id": global_id(gone)}, world.who, DELETED, "DreamInput")

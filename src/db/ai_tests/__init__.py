@@ -74,6 +74,12 @@ class AiTest(Table):
             postgresql_where=text("status = 'COMPLETED' and impossibility_score is not null"),
         ),
         documents("test_parameters"),
+        Index(
+            "ix_ai_tests_unscored",
+            "id",
+            postgresql_include=["dream_id"],
+            postgresql_where=text("status = 'COMPLETED' and impossibility_score is null"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -133,6 +139,7 @@ LISTING: ListSpec = ListSpec(
 
 COMPLETED = (AiTest.status == AiTestStatus.COMPLETED,)
 SCORED = (*COMPLETED, AiTest.impossibility_score.is_not(None))  # a COMPLETED test may have no score
+UNSCORED = (*COMPLETED, AiTest.impossibility_score.is_(None))
 
 BEST = func.min(AiTest.impossibility_score).label("best_score")
 COUNT = func.count().label("test_count")

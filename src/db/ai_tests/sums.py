@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, false, func, or_, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.ai_tests import COMPLETED, MODEL, AiTest
+from db.ai_tests import COMPLETED, MODEL, SCORED, UNSCORED, AiTest
 from db.core.query.batch import Key, requested_keys
 from db.core.query.time_range import Bucket, TimeRange
 from db.core.rollup import Pieces, Rollup, RollupTable, combined, counted, summed
@@ -17,6 +17,7 @@ from db.core.table import AnySelect, Column, Count, Expression, checked
 from db.core.timeouts import Kind, of_kind
 from db.core.values import validation
 from db.dreams import Dream, DreamCategory, DreamStatus
+from db.progress import ProgressLog
 
 COMPARED = timedelta(days=7)
 
@@ -159,7 +160,7 @@ def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
     of_active = select(category, average, *counts).where(sums.key("is_active"))
     some = of_active.group_by(category).having(counts[0] > 0)
     totals = some.subquery("totals")
-    tested = _tested_dreams(span).subquery("tested")
+    tested = tested_dreams(span).subquery("tested")
     return (
         select(totals.c.category, tested.c.dream_count, *list(totals.c)[1:])
         .join_from(totals, tested, tested.c.category == totals.c.category)
@@ -167,14 +168,35 @@ def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
     )
 
 
-def _tested_dreams(span: TimeRange) -> AnySelect:
-    """The number of ACTIVE dreams with completed tests, by category, from the rows: the dreams of
-    two periods are not the sum of those of each."""
-    has_tests = select(AiTest.id).where(
-        AiTest.dream_id == Dream.id, IS_COMPLETED, *span.of(AiTest.id)
-    )
+def tested_dreams(span: TimeRange) -> AnySelect:
+    """The number of ACTIVE dreams with completed tests, by category: the dreams of two periods are
+    not the sum of those of each."""
+    unscored = select(AiTest.dream_id).where(*UNSCORED, *span.of(AiTest.id)).distinct()
+    others = unscored.subquery("unscored")
     return (
         select(Dream.category, func.count().label("dream_count"))
-        .where(Dream.status == DreamStatus.ACTIVE, has_tests.exists())
+        .outerjoin_from(Dream, others, others.c.dream_id == Dream.id)
+        .where(Dream.status == DreamStatus.ACTIVE)
+        .where(or_(_was_scored(span), others.c.dream_id.is_not(None)))
         .group_by(Dream.category)
     )
+
+
+def _was_scored(span: TimeRange) -> ColumnElement[bool]:
+    """The last scored test of a dream is in the time range; or another one is, if the last one is
+    later, or unknown because logs have expired that are older than all others."""
+    last, scored = Dream.last_tested_at, (AiTest.dream_id == Dream.id, *SCORED)
+    within = [
+        last >= _first(AiTest.created_at, *SCORED)
+    ]  # a test may have expired, and not its log
+    within += [] if span.since is None else [last >= span.since]
+    within += [] if span.until is None else [last < span.until]
+    later = false() if span.until is None else last >= span.until
+    is_known = func.coalesce(_first(ProgressLog.id) <= _first(AiTest.id, *SCORED), false())
+    has_test = select(AiTest.id).where(*scored, *span.of(AiTest.id)).exists()
+    return or_(and_(*within), and_(or_(later, ~is_known), has_test))
+
+
+def _first(column: Column, *where: ColumnElement[bool]) -> Expression:
+    oldest = select(column).where(*where).order_by(column.class_.id).limit(1)
+    return oldest.scalar_subquery()
