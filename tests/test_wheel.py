@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from db.core.schema import migrate
+from db.core.schema import revisions
 from support.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -130,12 +130,14 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
         assert "Done in" in installed.dreamnet("import", str(sample))
         answer = client.post("/graphql", json={"query": "{ dreams { totalCount } }"})
         assert answer.json() == {"data": {"dreams": {"totalCount": 2}}}
-        assert f"at {migrate.head()}, newest is {migrate.head()}" in installed.dreamnet("doctor")
-        assert installed.dreamnet("migrate", "current") == f"{migrate.head()}\n"
+        assert f"at {revisions.head()}, newest is {revisions.head()}" in installed.dreamnet(
+            "doctor"
+        )
+        assert installed.dreamnet("migrate", "current") == f"{revisions.head()}\n"
         assert installed.dreamnet("migrate", "check").startswith("The tables match")
         assert "first start" in installed.dreamnet("keys", "list")
     assert "at revision none.\n" in installed.dreamnet("migrate", "down", "base", "--yes")
-    assert installed.dreamnet("migrate", "up").endswith(f"revision {migrate.head()}.\n")
+    assert installed.dreamnet("migrate", "up").endswith(f"revision {revisions.head()}.\n")
 
 
 def test_the_wheel_has_neither_tests_nor_benchmarks(wheel: Path, tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_migrations_are_written_in_a_checkout(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     [written] = (tmp_path / "migrations" / "versions").glob("*_prizes.py")
-    number = f"{int(migrate.head()) + 1:04}"
+    number = f"{int(revisions.head()) + 1:04}"
     assert f'revision: str = "{number}"' in written.read_text().replace("'", '"')
     assert str(written) in done.stdout.replace("\n", "")
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.core.feed import Reader
-from db.core.schema import migrate
+from db.core.schema import revisions
 from db.core.schema.health import ANSWER_SECONDS, DatabaseState, Probe
 from db.core.values.json import JsonObject
 from db.feeds import Feeds
@@ -49,7 +49,7 @@ class Health:
         state = await self.probe.state()
         needed = {
             "database": state is not None,
-            "migrations": state is not None and migrate.survived(state.revision),
+            "migrations": state is not None and revisions.survived(state.revision),
             "serving": not self.stopping,
         }
         ok, writable = all(needed.values()), state is not None and not state.read_only

@@ -12,7 +12,7 @@ from db import Database, audit
 from db.core.connections.url import connection_info
 from db.core.embedded.os_account import hand_over
 from db.core.embedded.programs import run
-from db.core.schema import migrate, partition
+from db.core.schema import migrate, partition, revisions
 from db.users import User
 from support.databases import create_database, drop_database
 from support.factories import START, make_agent_report, make_ai_test, make_event
@@ -66,7 +66,7 @@ async def rows(url: str) -> Any:
 async def test_a_whole_database_is_restored(copy: Copy, database_url: str, target: str) -> None:
     await asyncio.to_thread(copy.restore, target)
     assert await rows(target) == await rows(database_url)
-    assert await migrate.current(target) == migrate.head()
+    assert await migrate.current(target) == revisions.head()
     assert await migrate.check(target) == []
     await migrate.upgrade(target)
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from db import Database
 from db.core.connections.connect import engine
 from db.core.connections.url import connection_info
-from db.core.schema import migrate
+from db.core.schema import migrate, revisions
 from db.core.schema.revision import VERSIONS
 from db.core.table import Table
 from support import databases
@@ -35,12 +35,12 @@ RELATIONS = text("select count(*) from pg_class where relnamespace = 'public'::r
 async def test_up_to_head_down_to_base_and_up_again(empty_url: str) -> None:
     assert await migrate.current(empty_url) is None
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
     await migrate.downgrade(empty_url, "base")
     assert await migrate.current(empty_url) is None
     assert await _relations(empty_url) == 2  # the table of the revision and its key
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
 
 
 async def test_down_takes_partitions_and_rows_along(database: Database, database_url: str) -> None:
@@ -95,12 +95,12 @@ async def test_two_starters_at_once(empty_url: str) -> None:
     starters = [await _starter(empty_url) for _ in range(3)]
     outcomes = [await starter.communicate() for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], outcomes
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
 
 
 async def test_two_upgrades_in_one_process(empty_url: str) -> None:
     await asyncio.gather(migrate.upgrade(empty_url), migrate.upgrade(empty_url))
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
 
 
 async def test_a_migration_waits_for_a_lock_and_continues(database_url: str) -> None:
@@ -117,9 +117,9 @@ async def test_a_migration_waits_for_a_lock_and_continues(database_url: str) -> 
 
 
 def test_supported_are_the_revisions_this_code_knows() -> None:
-    assert migrate.supported(migrate.head())
-    assert not migrate.supported("of-a-later-release")
-    assert not migrate.supported(None)
+    assert revisions.supported(revisions.head())
+    assert not revisions.supported("of-a-later-release")
+    assert not revisions.supported(None)
 
 
 async def _starter(url: str) -> asyncio.subprocess.Process:
@@ -147,3 +147,8 @@ async def _relations(url: str) -> int:
 
 async def _structure(url: str) -> set[tuple[Any, ...]]:
     return {row for row in await rows_of(url, STRUCTURE) if row[0] != VERSIONS}
+
+
+def test_revisions_are_those_of_alembic() -> None:
+    newest_first = [script.revision for script in migrate._scripts().walk_revisions()]
+    assert tuple(reversed(newest_first)) == revisions.revisions()

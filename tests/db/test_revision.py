@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from db import Database, feeds
-from db.core.schema import migrate, partition
+from db.core.schema import migrate, partition, revisions
 from db.core.schema.migration_lock import MigrationFailed
 from db.core.schema.revision import LAST_EARLIER, MARK
 from db.events import Event
@@ -60,11 +60,11 @@ async def test_a_database_of_an_earlier_release_is_taken_over(empty_url: str) ->
     await run(empty_url, EARLIER)
     assert await migrate.current(empty_url) == LAST_EARLIER
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
     assert await earlier(empty_url) == LAST_EARLIER
     assert await migrate.check(empty_url) == []
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
 
 
 async def test_gateways_of_earlier_releases_learn_of_ways_down(empty_url: str) -> None:
@@ -82,7 +82,7 @@ async def test_a_database_of_an_unreleased_version_is_taken_over(empty_url: str)
     await migrate.upgrade(empty_url)
     await run(empty_url, EARLIER)
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
     assert await earlier(empty_url) == LAST_EARLIER
 
 
@@ -95,7 +95,7 @@ async def test_a_revision_of_a_later_release_is_left_alone(empty_url: str, table
     for way in (migrate.upgrade, migrate.downgrade):
         with pytest.raises(MigrationFailed) as failed:
             await way(empty_url, "0003")
-        assert str(failed.value) == migrate.unknown("9999")
+        assert str(failed.value) == revisions.unknown("9999")
     assert await migrate.current(empty_url) == "9999"
 
 
@@ -106,7 +106,7 @@ async def test_another_applications_revision_is_not_ours(empty_url: str) -> None
     await run(empty_url, ANOTHER)
     assert await migrate.current(empty_url) is None
     await migrate.upgrade(empty_url)
-    assert await migrate.current(empty_url) == migrate.head()
+    assert await migrate.current(empty_url) == revisions.head()
     assert await migrate.check(empty_url) == []
     await migrate.downgrade(empty_url, "base")
     assert await migrate.current(empty_url) is None
@@ -173,7 +173,7 @@ async def test_tables_live_in_the_schema_of_the_search_path(
     schema_url: str, empty_url: str
 ) -> None:
     await migrate.upgrade(schema_url)
-    assert await migrate.current(schema_url) == migrate.head()
+    assert await migrate.current(schema_url) == revisions.head()
     assert await migrate.check(schema_url) == []
     assert await migrate.current(empty_url) is None
     database = Database(schema_url)
@@ -194,7 +194,7 @@ async def test_two_gateways_in_two_schemas(empty_url: str) -> None:
     for url in urls:
         await migrate.upgrade(url)
     await migrate.downgrade(urls[0], "0004")
-    assert [await migrate.current(url) for url in urls] == ["0004", migrate.head()]
+    assert [await migrate.current(url) for url in urls] == ["0004", revisions.head()]
     assert await migrate.check(urls[1]) == []
 
 

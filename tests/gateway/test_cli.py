@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from db.core.schema import migrate
+from db.core.schema import revisions
 from support.commands import Dreamnet
 
 
@@ -43,7 +43,7 @@ def test_migrations_up_and_down(
     assert dreamnet("migrate", "check") == 0
     assert dreamnet("migrate", "down", "base", "--yes") == 0
     assert dreamnet("migrate", "check") == 1
-    head = migrate.head()
+    head = revisions.head()
     assert capsys.readouterr().out.splitlines()[:5] == [
         "none",
         f"The database is at revision {head}.",
@@ -58,7 +58,7 @@ def test_a_revision_that_does_not_exist(
 ) -> None:
     assert dreamnet("migrate", "up", "9999") == 2
     assert capsys.readouterr().err == (
-        f"There is no revision 9999: there are 0001 to {migrate.head()}.\n"
+        f"There is no revision 9999: there are 0001 to {revisions.head()}.\n"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from db.core.schema import migrate
+from db.core.schema import revisions
 from support.commands import Dreamnet
 from support.databases import execute
 from support.ports import free_port
@@ -69,7 +69,9 @@ def test_a_database_of_another_version(
 ) -> None:
     asyncio.run(execute(database_url, "update dreamnet_version set version_num = '9999'"))
     assert dreamnet("serve", DATABASE_URL=database_url, DREAMNET_PORT=str(free_port())) == 3
-    known = f"is at revision 9999, and this version knows 0001 to {migrate.head()}: use the version"
+    known = (
+        f"is at revision 9999, and this version knows 0001 to {revisions.head()}: use the version"
+    )
     assert known in capsys.readouterr().err
 
 
@@ -78,7 +80,7 @@ def test_a_database_that_is_not_migrated_far_enough(
 ) -> None:
     assert dreamnet("migrate", "up", "0003", DATABASE_URL=empty_url) == 0
     assert dreamnet("serve", DREAMNET_PORT=str(free_port())) == 3
-    remedy = f"works from {migrate.OLDEST} on: run `dreamnet migrate up`.\n"
+    remedy = f"works from {revisions.OLDEST} on: run `dreamnet migrate up`.\n"
     assert capsys.readouterr().err.endswith(remedy)
 
 
@@ -89,7 +91,7 @@ def test_doctor_finds_nothing(
     printed = capsys.readouterr().out
     for expected in (
         "PostgreSQL 18",
-        f"at {migrate.head()}",
+        f"at {revisions.head()}",
         "match the code",
         "GB free",
     ):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from db.core.connections.url import connection_info
-from db.core.schema.migrate import head
+from db.core.schema.revisions import head
 from gateway.settings import Settings, SettingsRefused, load
 from support.commands import Dreamnet
 from support.ports import free_port

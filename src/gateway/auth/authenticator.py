@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import HTTPConnection
@@ -26,7 +27,6 @@ from gateway.auth.failed_sign_ins import FailedSignIns, digest_of
 from gateway.auth.pepper import api_key_codec
 from gateway.auth.recent_principals import RecentPrincipals
 from gateway.auth.revalidation import CredentialRevalidator
-from gateway.auth.tokens import Tokens
 from gateway.errors import HttpError
 from gateway.middleware.forwarded import is_from_elsewhere
 from gateway.middleware.loopback_only import is_local
@@ -35,6 +35,9 @@ from gateway.request_record import record_of
 from gateway.settings import Settings
 from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
 from graph.core.quota import MEMORY, Budget
+
+if TYPE_CHECKING:
+    from gateway.auth.tokens import Tokens
 
 MAX_CREDENTIAL = 8192  # characters; a token with many claims has two thousand
 DEVELOPMENT = ""  # stands for the credential that development does without; no credential is empty
@@ -62,7 +65,7 @@ class Auth:
         self.settings = settings
         database = database.borrowed_by("auth")
         self.keys = ApiKeys(database, clock)
-        self.tokens = Tokens(settings, database, clock) if settings.oidc_issuer else None
+        self.tokens = _tokens(settings, database, clock) if settings.oidc_issuer else None
         self.developer = Developer(database, clock)
         self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
         database.wakeups.listeners.append(self._forget_absent)
@@ -177,6 +180,12 @@ class Auth:
         if self.tokens:
             await self.tokens.refresh(set(texts) - keys - {DEVELOPMENT})
 
+    def expiry(self, text: str) -> float:
+        """When a valid credential expires, as a Unix time in seconds; infinite for keys."""
+        if self.tokens is None or not text or text.startswith(PREFIX):
+            return math.inf
+        return self.tokens.expiry(text)
+
     async def _without_credential(self, connection: HTTPConnection) -> Principal:
         if not self.settings.development:
             return self._anonymous()
@@ -192,6 +201,14 @@ class Auth:
         if not self.settings.public_read:
             raise unauthenticated()
         return READER_OF_SCHEMA if self.settings.public_introspection else ANONYMOUS
+
+
+def _tokens(settings: Settings, database: Database, clock: Clock) -> "Tokens":
+    """The tokens of the issuer. Verifying them takes 15 megabytes of libraries, which a gateway
+    without an issuer does without."""
+    from gateway.auth.tokens import Tokens
+
+    return Tokens(settings, database, clock)
 
 
 def _budget(settings: Settings) -> Budget:

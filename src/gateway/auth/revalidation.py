@@ -15,7 +15,6 @@ import structlog
 
 from db.core.errors import Unavailable
 from gateway.auth.challenges import InvalidCredential
-from gateway.auth.tokens import expiry
 from graph.core.principal import Principal
 
 ROUND_SECONDS = 4.0  # less than 5 with the time of the look-ups
@@ -25,13 +24,17 @@ log = structlog.get_logger()
 
 
 class Authenticator(Protocol):
-    """Authenticates credentials. Both methods raise Unavailable."""
+    """Authenticates credentials. Its coroutines raise Unavailable."""
 
     async def authenticate(self, text: str) -> Principal:
         """Raises InvalidCredential."""
 
     async def refresh(self, texts: Collection[str]) -> None:
         """Refresh these credentials."""
+
+    def expiry(self, text: str) -> float:
+        """When a valid credential expires, as a Unix time in seconds, which may be infinite."""
+        ...
 
 
 class OpenConnection:
@@ -56,7 +59,7 @@ class CredentialRevalidator:
     def over(self, text: str, principal: Principal, end: Callable[[], None]) -> Iterator[None]:
         """Within the context, call `end` once if a credential is no longer valid for the
         principal."""
-        watched = OpenConnection(principal, end, _until(text))
+        watched = OpenConnection(principal, end, self._until(text))
         self.watched.setdefault(text, set()).add(watched)
         try:
             yield
@@ -120,9 +123,8 @@ class CredentialRevalidator:
         if not held:
             self.watched.pop(text, None)
 
-
-def _until(text: str) -> float:
-    """When a credential expires; never if it has expired by our clock but was accepted, because
-    that clock may be ahead of the issuer's."""
-    until = expiry(text)
-    return until if until > time.time() else math.inf
+    def _until(self, text: str) -> float:
+        """When a credential expires; never if it has expired by our clock but was accepted, because
+        that clock may be ahead of the issuer's."""
+        until = self.authenticator.expiry(text)
+        return until if until > time.time() else math.inf

@@ -7,7 +7,6 @@ never `none` and never a shared secret, and each key verifies one algorithm, its
 """
 
 import hashlib
-import math
 import time
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, cast
@@ -74,6 +73,10 @@ class Tokens:
     @property
     def caches(self) -> tuple[TTLCache[str, ResultRow], TTLCache[Person, KnownUser | None]]:
         return self.known, self.newcomers
+
+    def expiry(self, text: str) -> float:
+        """When a valid token expires, as a Unix time in seconds."""
+        return _expiry(_unverified_claims(text))
 
     async def principal(self, text: str) -> Principal:
         """The principal of a token. Raises InvalidCredential, and Unavailable if the keys of the
@@ -169,14 +172,6 @@ class Tokens:
         names = claimed if isinstance(claimed, list) else [claimed]
         named = [role for role in Role if role in names]
         return max(named, key=RANKS.__getitem__, default=Role.MEMBER)
-
-
-def expiry(text: str) -> float:
-    """When a valid credential expires, as a Unix time in seconds; infinite for keys."""
-    try:
-        return _expiry(_unverified_claims(text))
-    except (jwt.PyJWTError, KeyError):
-        return math.inf
 
 
 def _expiry(claims: Claims) -> float:

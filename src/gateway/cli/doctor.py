@@ -17,7 +17,7 @@ from db.core.connections.libpq_parameters import VARIABLES
 from db.core.connections.pooler import Pooler
 from db.core.embedded import EmbeddedFailed
 from db.core.rollup.verification import Verified
-from db.core.schema import migrate
+from db.core.schema import migrate, revisions
 from db.core.schema.health import Inspection
 from gateway.cli import rollups
 from gateway.exit_codes import CommandFailed, ExitCode
@@ -112,7 +112,7 @@ def _database(settings: Settings, verify: bool) -> Iterator[Finding]:
         yield Finding("database", f"PostgreSQL {found.version} {url}", remedy)
         yield Finding("pooler", POOLERS[found.pooler])
         yield from _direct_connection(settings, found)
-        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {migrate.head()}")
+        yield Finding("migrations", f"at {found.revision or 'none'}, newest is {revisions.head()}")
         if not problem:
             yield _tables(asyncio.run(migrate.check(url)))
         if verify and not problem:

@@ -12,7 +12,6 @@ import typer
 
 from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
-from db.core.schema.autogenerate import NoCheckout, new_migration
 from gateway import log_format
 from gateway.cli import api_keys, import_files, migrate, rollups
 from gateway.cli.doctor import report
@@ -214,6 +213,8 @@ def new(
 
     For developers: it requires a checkout of the project.
     """
+    from db.core.schema.autogenerate import NoCheckout, new_migration
+
     try:
         new_migration(name)
     except NoCheckout:

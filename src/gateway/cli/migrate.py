@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import typer
 
 from db.core.connections.url import ConnectionInfo
-from db.core.schema import migrate
+from db.core.schema import migrate, revisions
 from db.core.schema.health import Inspection
 from db.core.schema.migrate import Loss
 from db.core.schema.migration_lock import WAIT_SECONDS
@@ -49,7 +49,7 @@ def down(settings: Settings, revision: str, *, sure: bool) -> None:
 def current(settings: Settings) -> ExitCode:
     """Print the revision of the database. Raises CommandFailed if it is unknown."""
     with _opened(settings, prints=True) as (_, found):
-        return ExitCode.OK if migrate.supported(found.revision) else ExitCode.PROBLEMS
+        return ExitCode.OK if revisions.supported(found.revision) else ExitCode.PROBLEMS
 
 
 def check(settings: Settings) -> ExitCode:
@@ -68,15 +68,15 @@ def _opened(
         found = examine(url)
         if prints:
             typer.echo(found.revision or "none")
-        if found.revision not in (None, *migrate.revisions()):
+        if found.revision not in (None, *revisions.revisions()):
             raise CommandFailed(
-                f"The database {url} {migrate.unknown(str(found.revision))}", ExitCode.DATABASE
+                f"The database {url} {revisions.unknown(str(found.revision))}", ExitCode.DATABASE
             )
         yield url.behind(found.pooler), found
 
 
 def _check_is_known(revision: str) -> None:
-    known = migrate.revisions()
+    known = revisions.revisions()
     if revision not in known:
         message = f"There is no revision {revision}: there are {known[0]} to {known[-1]}."
         raise CommandFailed(message, ExitCode.USAGE)
@@ -100,7 +100,7 @@ def _check_can_be_migrated(settings: Settings, url: ConnectionInfo, found: Inspe
 
 
 def _is_below(revision: str, at: str | None) -> bool:
-    known = (BASE, *migrate.revisions())
+    known = (BASE, *revisions.revisions())
     return known.index(revision) < known.index(at or BASE)
 
 

@@ -8,7 +8,7 @@ from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.embedded import Embedded
 from db.core.errors import Unavailable
-from db.core.schema import health, migrate
+from db.core.schema import health, migrate, revisions
 from db.core.schema.health import OLDEST_SERVER, Inspection
 from db.core.schema.migration_lock import MigrationFailed
 from gateway.exit_codes import CommandFailed, ExitCode
@@ -47,7 +47,8 @@ def migrated_url(settings: Settings) -> Iterator[ConnectionInfo]:
     Raises CommandFailed."""
     with database_url(settings) as url:
         found = examine(url)
-        if settings.connection is None and not found.read_only:
+        is_old = found.revision != revisions.head()
+        if settings.connection is None and is_old and not found.read_only:
             with migrating(url):
                 asyncio.run(migrate.upgrade(url))
             found = examine(url)
@@ -81,11 +82,11 @@ def why_not_ready(found: Inspection) -> str | None:
         return "is read-only: point DATABASE_URL at the primary."
     if found.revision is None:
         return "has no tables yet: run `dreamnet migrate up`."
-    if found.revision not in migrate.revisions():
-        return migrate.unknown(found.revision)
-    if not migrate.supported(found.revision):
+    if found.revision not in revisions.revisions():
+        return revisions.unknown(found.revision)
+    if not revisions.supported(found.revision):
         return (
-            f"is at revision {found.revision}, and this version works from {migrate.OLDEST} on: "
+            f"is at revision {found.revision}, and this version works from {revisions.OLDEST} on: "
             "run `dreamnet migrate up`."
         )
     return None

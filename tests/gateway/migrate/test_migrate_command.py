@@ -9,11 +9,11 @@ import pytest
 
 from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
-from db.core.schema import migrate
+from db.core.schema import migrate, revisions
 from support.migrate_command import Run
 from support.ports import free_port
 
-HEAD = migrate.head()
+HEAD = revisions.head()
 
 
 def test_down_needs_a_yes(run: Run) -> None:
@@ -29,7 +29,7 @@ def test_down_to_any_revision_shows_the_loss(run: Run) -> None:
     first, *lines = warning.splitlines()
     assert first == f"The database {run.place} loses these migrations:"
     titles = [line[:6] for line in lines if line.startswith("  0")]
-    above = [number for number in migrate.revisions() if number > "0004"]
+    above = [number for number in revisions.revisions() if number > "0004"]
     assert titles == [f"  {number}" for number in reversed(above)]
     assert "changes.parent_id" in lines[-1]
     assert run.revision == "0004"
@@ -46,7 +46,7 @@ def test_down_to_any_revision_shows_the_loss(run: Run) -> None:
 
 def test_the_loss_of_every_downgrade_can_be_shown() -> None:
     """Without a database: a `downgrade` that asks one cannot be shown before it runs."""
-    known = ("base", *migrate.revisions())
+    known = ("base", *revisions.revisions())
     for place, above in enumerate(known[1:], 1):
         for below in known[:place]:
             loss = migrate.loss(above, below)
@@ -85,7 +85,7 @@ def test_a_revision_from_the_future_is_refused(run: Run, command: str) -> None:
     port = str(free_port())
     code, out, error = run(*command.split(), DREAMNET_PORT=port)
     assert code == 3
-    assert error == f"The database {run.place} {migrate.unknown('9999')}\n"
+    assert error == f"The database {run.place} {revisions.unknown('9999')}\n"
     assert out == ("9999\n" if command == "current" else "")
 
 
@@ -112,7 +112,7 @@ def test_the_embedded_database_of_a_later_version(run: Run, tmp_path: Path) -> N
         for command in ("up", "current", "serve"):
             code, _, error = run(command, DATABASE_URL="", DREAMNET_PORT="1")
             assert (code, error) in (
-                (3, f"The database {embedded.place} {migrate.unknown('9999')}\n"),
+                (3, f"The database {embedded.place} {revisions.unknown('9999')}\n"),
             )
 
 

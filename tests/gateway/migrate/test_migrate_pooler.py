@@ -11,11 +11,11 @@ from sqlalchemy import text
 from db import Database
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import connection_info
-from db.core.schema import migrate
+from db.core.schema import revisions
 from support.migrate_command import Run
 from support.pgbouncer import needed, pgbouncer
 
-HEAD = migrate.head()
+HEAD = revisions.head()
 
 
 @pytest.fixture

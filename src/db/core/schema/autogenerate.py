@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
-from db.core.schema import migrate
+from db.core.schema import migrate, revisions
 from db.core.schema.migration_lock import lock_session
 
 
@@ -23,9 +23,9 @@ def new_migration(name: str) -> None:
 
     It compares with a new, temporary database. Raises NoCheckout, EmbeddedFailed.
     """
-    if migrate.PACKAGED.is_dir():
+    if revisions.PACKAGED.is_dir():
         raise NoCheckout
-    number = f"{int(migrate.head()) + 1:04}"
+    number = f"{int(revisions.head()) + 1:04}"
     with TemporaryDirectory() as folder, Embedded(Path(folder) / "postgres") as url:
         asyncio.run(_write(url, name, number))
 
@@ -38,5 +38,5 @@ async def _write(url: str, name: str, number: str) -> None:
 
 def _compare(connection: Connection, name: str, number: str) -> None:
     attributes = {"connection": connection, "is_alone": True}
-    config = Config(toml_file=migrate.CHECKOUT / "pyproject.toml", attributes=attributes)
+    config = Config(toml_file=revisions.CHECKOUT / "pyproject.toml", attributes=attributes)
     command.revision(config, name, autogenerate=True, rev_id=number)
