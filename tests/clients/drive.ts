@@ -13,6 +13,7 @@ import * as graphqlWs from "./graphql-ws.ts";
 import * as compiled from "./compiled.ts";
 import { HISTORY, type Show } from "./history.ts";
 import * as relay from "./relay.ts";
+import * as tanstack from "./tanstack.ts";
 import * as urql from "./urql.ts";
 import * as urqlFetch from "./urql-fetch.ts";
 
@@ -84,6 +85,19 @@ function byApollo(client: ApolloClient, follow: (client: ApolloClient, show: Sho
   };
 }
 
+function byTanstack(client: tanstack.Client): Driven {
+  return {
+    ask: (document, variables) =>
+      document.startsWith("query") ? tanstack.query(client, document) : tanstack.mutate(client, document, variables),
+    follow: (show) => tanstack.follow(client, show),
+    refused: () =>
+      new Promise((resolve) => {
+        const sink: Sink<Result> = { next() {}, error: (errors) => resolve(codes(errors)), complete() {} };
+        resuming(client.socket.subscribe)({ query: INVALID }, sink);
+      }),
+  };
+}
+
 function byRelay(environment: Environment): Driven {
   const { compiled: compile } = compiled;
   return {
@@ -127,6 +141,7 @@ const clients: Record<string, Driven> = {
   "apollo": byApollo(apollo.connect(host, key), apollo.follow),
   "apollo-multipart": byApollo(apolloMultipart.connect(host, key), apolloMultipart.follow),
   "relay": byRelay(relay.connect(host, key)),
+  "tanstack": byTanstack(tanstack.connect(host, key)),
 };
 
 const each = Object.entries(clients);

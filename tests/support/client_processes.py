@@ -30,6 +30,7 @@ TYPESCRIPT = (
     "apollo",
     "apollo-multipart",
     "relay",
+    "tanstack",
 )
 FOLLOWERS = (*TYPESCRIPT, "curl", "gql")
 
