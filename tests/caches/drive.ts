@@ -3,6 +3,7 @@
 import { apollo } from "./apollo.ts";
 import { relay } from "./relay.ts";
 import { play } from "./scenario.ts";
+import { tanstack } from "./tanstack.ts";
 import { urql } from "./urql.ts";
 
 const url = process.argv[2] ?? "";
@@ -11,7 +12,7 @@ const complaints: string[] = [];
 console.warn = console.error = (...parts: unknown[]) => complaints.push(parts.join(" "));
 
 const shown: Record<string, unknown> = {};
-for (const [name, connect] of Object.entries({ apollo, relay, urql })) {
+for (const [name, connect] of Object.entries({ apollo, relay, tanstack, urql })) {
   shown[name] = await play(connect(url, authorization));
 }
 process.stdout.write(JSON.stringify({ shown, complaints }));

@@ -5,6 +5,7 @@ import type { Client } from "./scenario.ts";
 const { default: creating } = await import("./relay/__generated__/operationsCreateMutation.graphql.js");
 const { default: deleting } = await import("./relay/__generated__/operationsDeleteMutation.graphql.js");
 const { default: dreams } = await import("./relay/__generated__/operationsDreamsQuery.graphql.js");
+const { default: models } = await import("./relay/__generated__/operationsModelsQuery.graphql.js");
 const { default: editing } = await import("./relay/__generated__/operationsEditMutation.graphql.js");
 
 /** Relay with the operations that its compiler made, without a function that updates its store. */
@@ -30,6 +31,19 @@ export function relay(url: string, authorization: string): Client {
     titles: () => {
       const { data } = environment.lookup(list.fragment) as any;
       return data.dreams.edges.filter((edge: any) => edge?.node).map(({ node }: any) => node.title);
+    },
+    pages: async () => {
+      const first = createOperationDescriptor(getRequest(models), {});
+      environment.retain(first);
+      const shown: string[][] = [];
+      let after: string | undefined;
+      while (true) {
+        await fetchQuery(environment, models, { after }).toPromise();
+        const { edges, pageInfo } = (environment.lookup(first.fragment) as any).data.aiModels;
+        shown.push(edges.map(({ node }: any) => node.name));
+        if (!pageInfo.hasNextPage) return shown;
+        after = pageInfo.endCursor;
+      }
     },
     create: (title) => mutate(creating, { input: { title }, connections }),
     edit: (id, title) => mutate(editing, { input: { id, title } }),

@@ -1,4 +1,4 @@
-// What each client does with its list of dreams: creates one without a title, one with a title,
+// What each client does: reads models page by page; and with its list of dreams: creates one without a title, one with a title,
 // edits that, deletes it twice.
 
 export interface Dream {
@@ -14,6 +14,8 @@ export interface UserError {
 export interface Client {
   load(): Promise<unknown>;
   titles(): string[];
+  /** The names of models by name, two more with each page, as shown after each of them. */
+  pages(): Promise<string[][]>;
   create(title: string): Promise<{ dream?: Dream | null; errors: readonly UserError[] }>;
   edit(id: string, title: string): Promise<unknown>;
   remove(id: string): Promise<{ errors: readonly UserError[] }>;
@@ -21,7 +23,7 @@ export interface Client {
 
 export async function play(client: Client): Promise<unknown> {
   await client.load();
-  const steps: Record<string, unknown> = { loaded: client.titles() };
+  const steps: Record<string, unknown> = { loaded: client.titles(), pages: await client.pages() };
   const failed = await client.create("");
   steps.failed = [failed.errors.map(({ message }) => message), client.titles()];
   const created = await client.create("Fly");

@@ -1,12 +1,14 @@
 import { Client as UrqlClient, fetchExchange } from "@urql/core";
 import { type Cache, cacheExchange } from "@urql/exchange-graphcache";
-import { CREATE, DELETE, DREAMS, EDIT } from "./operations.ts";
+import { relayPagination } from "@urql/exchange-graphcache/extras";
+import { CREATE, DELETE, DREAMS, EDIT, MODELS } from "./operations.ts";
 import type { Client, Dream } from "./scenario.ts";
 
 /** urql with its normalized cache, which has no schema. */
 export function urql(url: string, authorization: string): Client {
   const cache = cacheExchange({
     keys: { DreamConnection: () => null, UserError: () => null },
+    resolvers: { Query: { aiModels: relayPagination() } },
     updates: {
       Mutation: {
         createDream({ createDream: { dream } }: any, _arguments, cache) {
@@ -35,6 +37,16 @@ export function urql(url: string, authorization: string): Client {
     titles: () => {
       const found = client.readQuery(DREAMS, {}, cacheOnly);
       return found?.data?.dreams.nodes.map((dream: any) => dream.title);
+    },
+    pages: async () => {
+      const shown: string[][] = [];
+      let after: string | undefined;
+      while (true) {
+        const { data } = await client.query(MODELS, { after }).toPromise();
+        shown.push(data.aiModels.edges.map(({ node }: any) => node.name));
+        if (!data.aiModels.pageInfo.hasNextPage) return shown;
+        after = data.aiModels.pageInfo.endCursor;
+      }
     },
     create: (title) => mutate(CREATE, { title }),
     edit: (id, title) => mutate(EDIT, { id, title }),

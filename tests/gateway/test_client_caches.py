@@ -1,4 +1,4 @@
-"""The caches of Apollo, Relay and urql: right after mutations that fail and that succeed."""
+"""The caches of Apollo, Relay, TanStack Query and urql: right after mutations that fail and that succeed."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from db import Database
 from db.users import Role
-from support.factories import make_dream, make_user
+from support.factories import make_ai_model, make_dream, make_user
 from support.gateways import make_key, production
 from support.nodejs import TESTS, installed, run
 from support.running_gateway import serving
@@ -19,6 +19,7 @@ NO_NODE = "Warning: MutationHandlers: Expected target node to exist."  # of Rela
 GONE = "There is no such thing, or you may not see it."
 STEPS = {
     "loaded": ["Swim"],
+    "pages": [["a", "b"], ["a", "b", "c", "d"], ["a", "b", "c", "d", "e"]],
     "failed": [[SHORT], ["Swim"]],
     "created": ["Fly", "Swim"],
     "edited": ["Soar", "Swim"],
@@ -34,6 +35,8 @@ async def test_caches_follow_mutations(
     settings = production()
     user = await make_user(database, role=Role.MEMBER)
     await make_dream(database, user_id=user.id, title="Swim")
+    for name in "abcde":
+        await make_ai_model(database, name=name)
     key = (await make_key(database, settings, user_id=user.id)).text
     monkeypatch.setenv("DREAMNET_KEY", key)
     await installed(FOLDER)
@@ -44,14 +47,16 @@ async def test_caches_follow_mutations(
 
     result = orjson.loads(printed)
     assert result["complaints"] == [NO_NODE]
-    assert result["shown"] == dict.fromkeys(("apollo", "relay", "urql"), STEPS)
+    assert result["shown"] == dict.fromkeys(("apollo", "relay", "tanstack", "urql"), STEPS)
 
 
 async def compiled(folder: Path) -> Path:
-    """A copy of the clients with what Relay's compiler makes."""
+    """A copy of the clients with what Relay's compiler and gql.tada make; the types are checked."""
     project = folder / "caches"
     shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("node_modules"))
     (project / "node_modules").symlink_to(FOLDER / "node_modules")
     shutil.copy(TESTS.parent / "schema.graphql", project)
     await run("node", "node_modules/relay-compiler/cli.js", folder=project)
+    await run("node", "node_modules/.bin/gql.tada", "generate-output", folder=project)
+    await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=project)
     return project

@@ -14,6 +14,24 @@ graphql`
 `;
 
 graphql`
+  query operationsModelsQuery($after: String) {
+    aiModels(first: 2, after: $after, orderBy: [{ field: NAME, direction: ASC }])
+      @connection(key: "operations_aiModels", filters: ["orderBy"]) {
+      edges {
+        node {
+          id
+          name
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+graphql`
   mutation operationsCreateMutation($input: CreateDreamInput!, $connections: [ID!]!) {
     createDream(input: $input) {
       dream @prependNode(connections: $connections, edgeTypeName: "DreamEdge") {
