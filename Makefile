@@ -119,6 +119,7 @@ $(TOOLS): requirements-dev.lock $(RUNTIME)
 PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 COMPILE = $(PIN) pyproject.toml --group build
 PEERS = bench/versus/peers/python/requirements
+CODEGEN = tests/front_ends/python/requirements
 
 # Until 23.3, pip takes `coverage` and `coverage[toml]` for two packages: each gets a pin.
 define PIN_WITHOUT_EXTRAS
@@ -138,6 +139,7 @@ lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(PIN) $(PEERS).in -c requirements.lock -o $(PEERS).lock
-	for lock in requirements.lock requirements-dev.lock $(PEERS).lock; do \
+	$(PIN) $(CODEGEN).in -o $(CODEGEN).lock
+	for lock in requirements.lock requirements-dev.lock $(PEERS).lock $(CODEGEN).lock; do \
 	  awk "$$PIN_WITHOUT_EXTRAS" $$lock > $(BIN)/pinned.lock && mv $(BIN)/pinned.lock $$lock || exit; \
 	done

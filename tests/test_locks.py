@@ -17,6 +17,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+OTHERS = [
+    "bench/versus/peers/python/requirements.lock",
+    "tests/front_ends/python/requirements.lock",
+]
 GROUPS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev"]}
 Pins = dict[str, list[Requirement]]
 SYSTEMS = {"linux": ("Linux", "x86_64"), "darwin": ("Darwin", "arm64")}
@@ -53,7 +57,7 @@ def test_a_pin_with_other_extras_is_not_enough(lacking: str) -> None:
     assert problem.startswith(lacking)
 
 
-@pytest.mark.parametrize("lock", [*GROUPS, "bench/versus/peers/python/requirements.lock"])
+@pytest.mark.parametrize("lock", [*GROUPS, *OTHERS])
 def test_every_pin_has_hashes_and_no_address(lock: str) -> None:
     lines = (ROOT / lock).read_text().splitlines()
     after_pins = [after for line, after in pairwise(lines) if line[:1].isalnum()]

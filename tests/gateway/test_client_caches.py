@@ -1,4 +1,4 @@
-"""The caches of Apollo, Relay, TanStack Query and urql: right after mutations that fail and that succeed."""
+"""The caches of Apollo, Relay, TanStack Query and urql, after mutations that fail and succeed."""
 
 import shutil
 from pathlib import Path
