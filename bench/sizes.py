@@ -33,8 +33,10 @@ TESTS = """query Tests { aiTests(first: 50) { nodes {
   dream { id title } } pageInfo { hasNextPage endCursor } } }"""
 DASHBOARD = """query Dashboard {
   modelComparison(from: "2020-01-01T00:00:00Z") {
-    provider model averageImpossibility averageDurationMs testCount totalCost }
-  categoryPerformance(from: "2020-01-01T00:00:00Z") { category averageImpossibility testCount } }"""
+    rows { provider model averageScore averageDurationMs testCount totalCost }
+  }
+  categoryPerformance(from: "2020-01-01T00:00:00Z") { rows { category averageScore testCount } }
+}"""
 SCREENS = {
     "list of 20 dreams": LIST,
     "100 dreams with their texts": TEXTS,

@@ -14,7 +14,7 @@ from db.core.ingest.statements import core_table, insert_from, recordset
 from db.core.ingest.writer import IngestTarget
 from db.core.query.batch import Key, requested_keys
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.query.time_range import Bucket, TimeRange
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import Rollup, RollupTable, combined, counted, least
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import Visibility
@@ -96,6 +96,11 @@ def counts(span: TimeRange, visibility: Visibility) -> AnySelect:
         .group_by(action, sums.key("page_hash"))
         .order_by(count.desc(), action, page)
     )
+
+
+def times() -> AnySelect:
+    """The times of the first and the last action."""
+    return first_and_last(UserAction.timestamp, UserAction.id)
 
 
 async def users(session: ReadSession, actions: Sequence[Key], span: TimeRange) -> dict[Key, int]:

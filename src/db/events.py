@@ -1,6 +1,6 @@
 """Events: the log of the system, in the order of storing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -26,7 +26,7 @@ from db.core.ingest.rows import row_validator
 from db.core.ingest.statements import insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.query.time_range import Bucket, TimeRange
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import Rollup, RollupTable, combined, summed
 from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
@@ -158,15 +158,30 @@ ROLLUP = Rollup(
 )
 
 
+Chosen = Mapping[EventGroup, Collection[str]]  # the values to count, by what is grouped
+ALL: Chosen = {}
+
+
 def counts(
-    span: TimeRange, bucket: Bucket, groups: Collection[EventGroup], visibility: Visibility
+    span: TimeRange,
+    bucket: Bucket,
+    groups: Collection[EventGroup],
+    visibility: Visibility,
+    chosen_values: Chosen = ALL,
 ) -> AnySelect:
     sums = combined(ROLLUP, span.or_last(COUNTED), visibility, bucket)
+    among = [sums.key(GROUPS[group].name).in_(some) for group, some in chosen_values.items()]
     chosen = [sums.key(GROUPS[group].name) for group in EventGroup if group in groups]
     others = [null().label(GROUPS[group].name) for group in EventGroup if group not in groups]
     keys = [sums.bucket(bucket), *chosen]
     count = _count(sums.total("weight"))
-    return select(*keys, *others, count).group_by(*keys).order_by(*keys)
+    return select(*keys, *others, count).where(*among).group_by(*keys).order_by(*keys)
+
+
+def logged(chosen_values: Chosen) -> AnySelect:
+    """The times of the first and the last event."""
+    among = [GROUPS[group].in_(some) for group, some in chosen_values.items()]
+    return first_and_last(Event.timestamp, Event.id, *among)
 
 
 LOGGED = IngestTarget(

@@ -15,9 +15,10 @@ from db.core.ingest.rows import IngestRow
 from db.core.query.batch import Key
 from db.core.query.time_range import TimeRange
 from db.users import Role
-from graph.core.context import Context, Info, rows
+from graph.core.context import Context, Info, as_source, rows
 from graph.core.loader import Loader
 from graph.core.permission import scope
+from graph.core.types.aggregate import Aggregate, AggregateSource
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import checked, field, names_of, related, value
 from graph.core.types.filter import filters, orders
@@ -36,7 +37,7 @@ from graph.core.types.ingestion import (
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import Node, identified, node, parse_id
 from graph.core.types.scalars import BigInt
-from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.core.types.time_range import From, To, reveals_time, window
 from graph.users import USER, User, UserById
 
 FOR_OTHERS = scope("events:write")
@@ -188,13 +189,14 @@ class Queries:
         to: To = UNSET,
         first: First = MAX_GROUPS,
         skip: Skip = 0,
-    ) -> list[UserActionCount]:
-        span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        counts = db.analytics.counts(span, visibility).limit(first).offset(skip)
-        return [
+    ) -> Aggregate[UserActionCount]:
+        span = await window(info, from_, to, db.analytics.COUNTED)
+        counts = db.analytics.counts(span, info.context.db.visibility).limit(first).offset(skip)
+        found = [
             UserActionCount(action=action, page=page, count=count, span=span)
             for action, page, count in await rows(info, counts)
         ]
+        return as_source(AggregateSource(span, found, db.analytics.times()))
 
 
 @strawberry.type

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Annotated
 
 import strawberry
@@ -17,6 +18,13 @@ from graph.core.context import Info, as_source
 from graph.core.permission import scope
 from graph.core.subscriptions.filtered_source import FilteredSource, filter_condition
 from graph.core.subscriptions.source import Update, message, rows, stream
+from graph.core.types.aggregate import (
+    Aggregate,
+    AggregateSource,
+    ConfidenceInterval,
+    aggregate,
+    interval,
+)
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
 from graph.core.types.filter import SUBSCRIPTION_BOUNDS, filters, orders
@@ -34,10 +42,15 @@ from graph.core.types.ingestion import (
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import Node, identified, node
 from graph.core.types.scalars import BigInt, Number
-from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
+from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, window
 
 READ, WRITE = scope("metrics:read"), scope("metrics:write")
 TIMES = reveals_time(db.metrics.Metric.timestamp)
+
+
+def mean_interval() -> ConfidenceInterval | None:
+    return interval("average", "count", "total", "squares", -inf, inf)
+
 
 # Types
 
@@ -67,6 +80,7 @@ class MetricSummary:
     metric_name: str = field("Name of the series.")
     unit: str | None = field("Unit of the values that have one. Null if they differ.")
     average: float = field("Mean value.")
+    confidence_interval: ConfidenceInterval | None = mean_interval()
     minimum: float = field("Lowest value.")
     maximum: float = field("Highest value.")
     count: BigInt = field("Number of values.")
@@ -85,6 +99,7 @@ class MetricPoint:
 
     bucket: datetime = field("Start of the bucket, in UTC.")
     average: float = field("Mean value.")
+    confidence_interval: ConfidenceInterval | None = mean_interval()
     minimum: float = field("Lowest value.")
     maximum: float = field("Highest value.")
     count: BigInt = field("Number of values.")
@@ -169,10 +184,11 @@ class Queries:
     )
     async def metric_summary(
         self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
-    ) -> list[MetricSummary]:
-        span, database = await time_range(info, from_, to), info.context.db
+    ) -> Aggregate[MetricSummary]:
+        span, database = await window(info, from_, to, sums.MEASURED), info.context.db
         async with database.read() as session:
-            return as_source(await sums.summaries(session, span, names, database.visibility))
+            rows = await sums.summaries(session, span, names, database.visibility)
+        return as_source(AggregateSource(span, rows, sums.measured(names)))
 
     @field(
         "A series over time, oldest first. Buckets without values are omitted. At most 10,000 "
@@ -188,11 +204,10 @@ class Queries:
         from_: From = UNSET,
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
-    ) -> list[MetricPoint]:
-        span, database = await time_range(info, from_, to), info.context.db
-        series = sums.series(name, span, bucket, database.visibility)
-        async with database.read() as session:
-            return as_source(await series_points(session, series))
+    ) -> Aggregate[MetricPoint]:
+        span = await window(info, from_, to, sums.MEASURED)
+        series = sums.series(name, span, bucket, info.context.db.visibility)
+        return as_source(await aggregate(info, span, series, sums.measured([name]), series_points))
 
 
 @strawberry.type

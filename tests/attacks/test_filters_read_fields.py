@@ -117,11 +117,11 @@ async def test_a_cost_is_found_by_members_alone(target: Target) -> None:
         ("{ dreams(filter: {tests: {userId: {eq: $id}}}) { totalCount } }", "DreamFilter.tests"),
         ("{ dreams(filter: {tests: {}}) { totalCount } }", "DreamFilter.tests"),
         (
-            '{ modelComparison(from: "2026-01-15T12:00:00Z") { totalCost } }',
+            '{ modelComparison(from: "2026-01-15T12:00:00Z") { rows { totalCost } } }',
             "Query.modelComparison(from:)",
         ),
         (
-            '{ categoryPerformance(to: "2026-01-15T12:00:00Z") { testCount } }',
+            '{ categoryPerformance(to: "2026-01-15T12:00:00Z") { rows { testCount } } }',
             "Query.categoryPerformance(to:)",
         ),
         (
@@ -208,13 +208,13 @@ async def test_public_columns_are_filtered_ordered_and_searched_by_all(target: T
             filter: {and: [$f, {category: {eq: MATH}}]}, orderBy: [{field: TITLE}], search: "fly"
         ) { totalCount }
         progressLogs(filter: {dream: $f}, orderBy: [{field: AVERAGE_IMPOSSIBILITY}]) { totalCount }
-        modelComparison { model }
+        modelComparison { rows { model } }
     }"""
     answer = await target.ask(document, f={"title": {"startsWith": "F"}})
     assert answer == {
         "dreams": {"totalCount": 1},
         "progressLogs": {"totalCount": 0},
-        "modelComparison": [],
+        "modelComparison": {"rows": []},
     }
 
 

@@ -191,14 +191,14 @@ async def test_dreams_of_a_deleted_user_stay_private(target: Target) -> None:
     await make_progress_log(database, dream_id=dream.id)
     async with database.write() as session:
         await session.execute(delete(User).where(User.id == user.id))
-    counted = "{ progressLogs { totalCount } categoryPerformance { testCount } }"
+    counted = "{ progressLogs { totalCount } categoryPerformance { rows { testCount } } }"
 
     answers = [await target.ask(text) for text in (DREAMS, FOUND, counted)]
 
     assert answers == [
         {"dreams": {"totalCount": 0, "nodes": []}},
         {"dreams": {"nodes": []}},
-        {"progressLogs": {"totalCount": 0}, "categoryPerformance": []},
+        {"progressLogs": {"totalCount": 0}, "categoryPerformance": {"rows": []}},
     ]
 
 

@@ -16,9 +16,11 @@ from support.websocket_client import greeted
 
 LARGEST = 2**63 - 1
 MASKED = "Something went wrong on our side. Quote the request id when you report it."
-SPEND = (
-    '{ spend(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z") { totalTokens totalCost } }'
-)
+SPEND = """{
+  spend(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z") {
+    rows { totalTokens totalCost }
+  }
+}"""
 
 
 async def three_large_tests(database: Database) -> Any:
@@ -112,11 +114,11 @@ async def test_sums_of_large_numbers_are_exact_on_every_way_out(
         totals {{ totalTokens }} tests {{ nodes {{ tokensUsed durationMs }} }} }} }}"""
     one = {"tokensUsed": str(LARGEST), "durationMs": str(LARGEST)}
 
-    assert (await endpoint.data(SPEND))["spend"] == [total]
+    assert (await endpoint.data(SPEND))["spend"]["rows"] == [total]
     shown = (await endpoint.data(dream_query))["dream"]
     assert shown["totals"] == {"totalTokens": str(3 * LARGEST)}
     assert shown["tests"]["nodes"] == [one] * 3
-    comparison = "{ modelComparison { averageDurationMs testCount } }"
+    comparison = "{ modelComparison { rows { averageDurationMs testCount } } }"
     assert (await endpoint.answer(comparison)).get("errors") is None
 
     for accept in ("text/event-stream", "multipart/mixed", "application/graphql-response+json"):
@@ -137,7 +139,7 @@ async def test_sums_of_large_numbers_are_exact_over_a_websocket(database: Databa
         greeted(served.address, authorization=f"Bearer {key.text}") as client,
     ):
         answer = await client.answer("1", SPEND)
-    assert answer["data"]["spend"][0]["totalTokens"] == str(3 * LARGEST)
+    assert answer["data"]["spend"]["rows"][0]["totalTokens"] == str(3 * LARGEST)
 
 
 async def test_a_value_that_is_no_number_is_an_error_of_its_field(

@@ -215,7 +215,7 @@ PRIVATE_QUERIES = [
     "{ aiModels { nodes { tests { totalCount } } } }",
     "{ agents { nodes { key } } }",  # not public
     "{ rateLimit { remaining } }",
-    "{ modelComparison { model } }",  # of the tests of the viewer
+    "{ modelComparison { rows { model } } }",  # of the tests of the viewer
     '{ node(id: "agent_00000000000000000000000000000000") { id } }',
     "{ __typename aiModels { nodes { id } } __schema { queryType { name } } }",
 ]

@@ -19,7 +19,7 @@ from gateway.settings import Settings
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from graph.core.quota import Account, Budget
 
-SPENDING = "{ modelComparison { model } }"  # 100 points
+SPENDING = "{ modelComparison { rows { model } } }"  # 100 points
 RATE_LIMIT = "{ rateLimit { cost limit remaining resetAt } }"
 USER, KEY = UUID(int=1), UUID(int=2)
 
@@ -54,7 +54,7 @@ async def test_points_are_spent_until_there_are_none(database: Database) -> None
         first, second, third = [await ask(client, SPENDING) for _ in range(3)]
 
     assert [first.status_code, second.status_code] == [200, 200]
-    assert first.json() == second.json() == {"data": {"modelComparison": []}}
+    assert first.json() == second.json() == {"data": {"modelComparison": {"rows": []}}}
     (error,) = third.json()["errors"]
     wait = error["extensions"]["retryAfterMs"]
     assert third.status_code == 429

@@ -8,13 +8,13 @@ from support.gateways import ask, gateway, make_key, production
 
 UNSCORED = {"impossibility_score": None, "confidence": None}
 QUERY = """{
-  modelComparison(from: "2026-01-01T00:00:00Z") {
+  modelComparison(from: "2026-01-01T00:00:00Z") { rows {
     model averageScore averageConfidence averageDurationMs testCount scoredTestCount
     totalCost
-  }
-  categoryPerformance {
+  } }
+  categoryPerformance { rows {
     category dreamCount averageScore testCount scoredTestCount
-  }
+  } }
   aiModels(orderBy: [{field: NAME}]) { nodes { name statistics {
     averageScore averageConfidence averageDurationMs testCount scoredTestCount totalCost
   } } }
@@ -59,11 +59,13 @@ async def test_unscored_tests_count_but_have_no_average(database: Database) -> N
     of_a = {"averageScore": 40.0, "testCount": 2, "scoredTestCount": 1}
     of_b = {"averageScore": None, "testCount": 1, "scoredTestCount": 0}
     assert answer == {
-        "modelComparison": [{"model": "a", **a}, {"model": "b", **b}],
-        "categoryPerformance": [
-            {"category": "MATH", "dreamCount": 1, **of_a},
-            {"category": "VISION", "dreamCount": 1, **of_b},
-        ],
+        "modelComparison": {"rows": [{"model": "a", **a}, {"model": "b", **b}]},
+        "categoryPerformance": {
+            "rows": [
+                {"category": "MATH", "dreamCount": 1, **of_a},
+                {"category": "VISION", "dreamCount": 1, **of_b},
+            ]
+        },
         "aiModels": {
             "nodes": [
                 {"name": "a", "statistics": a},

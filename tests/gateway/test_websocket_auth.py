@@ -146,8 +146,8 @@ async def test_points_are_spent_on_sockets_too(database: Database) -> None:
         serving(settings, database) as address,
         greeted(address, authorization=f"Bearer {key.text}") as client,
     ):
-        spending = "{ modelComparison { model } }"
-        assert await client.answer("1", spending) == {"data": {"modelComparison": []}}
+        spending = "{ modelComparison { rows { model } } }"
+        assert await client.answer("1", spending) == {"data": {"modelComparison": {"rows": []}}}
         (error,) = await client.refusal("2", spending)
         assert error["extensions"]["code"] == "RATE_LIMITED"
         assert error["extensions"]["retryAfterMs"] > 0

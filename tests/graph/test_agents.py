@@ -215,7 +215,7 @@ async def test_agents_are_counted_in_every_status(database: Database, data: Data
 
 
 ACTIVITY = """query ($from: DateTime, $to: DateTime) {
-    agentActivity(from: $from, to: $to) { agentKey status changes averageSeconds }
+    agentActivity(from: $from, to: $to) { rows { agentKey status changes averageSeconds } }
 }"""
 
 
@@ -234,7 +234,7 @@ async def test_activity_is_changes_and_time_until_the_next_report(
     with statements(database, exactly=1):
         answer = await data(ACTIVITY, times)
 
-    assert answer["agentActivity"] == [
+    assert answer["agentActivity"]["rows"] == [
         {"agentKey": "a", "status": "IDLE", "changes": 1, "averageSeconds": 1.0},
         {"agentKey": "a", "status": "RUNNING", "changes": 2, "averageSeconds": 13.0},
         {"agentKey": "b", "status": "IDLE", "changes": 1, "averageSeconds": None},
@@ -247,7 +247,7 @@ async def test_activity_is_that_of_the_last_day_by_default(database: Database, d
         at = now - timedelta(hours=hours)
         await make_agent_report(database, agent_key="a", previous_status=None, reported_at=at)
 
-    assert (await data(ACTIVITY))["agentActivity"] == [
+    assert (await data(ACTIVITY))["agentActivity"]["rows"] == [
         {"agentKey": "a", "status": "RUNNING", "changes": 2, "averageSeconds": 3600.0}
     ]
 

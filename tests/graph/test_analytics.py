@@ -77,7 +77,7 @@ async def test_actions_are_filtered_and_found_by_id(database: Database, data: Da
 
 
 COUNTS = """query ($from: DateTime, $to: DateTime) {
-    userActionCounts(from: $from, to: $to) { action page count userCount }
+    userActionCounts(from: $from, to: $to) { rows { action page count userCount } }
 }"""
 
 
@@ -92,7 +92,7 @@ async def test_actions_are_counted_by_page(database: Database, data: Data) -> No
     with statements(database, exactly=2):
         answer = await data(COUNTS, times)
 
-    assert answer["userActionCounts"] == [
+    assert answer["userActionCounts"]["rows"] == [
         {"action": "page_viewed", "page": "/dreams", "count": "4", "userCount": 2},
         {"action": "clicked", "page": None, "count": "1", "userCount": 0},
     ]
@@ -107,14 +107,14 @@ async def test_actions_are_counted_of_the_last_day_by_default(
 
     answer = await data(COUNTS)
 
-    assert answer["userActionCounts"] == [
+    assert answer["userActionCounts"]["rows"] == [
         {"action": "page_viewed", "page": "/23", "count": "1", "userCount": 0}
     ]
 
 
 @pytest.mark.parametrize(("role", "codes"), [(Role.MEMBER, ["FORBIDDEN"]), (Role.OPERATOR, [])])
 async def test_actions_are_for_operators(run: Run, role: Role, codes: list[str]) -> None:
-    document = "{ userActions { nodes { action } } userActionCounts { count } }"
+    document = "{ userActions { nodes { action } } userActionCounts { rows { count } } }"
     answer = await run(document, who=Principal(role=role))
 
     assert [error["extensions"]["code"] for error in answer.errors] == codes

@@ -64,7 +64,7 @@ def cost(text: str, **variables: Any) -> int:
         ("{ node(id: 1) { id ... on Dream { owner { id } } ... { id } } }", 2),
         ('{ nodes(ids: ["a", "b", "c"]) { id ... on Dream { owner { id } } } }', 3 * (1 + 1)),
         ('{ nodes(ids: "a") { id } }', 1),
-        ("{ modelComparison { model } metricSummary { metricName } }", 200),
+        ("{ modelComparison { rows { model } } metricSummary { rows { metricName } } }", 200),
         ("{ databaseHealth { version indexUsage { index } } }", 10 + 10),
         ("{ __schema { types { name } } __type(name: \"Dream\") { name } }", 520),
         (get_introspection_query(), 500),

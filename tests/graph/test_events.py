@@ -99,7 +99,7 @@ async def test_events_are_filtered(database: Database, data: Data) -> None:
 
 
 COUNTS = """query ($from: DateTime, $to: DateTime) {
-    eventCounts(from: $from, to: $to) { bucket eventType source severity count }
+    eventCounts(from: $from, to: $to) { rows { bucket eventType source severity count } }
 }"""
 
 
@@ -111,7 +111,7 @@ async def test_events_are_counted_by_hour_type_and_source(database: Database, da
         answer = await data(COUNTS, times)
 
     group = {"eventType": "deployed", "severity": None}
-    assert answer["eventCounts"] == [
+    assert answer["eventCounts"]["rows"] == [
         {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "api", "count": "2"},
         {"bucket": "2026-01-15T12:00:00.000000Z", **group, "source": "worker", "count": "1"},
         {"bucket": "2026-01-15T13:00:00.000000Z", **group, "source": "api", "count": "1"},
@@ -125,7 +125,7 @@ async def test_events_are_counted_of_the_last_day_by_default(
     for hours in (25, 23):
         await make_event(database, source=str(hours), timestamp=now - timedelta(hours=hours))
 
-    counts = (await data(COUNTS))["eventCounts"]
+    counts = (await data(COUNTS))["eventCounts"]["rows"]
 
     assert [(count["source"], count["count"]) for count in counts] == [("23", "1")]
 
@@ -156,12 +156,12 @@ async def test_columns_outside_of_the_grouping_are_null(
         at = START + timedelta(seconds=second)
         await make_event(database, source=source, severity=severity, timestamp=at)
     document = f"""{{
-        eventCounts(from: "2026-01-15T00:00:00Z", {arguments}) {{
+        eventCounts(from: "2026-01-15T00:00:00Z", {arguments}) {{ rows {{
             eventType source severity count
-        }}
+        }} }}
     }}"""
     with statements(database, exactly=1):
-        counts = (await data(document))["eventCounts"]
+        counts = (await data(document))["eventCounts"]["rows"]
 
     assert [tuple(count.values()) for count in counts] == expected
 
@@ -193,7 +193,7 @@ async def test_a_recorded_request_counts_as_many_as_it_stands_for(
         event = {"event_type": event_type, "source": source, "payload": weighed}
         await make_event(database, timestamp=now - timedelta(seconds=1), **event)
 
-    (counted,) = (await data(COUNTS))["eventCounts"]
+    (counted,) = (await data(COUNTS))["eventCounts"]["rows"]
     async with database.read() as session:
         _, (rate,) = await events.rates(session, 60)
 
@@ -207,6 +207,6 @@ async def test_a_recorded_request_counts_as_many_as_it_stands_for(
 async def test_events_are_for_operators_and_keys_with_the_scope(
     run: Run, who: Principal, code: str | None
 ) -> None:
-    answer = await run("{ events { nodes { seq } } eventCounts { count } }", who=who)
+    answer = await run("{ events { nodes { seq } } eventCounts { rows { count } } }", who=who)
 
     assert [error["extensions"]["code"] for error in answer.errors] == ([code] if code else [])

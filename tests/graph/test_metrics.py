@@ -73,9 +73,9 @@ async def test_metrics_are_filtered_and_found_by_id(database: Database, data: Da
 
 
 SUMMARY = """query ($from: DateTime, $to: DateTime, $names: [String!]) {
-    metricSummary(from: $from, to: $to, names: $names) {
+    metricSummary(from: $from, to: $to, names: $names) { rows {
         metricName unit average minimum maximum count p95 firstTimestamp lastTimestamp
-    }
+    } }
 }"""
 
 
@@ -89,7 +89,7 @@ async def test_a_summary_takes_each_series_together(database: Database, data: Da
     with statements(database, exactly=1):
         answer = await data(SUMMARY, times)
 
-    assert answer["metricSummary"] == [
+    assert answer["metricSummary"]["rows"] == [
         {
             "metricName": "cpu",
             "unit": "percent",
@@ -129,7 +129,7 @@ async def test_a_summary_of_the_last_day_is_of_the_series_named(
 
     answer = await data(SUMMARY, {"names": names})
 
-    assert [summary["metricName"] for summary in answer["metricSummary"]] == found
+    assert [summary["metricName"] for summary in answer["metricSummary"]["rows"]] == found
 
 
 async def test_a_series_has_a_point_where_something_was_measured(
@@ -141,12 +141,12 @@ async def test_a_series_has_a_point_where_something_was_measured(
     document = """{
         metricSeries(
             name: "cpu", from: "2026-01-15T12:00:00Z", to: "2026-01-15T15:00:00Z", bucket: HOUR
-        ) { bucket average minimum maximum count }
+        ) { rows { bucket average minimum maximum count } }
     }"""
     with statements(database, exactly=1):
         answer = await data(document)
 
-    assert answer["metricSeries"] == [
+    assert answer["metricSeries"]["rows"] == [
         {
             "bucket": "2026-01-15T12:00:00.000000Z",
             "average": 1.5,
@@ -169,21 +169,21 @@ async def test_a_series_is_of_the_last_day_by_default(database: Database, data: 
     for hours in (25, 23):
         await make_metric(database, value=str(hours), timestamp=now - timedelta(hours=hours))
 
-    answer = await data('{ metricSeries(name: "cpu") { average } }')
+    answer = await data('{ metricSeries(name: "cpu") { rows { average } } }')
 
-    assert answer["metricSeries"] == [{"average": 23.0}]
+    assert answer["metricSeries"]["rows"] == [{"average": 23.0}]
 
 
 async def test_a_series_has_no_more_than_10_000_points(database: Database, run: Run) -> None:
     await store_each_minute(database, 10_001)
     document = """query ($from: DateTime!) {
-        metricSeries(name: "cpu", from: $from, bucket: MINUTE) { count }
+        metricSeries(name: "cpu", from: $from, bucket: MINUTE) { rows { count } }
     }"""
     with statements(database, exactly=2):
         enough = await run(document, {"from": "2026-01-15T12:01:00Z"})
         refused = await run(document, {"from": "2026-01-15T12:00:00Z"})
 
-    assert enough == OperationResult({"metricSeries": [{"count": "1"}] * 10_000}, [])
+    assert enough == OperationResult({"metricSeries": {"rows": [{"count": "1"}] * 10_000}}, [])
     assert [(error["message"], error["extensions"]["code"]) for error in refused.errors] == [
         ("More than 10000 points; use a wider bucket or a shorter time range.", "BAD_USER_INPUT")
     ]
@@ -203,6 +203,6 @@ async def store_each_minute(database: Database, minutes: int) -> None:
 async def test_metrics_are_for_operators_and_keys_with_the_scope(
     run: Run, who: Principal, code: str | None
 ) -> None:
-    answer = await run("{ metrics { nodes { value } } metricSummary { p95 } }", who=who)
+    answer = await run("{ metrics { nodes { value } } metricSummary { rows { p95 } } }", who=who)
 
     assert [error["extensions"]["code"] for error in answer.errors] == ([code] if code else [])

@@ -196,7 +196,7 @@ async def test_variables_that_do_not_fit_stop_the_operation(
     database: Database, declared: str, variables: Any, message: str
 ) -> None:
     used = {
-        "$from": "modelComparison(from: $from) { model }",
+        "$from": "modelComparison(from: $from) { rows { model } }",
         "$filter": "aiTests(filter: $filter) { totalCount }",
     }
     fields = [text for name, text in used.items() if name in declared]

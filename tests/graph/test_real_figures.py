@@ -103,16 +103,16 @@ async def test_model_comparison(
 
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
-          modelComparison(from: $from, to: $to) {
+          modelComparison(from: $from, to: $to) { rows {
             provider model averageScore averageConfidence averageDurationMs testCount
             scoredTestCount totalCost
-          }
+          } }
         }""",
         **{"from": since, "to": until},
     )
 
-    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
-    averages = [row["averageScore"] for row in data["modelComparison"]]
+    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]["rows"]}
+    averages = [row["averageScore"] for row in data["modelComparison"]["rows"]]
     assert averages == sorted(averages, key=lambda score: (score is None, score))
     assert set(answered) == set(models)
     for key, tests in models.items():
@@ -124,14 +124,14 @@ async def test_models_are_compared_as_in_the_query_of_the_guide(
 ) -> None:
     """With the models whose completed tests nobody scored."""
     data = await ask(
-        """{ modelComparison(from: "1970-01-01T00:00:00Z") {
+        """{ modelComparison(from: "1970-01-01T00:00:00Z") { rows {
           provider model averageScore averageConfidence averageDurationMs testCount
-        } }"""
+        } } }"""
     )
     async with imported.read() as session:
         rows = await session.rows(text(GUIDE))
 
-    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]}
+    answered = {(row["provider"], row["model"]): row for row in data["modelComparison"]["rows"]}
     assert answered == {
         (provider, model): {
             "provider": provider,
@@ -143,7 +143,7 @@ async def test_models_are_compared_as_in_the_query_of_the_guide(
         }
         for provider, model, impossibility, confidence, duration, count in rows
     }
-    assert [row["averageScore"] for row in data["modelComparison"]].count(None) == 6
+    assert [row["averageScore"] for row in data["modelComparison"]["rows"]].count(None) == 6
 
 
 async def test_a_model_has_the_statistics_of_its_completed_tests(
@@ -183,9 +183,9 @@ async def test_category_performance(
 
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
-          categoryPerformance(from: $from, to: $to) {
+          categoryPerformance(from: $from, to: $to) { rows {
             category dreamCount averageScore testCount scoredTestCount
-          }
+          } }
         }""",
         **{"from": since, "to": until},
     )
@@ -201,7 +201,7 @@ async def test_category_performance(
         for category, tests in categories.items()
     ]
     expected.sort(key=lambda row: row["averageScore"].expected)
-    assert data["categoryPerformance"] == expected
+    assert data["categoryPerformance"]["rows"] == expected
 
 
 @pytest.mark.parametrize(("bucket", "start"), [("DAY", "%Y-%m-%d"), ("MONTH", "%Y-%m-01")])
@@ -277,14 +277,14 @@ async def test_metric_summary(ask: Ask, since: str, until: str | None, of_p95: f
 
     data = await ask(
         """query ($from: DateTime, $to: DateTime) {
-          metricSummary(from: $from, to: $to) {
+          metricSummary(from: $from, to: $to) { rows {
             metricName average minimum maximum count p95
-          }
+          } }
         }""",
         **{"from": since, "to": until},
     )
 
-    assert data["metricSummary"] == [
+    assert data["metricSummary"]["rows"] == [
         {
             "metricName": metric,
             "average": near(sum(values) / len(values)),

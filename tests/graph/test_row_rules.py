@@ -104,22 +104,23 @@ async def test_relations(run: Run, world: dict[str, Any]) -> None:
 
 async def test_aggregates(run: Run, world: dict[str, Any]) -> None:
     query = f"""{{
-      modelComparison({EVER}) {{ model }}
-      categoryPerformance {{ dreamCount testCount }}
+      modelComparison({EVER}) {{ rows {{ model }} }}
+      categoryPerformance {{ rows {{ dreamCount testCount }} }}
     }}"""
 
     other = (await run(query, who=signed_in(world["bob"]))).data
     owner = (await run(query, who=signed_in(world["ada"]))).data
-    anonymous = (await run("{ categoryPerformance { dreamCount testCount } }", who=ANONYMOUS)).data
+    of_categories = "{ categoryPerformance { rows { dreamCount testCount } } }"
+    anonymous = (await run(of_categories, who=ANONYMOUS)).data
 
-    assert anonymous == {"categoryPerformance": [{"dreamCount": 1, "testCount": 1}]}
+    assert anonymous == {"categoryPerformance": {"rows": [{"dreamCount": 1, "testCount": 1}]}}
     assert other == {
-        "modelComparison": [{"model": "public"}],
-        "categoryPerformance": [{"dreamCount": 1, "testCount": 1}],
+        "modelComparison": {"rows": [{"model": "public"}]},
+        "categoryPerformance": {"rows": [{"dreamCount": 1, "testCount": 1}]},
     }
     assert owner == {
-        "modelComparison": [{"model": "private"}, {"model": "public"}],
-        "categoryPerformance": [{"dreamCount": 2, "testCount": 2}],
+        "modelComparison": {"rows": [{"model": "private"}, {"model": "public"}]},
+        "categoryPerformance": {"rows": [{"dreamCount": 2, "testCount": 2}]},
     }
 
 

@@ -26,8 +26,10 @@ async def spent(database: Database) -> None:
 async def test_pages_follow_one_another(data: Any) -> None:
     costs = []
     for skip in range(0, 4, 2):
-        page = await data(f"{{ spend({TIMES}, first: 2, skip: {skip}) {{ model totalCost }} }}")
-        costs += [(row["model"], row["totalCost"]) for row in page["spend"]]
+        page = await data(
+            f"{{ spend({TIMES}, first: 2, skip: {skip}) {{ rows {{ model totalCost }} }} }}"
+        )
+        costs += [(row["model"], row["totalCost"]) for row in page["spend"]["rows"]]
 
     assert costs == [("a", "3.000000"), ("a", "2.000000"), ("b", "1.000000")]
 
@@ -39,9 +41,9 @@ USED = "testCount totalTokens totalCost"
 @pytest.mark.usefixtures("spent")
 async def test_spend_of_models(data: Any) -> None:
     fields = f"bucket user {{ id }} model {USED}"
-    answer = await data(f"{{ spend({YEARS}, groupBy: MODEL) {{ {fields} }} }}")
+    answer = await data(f"{{ spend({YEARS}, groupBy: MODEL) {{ rows {{ {fields} }} }} }}")
 
-    assert [tuple(row.values()) for row in answer["spend"]] == [
+    assert [tuple(row.values()) for row in answer["spend"]["rows"]] == [
         (None, None, "a", 2, "5", "5.000000"),
         (None, None, "b", 1, "1", "1.000000"),
     ]
@@ -49,26 +51,30 @@ async def test_spend_of_models(data: Any) -> None:
 
 @pytest.mark.usefixtures("spent")
 async def test_spend_of_users(data: Any) -> None:
-    answer = await data(f"{{ spend({YEARS}, groupBy: USER) {{ user {{ email }} model {USED} }} }}")
+    answer = await data(
+        f"{{ spend({YEARS}, groupBy: USER) {{ rows {{ user {{ email }} model {USED} }} }} }}"
+    )
 
-    assert [(row["model"], row["totalCost"]) for row in answer["spend"]] == [
+    assert [(row["model"], row["totalCost"]) for row in answer["spend"]["rows"]] == [
         (None, "3.000000"),
         (None, "3.000000"),
     ]
-    assert None not in [row["user"] for row in answer["spend"]]
+    assert None not in [row["user"] for row in answer["spend"]["rows"]]
 
 
 async def test_spend_of_imported_tests_has_no_user(database: Database, data: Any) -> None:
     await make_ai_test(database, user_id=None, cost=7)
-    answer = await data(f"{{ spend({YEARS}, groupBy: USER) {{ user {{ id }} totalCost }} }}")
+    answer = await data(
+        f"{{ spend({YEARS}, groupBy: USER) {{ rows {{ user {{ id }} totalCost }} }} }}"
+    )
 
-    assert answer["spend"] == [{"user": None, "totalCost": "7.000000"}]
+    assert answer["spend"]["rows"] == [{"user": None, "totalCost": "7.000000"}]
 
 
 @pytest.mark.usefixtures("spent")
 async def test_spend_of_all_tests(data: Any) -> None:
-    asked = f"{{ spend({YEARS}, groupBy: []) {{ user {{ id }} provider {USED} }} }}"
-    assert (await data(asked))["spend"] == [
+    asked = f"{{ spend({YEARS}, groupBy: []) {{ rows {{ user {{ id }} provider {USED} }} }} }}"
+    assert (await data(asked))["spend"]["rows"] == [
         {
             "user": None,
             "provider": None,
@@ -80,7 +86,9 @@ async def test_spend_of_all_tests(data: Any) -> None:
 
 
 async def test_no_tests_are_no_group(data: Any) -> None:
-    assert (await data(f"{{ spend({YEARS}, groupBy: []) {{ totalCost }} }}"))["spend"] == []
+    assert (await data(f"{{ spend({YEARS}, groupBy: []) {{ rows {{ totalCost }} }} }}"))["spend"][
+        "rows"
+    ] == []
 
 
 @pytest.mark.usefixtures("spent")
@@ -94,8 +102,10 @@ async def test_spend_by_day_and_month(database: Database, data: Any) -> None:
         ("DAY", [(START, "6.000000"), (START + DAY, "10.000000"), (START + 40 * DAY, "10.000000")]),
         ("MONTH", [(START, "16.000000"), (START + 40 * DAY, "10.000000")]),
     ):
-        asked = f"{{ spend({YEARS}, groupBy: [], bucket: {bucket}) {{ bucket totalCost }} }}"
-        rows = (await data(asked))["spend"]
+        asked = (
+            f"{{ spend({YEARS}, groupBy: [], bucket: {bucket}) {{ rows {{ bucket totalCost }} }} }}"
+        )
+        rows = (await data(asked))["spend"]["rows"]
         format = "%Y-%m-%d" if bucket == "DAY" else "%Y-%m-01"
         assert [(row["bucket"], row["totalCost"]) for row in rows] == [
             (at.strftime(f"{format}T00:00:00.000000Z"), cost) for at, cost in sums
@@ -114,9 +124,9 @@ async def test_spend_by_day_and_month(database: Database, data: Any) -> None:
     ],
 )
 async def test_tests_are_chosen(data: Any, chosen: str, costs: list[str]) -> None:
-    answer = await data(f"{{ spend({YEARS}, {chosen}) {{ totalCost }} }}")
+    answer = await data(f"{{ spend({YEARS}, {chosen}) {{ rows {{ totalCost }} }} }}")
 
-    assert [row["totalCost"] for row in answer["spend"]] == costs
+    assert [row["totalCost"] for row in answer["spend"]["rows"]] == costs
 
 
 async def test_spend_of_one_user_by_model(database: Database, data: Any) -> None:
@@ -125,8 +135,8 @@ async def test_spend_of_one_user_by_model(database: Database, data: Any) -> None
         await make_ai_test(database, dream_id=dream.id, user_id=each, created_at=START, cost=cost)
     chosen = f'userIds: ["{global_id(user)}"]'
     for groups in ("[USER, MODEL]", "MODEL", "USER", "[]"):
-        asked = f"{{ spend({TIMES}, groupBy: {groups}, {chosen}) {{ totalCost }} }}"
-        assert (await data(asked))["spend"] == [{"totalCost": "3.000000"}]
+        asked = f"{{ spend({TIMES}, groupBy: {groups}, {chosen}) {{ rows {{ totalCost }} }} }}"
+        assert (await data(asked))["spend"]["rows"] == [{"totalCost": "3.000000"}]
 
 
 @pytest.mark.parametrize(
@@ -143,18 +153,18 @@ async def test_spend_of_one_user_by_model(database: Database, data: Any) -> None
     ],
 )
 async def test_arguments_have_bounds(run: Any, arguments: str, message: str) -> None:
-    answer = await run(f"{{ spend({arguments}) {{ model }} }}")
+    answer = await run(f"{{ spend({arguments}) {{ rows {{ model }} }} }}")
 
     assert message in str(answer.errors[0])
 
 
 async def test_users_of_actions_are_counted_in_a_bounded_time(database: Database, run: Any) -> None:
     await make_user_action(database, timestamp=START)
-    asked = '{ userActionCounts(from: "2020-01-01T00:00:00Z") { % } }'
+    asked = '{ userActionCounts(from: "2020-01-01T00:00:00Z") { rows { % } } }'
     counted = await run(asked.replace("%", "count"))
     refused = await run(asked.replace("%", "count userCount"))
 
-    assert counted.data["userActionCounts"] == [{"count": "1"}]
+    assert counted.data["userActionCounts"]["rows"] == [{"count": "1"}]
     assert refused.errors[0]["message"] == (
         "The time range is longer than 92 days; use a shorter one, or do not select `userCount`."
     )

@@ -27,7 +27,7 @@ STATE = """{{ agent(key: "{key}") {{
   history {{ nodes {{ status previousStatus reportedAt receivedAt }} }}
 }} }}"""
 
-ACTIVITY = "{ agentActivity(%s) { agentKey status changes averageSeconds } }"
+ACTIVITY = "{ agentActivity(%s) { rows { agentKey status changes averageSeconds } } }"
 
 EVENTS = "{ events { nodes { eventType timestamp } } }"
 
@@ -65,7 +65,7 @@ class Gateway:
         return (await self.ask(STATE.format(key=key)))["agent"]
 
     async def activity(self, times: str = LAST_MONTHS) -> dict[tuple[str, str], Any]:
-        rows = (await self.ask(ACTIVITY % times))["agentActivity"]
+        rows = (await self.ask(ACTIVITY % times))["agentActivity"]["rows"]
         return {(row["agentKey"], row["status"]): row for row in rows}
 
     async def sweep(self) -> None:

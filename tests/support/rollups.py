@@ -19,7 +19,7 @@ from db.core.rollup import RollupMark, RollupState
 from db.core.schema import partition
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect
-from db.dreams import Dream
+from db.dreams import Dream, DreamCategory
 from db.events import Event, EventGroup
 from db.metrics import Metric, sums as of_metrics
 from support.factories import make_dream, make_user
@@ -42,6 +42,7 @@ async def _is_rolled(database: Database) -> bool:
 
 TABLES: list[Any] = [AiTest, Event, Metric, UserAction, AgentReport]
 MODELS = [("acme", "one"), ("acme", "two"), ("zeta", "one")]
+MATH = DreamCategory.MATH
 GROUPS = [EventGroup.EVENT_TYPE, EventGroup.SEVERITY]
 
 
@@ -197,7 +198,9 @@ def statements(world: ChangingRows, span: TimeRange, who: Visibility) -> list[An
     bucket = world.random.choice(list(Bucket))
     return [
         of_tests.compared(span, who),
+        of_tests.compared(span, who, of_tests.Chosen(None, ["one"], [MATH]), bucket),
         of_tests.by_category(span, who),
+        of_tests.by_category(span, who, of_tests.Chosen(["acme"], None, [MATH]), bucket),
         *(spent(asked, span, who) for asked in spendings(world, who)),
         of_agents.activity(span, who),
         analytics.counts(span, who),

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, aliased
 
 from db.agents import MADE_AT, AgentReport, AgentStatus, of_same_agent
 from db.core.ids import floor
-from db.core.query.time_range import Bucket, TimeRange
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import AT, Rollup, RollupTable, combined, counted, greatest, least, summed
 from db.core.rollup.periods import start_sql
 from db.core.session.row_rules import Visibility
@@ -161,3 +161,8 @@ def _first_report_after(span: TimeRange, key: Expression) -> Expression:
         .limit(1)
         .scalar_subquery()
     )
+
+
+def times() -> AnySelect:
+    """The times of the first and the last report."""
+    return first_and_last(AgentReport.reported_at, AgentReport.id)

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.ai_tests import MODEL, AiTest
 from db.ai_tests.sums import ROLLUP, USED
 from db.core.errors import Invalid
-from db.core.query.time_range import Bucket, TimeRange
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import AT, Pieces, Rollup, RollupTable, combined
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Count
@@ -118,6 +118,11 @@ def spent(asked: Spending, span: TimeRange, visibility: Visibility) -> AnySelect
     )
 
 
+def times_spent(asked: Spending) -> AnySelect:
+    """The times of the first and the last test."""
+    return first_and_last(AiTest.created_at, AiTest.id, *_chosen_tests(asked))
+
+
 NAMES = ("bucket", "user_id", "provider", "model")
 
 
@@ -149,3 +154,9 @@ def _chosen(asked: Spending, sums: Pieces) -> Iterator[ColumnElement[bool]]:
     for name, among in (("provider", asked.providers), ("model", asked.models)):
         if among is not None:
             yield sums.key(name) == any_(literal(list(among), ARRAY(Text)))
+
+
+def _chosen_tests(asked: Spending) -> Iterator[ColumnElement[bool]]:
+    users, providers, models = asked.users, asked.providers, asked.models
+    columns = (AiTest.user_id, users), (AiTest.provider, providers), (AiTest.model, models)
+    return (column.in_(among) for column, among in columns if among is not None)

@@ -1,15 +1,28 @@
 """Sums: statistics of AI tests over time, from a rollup by category and model."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, false, func, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.ai_tests import COMPLETED, MODEL, SCORED, UNSCORED, AiTest
 from db.core.query.batch import Key, requested_keys
-from db.core.query.time_range import Bucket, TimeRange
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import Pieces, Rollup, RollupTable, combined, counted, summed
 from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
@@ -124,16 +137,65 @@ def _averages(sums: Pieces) -> tuple[Expression, ...]:
     )
 
 
-def compared(span: TimeRange, visibility: Visibility) -> AnySelect:
-    sums = combined(ROLLUP, span.or_last(COMPARED), visibility)
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The tests to compare: those of some providers, models and categories, or of all."""
+
+    providers: Collection[str] | None = None
+    models: Collection[str] | None = None
+    categories: Collection[DreamCategory] | None = None
+
+    def within(self, sums: Pieces) -> Iterator[ColumnElement[bool]]:
+        names = {"provider": self.providers, "model": self.models, "category": self.categories}
+        for name, among in names.items():
+            if among is not None:
+                yield sums.key(name).in_(among)
+
+    def tests(self, *of_dreams: ColumnElement[bool]) -> Iterator[ColumnElement[bool]]:
+        for column, among in ((AiTest.provider, self.providers), (AiTest.model, self.models)):
+            if among is not None:
+                yield column.in_(among)
+        if self.categories is not None:
+            of_dreams = (*of_dreams, Dream.category.in_(self.categories))
+        if of_dreams:
+            yield AiTest.dream_id.in_(select(Dream.id).where(*of_dreams))
+
+
+ALL = Chosen()
+
+
+def compared(
+    span: TimeRange, visibility: Visibility, chosen: Chosen = ALL, bucket: Bucket | None = None
+) -> AnySelect:
+    """Averages by model, in each bucket if there is one."""
+    sums = combined(ROLLUP, span.or_last(COMPARED), visibility, bucket)
     model = sums.key("provider"), sums.key("model")
+    start, by = _buckets(sums, bucket)
     averages = _averages(sums)
     return (
-        select(*model, *averages)
-        .group_by(*model)
+        select(start, *model, *averages, *_spread(sums))
+        .where(*chosen.within(sums))
+        .group_by(*by, *model)
         .having(sums.total("test_count") > 0)
-        .order_by(averages[0], *model)
+        .order_by(*by, averages[0], *model)
     )
+
+
+def times_compared(chosen: Chosen) -> AnySelect:
+    """The times of the first and the last completed test."""
+    return first_and_last(AiTest.created_at, AiTest.id, *COMPLETED, *chosen.tests())
+
+
+def _buckets(sums: Pieces, bucket: Bucket | None) -> tuple[Expression, list[Expression]]:
+    """The start of a bucket, and what to group by for it: null and nothing without a bucket."""
+    if bucket is None:
+        return null().label("bucket"), []
+    start = sums.bucket(bucket)
+    return start, [start]
+
+
+def _spread(sums: Pieces) -> tuple[Expression, ...]:
+    return sums.total("score").label("score_total"), sums.total("squared_score")
 
 
 async def statistics(
@@ -152,19 +214,40 @@ async def statistics(
     return {models[row[0] - 1]: row for row in rows}
 
 
-def by_category(span: TimeRange, visibility: Visibility) -> AnySelect:
-    sums = combined(ROLLUP, span, visibility)
+def by_category(
+    span: TimeRange, visibility: Visibility, chosen: Chosen = ALL, bucket: Bucket | None = None
+) -> AnySelect:
+    """Averages by category of ACTIVE dreams, in each bucket if there is one."""
+    sums = combined(ROLLUP, span, visibility, bucket)
+    start, by = _buckets(sums, bucket)
     average = sums.mean("score", "scored_count").label("average_score")
     counts = sums.total("test_count"), sums.total("scored_count").label("scored_test_count")
     category = sums.key("category").label("category")
-    of_active = select(category, average, *counts).where(sums.key("is_active"))
-    some = of_active.group_by(category).having(counts[0] > 0)
-    totals = some.subquery("totals")
-    tested = tested_dreams(span).subquery("tested")
+    totals = (
+        select(start, category, average, *counts, *_spread(sums))
+        .where(sums.key("is_active"), *chosen.within(sums))
+        .group_by(*by, category)
+        .having(counts[0] > 0)
+        .order_by(*by, average, category)
+    )
+    if by:
+        return totals.add_columns(null().label("dream_count"))
+    is_of_all = chosen.providers is None and chosen.models is None
+    return _with_dreams(totals, tested_dreams(span) if is_of_all else _tested_by(chosen, span))
+
+
+def times_by_category(chosen: Chosen) -> AnySelect:
+    """The times of the first and the last completed test of ACTIVE dreams."""
+    tests = chosen.tests(Dream.status == DreamStatus.ACTIVE)
+    return first_and_last(AiTest.created_at, AiTest.id, *COMPLETED, *tests)
+
+
+def _with_dreams(totals: AnySelect, counts: AnySelect) -> AnySelect:
+    each, tested = totals.subquery("totals"), counts.subquery("tested")
     return (
-        select(totals.c.category, tested.c.dream_count, *list(totals.c)[1:])
-        .join_from(totals, tested, tested.c.category == totals.c.category)
-        .order_by(totals.c.average_score, totals.c.category)
+        select(*each.c, tested.c.dream_count)
+        .join_from(each, tested, tested.c.category == each.c.category)
+        .order_by(each.c.average_score, each.c.category)
     )
 
 
@@ -178,6 +261,19 @@ def tested_dreams(span: TimeRange) -> AnySelect:
         .outerjoin_from(Dream, others, others.c.dream_id == Dream.id)
         .where(Dream.status == DreamStatus.ACTIVE)
         .where(or_(_was_scored(span), others.c.dream_id.is_not(None)))
+        .group_by(Dream.category)
+    )
+
+
+def _tested_by(chosen: Chosen, span: TimeRange) -> AnySelect:
+    """`tested_dreams` of chosen models, from their tests."""
+    tests = Chosen(chosen.providers, chosen.models).tests()
+    has_tests = select(AiTest.id).where(
+        AiTest.dream_id == Dream.id, IS_COMPLETED, *span.of(AiTest.id), *tests
+    )
+    return (
+        select(Dream.category, func.count().label("dream_count"))
+        .where(Dream.status == DreamStatus.ACTIVE, has_tests.exists())
         .group_by(Dream.category)
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Integer,
+    Numeric,
     Text,
     any_,
     case,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.query.time_range import Bucket, TimeRange, group_sums
+from db.core.query.time_range import Bucket, TimeRange, first_and_last, group_sums
 from db.core.rollup import (
     Pieces,
     Rollup,
@@ -31,6 +32,7 @@ from db.core.rollup import (
     counted,
     greatest,
     least,
+    squared,
     summed,
 )
 from db.core.session.database import ReadSession
@@ -78,6 +80,7 @@ class MetricSums(RollupTable):
     greatest_unit: Mapped[str | None] = checked(validation.string(100, 0))
     first_timestamp: Mapped[datetime]
     last_timestamp: Mapped[datetime]
+    squares: Mapped[Decimal | None]
 
 
 class MetricValues(RollupTable):
@@ -107,6 +110,7 @@ ROLLUP = Rollup(
         "greatest_unit": greatest(Metric.unit),
         "first_timestamp": least(Metric.timestamp),
         "last_timestamp": greatest(Metric.timestamp),
+        "squares": squared(type_coerce(Metric.value, Numeric)),
     },
 )
 VALUES = Rollup(
@@ -129,6 +133,8 @@ class MetricSummary:
     minimum: Decimal
     maximum: Decimal
     count: int
+    total: Decimal
+    squares: Decimal | None
     p95: float
     first_timestamp: datetime
     last_timestamp: datetime
@@ -137,7 +143,7 @@ class MetricSummary:
 def _statistics(sums: Pieces) -> tuple[Expression, ...]:
     return (
         sums.mean("total", "count").label("average"),
-        *map(sums.total, ("minimum", "maximum", "count")),
+        *map(sums.total, ("minimum", "maximum", "count", "total", "squares")),
     )
 
 
@@ -169,6 +175,8 @@ def exact_summary(span: TimeRange, names: Sequence[str] | None) -> AnySelect:
         "minimum": func.min(value),
         "maximum": func.max(value),
         "count": func.count(),
+        "total": func.sum(value),
+        "squares": func.sum(type_coerce(value, Numeric) * type_coerce(value, Numeric)),
         "p95": P95,
     }
     named = [each.label(name) for name, each in statistics.items()]
@@ -235,3 +243,8 @@ def series(name: str, span: TimeRange, bucket: Bucket, visibility: Visibility) -
     start = sums.bucket(bucket)
     of_series = sums.key("metric_name") == name
     return select(start, *_statistics(sums)).where(of_series).group_by(start).order_by(start)
+
+
+def measured(names: Sequence[str] | None) -> AnySelect:
+    """The times of the first and the last value of some series, or of all."""
+    return first_and_last(Metric.timestamp, Metric.id, *_among(Metric.metric_name, names))

@@ -42,11 +42,13 @@ const EXAMPLES = {
   "Models compared": {
     query: `query ModelsCompared($from: DateTime) {
   modelComparison(from: $from) {
-    provider
-    model
-    averageScore
-    testCount
-    totalCost
+    rows {
+      provider
+      model
+      averageScore
+      testCount
+      totalCost
+    }
   }
 }
 `,

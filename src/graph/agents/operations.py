@@ -28,6 +28,7 @@ from graph.agents.types import (
     AgentStatusCount,
 )
 from graph.core.context import Context, Info, as_source, rows
+from graph.core.types.aggregate import Aggregate, aggregate, page_of_rows
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, field, names_of, value
 from graph.core.types.groups import MAX_GROUPS, First, Skip
@@ -39,7 +40,7 @@ from graph.core.types.ingestion import (
 )
 from graph.core.types.mutation import Input, audit_context, mutation
 from graph.core.types.node import id_of
-from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.core.types.time_range import From, To, reveals_time, window
 
 Key = Annotated[str, argument("Key of the agent.", validation.string(200, 0))]
 
@@ -134,9 +135,10 @@ class Queries:
         to: To = UNSET,
         first: First = MAX_GROUPS,
         skip: Skip = 0,
-    ) -> list[AgentActivity]:
-        span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        return await rows(info, sums.activity(span, visibility).limit(first).offset(skip))
+    ) -> Aggregate[AgentActivity]:
+        span, visibility = await window(info, from_, to, sums.WATCHED), info.context.db.visibility
+        page = sums.activity(span, visibility).limit(first).offset(skip)
+        return as_source(await aggregate(info, span, page, sums.times(), page_of_rows))
 
 
 @strawberry.type

@@ -1,12 +1,16 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
+from typing import Annotated
+
 import strawberry
 from strawberry import UNSET
 
 import db
 from db import WriteSession
 from db.ai_tests import AiTestStatus, sums, writes
-from db.ai_tests.spending import Spending, spent
+from db.ai_tests.spending import SPENT as SPENT_LATELY, Spending, spent, times_spent
+from db.core.values import validation
+from db.dreams import DreamCategory
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -33,10 +37,11 @@ from graph.ai_tests.spending import (
     user_ids as parsed_user_ids,
 )
 from graph.ai_tests.types import READ, AiTest, CategoryPerformance, ModelComparison
-from graph.core.context import Info, as_source, group_rows, rows
+from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, scope
+from graph.core.types.aggregate import Aggregate, aggregate, page_of_rows, reading
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import Revealed, field, value
+from graph.core.types.field import Revealed, argument, field, value
 from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import RefusedItem, refused_item
 from graph.core.types.mutation import (
@@ -48,7 +53,7 @@ from graph.core.types.mutation import (
     mutation,
 )
 from graph.core.types.node import identified
-from graph.core.types.time_range import From, To, reveals_time, time_range
+from graph.core.types.time_range import From, MaybeWidth, To, reveals_time, time_range, window
 from graph.dreams.rights import TEST
 
 # Results
@@ -73,12 +78,16 @@ class RecordedAiTests:
 
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 SPENT = scope("tests:read")
-ASKED: dict[str, Revealed] = {
-    "groupBy": SPENT,
-    "userIds": db.ai_tests.AiTest.user_id,
+OF_MODELS: dict[str, Revealed] = {
     "providers": db.ai_tests.AiTest.provider,
     "models": db.ai_tests.AiTest.model,
 }
+OF_DREAMS = db.dreams.Dream.category, db.ai_tests.AiTest.dream_id
+ASKED = OF_MODELS | {"groupBy": SPENT, "userIds": db.ai_tests.AiTest.user_id}
+Categories = Annotated[
+    list[DreamCategory] | None,
+    argument("Count only tests of dreams of these categories.", validation.items(100)),
+]
 EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 
 
@@ -92,29 +101,50 @@ class Queries:
 
     @field(
         "Comparison of models by their completed tests, lowest average score first, models "
-        "without a score last. The last 7 days by default.",
+        "without a score last; with a bucket, bucket after bucket. The last 7 days by default.",
         PUBLIC,
         cost=100,
-        reveals=TIMES,
+        reveals=TIMES | {"providers": PUBLIC, "models": PUBLIC, "categories": OF_DREAMS},
     )
     async def model_comparison(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
-    ) -> list[ModelComparison]:
-        span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        return as_source(await group_rows(info, sums.compared(span, visibility)))
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        providers: Providers = None,
+        models: Models = None,
+        categories: Categories = None,
+        bucket: MaybeWidth = None,
+    ) -> Aggregate[ModelComparison]:
+        span, visibility = await window(info, from_, to, sums.COMPARED), info.context.db.visibility
+        chosen = sums.Chosen(providers, models, categories)
+        comparison = sums.compared(span, visibility, chosen, bucket)
+        times = sums.times_compared(chosen)
+        return as_source(await aggregate(info, span, comparison, times, reading(bucket)))
 
     @field(
         "Comparison of categories by the completed tests of their ACTIVE dreams, lowest average "
-        "score first, categories without a score last. All time by default.",
+        "score first, categories without a score last; with a bucket, bucket after bucket. All "
+        "time by default.",
         PUBLIC,
         cost=100,
-        reveals=TIMES,
+        reveals=TIMES | OF_MODELS | {"categories": db.dreams.Dream.category},
     )
     async def category_performance(
-        self, info: Info, from_: From = UNSET, to: To = UNSET
-    ) -> list[CategoryPerformance]:
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        providers: Providers = None,
+        models: Models = None,
+        categories: Categories = None,
+        bucket: MaybeWidth = None,
+    ) -> Aggregate[CategoryPerformance]:
         span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        return as_source(await group_rows(info, sums.by_category(span, visibility)))
+        chosen = sums.Chosen(providers, models, categories)
+        performance = sums.by_category(span, visibility, chosen, bucket)
+        times = sums.times_by_category(chosen)
+        return as_source(await aggregate(info, span, performance, times, reading(bucket)))
 
     @field(
         "Tokens and cost of tests by user and model, highest cost first, in each bucket if there "
@@ -135,11 +165,11 @@ class Queries:
         models: Models = None,
         first: First = MAX_GROUPS,
         skip: Skip = 0,
-    ) -> list[Spend]:
-        span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        users = parsed_user_ids(user_ids)
-        asked = Spending(group_by, bucket, users, providers, models)
-        return await rows(info, spent(asked, span, visibility).limit(first).offset(skip))
+    ) -> Aggregate[Spend]:
+        span, visibility = await window(info, from_, to, SPENT_LATELY), info.context.db.visibility
+        asked = Spending(group_by, bucket, parsed_user_ids(user_ids), providers, models)
+        page = spent(asked, span, visibility).limit(first).offset(skip)
+        return as_source(await aggregate(info, span, page, times_spent(asked), page_of_rows))
 
 
 async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:

@@ -20,6 +20,7 @@ from graph.ai_models import (
     AiModelByName,
 )
 from graph.core.permission import scope
+from graph.core.types.aggregate import ConfidenceInterval, interval
 from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
@@ -29,6 +30,13 @@ from graph.users import User, UserById
 READ = scope("tests:read", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
+
+BUCKET = "Start of the bucket, in UTC. Null without a bucket."
+
+
+def score_interval() -> ConfidenceInterval | None:
+    return interval("averageScore", "scored_test_count", "score_total", "squared_score", 0, 100)
+
 
 # Types
 
@@ -80,11 +88,13 @@ class AiTest(Node):
 
 @value
 class ModelComparison:
-    """Statistics of the completed tests of one model within a time range."""
+    """Statistics of the completed tests of one model within a time range, or one bucket of it."""
 
+    bucket: datetime | None = field(BUCKET)
     provider: str = field("Provider of the model.")
     model: str = field("Name of the model.")
     average_score: float | None = field(AVERAGE_SCORE)
+    confidence_interval: ConfidenceInterval | None = score_interval()
     average_confidence: float | None = field(AVERAGE_CONFIDENCE)
     average_duration_ms: float | None = field(AVERAGE_DURATION)
     test_count: int = field(TEST_COUNT)
@@ -94,10 +104,13 @@ class ModelComparison:
 
 @value
 class CategoryPerformance:
-    """Statistics of one category within a time range: the completed tests of its ACTIVE dreams."""
+    """Statistics of one category within a time range, or one bucket of it: the completed tests of
+    its ACTIVE dreams."""
 
+    bucket: datetime | None = field(BUCKET)
     category: DreamCategory = field("The category.")
-    dream_count: int = field("Number of dreams with completed tests.")
+    dream_count: int | None = field("Number of dreams with completed tests. Null in a bucket.")
     average_score: float | None = field(AVERAGE_SCORE)
+    confidence_interval: ConfidenceInterval | None = score_interval()
     test_count: int = field(TEST_COUNT)
     scored_test_count: int = field(SCORED_TEST_COUNT)

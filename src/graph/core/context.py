@@ -1,6 +1,6 @@
 """Context: the state of one operation, available to every resolver."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,11 +11,8 @@ from db import Database
 from db.core.api_key_format import ApiKeyCodec
 from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
-from db.core.query.time_range import group_sums
 from db.core.session.coalescing import ReadCoalescer
-from db.core.session.database import ResultRow
 from db.core.session.recorder import Recorder
-from db.core.table import AnySelect
 from db.core.timeouts import Kind, of_kind
 from graph.core.principal import Principal
 from graph.core.quota import Account
@@ -74,12 +71,6 @@ def as_source(row: object) -> Any:  # mypy cannot compare columns with the field
     """A row, or several, as the GraphQL type that the resolver returns: its fields read the columns
     of the same names."""
     return row
-
-
-async def group_rows(info: Info, statement: AnySelect) -> Sequence[ResultRow]:
-    """The rows of an aggregate. Raises Invalid for too many."""
-    async with info.context.db.read() as session:
-        return await group_sums(session, statement)
 
 
 async def rows(info: Info, statement: Executable) -> Any:  # as `as_source`

@@ -1,14 +1,19 @@
 """Operations: queries of events, and mutations that log them."""
 
+from typing import Annotated
+
 import strawberry
 from strawberry import UNSET
 
 import db
 from db.core.ingest.rows import RowTemplate
 from db.core.query.time_range import series_points
+from db.core.values import validation
+from db.events import COUNTED
 from graph.core.context import Info, as_source
+from graph.core.types.aggregate import Aggregate, aggregate
 from graph.core.types.connection import Connection, listed
-from graph.core.types.field import field, names_of
+from graph.core.types.field import argument, field, names_of
 from graph.core.types.ingestion import (
     IngestMutation,
     ItemInput,
@@ -18,7 +23,7 @@ from graph.core.types.ingestion import (
 )
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import identified, parse_id
-from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
+from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, window
 from graph.events.inputs import (
     BY_TYPE_AND_SOURCE,
     GroupBy,
@@ -26,7 +31,19 @@ from graph.events.inputs import (
     LogEventInput,
     LogEventsInput,
 )
-from graph.events.types import READ, WRITE, Event, EventCount, EventSeverity
+from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
+
+NAMES = validation.each(1_000, validation.string(200, 0))
+EventTypes = Annotated[
+    list[str] | None, argument("Only events of these types; all if omitted.", NAMES)
+]
+Sources = Annotated[
+    list[str] | None, argument("Only events of these sources; all if omitted.", NAMES)
+]
+Severities = Annotated[
+    list[EventSeverity] | None,
+    argument("Only events of these severities; all if omitted.", validation.items(10)),
+]
 
 
 def _event(given: ItemInput) -> RowTemplate:
@@ -74,7 +91,12 @@ class Queries:
         READ,
         cost=100,
         reveals=reveals_time(db.events.Event.timestamp)
-        | {"groupBy": tuple(db.events.GROUPS.values())},
+        | {
+            "groupBy": tuple(db.events.GROUPS.values()),
+            "eventTypes": db.events.Event.event_type,
+            "sources": db.events.Event.source,
+            "severities": db.events.Event.severity,
+        },
     )
     async def event_counts(
         self,
@@ -83,11 +105,17 @@ class Queries:
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
         group_by: GroupBy = BY_TYPE_AND_SOURCE,
-    ) -> list[EventCount]:
-        span, visibility = await time_range(info, from_, to), info.context.db.visibility
-        counts = db.events.counts(span, bucket, group_by, visibility)
-        async with info.context.db.read() as session:
-            return as_source(await series_points(session, counts))
+        event_types: EventTypes = None,
+        sources: Sources = None,
+        severities: Severities = None,
+    ) -> Aggregate[EventCount]:
+        span, visibility = await window(info, from_, to, COUNTED), info.context.db.visibility
+        given = zip(EventGroup, (event_types, sources, severities), strict=True)
+        chosen = {group: values for group, values in given if values is not None}
+        counts = db.events.counts(span, bucket, group_by, visibility, chosen)
+        return as_source(
+            await aggregate(info, span, counts, db.events.logged(chosen), series_points)
+        )
 
 
 @strawberry.type

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, literal_column
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from db.core import ids
 from db.core.errors import Invalid
@@ -69,6 +69,15 @@ def bucket_start(time: Column | Expression, bucket: Bucket) -> Expression:
     unit: Expression = literal_column(f"'{bucket.lower()}'")
     utc: Expression = literal_column("'UTC'")
     return func.date_trunc(unit, time, utc).label("bucket")
+
+
+def first_and_last(time: Column, id: Column, *where: ColumnElement[bool]) -> AnySelect:
+    """Select the times of the first and the last row that meet conditions, each from an end of an
+    index; nulls without any."""
+    times = select(time).where(*where)
+    first = times.order_by(id).limit(1).scalar_subquery().label("first")
+    last = times.order_by(id.desc()).limit(1).scalar_subquery().label("last")
+    return select(first, last)
 
 
 async def series_points(session: ReadSession, series: AnySelect) -> list[ResultRow]:

@@ -13,6 +13,7 @@ from db.core.rollup.declaring import (
     counted as counted,
     greatest as greatest,
     least as least,
+    squared as squared,
     summed as summed,
 )
 from db.core.rollup.reading import Pieces as Pieces, combined as combined

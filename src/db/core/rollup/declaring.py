@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, cast, func, literal, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, case, cast, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.query.time_range import Bucket
@@ -46,6 +46,16 @@ def _count(values: Expression) -> Expression:
 
 def summed(value: Expression | Column) -> Measure:
     return Measure(value.expression, _sum)
+
+
+def squared(value: Expression | Column) -> Measure:
+    """The sum of squares of values that are known. It is null while one of its parts is: an earlier
+    version computes sums without it."""
+    return Measure(value * value, _known_sum)
+
+
+def _known_sum(values: Expression) -> Expression:
+    return case((func.count() == func.count(values), func.sum(values)))
 
 
 def counted(number: Expression | None = None) -> Measure:

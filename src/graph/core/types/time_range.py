@@ -1,6 +1,6 @@
 """Time ranges: the `from` and `to` arguments of statistics over time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import strawberry
@@ -21,6 +21,10 @@ To = Annotated[
 ]
 
 Width = Annotated[Bucket, strawberry.argument(description="Width of each bucket of the series.")]
+MaybeWidth = Annotated[
+    Bucket | None,
+    strawberry.argument(description="Width of each bucket of a series; no series if omitted."),
+]
 
 enum(
     Bucket,
@@ -39,3 +43,10 @@ def reveals_time(column: Column) -> dict[str, Revealed]:
 async def time_range(info: Info, since: datetime | None, until: datetime | None) -> TimeRange:
     """The time range between two optional arguments. Raises Invalid."""
     return TimeRange(or_none(since), or_none(until), await info.context.db.now())
+
+
+async def window(
+    info: Info, since: datetime | None, until: datetime | None, default: timedelta
+) -> TimeRange:
+    """`time_range`, or the last `default` without arguments."""
+    return (await time_range(info, since, until)).or_last(default)
