@@ -41,7 +41,8 @@ from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.database import ReadSession, ResultRow, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Score, Table, Texts, UpdatedAt, checked, choice
+from db.core.table import AnySelect, CreatedAt, Id, Score, Table, Texts, UpdatedAt, checked, choice
+from db.core.timeouts import Kind, of_kind
 from db.core.values import validation
 
 
@@ -130,6 +131,8 @@ class Dream(Table):
         return true() if visibility.shared else or_(cls.is_public, visibility.owns(cls.user_id))
 
 
+TAGGED = 10_000  # dreams whose tags are listed
+
 LISTING: ListSpec = ListSpec(
     Dream,
     filters=columns_by_name(
@@ -167,9 +170,19 @@ LISTING: ListSpec = ListSpec(
         ),
     },
     time=Dream.created_at,
+    facets=columns_by_name(Dream.status, Dream.category),
     search=Dream.search,
     searched=(Dream.title, Dream.description, Dream.original_prompt),
 )
+
+
+def tags(after: str | None, most: int) -> AnySelect:
+    """Select the different tags of the newest dreams above another one, in their order."""
+    newest = select(Dream.tags).order_by(Dream.id.desc()).limit(TAGGED).subquery("newest")
+    tag = select(func.unnest(newest.c.tags).label("tag")).subquery("tagged").c.tag
+    above = () if after is None else (tag > after,)
+    found = select(tag).where(*above).group_by(tag).order_by(tag)
+    return of_kind(Kind.AGGREGATE, found.limit(most))
 
 
 def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:

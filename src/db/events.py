@@ -94,6 +94,7 @@ LISTING = ListSpec(
     ),
     orders={"TIMESTAMP": Event.id},
     time=Event.timestamp,
+    facets=columns_by_name(Event.severity),
     most=500,
 )
 

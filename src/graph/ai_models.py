@@ -22,6 +22,7 @@ from graph.core.types.connection import Connection, connected, listed
 from graph.core.types.declared import NodeField
 from graph.core.types.field import argument, checked, field, value
 from graph.core.types.filter import filters, orders
+from graph.core.types.menu import menu
 from graph.core.types.mutation import (
     Input,
     create_idempotently,
@@ -37,7 +38,7 @@ from graph.core.types.time_range import From, To, reveals_time, time_range
 from graph.core.types.unset import or_none
 
 if TYPE_CHECKING:
-    from graph.ai_tests import AiTest
+    from graph.ai_tests import AiTestConnection
 
 WRITE = scope("models:write")
 TESTS = scope("tests:read", role=Role.MEMBER)
@@ -123,7 +124,7 @@ class AiModel(Node):
     )
     created_at: datetime = field("When the model was created.")
     updated_at: datetime = field("When the model was last updated.")
-    tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
+    tests: Annotated["AiTestConnection", strawberry.lazy("graph.ai_tests")] = connected(
         AiTestsByModel, "provider", "name", description="Tests of this model.", access=TESTS
     )
 
@@ -234,6 +235,9 @@ ModelName = Annotated[str | None, argument("Name of the model.", NAME)]
 class Queries:
     ai_models: Connection[AiModel] = listed(
         db.ai_models.LISTING, "AI models, newest first.", PUBLIC
+    )
+    model_providers: list[str] = menu(
+        db.ai_models.AiModel.provider, "Providers of all AI models.", PUBLIC
     )
 
     @field(

@@ -39,6 +39,7 @@ from graph.core.types.ingestion import (
     ingest_input,
     key,
 )
+from graph.core.types.menu import menu
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import Node, identified, node
 from graph.core.types.scalars import BigInt, Number
@@ -171,6 +172,8 @@ METRICS = IngestMutation.of_template(
 @strawberry.type
 class Queries:
     metrics: Connection[Metric] = listed(db.metrics.LISTING, "Measured values, newest first.", READ)
+
+    metric_names: list[str] = menu(db.metrics.Metric.metric_name, "Names of all series.", READ)
 
     metric: Metric | None = identified(
         db.metrics.Metric, "The measured value with this ID, or null if it does not exist.", READ

@@ -130,6 +130,7 @@ LISTING = ListSpec(
         "STATUS": Agent.status,
         "LAST_ACTIVE": Agent.last_active,
     },
+    facets=columns_by_name(Agent.status),
     most=500,
 )
 

@@ -135,6 +135,7 @@ LISTING: ListSpec = ListSpec(
         )
     },
     time=AiTest.created_at,
+    facets=columns_by_name(AiTest.status),
 )
 
 COMPLETED = (AiTest.status == AiTestStatus.COMPLETED,)

@@ -24,6 +24,7 @@ from graph.agents.types import (
     Agent,
     AgentActivity,
     AgentByKey,
+    AgentConnection,
     AgentReport,
     AgentStatusCount,
 )
@@ -107,9 +108,7 @@ TIMES = reveals_time(db.agents.AgentReport.reported_at)
 
 @strawberry.type
 class Queries:
-    agents: Connection[Agent] = listed(
-        db.agents.LISTING, "Agents, most recently active first.", READ
-    )
+    agents: AgentConnection = listed(db.agents.LISTING, "Agents, most recently active first.", READ)
     agent_history: Connection[AgentReport] = listed(
         db.agents.HISTORY, "Reports of all agents, newest first.", READ
     )

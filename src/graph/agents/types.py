@@ -14,6 +14,7 @@ from graph.core.context import Info
 from graph.core.loader import One, Pages
 from graph.core.permission import scope
 from graph.core.types.connection import Connection, connected
+from graph.core.types.facets import Facet, facet, facets
 from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
@@ -176,3 +177,17 @@ class AgentActivity:
         "even if that is after the time range. Null if none followed. Reports are dated by when "
         "they were made, but no later than they were received."
     )
+
+
+@value
+class AgentFacets:
+    """Numbers of agents by the values of some fields."""
+
+    by_status: list[Facet[AgentStatus]] = facet("status", AgentStatus)
+
+
+@value
+class AgentConnection(Connection[Agent]):
+    """A page of a list of agents."""
+
+    facets: AgentFacets = facets(AgentFacets)

@@ -3,4 +3,4 @@
 from graph.ai_tests.inputs import AiTestFilter as AiTestFilter, AiTestOrder as AiTestOrder
 from graph.ai_tests.operations import Mutations as Mutations, Queries as Queries
 from graph.ai_tests.streams import Subscriptions as Subscriptions
-from graph.ai_tests.types import AiTest as AiTest
+from graph.ai_tests.types import AiTest as AiTest, AiTestConnection as AiTestConnection

@@ -36,11 +36,17 @@ from graph.ai_tests.spending import (
     UserIds,
     user_ids as parsed_user_ids,
 )
-from graph.ai_tests.types import READ, AiTest, CategoryPerformance, ModelComparison
+from graph.ai_tests.types import (
+    READ,
+    AiTest,
+    AiTestConnection,
+    CategoryPerformance,
+    ModelComparison,
+)
 from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.aggregate import Aggregate, aggregate, page_of_rows, reading
-from graph.core.types.connection import Connection, listed
+from graph.core.types.connection import listed
 from graph.core.types.field import Revealed, argument, field, value
 from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import RefusedItem, refused_item
@@ -93,7 +99,7 @@ EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 
 @strawberry.type
 class Queries:
-    ai_tests: Connection[AiTest] = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
+    ai_tests: AiTestConnection = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
 
     ai_test: AiTest | None = identified(
         db.ai_tests.AiTest, "The AI test with this ID, or null if it does not exist.", READ

@@ -21,6 +21,8 @@ from graph.ai_models import (
 )
 from graph.core.permission import scope
 from graph.core.types.aggregate import ConfidenceInterval, interval
+from graph.core.types.connection import Connection
+from graph.core.types.facets import Facet, facet, facets
 from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
@@ -84,6 +86,20 @@ class AiTest(Node):
         "model",
         description="The registered model. Null if the model is not registered.",
     )
+
+
+@value
+class AiTestFacets:
+    """Numbers of tests by the values of some fields."""
+
+    by_status: list[Facet[AiTestStatus]] = facet("status", AiTestStatus)
+
+
+@value
+class AiTestConnection(Connection[AiTest]):
+    """A page of a list of AI tests."""
+
+    facets: AiTestFacets = facets(AiTestFacets)
 
 
 @value

@@ -14,6 +14,7 @@ from aiodataloader import DataLoader
 from db import Database, ReadSession
 from db.core.query import batch
 from db.core.query.batch import Column, Columns, Key
+from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.keyset import Page
 from db.core.query.listing import NEWEST_ONE, ListArgs, ListSpec
 from db.core.table import Table, TableT
@@ -104,6 +105,16 @@ class Counts(Loader[int, type[Pages], ListArgs]):
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, int]:
         pages, list_args = self.arguments
         return await pages.listing.counts(session, pages.columns, keys, list_args)
+
+
+class Facets(Loader[FacetCounts, type[Pages], str, ListArgs]):
+    """The number of records of each parent by the values of a facet."""
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, FacetCounts]:
+        pages, name, list_args = self.arguments
+        return await facet_counts_by_parent(
+            session, pages.listing, name, list_args, pages.columns, keys
+        )
 
 
 class Latest(Loader[Table | None]):

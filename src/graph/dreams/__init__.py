@@ -7,4 +7,8 @@ from graph.dreams.streams import (
     Subscriptions as Subscriptions,
     followed as followed,
 )
-from graph.dreams.types import Dream as Dream, DreamById as DreamById
+from graph.dreams.types import (
+    Dream as Dream,
+    DreamById as DreamById,
+    DreamConnection as DreamConnection,
+)

@@ -11,9 +11,10 @@ from db.core import errors
 from db.core.values import validation
 from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC
-from graph.core.types.connection import Connection, listed
+from graph.core.types.connection import listed
 from graph.core.types.declared import NodeField
 from graph.core.types.field import argument, field, value
+from graph.core.types.menu import menu_of
 from graph.core.types.mutation import (
     Input,
     create_idempotently,
@@ -27,7 +28,7 @@ from graph.core.types.node import MaybeId, load_by
 from graph.core.types.unset import or_none
 from graph.dreams.inputs import CreateDreamInput, DreamInput, EditDreamInput, RemixDreamInput
 from graph.dreams.rights import WRITE, may_change
-from graph.dreams.types import Dream, DreamBySlug, DreamStatus
+from graph.dreams.types import Dream, DreamBySlug, DreamConnection, DreamStatus
 
 DRAFT, ACTIVE, ACHIEVED, ARCHIVED = DreamStatus
 Slug = Annotated[str | None, argument("Slug of the dream.", validation.string(200, 0))]
@@ -50,7 +51,13 @@ class DreamDeleted:
 
 @strawberry.type
 class Queries:
-    dreams: Connection[Dream] = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
+    dreams: DreamConnection = listed(db.dreams.LISTING, "Dreams, newest first.", PUBLIC)
+
+    dream_tags: list[str] = menu_of(
+        db.dreams.tags,
+        f"Tags of the newest {db.dreams.TAGGED:,} dreams that the viewer may see.",
+        PUBLIC,
+    )
 
     @field(
         "The dream with this ID, or with this slug; null if it does not exist.",

@@ -20,6 +20,7 @@ from graph.core.loader import Latest, Loader, One, Pages, by_id
 from graph.core.permission import PUBLIC
 from graph.core.principal import Principal
 from graph.core.types.connection import Connection, connected
+from graph.core.types.facets import Facet, facet, facets
 from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
@@ -28,7 +29,7 @@ from graph.dreams.rights import may_change, may_test
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
-    from graph.ai_tests import AiTest
+    from graph.ai_tests import AiTest, AiTestConnection
     from graph.progress import ProgressLog
 
 # Values
@@ -174,10 +175,10 @@ class Dream(Node):
     remixed_from: Annotated["Dream", strawberry.lazy("graph.dreams")] | None = related(
         DreamById, "remixed_from_id", description="The dream that this one is a remix of."
     )
-    remixes: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
+    remixes: Annotated["DreamConnection", strawberry.lazy("graph.dreams.types")] = connected(
         RemixesByDream, "id", description="Remixes of this dream."
     )
-    tests: Connection[Annotated["AiTest", strawberry.lazy("graph.ai_tests")]] = connected(
+    tests: Annotated["AiTestConnection", strawberry.lazy("graph.ai_tests")] = connected(
         AiTestsByDream, "id", description="Tests of this dream."
     )
     latest_test: Annotated["AiTest", strawberry.lazy("graph.ai_tests")] | None = related(
@@ -231,3 +232,18 @@ class Dream(Node):
     ) -> list[DecayPoint]:
         loader = DecayByDream.of(info, await time_range(info, from_, to), bucket)
         return as_source(await loader.load(self.id))
+
+
+@value
+class DreamFacets:
+    """Numbers of dreams by the values of some fields."""
+
+    by_status: list[Facet[DreamStatus]] = facet("status", DreamStatus)
+    by_category: list[Facet[DreamCategory]] = facet("category", DreamCategory)
+
+
+@value
+class DreamConnection(Connection[Dream]):
+    """A page of a list of dreams."""
+
+    facets: DreamFacets = facets(DreamFacets)

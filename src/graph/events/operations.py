@@ -12,7 +12,7 @@ from db.core.values import validation
 from db.events import COUNTED
 from graph.core.context import Info, as_source
 from graph.core.types.aggregate import Aggregate, aggregate
-from graph.core.types.connection import Connection, listed
+from graph.core.types.connection import listed
 from graph.core.types.field import argument, field, names_of
 from graph.core.types.ingestion import (
     IngestMutation,
@@ -21,6 +21,7 @@ from graph.core.types.ingestion import (
     Stored,
     StoredItems,
 )
+from graph.core.types.menu import menu
 from graph.core.types.mutation import Input, mutation
 from graph.core.types.node import identified, parse_id
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, window
@@ -31,7 +32,15 @@ from graph.events.inputs import (
     LogEventInput,
     LogEventsInput,
 )
-from graph.events.types import READ, WRITE, Event, EventCount, EventGroup, EventSeverity
+from graph.events.types import (
+    READ,
+    WRITE,
+    Event,
+    EventCount,
+    EventGroup,
+    EventSeverity,
+    SystemEventConnection,
+)
 
 NAMES = validation.each(1_000, validation.string(200, 0))
 EventTypes = Annotated[
@@ -79,7 +88,10 @@ EVENTS, ERRORS = _logging(_event, LogEventInput), _logging(_error, LogErrorInput
 
 @strawberry.type
 class Queries:
-    events: Connection[Event] = listed(db.events.LISTING, "Events, newest first.", READ)
+    events: SystemEventConnection = listed(db.events.LISTING, "Events, newest first.", READ)
+
+    event_types: list[str] = menu(db.events.Event.event_type, "Types of all events.", READ)
+    event_sources: list[str] = menu(db.events.Event.source, "Sources of all events.", READ)
 
     event: Event | None = identified(
         db.events.Event, "The event with this ID, or null if it does not exist.", READ

@@ -8,6 +8,8 @@ import db
 from db.core.values.json import JsonObject
 from db.events import EventGroup as EventGroup, EventSeverity as EventSeverity
 from graph.core.permission import scope
+from graph.core.types.connection import Connection
+from graph.core.types.facets import Facet, facet, facets
 from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node, with_ids
 from graph.core.types.scalars import BigInt
@@ -111,3 +113,17 @@ class EventRates:
     rates: list[EventRate] = field(
         "Rates by type and severity, most events first. Empty without events.", cost=0
     )
+
+
+@value
+class SystemEventFacets:
+    """Numbers of events by the values of some fields."""
+
+    by_severity: list[Facet[EventSeverity]] = facet("severity", EventSeverity)
+
+
+@value
+class SystemEventConnection(Connection[Event]):
+    """A page of a list of events."""
+
+    facets: SystemEventFacets = facets(SystemEventFacets)

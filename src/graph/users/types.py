@@ -22,7 +22,7 @@ from graph.core.types.node import Node, id_of, node, node_without_row
 
 if TYPE_CHECKING:
     from graph.api_keys import ApiKey
-    from graph.dreams import Dream
+    from graph.dreams import DreamConnection
 
 # The result of a mutation is readable with the scope for the mutation.
 READ = scope("users:read", "users:write", role=Role.MEMBER)
@@ -116,7 +116,7 @@ class User(Node):
     api_keys: Connection[Annotated["ApiKey", strawberry.lazy("graph.api_keys")]] = connected(
         ApiKeysByUser, "id", description="API keys of this user.", access=ADMIN
     )
-    dreams: Connection[Annotated["Dream", strawberry.lazy("graph.dreams")]] = connected(
+    dreams: Annotated["DreamConnection", strawberry.lazy("graph.dreams")] = connected(
         DreamsByUser, "id", description="Dreams of this user."
     )
 

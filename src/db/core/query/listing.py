@@ -116,7 +116,8 @@ class Matching:
 class ListSpec:
     """A table and the filters, orders, relations and search of its lists.
 
-    The default order is newest first. `search` is the tsvector of the columns `searched`. `most`:
+    The default order is newest first. `search` is the tsvector of the columns `searched`.
+    `facets` are columns of few choices, by which rows can be counted. `most`:
     the largest page.
     """
 
@@ -127,6 +128,7 @@ class ListSpec:
     time: Column | None = None
     search: Column | None = None
     searched: Columns = ()
+    facets: Mapping[str, Column] = field(default_factory=dict)
     most: int = MAX_SIZE
 
     @property

@@ -15,13 +15,14 @@ from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
 from db.core.query.counting import MAX_COUNT, is_exact, total_count
+from db.core.query.facets import FacetCounts, facet_counts
 from db.core.query.keyset import DEFAULT_SIZE, Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.table import Table
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Info
-from graph.core.loader import Counts, Pages
+from graph.core.loader import Counts, Facets, Pages
 from graph.core.once import once
 from graph.core.permission import Access
 from graph.core.types.annotations import annotated, forward_reference, many, optional
@@ -64,10 +65,12 @@ class Edge(Generic[T]):
 
 @dataclass(slots=True)
 class ListSource:
-    """The source of a connection: a page, and how to count the whole list, up to MAX_COUNT + 1."""
+    """The source of a connection: a page, and how to count the whole list and its facets, up to
+    MAX_COUNT + 1."""
 
     page: Page[Table]
     count: Callable[[], Awaitable[int]]
+    facet: Callable[[str], Awaitable[FacetCounts]]
 
 
 async def _total_count(root: ListSource) -> int:
@@ -208,9 +211,13 @@ def listed(
             async with db.read() as session:
                 return await listing.count(session, list_args, *conditions)
 
+        async def facet(name: str) -> FacetCounts:
+            async with db.read() as session:
+                return await facet_counts(session, listing, name, list_args, *conditions)
+
         async with db.read() as session:
             page = await listing.page(session, list_args, *conditions)
-        return ListSource(page, once(count))
+        return ListSource(page, once(count), facet)
 
     is_plain = where is no_conditions and not more
     shows = ListedField(listing) if is_plain else None
@@ -227,7 +234,11 @@ def connected(
         values = tuple(getattr(root, name) for name in keys)
         key = values if len(values) > 1 else values[0]
         page = await pages.of(info, list_args).load(key)
-        return ListSource(page, lambda: Counts.of(info, pages, list_args).load(key))
+        return ListSource(
+            page,
+            lambda: Counts.of(info, pages, list_args).load(key),
+            lambda name: Facets.of(info, pages, name, list_args).load(key),
+        )
 
     shows = ConnectedField(pages, keys)
     return _field_with_arguments(pages.listing, resolve, description, access, shows)

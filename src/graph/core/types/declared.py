@@ -49,6 +49,13 @@ class ConnectedField:
 
 
 @dataclass(frozen=True, slots=True)
+class FacetField:
+    """Shows the numbers of rows of a list by the values of a facet."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListedField:
     """Shows a page of a whole table."""
 
@@ -98,5 +105,12 @@ class IngestField:
 
 
 Declared = (
-    ColumnField | IdField | RelatedField | ConnectedField | ListedField | NodeField | IngestField
+    ColumnField
+    | IdField
+    | RelatedField
+    | ConnectedField
+    | FacetField
+    | ListedField
+    | NodeField
+    | IngestField
 )

@@ -48,6 +48,7 @@ from graph.core.types.connection import Arguments, list_args_of
 from graph.core.types.declared import (
     ColumnField,
     ConnectedField,
+    FacetField,
     IdField,
     IngestField,
     ListedField,
@@ -248,9 +249,27 @@ class Compiler:
                 return connections.Info({key: known[name_of(d)] for key, d in fields.items()})
             case "totalCount" | "totalCountIsExact":
                 return connections.TOTALS[name]
+            case "facets":
+                return connections.Facets(self._facet_parts(_type_of(type_, name), details))
             case "__typename":
                 return connections.Constant(type_.name)
         raise Unplanned(f"{type_.name}.{name}")
+
+    def _facet_parts(
+        self, type_: GraphQLObjectType, details: Details
+    ) -> Mapping[str, tuple[str, connections.FacetFields] | str]:
+        def part(details: Details) -> tuple[str, connections.FacetFields] | str:
+            if (name := name_of(details)) == TYPE_NAME:
+                return type_.name
+            declared, of_facet = declared_of(type_.fields[name]), _type_of(type_, name)
+            if not isinstance(declared, FacetField):
+                raise Unplanned(f"{type_.name}.{name}")
+            known = connections.facet_fields(of_facet.name)
+            shown = self.document.subfields(of_facet, details)
+            return declared.name, {key: known[name_of(some)] for key, some in shown.items()}
+
+        fields = self.document.subfields(type_, details)
+        return {key: part(some) for key, some in fields.items()}
 
     def _edge_parts(
         self, type_: GraphQLObjectType, details: Details, cursor: Cursor, shape_of: ShapeOf

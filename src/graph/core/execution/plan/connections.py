@@ -1,9 +1,11 @@
 """Connections: pages of rows in the shape of the Relay cursor connections specification."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from db.core.query.counting import is_exact, total_count
+from db.core.query.facets import FacetCount, FacetCounts
 from db.core.query.keyset import Page, encode_values
 from db.core.query.projection import Projection
 from db.core.table import Table
@@ -11,8 +13,16 @@ from graph.core.execution.plan.run import Run, together
 from graph.core.execution.plan.shapes import Shape, zipped
 
 AnyPage = Page[Any]  # of rows of the driver, or of records
-Counts = Callable[[], Awaitable[list[int]]]  # the rows of each parent, up to MAX_COUNT + 1
 Cursor = Callable[[AnyPage, Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The number of rows of each parent, up to MAX_COUNT + 1, in all and by the values of a
+    facet."""
+
+    totals: Callable[[], Awaitable[list[int]]]
+    facet: Callable[[str], Awaitable[list[FacetCounts]]]
 
 
 class PagePart(Protocol):
@@ -93,10 +103,48 @@ class Total:
     async def values(
         self, _run: Run, _pages: Sequence[AnyPage], _rows: Sequence[object], counts: Counts
     ) -> list[object]:
-        return [self.shown(counted) for counted in await counts()]
+        return [self.shown(counted) for counted in await counts.totals()]
 
 
 TOTALS = {"totalCount": Total(total_count), "totalCountIsExact": Total(is_exact)}
+
+
+FacetFields = Mapping[str, Callable[[FacetCount], object]]  # by response name
+FACET: FacetFields = {
+    "value": lambda facet: facet.value,
+    "count": lambda facet: total_count(facet.counted),
+    "countIsExact": lambda facet: is_exact(facet.counted),
+}
+
+
+def facet_fields(type_name: str) -> FacetFields:
+    return {**FACET, "__typename": lambda _: type_name}
+
+
+class Facets:
+    """The facets of each page; `parts` are the name of a facet with its fields, or a constant, by
+    response name."""
+
+    def __init__(self, parts: Mapping[str, tuple[str, FacetFields] | str]) -> None:
+        self.parts = parts
+
+    async def values(
+        self, _run: Run, pages: Sequence[AnyPage], _rows: Sequence[object], counts: Counts
+    ) -> list[object]:
+        columns = await together([_facet(part, counts, pages) for part in self.parts.values()])
+        return zipped(self.parts, columns, len(pages))
+
+
+async def _facet(
+    part: tuple[str, FacetFields] | str, counts: Counts, pages: Sequence[AnyPage]
+) -> list[object]:
+    if isinstance(part, str):
+        return [part] * len(pages)
+    name, fields = part
+    return [
+        [{key: shown(facet) for key, shown in fields.items()} for facet in some]
+        for some in await counts.facet(name)
+    ]
 
 
 class Constant:

@@ -5,11 +5,12 @@ from typing import Protocol
 import orjson
 
 from db.core.query.batch import arrays_of, select_by_key
+from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.listing import NEWEST_ONE, ListArgs
 from db.core.table import Table
 from db.core.values import json
 from graph.core.execution.plan.completion import Completer, FieldPlace
-from graph.core.execution.plan.connections import AnyPage, ConnectionShape
+from graph.core.execution.plan.connections import AnyPage, ConnectionShape, Counts
 from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
 from graph.core.execution.plan.shapes import Shape
 from graph.core.loader import Latest, One, Pages
@@ -135,13 +136,20 @@ class PagesByKey:
         if len(distinct) < len(keys) or None in distinct:
             raise Irregular("parents without a key of their own")
 
-        async def counts() -> list[int]:
+        async def totals() -> list[int]:
             async with run.context.db.read() as session:
                 found = await self.listing.counts(session, self.columns, keys, list_args)
             return [found.get(key, 0) for key in keys]
 
+        async def facet(name: str) -> list[FacetCounts]:
+            async with run.context.db.read() as session:
+                found = await facet_counts_by_parent(
+                    session, self.listing, name, list_args, self.columns, keys
+                )
+            return [found[key] for key in keys]
+
         pages = await self.read.pages(run, list_args, keys)
-        return await self.shape.objects(run, pages, once(counts))
+        return await self.shape.objects(run, pages, Counts(once(totals), facet))
 
 
 class LoadedByKey:

@@ -9,9 +9,10 @@ from graphql.execution.values import VariableValues
 
 from db.core.errors import Crowded, TooLarge
 from db.core.query.batch import select_by_key, select_one
+from db.core.query.facets import FacetCounts, facet_counts
 from db.core.query.listing import ListArgs, ListSpec
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
-from graph.core.execution.plan.connections import AnyPage, ConnectionShape
+from graph.core.execution.plan.connections import AnyPage, ConnectionShape, Counts
 from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
 from graph.core.execution.plan.shapes import Shape
 from graph.core.once import once
@@ -90,11 +91,16 @@ class ListedPage:
         with failing_at_root(self.place):
             page = await reader.page(run, list_args)
 
-        async def counts() -> list[int]:
+        async def totals() -> list[int]:
             async with run.context.db.read() as session:
                 return [await self.listing.count(session, list_args)]
 
-        (connection,) = await reader.shape.objects(run, [page], once(counts))
+        async def facet(name: str) -> list[FacetCounts]:
+            async with run.context.db.read() as session:
+                return [await facet_counts(session, self.listing, name, list_args)]
+
+        counts = Counts(once(totals), facet)
+        (connection,) = await reader.shape.objects(run, [page], counts)
         return connection
 
 
