@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx2
 import orjson
 import pytest
+from graphql import parse, validate
 
 from db import Database
 from gateway.settings import Settings
+from graph.schema import schema
 from support.browser import chromium
 from support.factories import make_user
 from support.gateways import make_key, production
@@ -29,6 +31,7 @@ from support.websocket_client import dialled
 
 FOLDER = TESTS / "front_ends"
 ROOT = TESTS.parent
+BLOCK = r"^```([a-z]+)\n(.*?)^```$"
 DOCUMENT = (ROOT / "docs" / "front-ends.md").read_text()
 CHANGING = """export default {
   server: { proxy: { "/graphql": { target: "%s", changeOrigin: true, ws: true%s } } },
@@ -40,7 +43,13 @@ QUERY = {"query": "{ viewer { role } }"}
 
 def test_the_document_shows_the_tested_code() -> None:
     shown = re.findall(r"^`(tests/[^`]+)`:\n\n```[a-z]+\n(.*?)^```$", DOCUMENT, re.DOTALL | re.M)
-    assert len(shown) == len(re.findall("^```[a-z]", DOCUMENT, re.M))
+    texts = {text for _, text in shown}
+    others = [
+        each for each in re.findall(BLOCK, DOCUMENT, re.DOTALL | re.M) if each[1] not in texts
+    ]
+    assert {kind for kind, _ in others} <= {"graphql"}
+    for _, operation in others:
+        assert validate(schema._schema, parse(operation)) == []
     assert [name for name, text in shown if text != (ROOT / name).read_text()] == []
 
 
