@@ -46,7 +46,7 @@ bench-versus: $(TOOLS)  ## Compare with other GraphQL servers: make bench-versus
 	  $(if $(peers),--peers $(peers)) $(options)
 
 bench-growth: $(TOOLS)  ## Measure what statements cost in large databases: make bench-growth rows=300000 only="order filter write"
-	@PYTHONPATH=bench $(BIN)/python -m growth --rows $(or $(rows),300000) $(if $(only),--only $(only))
+	@PYTHONPATH=bench $(BIN)/python -m growth --rows $(or $(rows),300000) $(if $(keep),--keep $(keep)) $(if $(only),--only $(only))
 
 bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under overload
 	$(BIN)/python bench/overload.py --seconds $(or $(seconds),20)
