@@ -164,6 +164,25 @@ async def test_closing_continues_on_a_restored_server(closed: Database) -> None:
     assert await count(closed) == 96
 
 
+async def test_rollups_of_earlier_versions_are_forgotten(database: Database) -> None:
+    """Unless a gateway of that version still closes their periods."""
+    now = await database.now()
+    closed = {"abandoned": now - timedelta(days=8), "in_use": now - DAY}
+    async with database.write() as session:
+        for name, at in closed.items():
+            state = {"name": name, "source": "ai_tests", "width": "DAY", "bound": uuid7(at)}
+            await session.execute(insert(RollupState).values(**state, closing=at, closed=at))
+            await session.execute(insert(RollupMark).values(rollup=name, period=at))
+
+    await rollups.roll(database)
+
+    async with database.read() as session:
+        states = {name for (name,) in await session.rows(select(RollupState.name))}
+        marks = {name for (name,) in await session.rows(select(RollupMark.rollup))}
+    assert states == {"in_use", *(each.name for each in rollups.ROLLUPS)}
+    assert marks == {"in_use"}
+
+
 async def test_sums_of_expired_months_are_deleted(database: Database) -> None:
     now = await database.now()
     long_ago = now - timedelta(days=400)
