@@ -157,6 +157,8 @@ def _filters(facts: Facts) -> Iterator[Question]:
         ("aiTests", Compare("impossibility_score", "lte", Decimal("0.01"))),
         ("aiTests", Compare("cost", "gt", Decimal("0.0502"))),
         ("aiTests", Compare("duration_ms", "gt", 20_499)),
+        ("aiTests", Compare("confidence", "gt", Decimal("99.99"))),
+        ("aiTests", Compare("tokens_used", "eq", 5_000)),
         ("aiTests", window),
         ("aiTests", Exists("dream", Compare("id", "eq", facts.dream))),
         ("progressLogs", Compare("dream_id", "eq", facts.dream)),
@@ -207,8 +209,6 @@ def _searches() -> Iterator[Question]:
 
 def _walks() -> Iterator[Question]:
     found: list[tuple[str, Condition]] = [
-        ("aiTests", Compare("confidence", "gt", Decimal("99.99"))),
-        ("aiTests", Compare("tokens_used", "eq", 5_000)),
         ("metrics", Compare("value", "gt", Decimal("999.9999"))),
         ("events", Compare("event_type", "starts_with", "zzz")),
         ("dreams", Compare("title", "contains", "zzz")),

@@ -39,7 +39,7 @@ BOUNDED = {"agent_states", "ai_models", "api_keys", "feature_flags", "system_con
 # combine them with a time, a dream or another filter.
 WALKED = {
     "agent_history": {"previous_status", "error", "received_at"},
-    "ai_tests": {"confidence", "tokens_used"},
+    "ai_tests": set(),
     "dreams": {"is_public"},
     "notifications": {"kind", "read_at", "created_at"},
     "performance_metrics": {"unit", "value"},

@@ -1,15 +1,17 @@
 """A filter on the time of rows reads only the monthly partitions it can meet."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from db import Database, ai_tests, dreams
+from db.core.query.batch import ById
 from db.core.query.filter import And, Compare, Condition, Exists, Not, Or, id_bounds
 from db.core.query.listing import ListArgs
 from support.factories import make_ai_test, make_dream
+from support.query_plans import explained
 
 MARCH = datetime(2019, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 APRIL = datetime(2019, 4, 1, tzinfo=UTC)
@@ -67,6 +69,24 @@ async def test_a_time_of_related_tests_reads_one_partition(database: Database) -
 
         assert "ai_tests_y2019m03" in plan
         assert "ai_tests_y2019m04" not in plan
+
+
+async def test_several_ids_read_the_partitions_between_the_first_and_the_last(
+    database: Database, database_url: str
+) -> None:
+    dream = (await make_dream(database)).id
+    times = (MARCH, MARCH + timedelta(days=1), APRIL, MAY)
+    tests = [await make_ai_test(database, dream_id=dream, created_at=at) for at in times]
+
+    by_id, plans_of = ById(ai_tests.AiTest), explained(database, database_url, "FROM ai_tests")
+    async with plans_of as plans, database.read() as session:
+        found = await by_id(session, [tests[1].id, tests[0].id])
+        assert await by_id(session, [tests[3].id, tests[0].id]) != found
+    [few, several] = (str(plan.root) for plan in plans)
+
+    assert found.keys() == {tests[0].id, tests[1].id}
+    assert [month for month in ("03", "04", "05") if f"ai_tests_y2019m{month}" in few] == ["03"]
+    assert "ai_tests_y2019m05" in several
 
 
 async def _plan(database: Database, statement: Any) -> str:

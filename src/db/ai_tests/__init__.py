@@ -62,6 +62,8 @@ class AiTest(Table):
         Index(None, "impossibility_score", "id"),
         Index(None, "duration", "id"),
         Index(None, "cost", "id"),
+        Index(None, "confidence", "id"),
+        Index(None, "tokens_used", "id"),
         Index(
             "ix_ai_tests_uncompleted",
             *("status", "id"),

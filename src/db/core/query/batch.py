@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from db.core.query.projection import NOT_NESTED, Nested, Projection
 from db.core.session.database import ReadSession, ResultRow
-from db.core.table import AnySelect, Column as Column, Expression, TableT
+from db.core.table import AnySelect, Column as Column, Expression, Table, TableT
 from db.core.timeouts import Kind, of_kind
 
 Columns = tuple[Column, ...]
@@ -114,9 +114,20 @@ async def rows_by_key(
     *where: ColumnElement[bool],
 ) -> dict[K, TableT]:
     asked = requested_keys(columns, keys)
-    statement = select(asked.c.position, *table.columns()).where(*matches(columns, asked), *where)
+    among = *matches(columns, asked), *_bounds(table, columns, keys)
+    statement = select(asked.c.position, *table.columns()).where(*among, *where)
     rows = await session.rows(statement)
     return {keys[row[0] - 1]: table.Record._make(row[1:]) for row in rows}
+
+
+def _bounds(table: type[Table], columns: Columns, keys: Sequence[Key]) -> list[ColumnElement[bool]]:
+    """The first and the last of several ids, by which PostgreSQL leaves out the other partitions
+    before it opens them. It knows them only by their values, not by those of an array."""
+    [first, *others] = columns
+    ids = [key for key in keys if isinstance(key, UUID)]
+    if others or first is not getattr(table, "id", None) or not ids:
+        return []
+    return [first >= min(ids), first <= max(ids)]
 
 
 @dataclass(frozen=True, slots=True)
