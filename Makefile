@@ -1,16 +1,20 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
+.PHONY: help serve console screenshots bench-console test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
 RUNTIME = .venv/runtime.stamp
 TOOLS = .venv/tools.stamp
+NODE = .venv/node.stamp
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(RUNTIME)  ## Install what is needed, start a database, serve on 127.0.0.1:8000
-	@exec $(BIN)/dreamnet serve
+	@[ "$(DREAMNET_CONSOLE)" = off ] || $(MAKE) --no-print-directory console & exec $(BIN)/dreamnet serve
+
+console: $(NODE)  ## Build the console into src/gateway/console, unless it is newer than its sources
+	@$(BIN)/python hatch_build.py
 
 test: $(TOOLS)  ## Install what tests need and run them all
 	$(BIN)/pytest -n auto --dist worksteal
@@ -56,6 +60,12 @@ bench-reads: $(TOOLS)  ## Measure reads of many clients, small beside large ones
 
 bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a request
 	$(BIN)/python bench/request_log.py
+
+bench-console: $(TOOLS)  ## Measure the wall of agents in a browser: make bench-console agents=143 rate=5 seconds=60
+	@PYTHONPATH=tests $(BIN)/python bench/console.py --agents $(or $(agents),143) --rate $(or $(rate),5) --seconds $(or $(seconds),60)
+
+screenshots: $(TOOLS)  ## Capture every page of the console over real data: make screenshots folder=screenshots
+	PYTHONPATH=tests SCREENSHOTS=$(or $(folder),screenshots) $(BIN)/pytest -n0 -q tests/console/test_pages.py
 
 bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
 	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)
@@ -111,6 +121,10 @@ $(RUNTIME): requirements.lock pyproject.toml | .venv/bin/python
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(NODE): requirements-console.lock | $(RUNTIME)
+	@$(INSTALL) --require-hashes -r requirements-console.lock
+	@touch $@
+
 $(TOOLS): requirements-dev.lock $(RUNTIME)
 	@echo "Installing what tests need into .venv. The first time, this takes a minute."
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
@@ -138,6 +152,7 @@ lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(INSTALL) uv==0.13.8
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	$(PIN) --group pyproject.toml:console -o requirements-console.lock
 	$(PIN) $(PEERS).in -c requirements.lock -o $(PEERS).lock
 	$(PIN) $(CODEGEN).in -o $(CODEGEN).lock
 	for lock in requirements.lock requirements-dev.lock $(PEERS).lock $(CODEGEN).lock; do \

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 OTHERS = [
+    "requirements-console.lock",
     "bench/versus/peers/python/requirements.lock",
     "tests/front_ends/python/requirements.lock",
 ]

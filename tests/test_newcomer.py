@@ -4,6 +4,7 @@ page shows. Only the port differs from 8000.
 Then the first steps in production, and the installation of the wheel.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from support.console import build_console
 from support.ports import free_port
 from support.wait import until
 
@@ -154,6 +156,7 @@ def _configures_gateway(name: str) -> bool:
 def project(tmp_path: Path) -> Path:
     """A copy of the project with the installation of this one. Its files are older than that, so
     `make` does not install again."""
+    asyncio.run(build_console())
     copy = tmp_path / "dreamnet"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for file in copy.rglob("*"):

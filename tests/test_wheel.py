@@ -3,6 +3,7 @@
 Dependencies are installed as the lock pins them.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import httpx2
 import pytest
 
 from db.core.schema import revisions
+from support.console import build_console
 from support.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +106,7 @@ class Installation:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel and the source distribution."""
     folder = tmp_path_factory.mktemp("dist")
+    asyncio.run(build_console())
     run(sys.executable, "-m", "hatchling", "build", "--directory", str(folder), cwd=ROOT)
     return folder
 
@@ -123,9 +126,9 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
     assert installed.dreamnet("schema") == (ROOT / "schema.graphql").read_text()
     with installed.serving() as client:
         assert client.get("/api/health/ready").status_code == 200
-        assert client.get("/graphiql").text.startswith("<!doctype html>")
-        for file in ("console.js", "console.css", "icon.svg"):
-            assert client.get(f"/graphiql/{file}").status_code == 200
+        for page in ("/console", "/graphiql"):
+            [script, *_] = re.findall(r'src="\./([^"]+\.js)"', client.get(page).text)
+            assert client.get(f"/console/{script}").status_code == 200
         sample = ROOT / "tests/samples/everything.jsonl"
         assert "Done in" in installed.dreamnet("import", str(sample))
         answer = client.post("/graphql", json={"query": "{ dreams { totalCount } }"})
@@ -138,6 +141,16 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
         assert "first start" in installed.dreamnet("keys", "list")
     assert "at revision none.\n" in installed.dreamnet("migrate", "down", "base", "--yes")
     assert installed.dreamnet("migrate", "up").endswith(f"revision {revisions.head()}.\n")
+
+
+def test_the_wheel_has_the_console_and_not_its_sources(wheel: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(wheel, tmp_path, "zip")
+
+    console = tmp_path / "gateway" / "console"
+    for file in ("static/index.html", "static/graphiql.html", "unbuilt.html"):
+        assert (console / file).exists()
+    assert list((console / "static" / "assets").glob("*.js.br"))
+    assert not list(tmp_path.rglob("*.tsx"))
 
 
 def test_the_wheel_has_neither_tests_nor_benchmarks(wheel: Path, tmp_path: Path) -> None:

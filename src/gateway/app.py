@@ -1,7 +1,7 @@
 """App: the routes and the middleware of the gateway."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -34,7 +34,7 @@ from gateway.transport.admission import Admission
 from gateway.transport.connections import OpenStreams
 from gateway.transport.documents import Documents, RegisteredDocuments, TrustedDocuments
 from gateway.transport.executor import Executor
-from gateway.transport.http import CONSOLE, Endpoint
+from gateway.transport.http import Endpoint
 from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
@@ -43,6 +43,7 @@ from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
 
+SCHEMA = "/schema.graphql"
 RESULTS = 16  # of the largest responses in memory at once
 
 
@@ -57,14 +58,16 @@ def create_app(
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
     recorder = Recorder(RequestEvents(ingestion, settings.recorded_share), clock)
     endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder)
+    pages = console.routes if settings.console == "on" else []
     health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     routes = [
+        Route("/", _redirect_to(console.PATH if pages else SCHEMA)),
         *_routes(endpoint, health),
-        *console.routes,
+        *pages,
         *([session] if settings.opened_by_token else []),
     ]
-    named = [route for route in routes if isinstance(route, Route) and route.path != "/"]
+    named = [route for route in routes if isinstance(route, Route) and _is_fixed(route.path)]
     routes += map(_with_slash, named)
     proxies = TrustedProxies(settings.proxies)
     around = [
@@ -120,7 +123,12 @@ def _endpoint(
     )
     admission = Admission(settings.max_body_bytes, executor.turns)
     return Endpoint(
-        executor, settings.max_body_bytes, _streams(settings), admission, settings.origins
+        executor,
+        settings.max_body_bytes,
+        _streams(settings),
+        admission,
+        settings.origins,
+        has_graphiql=settings.console == "on",
     )
 
 
@@ -151,12 +159,11 @@ def _streams(settings: Settings) -> OpenStreams:
 
 def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
     return [
-        Route("/", _home),
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
         WebSocketRoute(
             "/graphql", WebSockets(endpoint.executor, endpoint.streams, endpoint.origins)
         ),
-        Route("/schema.graphql", endpoint.sdl),
+        Route(SCHEMA, endpoint.sdl),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),
         Route("/livez", health.live),
@@ -188,8 +195,15 @@ def _lifespan(
     return lifespan
 
 
-async def _home(request: Request) -> Response:
-    return RedirectResponse(link(request, CONSOLE), 303)
+def _redirect_to(path: str) -> Callable[[Request], Awaitable[Response]]:
+    async def redirect(request: Request) -> Response:
+        return RedirectResponse(link(request, path), 303)
+
+    return redirect
+
+
+def _is_fixed(path: str) -> bool:
+    return path not in ("/", console.PATH) and "{" not in path
 
 
 def _with_slash(route: Route) -> Route:

@@ -24,6 +24,7 @@ from gateway.process import serve
 from gateway.process.serve import listening, uvicorn_config
 from gateway.settings import Settings, SettingsRefused, load
 from support.commands import Dreamnet, commands
+from support.console import build_console
 from support.factories import make_user
 from support.nodejs import node
 from support.ports import free_port
@@ -74,7 +75,7 @@ class Served:
     def __enter__(self) -> "Served":
         assert self.process.stdout is not None
         greeting = [self.process.stdout.readline() for _ in range(6)]
-        self.token = greeting[2].strip().rpartition("/graphiql?token=")[2]
+        self.token = greeting[2].strip().rpartition("/console?token=")[2]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,6 +117,7 @@ async def page(database: Database) -> AsyncIterator[Page]:
     """The console in Chromium, opened by the token of a gateway that is closed without."""
     settings = Settings(_env_file=None, dev_open=False)
     auth = Auth(settings, database)
+    await build_console()
     chromium = await node("browser", "chromium.mjs")
     with listening("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn_config(settings, database, auth))
@@ -126,7 +128,7 @@ async def page(database: Database) -> AsyncIterator[Page]:
             )
             page = await browser.new_page()
             port = listener.getsockname()[1]
-            await page.goto(f"http://127.0.0.1:{port}/graphiql?token={auth.session.token}")
+            await page.goto(f"http://127.0.0.1:{port}/console?token={auth.session.token}")
             yield page
             await browser.close()
         server.should_exit = True
@@ -134,11 +136,11 @@ async def page(database: Database) -> AsyncIterator[Page]:
 
 
 async def test_the_console_signs_in(page: Page) -> None:
-    await page.wait_for_selector("#schema section")
-    assert page.url.endswith("/graphiql")
+    await page.get_by_text("admin@localhost").wait_for()
+    assert page.url.endswith("/console")
     assert await page.evaluate("document.cookie") == ""
     await page.reload()
-    await page.wait_for_selector("#schema section")
+    await page.get_by_text("admin@localhost").wait_for()
 
 
 @pytest.fixture

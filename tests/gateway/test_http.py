@@ -53,7 +53,7 @@ async def test_unknown_path(client: httpx2.AsyncClient) -> None:
 
 async def test_the_root_leads_to_the_console(client: httpx2.AsyncClient) -> None:
     response = await client.get("/")
-    assert (response.status_code, response.headers["location"]) == (303, "graphiql")
+    assert (response.status_code, response.headers["location"]) == (303, "console")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_the_startup_message_of_a_closed_development_gateway_opens_the_console(
     form = {"DREAMNET_LOG_FORMAT": "json", "DREAMNET_DEV_OPEN": "false"}
     with serving(tmp_path, DREAMNET_ENV="development", **form) as (greeting, output):
         address, _, token = greeting["console"].partition("?token=")
-        with httpx2.Client(base_url=address.removesuffix("/graphiql"), timeout=20) as client:
+        with httpx2.Client(base_url=address.removesuffix("/console"), timeout=20) as client:
             assert client.post("/session", json={"token": token}).status_code == 204
     assert not [line for line in output.error if token in str(line)]
 

@@ -97,7 +97,7 @@ def test_the_startup_message_has_all_urls(gateway: Gateway) -> None:
     with gateway.serving():
         assert gateway.greeting[1:] == [
             f"  GraphQL  http://127.0.0.1:{gateway.port}/graphql\n",
-            f"  Console  http://127.0.0.1:{gateway.port}/graphiql\n",
+            f"  Console  http://127.0.0.1:{gateway.port}/console\n",
             f"  Health   http://127.0.0.1:{gateway.port}/health\n",
             f"  Data     {gateway.folder}/.dreamnet (embedded PostgreSQL)\n",
             "Ctrl-C stops it.\n",

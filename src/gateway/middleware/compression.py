@@ -95,7 +95,7 @@ class _Exchange:
     async def _encoded(self, start: Message, message: Message) -> tuple[Message, Message]:
         body, raw = message.get("body", b""), start["headers"]
         is_whole = (b"content-length", b"%d" % len(body)) in raw
-        may_be = is_whole and _is_text(raw)
+        may_be = is_whole and _is_text(raw) and not _is_encoded(raw)
         if encoding := encoding_for(body, self._encoding) if may_be else None:
             body = await compressed(body, encoding)
             raw = [(k, b"%d" % len(body) if k == b"content-length" else v) for k, v in raw]
@@ -104,6 +104,10 @@ class _Exchange:
 
 def _has_length(start: Message) -> bool:
     return any(name == b"content-length" for name, _ in start.get("headers", ()))
+
+
+def _is_encoded(headers: RawHeaders) -> bool:
+    return any(name == b"content-encoding" for name, _ in headers)
 
 
 def _is_text(headers: RawHeaders) -> bool:

@@ -24,7 +24,7 @@ class StartupMessage:
 
     @property
     def console(self) -> str:
-        return f"{self.base}/graphiql" + (f"?token={self.token}" if self.token else "")
+        return f"{self.base}/console" + (f"?token={self.token}" if self.token else "")
 
     def show(self, as_json: bool) -> None:
         if as_json:

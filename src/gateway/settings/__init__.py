@@ -96,6 +96,10 @@ class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSetti
         description="Whether responses are compressed, in an encoding that the client accepts: "
         "zstd, br or gzip. `off` leaves it to a proxy.",
     )
+    console: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether the gateway serves the console and GraphiQL: `on` or `off`.",
+    )
     request_log: Literal["on", "off"] = Field(
         default="on",
         description="Whether API requests are recorded as `api_request` events: `on` or `off`.",

@@ -42,7 +42,7 @@ from graph.core.principal import Principal
 
 ACCEPT = f"Accept {GRAPHQL_JSON} or {JSON}, or {{}}."
 SUBSCRIBE = "Send subscriptions over a WebSocket (graphql-transport-ws), or accept {}."
-CONSOLE = "/graphiql"
+GRAPHIQL = "/graphiql"
 SHOW_COST = "x-graphql-cost"
 EXPLAIN = "x-graphql-explain"
 ANONYMOUS_BODY_BYTES = 64 * 1024  # batches need a credential
@@ -57,12 +57,13 @@ class Endpoint:
     streams: OpenStreams
     admission: Admission
     origins: Origins | None = None
+    has_graphiql: bool = True
 
     async def handle(self, request: Request) -> Response:
         """Respond to a GET or a POST. Raises HttpError."""
-        media_type = _media_type(request)
+        media_type = _media_type(request, self.has_graphiql)
         if media_type == HTML:
-            return RedirectResponse(_console(request), 303, responses.VARY)
+            return RedirectResponse(_graphiql(request), 303, responses.VARY)
         record = record_of(request.scope)
         record.media_type = GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON
         record.principal = await self.executor.auth.principal(request)
@@ -165,8 +166,8 @@ def _printed(schema: Schema) -> str:
     return schema.as_str()
 
 
-def _media_type(request: Request) -> str:
-    with_pages = request.method != "POST"
+def _media_type(request: Request, has_graphiql: bool) -> str:
+    with_pages = has_graphiql and request.method != "POST"
     media_type = media_type_of_result(request.headers.get("accept", ""), with_pages)
     if media_type is None:
         raise HttpError(ACCEPT.format(_stream_types()), 406)
@@ -177,9 +178,9 @@ def _stream_types() -> str:
     return " or ".join(STREAM_FORMATS)
 
 
-def _console(request: Request) -> str:
+def _graphiql(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
-    return link(request, CONSOLE + query)
+    return link(request, GRAPHIQL + query)
 
 
 async def _received(request: Request, body: Body, limit: int) -> bytes:

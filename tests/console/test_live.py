@@ -1,0 +1,94 @@
+"""Live views: a report changes the wall, and an interrupted view resumes without a gap."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import Page
+
+from db import Database
+from support.client_processes import Gateway
+from support.console import browsing
+from support.factories import make_agent
+from support.wait import until
+
+REPORT = """mutation Report($key: String!, $status: AgentStatus!) {
+  reportAgentStatus(input: { agentKey: $key, status: $status }) { storedId errors { message } }
+}"""
+INTERRUPTED = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")  # Chromium's remarks
+
+
+@pytest.fixture
+async def gateway(database_url: str, database: Database, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A gateway in its own process, with an agent."""
+    await make_agent(database, agent_key="prover")
+    gateway = Gateway(database_url, tmp_path)
+    async with gateway.running():
+        yield gateway
+
+
+async def report(gateway: Gateway, key: str, status: str) -> None:
+    body = {"query": REPORT, "variables": {"key": key, "status": status}}
+    async with httpx2.AsyncClient(timeout=20) as client:
+        answer = await client.post(f"http://{gateway.host}/graphql", json=body)
+    assert answer.json()["data"]["reportAgentStatus"]["errors"] == []
+
+
+async def shown(page: Page, key: str, status: str) -> None:
+    await page.locator("a.agent", has_text=key).get_by_text(status, exact=True).wait_for()
+
+
+async def test_the_wall_resumes_after_the_gateway_was_killed(gateway: Gateway) -> None:
+    address = f"http://{gateway.host}"
+    async with browsing(address, ignored=INTERRUPTED) as watched:
+        page = watched.page
+        await page.goto(f"{address}/console/agents")
+        await page.get_by_text("LIVE", exact=True).wait_for()
+        await report(gateway, "prover", "RUNNING")
+        await shown(page, "prover", "RUNNING")
+        await report(gateway, "solver", "ERROR")
+        await shown(page, "solver", "ERROR")
+        await gateway.kill()
+        await page.get_by_text("RECONNECTING", exact=True).wait_for()
+        await gateway.start()
+        for key, status in (("prover", "PAUSED"), ("solver", "IDLE"), ("helper", "STARTING")):
+            await report(gateway, key, status)
+        await page.get_by_text("LIVE", exact=True).wait_for(timeout=60_000)
+        for key, status in (("prover", "PAUSED"), ("solver", "IDLE"), ("helper", "STARTING")):
+            await shown(page, key, status)
+
+
+async def test_the_page_of_an_agent_shows_every_report(gateway: Gateway) -> None:
+    address = f"http://{gateway.host}"
+    async with browsing(address, ignored=INTERRUPTED) as watched:
+        page = watched.page
+        await report(gateway, "prover", "STARTING")
+        await page.goto(f"{address}/console/agents/prover")
+        await page.get_by_text("LIVE", exact=True).wait_for()
+        await report(gateway, "prover", "RUNNING")
+        await until(lambda: statuses(page, ["RUNNING", "STARTING"]))
+        await gateway.kill()
+        await page.get_by_text("RECONNECTING", exact=True).wait_for()
+        await gateway.start()
+        for status in ("WAITING", "ERROR", "IDLE"):
+            await report(gateway, "prover", status)
+        await until(lambda: statuses(page, ["IDLE", "ERROR", "WAITING", "RUNNING", "STARTING"]))
+
+
+async def statuses(page: Page, expected: list[str]) -> bool:
+    return bool(await page.locator("td .badge").all_inner_texts() == expected)
+
+
+async def test_the_wall_is_filtered_by_its_address(gateway: Gateway) -> None:
+    address = f"http://{gateway.host}"
+    for key, status in (("prover", "RUNNING"), ("solver", "ERROR")):
+        await report(gateway, key, status)
+    async with browsing(address) as watched:
+        page = watched.page
+        await page.goto(f"{address}/console/agents?status=ERROR")
+        await shown(page, "solver", "ERROR")
+        assert await page.locator("a.agent").count() == 1
+        await page.get_by_label("Status").select_option("RUNNING")
+        await shown(page, "prover", "RUNNING")
+        assert page.url == f"{address}/console/agents?status=RUNNING"

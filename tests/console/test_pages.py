@@ -1,0 +1,113 @@
+"""Every page over real data: nothing from elsewhere, no error, and no serious finding of axe.
+
+With SCREENSHOTS=FOLDER, also a picture of each: `make screenshots`.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from db import Database
+from gateway.console import BUILT
+from gateway.settings import Settings
+from support.console import Watched, browsing
+from support.running_gateway import Served, serving
+
+DESKTOP, PHONE = (1440, 900), (360, 780)
+LOOKS: list[tuple[str, tuple[int, int], str]] = [
+    ("desktop", DESKTOP, "light"),
+    ("dark", DESKTOP, "dark"),
+    ("phone", PHONE, "light"),
+]
+PAGES = {  # path, and a text that is shown when its data has come
+    "overview": ("/console", "Newest of 181 dreams"),
+    "agents": ("/console/agents", "BabyAGI"),
+    "agent": ("/console/agents/autogpt:BabyAGI", "Statuses"),
+    "dreams": ("/console/dreams", "181 dreams"),
+    "dream": ("/console/dreams/{dream}?by=model", "Average of the day"),
+    "test": ("/console/dreams/{dream}?test={test}", "Parameters"),
+    "public-dream": ("/console/public/dreams/{dream}", "How impossible is it?"),
+    "models": ("/console/models", "Deeper is more possible"),
+    "model": ("/console/models/one?provider=anthropic&name={model}", "Newest tests"),
+    "events": (
+        "/console/events?from=2023-11-16T18:00:00Z&to=2023-11-16T20:00:00Z",
+        "Events by minute",
+    ),
+    "metrics": (
+        "/console/metrics?from=2014-02-01T00:00:00Z&to=2014-03-01T00:00:00Z",
+        "95 % below",
+    ),
+    "costs": ("/console/costs", "By provider"),
+    "keys": ("/console/admin", "New key"),
+    "users": ("/console/admin/users", "New user"),
+    "settings": ("/console/admin/settings", "There are no settings yet."),
+    "flags": ("/console/admin/flags", "There are no feature flags yet."),
+    "system": ("/console/admin/system", "Slow statements"),
+}
+DATA = """{ dreams(first: 1, search: "weirdml", orderBy: [{ field: TITLE }]) { nodes { id tests(
+    first: 1, filter: { provider: { eq: "anthropic" }, impossibilityScore: { isNull: false } }
+  ) { nodes { id model } } } } }"""
+
+
+@pytest.fixture
+async def served(imported: Database) -> AsyncIterator[Served]:
+    """A gateway over the real files, with their administrator."""
+    async with serving(Settings(_env_file=None), imported) as served:
+        yield served
+
+
+async def ids(served: Served) -> dict[str, str]:
+    async with httpx2.AsyncClient(timeout=20) as client:
+        answer = await client.post(f"{served.address}/graphql", json={"query": DATA})
+    [dream] = answer.json()["data"]["dreams"]["nodes"]
+    [test] = dream["tests"]["nodes"]
+    return {"dream": dream["id"], "test": test["id"], "model": test["model"]}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("look", "size", "scheme"), LOOKS, ids=[name for name, *_ in LOOKS])
+async def test_pages_are_whole_and_accessible(
+    served: Served, look: str, size: tuple[int, int], scheme: str
+) -> None:
+    of = await ids(served)
+    async with browsing(served.address, size, scheme) as watched:
+        for name, (path, text) in PAGES.items():
+            await watched.page.goto(served.address + path.format(**of))
+            await watched.page.get_by_text(text).first.wait_for()
+            assert await is_as_wide_as_the_screen(watched), name
+            assert await watched.accessibility_problems() == [], name
+            await captured(watched, f"{name}-{look}")
+        assert watched.problems == []
+
+
+async def is_as_wide_as_the_screen(watched: Watched) -> Any:
+    return await watched.page.evaluate("document.body.scrollWidth <= window.innerWidth")
+
+
+async def captured(watched: Watched, name: str) -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        await watched.page.wait_for_load_state("networkidle")
+        await watched.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+async def test_pages_send_listed_documents_only(imported: Database) -> None:
+    """The build lists the operations of the console, byte for byte."""
+    settings = Settings(_env_file=None, trusted_documents=BUILT / "documents.json")
+    async with serving(settings, imported) as served, browsing(served.address) as watched:
+        for name in ("overview", "agents", "dreams", "models", "costs", "system"):
+            path, text = PAGES[name]
+            await watched.page.goto(served.address + path)
+            await watched.page.get_by_text(text).first.wait_for()
+
+
+async def test_graphiql_is_accessible(served: Served) -> None:
+    async with browsing(served.address) as watched:
+        await watched.page.goto(f"{served.address}/graphiql")
+        await watched.page.get_by_text("LatestDreams").first.wait_for()
+        await captured(watched, "graphiql-desktop")
+        found = await watched.accessibility_problems()
+        assert [each for each in found if ".bar" in each[1] or ".last" in each[1]] == []

@@ -1,0 +1,83 @@
+"""Console: built once for all tests, and opened in a Chromium in which nothing may go wrong."""
+
+import sys
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, Request
+
+from support.browser import chromium
+from support.nodejs import TESTS, installed, run
+
+ROOT = TESTS.parent
+AXE = TESTS / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """async () => (await axe.run({ resultTypes: ["violations"] })).violations
+  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .map(({ id, nodes }) => [id, nodes[0].target.join(" "), nodes[0].failureSummary])"""
+
+
+async def build_console() -> None:
+    """Build the console unless it is current. Other workers wait for the first."""
+    await run(Path(sys.executable).name, str(ROOT / "hatch_build.py"), folder=ROOT)
+    await installed(TESTS / "browser")
+
+
+class Watched:
+    """A page, what went wrong in it, and what it loaded."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []
+        self.elsewhere: list[str] = []
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", self._requested)
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.problems.append(text)
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+    async def accessibility_problems(self) -> Any:
+        """Serious and critical findings of axe."""
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text())  # a script element would need the policy
+        return await self.page.evaluate(SERIOUS)
+
+
+@asynccontextmanager
+async def browsing(
+    address: str,
+    size: tuple[int, int] = (1440, 900),
+    scheme: Any = "light",
+    ignored: Collection[str] = (),
+) -> AsyncIterator[Watched]:
+    """A new page. At the end, nothing went wrong in it, and it loaded nothing from elsewhere."""
+    async with chromium() as browser:
+        watched = await _page(browser, address, size, scheme)
+        yield watched
+        problems = [text for text in watched.problems if not any(part in text for part in ignored)]
+        assert (problems, watched.elsewhere) == ([], [])
+
+
+async def _page(browser: Browser, address: str, size: tuple[int, int], scheme: Any) -> Watched:
+    context = await browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        locale="en-US",
+        timezone_id="Europe/Berlin",
+    )
+    return Watched(await context.new_page(), address)
+
+
+async def sign_in(page: Page, key: str) -> None:
+    """Enter a key in the form that the console shows to anonymous clients."""
+    await page.get_by_label("API key or access token").fill(key)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("nav.menu").wait_for()

@@ -1,0 +1,56 @@
+/** The client of the API: queries and mutations over HTTP, with a normalised cache. */
+import { cacheExchange } from "@urql/exchange-graphcache";
+import { relayPagination } from "@urql/exchange-graphcache/extras";
+import { Client, fetchExchange } from "urql";
+import { authorization } from "./credential.ts";
+import { GRAPHQL } from "./places.ts";
+
+/** Types that are no nodes: they belong to the field that has them. */
+const EMBEDDED = [
+  "AgentError", "ConfidenceInterval", "DatabaseConnections", "DatabaseHealth", "DecayPoint",
+  "DreamTotals", "EventCount", "EventCountAggregate", "IndexUsage", "MetricPoint",
+  "MetricPointAggregate", "MetricSummary", "MetricSummaryAggregate", "ModelComparison",
+  "ModelComparisonAggregate", "ModelStatistics", "SlowStatement", "Spend", "SpendAggregate",
+  "Standby", "TableUsage",
+];
+
+const PAGED = ["aiTests", "apiKeys", "configs", "dreams", "events", "featureFlags", "metrics", "users"];
+
+/** Mutations after which a list has more or fewer rows. */
+const CHANGED_LISTS: Record<string, string> = {
+  createUser: "users",
+  createApiKey: "apiKeys",
+  rotateApiKey: "apiKeys",
+  revokeApiKey: "apiKeys",
+  setConfig: "configs",
+  deleteConfig: "configs",
+  setFeatureFlag: "featureFlags",
+};
+
+export function openClient(): Client {
+  return new Client({
+    url: GRAPHQL,
+    preferGetMethod: false,
+    fetchOptions: () => ({ headers: authorization() }),
+    exchanges: [cache(), fetchExchange],
+  });
+}
+
+function cache() {
+  return cacheExchange({
+    keys: Object.fromEntries(EMBEDDED.map((type) => [type, () => null])),
+    resolvers: { Query: Object.fromEntries(PAGED.map((field) => [field, relayPagination()])) },
+    updates: {
+      Mutation: Object.fromEntries(
+        Object.entries(CHANGED_LISTS).map(([mutation, field]) => [
+          mutation,
+          (_result, _args, stored) =>
+            stored
+              .inspectFields("Query")
+              .filter(({ fieldName }) => fieldName === field)
+              .forEach(({ fieldKey }) => stored.invalidate("Query", fieldKey)),
+        ]),
+      ),
+    },
+  });
+}

@@ -1,0 +1,44 @@
+import { Legend } from "../../charts/Legend.tsx";
+import { useWidth } from "../../charts/useWidth.ts";
+import type { AgentStatus, ReportFragment } from "../../gql/graphql.ts";
+import { STATUS_TONES } from "./tones.ts";
+
+const HEIGHT = 46;
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+
+/** What an agent did when, from its first report here to its last. */
+export function StatusTimeline({ reports }: { reports: ReportFragment[] }) {
+  const [ref, width] = useWidth();
+  const times = reports.map(({ reportedAt }) => Date.parse(reportedAt));
+  const [start, end] = [times[0]!, times.at(-1)!];
+  const x = (time: number) => ((time - start) / Math.max(1, end - start)) * width;
+  const statuses = [...new Set(reports.map(({ status }) => status))];
+  return (
+    <div ref={ref} className="chart">
+      <svg height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label="Statuses over time">
+        {reports.map(({ id, status }, index) => {
+          const left = x(times[index]!);
+          const right = x(times[index + 1] ?? end);
+          return (
+            <rect key={id} x={left} y="2" width={Math.max(2, right - left)} height="24" fill={color(status)}>
+              <title>{`${status} from ${local.format(times[index])}`}</title>
+            </rect>
+          );
+        })}
+        <text x="0" y="42">{local.format(start)}</text>
+        <text x={width} y="42" textAnchor="end">{local.format(end)}</text>
+      </svg>
+      <Legend of={statuses.map((name) => ({ name, color: color(name) }))} />
+    </div>
+  );
+}
+
+const OWN: Partial<Record<AgentStatus, string>> = {
+  STARTING: "var(--series-6)",
+  OFFLINE: "var(--line-strong)",
+  IDLE: "var(--line)",
+};
+
+function color(status: AgentStatus): string {
+  return OWN[status] ?? `var(--${STATUS_TONES[status]})`;
+}

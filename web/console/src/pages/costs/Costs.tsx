@@ -1,0 +1,97 @@
+import { useQuery } from "urql";
+import { useParam } from "../../app/useParam.ts";
+import { may, useViewer } from "../../app/viewer.ts";
+import { count, dollars } from "../../format/numbers.ts";
+import { graphql } from "../../gql/index.ts";
+import { Empty } from "../../ui/Empty.tsx";
+import { Loaded } from "../../ui/Loaded.tsx";
+import { Page } from "../../ui/Page.tsx";
+import { RangeField, useRange } from "../../ui/RangeField.tsx";
+import { Segments } from "../../ui/Segments.tsx";
+import { Table } from "../../ui/Table.tsx";
+import { Tile } from "../../ui/Tile.tsx";
+import { MonthlyCosts } from "./MonthlyCosts.tsx";
+import { type Group, GROUPS, groupedBy, type Sum, totalOf } from "./sums.ts";
+
+const SPEND = graphql(`
+  query Spend($from: DateTime!, $to: DateTime) {
+    spend(from: $from, to: $to, groupBy: [MODEL]) { rows { provider model testCount totalTokens totalCost } }
+    months: spend(from: $from, to: $to, groupBy: [MODEL], bucket: MONTH) { rows { bucket provider totalCost } }
+  }
+`);
+
+const SPEND_BY_USER = graphql(`
+  query SpendByUser($from: DateTime!, $to: DateTime) {
+    spend(from: $from, to: $to, groupBy: [USER]) { rows { user { id email } testCount totalTokens totalCost } }
+  }
+`);
+
+/** What tests cost: by provider, model or user. */
+export function Costs() {
+  const { from, to } = useRange("all");
+  const [by, setBy] = useParam("by", "provider");
+  const mayUsers = may(useViewer(), "OPERATOR", "users:read");
+  const isByUser = by === "user" && mayUsers;
+  const variables = { from, to };
+  const [whole, askWhole] = useQuery({ query: SPEND, variables, pause: isByUser });
+  const [users, askUsers] = useQuery({ query: SPEND_BY_USER, variables, pause: !isByUser });
+  const options = GROUPS.filter(([name]) => name !== "user" || mayUsers);
+  return (
+    <Page title="Costs" about="What tests cost, as they reported it or by the price of their model.">
+      <div className="filters">
+        <RangeField initial="all" />
+        <Segments label="By" options={options} value={by as Group} onChange={setBy} />
+      </div>
+      {isByUser ? (
+        <Loaded result={users} retry={askUsers}>{({ spend }) => <Sums of={groupedBy(spend.rows, "user")} by="User" />}</Loaded>
+      ) : (
+        <Loaded result={whole} retry={askWhole}>
+          {({ spend, months }) => (
+            <>
+              <MonthlyCosts of={months.rows} />
+              <Sums of={groupedBy(spend.rows, by as Group)} by={by === "model" ? "Model" : "Provider"} />
+            </>
+          )}
+        </Loaded>
+      )}
+    </Page>
+  );
+}
+
+function Sums({ of, by }: { of: Sum[]; by: string }) {
+  const total = totalOf(of);
+  return (
+    <>
+      <div className="tiles">
+        <Tile title="Spent" figure={dollars(total.cost)} note="In US dollars" />
+        <Tile title="Tests" figure={count(total.tests)} note="All statuses" />
+        <Tile title="Tokens" figure={count(total.tokens)} note="Of tests that reported them" />
+        <Tile title="A test" figure={total.tests === 0 ? "–" : dollars(total.cost / total.tests)} note="On average" />
+      </div>
+      <Table
+        name={`By ${by.toLowerCase()}`}
+        items={of}
+        isWhole
+        keyOf={({ name }) => name}
+        columns={[
+          { name: by, isWide: true, value: ({ name }) => name },
+          { name: "Cost", isNumber: true, value: ({ cost }) => cost, show: ({ cost }) => dollars(cost) },
+          { name: "Share", isNumber: true, value: ({ cost }) => (total.cost === 0 ? 0 : cost / total.cost), show: ({ cost }) => <Share of={total.cost === 0 ? 0 : cost / total.cost} /> },
+          { name: "Tests", isNumber: true, value: ({ tests }) => tests, show: ({ tests }) => count(tests) },
+          { name: "Tokens", isNumber: true, value: ({ tokens }) => tokens, show: ({ tokens }) => count(tokens) },
+        ]}
+        empty={<Empty title="No test was made in this time.">Choose a longer time range.</Empty>}
+      />
+    </>
+  );
+}
+
+function Share({ of }: { of: number }) {
+  const percent = `${(of * 100).toFixed(1)} %`;
+  return (
+    <>
+      {percent}{" "}
+      <meter min={0} max={1} value={of} aria-label={`Share of the cost: ${percent}`} />
+    </>
+  );
+}

@@ -1,0 +1,96 @@
+import { useEffect, useState } from "react";
+import { useQuery } from "urql";
+import { Link } from "wouter";
+import { useParam } from "../../app/useParam.ts";
+import { count, inWords, percent, score } from "../../format/numbers.ts";
+import { Time } from "../../format/Time.tsx";
+import { graphql, read } from "../../gql/index.ts";
+import type { DreamCategory, DreamFilter, DreamOrder, DreamStatus } from "../../gql/graphql.ts";
+import { Badge } from "../../ui/Badge.tsx";
+import { Choice } from "../../ui/Choice.tsx";
+import { Empty } from "../../ui/Empty.tsx";
+import { Loaded } from "../../ui/Loaded.tsx";
+import { More } from "../../ui/More.tsx";
+import { Page } from "../../ui/Page.tsx";
+import { SearchField } from "../../ui/SearchField.tsx";
+import { Table } from "../../ui/Table.tsx";
+import { CATEGORIES, DREAM_ROW, DREAM_STATUSES, DREAM_TONES } from "./DreamRow.ts";
+
+const DREAMS = graphql(`
+  query Dreams($search: String, $filter: DreamFilter, $orderBy: [DreamOrder!], $after: String) {
+    dreams(search: $search, filter: $filter, orderBy: $orderBy, first: 50, after: $after) {
+      totalCount
+      totalCountIsExact
+      nodes { ...DreamRow }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+const ORDERS: Record<string, [string, DreamOrder[]]> = {
+  hardest: ["Most impossible first", [{ field: "AVERAGE_IMPOSSIBILITY", direction: "DESC" }]],
+  easiest: ["Least impossible first", [{ field: "AVERAGE_IMPOSSIBILITY", direction: "ASC" }]],
+  best: ["Best score first", [{ field: "BEST_SCORE", direction: "ASC" }]],
+  trend: ["Fastest improvement first", [{ field: "IMPROVEMENT_TREND", direction: "DESC" }]],
+  tests: ["Most tests first", [{ field: "TEST_COUNT", direction: "DESC" }]],
+  tested: ["Last tested first", [{ field: "LAST_TESTED_AT", direction: "DESC" }]],
+  newest: ["Newest first", [{ field: "CREATED_AT", direction: "DESC" }]],
+  changed: ["Last changed first", [{ field: "UPDATED_AT", direction: "DESC" }]],
+  title: ["Title", [{ field: "TITLE", direction: "ASC" }]],
+};
+const FIRST = "hardest";
+
+/** All dreams that the viewer may see, with search, filters and orders. */
+export function Leaderboard() {
+  const [search, setSearch] = useParam("search");
+  const [category, setCategory] = useParam("category");
+  const [status, setStatus] = useParam("status");
+  const [order, setOrder] = useParam("order", FIRST);
+  const [after, setAfter] = useState<string | null>(null);
+  useEffect(() => setAfter(null), [search, category, status, order]);
+  const filter: DreamFilter = {
+    ...(category && { category: { eq: category as DreamCategory } }),
+    ...(status && { status: { eq: status as DreamStatus } }),
+  };
+  const [result, ask] = useQuery({
+    query: DREAMS,
+    variables: { search: search || null, filter, orderBy: (ORDERS[order] ?? ORDERS[FIRST]!)[1], after },
+  });
+  return (
+    <Page title="Dreams" about="Tasks that AI cannot do yet. Impossibility is 100 for impossible, 0 for solved.">
+      <div className="filters">
+        <SearchField label="Search" value={search} onChange={setSearch} />
+        <Choice label="Category" all="All" options={CATEGORIES.map((name) => [name, inWords(name)] as const)} value={category} onChange={setCategory} />
+        <Choice label="Status" all="All" options={DREAM_STATUSES.map((name) => [name, inWords(name)] as const)} value={status} onChange={setStatus} />
+        <Choice label="Order" options={Object.entries(ORDERS).map(([name, [text]]) => [name, text] as const)} value={order} onChange={setOrder} />
+      </div>
+      <Loaded result={result} retry={ask}>
+        {({ dreams }) => (
+          <>
+            <Table
+              name={`${count(dreams.totalCount)}${dreams.totalCountIsExact ? "" : " or more"} dreams`}
+              items={dreams.nodes.map((node) => read(DREAM_ROW, node))}
+              keyOf={({ id }) => id}
+              columns={[
+                { name: "Title", value: ({ title }) => title, isWide: true, show: ({ id, title }) => <Link href={`/dreams/${id}`}>{title}</Link> },
+                { name: "Impossibility", isNumber: true, value: ({ averageImpossibility }) => averageImpossibility, show: ({ averageImpossibility }) => score(averageImpossibility) },
+                { name: "Best", isNumber: true, value: ({ bestScore }) => bestScore, show: ({ bestScore }) => score(bestScore) },
+                { name: "Improved", isNumber: true, value: ({ improvementTrend }) => improvementTrend, show: ({ improvementTrend }) => percent(improvementTrend) },
+                { name: "Tests", isNumber: true, value: ({ testCount }) => testCount, show: ({ testCount }) => count(testCount) },
+                { name: "Last tested", value: ({ lastTestedAt }) => lastTestedAt, show: ({ lastTestedAt }) => <Time at={lastTestedAt} as="day" /> },
+                { name: "Category", value: ({ category }) => category, show: ({ category }) => inWords(category) },
+                { name: "Status", value: ({ status }) => status, show: ({ status }) => <Badge tone={DREAM_TONES[status]}>{status}</Badge> },
+              ]}
+              empty={
+                search || category || status
+                  ? <Empty title="No dream is like this.">Remove a filter, or search for other words.</Empty>
+                  : <Empty title="There are no dreams yet.">Import some with <code>dreamnet import</code>, or create one with <code>createDream</code>.</Empty>
+              }
+            />
+            <More pageInfo={dreams.pageInfo} onMore={setAfter} isFetching={result.fetching} />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

@@ -1,0 +1,36 @@
+import { may, useViewer } from "../../app/viewer.ts";
+import { Page } from "../../ui/Page.tsx";
+import { Achievements } from "./Achievements.tsx";
+import { AgentTiles } from "./AgentTiles.tsx";
+import { Alerts } from "./Alerts.tsx";
+import { EventTiles } from "./EventTiles.tsx";
+import { Notifications } from "./Notifications.tsx";
+import { SpendTile } from "./SpendTile.tsx";
+import { TestTile } from "./TestTile.tsx";
+
+/** What happens in DreamNet, at a glance: as much of it as the viewer may see. */
+export function Overview() {
+  const viewer = useViewer();
+  const sees = {
+    agents: may(viewer, "OPERATOR", "agents:read"),
+    events: may(viewer, "OPERATOR", "events:read"),
+    spend: may(viewer, "OPERATOR", "tests:read"),
+    tests: may(viewer, "MEMBER", "tests:read"),
+    notifications: may(viewer, "MEMBER", "notifications:read"),
+  };
+  return (
+    <Page title="Overview">
+      <div className="tiles">
+        {sees.agents && <AgentTiles />}
+        {sees.tests && <TestTile />}
+        {sees.spend && <SpendTile />}
+        {sees.events && <EventTiles />}
+      </div>
+      <div className="columns">
+        {sees.events && <Alerts />}
+        <Achievements />
+        {sees.notifications && <Notifications />}
+      </div>
+    </Page>
+  );
+}

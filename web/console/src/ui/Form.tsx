@@ -1,0 +1,53 @@
+import { type ReactNode, useState } from "react";
+import type { CombinedError } from "urql";
+import { problemOf } from "../api/problems.ts";
+import { ProblemNote } from "./ProblemNote.tsx";
+
+export interface UserError {
+  code: string;
+  message: string;
+  field?: string[] | null;
+}
+
+export interface Outcome {
+  error?: CombinedError | undefined;
+  errors?: readonly UserError[] | undefined;
+}
+
+interface Props {
+  submit: string;
+  onSubmit: (values: FormData) => Promise<Outcome>;
+  onDone: () => void;
+  /** What to do about an error with this code, beside its message. */
+  advice?: Record<string, ReactNode>;
+  children: (messageOf: (field: string) => string | undefined) => ReactNode;
+}
+
+/** A form whose errors stand at their fields, as the API names them. */
+export function Form({ submit, onSubmit, onDone, advice = {}, children }: Props) {
+  const [outcome, setOutcome] = useState<Outcome>({});
+  const [isBusy, setBusy] = useState(false);
+  const errors = outcome.errors ?? [];
+  const messageOf = (field: string) => errors.find((error) => error.field?.at(-1) === field)?.message;
+  const general = errors.filter(({ field }) => !field || field.length === 0);
+  return (
+    <form
+      onSubmit={async (event) => {
+        event.preventDefault();
+        setBusy(true);
+        const result = await onSubmit(new FormData(event.currentTarget));
+        setBusy(false);
+        setOutcome(result);
+        if (!result.error && (result.errors ?? []).length === 0) onDone();
+      }}
+    >
+      {outcome.error && <ProblemNote problem={problemOf(outcome.error)} />}
+      {general.map(({ message }) => <p key={message} className="problem" role="alert">{message}</p>)}
+      {errors.map(({ code }) => advice[code] && <div key={code}>{advice[code]}</div>)}
+      {children(messageOf)}
+      <div className="row">
+        <button type="submit" className="button primary" disabled={isBusy}>{submit}</button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,59 @@
+import { useMemo } from "react";
+import { useParam } from "../app/useParam.ts";
+import { between, type Range, rangeOf, RANGES, type RangeName } from "../format/range.ts";
+import { Segments } from "./Segments.tsx";
+
+const OPTIONS = Object.entries(RANGES).map(([name, { name: text }]) => [name as RangeName, text] as const);
+
+/** The range of the address: a name such as `24h`, or `from` and `to`. */
+export function useRange(initial: RangeName): Range {
+  const [name] = useParam("range", initial);
+  const [from] = useParam("from");
+  const [to] = useParam("to");
+  return useMemo(
+    () => (from !== "" ? between(from, to || undefined) : rangeOf(name in RANGES ? (name as RangeName) : initial)),
+    [name, from, to],
+  );
+}
+
+/** Chooses a range that ends now, or two times. */
+export function RangeField({ initial }: { initial: RangeName }) {
+  const [name, setName] = useParam("range", initial);
+  const [from, setFrom] = useParam("from");
+  const [to, setTo] = useParam("to");
+  const isNamed = from === "";
+  return (
+    <>
+      <Segments
+        label="Time range"
+        options={OPTIONS}
+        value={(isNamed ? name : "") as RangeName}
+        onChange={(next) => {
+          setFrom("");
+          setTo("");
+          setName(next);
+        }}
+      />
+      <TimeField label="From" value={from} onChange={setFrom} />
+      <TimeField label="To" value={to} onChange={setTo} />
+    </>
+  );
+}
+
+function TimeField({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <input
+        className="input"
+        type="datetime-local"
+        value={value && localText(new Date(value))}
+        onChange={({ target }) => onChange(target.value && new Date(target.value).toISOString())}
+      />
+    </label>
+  );
+}
+
+function localText(time: Date): string {
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}

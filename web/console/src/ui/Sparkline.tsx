@@ -1,0 +1,17 @@
+const WIDTH = 200;
+const HEIGHT = 36;
+
+/** A small line of values, without axes. */
+export function Sparkline({ values, label }: { values: number[]; label: string }) {
+  const least = Math.min(0, ...values);
+  const most = Math.max(...values, least + 1e-9);
+  const x = (index: number) => (index / (values.length - 1)) * WIDTH;
+  const y = (value: number) => HEIGHT - 1 - ((value - least) / (most - least)) * (HEIGHT - 3);
+  const line = values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  return (
+    <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
+      <polygon points={`0,${HEIGHT} ${line} ${WIDTH},${HEIGHT}`} fill="var(--accent-soft)" />
+      <polyline points={line} fill="none" stroke="var(--accent)" strokeWidth="1.6" vectorEffect="non-scaling-stroke" />
+    </svg>
+  );
+}
