@@ -17,6 +17,7 @@ from db import (
     progress as progress,
     rollups as rollups,
     scopes as scopes,
+    search as search,
     usage as usage,
     users as users,
 )

@@ -19,6 +19,7 @@ from graph import (
     metrics,
     notifications,
     progress,
+    search,
     usage,
     users,
 )
@@ -41,6 +42,7 @@ NOUNS = (
     analytics,
     config,
     notifications,
+    search,
     usage,
     rate_limit,
 )
