@@ -246,5 +246,7 @@ def series(name: str, span: TimeRange, bucket: Bucket, visibility: Visibility) -
 
 
 def measured(names: Sequence[str] | None) -> AnySelect:
-    """The times of the first and the last value of some series, or of all."""
-    return first_and_last(Metric.timestamp, Metric.id, *_among(Metric.metric_name, names))
+    """The times of the first and the last value of some series, or of all. One name of a list is
+    compared as such, so that the index has the values in their order."""
+    among = () if names is None else (Metric.metric_name.in_(names),)
+    return first_and_last(Metric.timestamp, Metric.id, *among)
