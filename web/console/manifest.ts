@@ -9,11 +9,10 @@ import * as generated from "./src/gql/graphql.ts";
 const documents = (Object.values(generated) as DocumentNode[]).filter((each) => getOperationAST(each));
 
 // The cache adds `__typename` to all operations but subscriptions, which it does not see.
-const texts = documents.map((document) =>
-  stringifyDocument(
-    getOperationAST(document)!.operation === "subscription" ? document : formatDocument(document),
-  ),
-);
+const texts = documents.map((document) => {
+  const isSubscription = getOperationAST(document)!.operation === "subscription";
+  return stringifyDocument(isSubscription ? document : (formatDocument(document) as DocumentNode));
+});
 const hash = (text: string) => createHash("sha256").update(text).digest("hex");
 const manifest = Object.fromEntries(texts.map((text) => [`sha256:${hash(text)}`, text]));
 writeFileSync("dist/documents.json", JSON.stringify(manifest, null, 1));
