@@ -73,6 +73,12 @@ async def test_a_dream_keeps_its_key_its_time_and_its_owner(ground: Ground) -> N
         version=1,
         created_at=created_at,
         updated_at=created_at,
+        slug=f"prove-it-{proof.id.hex[-12:]}",
+        average_impossibility=proof.average_impossibility,
+        best_score=proof.best_score,
+        improvement_trend=proof.improvement_trend,
+        test_count=proof.test_count,
+        last_tested_at=proof.last_tested_at,
     )
     assert (ada.email, ada.role) == ("ada@example.org", "MEMBER")
     assert (song.user_id, song.description) == (None, None)

@@ -41,6 +41,7 @@ class World:
     def __init__(self, url: str) -> None:
         self.loop = asyncio.new_event_loop()
         self.database = Database(url)
+        self.database.clock.ticks = lambda: 0.0  # the same moment for both executors
         self.loop.run_until_complete(random_rows.hold(self.database, random_rows.World(1)))
         self.ids = self.loop.run_until_complete(self._ids())
         users = [node.parse_id(id)[1] for id in self.ids["User"]]

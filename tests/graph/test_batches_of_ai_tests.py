@@ -32,7 +32,9 @@ MODELS = ["gpt-4", "gpt-5", "o1"]
 TEST = "{ model cost impossibilityScore }"
 ONE = f"aiTest {TEST} {ERRORS}"
 MANY = f"storedCount aiTests {TEST} refused {{ index {ERRORS} }}"
-ITS_OWN = {"id", "dream_id", "created_at", "updated_at", "completed_at", "snapshot_data"}
+ITS_OWN = {"id", "dream_id", "created_at", "updated_at", "completed_at", "snapshot_data", "slug"}
+PROGRESS = {"average_impossibility", "best_score", "improvement_trend", "test_count"}
+DERIVED = PROGRESS | {"last_tested_at"}  # of the newest log, when a dream became ACHIEVED
 
 
 async def together(run: Run, who: Principal, tests: list[Any]) -> list[Any]:
@@ -91,6 +93,10 @@ def alike(values: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (values or {}).items() if name not in ITS_OWN}
 
 
+def edited(values: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in alike(values).items() if name not in DERIVED}
+
+
 async def of(database: Database, table: Any, dream: Any) -> list[Any]:
     return [row for row in await stored(database, table) if row.dream_id == dream.id]
 
@@ -106,7 +112,7 @@ async def everything(database: Database, dream: Any) -> dict[str, Any]:
         "tests": sorted(str(alike(test._asdict())) for test in tests),
         "logs": [alike(log._asdict()) for log in logs],
         "entries": sorted(
-            f"{entry.entity} {alike(entry.before)} {alike(entry.after)}"
+            f"{entry.entity} {edited(entry.before)} {edited(entry.after)}"
             for entry in entries
             if entry.entity_id in ids and entry.entity != "progress_logs"
         ),
