@@ -147,9 +147,16 @@ class BatchWriter:
                 await asyncio.sleep(min(pause, max(0, batch[0].deadline - time.monotonic())))
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
             else:
-                for entry in batch:
-                    entry.settle()
+                self._settle(batch)
                 return
+
+    def _settle(self, batch: list[PendingRow]) -> None:
+        """Report that a batch is stored: after the next one was sent, so that PostgreSQL does not
+        wait for the responses."""
+        if self.urgent:
+            asyncio.get_running_loop().call_soon(_settle, batch)
+        else:
+            _settle(batch)
 
     def _in_time(self, batch: list[PendingRow]) -> list[PendingRow]:
         now = time.monotonic()
@@ -264,6 +271,11 @@ class Ingestion:
         if target not in self.writers:
             self.writers[target] = BatchWriter(target, self.database)
         return self.writers[target]
+
+
+def _settle(batch: Iterable[PendingRow]) -> None:
+    for entry in batch:
+        entry.settle()
 
 
 @contextmanager
