@@ -65,7 +65,7 @@ bench-console: $(TOOLS)  ## Measure the wall of agents in a browser: make bench-
 	@PYTHONPATH=tests $(BIN)/python bench/console.py --agents $(or $(agents),143) --rate $(or $(rate),5) --seconds $(or $(seconds),60)
 
 screenshots: $(TOOLS)  ## Capture every page of the console over real data: make screenshots folder=screenshots
-	PYTHONPATH=tests SCREENSHOTS=$(or $(folder),screenshots) $(BIN)/pytest -n0 -q tests/console/test_pages.py
+	PYTHONPATH=tests SCREENSHOTS=$(or $(folder),screenshots) $(BIN)/pytest -n0 -q tests/console/test_console_pages.py
 
 bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
 	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)

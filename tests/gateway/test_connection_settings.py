@@ -184,7 +184,7 @@ async def test_the_startup_message_names_the_database(database_url: str, tmp_pat
             env={
                 **os.environ,
                 "DATABASE_URL": f"postgresql://{info.user}:{LOST}@127.0.0.1:{port}/{info.dbname}",
-                "DREAMNET_PORT": str(port + 1),
+                "DREAMNET_PORT": str(free_port()),
             },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

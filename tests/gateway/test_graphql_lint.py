@@ -13,6 +13,14 @@ FOLDER = TESTS / "front_ends"
 NAMED = {
     # `name` alone would be that of a single value; filters, orders and files have it as it is.
     ("no-typename-prefix", 'Field "metricName" starts with the name of the parent type "Metric"'),
+    # Several tables are read from the newest on; nobody goes back from the end of what was found.
+    *(
+        (
+            "relay-arguments",
+            f"Field `search` must contain an argument `{name}`, that return {type_}.",
+        )
+        for name, type_ in (("before", "String or Scalar"), ("last", "Int"))
+    ),
 }
 
 
