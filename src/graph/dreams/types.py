@@ -222,7 +222,7 @@ class Dream(Node):
 
     @field(
         "Statistics of the completed tests over time, oldest first. Buckets without tests are "
-        "omitted. The last 30 days by default.",
+        "omitted. The last 30 days by default; `lastTestedAt` says where the newest tests are.",
         cost=10,
         reveals=reveals_time(db.ai_tests.AiTest.created_at),
         reads=("id",),
