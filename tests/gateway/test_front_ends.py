@@ -1,14 +1,8 @@
 """Front ends: docs/front-ends.md, and the development server of Vite before the gateway."""
 
-import asyncio
-import os
 import re
 import shutil
-import signal
-import socket
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -22,11 +16,11 @@ from graph.schema import schema
 from support.browser import chromium
 from support.factories import make_user
 from support.gateways import make_key, production
-from support.nodejs import BINARIES, TESTS, installed, run
+from support.nodejs import TESTS, installed, run
 from support.oidc_issuer import AUDIENCE, Issuer
 from support.running_gateway import serving
 from support.stream_client import listening
-from support.wait import patience
+from support.vite import vite
 from support.websocket_client import dialled
 
 FOLDER = TESTS / "front_ends"
@@ -53,34 +47,6 @@ def test_the_document_shows_the_tested_code() -> None:
     assert [name for name, text in shown if text != (ROOT / name).read_text()] == []
 
 
-@asynccontextmanager
-async def vite(*arguments: str, **variables: str) -> AsyncIterator[str]:
-    """The address of a development server."""
-    await installed(FOLDER)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-    served = "--host", "127.0.0.1", "--port", port, "--strictPort", *arguments
-    process = await asyncio.create_subprocess_exec(
-        BINARIES / "node",
-        "node_modules/vite/bin/vite.js",
-        *served,
-        cwd=FOLDER,
-        env=os.environ | variables,
-        stdout=PIPE,
-        stdin=PIPE,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout
-        async with patience():
-            while port.encode() not in await process.stdout.readline():
-                assert process.returncode is None
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # with its bundler
-        await process.wait()
-
-
 @pytest.fixture
 async def gateway(database: Database) -> AsyncIterator[str]:
     async with serving(Settings(_env_file=None), database) as served:
@@ -102,14 +68,16 @@ async def query_and_follow(page: str, socket_headers: dict[str, str]) -> None:
 
 
 async def test_the_proxy_of_the_document(gateway: str) -> None:
-    async with vite(GATEWAY=gateway) as page:
+    await installed(FOLDER)
+    async with vite(FOLDER, GATEWAY=gateway) as page:
         await query_and_follow(page, {"origin": page})
 
 
 async def test_a_proxy_that_replaces_the_host(gateway: str, tmp_path: Path) -> None:
     config = tmp_path / "vite.config.mjs"
     config.write_text(CHANGING % (gateway, ", rewriteWsOrigin: true"))
-    async with vite("--config", str(config)) as page:
+    await installed(FOLDER)
+    async with vite(FOLDER, "--config", str(config)) as page:
         await query_and_follow(page, {"origin": page})
 
 
@@ -138,10 +106,11 @@ async def test_a_front_end_with_generated_types(
 
 
 async def test_a_page_signs_in_with_an_oidc_library(issuer: Issuer, database: Database) -> None:
+    await installed(FOLDER)
     settings = production(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
     async with (
         serving(settings, database) as served,
-        vite(GATEWAY=served.address, VITE_ISSUER=issuer.url) as address,
+        vite(FOLDER, GATEWAY=served.address, VITE_ISSUER=issuer.url) as address,
         chromium() as browser,
     ):
         page = await browser.new_page()

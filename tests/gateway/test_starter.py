@@ -1,13 +1,7 @@
 """examples/starter: built, and used in a browser from another origin."""
 
-import asyncio
 import os
 import shutil
-import signal
-import socket
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +14,9 @@ from gateway.settings import Settings
 from support.browser import chromium
 from support.client_processes import clients_installed
 from support.factories import make_agent, make_dream
-from support.nodejs import BINARIES, TESTS, installed, run
+from support.nodejs import TESTS, installed, run
 from support.running_gateway import serving
-from support.wait import patience
+from support.vite import vite
 
 STARTER = TESTS.parent / "examples" / "starter"
 MOST_LINES = 200
@@ -50,29 +44,6 @@ async def built(folder: Path, gateway: str) -> Path:
     with_variables = tuple(f"{name}={value}" for name, value in variables.items())
     await run("/usr/bin/env", *with_variables, "npm", "run", "build", folder=project)
     return project
-
-
-@asynccontextmanager
-async def shown(project: Path) -> AsyncIterator[str]:
-    """The address of the built page."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-    process = await asyncio.create_subprocess_exec(
-        *(BINARIES / "node", "node_modules/vite/bin/vite.js", "preview"),
-        *("--host", "127.0.0.1", "--port", port, "--strictPort"),
-        cwd=project,
-        stdout=PIPE,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout
-        async with patience():
-            while port.encode() not in await process.stdout.readline():
-                assert process.returncode is None
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 async def page_and_filter(page: Page) -> None:
@@ -133,7 +104,7 @@ async def test_three_screens_from_another_origin(database: Database, tmp_path: P
 
     async with serving(settings, database) as served:
         project = await built(tmp_path, served.address)
-        async with shown(project) as address, chromium() as browser:
+        async with vite(project, "preview") as address, chromium() as browser:
             page = await browser.new_page()
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(str(error)))

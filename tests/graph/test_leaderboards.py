@@ -116,7 +116,8 @@ async def test_dreams_show_their_latest_progress(run: Run, dream: Any, ada: Prin
     latest = shown.pop("latestProgress")
     last = latest.pop("createdAt")
     assert shown == latest | {"lastTestedAt": last}
-    assert latest["testCount"] == 3 and latest["improvementTrend"] is not None  # noqa: PT018
+    assert latest["testCount"] == 3
+    assert latest["improvementTrend"] is not None
 
 
 async def test_progress_falls_back_to_earlier_logs_and_to_none(database: Database) -> None:

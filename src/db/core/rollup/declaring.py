@@ -74,7 +74,7 @@ def greatest(value: Expression | Column) -> Measure:
 class Link(Protocol):
     """Pieces with what lies between them, never across values of the columns `within`."""
 
-    def __call__(self, pieces: CTE, within: Sequence[str], /) -> AnySelect: ...  # type: ignore[explicit-any]
+    def __call__(self, pieces: CTE, within: Sequence[str], /) -> AnySelect: ...  # type: ignore[explicit-any]  # as AnySelect
 
 
 @dataclass(frozen=True, eq=False)
