@@ -192,7 +192,8 @@ def matching(where: Condition | None) -> tuple[ColumnElement[bool], ...]:
 @dataclass(frozen=True, slots=True)
 class Traces:
     """Audit entries of dreams, by id: `seen`, whether the dream was visible before the change, and
-    `changed`, the columns that changed."""
+    `changed`, the columns that changed. Entries of others count, so it is read without row
+    rules."""
 
     visibility: Visibility
 
@@ -224,7 +225,7 @@ async def left(
     """
     touched = [change for change in changes if change.kind != ChangeKind.CREATED]
     noted = {change.audit_id: change.entity_id for change in touched if change.audit_id}
-    traces = await reads.of(Traces(visibility), noted, visibility)
+    traces = await reads.of(Traces(visibility), noted)
     names = None if where is None else columns(where)
     seen = {noted[id] for id, trace in traces.items() if trace.seen}
     moved = {

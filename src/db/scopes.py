@@ -62,6 +62,10 @@ SCOPES = {
     "models:write": Scope(Role.OPERATOR, "Create, edit, reprice, retire and revive AI models."),
     "config:read": Scope(Role.OPERATOR, "Read settings and feature flags."),
     "config:write": Scope(Role.OPERATOR, "Change settings and feature flags."),
+    "audit:read": Scope(
+        Role.MEMBER,
+        "Read what its user changed, in the audit log; for administrators all of it.",
+    ),
     "usage:read": Scope(Role.OPERATOR, "Read the size and health of the database."),
 }
 

@@ -182,7 +182,11 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
-        async with run_maintenance(maintained, settings.keep), auth.running(), broker.running():
+        async with (
+            run_maintenance(maintained, settings.keep, settings.keep_keys),
+            auth.running(),
+            broker.running(),
+        ):
             yield
             health.stopping = True
             recorder.flush()

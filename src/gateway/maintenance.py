@@ -29,17 +29,19 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def run_maintenance(
-    database: Database, keep: Mapping[str, timedelta] = FOREVER
+    database: Database,
+    keep: Mapping[str, timedelta] = FOREVER,
+    keep_keys: timedelta = idempotency.RETENTION,
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
-    compact closed months once a day, delete expired idempotency keys once an hour, keep the sums of
-    rollups, and mark silent agents OFFLINE. Partitions are also created at the start, and months
-    compacted an hour later."""
+    compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
+    keep the sums of rollups, and mark silent agents OFFLINE. Partitions are also created at the
+    start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
         _daily(database, keep, worked, stopping),
-        _hourly(database, stopping),
+        _hourly(database, keep_keys, stopping),
         _compact_daily(database, stopping),
         _roll_up(database, stopping),
         _mark_silent_agents(database, stopping),
@@ -72,9 +74,9 @@ async def _compact_daily(database: Database, stopping: asyncio.Event) -> None:
         await _wait_or_stop(stopping, DAY_SECONDS if worked else HOUR_SECONDS)
 
 
-async def _hourly(database: Database, stopping: asyncio.Event) -> None:
+async def _hourly(database: Database, keep_keys: timedelta, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
-        worked = await remove_expired_keys(database)
+        worked = await remove_expired_keys(database, keep_keys)
         await _wait_or_stop(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
 
 
@@ -144,9 +146,12 @@ async def roll_up(database: Database) -> bool:
     return done is not None
 
 
-async def remove_expired_keys(database: Database) -> bool:
+async def remove_expired_keys(
+    database: Database, keep_keys: timedelta = idempotency.RETENTION
+) -> bool:
     removed = await _logging_failure(
-        idempotency.remove_expired(database), "expired idempotency keys could not be removed"
+        idempotency.remove_expired(database, keep_keys),
+        "expired idempotency keys could not be removed",
     )
     if removed:
         log.info("expired idempotency keys removed", count=removed)

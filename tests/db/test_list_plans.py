@@ -40,6 +40,7 @@ BOUNDED = {"agent_states", "ai_models", "api_keys", "feature_flags", "system_con
 WALKED = {
     "agent_history": {"previous_status", "error", "received_at"},
     "ai_tests": set(),
+    "audit_log": {"key_id"},
     "dreams": {"is_public"},
     "notifications": {"kind", "read_at", "created_at"},
     "performance_metrics": {"unit", "value"},

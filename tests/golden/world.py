@@ -95,6 +95,18 @@ async def _dreams(session: Any, ada: Any, grace: Any) -> None:
         duration=None,
         tokens_used=None,
     )
+    times = (0, "createDream", None, True), (1, "publishDream", False, True)
+    for day, operation, before, after in times:
+        await make.make_audit_entry(
+            session,
+            **when(at(day), operation),
+            actor=ada.id,
+            operation=operation,
+            entity_id=proof.id,
+            before=None if before is None else {"is_public": before},
+            after={"is_public": after, "user_id": str(ada.id)},
+            request_id=f"request-{day}",
+        )
     for day, average, trend in ((4, 90, None), (5, 80, None), (6, 60, "33.33")):
         await make.make_progress_log(
             session,

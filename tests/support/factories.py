@@ -7,6 +7,7 @@ rows made one after the other are one second apart, in the order of their ids, a
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Table as PlainTable, insert
 
@@ -212,6 +213,20 @@ async def make_notification(target: Target, **overrides: Any) -> Any:
         overrides["user_id"] = (await make_user(target)).id
     return await _store(
         target, db.notifications.Notification, overrides, kind="DREAM_TESTED", title="Tested"
+    )
+
+
+async def make_audit_entry(target: Target, **overrides: Any) -> Any:
+    """The creation of a dream that was deleted since, by the gateway itself."""
+    return await _store(
+        target,
+        db.audit.AuditEntry,
+        overrides,
+        operation="createDream",
+        entity="dreams",
+        entity_id=UUID(int=next(_numbers)),
+        after={"title": "Fly"},
+        request_id=f"request-{next(_numbers)}",
     )
 
 

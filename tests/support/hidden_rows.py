@@ -32,7 +32,8 @@ def users_of(table: Any) -> dict[str, bool]:
     """The columns of a table that name a user, and whether they may be null."""
     found = {}
     for column in table.__table__.columns:
-        if any(key.column.table.name == "users" for key in column.foreign_keys):
+        keys = [key.column.table.name for key in column.foreign_keys]
+        if "users" in (*keys, column.info.get("refers")):
             found[column.name] = bool(column.nullable)
     return found
 

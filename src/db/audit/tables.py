@@ -4,14 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    Identity,
-    func,
-)
+from sqlalchemy import BigInteger, ColumnElement, Identity, Index, func, true
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.core.session.row_rules import Visibility
 from db.core.table import (
+    ANY_TABLE,
     CreatedAt,
     Id,
     JsonObject,
@@ -47,17 +45,29 @@ class Change(Table):
 
 
 class AuditEntry(Table):
-    """One operation on one row: the actor, and the columns that differ, before and after."""
+    """One operation on one row: the actor, and the columns that differ, before and after. `entity`
+    is the table. Ids outlive their rows, so there are no foreign keys."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (
+        Index(None, "actor", "id"),
+        Index(None, "operation", "id"),
+        Index(None, "entity", "id"),
+        Index(None, "entity_id", "id"),
+        Index(None, "request_id", "id"),
+    )
 
     id: Mapped[Id]
-    actor: Mapped[UUID | None]
-    key_id: Mapped[UUID | None]
+    actor: Mapped[UUID | None] = mapped_column(info={"refers": "users"})
+    key_id: Mapped[UUID | None] = mapped_column(info={"refers": "api_keys"})
     operation: Mapped[str]
     entity: Mapped[str]
-    entity_id: Mapped[UUID]
+    entity_id: Mapped[UUID] = mapped_column(info={"refers": ANY_TABLE})
     before: Mapped[JsonObject | None]
     after: Mapped[JsonObject | None]
     request_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
+
+    @classmethod
+    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
+        return true() if visibility.audit else visibility.owns(cls.actor)

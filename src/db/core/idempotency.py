@@ -1,7 +1,8 @@
 """Idempotency: a create that is repeated with the same key returns the row of the first one.
 
-A key belongs to one caller and is valid for 48 hours. It is claimed in the transaction of the
-write: a second request with the key waits for the first to commit and then finds its row.
+A key belongs to one caller and is valid for 48 hours, or longer if it is kept longer. It is claimed
+in the transaction of the write: a second request with the key waits for the first to commit and
+then finds its row.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +30,7 @@ from db.core.session.database import Database, WriteSession
 from db.core.table import CreatedAt, Row, Table, checked
 from db.core.values import validation
 
-RETENTION = timedelta(hours=48)
+RETENTION = timedelta(hours=48)  # at least: clients rely on it
 KEY = validation.string()
 BATCH_ROWS = 5_000
 GONE = (
@@ -53,13 +54,14 @@ class IdempotencyKey(Table):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key sent by a caller, with the hash of the request. Earlier versions stored
-    `earlier_hash`; the last such key expires 48 hours after an update."""
+    """A key sent by a caller, with the hash of the request, and how long it is kept. Earlier
+    versions stored `earlier_hash`; the last such key expires that long after an update."""
 
     caller: str
     key: str
     request_hash: str
     earlier_hash: str
+    keep: timedelta = RETENTION
 
 
 def check_key(key: str) -> None:
@@ -120,13 +122,13 @@ async def release_all(session: WriteSession, caller: str, keys: Collection[str])
         await session.execute(delete(IdempotencyKey).where(*_among(caller, keys)))
 
 
-async def remove_expired(database: Database) -> int:
-    """Delete expired keys in batches, so that locks are short; return how many. Several processes
-    may do so at once. Raises as sessions do."""
+async def remove_expired(database: Database, keep: timedelta = RETENTION) -> int:
+    """Delete keys older than they are kept in batches, so that locks are short; return how many.
+    Several processes may do so at once. Raises as sessions do."""
     removed = 0
     while True:
         async with database.write() as session:
-            batch = await session.execute(_remove_batch())
+            batch = await session.execute(_remove_batch(keep))
         removed += batch
         if batch < BATCH_ROWS:
             return removed
@@ -135,7 +137,7 @@ async def remove_expired(database: Database) -> int:
 def _upsert(claim: Claim) -> Executable:
     """Insert a key, or reuse an expired one. A valid key is locked, so that it cannot be deleted
     before it is read."""
-    return _renewing(insert(IdempotencyKey).values(_row(claim)))
+    return _renewing(insert(IdempotencyKey).values(_row(claim)), claim.keep)
 
 
 def _upsert_all(claims: Sequence[Claim]) -> Executable:
@@ -143,19 +145,19 @@ def _upsert_all(claims: Sequence[Claim]) -> Executable:
     items = literal_rows(IdempotencyKey, CLAIMED, [_row(claim) for claim in claims])
     ordered = select(*items.c).order_by(items.c.key)
     statement = insert(IdempotencyKey).from_select(CLAIMED, ordered, False)
-    return _renewing(statement).returning(IdempotencyKey.key)
+    return _renewing(statement, claims[0].keep).returning(IdempotencyKey.key)
 
 
 def _row(claim: Claim) -> Row:
     return {"caller": claim.caller, "key": claim.key, "request_hash": claim.request_hash}
 
 
-def _renewing(statement: Insert) -> Insert:
+def _renewing(statement: Insert, keep: timedelta) -> Insert:
     renewed = {"request_hash": statement.excluded.request_hash, "entity_id": None}
     return statement.on_conflict_do_update(
         index_elements=["caller", "key"],
         set_={**renewed, "created_at": func.now()},
-        where=_is_expired(IdempotencyKey.created_at),
+        where=_is_expired(IdempotencyKey.created_at, keep),
     )
 
 
@@ -178,11 +180,11 @@ def _among(caller: str, keys: Collection[str]) -> tuple[ColumnElement[bool], ...
     return IdempotencyKey.caller == caller, some
 
 
-def _remove_batch() -> Executable:
+def _remove_batch(keep: timedelta) -> Executable:
     key = IdempotencyKey.caller, IdempotencyKey.key
     oldest = (
         select(*key)
-        .where(_is_expired(IdempotencyKey.created_at))
+        .where(_is_expired(IdempotencyKey.created_at, keep))
         .order_by(IdempotencyKey.created_at)
         .limit(BATCH_ROWS)
         .with_for_update(skip_locked=True)
@@ -190,8 +192,10 @@ def _remove_batch() -> Executable:
     return delete(IdempotencyKey).where(tuple_(*key).in_(oldest))
 
 
-def _is_expired(created_at: InstrumentedAttribute[datetime]) -> ColumnElement[bool]:
-    return created_at < func.now() - RETENTION
+def _is_expired(
+    created_at: InstrumentedAttribute[datetime], keep: timedelta
+) -> ColumnElement[bool]:
+    return created_at < func.now() - keep
 
 
 def _same(claim: Claim) -> tuple[ColumnElement[bool], ...]:

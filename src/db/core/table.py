@@ -6,10 +6,11 @@ its fields have the types of the columns.
 """
 
 from collections import namedtuple
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID
 
@@ -45,6 +46,7 @@ from db.core.values.json import JsonObject as JsonObject
 from db.core.values.validation import Check
 
 T = TypeVar("T")  # the type of the attribute of a column
+ANY_TABLE = "*"  # what a column `refers` to if its ids are of several tables
 
 type_map = {
     str: Text,
@@ -149,12 +151,25 @@ def checked(check: Check, **options: Unpack[ColumnOptions]) -> MappedColumn[T]:
     return mapped_column(info={"check": check}, **options)
 
 
-def referred(column: Column) -> type[Table]:
+def referred(column: Column) -> type[Table] | None:
     """The table whose ids a column holds: its own, that of its foreign key, or, for a column that
-    cannot have one, that of `refers`."""
+    cannot have one, that of `refers`; None if they are of several."""
     keys = [key.column.table.name for key in column.property.columns[0].foreign_keys]
     name = column.info.get("refers") or next(iter(keys), column.table.name)
-    return _table_named(name)
+    return None if name == ANY_TABLE else _table_named(name)
+
+
+@cache
+def tables_referred() -> Mapping[str, Mapping[str, type[Table]]]:
+    """The tables whose ids the columns of each table hold, by its name and that of the column."""
+    tables = [mapper.class_ for mapper in Table.registry.mappers]
+    return {table.__tablename__: dict(_references(table)) for table in tables}
+
+
+def _references(table: type[Table]) -> Iterator[tuple[str, type[Table]]]:
+    for column in table.columns():
+        if isinstance(column.type, Uuid) and (other := referred(column)):
+            yield column.name, other
 
 
 def tables_in(column: Column) -> Mapping[str, type[Table]]:

@@ -49,6 +49,16 @@ class RetentionSettings(Section):
         description="Days that subscriptions to other nouns can be resumed; 0 is without limit.",
     )
 
+    keep_idempotency_hours: int = Field(
+        default=48,
+        ge=48,
+        description="Hours that idempotency keys are kept and valid; clients rely on 48.",
+    )
+
+    @property
+    def keep_keys(self) -> timedelta:
+        return timedelta(hours=self.keep_idempotency_hours)
+
     @property
     def keep(self) -> dict[str, timedelta]:
         """The time that rows are kept, by the names of feeds and of `db.retention.TABLES`."""

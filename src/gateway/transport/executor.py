@@ -213,6 +213,7 @@ class Executor:
             account=account,
             api_key_codec=partial(api_key_codec, self.auth.settings),
             storable_variables=self.auth.settings.storable_variables,
+            keep_keys=self.auth.settings.keep_keys,
             max_response_bytes=self.auth.settings.max_response_bytes,
             claim=None if claim is None or is_subscription else claim.take,
             executor=self.auth.settings.executor,

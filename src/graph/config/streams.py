@@ -76,7 +76,7 @@ class Settings(TableSource[db.config.ConfigEntry]):
         _present: Collection[UUID],
         changes: Sequence[Change],
     ) -> Collection[UUID]:
-        async with database.read() as session:
+        async with database.unrestricted().read() as session:
             return await db.config.left(session, self.keys, self.categories, changes)
 
 

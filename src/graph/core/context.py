@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Literal
 
 import strawberry
 from sqlalchemy import Executable
 
 from db import Database
+from db.core import idempotency
 from db.core.api_key_format import ApiKeyCodec
 from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
@@ -31,7 +33,8 @@ class Context:
     `account` is None for callers without a limit. `api_key_codec` returns the codec of API keys, or
     raises if there is none. Messages of subscriptions share `coalescer`. `storable_variables` are
     the environment variables whose values may be stored. A response, or a message of a
-    subscription, has at most `max_response_bytes`; `claim` reserves memory for it.
+    subscription, has at most `max_response_bytes`; `claim` reserves memory for it. Idempotency keys
+    are kept for `keep_keys`.
     """
 
     db: Database
@@ -45,6 +48,7 @@ class Context:
     api_key_codec: Callable[[], ApiKeyCodec] | None = None
     coalescer: ReadCoalescer | None = None
     storable_variables: frozenset[str] = frozenset()
+    keep_keys: timedelta = idempotency.RETENTION
     max_response_bytes: int = MAX_RESPONSE_BYTES
     claim: Claim | None = None
     executor: ExecutorName = "plan"

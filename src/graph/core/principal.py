@@ -13,7 +13,7 @@ from db.core.session.audit_context import AuditContext
 from db.core.session.row_rules import Visibility
 from db.scopes import limits
 from db.users import RANKS, Role
-from graph.core.permission import ADMIN, ALL_DREAMS, INTROSPECTION, Access
+from graph.core.permission import ADMIN, ALL_DREAMS, ALL_ENTRIES, INTROSPECTION, Access
 
 NOBODY = UUID(int=0)
 
@@ -106,7 +106,12 @@ class Principal:
     def visibility(self) -> Visibility:
         """The visible rows: for operators all but personal ones, for others public ones and their
         own."""
-        return Visibility(shared=self.may(ALL_DREAMS), keys=self.may(ADMIN), user_id=self.user_id)
+        return Visibility(
+            shared=self.may(ALL_DREAMS),
+            keys=self.may(ADMIN),
+            audit=self.may(ALL_ENTRIES),
+            user_id=self.user_id,
+        )
 
     @cached_property
     def rights(self) -> Rights:

@@ -36,18 +36,19 @@ RowRules = tuple[ExecutableOption, ...]
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """The rows that a viewer sees: their own and public ones; with `shared` all rows but personal
-    ones, with `keys` the API keys of all users. `everything` disables the rules, for the gateway's
-    own work."""
+    ones, with `keys` the API keys of all users, with `audit` the whole audit log. `everything`
+    disables the rules, for the gateway's own work."""
 
     everything: bool = False
     shared: bool = False
     keys: bool = False
+    audit: bool = False
     user_id: UUID | None = None
 
     @property
     def kind(self) -> tuple[bool, ...]:
         """Visibilities of one kind differ only in the user."""
-        return self.everything, self.shared, self.keys, self.user_id is None
+        return self.everything, self.shared, self.keys, self.audit, self.user_id is None
 
     @property
     def parametrized(self) -> "Visibility":
@@ -60,7 +61,7 @@ class Visibility:
         return false() if self.user_id is None else column == self.user_id
 
 
-UNRESTRICTED = Visibility(everything=True, shared=True, keys=True)
+UNRESTRICTED = Visibility(everything=True, shared=True, keys=True, audit=True)
 
 
 @lru_cache(maxsize=1_000)

@@ -171,7 +171,7 @@ class Arguments(TypedDict, total=False):
 
 
 def _arguments(listing: ListSpec) -> list[Argument]:
-    noun, module = listing.table.__name__, listing.table.__module__.replace("db.", "graph.", 1)
+    noun, module = listing.table.__name__, f"graph.{listing.table.__module__.split('.')[1]}"
     kind = forward_reference(f"{noun}Filter", module)
     made = [Argument("filter", kind, "Return only items that match this filter.")]
     if listing.orders:

@@ -202,4 +202,5 @@ def claim_of(info: Info, key: str, input: "IdempotentInput") -> Claim:
         key,
         fingerprint(input, "idempotency_key"),
         hashlib.sha256(earlier.encode()).hexdigest(),
+        info.context.keep_keys,
     )

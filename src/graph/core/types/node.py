@@ -125,6 +125,10 @@ def _by_key(loader: type[Loader[Table | None]]) -> Load:
     return load
 
 
+def is_node(table: type[Table]) -> bool:
+    return table.Record in _by_record
+
+
 def with_ids(document: JsonObject, **tables: type[Table]) -> JsonObject:
     """Replace the keys of rows in a JSON object by global IDs. `tables` are by name in the
     object."""
@@ -155,7 +159,9 @@ def _key(text: object) -> UUID | None:
         return None
 
 
-def key_of(table: type[Table]) -> Check:
+def key_of(table: type[Table] | None) -> Check:
+    """Accept global IDs of a table, or of any."""
+
     def wrong(text: str) -> str | None:
         try:
             parse_id(text, table)
