@@ -12,8 +12,21 @@ $$;
 create function pg_temp.pick(n bigint, salt text, most bigint) returns bigint language sql immutable as $$
   select abs(hashtextextended(salt || n, 0)) % most
 $$;
+create function pg_temp.syllable(n bigint) returns text language sql immutable as $$
+  select (array['b', 'c', 'd', 'f', 'g', 'h', 'k', 'l', 'm', 'n', 'p', 'r', 's', 't', 'v', 'w', 'bl',
+    'ch', 'dr', 'fr', 'pl', 'sh', 'st', 'tr'])[1 + n % 24]
+    || (array['a', 'e', 'i', 'o', 'u', 'ea', 'oo'])[1 + n / 24 % 7]
+$$;
+-- 30,000 words as often as in a text (Zipf and Mandelbrot): the first in a fifth of all dreams.
+create function pg_temp.word(rank bigint) returns text language sql immutable as $$
+  select case when rank <= 16 then (array['model', 'network', 'reason', 'protein', 'fold', 'letter',
+      'shirt', 'planet', 'verse', 'robot', 'melody', 'river', 'theorem', 'kitchen', 'garden',
+      'painting'])[rank]
+    else pg_temp.syllable(rank % 168) || pg_temp.syllable(rank / 168)
+      || (array['', 'n', 'r', 'l', 'd', 't', 'm', 'x'])[1 + rank % 8] end
+$$;
 create function pg_temp.words(n bigint, salt text, most int) returns text language sql immutable as $$
-  select string_agg((array['model', 'network', 'reason', 'protein', 'fold', 'letter', 'shirt',
-    'planet', 'verse', 'robot', 'melody', 'river', 'theorem', 'kitchen', 'garden', 'painting'])
-    [1 + pg_temp.pick(n * 100 + k, salt, 16)], ' ') from generate_series(1, most) as k
+  select string_agg(pg_temp.word(cast(floor(50 * power(601.0,
+    pg_temp.pick(n * 100 + k, salt, 1000000000) / 1e9)) - 49 as bigint)), ' ' order by k)
+  from generate_series(1, most) as k
 $$;

@@ -24,6 +24,7 @@ from db.agents import sums as of_agents
 from db.ai_tests import sums
 from db.ai_tests.spending import SpendGroup, Spending, spent
 from db.core.feed.pages import FeedQueries
+from db.core.query import looking
 from db.core.query.filter import And, Compare, Condition, Exists
 from db.core.query.keyset import PageArgs, encode
 from db.core.query.listing import ListArgs, ListSpec
@@ -236,7 +237,7 @@ def _counts(facts: Facts, member: Visibility) -> Iterator[Question]:
 
 
 def _count(listing: ListSpec, args: ListArgs) -> Ask:
-    return lambda session: listing.count(session, args)
+    return lambda session: looking.count(session, listing, args)
 
 
 def _feeds() -> Iterator[Question]:

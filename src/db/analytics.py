@@ -109,10 +109,14 @@ async def users(session: ReadSession, actions: Sequence[Key], span: TimeRange) -
     span = span.or_last(COUNTED)
     span.check_longest(LONGEST, ", or do not select `userCount`")
     asked = requested_keys((UserAction.action, UserAction.page), actions)
-    on_page = _hash(UserAction.page) == _hash(asked.c.k1)
-    found = select(asked.c.position, func.count(UserAction.user_id.distinct()))
-    statement = found.where(UserAction.action == asked.c.k0, on_page, *span.of(UserAction.id))
-    rows = await session.rows(of_kind(Kind.AGGREGATE, statement.group_by(asked.c.position)))
+    page, nowhere = UserAction.page, asked.c.k1.is_(None)
+    on_page = func.coalesce(page, "") == func.coalesce(asked.c.k1, ""), page.is_(None) == nowhere
+    acted = select(asked.c.position, UserAction.user_id).distinct()
+    each = acted.where(
+        UserAction.action == asked.c.k0, *on_page, *span.of(UserAction.id)
+    ).subquery()
+    found = select(each.c.position, func.count(each.c.user_id)).group_by(each.c.position)
+    rows = await session.rows(of_kind(Kind.AGGREGATE, found))
     return {actions[position - 1]: count for position, count in rows}
 
 

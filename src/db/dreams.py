@@ -17,11 +17,13 @@ from sqlalchemy import (
     Index,
     Numeric,
     Uuid,
+    and_,
     any_,
     case,
     cast,
     func,
     literal,
+    not_,
     or_,
     select,
     text,
@@ -129,6 +131,11 @@ class Dream(Table):
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
         return true() if visibility.shared else or_(cls.is_public, visibility.owns(cls.user_id))
+
+    @classmethod
+    def private(cls, visibility: Visibility) -> ColumnElement[bool]:
+        """The visible dreams that are not public, in a form for which an index is used."""
+        return and_(visibility.owns(cls.user_id), not_(cls.is_public))
 
 
 TAGGED = 10_000  # dreams whose tags are listed

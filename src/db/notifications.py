@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db import audit
 from db.audit.setting import set_all
 from db.core.errors import NotFound
+from db.core.query import looking
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
 from db.core.session.row_rules import Visibility
@@ -57,7 +58,7 @@ def of_user(user_id: UUID | None) -> list[ColumnElement[bool]]:
 
 async def unread(session: ReadSession, user_id: UUID | None) -> int:
     conditions = (*of_user(user_id), Notification.read_at.is_(None))
-    return await LISTING.count(session, ListArgs(), *conditions)
+    return (await looking.count(session, LISTING, ListArgs(), *conditions)).rows
 
 
 async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notification]:

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, func, literal, or_
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from db import agents, ai_models, dreams, users
-from db.core.query.counting import MAX_COUNT
+from db.core.query import looking
+from db.core.query.counting import MAX_COUNT, Counted
 from db.core.query.keyset import Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec, searched
 from db.core.session.database import ReadSession
@@ -78,11 +79,12 @@ def _id(row: Table) -> UUID:
     return row.id
 
 
-async def count(session: ReadSession, kinds: Sequence[SearchKind], text: str) -> int:
+async def count(session: ReadSession, kinds: Sequence[SearchKind], text: str) -> Counted:
     """The number of rows of some kinds, or more than MAX_COUNT."""
     total = 0
     for each in map(SEARCHED.__getitem__, kinds):
         if total <= MAX_COUNT:
             slice = each.args(text, PageArgs())
-            total += await each.listing.count(session, slice, *each.conditions(text))
-    return total
+            counted = await looking.count(session, each.listing, slice, *each.conditions(text))
+            total += counted.rows
+    return Counted(total)

@@ -28,6 +28,7 @@ from graph.core.types.aggregate import (
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import argument, checked, field, names_of, value
 from graph.core.types.filter import SUBSCRIPTION_BOUNDS, filters, orders
+from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import (
     TIME,
     IngestMutation,
@@ -87,8 +88,8 @@ class MetricSummary:
     count: BigInt = field("Number of values.")
     p95: float = field(
         "95th percentile, interpolated between adjacent values. Within 1 % of that if the time "
-        f"range is longer than two days and has more than {sums.MAX_EXACT:,} values of all series "
-        "of the summary."
+        f"range is longer than two days and the series of the page have more than "
+        f"{sums.MAX_EXACT:,} values."
     )
     first_timestamp: datetime = field("When the first value was measured.")
     last_timestamp: datetime = field("When the last value was measured.")
@@ -186,11 +187,17 @@ class Queries:
         reveals=TIMES | {"names": db.metrics.Metric.metric_name},
     )
     async def metric_summary(
-        self, info: Info, from_: From = UNSET, to: To = UNSET, names: Names = None
+        self,
+        info: Info,
+        from_: From = UNSET,
+        to: To = UNSET,
+        names: Names = None,
+        first: First = MAX_GROUPS,
+        skip: Skip = 0,
     ) -> Aggregate[MetricSummary]:
         span, database = await window(info, from_, to, sums.MEASURED), info.context.db
         async with database.read() as session:
-            rows = await sums.summaries(session, span, names, database.visibility)
+            rows = await sums.summaries(session, span, names, database.visibility, first, skip)
         return as_source(AggregateSource(span, rows, sums.measured(names)))
 
     @field(

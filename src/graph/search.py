@@ -7,6 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 import db
+from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts
 from db.core.query.keyset import MAX_SIZE, PageArgs
 from db.core.values import validation
@@ -86,7 +87,7 @@ class Queries:
     ) -> Connection[SearchResult]:
         database, chosen = info.context.db, _allowed(info.context, kinds)
 
-        async def count() -> int:
+        async def count() -> Counted:
             async with database.read() as session:
                 return await db.search.count(session, chosen, text)
 

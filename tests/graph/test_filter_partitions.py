@@ -3,13 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
 from db import Database, ai_tests, dreams
-from db.core.query.batch import ById
+from db.core.query.batch import ById, ends_of_keys, select_by_key
 from db.core.query.filter import And, Compare, Condition, Exists, Not, Or, id_bounds
 from db.core.query.listing import ListArgs
+from db.core.query.projection import Projection
+from db.core.session.compiled import compile_statement
+from db.core.session.row_rules import UNRESTRICTED
 from support.factories import make_ai_test, make_dream
 from support.query_plans import explained
 
@@ -87,6 +91,26 @@ async def test_several_ids_read_the_partitions_between_the_first_and_the_last(
     assert found.keys() == {tests[0].id, tests[1].id}
     assert [month for month in ("03", "04", "05") if f"ai_tests_y2019m{month}" in few] == ["03"]
     assert "ai_tests_y2019m05" in several
+
+
+async def test_a_compiled_statement_for_ids_reads_the_partitions_between_them(
+    database: Database, database_url: str
+) -> None:
+    dream = (await make_dream(database)).id
+    at = (MARCH, MARCH + timedelta(days=1), MAY)
+    ids = [(await make_ai_test(database, dream_id=dream, created_at=each)).id for each in at]
+    table = ai_tests.AiTest
+    projection = Projection(table)
+    projection.index("model")
+    compiled = compile_statement(select_by_key(projection, (table.id,)), UNRESTRICTED)
+    asked = {"keys_0": ids[:2], **ends_of_keys(ids[:2])}
+
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch("explain " + compiled.sql, *compiled.arguments(asked))
+    await connection.close()
+
+    plan = "\n".join(row[0] for row in rows)
+    assert [month for month in ("03", "05") if f"ai_tests_y2019m{month}" in plan] == ["03"]
 
 
 async def _plan(database: Database, statement: Any) -> str:

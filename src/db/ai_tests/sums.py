@@ -122,7 +122,7 @@ ROLLUP = Rollup(
         **USED,
     },
     parent=OF_DREAM,
-    hidden=~Dream.is_public,
+    hidden=Dream.private,
 )
 
 

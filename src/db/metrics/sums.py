@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.query.time_range import Bucket, TimeRange, first_and_last, group_sums
+from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import (
     Pieces,
     Rollup,
@@ -35,7 +35,7 @@ from db.core.rollup import (
     squared,
     summed,
 )
-from db.core.session.database import ReadSession
+from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Column, Count, Expression, checked
 from db.core.timeouts import Kind, of_kind
@@ -44,7 +44,7 @@ from db.metrics import Metric
 
 MEASURED = timedelta(hours=24)
 SHORT = timedelta(days=2)  # summaries of which are read from the values
-MAX_EXACT = 100_000  # values of all series of a summary; percentiles of more are estimated
+MAX_EXACT = 100_000  # values of all series of a page; percentiles of more are estimated
 
 # PostgreSQL interpolates in double precision; SQLAlchemy would round that to the column's scale.
 P95 = type_coerce(func.percentile_cont(0.95).within_group(Metric.value), Double).label("p95")
@@ -148,18 +148,27 @@ def _statistics(sums: Pieces) -> tuple[Expression, ...]:
 
 
 async def summaries(
-    session: ReadSession, span: TimeRange, names: Sequence[str] | None, visibility: Visibility
+    session: ReadSession,
+    span: TimeRange,
+    names: Sequence[str] | None,
+    visibility: Visibility,
+    first: int,
+    skip: int,
 ) -> list[MetricSummary]:
-    """The summary of each series, by name. Raises Invalid for too many."""
+    """The summaries of `first` series after `skip` others, by name."""
+
+    async def read(statement: AnySelect) -> Sequence[ResultRow]:
+        return await session.rows(of_kind(Kind.AGGREGATE, statement))
+
     span = span.or_last(MEASURED)
     if span.length <= SHORT:
-        rows = await group_sums(session, exact_summary(span, names))
+        rows = await read(exact_summary(span, names).limit(first).offset(skip))
         return [MetricSummary(**row._mapping) for row in rows]
-    rows = await group_sums(session, summary(span, names, visibility))
+    rows = await read(summary(span, names, visibility).limit(first).offset(skip))
+    on_page = [row.metric_name for row in rows]
     is_exact = sum(row._mapping["count"] for row in rows) <= MAX_EXACT
-    percentiles = p95(span, names) if is_exact else estimated_p95(span, names, visibility)
-    rows_of_p95 = await session.rows(of_kind(Kind.AGGREGATE, percentiles))
-    found = {row.metric_name: row.p95 for row in rows_of_p95}
+    percentiles = p95(span, on_page) if is_exact else estimated_p95(span, on_page, visibility)
+    found = {row.metric_name: row.p95 for row in await read(percentiles)}
     return [
         MetricSummary(**row._mapping, p95=found[row.metric_name])
         for row in rows

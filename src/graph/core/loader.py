@@ -14,6 +14,7 @@ from aiodataloader import DataLoader
 from db import Database, ReadSession
 from db.core.query import batch
 from db.core.query.batch import Column, Columns, Key
+from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.keyset import Page
 from db.core.query.listing import NEWEST_ONE, ListArgs, ListSpec
@@ -97,12 +98,12 @@ class Pages(Loader[Page[Table], ListArgs]):
         return await self.listing.pages(session, self.columns, keys, *self.arguments)
 
 
-class Counts(Loader[int, type[Pages], ListArgs]):
+class Counts(Loader[Counted, type[Pages], ListArgs]):
     """The number of records of each parent."""
 
-    missing = 0
+    missing = Counted(0)
 
-    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, int]:
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Counted]:
         pages, list_args = self.arguments
         return await pages.listing.counts(session, pages.columns, keys, list_args)
 

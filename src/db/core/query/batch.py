@@ -30,6 +30,7 @@ from db.core.timeouts import Kind, of_kind
 Columns = tuple[Column, ...]
 Key = Hashable
 K = TypeVar("K", bound=Hashable)
+ENDS = ("keys_first", "keys_last")
 
 
 def requested_keys(columns: Columns, keys: Sequence[Key]) -> TableValuedAlias:
@@ -54,6 +55,11 @@ def key_parameters(columns: Columns) -> TableValuedAlias:
             for index, key_column in enumerate(columns)
         ],
     )
+
+
+def ends_of_keys(ids: Sequence[UUID]) -> dict[str, object]:
+    """The parameters keys_first and keys_last of `select_by_key`."""
+    return dict(zip(ENDS, (min(ids), max(ids)), strict=True))
 
 
 def key_values(keys: Sequence[Key], width: int) -> dict[str, object]:
@@ -93,10 +99,15 @@ def parts_of(keys: TableValuedAlias, width: int) -> list[Expression]:
 def select_by_key(
     projection: Projection, columns: Columns, nested: Nested = NOT_NESTED
 ) -> AnySelect:
-    """Select the rows with the keys of `key_parameters`. The last column is the key's position."""
+    """Select the rows with the keys of `key_parameters`, and ids between the parameters keys_first
+    and keys_last. The last column is the key's position."""
     asked = key_parameters(columns)
+    among = matches(columns, asked)
+    if _are_ids(projection.table, columns):
+        id = projection.table.id
+        among += _between(id, *(bindparam(name, type_=id.type) for name in ENDS))
     selected = select(*projection.selected(nested), asked.c.position)
-    return selected.select_from(projection.table).where(*matches(columns, asked))
+    return selected.select_from(projection.table).where(*among)
 
 
 def select_one(projection: Projection, column: Column, nested: Nested = NOT_NESTED) -> AnySelect:
@@ -121,13 +132,20 @@ async def rows_by_key(
 
 
 def _bounds(table: type[Table], columns: Columns, keys: Sequence[Key]) -> list[ColumnElement[bool]]:
+    ids = [key for key in keys if isinstance(key, UUID)]
+    if not (_are_ids(table, columns) and ids):
+        return []
+    return _between(table.id, min(ids), max(ids))
+
+
+def _are_ids(table: type[Table], columns: Columns) -> bool:
+    return len(columns) == 1 and columns[0] is getattr(table, "id", None)
+
+
+def _between(id: Column, first: object, last: object) -> list[ColumnElement[bool]]:
     """The first and the last of several ids, by which PostgreSQL leaves out the other partitions
     before it opens them. It knows them only by their values, not by those of an array."""
-    [first, *others] = columns
-    ids = [key for key in keys if isinstance(key, UUID)]
-    if others or first is not getattr(table, "id", None) or not ids:
-        return []
-    return [first >= min(ids), first <= max(ids)]
+    return [id >= first, id <= last]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Text, func, literal, literal_column, select, true, union_all
 
 from db.core.query.batch import Columns, Key, matches, requested_keys
-from db.core.query.counting import counted_rows
+from db.core.query.counting import Counted, counted_rows
 from db.core.query.listing import ListArgs, ListSpec
+from db.core.query.looking import counted_within
 from db.core.session.database import ReadSession
 from db.core.table import AnySelect
 from db.core.timeouts import Kind, of_kind
@@ -19,10 +20,10 @@ from db.core.timeouts import Kind, of_kind
 
 @dataclass(frozen=True, slots=True)
 class FacetCount:
-    """A value of a column and the number of rows with it, up to MAX_COUNT + 1."""
+    """A value of a column and the number of rows with it."""
 
     value: str
-    counted: int
+    counted: Counted
 
 
 FacetCounts = Sequence[FacetCount]
@@ -38,13 +39,14 @@ async def facet_counts(
     """The rows of a list by each value of a facet, in the order in which its choices are
     declared."""
     parts = []
+    limits = await counted_within(session, listing, slice, *conditions)
     for value, is_value in _choices(listing, name):
-        where = (is_value, *conditions, *listing.conditions(slice))
+        where = (is_value, *conditions, *listing.conditions(slice), *limits)
         counted = counted_rows(listing.table, *where).subquery("counted")
         count = select(func.count()).select_from(counted).scalar_subquery()
         parts.append(select(literal(value, Text), count))
     rows = await session.rows(of_kind(Kind.AGGREGATE, _all(parts)))
-    return _in_order(listing, name, dict(map(tuple, rows)))
+    return _in_order(listing, name, dict(map(tuple, rows)), is_whole=not limits)
 
 
 async def facet_counts_by_parent(
@@ -81,6 +83,8 @@ def _all(parts: Sequence[AnySelect]) -> AnySelect:
     return select(*rows.c)
 
 
-def _in_order(listing: ListSpec, name: str, counts: dict[str, int]) -> FacetCounts:
-    choices = listing.facets[name].info["choices"]
-    return [FacetCount(choice.value, counts.get(choice.value, 0)) for choice in choices]
+def _in_order(
+    listing: ListSpec, name: str, counts: dict[str, int], *, is_whole: bool = True
+) -> FacetCounts:
+    values = [choice.value for choice in listing.facets[name].info["choices"]]
+    return [FacetCount(value, Counted(counts.get(value, 0), is_whole)) for value in values]

@@ -31,14 +31,29 @@ MAX_SIZE = 100  # unless a listing declares another
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The end of a look at a list: the sort values of the last row that is looked at, and those of
+    the row after it."""
+
+    last: tuple[object, ...]
+    following: tuple[object, ...]
+
+    def cursor(self, backward: bool) -> Cursor:
+        """The rows that are looked at, on the way to it."""
+        return Cursor(self.following, not backward)
+
+
+@dataclass(frozen=True, slots=True)
 class PageArgs:
-    """The arguments of a page: `first` after a cursor, or `last` before one, at most `most`."""
+    """The arguments of a page: `first` after a cursor, or `last` before one, at most `most`. It
+    ends at the end of a look, if there is one."""
 
     first: int | None = None
     after: str | None = None
     last: int | None = None
     before: str | None = None
     most: int = MAX_SIZE
+    stop: Stop | None = None
 
     @property
     def backward(self) -> bool:
@@ -59,11 +74,12 @@ class PageArgs:
     def cursors(self, order: Order) -> list[Cursor]:
         """Raises Invalid."""
         sides = (("after", self.after, False), ("before", self.before, True))
-        return [
+        given = [
             Cursor(tuple(decode(order, text, name)), backward)
             for name, text, backward in sides
             if text is not None
         ]
+        return given if self.stop is None else [*given, self.stop.cursor(self.backward)]
 
     def of_parent(self, statement: AnySelect, order: Order) -> AnySelect:
         """The page of a statement that reads few rows in any case, as one SELECT. Raises
@@ -75,37 +91,54 @@ class PageArgs:
     def of_list(self, statement: AnySelect, order: Order, names: Sequence[str]) -> AnySelect:
         """The page of a statement that may read a whole table: one range of an index, or two where
         nulls follow. `names` are the columns of the order in the statement. Raises Invalid."""
-        ranges = index_ranges(order, self.cursors(order))
-        terms = [order[0].within_range(self.backward), *(b.sql(self.backward) for b in order[1:])]
-        ordered = statement.order_by(*terms).limit(self.size + 1)
-        pages = [ordered.where(*conditions) for conditions in ranges]
-        page = pages[0] if len(pages) == 1 else self._merged(pages, order, names)
+        page = self._range(statement, order, names, self.size + 1)
         return page if statement.whereclause is None else for_values(page)
 
-    def _merged(self, pages: Sequence[AnySelect], order: Order, names: Sequence[str]) -> AnySelect:
+    def ends_of_look(
+        self, statement: AnySelect, order: Order, names: Sequence[str], rows: int
+    ) -> AnySelect:
+        """Select the last of a number of rows of `of_list`, and the one after it."""
+        looked = self._range(statement, order, names, rows + 1).subquery("looked")
+        terms = [by.term(looked.c[n], self.backward) for by, n in zip(order, names, strict=True)]
+        return for_values(select(*looked.c).order_by(*terms).offset(rows - 1).limit(2))
+
+    def _range(
+        self, statement: AnySelect, order: Order, names: Sequence[str], limit: int
+    ) -> AnySelect:
+        ranges = index_ranges(order, self.cursors(order))
+        terms = [order[0].within_range(self.backward), *(b.sql(self.backward) for b in order[1:])]
+        ordered = statement.order_by(*terms).limit(limit)
+        pages = [ordered.where(*conditions) for conditions in ranges]
+        if len(pages) == 1:
+            return pages[0]
         rows = union_all(*pages).subquery("page")
         merged = [
             by.term(rows.c[name], self.backward) for by, name in zip(order, names, strict=True)
         ]
-        return select(*rows.c).order_by(*merged).limit(self.size + 1)
+        return select(*rows.c).order_by(*merged).limit(limit)
 
     def page(self, rows: Sequence[R], order: Order) -> "Page[R]":
         records = list(rows[: self.size])
         more = len(rows) > self.size
+        stopped = None if more or self.stop is None else encode_values(order, self.stop.last)
+        more = more or stopped is not None
         if self.backward:
             records.reverse()
-            return Page(records, order, has_next=self.before is not None, has_previous=more)
-        return Page(records, order, has_next=more, has_previous=self.after is not None)
+            return Page(records, order, self.before is not None, more, start=stopped)
+        return Page(records, order, more, self.after is not None, end=stopped)
 
 
 @dataclass(slots=True)
 class Page(Generic[R]):
-    """Rows of a list, and whether there are more before and after them."""
+    """Rows of a list, and whether there are more before and after them. `start` and `end` are
+    cursors of rows that were looked at, where those before and after them were not."""
 
     records: list[R]
     order: Order
     has_next: bool
     has_previous: bool
+    start: str | None = None
+    end: str | None = None
 
     def cursor(self, record: R) -> str:
         return encode(self.order, record)

@@ -36,7 +36,7 @@ from db.core.query.batch import (
     requested_keys,
     within,
 )
-from db.core.query.counting import counted_rows
+from db.core.query.counting import Counted, counted_rows
 from db.core.query.filter import (
     And,
     Compare,
@@ -299,18 +299,10 @@ class ListSpec:
         rows = await session.rows(select(self.id).where(among, self.filterable.compile(where)))
         return frozenset(id for (id,) in rows)
 
-    async def count(
-        self, session: ReadSession, slice: ListArgs, *conditions: ColumnElement[bool]
-    ) -> int:
-        """The number of rows in all pages, or MAX_COUNT + 1 if there are more than MAX_COUNT."""
-        rows = counted_rows(self.table, *conditions, *self.conditions(slice)).subquery("counted")
-        statement = select(func.count()).select_from(rows)
-        return int(await session.scalar(of_kind(Kind.AGGREGATE, statement)))
-
     async def counts(
         self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
-    ) -> dict[Key, int]:
-        """`count` of each parent with rows."""
+    ) -> dict[Key, Counted]:
+        """The number of rows in all pages of each parent with rows."""
         asked = requested_keys(parent, keys)
         conditions = (*matches(parent, asked), *self.conditions(slice))
         page = counted_rows(self.table, *conditions).lateral("counted")
@@ -320,4 +312,4 @@ class ListSpec:
             .group_by(asked.c.position)
         )
         rows = await session.rows(of_kind(Kind.AGGREGATE, statement))
-        return {keys[row[0] - 1]: row[1] for row in rows}
+        return {keys[row[0] - 1]: Counted(row[1]) for row in rows}

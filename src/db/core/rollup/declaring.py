@@ -84,7 +84,7 @@ class Rollup:
     `widths` are those of its periods, shortest first; longer ones are computed from the shortest.
     `time` is the column that ids are made from, and `parent` the column with the id of a row of
     another table, whose columns are used as well. The row rule of `table` hides the sums of rows of
-    `hidden` parents, also from viewers who see some of them: these are read as they are.
+    some parents, also from viewers who see these: the rows of `hidden` ones are read as they are.
 
     Where the rows of two periods have more to add together than each by itself, `linked` adds it.
     """
@@ -97,7 +97,7 @@ class Rollup:
     measures: Mapping[str, Measure]
     parent: tuple[Column, type[Table]] | None = None
     where: Sequence[ColumnElement[bool]] = ()
-    hidden: ColumnElement[bool] | None = None
+    hidden: Callable[[Visibility], ColumnElement[bool]] | None = None
     linked: Link | None = None
 
     @property

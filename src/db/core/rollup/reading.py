@@ -95,7 +95,7 @@ class _Parts:
         yield from self._periods()
         yield from self._rows_apart()
         if self.rollup.reads_hidden(visibility):
-            yield self._hidden_rows()
+            yield self._hidden_rows(visibility)
 
     def _settled(self, now: datetime) -> datetime:
         """The end of the periods that are closed if maintenance does its work: a bound that
@@ -162,13 +162,13 @@ class _Parts:
         marked = id >= self.marked.c.first, id < self.marked.c.end
         yield _for_each(self.marked, known.where(*marked))
 
-    def _hidden_rows(self) -> AnySelect:
+    def _hidden_rows(self, visibility: Visibility) -> AnySelect:
         """The rows of valid periods that the viewer sees although their sums are hidden, parent by
         parent: a viewer sees few of these."""
         rollup, id = self.rollup, self.id
         assert rollup.hidden is not None and rollup.parent is not None  # noqa: S101, PT018  it is read
         key, table = rollup.parent
-        parents = select(table.id.label("id")).where(rollup.hidden).cte("hidden")
+        parents = select(table.id.label("id")).where(rollup.hidden(visibility)).cte("hidden")
         mark = self.marked.alias("mark")
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
         rows = rollup.rows(rollup.time.label(AT)).where(key == parents.c.id, ~is_marked)

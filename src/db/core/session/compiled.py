@@ -41,7 +41,12 @@ class CompiledStatement:
     @cached_property
     def depends_on_viewer(self) -> bool:
         """True if its rows differ between viewers of one kind."""
-        return any(name == VIEWER for _, name, _ in self.parameters)
+        return VIEWER in self.names
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of its parameters."""
+        return frozenset(name for _, name, _ in self.parameters)
 
     @property
     def size(self) -> int:

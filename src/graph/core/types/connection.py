@@ -14,7 +14,8 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 from sqlalchemy import ColumnElement
 from strawberry import UNSET
 
-from db.core.query.counting import MAX_COUNT, is_exact, total_count
+from db.core.query import looking
+from db.core.query.counting import MAX_COUNT, Counted, is_exact, total_count
 from db.core.query.facets import FacetCounts, facet_counts
 from db.core.query.keyset import DEFAULT_SIZE, Page, PageArgs
 from db.core.query.listing import ListArgs, ListSpec
@@ -45,13 +46,20 @@ SEARCH = (
 class PageInfo:
     """Information about pagination."""
 
-    has_next_page: bool = field("Whether there are more items after this page.")
-    has_previous_page: bool = field("Whether there are more items before this page.")
+    has_next_page: bool = field(
+        "Whether there are more items after this page. With a filter that no index serves, a page "
+        f"looks at {looking.LOOKED:,} items of the list at most, {looking.LOOKED_THROUGH:,} if the "
+        "filter is on related items: then it may have fewer items than asked for, or none, and "
+        "more may follow."
+    )
+    has_previous_page: bool = field("Whether there are more items before this page, likewise.")
     start_cursor: str | None = field(
-        "Cursor of the first item on this page. Null if the page is empty."
+        "Cursor of the first item on this page, or of the first one that was looked at. Null if "
+        "the page is empty and whole."
     )
     end_cursor: str | None = field(
-        "Cursor of the last item on this page. Null if the page is empty."
+        "Cursor of the last item on this page, or of the last one that was looked at. Null if the "
+        "page is empty and whole."
     )
 
 
@@ -65,11 +73,10 @@ class Edge(Generic[T]):
 
 @dataclass(slots=True)
 class ListSource:
-    """The source of a connection: a page, and how to count the whole list and its facets, up to
-    MAX_COUNT + 1."""
+    """The source of a connection: a page, and how to count the whole list and its facets."""
 
     page: Page[Table]
-    count: Callable[[], Awaitable[int]]
+    count: Callable[[], Awaitable[Counted]]
     facet: Callable[[str], Awaitable[FacetCounts]]
 
 
@@ -90,8 +97,8 @@ def _page_info(root: ListSource) -> PageInfo:
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=page.has_previous,
-        start_cursor=page.cursor(rows[0]) if rows else None,
-        end_cursor=page.cursor(rows[-1]) if rows else None,
+        start_cursor=page.start or (page.cursor(rows[0]) if rows else None),
+        end_cursor=page.end or (page.cursor(rows[-1]) if rows else None),
     )
 
 
@@ -103,14 +110,15 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = field("The items on this page with their cursors.", resolver=_edges)
     page_info: PageInfo = field("Information about pagination.", resolver=_page_info, cost=0)
     total_count: int | None = field(
-        f"Total number of items in the list, or {MAX_COUNT:,} if there are more: see "
+        f"Total number of items in the list, or {MAX_COUNT:,} if there are more. With a filter "
+        f"that no index serves, of the first {looking.COUNTED:,} items of the list. See "
         "`totalCountIsExact`. Counted only if selected.",
         resolver=_total_count,
         cost=5,
     )
     total_count_is_exact: bool = field(
-        f"Whether `totalCount` is the number of all items. False if there are more than "
-        f"{MAX_COUNT:,}. Counted only if selected, together with `totalCount`.",
+        "Whether `totalCount` is the number of all items. False if there are or may be more. "
+        "Counted only if selected, together with `totalCount`.",
         resolver=_is_exact,
         cost=5,
     )
@@ -207,16 +215,17 @@ def listed(
         conditions = where(info, *(arguments.get(argument.name) for argument in more))
         db = info.context.db
 
-        async def count() -> int:
+        async def count() -> Counted:
             async with db.read() as session:
-                return await listing.count(session, list_args, *conditions)
+                return await looking.count(session, listing, list_args, *conditions)
 
         async def facet(name: str) -> FacetCounts:
             async with db.read() as session:
                 return await facet_counts(session, listing, name, list_args, *conditions)
 
         async with db.read() as session:
-            page = await listing.page(session, list_args, *conditions)
+            looked = await looking.within_look(session, listing, list_args, *conditions)
+            page = await listing.page(session, looked, *conditions)
         return ListSource(page, once(count), facet)
 
     is_plain = where is no_conditions and not more

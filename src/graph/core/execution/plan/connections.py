@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from db.core.query.counting import is_exact, total_count
+from db.core.query.counting import Counted, is_exact, total_count
 from db.core.query.facets import FacetCount, FacetCounts
 from db.core.query.keyset import Page, encode_values
 from db.core.query.projection import Projection
@@ -18,10 +18,9 @@ Cursor = Callable[[AnyPage, Any], str]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The number of rows of each parent, up to MAX_COUNT + 1, in all and by the values of a
-    facet."""
+    """The number of rows of each parent, in all and by the values of a facet."""
 
-    totals: Callable[[], Awaitable[list[int]]]
+    totals: Callable[[], Awaitable[list[Counted]]]
     facet: Callable[[str], Awaitable[list[FacetCounts]]]
 
 
@@ -97,7 +96,7 @@ class Info:
 class Total:
     """What `shown` makes of the number of rows in all pages of each parent."""
 
-    def __init__(self, shown: Callable[[int], object]) -> None:
+    def __init__(self, shown: Callable[[Counted], object]) -> None:
         self.shown = shown
 
     async def values(
@@ -172,14 +171,14 @@ def cursor_of_row(projection: Projection) -> Cursor:
 
 
 def page_info(cursor: Cursor) -> Mapping[str, Callable[[AnyPage], object]]:
-    def end(place: int) -> Callable[[AnyPage], object]:
-        return lambda page: cursor(page, page.records[place]) if page.records else None
+    def of_row(page: AnyPage, place: int) -> str | None:
+        return cursor(page, page.records[place]) if page.records else None
 
     return {
         "hasNextPage": lambda page: page.has_next,
         "hasPreviousPage": lambda page: page.has_previous,
-        "startCursor": end(0),
-        "endCursor": end(-1),
+        "startCursor": lambda page: page.start or of_row(page, 0),
+        "endCursor": lambda page: page.end or of_row(page, -1),
         "__typename": lambda _: "PageInfo",
     }
 

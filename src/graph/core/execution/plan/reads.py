@@ -5,6 +5,7 @@ from typing import Protocol
 import orjson
 
 from db.core.query.batch import arrays_of, select_by_key
+from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.listing import NEWEST_ONE, ListArgs
 from db.core.table import Table
@@ -136,10 +137,10 @@ class PagesByKey:
         if len(distinct) < len(keys) or None in distinct:
             raise Irregular("parents without a key of their own")
 
-        async def totals() -> list[int]:
+        async def totals() -> list[Counted]:
             async with run.context.db.read() as session:
                 found = await self.listing.counts(session, self.columns, keys, list_args)
-            return [found.get(key, 0) for key in keys]
+            return [found.get(key, Counted(0)) for key in keys]
 
         async def facet(name: str) -> list[FacetCounts]:
             async with run.context.db.read() as session:

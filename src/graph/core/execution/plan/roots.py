@@ -8,7 +8,9 @@ from uuid import UUID
 from graphql.execution.values import VariableValues
 
 from db.core.errors import Crowded, TooLarge
+from db.core.query import looking
 from db.core.query.batch import select_by_key, select_one
+from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts
 from db.core.query.listing import ListArgs, ListSpec
 from graph.core.execution.plan.completion import FieldPlace, ResolvedField
@@ -89,11 +91,11 @@ class ListedPage:
         list_args = self.arguments(run)
         reader = self.whole if self.listing.is_planned_once(list_args) else self.by_level
         with failing_at_root(self.place):
-            page = await reader.page(run, list_args)
+            page = await reader.page(run, await self._within_look(run, list_args))
 
-        async def totals() -> list[int]:
+        async def totals() -> list[Counted]:
             async with run.context.db.read() as session:
-                return [await self.listing.count(session, list_args)]
+                return [await looking.count(session, self.listing, list_args)]
 
         async def facet(name: str) -> list[FacetCounts]:
             async with run.context.db.read() as session:
@@ -102,6 +104,12 @@ class ListedPage:
         counts = Counts(once(totals), facet)
         (connection,) = await reader.shape.objects(run, [page], counts)
         return connection
+
+    async def _within_look(self, run: Run, list_args: ListArgs) -> ListArgs:
+        if looking.is_whole(self.listing, list_args):
+            return list_args
+        async with run.context.db.read() as session:
+            return await looking.within_look(session, self.listing, list_args)
 
 
 class RowById:

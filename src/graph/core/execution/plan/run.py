@@ -1,7 +1,7 @@
 """Run: the state of one execution of a plan."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 from weakref import ReferenceType, ref
 
@@ -13,6 +13,7 @@ from db import Database
 from db.core.cache import Cache
 from db.core.connections.meter import Meter
 from db.core.errors import Invalid
+from db.core.query.batch import ENDS, ends_of_keys
 from db.core.query.json_text import InvalidPage
 from db.core.query.listing import ListArgs
 from db.core.query.projection import NOT_NESTED, Nested, Projection
@@ -139,6 +140,8 @@ class Run:
             parameters[VIEWER] = self.user_id
         for index, value in enumerate(keys):
             parameters[f"keys_{index}"] = value
+        if ENDS[0] in compiled.names:
+            parameters |= ends_of_keys(cast("list[UUID]", keys[0]))
         try:
             return await fetch(database, compiled, parameters)
         except DirectReadFailed as failure:
