@@ -14,8 +14,10 @@ from db.core.table import (
     Id,
     JsonObject,
     Table,
+    checked,
     choice,
 )
+from db.core.values import validation
 
 
 class ChangeKind(StrEnum):
@@ -60,12 +62,12 @@ class AuditEntry(Table):
     id: Mapped[Id]
     actor: Mapped[UUID | None] = mapped_column(info={"refers": "users"})
     key_id: Mapped[UUID | None] = mapped_column(info={"refers": "api_keys"})
-    operation: Mapped[str]
-    entity: Mapped[str]
+    operation: Mapped[str] = checked(validation.string())
+    entity: Mapped[str] = checked(validation.string())
     entity_id: Mapped[UUID] = mapped_column(info={"refers": ANY_TABLE})
     before: Mapped[JsonObject | None]
     after: Mapped[JsonObject | None]
-    request_id: Mapped[str | None]
+    request_id: Mapped[str | None] = checked(validation.string())
     created_at: Mapped[CreatedAt]
 
     @classmethod
