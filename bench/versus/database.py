@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db import Database, users
+from db import Database, rollups, users
 from db.api_keys import writes
 from db.core.api_key_format import ApiKeyCodec
 from db.core.embedded import Embedded
@@ -79,11 +79,14 @@ class Postgres:
         }
 
     def fill(self) -> None:
-        """Create tables, rows, and keys of the gateway."""
+        """Create tables, rows, and keys of the gateway. Its sums of old periods are computed here;
+        else it would do so while the first operations are measured."""
         asyncio.run(migrate.upgrade(self.url))
         self.keys = asyncio.run(prepare(self.url))
         for name in ("schema", "rows", "gateway_rows"):
             self.run_file(name)
+        asyncio.run(sum_up(self.url))
+        self.run_file("settle")
 
     def reset(self) -> None:
         self.run_file("reset")
@@ -104,6 +107,15 @@ async def prepare(url: str) -> tuple[str, ...]:
         await _add_partitions(database)
         codec = ApiKeyCodec(ENVS["production"], PEPPER.encode())
         return tuple([await _key(database, codec, number) for number in range(ADMINISTRATORS)])
+    finally:
+        await database.close()
+
+
+async def sum_up(url: str) -> None:
+    database = Database(url)
+    try:
+        while await rollups.roll(database):
+            pass
     finally:
         await database.close()
 

@@ -44,5 +44,3 @@ values (gen_random_uuid(), 'agents.offline_after_seconds', '1000000000');
 create schema saved;
 create table saved.peer_agents as table peers.agent_states;
 create table saved.gateway_agents as table public.agent_states;
-vacuum analyze;
-checkpoint;

@@ -1,0 +1,3 @@
+-- Leave PostgreSQL without work of its own.
+vacuum analyze;
+checkpoint;
