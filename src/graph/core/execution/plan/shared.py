@@ -39,7 +39,6 @@ MAX_QUERIES = 100  # of one execution
 MAX_BYTES = 1024 * 1024  # that one execution reads; larger ones are counted for their caller
 SECONDS = 10.0
 PATIENCE = 0.005  # seconds that queries wait for the end of the execution before theirs
-GATHERING = 0.0003  # seconds after it, in which clients that got their response may ask again
 
 
 class DependsOnUser(Irregular):
@@ -209,9 +208,8 @@ class SharedExecutions:
         self.busy[key] -= 1
         if not self.busy[key]:
             del self.busy[key]
-            if batch := self.waiting.get(key):
-                loop = asyncio.get_running_loop()
-                loop.call_later(GATHERING, self._start, key, batch)
+            if batch := self.waiting.get(key):  # after clients that ask again at once were read
+                asyncio.get_running_loop().call_soon(self._start, key, batch)
 
 
 def _values(variables: VariableValues, id_variable: str | None = None) -> Iterator[Hashable]:
