@@ -152,6 +152,18 @@ async def test_stopping_stores_submitted_rows_and_refuses_more(database: Databas
         await ingestion.submit(LOGGED, [event(1)])
 
 
+async def test_the_first_statement_is_for_half_of_many_callers(
+    database: Database, ingestion: Ingestion
+) -> None:
+    await ingestion.submit(LOGGED, [event(0)])
+    for callers, count_of_statements in ((writer.MANY_CALLERS - 1, 1), (writer.MANY_CALLERS, 2)):
+        parcels = [[event(n), event(n)] for n in range(callers)]
+        with statements(database, exactly=count_of_statements):
+            answers = await asyncio.gather(*(ingestion.submit(LOGGED, items) for items in parcels))
+        assert answers == [{}] * callers
+    assert await count(database) == 1 + 2 * (2 * writer.MANY_CALLERS - 1)
+
+
 async def test_unawaited_rows_are_stored_in_one_batch(
     database: Database, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Pending: rows that wait to be stored, and the callers that wait for them."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ import structlog
 
 from db.core.errors import DomainError, OutcomeUnknown, Unavailable
 from db.core.ingest.rows import IngestRow
+
+BATCH_ROWS, BATCH_BYTES = 2_000, 4 * 1024 * 1024
 
 log = structlog.get_logger()
 
@@ -56,3 +59,23 @@ class PendingRow:
 
     def expire(self) -> None:
         self.settle(OutcomeUnknown() if self.in_doubt else self.last_error or Unavailable())
+
+
+class PendingRows(deque[PendingRow]):
+    """The rows of several callers, in the order of their arrival."""
+
+    @property
+    def callers(self) -> int:
+        return sum(entry.position == 0 for entry in self)
+
+    def take(self, callers: int) -> list[PendingRow]:
+        """The next batch: the rows of at most so many callers."""
+        batch: list[PendingRow] = []
+        size = 0
+        while self and len(batch) < BATCH_ROWS and size < BATCH_BYTES:
+            callers -= self[0].position == 0
+            if callers < 0:
+                break
+            batch.append(self.popleft())
+            size += len(batch[-1].row.text)
+        return batch

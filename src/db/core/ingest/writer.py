@@ -2,9 +2,11 @@
 
 An `IngestTarget` declares where one kind of row is stored. Its `BatchWriter` is a buffer with one
 flush in flight. The next flush takes all rows that are pending then, so batches grow with the load
-and no timer delays a caller. Only rows submitted without waiting linger for a moment, to share a
-statement. A batch is one statement in autocommit: no client can fail between its locks and its
-commit. After the commit, callers that wait get the error of each row that was not stored.
+and no timer delays a caller. The first one takes those of half of the callers if there are many: if
+it took all, the gateway and PostgreSQL would wait for each other. Only rows submitted without
+waiting linger for a moment, to share a statement. A batch is one statement in autocommit: no client
+can fail between its locks and its commit. After the commit, callers that wait get the error of each
+row that was not stored.
 
 The id of a row is fixed before the first attempt, and rows that exist are left unchanged. So a
 batch whose connection was lost can be sent again and is stored once.
@@ -12,7 +14,6 @@ batch whose connection was lost can be sent again and is stored once.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
@@ -25,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.core.error_facts import summary
 from db.core.errors import DomainError, RateLimited, Unavailable
-from db.core.ingest.pending import Errors, PendingBatch, PendingRow
+from db.core.ingest.pending import Errors, PendingBatch, PendingRow, PendingRows
 from db.core.ingest.rows import IngestRow, RowValidator
 from db.core.schema import partition
 from db.core.session.compiled import CompiledStatement
@@ -35,8 +36,8 @@ from db.core.session.pg_errors import domain_error_of, is_rolled_back
 from db.core.table import Table
 
 MAX_ROWS, MAX_BYTES = 20_000, 32 * 1024 * 1024  # pending or in flight, per writer
-BATCH_ROWS, BATCH_BYTES = 2_000, 4 * 1024 * 1024
 DEADLINE_SECONDS = 5.0
+MANY_CALLERS = 8  # from which the first flush is for half of them
 LINGER_SECONDS = 0.5  # of rows without a waiting caller, unless a flush starts earlier
 RETRY_SECONDS = 0.05  # before the first retry; doubles with each
 MAX_RETRY_SECONDS = 0.5
@@ -68,7 +69,7 @@ class BatchWriter:
         self.statement = compile_write(database, target.statement)
         plain = target.plain_statement
         self.plain_statement = self.statement if plain is None else compile_write(database, plain)
-        self.pending: deque[PendingRow] = deque()
+        self.pending = PendingRows()
         self.rows = self.bytes = 0
         self.flushing: asyncio.Task[None] | None = None
         self.lingering: asyncio.TimerHandle | None = None
@@ -109,21 +110,18 @@ class BatchWriter:
 
     async def _flush(self) -> None:
         try:
+            callers = self.pending.callers
+            if callers >= MANY_CALLERS:  # the others follow while these get their responses
+                callers -= callers // 2
             while self.urgent:
-                await self._flush_once(self._next_batch())
+                batch = self.pending.take(callers)
+                self.urgent = bool(self.pending)
+                await self._flush_once(batch)
+                callers = MAX_ROWS
         finally:
             self.flushing = None
             if self.pending:
                 self.flush_soon()
-
-    def _next_batch(self) -> list[PendingRow]:
-        batch: list[PendingRow] = []
-        size = 0
-        while self.pending and len(batch) < BATCH_ROWS and size < BATCH_BYTES:
-            batch.append(self.pending.popleft())
-            size += len(batch[-1].row.text)
-        self.urgent = bool(self.pending)
-        return batch
 
     async def _flush_once(self, batch: list[PendingRow]) -> None:
         began = time.monotonic()
