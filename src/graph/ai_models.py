@@ -22,6 +22,7 @@ from graph.core.types.connection import Connection, connected, listed
 from graph.core.types.declared import NodeField
 from graph.core.types.field import argument, checked, field, value
 from graph.core.types.filter import filters, orders
+from graph.core.types.groups import First, Skip
 from graph.core.types.menu import menu
 from graph.core.types.mutation import (
     Input,
@@ -41,10 +42,15 @@ if TYPE_CHECKING:
     from graph.ai_tests import AiTestConnection
 
 WRITE = scope("models:write")
+MAX_PRICES = 100  # by default
 TESTS = scope("tests:read", role=Role.MEMBER)
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 
 # Values
+
+MEAN_PRICE = "Price from which costs are derived. Null if unknown."
+INPUT_PRICE = "Price of 1,000 input tokens. Null if unknown."
+OUTPUT_PRICE = "Price of 1,000 output tokens. Null if unknown."
 
 AVERAGE_SCORE = (
     "Mean score of the scored tests, 0 to 100, lower is better. Null without scored tests."
@@ -68,6 +74,20 @@ class ModelStatistics:
     total_cost: Decimal | None = field(TOTAL_COST)
 
 
+@value
+class AiModelPrice:
+    """Prices of a model within a period, in US dollars per 1,000 tokens."""
+
+    cost_per_1k_tokens: Decimal | None = field(MEAN_PRICE, name="costPer1kTokens")
+    input_cost_per_1k_tokens: Decimal | None = field(INPUT_PRICE, name="inputCostPer1kTokens")
+    output_cost_per_1k_tokens: Decimal | None = field(OUTPUT_PRICE, name="outputCostPer1kTokens")
+    valid_from: datetime | None = field(
+        "Start of the period, inclusive. Null for the first known prices, which count for all "
+        "earlier times."
+    )
+    valid_until: datetime | None = field("End of the period, exclusive. Null for current prices.")
+
+
 # Loaders
 
 
@@ -79,6 +99,15 @@ class AiModelByName(One[db.ai_models.AiModel]):
 class AiTestsByModel(Pages):
     listing = db.ai_tests.LISTING
     columns = (db.ai_tests.AiTest.provider, db.ai_tests.AiTest.model)
+
+
+class PricesByModel(Loader[Sequence[ResultRow], int, int]):
+    missing = ()
+
+    async def found(
+        self, session: ReadSession, keys: Sequence[Key]
+    ) -> Mapping[Key, Sequence[ResultRow]]:
+        return await db.ai_models.prices.histories(session, keys, *self.arguments)
 
 
 class StatisticsByModel(Loader[ResultRow | ModelStatistics, TimeRange]):
@@ -111,12 +140,8 @@ class AiModel(Node):
     cost_per_1k_tokens: Decimal | None = field(
         "Mean of input and output price. Null if either is unknown.", name="costPer1kTokens"
     )
-    input_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 input tokens. Null if unknown.", name="inputCostPer1kTokens"
-    )
-    output_cost_per_1k_tokens: Decimal | None = field(
-        "Price of 1,000 output tokens. Null if unknown.", name="outputCostPer1kTokens"
-    )
+    input_cost_per_1k_tokens: Decimal | None = field(INPUT_PRICE, name="inputCostPer1kTokens")
+    output_cost_per_1k_tokens: Decimal | None = field(OUTPUT_PRICE, name="outputCostPer1kTokens")
     is_active: bool | None = field("Whether the model can still be called. Null if unknown.")
     capabilities: list[str] = field("Capabilities of the model, for example `VISION`.")
     version: int = field(
@@ -127,6 +152,12 @@ class AiModel(Node):
     tests: Annotated["AiTestConnection", strawberry.lazy("graph.ai_tests")] = connected(
         AiTestsByModel, "provider", "name", description="Tests of this model.", access=TESTS
     )
+
+    @field("Prices of the model over time, newest first.", cost=10, reads=("id",))
+    async def prices(
+        self, info: Info, first: First = MAX_PRICES, skip: Skip = 0
+    ) -> list[AiModelPrice]:
+        return as_source(await PricesByModel.of(info, first, skip).load(self.id))
 
     @field(
         "Statistics of the model's completed tests. All time by default.",
@@ -214,6 +245,11 @@ class RepriceAiModelInput:
     output_cost_per_1k_tokens: Maybe[Decimal | None] = field(
         "Price of 1,000 output tokens.", name="outputCostPer1kTokens"
     )
+    valid_from: datetime | None = field(
+        "When the prices began; now if omitted. Must be later than their last change, and not in "
+        "the future.",
+        default=UNSET,
+    )
 
 
 @input_type
@@ -286,7 +322,8 @@ class Mutations:
             return await db.ai_models.edit(session, model, **provided_fields(input))
 
     @mutation(
-        "Change the prices of a model. Costs of existing tests stay unchanged.",
+        "Change the prices of a model. Costs of existing tests stay unchanged; those of new tests "
+        "are derived from the price at the time of the test.",
         WRITE,
         AiModel,
     )
@@ -295,4 +332,4 @@ class Mutations:
     ) -> db.ai_models.AiModel:
         version = or_none(input.expected_version)
         async with locked_row(info, db.ai_models.AiModel, input.id, version) as (session, model):
-            return await db.ai_models.reprice(session, model, **provided_fields(input))
+            return await db.ai_models.prices.reprice(session, model, **provided_fields(input))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, func, literal
 
-from db import ai_models
+from db.ai_models.prices import Model, Prices, prices
 from db.ai_tests import AiTest, AiTestStatus
 from db.ai_tests.writes import achieve, check_models, derived_cost, has_derived_cost, is_scored
 from db.audit import ChangeKind
@@ -46,7 +46,6 @@ INSERT = insert_from(AiTest, dict(ITEMS.c.items()), ITEMS, ITEMS.c.id).returning
 )
 
 Result = AiTest | DomainError
-Model = tuple[str, str]  # provider and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Recording:
     claim: Claim | None = None
 
     @property
-    def model(self) -> "Model":
+    def model(self) -> Model:
         return self.values["provider"], self.values["model"]
 
     @property
@@ -89,8 +88,8 @@ async def _record_new(
     dreams = await locked_dreams(session, {recording.dream_id for recording in new.values()})
     scored = {recording.dream_id for recording in new.values() if recording.is_scored}
     before = await states(session.unrestricted(), scored.intersection(dreams))
-    prices = await _prices(session, new.values())
-    batch = Batch(user_id, session.now(), dreams, before, prices, check)
+    now = session.now()
+    batch = Batch(user_id, now, dreams, before, await _prices(session, new, now), check)
     rows = batch.rows(new)
     tests = await _insert(session, rows)
     await _apply_scores(session, tests.values(), batch)
@@ -107,7 +106,7 @@ class Batch:
     now: datetime
     dreams: Mapping[UUID, Dream]
     before: Mapping[UUID, State]
-    prices: Mapping[Model, Decimal | None]
+    prices: Prices
     check: Callable[[Dream], object]
     refused: dict[int, Result] = field(default_factory=dict)
 
@@ -128,11 +127,17 @@ class Batch:
             raise NotFound
         self.check(self.dreams[recording.dream_id])
         values = recording.values
-        at = values.get("at") or self.now + n * MICROSECOND  # apart, so that ids keep their order
-        cost = derived_cost(values, self.prices.get(recording.model))
+        at = _time(n, recording, self.now)
+        cost = derived_cost(values, self.prices.at(recording.model, at))
         times = {"id": uuid7(at), "created_at": at, "completed_at": at}
         of = {"dream_id": recording.dream_id, "user_id": self.user_id}
         return {**DEFAULTS, **values, **cost, **times, **of}
+
+
+def _time(n: int, recording: Recording, now: datetime) -> datetime:
+    """The given time, or now; apart from others, so that ids keep their order."""
+    at: datetime | None = recording.values.get("at")
+    return now + n * MICROSECOND if at is None else at
 
 
 def _add_model(models: Mapping[UUID, set[Model]], recording: Recording) -> None:
@@ -162,11 +167,10 @@ async def locked_dreams(session: WriteSession, ids: Collection[UUID]) -> dict[UU
     return {dream.id: dream for dream in await session.records(Dream, ordered)}
 
 
-async def _prices(
-    session: WriteSession, recordings: Collection[Recording]
-) -> dict[Model, Decimal | None]:
-    models = {each.model for each in recordings if has_derived_cost(each.values)}
-    return await ai_models.prices(session, models)
+async def _prices(session: WriteSession, recordings: Recordings, now: datetime) -> Prices:
+    derived = {n: each for n, each in recordings.items() if has_derived_cost(each.values)}
+    since = min((_time(n, each, now) for n, each in derived.items()), default=now)
+    return await prices(session, {each.model for each in derived.values()}, since)
 
 
 async def _insert(session: WriteSession, rows: Mapping[int, Row]) -> dict[int, AiTest]:

@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from db import ai_models, audit, dreams, progress
+from db import audit, dreams, progress
+from db.ai_models.prices import Model, price
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus
 from db.audit import ChangeKind
 from db.config import numbers
@@ -55,7 +56,7 @@ async def end(
     """End a test and apply its score. Raises Invalid, and Conflict if it has already ended."""
     if test.status not in OPEN:
         raise Conflict(f"The test is already {test.status}.")
-    values |= await _derived_cost(session, test.provider, test.model, values)
+    values |= await _derived_cost(session, (test.provider, test.model), test.created_at, values)
     before = await _before(
         session,
         dream,
@@ -81,7 +82,7 @@ async def record(
     """Create a test that has already ended and apply its score. Raises Invalid."""
     validation.raise_if_invalid(recording_errors({"status": status, **values}))
     at = session.now() if at is None else at
-    values |= await _derived_cost(session, provider, model, values)
+    values |= await _derived_cost(session, (provider, model), at, values)
     values |= {"provider": provider, "model": model, "dream_id": dream.id, "user_id": user_id}
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
     before = await _before(session, dream, values)
@@ -109,11 +110,11 @@ def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
 
 
 async def _derived_cost(
-    session: WriteSession, provider: str, model: str, values: Mapping[str, object]
+    session: WriteSession, model: Model, at: datetime, values: Mapping[str, object]
 ) -> dict[str, object]:
     if not has_derived_cost(values):
         return {}
-    return derived_cost(values, await ai_models.price(session, provider, model))
+    return derived_cost(values, await price(session, model, at))
 
 
 def has_derived_cost(values: Mapping[str, object]) -> bool:

@@ -71,7 +71,9 @@ class AiTest(Node):
     tokens_used: BigInt | None = field("Input and output tokens together.")
     cost: Decimal | None = field("Cost in US dollars.")
     is_cost_derived: bool = column(
-        "cost_derived", "Whether the cost was computed from the tokens and the model's price."
+        "cost_derived",
+        "Whether the cost was computed from the tokens and the model's price at the time of the "
+        "test.",
     )
     test_parameters: JSON = field("Parameters of the test, as free-form JSON.")
     completed_at: datetime | None = field("When the test finished.")

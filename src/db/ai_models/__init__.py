@@ -1,15 +1,14 @@
 """AI models: the models that are tested, and their prices."""
 
-from collections.abc import Collection
 from decimal import Decimal
 
-from sqlalchemy import Index, Numeric, UniqueConstraint, select, text, tuple_
+from sqlalchemy import Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
 from db.core.numeric import mean
 from db.core.query.listing import ListSpec, columns_by_name
-from db.core.session.database import ReadSession, WriteSession
+from db.core.session.database import WriteSession
 from db.core.table import Count, CreatedAt, Id, Money, Row, Table, Texts, UpdatedAt, checked
 from db.core.values import validation
 
@@ -66,34 +65,10 @@ LISTING = ListSpec(
 PRICES = ("cost_per_1k_tokens", "input_cost_per_1k_tokens", "output_cost_per_1k_tokens")
 
 
-async def price(session: ReadSession, provider: str, name: str) -> Decimal | None:
-    """US dollars per 1,000 tokens; None if unknown."""
-    named = AiModel.provider == provider, AiModel.name == name
-    found: Decimal | None = await session.scalar(select(AiModel.cost_per_1k_tokens).where(*named))
-    return found
-
-
-async def prices(
-    session: ReadSession, models: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Decimal | None]:
-    """`price` of several models, by provider and name; those of unknown models are left out."""
-    if not models:
-        return {}
-    named = tuple_(AiModel.provider, AiModel.name).in_(sorted(models))
-    price = select(AiModel.provider, AiModel.name, AiModel.cost_per_1k_tokens).where(named)
-    return {(provider, name): found for provider, name, found in await session.rows(price)}
-
-
 async def register(session: WriteSession, **values: object) -> AiModel:
     """Create an active model. Raises Invalid, and Conflict if it is registered already."""
     values.setdefault("display_name", values["name"])
-    return await audit.create(session, AiModel, is_active=True, **_with_mean_price(values))
-
-
-async def reprice(session: WriteSession, model: AiModel, **prices: Decimal | None) -> AiModel:
-    """Raises Invalid."""
-    known = {name: getattr(model, name) for name in PRICES[1:]}
-    return await audit.change(session, AiModel, model, **_with_mean_price(known | prices))
+    return await audit.create(session, AiModel, is_active=True, **with_mean_price(values))
 
 
 async def edit(session: WriteSession, model: AiModel, **changes: object) -> AiModel:
@@ -105,7 +80,9 @@ async def activate(session: WriteSession, model: AiModel, is_active: bool) -> Ai
     return await audit.change(session, AiModel, model, is_active=is_active)
 
 
-def _with_mean_price(values: Row) -> Row:
+def with_mean_price(values: Row) -> Row:
+    """With the mean of input and output price as the price from which costs are derived, if both
+    are known and it is not given."""
     input, output = (values.get(name) for name in PRICES[1:])
     if PRICES[0] in values or input is None or output is None:
         return values
