@@ -39,7 +39,8 @@ OWN = {
 # Columns whose values the gateway makes itself, of what is bounded.
 MADE = {
     *("api_keys.prefix", "api_keys.hashed_key", "changes.noun", "feeds.name"),
-    *("idempotency_keys.caller", "idempotency_keys.request_hash"),
+    *("ai_test_queue.claimed_by", "idempotency_keys.caller"),
+    "idempotency_keys.request_hash",
     *("audit_log.operation", "audit_log.entity", "audit_log.request_id"),
     *("audit_log.before", "audit_log.after"),  # of a row, whose columns are bounded
     *("agent_states.error_log",),  # the last 20, each of which is bounded

@@ -22,6 +22,7 @@ from db import (
     users as users,
 )
 from db.agents import offline as offline, reports as reports
+from db.ai_tests import claims as claims, queue as queue, schedules as schedules
 from db.core import idempotency as idempotency
 from db.core.session.database import (
     Database as Database,

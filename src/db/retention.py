@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from db import feeds, rollups
-from db.ai_tests import AiTest
+from db.ai_tests import AiTest, queue
 from db.analytics import UserAction
 from db.audit import AuditEntry
 from db.core.schema import expiry
@@ -33,5 +33,7 @@ async def expire(database: Database, keep: Mapping[str, timedelta]) -> dict[str,
     for name, table in TABLES.items():
         if name in keep and (count := await expiry.expire(database, table, keep[name])) is not None:
             gone[name] = count
+    if "tests" in keep:
+        await queue.remove_orphans(database)
     await rollups.expire(database, keep)
     return gone

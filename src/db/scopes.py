@@ -38,6 +38,11 @@ SCOPES = {
         "Start, complete and record AI tests of dreams of its user; for administrators also of "
         "those of others.",
     ),
+    "tests:work": Scope(
+        Role.MEMBER,
+        "Claim waiting AI tests of dreams of its user, and complete, fail or release them; for "
+        "operators also of all other dreams that it sees.",
+    ),
     "users:read": Scope(
         Role.MEMBER,
         "Read users, such as owners of dreams; for operators also their addresses and the list.",

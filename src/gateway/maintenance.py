@@ -10,6 +10,7 @@ import structlog
 
 from db import Database, retention, rollups
 from db.agents import reports
+from db.ai_tests import claims, schedules
 from db.core import idempotency
 from db.core.errors import Unavailable
 from db.core.schema import expiry, partition
@@ -18,7 +19,7 @@ DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
-LOOK_SECONDS = 5  # between two checks for silent agents
+LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
 GRACE_SECONDS = 3  # for work in progress at the stop
 FOREVER: Mapping[str, timedelta] = {}
 
@@ -35,8 +36,8 @@ async def run_maintenance(
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
-    keep the sums of rollups, and mark silent agents OFFLINE. Partitions are also created at the
-    start, and months compacted an hour later."""
+    keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, and run their
+    schedules. Partitions are also created at the start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
@@ -45,6 +46,7 @@ async def run_maintenance(
         _compact_daily(database, stopping),
         _roll_up(database, stopping),
         _mark_silent_agents(database, stopping),
+        _keep_queue(database, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -94,6 +96,14 @@ async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> No
         await _wait_or_stop(stopping, LOOK_SECONDS)
 
 
+async def _keep_queue(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, LOOK_SECONDS)
+    while not stopping.is_set():
+        await end_expired_claims(database)
+        await run_due_schedules(database)
+        await _wait_or_stop(stopping, LOOK_SECONDS)
+
+
 async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -110,6 +120,20 @@ async def mark_agents_offline(database: Database) -> None:
 async def _mark_offline(database: Database) -> int:
     await database.read_clock()
     return await reports.mark_offline(database)
+
+
+async def end_expired_claims(database: Database) -> None:
+    if ended := await _logging_failure(
+        claims.end_expired(database), "expired claims of tests could not be ended"
+    ):
+        log.info("expired claims of tests ended", count=ended)
+
+
+async def run_due_schedules(database: Database) -> None:
+    if made := await _logging_failure(
+        schedules.run_due(database), "schedules of tests could not be run"
+    ):
+        log.info("tests created by schedules", count=made)
 
 
 async def partition_ahead(database: Database) -> bool:

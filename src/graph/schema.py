@@ -24,6 +24,7 @@ from graph import (
     usage,
     users,
 )
+from graph.ai_tests import queue, schedules, waiting
 from graph.core.execution import error_values, input_validation, rate_limit
 from graph.core.execution.execution_context import ExecutionContext
 from graph.core.types import federation, lazy_types, node
@@ -35,6 +36,9 @@ NOUNS = (
     api_keys,
     dreams,
     ai_tests,
+    queue,
+    schedules,
+    waiting,
     progress,
     ai_models,
     agents,

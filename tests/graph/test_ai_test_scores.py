@@ -34,7 +34,7 @@ async def test_a_score_counts_for_the_dream(
         "durationMs": "1500",
         "tokensUsed": "1234",
     }
-    with statements(database, at_most=11):
+    with statements(database, at_most=12):
         answer = await write_test("completeAiTest", input)
     await write_test("completeAiTest", {"id": global_id(second), "impossibilityScore": 60})
 

@@ -13,6 +13,8 @@ from sqlalchemy import Table as PlainTable, insert
 
 import db
 from db import Database, WriteSession
+from db.ai_tests import claims, schedules, writes
+from db.ai_tests.claims import Claimed
 from db.core.ids import uuid7
 from db.core.schema import partition
 from db.core.table import Table
@@ -85,6 +87,24 @@ async def make_ai_test(target: Target, **overrides: Any) -> Any:
         cost="0.030000",
         status="COMPLETED",
     )
+
+
+async def make_claimed_test(database: Database, owner_id: UUID, **overrides: Any) -> Claimed:
+    """A test of the work queue that its user runs, and its claim."""
+    dream = await make_dream(database, user_id=owner_id)
+    async with database.write() as session:
+        values = {"provider": "openai", "model": "gpt-4", **overrides}
+        test = await writes.start(session, dream, owner_id, **values)
+        lease = timedelta(minutes=1)
+        return Claimed(await claims.hold(session, test, str(owner_id), lease), test)
+
+
+async def make_schedule(database: Database, owner_id: UUID) -> Any:
+    """Tests of a new dream every Monday."""
+    dream = await make_dream(database, user_id=owner_id)
+    async with database.write() as session:
+        model = schedules.Model("openai", "gpt-4")
+        return await schedules.create(session, dream, owner_id, "0 6 * * MON", [model])
 
 
 async def make_progress_log(target: Target, **overrides: Any) -> Any:

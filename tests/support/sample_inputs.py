@@ -10,13 +10,16 @@ from support.factories import (
     make_agent,
     make_ai_model,
     make_ai_test,
+    make_claimed_test,
     make_dream,
     make_notification,
+    make_schedule,
     make_user,
 )
 from support.gateways import production
 
 AT = "2026-11-20T09:30:00Z"
+CLAIM = "0b5f6f3e-7d5c-4a53-9f5e-3c1d2b7a9e10"
 WALLET = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 
@@ -24,6 +27,8 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
     """By mutation, an input for that user, an administrator, with every field that it can have."""
     dream = global_id(await make_dream(database, user_id=user.id))
     test = global_id(await make_ai_test(database, status="RUNNING", impossibility_score=None))
+    held = await make_claimed_test(database, user.id)
+    schedule = global_id(await make_schedule(database, user.id))
     model = global_id(await make_ai_model(database))
     other = global_id(await make_user(database))
     async with database.write() as session:
@@ -108,11 +113,38 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
             "provider": "openai",
             "model": "gpt-4",
             "parameters": {},
+            "queue": False,
+            "leaseSeconds": 60,
+            "maxAttempts": 2,
             "idempotencyKey": "s",
         },
         "completeAiTest": {"id": test, **outcome},
         "failAiTest": {"id": test, "reasoning": "It fell."},
         "cancelAiTest": {"id": test},
+        "claimAiTests": {
+            "provider": "openai",
+            "models": ["gpt-4"],
+            "limit": 5,
+            "leaseSeconds": 60,
+            "worker": "w1",
+        },
+        "extendAiTestClaims": {"claimIds": [CLAIM], "leaseSeconds": 60},
+        "releaseAiTest": {
+            "id": global_id(held.test),
+            "claimId": str(held.entry.claim_id),
+            "reason": "Overloaded.",
+        },
+        "createAiTestSchedule": {
+            "dreamId": dream,
+            "cron": "0 6 * * MON",
+            "models": [{"provider": "openai", "model": "gpt-4"}],
+            "parameters": {},
+            "maxAttempts": 2,
+            "idempotencyKey": "t",
+        },
+        "pauseAiTestSchedule": {"id": schedule},
+        "resumeAiTestSchedule": {"id": schedule},
+        "deleteAiTestSchedule": {"id": schedule},
         "recordAiTest": recorded,
         "recordAiTests": {"tests": [recorded]},
         "createAiModel": {

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from db import audit, dreams, progress
 from db.ai_models.prices import Model, price
-from db.ai_tests import MAX_COST, AiTest, AiTestStatus
+from db.ai_tests import MAX_COST, AiTest, AiTestStatus, queue
+from db.ai_tests.queue import Claim
 from db.audit import ChangeKind
 from db.config import numbers
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
@@ -43,19 +44,33 @@ async def dream_of(session: WriteSession, test_id: UUID) -> Dream:
 
 
 async def start(
-    session: WriteSession, dream: Dream, user_id: UUID | None, **values: object
+    session: WriteSession,
+    dream: Dream,
+    user_id: UUID | None,
+    status: AiTestStatus = AiTestStatus.RUNNING,
+    **values: object,
 ) -> AiTest:
-    """Create a RUNNING test. Raises Invalid."""
-    running = {"dream_id": dream.id, "user_id": user_id, "status": AiTestStatus.RUNNING}
-    return await audit.create(session, AiTest, **running, **values)
+    """Create a RUNNING test, or a PENDING one. Raises Invalid."""
+    started = {"dream_id": dream.id, "user_id": user_id, "status": status}
+    return await audit.create(session, AiTest, **started, **values)
 
 
 async def end(
-    session: WriteSession, dream: Dream, test: AiTest, status: AiTestStatus, **values: object
+    session: WriteSession,
+    dream: Dream,
+    test: AiTest,
+    status: AiTestStatus,
+    claim: Claim | None = None,
+    **values: object,
 ) -> AiTest:
-    """End a test and apply its score. Raises Invalid, and Conflict if it has already ended."""
+    """End a test and apply its score. Raises Invalid, Conflict if it has already ended, and
+    ClaimLost for a test of the queue unless it is claimed so, or cancelled."""
     if test.status not in OPEN:
         raise Conflict(f"The test is already {test.status}.")
+    if status == AiTestStatus.CANCELLED:
+        await queue.remove(session, test)
+    else:
+        await queue.leave(session, test, claim)
     values |= await _derived_cost(session, (test.provider, test.model), test.created_at, values)
     before = await _before(
         session,

@@ -47,6 +47,10 @@ class ErrorCode(StrEnum):
         False,
         "The row was changed or created by another request.",
     )
+    CLAIM_LOST = (
+        *("CLAIM_LOST", 400, False),
+        "The claim of the test does not hold any more; claim another test.",
+    )
     OUTCOME_UNKNOWN = (
         *("OUTCOME_UNKNOWN", 400, False),
         "The write may be stored or not; send it again with the same idempotency key.",

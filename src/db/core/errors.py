@@ -80,6 +80,10 @@ class Conflict(DomainError):
     """The row was changed or created by another request."""
 
 
+class ClaimLost(DomainError):
+    """The claim does not hold any more."""
+
+
 class Forbidden(DomainError):
     """You may not do this."""
 

@@ -1,5 +1,6 @@
 """Operations: queries of AI tests, and mutations that write them."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import strawberry
@@ -7,10 +8,11 @@ from strawberry import UNSET
 
 import db
 from db import WriteSession
-from db.ai_tests import AiTestStatus, sums, writes
+from db.ai_tests import AiTestStatus, claims, queue, sums, writes
 from db.ai_tests.spending import SPENT as SPENT_LATELY, Spending, spent, times_spent
 from db.core.values import validation
 from db.dreams import DreamCategory
+from db.users import Role
 from graph.ai_tests.inputs import (
     CancelAiTestInput,
     CompleteAiTestInput,
@@ -20,6 +22,7 @@ from graph.ai_tests.inputs import (
     StartAiTestInput,
     non_null_columns,
 )
+from graph.ai_tests.queue import AiTestClaim, check_may_work, claim_of, shown
 from graph.ai_tests.recording import (
     check_may_test,
     lock_dream,
@@ -42,6 +45,7 @@ from graph.ai_tests.types import (
     AiTestConnection,
     CategoryPerformance,
     ModelComparison,
+    QueuedById,
 )
 from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, scope
@@ -60,9 +64,22 @@ from graph.core.types.mutation import (
 )
 from graph.core.types.node import identified
 from graph.core.types.time_range import From, MaybeWidth, To, reveals_time, time_range, window
+from graph.core.types.unset import or_none
 from graph.dreams.rights import TEST
 
 # Results
+
+
+@value
+class StartedAiTest:
+    """A test that was started."""
+
+    ai_test: AiTest | None = field(
+        "The object as changed. Null if the mutation failed.", cost=0, default=None
+    )
+    claim: AiTestClaim | None = field(
+        "The claim under which the caller runs the test, if it asked for a lease.", default=None
+    )
 
 
 @value
@@ -84,6 +101,7 @@ class RecordedAiTests:
 
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 SPENT = scope("tests:read")
+RUN = scope("tests:write", "tests:work", role=Role.MEMBER)
 OF_MODELS: dict[str, Revealed] = {
     "providers": db.ai_tests.AiTest.provider,
     "models": db.ai_tests.AiTest.model,
@@ -178,46 +196,88 @@ class Queries:
         return as_source(await aggregate(info, span, page, times_spent(asked), page_of_rows))
 
 
-async def end_test(info: Info, input: EndAiTestInput, status: AiTestStatus) -> db.ai_tests.AiTest:
-    """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict."""
+async def end_test(
+    info: Info, input: EndAiTestInput, status: AiTestStatus, claim_id: str | None = None
+) -> db.ai_tests.AiTest:
+    """End a test with a final status. Raises Invalid, NotFound, Forbidden, Conflict, ClaimLost."""
     tests = db.ai_tests.AiTest
-    id = id_of_table(input.id, tests)
+    id, claim = id_of_table(input.id, tests), claim_of(info, claim_id)
     async with info.context.db.write(audit_context(info)) as session:
-        dream = check_may_test(info, await writes.dream_of(session, id))
+        check = check_may_test if claim is None else check_may_work
+        dream = check(info, await writes.dream_of(session, id))
         test = await get_for_update(session, tests, id)
-        return await writes.end(session, dream, test, status, **non_null_columns(input))
+        values = non_null_columns(input, "claim_id")
+        return await writes.end(session, dream, test, status, claim, **values)
+
+
+QUEUED = ("queue", "lease_seconds", "max_attempts")  # how a test is queued, no columns of it
+
+
+async def start_test(
+    info: Info, session: WriteSession, input: StartAiTestInput
+) -> db.ai_tests.AiTest:
+    """Create a test, and its place in the queue if it has one. Raises as `end_test` does."""
+    dream = await lock_dream(info, session, input.dream_id)
+    principal, queued = info.context.principal, or_none(input.queue) is True
+    status = AiTestStatus.PENDING if queued else AiTestStatus.RUNNING
+    values = non_null_columns(input, "dream_id", *QUEUED)
+    test = await writes.start(session, dream, principal.user_id, status, **values)
+    attempts = or_none(input.max_attempts)
+    limit = {} if attempts is None else {"max_attempts": attempts}
+    if queued:
+        await queue.add(session, test, **limit)
+    elif (seconds := or_none(input.lease_seconds)) is not None:
+        lease = timedelta(seconds=seconds)
+        await claims.hold(session, test, principal.owner, lease, **limit)
+    return test
+
+
+async def started_claim(info: Info, test: db.ai_tests.AiTest) -> AiTestClaim | None:
+    """The claim under which the caller runs a test."""
+    entry = await QueuedById.of(info).load(test.id)
+    if entry is None or entry.claimed_by != info.context.principal.owner:
+        return None
+    return shown(claims.Claimed(entry, test))
 
 
 @strawberry.type
 class Mutations:
-    @mutation("Start a test of a dream.", TEST, AiTest)
-    async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> db.ai_tests.AiTest:
+    @mutation(
+        "Start a test of a dream: run by the caller, or put into the work queue for a worker.",
+        TEST,
+        StartedAiTest,
+    )
+    async def start_ai_test(self, info: Info, input: Input[StartAiTestInput]) -> StartedAiTest:
         async def start(session: WriteSession) -> db.ai_tests.AiTest:
-            dream = await lock_dream(info, session, input.dream_id)
-            user_id = info.context.principal.user_id
-            return await writes.start(
-                session, dream, user_id, **non_null_columns(input, "dream_id")
-            )
+            return await start_test(info, session, input)
 
-        return await create_idempotently(info, db.ai_tests.AiTest, input, start)
+        test = await create_idempotently(info, db.ai_tests.AiTest, input, start)
+        has_lease = or_none(input.lease_seconds) is not None
+        claim = await started_claim(info, test) if has_lease else None
+        return StartedAiTest(ai_test=as_source(test), claim=claim)
 
     @mutation(
         "Complete a test. A score adds to the progress of its dream. The dream becomes ACHIEVED "
         "when its best score, stored with two decimals, is at most the setting "
-        "`dreams.achieved_at`, 5 by default.",
-        TEST,
+        "`dreams.achieved_at`, 5 by default. A test of the work queue needs its `claimId`.",
+        RUN,
         AiTest,
     )
     async def complete_ai_test(
         self, info: Info, input: Input[CompleteAiTestInput]
     ) -> db.ai_tests.AiTest:
-        return await end_test(info, input, AiTestStatus.COMPLETED)
+        return await end_test(info, input, AiTestStatus.COMPLETED, or_none(input.claim_id))
 
-    @mutation("Mark a test as failed.", TEST, AiTest)
+    @mutation(
+        "Mark a test as failed. A test of the work queue needs its `claimId`; to have it tried "
+        "again, use `releaseAiTest`.",
+        RUN,
+        AiTest,
+    )
     async def fail_ai_test(self, info: Info, input: Input[FailAiTestInput]) -> db.ai_tests.AiTest:
-        return await end_test(info, input, AiTestStatus.FAILED)
+        return await end_test(info, input, AiTestStatus.FAILED, or_none(input.claim_id))
 
-    @mutation("Cancel a test.", TEST, AiTest)
+    @mutation("Cancel a test, also one that a worker runs.", TEST, AiTest)
     async def cancel_ai_test(
         self, info: Info, input: Input[CancelAiTestInput]
     ) -> db.ai_tests.AiTest:

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
 
+import strawberry
 from strawberry.scalars import JSON
 
 import db
@@ -19,6 +21,7 @@ from graph.ai_models import (
     AiModel,
     AiModelByName,
 )
+from graph.core.loader import by_id
 from graph.core.permission import scope
 from graph.core.types.aggregate import ConfidenceInterval, interval
 from graph.core.types.connection import Connection
@@ -29,9 +32,14 @@ from graph.core.types.scalars import BigInt
 from graph.dreams import Dream, DreamById
 from graph.users import User, UserById
 
+if TYPE_CHECKING:
+    from graph.ai_tests.queue import QueuedAiTest
+
 READ = scope("tests:read", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
-READ_OR_WRITE = scope("tests:read", "tests:write", role=Role.MEMBER)
+READ_OR_WRITE = scope("tests:read", "tests:write", "tests:work", role=Role.MEMBER)
+
+QueuedById = by_id(db.queue.QueuedAiTest)
 
 BUCKET = "Start of the bucket, in UTC. Null without a bucket."
 
@@ -87,6 +95,12 @@ class AiTest(Node):
         "provider",
         "model",
         description="The registered model. Null if the model is not registered.",
+    )
+    queue: Annotated["QueuedAiTest", strawberry.lazy("graph.ai_tests.queue")] | None = related(
+        QueuedById,
+        "id",
+        description="Its place in the work queue. Null if the test is in none: it ended, or is run "
+        "by the client that started it.",
     )
 
 

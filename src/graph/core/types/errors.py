@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = Code.NOT_FOUND.value
     INVALID = Code.INVALID.value
     CONFLICT = Code.CONFLICT.value
+    CLAIM_LOST = Code.CLAIM_LOST.value
     FORBIDDEN = Code.FORBIDDEN.value
     SERVICE_UNAVAILABLE = Code.SERVICE_UNAVAILABLE.value
     DATABASE_READ_ONLY = Code.DATABASE_READ_ONLY.value
@@ -39,6 +40,8 @@ enum(
     NOT_FOUND="The object does not exist or is not visible to the viewer.",
     INVALID="A value is invalid. `field` names it. Do not retry without changing it.",
     CONFLICT="The object was changed or created concurrently. Read it again before retrying.",
+    CLAIM_LOST="The claim of the test does not hold: its lease expired, it was given back, or the "
+    "test ended. Do not send the result again.",
     FORBIDDEN="The viewer lacks permission for this change.",
     SERVICE_UNAVAILABLE="Only of items in a batch: not stored, because the database was "
     "unavailable. Retry.",
@@ -62,13 +65,20 @@ class UserError:
     )
 
 
-EXPECTED = (errors.NotFound, errors.Invalid, errors.Conflict, errors.Forbidden)
+EXPECTED = (
+    errors.NotFound,
+    errors.Invalid,
+    errors.Conflict,
+    errors.ClaimLost,
+    errors.Forbidden,
+)
 
 # The codes of user errors. Subclasses precede their bases.
 USER_CODES: dict[type[errors.DomainError], ErrorCode] = {
     errors.NotFound: ErrorCode.NOT_FOUND,
     errors.Invalid: ErrorCode.INVALID,
     errors.Conflict: ErrorCode.CONFLICT,
+    errors.ClaimLost: ErrorCode.CLAIM_LOST,
     errors.Forbidden: ErrorCode.FORBIDDEN,
     errors.OutcomeUnknown: ErrorCode.OUTCOME_UNKNOWN,
     errors.ReadOnly: ErrorCode.DATABASE_READ_ONLY,
@@ -94,6 +104,7 @@ CODES: dict[type[Exception], Code] = {
     errors.NotFound: Code.NOT_FOUND,
     errors.Invalid: Code.BAD_USER_INPUT,
     errors.Conflict: Code.CONFLICT,
+    errors.ClaimLost: Code.CLAIM_LOST,
     errors.Forbidden: Code.FORBIDDEN,
     errors.Unavailable: Code.SERVICE_UNAVAILABLE,
     errors.Locked: Code.SERVICE_UNAVAILABLE,
