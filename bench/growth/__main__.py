@@ -16,11 +16,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy import func, select
 
 from db import Database, rollups
 from db.ai_tests import AiTest
+from db.core.connections.connect import OWN, connect
+from db.core.connections.url import connection_info
 from db.core.embedded import Embedded
 from db.core.schema import migrate
 from db.core.timeouts import Timeouts
@@ -74,7 +75,7 @@ def measured(folder: Path, tests: int, groups: Collection[str]) -> Costs:
 async def _measured(url: str, tests: int, groups: Collection[str]) -> Costs:
     await migrate.upgrade(url)
     database = Database(url, timeouts=PATIENT)
-    connection = await asyncpg.connect(url)
+    connection = await connect(connection_info(url), OWN)
     try:
         print(f"\n{tests:,} tests")
         size = await _filled(database, url, tests)

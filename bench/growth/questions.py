@@ -265,8 +265,14 @@ def _aggregates(facts: Facts, member: Visibility) -> Iterator[Question]:
         comparison = _rows(sums.compared(span, member))
         yield Question(group, "modelComparison of a member", comparison, member)
         yield Question(group, "statistics of 40 models", _statistics(span))
+        performance = _rows(sums.by_category(span, member))
+        yield Question(group, "categoryPerformance of a member", performance, member)
     for name, ask in _of_bounded_time(month).items():
         yield Question("30 days", name, ask)
+    for group, past in _ended(facts.size).items():
+        yield Question(
+            group, "categoryPerformance, ended", _rows(sums.by_category(past, UNRESTRICTED))
+        )
 
 
 def _sums(span: TimeRange) -> dict[str, AnySelect]:
@@ -281,6 +287,13 @@ def _sums(span: TimeRange) -> dict[str, AnySelect]:
         "p95 of metricSummary": values.estimated_p95(span, None, UNRESTRICTED),
         "eventCounts by month": events.counts(span, Bucket.MONTH, BY_TYPE, UNRESTRICTED),
     }
+
+
+def _ended(size: Size) -> dict[str, TimeRange]:
+    """Ranges of time after which nearly all dreams were tested again."""
+    middle = size.since + (size.until - size.since) / 2
+    month = TimeRange(middle - timedelta(days=30), middle, size.until)
+    return {"30 days": month, "all time": TimeRange(size.since, middle, size.until)}
 
 
 def _of_bounded_time(span: TimeRange) -> dict[str, Ask]:

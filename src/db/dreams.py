@@ -96,7 +96,11 @@ class Dream(Table):
         Index(None, "improvement_trend", "id"),
         Index(None, "test_count", "id"),
         Index(None, "last_tested_at", "id"),
-        Index("ix_dreams_tested", "status", "category", "last_tested_at", "id"),
+        Index(
+            "ix_dreams_counted",
+            *("status", "category", "last_tested_at", "id"),
+            postgresql_include=["is_public", "user_id"],
+        ),
         Index(None, "slug", unique=True),
         Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),

@@ -198,7 +198,12 @@ async def test_models_can_be_compared_within_categories(
       modelComparison(from: "2024-01-01T00:00:00Z", categories: [MATH]) {
         dataRange { to } rows { model }
       }
-      categoryPerformance(models: ["b/1"]) { dataRange { from } rows { category dreamCount } }
+      categoryPerformance(
+        models: ["b/1"], from: "2024-05-01T00:00:00Z", to: "2024-06-01T00:00:00Z"
+      ) { dataRange { from } rows { category dreamCount } }
+      long: categoryPerformance(
+        models: ["b/1"], from: "2024-05-01T00:00:00Z", to: "2024-06-01T00:00:00.001Z"
+      ) { rows { category dreamCount } }
     }"""
     assert (await run(crossed, who=ada)).data == {
         "modelComparison": {
@@ -209,6 +214,7 @@ async def test_models_can_be_compared_within_categories(
             "dataRange": {"from": "2024-05-01T12:00:00.000000Z"},
             "rows": [{"category": "CODING", "dreamCount": 1}],
         },
+        "long": {"rows": [{"category": "CODING", "dreamCount": None}]},
     }
     for name, arguments in (
         ("modelComparison", "categories: [MATH]"),

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from db import Database
 from db.ai_tests import AiTest, sums
 from db.core.query.time_range import TimeRange
+from db.core.table import AnySelect
 from db.dreams import Dream
 
 DAYS = (0, 1, 8, 20, 45, 90, 400, 900)
@@ -19,6 +20,8 @@ async def assert_counted(database: Database, now: datetime) -> None:
         if since is None or until is None or since >= until:
             span = TimeRange(_ago(now, since), _ago(now, until), now)
             assert await _told(database, span) == await _counted(database, span), span
+            by_tests = sums.dreams_of_tests(sums.ALL, span)
+            assert await _rows(database, by_tests) == await _counted(database, span), span
 
 
 def _ago(now: datetime, days: int | None) -> datetime | None:
@@ -26,8 +29,12 @@ def _ago(now: datetime, days: int | None) -> datetime | None:
 
 
 async def _told(database: Database, span: TimeRange) -> dict[str, int]:
+    return await _rows(database, sums.tested_dreams(span))
+
+
+async def _rows(database: Database, counts: AnySelect) -> dict[str, int]:
     async with database.read() as session:
-        return dict(map(tuple, await session.rows(sums.tested_dreams(span))))
+        return dict(map(tuple, await session.rows(counts)))
 
 
 async def _counted(database: Database, span: TimeRange) -> dict[str, int]:

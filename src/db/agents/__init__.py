@@ -121,6 +121,7 @@ class AgentReport(Table):
 
 LISTING = ListSpec(
     Agent,
+    grows=False,
     filters=columns_by_name(
         Agent.status, Agent.last_active, Agent.created_at, Agent.updated_at, key=Agent.agent_key
     ),

@@ -109,14 +109,13 @@ def _ends(pieces: CTE, within: Sequence[str]) -> AnySelect:
     """The first and the last report of each agent in each day or month, and the last status."""
     c = pieces.c
     place = [c[name] for name in (*within, "agent_key")]
-    at = start_sql(c[AT], Bucket.DAY)
     return select(
         *place,
-        at.label(AT),
+        c[AT],
         func.min(c.first_at).label("first_at"),
         func.max(c.last_at).label("last_at"),
         func.max(c.status).filter(c.last_at.is_not(None)).label("status"),
-    ).group_by(*place, at)
+    ).group_by(*place, c[AT])
 
 
 ROLLUP = Rollup(

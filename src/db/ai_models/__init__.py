@@ -43,6 +43,7 @@ class AiModel(Table):
 
 LISTING = ListSpec(
     AiModel,
+    grows=False,
     filters=columns_by_name(
         AiModel.provider,
         AiModel.name,

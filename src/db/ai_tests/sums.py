@@ -33,6 +33,8 @@ from db.dreams import Dream, DreamCategory, DreamStatus
 from db.progress import ProgressLog
 
 COMPARED = timedelta(days=7)
+LONGEST_OF_TESTS = timedelta(days=31)  # whose dreams are counted by their tests
+RECENT = timedelta(days=1)
 
 CATEGORY = validation.one_of(tuple(DreamCategory), said="")
 
@@ -233,7 +235,11 @@ def by_category(
     if by:
         return totals.add_columns(null().label("dream_count"))
     is_of_all = chosen.providers is None and chosen.models is None
-    return _with_dreams(totals, tested_dreams(span) if is_of_all else _tested_by(chosen, span))
+    if is_of_all and not _has_ended(span):
+        return _with_dreams(totals, tested_dreams(span))
+    if span.length > LONGEST_OF_TESTS:
+        return totals.add_columns(null().label("dream_count"))
+    return _with_dreams(totals, dreams_of_tests(chosen, span))
 
 
 def times_by_category(chosen: Chosen) -> AnySelect:
@@ -265,8 +271,14 @@ def tested_dreams(span: TimeRange) -> AnySelect:
     )
 
 
-def _tested_by(chosen: Chosen, span: TimeRange) -> AnySelect:
-    """`tested_dreams` of chosen models, from their tests."""
+def _has_ended(span: TimeRange) -> bool:
+    """True if many dreams may have been tested again since, so that their last test tells nothing
+    about a time range."""
+    return span.until is not None and span.until < span.now - RECENT
+
+
+def dreams_of_tests(chosen: Chosen, span: TimeRange) -> AnySelect:
+    """`tested_dreams` from the tests of chosen models, or of all."""
     tests = Chosen(chosen.providers, chosen.models).tests()
     has_tests = select(AiTest.id).where(
         AiTest.dream_id == Dream.id, IS_COMPLETED, *span.of(AiTest.id), *tests

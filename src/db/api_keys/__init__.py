@@ -64,6 +64,7 @@ class ApiKey(Table):
 
 LISTING = ListSpec(
     ApiKey,
+    grows=False,
     filters=columns_by_name(
         ApiKey.user_id,
         ApiKey.service,

@@ -116,6 +116,7 @@ class FeatureFlag(Table):
 
 LISTING = ListSpec(
     ConfigEntry,
+    grows=False,
     filters=columns_by_name(
         ConfigEntry.key,
         ConfigEntry.category,
@@ -134,6 +135,7 @@ LISTING = ListSpec(
 
 FLAGS = ListSpec(
     FeatureFlag,
+    grows=False,
     filters=columns_by_name(
         FeatureFlag.key,
         FeatureFlag.enabled,

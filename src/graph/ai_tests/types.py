@@ -141,7 +141,11 @@ class CategoryPerformance:
 
     bucket: datetime | None = field(BUCKET)
     category: DreamCategory = field("The category.")
-    dream_count: int | None = field("Number of dreams with completed tests. Null in a bucket.")
+    dream_count: int | None = field(
+        "Number of dreams with completed tests. Null in a bucket. Of chosen models or providers, "
+        "and of a window that has ended more than a day ago, null beyond 31 days: the dreams of "
+        "two months are not the sum of those of each."
+    )
     average_score: float | None = field(AVERAGE_SCORE)
     confidence_interval: ConfidenceInterval | None = score_interval()
     test_count: int = field(TEST_COUNT)

@@ -40,6 +40,9 @@ TLS = (
     *("ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 NO_SETTINGS: Mapping[str, str] = {}
+# Many statements run at once, so helpers of one take the processors from others; and an aggregate
+# of many groups takes longer with them, because each process sends its own groups. Decision 48.
+OWN: Mapping[str, str] = {"max_parallel_workers_per_gather": "0"}
 # Size of the cache of compiled statements per engine. One takes a multiple of its text.
 COMPILED_BYTES, COMPILED_FACTOR, COMPILED_FIXED = 64 * 1024 * 1024, 100, 64 * 1024
 SENT = ("application_name", "options")  # to the server, at the start of a session
@@ -56,9 +59,10 @@ def engine(
     **more: object,
 ) -> AsyncEngine:
     """An engine; `more` are arguments of SQLAlchemy. Timeouts are in seconds. With `one_plan`,
-    PostgreSQL plans each statement once per connection. Behind a pooler there is neither that nor a
-    lock timeout: settings would be refused, or apply to other clients."""
-    own: dict[str, str] = {}
+    PostgreSQL plans each statement once per connection. A statement takes one process of the
+    server. Behind a pooler there is nothing of that, and no lock timeout: settings would be
+    refused, or apply to other clients."""
+    own = dict(OWN)
     if lock_timeout is not None:
         own["lock_timeout"] = f"{round(lock_timeout * 1000)}ms"
     if one_plan:

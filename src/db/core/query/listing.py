@@ -118,7 +118,7 @@ class ListSpec:
 
     The default order is newest first. `search` is the tsvector of the columns `searched`.
     `facets` are columns of few choices, by which rows can be counted. `most`:
-    the largest page.
+    the largest page. `grows`: whether there are more rows the longer the gateway is used.
     """
 
     table: type[Table]
@@ -130,6 +130,7 @@ class ListSpec:
     searched: Columns = ()
     facets: Mapping[str, Column] = field(default_factory=dict)
     most: int = MAX_SIZE
+    grows: bool = True
 
     @property
     def id(self) -> Column:

@@ -71,6 +71,8 @@ class _Parts:
 
 def _parts(listing: ListSpec, slice: ListArgs) -> _Parts:
     some = tuple(_joined(slice.where))
+    if not listing.grows:
+        return _Parts(some, ())
     served = tuple(part for part in some if is_served(part, listing.filterable))
     return _Parts(served, tuple(part for part in some if part not in served))
 

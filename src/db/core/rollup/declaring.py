@@ -9,6 +9,7 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, case, cast, func, literal
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.query.time_range import Bucket
+from db.core.rollup.periods import start_sql
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Column, Expression, Table, checked
 from db.core.values import validation
@@ -103,6 +104,11 @@ class Rollup:
     @property
     def name(self) -> str:
         return str(self.table.__tablename__)
+
+    @property
+    def at(self) -> Expression:
+        """The time of a row in a piece; where pieces are linked, the start of its period."""
+        return self.time.expression if self.linked is None else start_sql(self.time, self.shortest)
 
     @property
     def shortest(self) -> Bucket:

@@ -76,7 +76,7 @@ def _fits(width: Bucket, bucket: Bucket) -> bool:
 
 
 def _rows(rollup: Rollup, span: TimeRange) -> AnySelect:
-    return rollup.rows(rollup.time.label(AT)).where(*span.of(rollup.source.id))
+    return rollup.rows(rollup.at.label(AT)).where(*span.of(rollup.source.id))
 
 
 class _Parts:
@@ -151,7 +151,7 @@ class _Parts:
 
     def _rows_apart(self) -> Iterator[AnySelect]:
         rollup, id = self.rollup, self.id
-        rows = rollup.rows(rollup.time.label(AT))
+        rows = rollup.rows(rollup.at.label(AT))
         edge = self.lower if self.end is None else min(self.lower, self.end)
         if self.since < edge:
             yield rows.where(id >= floor(self.since), id < floor(edge))
@@ -171,7 +171,7 @@ class _Parts:
         parents = select(table.id.label("id")).where(rollup.hidden(visibility)).cte("hidden")
         mark = self.marked.alias("mark")
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
-        rows = rollup.rows(rollup.time.label(AT)).where(key == parents.c.id, ~is_marked)
+        rows = rollup.rows(rollup.at.label(AT)).where(key == parents.c.id, ~is_marked)
         within = id >= floor(self.lower), id < periods.floor_sql(self.until)
         return _for_each(parents, rows.where(*within))
 
