@@ -4,6 +4,7 @@ Workers of pytest-xdist share one server, because they name the same folder; eac
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -48,6 +49,11 @@ SETTINGS = {
 }
 
 
+# A file system in memory, for the databases of tests, if so many bytes of it are free.
+MEMORY = Path("/dev/shm")  # noqa: S108  each run makes a folder of its own
+ROOM = 4 * 1024**3
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Uses a temporary folder for this run alone. Each run of pytest closes the folder that all
     runs share to other users, and under root the server runs as another user."""
@@ -61,9 +67,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Removes the folder unless a test failed. Workers of pytest-xdist leave it to their parent."""
-    if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
-        shutil.rmtree(session.config.option.basetemp, ignore_errors=True)
+    """Removes the databases, and the folder unless a test failed. Workers of pytest-xdist leave it
+    to their parent."""
+    if hasattr(session.config, "workerinput"):
+        return
+    folder = Path(session.config.option.basetemp)
+    shutil.rmtree(MEMORY / folder.name, ignore_errors=True)
+    if exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +87,18 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 @pytest.fixture(scope="session")
 def server_url(shared_folder: Path) -> Iterator[str]:
     """The URL of the server's own database: a place to create and drop others from."""
-    with Embedded(shared_folder / "postgres", SETTINGS) as url:
+    with Embedded(_server_folder(shared_folder) / "postgres", SETTINGS) as url:
         yield url
+
+
+def _server_folder(shared_folder: Path) -> Path:
+    """In memory if there is room: each test copies a database of some 400 files."""
+    folder = MEMORY / shared_folder.name
+    with contextlib.suppress(OSError):
+        if folder.exists() or shutil.disk_usage(MEMORY).free > ROOM:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return folder
+    return shared_folder
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from db.users import Role
 from support.browser import chromium
 from support.factories import make_ai_model, make_dream, make_user
 from support.gateways import make_key, production
-from support.nodejs import TESTS, installed, run
+from support.nodejs import TESTS, installed, locked, run
 from support.running_gateway import serving
 
 FOLDER = TESTS / "caches"
@@ -46,21 +46,42 @@ async def key(database: Database) -> Key:
     return str((await make_key(database, SETTINGS, user_id=user.id)).text)
 
 
+@pytest.fixture
+async def project(shared_folder: Path) -> Path:
+    """A copy of the clients with what Relay's compiler and gql.tada make, which the first worker
+    that needs it makes for all; the types are checked."""
+    await installed(FOLDER)
+    project = shared_folder / "caches"
+    with locked(FOLDER / "tsconfig.json"):
+        if not project.exists():
+            await compile_into(project)
+    return project
+
+
+async def compile_into(project: Path) -> None:
+    part = project.with_suffix(".part")
+    shutil.copytree(FOLDER, part, ignore=shutil.ignore_patterns("node_modules"))
+    (part / "node_modules").symlink_to(FOLDER / "node_modules")
+    shutil.copy(TESTS.parent / "schema.graphql", part)
+    await run("node", "node_modules/relay-compiler/cli.js", folder=part)
+    await run("node", "node_modules/.bin/gql.tada", "generate-output", folder=part)
+    await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=part)
+    part.rename(project)
+
+
 async def test_caches_follow_mutations(
-    database: Database, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, key: Key, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without `possibleTypes`, a schema, or, in Relay, functions that update its store."""
     monkeypatch.setenv("DREAMNET_KEY", key)
-    project = await compiled(tmp_path)
     async with serving(SETTINGS, database) as served:
         printed = await run("node", "drive.ts", f"{served.address}/graphql", folder=project)
     assert orjson.loads(printed) == EXPECTED
 
 
 async def test_caches_follow_mutations_in_a_page_of_another_origin(
-    database: Database, key: Key, tmp_path: Path
+    database: Database, key: Key, project: Path
 ) -> None:
-    project = await compiled(tmp_path)
     bundle = ("page.ts", "--bundle", "--format=esm", "--outfile=page.js", "--log-level=error")
     await run("node", "node_modules/esbuild/bin/esbuild", *bundle, folder=project)
     async with AsyncExitStack() as stack:
@@ -74,16 +95,3 @@ async def test_caches_follow_mutations_in_a_page_of_another_origin(
         arguments = [f"{served}/graphql", f"Bearer {key}"]
         result = await page.evaluate("([url, key]) => playAll(url, key)", arguments)
     assert result == EXPECTED
-
-
-async def compiled(folder: Path) -> Path:
-    """A copy of the clients with what Relay's compiler and gql.tada make; the types are checked."""
-    await installed(FOLDER)
-    project = folder / "caches"
-    shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("node_modules"))
-    (project / "node_modules").symlink_to(FOLDER / "node_modules")
-    shutil.copy(TESTS.parent / "schema.graphql", project)
-    await run("node", "node_modules/relay-compiler/cli.js", folder=project)
-    await run("node", "node_modules/.bin/gql.tada", "generate-output", folder=project)
-    await run("node", "node_modules/typescript/bin/tsc", "--project", ".", folder=project)
-    return project
