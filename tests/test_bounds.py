@@ -31,7 +31,7 @@ CHARACTER_BYTES = 4  # at most, in UTF-8
 BOUNDED_AS_A_WHOLE = {"payload", "metadata", "tags", "currentTask", "performanceMetrics", "ids"}
 # What the gateway itself writes, or an import with bounds of its own.
 OWN = {
-    *("api_keys.prefix", "idempotency_keys.caller", "dreams.import_key", "audit_log.entity"),
+    *("api_keys.prefix", "idempotency_keys.caller", "dreams.import_key"),
     "feeds.name",
 }
 
@@ -41,7 +41,6 @@ MADE = {
     *("api_keys.prefix", "api_keys.hashed_key", "changes.noun", "feeds.name"),
     *("ai_test_queue.claimed_by", "idempotency_keys.caller"),
     "idempotency_keys.request_hash",
-    *("audit_log.operation", "audit_log.entity", "audit_log.request_id"),
     *("audit_log.before", "audit_log.after"),  # of a row, whose columns are bounded
     *("agent_states.error_log",),  # the last 20, each of which is bounded
     *("progress_logs.active_models", "progress_logs.snapshot_data"),  # see db.progress.MAX_MODELS

@@ -8,6 +8,7 @@ from db import (
     analytics as analytics,
     api_keys as api_keys,
     audit as audit,
+    budgets as budgets,
     config as config,
     dreams as dreams,
     events as events,

@@ -7,6 +7,7 @@ from db import analytics, events
 from db.agents import AgentReport, sums as of_agents
 from db.ai_tests import AiTest, spending, sums as of_tests
 from db.analytics import UserAction
+from db.budgets import sums as of_users
 from db.core.rollup import Rollup, rolling, verification
 from db.core.rollup.verification import Verified
 from db.core.schema.partition import month
@@ -18,6 +19,7 @@ from db.metrics import Metric, sums as of_metrics
 ROLLUPS: tuple[Rollup, ...] = (
     of_tests.ROLLUP,
     spending.BY_USER,
+    of_users.ROLLUP,
     of_agents.ROLLUP,
     analytics.ROLLUP,
     events.ROLLUP,

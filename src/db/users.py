@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
@@ -29,6 +30,7 @@ class Role(StrEnum):
 RANKS = {Role.MEMBER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
 ISSUER = validation.string(255)
 SUBJECT = validation.string(255)  # OpenID Connect Core 1.0 §2
+MAX_BUDGET = 1_000_000_000  # US dollars a month
 TIERS = ("visitor", "dreamer", "citizen", "operator", "architect", "founder")  # lowest first
 
 
@@ -58,6 +60,9 @@ class User(Table):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     disabled_at: Mapped[datetime | None]
+    monthly_budget: Mapped[Decimal | None] = checked(
+        validation.within(0, MAX_BUDGET), type_=Numeric(16, 6)
+    )
     email_copy: Mapped[int] = mapped_column(server_default=text("0"))
     wallet_copy: Mapped[int] = mapped_column(server_default=text("0"))
 

@@ -11,6 +11,7 @@ import structlog
 from db import Database, retention, rollups
 from db.agents import reports
 from db.ai_tests import claims, schedules
+from db.budgets import notices
 from db.core import idempotency
 from db.core.errors import Unavailable
 from db.core.schema import expiry, partition
@@ -20,6 +21,7 @@ HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
 LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
+BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 GRACE_SECONDS = 3  # for work in progress at the stop
 FOREVER: Mapping[str, timedelta] = {}
 
@@ -36,8 +38,9 @@ async def run_maintenance(
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
-    keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, and run their
-    schedules. Partitions are also created at the start, and months compacted an hour later."""
+    keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, run their
+    schedules, and notify of budgets. Partitions are also created at the start, and months compacted
+    an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
@@ -47,6 +50,7 @@ async def run_maintenance(
         _roll_up(database, stopping),
         _mark_silent_agents(database, stopping),
         _keep_queue(database, stopping),
+        _notify_of_budgets(database, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -104,6 +108,13 @@ async def _keep_queue(database: Database, stopping: asyncio.Event) -> None:
         await _wait_or_stop(stopping, LOOK_SECONDS)
 
 
+async def _notify_of_budgets(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, BUDGET_SECONDS)
+    while not stopping.is_set():
+        await notify_of_budgets(database)
+        await _wait_or_stop(stopping, BUDGET_SECONDS)
+
+
 async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -134,6 +145,13 @@ async def run_due_schedules(database: Database) -> None:
         schedules.run_due(database), "schedules of tests could not be run"
     ):
         log.info("tests created by schedules", count=made)
+
+
+async def notify_of_budgets(database: Database) -> None:
+    if count := await _logging_failure(
+        notices.notify(database), "budgets could not be compared with spending"
+    ):
+        log.info("budgets reached", count=count)
 
 
 async def partition_ahead(database: Database) -> bool:

@@ -181,7 +181,7 @@ async def test_a_batch_of_any_size_takes_as_many_statements(
         | {"idempotencyKey": f"{n}"}
         for n in range(size)
     ]
-    with statements(database, exactly=12):
+    with statements(database, exactly=13):
         first = await together(run, ada, tests)
     with statements(database, exactly=3):
         again = await together(run, ada, tests)

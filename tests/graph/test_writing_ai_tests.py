@@ -35,7 +35,7 @@ async def test_a_test_is_started_with_its_trace(
         "parameters": {"temperature": 0},
     }
     shown = "aiTest { id provider model testParameters dream { id } user { id } }"
-    with statements(database, at_most=5):
+    with statements(database, at_most=6):
         answer = await write_test("startAiTest", input, shown=shown)
 
     [test] = await stored(database, AiTest)

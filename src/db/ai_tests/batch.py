@@ -18,10 +18,18 @@ from sqlalchemy import ARRAY, Uuid, func, literal
 
 from db.ai_models.prices import Model, Prices, prices
 from db.ai_tests import AiTest, AiTestStatus
-from db.ai_tests.writes import achieve, check_models, derived_cost, has_derived_cost, is_scored
+from db.ai_tests.writes import (
+    achieve,
+    check_models,
+    cost_known,
+    derived_cost,
+    has_derived_cost,
+    is_scored,
+)
 from db.audit import ChangeKind
 from db.audit.batch import note_all
 from db.audit.entries import Note
+from db.budgets.allowance import Allowance, allowance
 from db.config import numbers
 from db.core import idempotency
 from db.core.errors import Conflict, DomainError, NotFound
@@ -89,7 +97,8 @@ async def _record_new(
     scored = {recording.dream_id for recording in new.values() if recording.is_scored}
     before = await states(session.unrestricted(), scored.intersection(dreams))
     now = session.now()
-    batch = Batch(user_id, now, dreams, before, await _prices(session, new, now), check)
+    found, allowed = await _prices(session, new, now), await allowance(session, user_id)
+    batch = Batch(user_id, now, dreams, before, found, allowed, check)
     rows = batch.rows(new)
     tests = await _insert(session, rows)
     await _apply_scores(session, tests.values(), batch)
@@ -100,13 +109,14 @@ async def _record_new(
 
 @dataclass(slots=True)
 class Batch:
-    """What the rows of new tests depend on: dreams and their progress before, and prices."""
+    """What the rows of new tests depend on: dreams and their progress before, prices, budgets."""
 
     user_id: UUID | None
     now: datetime
     dreams: Mapping[UUID, Dream]
     before: Mapping[UUID, State]
     prices: Prices
+    allowance: Allowance
     check: Callable[[Dream], object]
     refused: dict[int, Result] = field(default_factory=dict)
 
@@ -117,6 +127,7 @@ class Batch:
             try:
                 rows[n] = self._row(n, recording)
                 _add_model(models, recording)
+                self.allowance.take(cost_known(rows[n]), rows[n]["created_at"])
             except DomainError as error:
                 rows.pop(n, None)
                 self.refused[n] = error

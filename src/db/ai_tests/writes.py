@@ -14,6 +14,7 @@ from db.ai_models.prices import Model, price
 from db.ai_tests import MAX_COST, AiTest, AiTestStatus, queue
 from db.ai_tests.queue import Claim
 from db.audit import ChangeKind
+from db.budgets.allowance import allowance
 from db.config import numbers
 from db.core.errors import Conflict, FieldError, Invalid, NotFound
 from db.core.ids import uuid7
@@ -50,7 +51,8 @@ async def start(
     status: AiTestStatus = AiTestStatus.RUNNING,
     **values: object,
 ) -> AiTest:
-    """Create a RUNNING test, or a PENDING one. Raises Invalid."""
+    """Create a RUNNING test, or a PENDING one. Raises Invalid, BudgetExceeded."""
+    (await allowance(session, user_id)).take(None)
     started = {"dream_id": dream.id, "user_id": user_id, "status": status}
     return await audit.create(session, AiTest, **started, **values)
 
@@ -94,12 +96,13 @@ async def record(
     model: str,
     **values: object,
 ) -> AiTest:
-    """Create a test that has already ended and apply its score. Raises Invalid."""
+    """Create a test that has already ended and apply its score. Raises Invalid, BudgetExceeded."""
     validation.raise_if_invalid(recording_errors({"status": status, **values}))
     at = session.now() if at is None else at
     values |= await _derived_cost(session, (provider, model), at, values)
     values |= {"provider": provider, "model": model, "dream_id": dream.id, "user_id": user_id}
     values |= {"id": uuid7(at), "created_at": at, "completed_at": at, "status": status}
+    (await allowance(session, user_id)).take(cost_known(values), at)
     before = await _before(session, dream, values)
     made = await audit.create(session, AiTest, **values)
     await _apply_score(session, dream, made, before)
@@ -122,6 +125,11 @@ async def ensure_partitions(database: Database, times: Collection[datetime]) -> 
 def cost_of(tokens: int, per_1k_tokens: Decimal) -> Decimal:
     """The cost of `tokens` in US dollars, rounded half up to six decimals."""
     return rounded(per_1k_tokens * tokens / 1000, COST_PLACES)
+
+
+def cost_known(values: Values) -> Decimal | None:
+    cost = values.get("cost")
+    return cost if isinstance(cost, Decimal) else None
 
 
 async def _derived_cost(

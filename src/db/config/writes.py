@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from db import audit
 from db.config import VARIABLE, ConfigEntry, ConfigKind, FeatureFlag
+from db.config.choices import CHOICES
 from db.config.numbers import NUMBERS
 from db.core import secret_detection
 from db.core.errors import Conflict, Invalid, NotFound
@@ -82,6 +83,9 @@ def plain(key: str, value: object) -> Row:
     if key in NUMBERS:
         bounds = {"value": validation.number(*NUMBERS[key][1:])}
         validation.raise_if_invalid(validation.field_errors(bounds, {"value": value}))
+    if key in CHOICES:
+        words = {"value": validation.one_of(CHOICES[key])}
+        validation.raise_if_invalid(validation.field_errors(words, {"value": value}))
     return {"kind": ConfigKind.PLAIN, "value": value}
 
 

@@ -57,6 +57,10 @@ class ErrorCode(StrEnum):
     )
     UNAUTHENTICATED = "UNAUTHENTICATED", 401, False, "A valid credential is needed."
     FORBIDDEN = "FORBIDDEN", 403, False, "The credential does not permit this."
+    BUDGET_EXCEEDED = (
+        *("BUDGET_EXCEEDED", 403, False),
+        "The [budget](budgets.md) of the month is spent; new tests are refused until the next.",
+    )
     NOT_FOUND = "NOT_FOUND", 404, False, "It does not exist, or you may not see it."
     RATE_LIMITED = (
         *("RATE_LIMITED", 429, True),

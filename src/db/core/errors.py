@@ -88,6 +88,10 @@ class Forbidden(DomainError):
     """You may not do this."""
 
 
+class BudgetExceeded(DomainError):
+    """The budget of the month is spent."""
+
+
 class Unavailable(DomainError):
     """The database does not answer; try again in a moment."""
 

@@ -86,7 +86,7 @@ class ColumnOptions(TypedDict, total=False):
     """Arguments of `mapped_column`."""
 
     name: str
-    type_: type[TypeEngine[object]]
+    type_: type[TypeEngine[object]] | TypeEngine[Decimal]
     primary_key: bool
     index: bool
     unique: bool

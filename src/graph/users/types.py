@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -107,6 +108,11 @@ class User(Node):
     )
     preferences: JSON | None = own(
         "preferences", "Preferences of the user, as front ends stored them."
+    )
+    monthly_budget: Decimal | None = own(
+        "monthly_budget",
+        "What the user may spend on tests in a calendar month, in US dollars. Null for the "
+        "setting `budgets.user_monthly_usd`.",
     )
     created_at: datetime = field("When the user was created.")
     updated_at: datetime = field("When the user was last updated.")

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     CONFLICT = Code.CONFLICT.value
     CLAIM_LOST = Code.CLAIM_LOST.value
     FORBIDDEN = Code.FORBIDDEN.value
+    BUDGET_EXCEEDED = Code.BUDGET_EXCEEDED.value
     SERVICE_UNAVAILABLE = Code.SERVICE_UNAVAILABLE.value
     DATABASE_READ_ONLY = Code.DATABASE_READ_ONLY.value
     OUTCOME_UNKNOWN = Code.OUTCOME_UNKNOWN.value
@@ -43,6 +44,7 @@ enum(
     CLAIM_LOST="The claim of the test does not hold: its lease expired, it was given back, or the "
     "test ended. Do not send the result again.",
     FORBIDDEN="The viewer lacks permission for this change.",
+    BUDGET_EXCEEDED="The budget of the month is spent. New tests are refused until the next month.",
     SERVICE_UNAVAILABLE="Only of items in a batch: not stored, because the database was "
     "unavailable. Retry.",
     DATABASE_READ_ONLY="Only of items in a batch: not stored, because the database is read-only. "
@@ -71,6 +73,7 @@ EXPECTED = (
     errors.Conflict,
     errors.ClaimLost,
     errors.Forbidden,
+    errors.BudgetExceeded,
 )
 
 # The codes of user errors. Subclasses precede their bases.
@@ -80,6 +83,7 @@ USER_CODES: dict[type[errors.DomainError], ErrorCode] = {
     errors.Conflict: ErrorCode.CONFLICT,
     errors.ClaimLost: ErrorCode.CLAIM_LOST,
     errors.Forbidden: ErrorCode.FORBIDDEN,
+    errors.BudgetExceeded: ErrorCode.BUDGET_EXCEEDED,
     errors.OutcomeUnknown: ErrorCode.OUTCOME_UNKNOWN,
     errors.ReadOnly: ErrorCode.DATABASE_READ_ONLY,
     errors.Unavailable: ErrorCode.SERVICE_UNAVAILABLE,
@@ -106,6 +110,7 @@ CODES: dict[type[Exception], Code] = {
     errors.Conflict: Code.CONFLICT,
     errors.ClaimLost: Code.CLAIM_LOST,
     errors.Forbidden: Code.FORBIDDEN,
+    errors.BudgetExceeded: Code.BUDGET_EXCEEDED,
     errors.Unavailable: Code.SERVICE_UNAVAILABLE,
     errors.Locked: Code.SERVICE_UNAVAILABLE,
     errors.ReadOnly: Code.DATABASE_READ_ONLY,
