@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from gateway.errors import HttpError, refusal
 from gateway.protocols.idle_connections import Idleness
+from gateway.protocols.keep_alive import KeepAlive
 from gateway.request_record import new_request_id
 
 HEAD_SECONDS = 10.0  # from the connection, or the first byte of a further request, to its body
@@ -61,6 +62,9 @@ class Http11Protocol(HttpToolsProtocol):
         host = self.client[0] if self.client else ""
         self.idleness = Idleness(self.config.app.state.connections, host, transport.close)  # type: ignore[union-attr]  # a Starlette
         self.idleness.begin()
+        self.keep_alive = KeepAlive(
+            self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
         self.until = self.loop.time() + HEAD_SECONDS
         self._watch()
 
@@ -78,7 +82,7 @@ class Http11Protocol(HttpToolsProtocol):
         self.until = None
         self._watch()
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # uvicorn keeps the timer of a connection that broke
+        self.keep_alive.stop()
 
     # Callbacks of the parser:
 
@@ -131,12 +135,21 @@ class Http11Protocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self.idleness.end()
+        self.keep_alive.stop()
         super().handle_websocket_upgrade()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.timeout_keep_alive_task:
-            self.idleness.begin()
+        """As uvicorn does, but without a new timer for each request."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self.keep_alive.begin()
+        self.idleness.begin()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.keep_alive.end()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.refused or HttpError(msg))
@@ -161,7 +174,7 @@ class Http11Protocol(HttpToolsProtocol):
     def _is_adrift(self) -> bool:
         """True if bytes arrived that are no request, and no timer is set."""
         mine = self in self.connections  # not once it is a WebSocket
-        return mine and not (self.until or self.timeout_keep_alive_task or self.is_answering)
+        return mine and not (self.until or self.keep_alive.is_waiting or self.is_answering)
 
     @property
     def is_answering(self) -> bool:

@@ -30,21 +30,21 @@ class IdleConnections(WaitingRoom):
 class Idleness:
     """Whether one connection is idle. Both methods are idempotent."""
 
-    __slots__ = ("_connections", "_give_up", "_network", "_waiting")
+    __slots__ = ("_connections", "_is_idle", "_waiting")
 
     def __init__(
         self, connections: IdleConnections, host: str, give_up: Callable[[], None]
     ) -> None:
         self._connections = connections
-        self._network = connections.network_of(host)
-        self._give_up = give_up
-        self._waiting: Waiting | None = None
+        self._waiting = Waiting(connections.network_of(host), give_up)
+        self._is_idle = False
 
     def begin(self) -> None:
-        if self._waiting is None:
-            self._waiting = self._connections.add(self._network, self._give_up)
+        if not self._is_idle:
+            self._is_idle = True
+            self._connections.add(self._waiting)
 
     def end(self) -> None:
-        if self._waiting is not None:
+        if self._is_idle:
+            self._is_idle = False
             self._connections.remove(self._waiting)
-            self._waiting = None

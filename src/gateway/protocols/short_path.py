@@ -209,7 +209,7 @@ class ShortPathProtocol(Http11Protocol):
             return False
         if not self._start(head, data[end:], keep_alive=True):
             return False
-        self._unset_keepalive_if_required()
+        self.keep_alive.end()
         self.idleness.end()
         self.until = None
         return True

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(eq=False, frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Waiting:
     """One connection of a network, None for one that is not bounded by network."""
 
@@ -26,15 +26,14 @@ class WaitingRoom:
         self.all: dict[Waiting, None] = {}  # the oldest first
         self.by_network: dict[str, dict[Waiting, None]] = defaultdict(dict)
 
-    def add(self, network: str | None, give_up: Callable[[], None]) -> Waiting:
-        """Count one more, and gives up the oldest where there are too many."""
-        added = Waiting(network, give_up)
-        self.all[added] = None
-        if network is not None:
-            self.by_network[network][added] = None
-            self._shrink(self.by_network[network], self.most_per_network)
+    def add(self, waiting: Waiting) -> None:
+        """Count one more, and give up the oldest where there are too many."""
+        self.all[waiting] = None
+        if waiting.network is not None:
+            of_network = self.by_network[waiting.network]
+            of_network[waiting] = None
+            self._shrink(of_network, self.most_per_network)
         self._shrink(self.all, self.most)
-        return added
 
     def remove(self, waiting: Waiting) -> None:
         self.all.pop(waiting, None)

@@ -59,7 +59,8 @@ class OpenStreams:
         """Admit a stream whose client is not known until `belongs_to`. `give_up` is called if there
         are too many of them. Raises HttpError."""
         stream = self._opened(leave)
-        stream.waiting = self.unidentified.add(network, give_up)
+        stream.waiting = Waiting(network, give_up)
+        self.unidentified.add(stream.waiting)
         return stream
 
     def check_room(self) -> None:

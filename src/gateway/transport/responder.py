@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -20,10 +20,12 @@ from gateway.transport.memory_shares import Claim
 from gateway.transport.request_head import Head
 from graph.core.execution.result import OperationResult
 
+LENGTH = b"content-length: %d\r\n"
 OWN_HEADERS = b"x-request-id: %b\r\nx-content-type-options: nosniff\r\n"
+MOST_FORMS = 1_000  # of headers that are kept; clients choose their origins
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Additions:
     """What middleware adds to every response."""
 
@@ -32,6 +34,9 @@ class Additions:
 
     def headers(self, origin: str | None) -> bytes:
         return _lines(self.origins.headers(origin)) if self.origins else b""
+
+    def headers_of_encoding(self, encoding: str | None) -> bytes:
+        return _lines(compression.headers(encoding)) if self.compresses else b""
 
 
 class Responder:
@@ -62,10 +67,11 @@ class Responder:
 
     def now(self, body: bytes) -> None:
         """Send the result of a query that was executed with others."""
-        fill(self.record, 200, self.size, len(body))
-        headers = _headers_of_result(self.head.media_type) + self._own_headers(body, None)
-        self.exchange.respond_soon(OK, headers, body)
-        self.recorder.finish(self.record)
+        record, length = self.record, len(body)
+        record.status, record.request_bytes, record.response_bytes = 200, self.size, length
+        form = _form_of_headers(self.additions, self.head.media_type, self.head.origin)
+        self.exchange.respond_soon(OK, form % (length, record.request_id.encode()), body)
+        self.recorder.finish(record)
 
     async def result(self, result: OperationResult) -> None:
         media_type = self.head.media_type
@@ -97,10 +103,11 @@ class Responder:
         await self.exchange.respond(_status_line(status), headers, body)
 
     def _own_headers(self, body: bytes, encoding: str | None) -> bytes:
-        length = b"content-length: %d\r\n" % len(body)
-        encoded = _headers_of_encoding(encoding) if self.additions.compresses else b""
         own = OWN_HEADERS % self.record.request_id.encode()
-        return b"".join((length, encoded, own, self.additions.headers(self.head.origin)))
+        encoded = self.additions.headers_of_encoding(encoding)
+        return b"".join(
+            (LENGTH % len(body), encoded, own, self.additions.headers(self.head.origin))
+        )
 
 
 def _written(response: Response) -> bytes:
@@ -112,9 +119,12 @@ def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
-@cache
-def _headers_of_encoding(encoding: str | None) -> bytes:
-    return _lines(compression.headers(encoding))
+@lru_cache(maxsize=MOST_FORMS)
+def _form_of_headers(additions: Additions, media_type: str, origin: str | None) -> bytes:
+    """The headers of a result that is not encoded, with places for its length and its ID."""
+    before = _headers_of_result(media_type).replace(b"%", b"%%")
+    after = additions.headers(origin).replace(b"%", b"%%")
+    return b"".join((before, LENGTH, additions.headers_of_encoding(None), OWN_HEADERS, after))
 
 
 @cache
