@@ -35,8 +35,8 @@ class Pool(AsyncAdaptedQueuePool):
     above healthy ones. This pool drops it.
 
     What SQLAlchemy does to check a connection out and in takes as long as the rest of a short read.
-    So a connection that only reads in autocommit is reserved for the next read, for a moment or
-    until a connection is checked out in the ordinary way.
+    So a connection that was used in autocommit is reserved for the next statement of the kind, for
+    a moment or until a connection is checked out in the ordinary way.
     """
 
     wants_idle = False

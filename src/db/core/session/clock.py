@@ -47,6 +47,7 @@ class Clock:
     def set(self, at: datetime, asked: float, answered: float) -> None:
         """Adjust to a time read between two ticks, by no more than they require: a slow network
         must not turn the clock back."""
+        at = at.astimezone(UTC)
         earliest, latest = at - timedelta(seconds=answered), at - timedelta(seconds=asked)
         middle = earliest + (latest - earliest) / 2
         self._start = min(max(self._start or middle, earliest), latest)
@@ -55,7 +56,7 @@ class Clock:
         """The time of the database. Raises Unavailable before the first connection."""
         if self._start is None:
             raise Unavailable
-        return (self._start + timedelta(seconds=self.ticks())).astimezone(UTC)
+        return self._start + timedelta(seconds=self.ticks())
 
 
 def time_faults(at: datetime, now: datetime, field: str) -> Iterator[FieldError]:

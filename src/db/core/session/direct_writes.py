@@ -73,7 +73,11 @@ class DirectConnection:
     ) -> None:
         if self.connection.is_valid:
             self.connection.info[METERED].meter = None
-        self._give_back(self.connection)
+        if error is None and self.connection.is_valid:
+            self._pool.reserve(self.connection)
+            self.database.limiter.release(self.database.borrower)
+        else:
+            self._give_back(self.connection)
 
     async def execute(
         self, statement: CompiledStatement, parameters: Mapping[str, object]
@@ -94,6 +98,10 @@ class DirectConnection:
             raise self._reported(statement, error) from error
 
     @property
+    def _pool(self) -> Pool:
+        return cast("Pool", self.database.engine.pool)
+
+    @property
     def _adapter(self) -> AsyncAdapt_asyncpg_connection:
         return cast("AsyncAdapt_asyncpg_connection", self.connection.dbapi_connection)
 
@@ -104,7 +112,7 @@ class DirectConnection:
         await database.limiter.acquire(database.borrower)
         try:
             with replacing_read_only():
-                connection = await checked_out(cast("Pool", engine.pool))
+                connection = await checked_out(self._pool)
         except BaseException as error:
             database.limiter.release(database.borrower)
             if attempts > 1 and sqlstate(error) == TOO_MANY_CONNECTIONS and database.has_others():
