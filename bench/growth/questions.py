@@ -281,7 +281,7 @@ def _sums(span: TimeRange) -> dict[str, AnySelect]:
         "spend by user, a page": _spent(span, SpendGroup.USER),
         "modelComparison": sums.compared(span, UNRESTRICTED),
         "categoryPerformance": sums.by_category(span, UNRESTRICTED),
-        "agentActivity, a page": of_agents.activity(span, UNRESTRICTED).limit(PAGE),
+        "agentActivity, a page": of_agents.activity(span, UNRESTRICTED, PAGE, 0),
         "userActionCounts": analytics.counts(span, UNRESTRICTED).limit(PAGE),
         "metricSummary": values.summary(span, None, UNRESTRICTED),
         "p95 of metricSummary": values.estimated_p95(span, None, UNRESTRICTED),

@@ -19,6 +19,7 @@ from db.progress.replay import recompute
 from growth.asking import TIMES, Cost
 
 GROUP = "write"  # in TARGETS
+DAY = timedelta(days=1)
 READ = text("""
     select sum(pg_stat_get_xact_tuples_returned(oid))::bigint,
       sum(pg_stat_get_xact_blocks_fetched(oid))::bigint
@@ -45,6 +46,8 @@ async def costs_of_writes(database: Database, dream: UUID) -> dict[tuple[str, st
     found: dict[str, Write] = {
         "a score": lambda session: _score(session, dream, None),
         "a score older than five others": lambda session: _score(session, dream, late),
+        "a score of a day ago": lambda session: _score(session, dream, late - DAY),
+        "a score of 30 days ago": lambda session: _score(session, dream, late - 30 * DAY),
     }
     return {(GROUP, name): await _cost(database, write) for name, write in found.items()}
 

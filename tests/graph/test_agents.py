@@ -241,6 +241,22 @@ async def test_activity_is_changes_and_time_until_the_next_report(
     ]
 
 
+async def test_pages_of_activity_are_those_of_the_whole(database: Database, data: Data) -> None:
+    for agent in "abc":
+        for second, status in enumerate(("IDLE", "RUNNING", "WAITING", "IDLE")):
+            await report(database, agent, second * (ord(agent) - 90), status, "ERROR")
+    times = 'from: "2026-01-15T12:00:00Z", to: "2026-01-15T12:01:00Z"'
+    document = """{{ agentActivity({}, first: {}, skip: {}) {{
+        rows {{ agentKey status changes averageSeconds }} }} }}"""
+    whole = (await data(document.format(times, 1_000, 0)))["agentActivity"]["rows"]
+    pages = [
+        (await data(document.format(times, 2, skip)))["agentActivity"]["rows"]
+        for skip in range(0, 10, 2)
+    ]
+    assert len(whole) == 9
+    assert [row for page in pages for row in page] == whole
+
+
 async def test_activity_is_that_of_the_last_day_by_default(database: Database, data: Data) -> None:
     now = datetime.now(UTC)
     for hours in (25, 2, 1):

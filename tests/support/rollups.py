@@ -202,7 +202,7 @@ def statements(world: ChangingRows, span: TimeRange, who: Visibility) -> list[An
         of_tests.by_category(span, who),
         of_tests.by_category(span, who, of_tests.Chosen(["acme"], None, [MATH]), bucket),
         *(spent(asked, span, who) for asked in spendings(world, who)),
-        of_agents.activity(span, who),
+        of_agents.activity(span, who, 1_000, 0),
         analytics.counts(span, who),
         events.counts(span, bucket, world.random.sample(GROUPS, 1), who),
         of_metrics.summary(span, None, who),

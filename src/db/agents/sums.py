@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import Mapped, aliased
@@ -129,9 +130,22 @@ ROLLUP = Rollup(
 )
 
 
-def activity(span: TimeRange, visibility: Visibility) -> AnySelect:
+GROUP = ("agent_key", "status")
+
+
+def activity(span: TimeRange, visibility: Visibility, first: int, skip: int) -> AnySelect:
+    """The changes of `first` agents and statuses after `skip` others. Only the reports of these
+    agents are linked."""
     span = span.or_last(WATCHED)
-    sums = combined(ROLLUP, span, visibility)
+    pages: list[CTE] = []
+
+    def of_page(pieces: CTE) -> AnySelect:
+        group = [pieces.c[name] for name in GROUP]
+        page = select(*group).distinct().order_by(*group).limit(first).offset(skip).cte("page")
+        pages.append(page)
+        return select(*pieces.c).where(pieces.c.agent_key.in_(select(page.c.agent_key)))
+
+    sums = combined(ROLLUP, span, visibility, chosen=of_page)
     last = sums.key("last_at")
     beyond = case((last.is_not(None), _first_report_after(span, sums.key("agent_key"))))
     pieces = select(*sums.rows.c, beyond.label("beyond")).subquery("pieces_and_beyond").c
@@ -139,11 +153,13 @@ def activity(span: TimeRange, visibility: Visibility) -> AnySelect:
     seconds = case((pieces.beyond.is_not(None), _seconds(pieces.last_at, pieces.beyond)))
     total = func.sum(func.coalesce(pieces.seconds, 0) + func.coalesce(seconds, 0))
     steps = func.sum(pieces.steps + _is_known(pieces.beyond))
+    [page] = pages
     return (
         select(
             *(key, status, sums.rollup.combine("changes", pieces.changes)),
             (total / func.nullif(steps, 0)).label("average_seconds"),
         )
+        .where(tuple_(key, status).in_(select(*page.c)))
         .group_by(key, status)
         .order_by(key, status)
     )

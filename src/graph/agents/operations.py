@@ -136,7 +136,7 @@ class Queries:
         skip: Skip = 0,
     ) -> Aggregate[AgentActivity]:
         span, visibility = await window(info, from_, to, sums.WATCHED), info.context.db.visibility
-        page = sums.activity(span, visibility).limit(first).offset(skip)
+        page = sums.activity(span, visibility, first, skip)
         return as_source(await aggregate(info, span, page, sums.times(), page_of_rows))
 
 

@@ -10,7 +10,7 @@ One statement, so all of it is of one snapshot. The range falls into parts:
 Of the periods, whole longer ones are read in place of the shorter ones within.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,15 +59,22 @@ class Pieces:
 
 
 def combined(
-    rollup: Rollup, span: TimeRange, visibility: Visibility, bucket: Bucket | None = None
+    rollup: Rollup,
+    span: TimeRange,
+    visibility: Visibility,
+    bucket: Bucket | None = None,
+    chosen: Callable[[CTE], AnySelect] | None = None,
 ) -> Pieces:
-    """The sums of a time range for a viewer; with `bucket`, those of periods within one bucket."""
+    """The sums of a time range for a viewer; with `bucket`, those of periods within one bucket.
+    With `chosen`, only pieces that it selects are linked."""
     widths = [width for width in rollup.widths if bucket is None or _fits(width, bucket)]
     parts = list(_Parts(rollup, span, widths).all(visibility)) if widths else [_rows(rollup, span)]
     pieces = union_all(*parts)
     if rollup.linked is None:
         return Pieces(rollup, pieces.subquery("pieces"))
-    return Pieces(rollup, rollup.linked(pieces.cte("pieces"), ()).subquery("linked"))
+    found = pieces.cte("pieces")
+    some = found if chosen is None else chosen(found).cte("chosen")
+    return Pieces(rollup, rollup.linked(some, ()).subquery("linked"))
 
 
 def _fits(width: Bucket, bucket: Bucket) -> bool:
