@@ -42,7 +42,7 @@ TARGETS = {
     "order": 20.0,
     "filter": 20.0,
     "search": 20.0,
-    "walk": 1_000.0,
+    "walk": 20.0,
     "count": 100.0,
     "30 days": 100.0,
     "all time": 500.0,
@@ -102,7 +102,10 @@ def questions(facts: Facts) -> Iterator[Question]:
 
 
 def _page(listing: ListSpec, args: ListArgs) -> Ask:
-    return lambda session: listing.page(session, args)
+    async def ask(session: ReadSession) -> object:
+        return await listing.page(session, await looking.within_look(session, listing, args))
+
+    return ask
 
 
 def _orders() -> Iterator[Question]:
@@ -213,9 +216,18 @@ def _walks() -> Iterator[Question]:
         ("metrics", Compare("value", "gt", Decimal("999.9999"))),
         ("events", Compare("event_type", "starts_with", "zzz")),
         ("dreams", Compare("title", "contains", "zzz")),
+        ("dreams", Exists("tests", Compare("model", "contains", "zzz"))),
+        ("progressLogs", Exists("dream", Compare("title", "contains", "zzz"))),
     ]
     for name, where in found:
-        yield Question("walk", f"{name} {_shown(where)}", _page(LISTS[name], ListArgs(where)))
+        args, asked = ListArgs(where), f"{name} {_shown(where)}"
+        yield Question("walk", f"{asked}, the end of its look", _look(LISTS[name], args))
+        yield Question("walk", asked, _page(LISTS[name], args))
+        yield Question("count", asked, _count(LISTS[name], args))
+
+
+def _look(listing: ListSpec, args: ListArgs) -> Ask:
+    return lambda session: looking.within_look(session, listing, args)
 
 
 def _counts(facts: Facts, member: Visibility) -> Iterator[Question]:
