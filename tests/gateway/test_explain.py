@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from db import Database
+from db.core.session.recorder import MAX_PLANS
 from db.users import Role
 from gateway.settings import Settings
 from support.executors import needs_plans
@@ -158,16 +159,68 @@ async def test_statements_of_both_executors_are_shown(
     assert [each["sql"] for each in explained["statements"]] == sent
 
 
+@pytest.mark.parametrize("query", [LIST, MIXED])
+async def test_plans_are_those_of_the_reads_with_their_parameters(
+    served: Served, administrator: str, database: Database, query: str
+) -> None:
+    """By a plan and by graphql-core, whose statements go different ways to the database."""
+    for title in ("Fly", "Swim"):
+        await make_dream(database, title=title)
+    filter = {"title": {"startsWith": "Swi"}}
+    plain = await answer(served, administrator, query, "1", filter=filter)
+    found = await answer(served, administrator, query, "plans", filter=filter)
+
+    assert found["data"] == plain["data"]
+    shown = found["extensions"]["explain"]["statements"]
+    assert [each["sql"] for each in shown] == [
+        each["sql"] for each in plain["extensions"]["explain"]["statements"]
+    ]
+    assert "on dreams" in shown[0]["plan"]
+    assert "Swi" in shown[0]["plan"]
+    assert "actual time" not in shown[0]["plan"]
+
+
+async def test_statements_of_a_transaction_have_no_plans(
+    served: Served, administrator: str
+) -> None:
+    input = {"title": "Swim", "category": "VISION", "idempotencyKey": "key"}
+    found = await answer(served, administrator, CREATE, "plans", input=input)
+
+    assert found["data"]["createDream"]["errors"] == []
+    shown = found["extensions"]["explain"]["statements"]
+    written = [each for each in shown if "INSERT INTO" in each["sql"]]
+    assert written
+    assert not [each for each in written if "plan" in each]
+
+
+async def test_plans_have_a_bound(served: Served, administrator: str) -> None:
+    counted = "dreams(first: 1) { totalCount facets { byStatus { count } } nodes { title } }"
+    query = f"{{ {' '.join(f'{name}: {counted}' for name in 'abcdefgh')} }}"
+    found = await answer(served, administrator, query, "plans")
+
+    shown = found["extensions"]["explain"]["statements"]
+    assert len(shown) > MAX_PLANS
+    assert sum("plan" in each for each in shown) == MAX_PLANS
+
+
 @pytest.mark.parametrize("explain", ["0", "", "true", "2"])
-async def test_only_1_asks_for_statements(served: Served, administrator: str, explain: str) -> None:
+async def test_other_values_ask_for_nothing_for_statements(
+    served: Served, administrator: str, explain: str
+) -> None:
     found = await answer(served, administrator, LIST, explain)
     assert found == {"data": {"dreams": {"nodes": []}}}
 
 
 @pytest.mark.parametrize("caller", ["scoped", "OPERATOR", "MEMBER", "anonymous"])
 @pytest.mark.parametrize("query", [LIST, MIXED, CREATE])
+@pytest.mark.parametrize("explain", ["1", "plans"])
 async def test_other_callers_get_the_same_answer_as_ever(
-    served: Served, database: Database, settings: Settings, caller: str, query: str
+    served: Served,
+    database: Database,
+    settings: Settings,
+    caller: str,
+    query: str,
+    explain: str,
 ) -> None:
     key = None
     if caller == "scoped":
@@ -179,7 +232,7 @@ async def test_other_callers_get_the_same_answer_as_ever(
     input = {"title": "Swim", "category": "VISION"}
 
     plain = await answer(served, key, query, "0", input=input)
-    found = await answer(served, key, query, "1", input=input)
+    found = await answer(served, key, query, explain, input=input)
 
     assert without_ids(found) == without_ids(plain)
     assert "explain" not in found.get("extensions", {})

@@ -45,6 +45,7 @@ SUBSCRIBE = "Send subscriptions over a WebSocket (graphql-transport-ws), or acce
 GRAPHIQL = "/graphiql"
 SHOW_COST = "x-graphql-cost"
 EXPLAIN = "x-graphql-explain"
+STATEMENTS, PLANS = "1", "plans"
 ANONYMOUS_BODY_BYTES = 64 * 1024  # batches need a credential
 
 
@@ -81,8 +82,9 @@ class Endpoint:
             return respond(responses.invalid(invalid, record))
         _check_method(execution.operation, request.method)
         execution.context.shows_cost = request.headers.get(SHOW_COST) == "1"
-        if request.headers.get(EXPLAIN) == "1" and record.principal.may(ADMIN):
-            execution.context.record_statements()
+        explain = request.headers.get(EXPLAIN)
+        if explain in (STATEMENTS, PLANS) and record.principal.may(ADMIN):
+            execution.context.record_statements(with_plans=explain == PLANS)
         if execution.is_subscription:
             return self._stream(request, record, execution, respond)
         with ExitStack() as held:

@@ -59,8 +59,8 @@ class Context:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
         self.db = self.db.scoped_to(self.principal.visibility, meter)
 
-    def record_statements(self) -> None:
-        self.recorder = Recorder()
+    def record_statements(self, with_plans: bool = False) -> None:
+        self.recorder = Recorder(with_plans)
         self.db = self.db.recorded_by(self.recorder)
 
     def executed_by_core(self, reason: str) -> "Context":

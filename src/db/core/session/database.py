@@ -26,7 +26,7 @@ from db.core.session.clock import CLOCK, Clock
 from db.core.session.connection_shares import Borrower, Limiter
 from db.core.session.gathered import GatheredReads
 from db.core.session.pg_errors import READ_ONLY, TOO_MANY_CONNECTIONS, domain_errors, sqlstate
-from db.core.session.recorder import Recorder
+from db.core.session.recorder import EXPLAIN, Recorder, plan_text
 from db.core.session.row_rules import UNRESTRICTED, Visibility, row_rules, with_row_rules
 from db.core.session.wakeups import Wakeups
 from db.core.table import TableT
@@ -46,6 +46,8 @@ Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
 class ReadSession:
     """A borrowed connection that reads the rows its visibility allows, one round trip per
     statement. `reopen` returns a connection to replace a broken one."""
+
+    is_explained = True  # if plans are asked for
 
     def __init__(
         self,
@@ -103,12 +105,18 @@ class ReadSession:
             rows = await self.connection.execute(statement, parameters)
             sent.sql = rows.context.statement or ""
             sent.rows = rows.rowcount if rows.rowcount >= 0 else None
-            return rows
+        if self.is_explained and self.recorder.takes_plan(sent):
+            arguments = tuple(cast("Sequence[object]", rows.context.parameters[0]))
+            plan = await self.connection.exec_driver_sql(EXPLAIN + sent.sql, arguments)
+            sent.plan = plan_text(plan.all())
+        return rows
 
 
 class WriteSession(ReadSession):
     """A borrowed connection inside one transaction. `feeds` are the names of the feeds that it
     writes to, to be notified after the commit."""
+
+    is_explained = False  # a failure would end the transaction
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from db.core.connections.unnamed import UNNAMED
 from db.core.errors import TookTooLong
 from db.core.session.compiled import CompiledStatement
 from db.core.session.database import Database
+from db.core.session.recorder import EXPLAIN, plan_text
 
 DirectRow = Sequence[Any]  # a record of the driver, whose columns are known only at run time
 
@@ -68,7 +69,10 @@ async def _fetch(
         with database.recorder.sending(statement.sql) as sent:
             rows = await executor.fetch(statement.sql, *arguments, timeout=seconds)
             sent.rows = len(rows)
-            return rows
+        if database.recorder.takes_plan(sent):
+            explain = EXPLAIN + statement.sql
+            sent.plan = plan_text(await executor.fetch(explain, *arguments, timeout=seconds))
+        return rows
     except (asyncio.CancelledError, TimeoutError, BufferError):
         connection.invalidate()
         raise

@@ -1,6 +1,7 @@
 """Explain: what executed an operation, and the statements it sent, for the extensions of its
 response."""
 
+from db.core.session.recorder import SentStatement
 from graph.core.context import Context
 
 
@@ -16,9 +17,16 @@ def explain_extension(context: Context) -> dict[str, object]:
             "executor": "plan" if by_plan else "core",
             "fallback": context.fallback,
             "statementCount": recorder.count,
-            "statements": [
-                {"sql": sent.sql, "rows": sent.rows, "milliseconds": round(sent.seconds * 1000, 3)}
-                for sent in recorder.statements
-            ],
+            "statements": [_statement(sent) for sent in recorder.statements],
         }
     }
+
+
+def _statement(sent: SentStatement) -> dict[str, object]:
+    milliseconds = round(sent.seconds * 1000, 3)
+    statement: dict[str, object] = {
+        "sql": sent.sql,
+        "rows": sent.rows,
+        "milliseconds": milliseconds,
+    }
+    return statement if sent.plan is None else statement | {"plan": sent.plan}
