@@ -12,19 +12,24 @@ from sqlalchemy import (
     Text,
     bindparam,
     column,
+    func,
     literal_column,
     select,
     table,
     text,
+    union_all,
 )
 
+from db.core.feed import Feed, FeedState
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import without_row_rules
-from db.core.table import Expression, Table
+from db.core.table import AnySelect, Expression, Table
+from db.feeds import FEEDS
 
 K = TypeVar("K", bound=Hashable)
 
 MOST_STATEMENTS = 20
+MOST_GROUPS = 100
 
 # A table is its partitions, or itself where it has none; so is an index. Before its first ANALYZE a
 # table has no estimate, and none of use if it was empty then: then the live rows counted by the
@@ -75,6 +80,20 @@ from pg_stat_replication
 order by application_name, pid
 """
 
+# Clients of this database. The state and times of other roles are null to an ordinary role.
+_CLIENT_GROUPS = """
+select
+    coalesce(nullif(application_name, ''), 'unnamed') as application,
+    coalesce(state, 'unknown') as state,
+    count(*) as connections,
+    max(extract(epoch from now() - state_change)) as longest_seconds
+from pg_stat_activity
+where backend_type = 'client backend' and datname = current_database()
+group by 1, 2
+order by connections desc, application, state
+limit :most
+"""
+
 _CLIENTS = "from pg_stat_activity where backend_type = 'client backend'"
 _SCHEMA = """(
     select nspname from pg_extension join pg_namespace on pg_namespace.oid = extnamespace
@@ -120,6 +139,22 @@ def indexes() -> Executable:
 
 def replication() -> Executable:
     return without_row_rules(text(_REPLICATION))
+
+
+def client_groups() -> Executable:
+    return without_row_rules(text(_CLIENT_GROUPS).bindparams(most=MOST_GROUPS))
+
+
+def feeds() -> Executable:
+    """The numbers of the first and the last row of each feed: no content of a row."""
+    return without_row_rules(union_all(*map(_feed, FEEDS)).order_by("name"))
+
+
+def _feed(feed: Feed) -> AnySelect:
+    last = select(func.max(feed.table.__table__.c.seq)).scalar_subquery()
+    return select(FeedState.name, FeedState.min_seq.label("first"), last.label("last")).where(
+        FeedState.name == feed.name
+    )
 
 
 def slowest(schema: str) -> Executable:

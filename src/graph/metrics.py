@@ -1,7 +1,7 @@
 """Metrics: measured values over time, listed and summarised."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import Annotated
 
@@ -111,6 +111,15 @@ class MetricPoint:
 
 NAME = validation.string(300, 0)
 Name = Annotated[str, argument("Name of the series.", NAME)]
+TAGGED = timedelta(days=92)
+Tags = Annotated[
+    JSON | None,
+    argument(
+        'Only values with each of these tags, for example `{"host": "a"}`; all values if omitted. '
+        f"With tags, the time range is at most {TAGGED.days} days.",
+        validation.CONTAINED,
+    ),
+]
 Names = Annotated[
     list[str] | None,
     argument(
@@ -205,7 +214,7 @@ class Queries:
         "points; the last 24 hours by default.",
         READ,
         cost=100,
-        reveals=TIMES | {"name": db.metrics.Metric.metric_name},
+        reveals=TIMES | {"name": db.metrics.Metric.metric_name, "tags": db.metrics.Metric.tags},
     )
     async def metric_series(
         self,
@@ -214,10 +223,16 @@ class Queries:
         from_: From = UNSET,
         to: To = UNSET,
         bucket: Width = Bucket.HOUR,
+        tags: Tags = None,
     ) -> Aggregate[MetricPoint]:
         span = await window(info, from_, to, sums.MEASURED)
-        series = sums.series(name, span, bucket, info.context.db.visibility)
-        return as_source(await aggregate(info, span, series, sums.measured([name]), series_points))
+        if tags is None:
+            series = sums.series(name, span, bucket, info.context.db.visibility)
+        else:
+            span.check_longest(TAGGED, ", or leave out `tags`")
+            series = sums.tagged_series(name, tags, span, bucket)
+        ends = sums.measured([name], tags)
+        return as_source(await aggregate(info, span, series, ends, series_points))
 
 
 @strawberry.type

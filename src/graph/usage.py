@@ -116,6 +116,31 @@ class DatabaseConnections:
 
 
 @value
+class ClientGroup:
+    """Connections to this database with the same application and state."""
+
+    application: str = field("Name that the application gave, or `unnamed`.")
+    state: str = field(
+        "State of the connections, for example `active`, `idle` or `idle in transaction`; "
+        "`unknown` if the gateway lacks permission."
+    )
+    connections: int = field("Number of connections.")
+    longest_seconds: float | None = field(
+        "Seconds since the state of the one that has it longest began. Null if the gateway lacks "
+        "permission."
+    )
+
+
+@value
+class FeedUsage:
+    """Rows that subscribers of one feed can resume from."""
+
+    name: str = field("Name of the feed.")
+    first: BigInt = field("Number of the oldest row that is kept.")
+    last: BigInt | None = field("Number of the newest row. Null before the first.")
+
+
+@value
 class DatabaseHealth:
     """Health of the database, as PostgreSQL reports it."""
 
@@ -131,6 +156,18 @@ class DatabaseHealth:
     @field("Connections to the database server.")
     def connections(self) -> DatabaseConnections:
         return DatabaseConnections()
+
+    @field(
+        f"Connections to this database by application and state, at most {db.usage.MOST_GROUPS} "
+        "groups, largest first.",
+        cost=10,
+    )
+    async def client_groups(self, info: Info) -> list[ClientGroup]:
+        return await rows(info, db.usage.client_groups())
+
+    @field("Feeds of subscriptions, sorted by name.", cost=10)
+    async def feeds(self, info: Info) -> list[FeedUsage]:
+        return await rows(info, db.usage.feeds())
 
     @field("Replicas of the database server. Empty if there are none.", cost=10)
     async def replication(self, info: Info) -> list[Standby]:

@@ -164,6 +164,60 @@ async def test_a_series_has_a_point_where_something_was_measured(
     ]
 
 
+@pytest.mark.parametrize(
+    ("tags", "averages", "first"),
+    [
+        (None, [2.5], "2026-01-15T12:00:00.000000Z"),
+        ({"host": "a"}, [2.0], "2026-01-15T12:00:00.000000Z"),
+        ({"host": "a", "disk": {"name": "sda"}}, [3.0], "2026-01-15T12:02:00.000000Z"),
+        ({"host": "c"}, [], None),
+    ],
+)
+async def test_a_series_is_of_the_values_with_some_tags(
+    database: Database,
+    data: Data,
+    tags: object,
+    averages: list[float],
+    first: str | None,
+) -> None:
+    of = [{"host": "a"}, {"host": "b"}, {"host": "a", "disk": {"name": "sda"}}, {}]
+    for minute, each in enumerate(of):
+        at = START + timedelta(minutes=minute)
+        await make_metric(database, metric_name="cpu", value=minute + 1, tags=each, timestamp=at)
+    await make_metric(database, metric_name="memory", value=99, tags={"host": "a"}, timestamp=START)
+    document = """query ($tags: JSON) {
+        metricSeries(
+            name: "cpu", from: "2026-01-15T12:00:00Z", to: "2026-01-15T15:00:00Z", tags: $tags
+        ) { dataRange { from } rows { average } }
+    }"""
+    answer = (await data(document, {"tags": tags}))["metricSeries"]
+
+    assert [row["average"] for row in answer["rows"]] == averages
+    assert answer["dataRange"] == (first and {"from": first})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "field"),
+    [
+        ("tags: {}", "Every object and list in it must have a value.", "tags"),
+        ('tags: "a"', "This must be a JSON object.", "tags"),
+        (
+            'tags: { host: "a" }, from: "2020-01-01T00:00:00Z"',
+            "The time range is longer than 92 days; use a shorter one, or leave out `tags`.",
+            "from",
+        ),
+    ],
+)
+async def test_tags_and_their_range_have_bounds(
+    run: Run, arguments: str, message: str, field: str
+) -> None:
+    answer = await run(f'{{ metricSeries(name: "cpu", {arguments}) {{ rows {{ count }} }} }}')
+    [error] = answer.errors
+    assert error["message"] == message
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"].get("field") in (field, None)
+
+
 async def test_a_series_is_of_the_last_day_by_default(database: Database, data: Data) -> None:
     now = datetime.now(UTC)
     for hours in (25, 23):

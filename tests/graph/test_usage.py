@@ -30,6 +30,7 @@ HEALTH = """{
     databaseHealth {
         version startedAt databaseBytes cacheHitRatio connections { open active idle max }
         replication { applicationName state syncState lagBytes lagSeconds }
+        clientGroups { application state connections longestSeconds }
         indexUsage { table index scans rowsRead bytes }
         slowStatements { query calls totalMs meanMs rows }
         slowStatementsUnavailable
@@ -38,6 +39,8 @@ HEALTH = """{
 STARTED = """
     select to_char(pg_postmaster_start_time() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 """
+CLIENTS = """{ databaseHealth {
+    clientGroups { application state connections longestSeconds } } }"""
 NOT_CREATED = "The extension pg_stat_statements is not created in this database."
 
 
@@ -174,6 +177,29 @@ async def test_a_search_counts_for_its_index(database: Database, data: Data) -> 
     async with database.read() as session:
         partitions = len(await partition.partitions(session, db.events.Event))
     assert used[0] == {"index": "ix_system_events_seq", "scans": str(partitions), "rowsRead": "2"}
+
+
+async def test_clients_are_grouped_by_application_and_state(database: Database, data: Data) -> None:
+    async with database.write() as session:
+        await session.execute(text("set local application_name = 'a crawler'"))
+        groups = (await data(CLIENTS))["databaseHealth"]["clientGroups"]
+    [crawler] = [each for each in groups if each["application"] == "a crawler"]
+    assert (crawler["state"], crawler["connections"]) == ("idle in transaction", 1)
+    assert crawler["longestSeconds"] >= 0
+
+
+async def test_feeds_have_the_numbers_of_their_rows(database: Database, data: Data) -> None:
+    for _ in range(3):
+        await make_event(database)
+    with statements(database, exactly=1):
+        answer = await data("{ databaseHealth { feeds { name first last } } }")
+    newest = await scalar(database, "select max(seq) from system_events")
+    feeds = {
+        each["name"]: (each["first"], each["last"]) for each in answer["databaseHealth"]["feeds"]
+    }
+    assert list(feeds) == ["agents", "changes", "events", "metrics"]
+    assert feeds["events"] == ("1", str(newest))
+    assert feeds["metrics"] == ("1", None)
 
 
 async def test_slow_statements_are_null_with_a_reason(database: Database, data: Data) -> None:

@@ -23,7 +23,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.query.time_range import Bucket, TimeRange, first_and_last
+from db.core.query.operators import OPERATORS
+from db.core.query.time_range import (
+    Bucket,
+    TimeRange,
+    bucket_start,
+    first_and_last,
+)
 from db.core.rollup import (
     Pieces,
     Rollup,
@@ -39,7 +45,7 @@ from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Column, Count, Expression, checked
 from db.core.timeouts import Kind, of_kind
-from db.core.values import validation
+from db.core.values import json, validation
 from db.metrics import Metric
 
 MEASURED = timedelta(hours=24)
@@ -178,7 +184,20 @@ async def summaries(
 
 def exact_summary(span: TimeRange, names: Sequence[str] | None) -> AnySelect:
     """A summary with its percentiles, from the values."""
-    value, time = Metric.value, Metric.timestamp
+    time = Metric.timestamp
+    low, high = func.min(Metric.unit), func.max(Metric.unit)
+    ends = func.min(time).label("first_timestamp"), func.max(time).label("last_timestamp")
+    unit = case((low == high, low)).label("unit")
+    return (
+        select(Metric.metric_name, unit, *_exact_statistics(), P95, *ends)
+        .where(*_among(Metric.metric_name, names), *span.of(Metric.id))
+        .group_by(Metric.metric_name)
+        .order_by(Metric.metric_name)
+    )
+
+
+def _exact_statistics() -> list[Expression]:
+    value = Metric.value
     statistics: dict[str, Expression] = {
         "average": func.avg(value),
         "minimum": func.min(value),
@@ -186,17 +205,8 @@ def exact_summary(span: TimeRange, names: Sequence[str] | None) -> AnySelect:
         "count": func.count(),
         "total": func.sum(value),
         "squares": func.sum(type_coerce(value, Numeric) * type_coerce(value, Numeric)),
-        "p95": P95,
     }
-    named = [each.label(name) for name, each in statistics.items()]
-    low, high = func.min(Metric.unit), func.max(Metric.unit)
-    ends = func.min(time).label("first_timestamp"), func.max(time).label("last_timestamp")
-    return (
-        select(Metric.metric_name, case((low == high, low)).label("unit"), *named, *ends)
-        .where(*_among(Metric.metric_name, names), *span.of(Metric.id))
-        .group_by(Metric.metric_name)
-        .order_by(Metric.metric_name)
-    )
+    return [each.label(name) for name, each in statistics.items()]
 
 
 def summary(span: TimeRange, names: Sequence[str] | None, visibility: Visibility) -> AnySelect:
@@ -254,8 +264,24 @@ def series(name: str, span: TimeRange, bucket: Bucket, visibility: Visibility) -
     return select(start, *_statistics(sums)).where(of_series).group_by(start).order_by(start)
 
 
-def measured(names: Sequence[str] | None) -> AnySelect:
+def tagged_series(name: str, tags: object, span: TimeRange, bucket: Bucket) -> AnySelect:
+    """A series of the values that have these tags, from the values: rollups do not know tags."""
+    start = bucket_start(Metric.timestamp, bucket)
+    return (
+        select(start, *_exact_statistics())
+        .where(Metric.metric_name == name, _has(tags), *span.or_last(MEASURED).of(Metric.id))
+        .group_by(start)
+        .order_by(start)
+    )
+
+
+def measured(names: Sequence[str] | None, tags: object | None = None) -> AnySelect:
     """The times of the first and the last value of some series, or of all. One name of a list is
     compared as such, so that the index has the values in their order."""
-    among = () if names is None else (Metric.metric_name.in_(names),)
-    return first_and_last(Metric.timestamp, Metric.id, *among)
+    among = [] if names is None else [Metric.metric_name.in_(names)]
+    tagged = [] if tags is None else [_has(tags)]
+    return first_and_last(Metric.timestamp, Metric.id, *among, *tagged)
+
+
+def _has(tags: object) -> ColumnElement[bool]:
+    return OPERATORS["has"].sql(Metric.tags, json.dumps(tags).decode())
