@@ -58,7 +58,7 @@ def create_app(
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
     recorder = Recorder(RequestEvents(ingestion, settings.recorded_share), clock)
     endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder)
-    pages = console.routes if settings.console == "on" else []
+    pages = console.routes(settings, auth, database) if settings.console == "on" else []
     health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
     routes = [

@@ -49,6 +49,6 @@ function compressed(): Plugin {
 function inFolder(): Plugin {
   return {
     name: "in-folder",
-    transformIndexHtml: (html) => html.replace("%FOLDER%", FOLDER).replace("%NONCE%", ""),
+    transformIndexHtml: (html) => html.replace("%FOLDER%", FOLDER).replace("%NONCE%", "").replace("%SAMPLE%", "yes"),
   };
 }

@@ -5,6 +5,8 @@ which is new in each response.
 """
 
 import secrets
+from collections.abc import Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -12,9 +14,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from db import Database
+from gateway.auth.authenticator import Auth
+from gateway.console.sample import SampleImport
 from gateway.errors import HttpError
 from gateway.middleware.forwarded import link
 from gateway.qualities import qualities
+from gateway.settings import Settings
 
 PATH = "/console"
 FOLDER = Path(__file__).parent
@@ -39,22 +45,36 @@ POLICY = (
 MONACO = "'unsafe-inline'; font-src 'self' data:; worker-src 'self' blob:"  # its editors need it
 
 
-async def _page(request: Request) -> Response:
+def routes(settings: Settings, auth: Auth, database: Database) -> list[BaseRoute]:
+    page = partial(_page, has_sample=settings.development)
+    return [
+        Route(PATH, page),
+        Route(f"{PATH}/assets/{{name}}", _asset),
+        *([SampleImport(auth, database).route] if settings.development else []),
+        Route(f"{PATH}/{{path:path}}", page),
+        Route("/graphiql", _graphiql),
+    ]
+
+
+async def _page(request: Request, has_sample: bool) -> Response:
     nonce = secrets.token_urlsafe(16)
-    return _html(request, "index.html", f"'nonce-{nonce}'", nonce)
+    filled = {"NONCE": nonce, "SAMPLE": "yes" if has_sample else "no"}
+    return _html(request, "index.html", f"'nonce-{nonce}'", filled)
 
 
 async def _graphiql(request: Request) -> Response:
-    return _html(request, "graphiql.html", MONACO)
+    return _html(request, "graphiql.html", MONACO, {})
 
 
-def _html(request: Request, name: str, styles: str, nonce: str = "") -> Response:
+def _html(request: Request, name: str, styles: str, filled: Mapping[str, str]) -> Response:
     """A page whose links are relative to its folder, wherever a proxy serves it."""
     path = BUILT / name
     if not path.exists():
         return _unbuilt()
     folder = escape(link(request, f"{PATH}/"))
-    text = path.read_text().replace("%FOLDER%", folder).replace("%NONCE%", nonce)
+    text = path.read_text()
+    for place, value in {"FOLDER": folder, **filled}.items():
+        text = text.replace(f"%{place}%", value)
     return _response(text, POLICY + styles)
 
 
@@ -86,11 +106,3 @@ async def _asset(request: Request) -> Response:
             headers["content-encoding"] = encoding
             return FileResponse(encoded, headers=headers, media_type=MEDIA_TYPES[path.suffix])
     return FileResponse(path, headers=headers, media_type=MEDIA_TYPES[path.suffix])
-
-
-routes: list[BaseRoute] = [
-    Route(PATH, _page),
-    Route(f"{PATH}/assets/{{name}}", _asset),
-    Route(f"{PATH}/{{path:path}}", _page),
-    Route("/graphiql", _graphiql),
-]
