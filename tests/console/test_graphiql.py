@@ -138,7 +138,7 @@ async def text_of(page: Page) -> str:
 
 async def test_administrators_see_the_statements(watched: Watched) -> None:
     page = watched.page
-    await page.get_by_label("Show statements").check()
+    await page.get_by_label("Statements").select_option("Shown")
     await run(page, QUERY, '"title"')
     await (
         page.get_by_text("statements, by plan")
@@ -146,6 +146,24 @@ async def test_administrators_see_the_statements(watched: Watched) -> None:
         .wait_for()
     )
     assert "FROM dreams" in await page.locator(".last pre").first.inner_text()
+    assert await page.get_by_label("Plan", exact=True).count() == 0
+    await page.get_by_label("Statements").select_option("With their plans")
+    await page.get_by_role("button", name="Execute query").click()
+    await page.get_by_label("Plan", exact=True).first.wait_for()
+    assert "on dreams" in await page.get_by_label("Plan", exact=True).first.inner_text()
+
+
+async def test_the_explorer_adds_a_field(watched: Watched) -> None:
+    page = watched.page
+    await write(page, "query Dreams { dreams { totalCount } }")
+    await page.get_by_role("button", name="Show GraphiQL Explorer").click()
+    explorer = page.locator(".docExplorerWrap, .graphiql-explorer-root").first
+    await explorer.get_by_text("nodes", exact=True).first.click()
+    await until(lambda: _has(page, "nodes"))
+    await explorer.get_by_text("title", exact=True).first.click()
+    await until(lambda: _has(page, "title"))
+    await page.get_by_role("button", name="Execute query").click()
+    await answered(page, '"nodes"', '"title"', '"totalCount"')
 
 
 async def test_a_link_opens_an_operation(served: Served) -> None:

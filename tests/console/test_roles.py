@@ -8,6 +8,7 @@ import pytest
 from db import Database
 from db.users import Role
 from gateway.settings import Settings
+from support import oidc_issuer
 from support.console import browsing, sign_in
 from support.factories import make_agent, make_dream, make_user
 from support.gateways import make_key, production
@@ -82,6 +83,31 @@ async def test_a_key_with_scopes_sees_what_they_allow(
         sections = await page.locator("nav.menu a").all_inner_texts()
         assert sections == ["Overview", "Agents", "Dreams", "Models"]
         await page.get_by_text("Signed in with a key").wait_for()
+
+
+async def test_a_token_of_the_issuer_signs_in(database: Database) -> None:
+    await make_user(database, role=Role.OPERATOR, email="ada@example.org")
+    async with oidc_issuer.serving() as issuer:
+        settings = production(
+            drain_seconds=0,
+            spread_seconds=0,
+            oidc_issuer=issuer.url,
+            oidc_audience=oidc_issuer.AUDIENCE,
+        )
+        async with (
+            serving(settings, database) as served,
+            browsing(served.address, ignored=[WITHOUT_KEY]) as watched,
+        ):
+            page = watched.page
+            await page.goto(f"{served.address}/console")
+            await page.get_by_label("API key or access token").fill(issuer.token(exp=1))
+            await page.get_by_role("button", name="Sign in").click()
+            await page.get_by_text("unknown, expired or revoked").wait_for()
+            await sign_in(page, issuer.token())
+            await page.get_by_text("ada@example.org").wait_for()
+            await page.goto(f"{served.address}/console/agents")
+            await sign_in(page, issuer.token())
+            await page.get_by_text("LIVE", exact=True).wait_for()
 
 
 async def test_an_unknown_key_is_refused_in_words(served: Served) -> None:

@@ -1,21 +1,34 @@
 """Console: built once for all tests, and opened in a Chromium in which nothing may go wrong."""
 
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.async_api import Browser, Page, Request
 
 from support.browser import chromium
 from support.nodejs import TESTS, installed, run
 
+Scheme = Literal["light", "dark"]
+
 ROOT = TESTS.parent
+DESKTOP = (1440, 900)
 AXE = TESTS / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-SERIOUS = """async () => (await axe.run({ resultTypes: ["violations"] })).violations
+SERIOUS = """async (rules) => (await axe.run({
+    resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }) }))
+  .violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => [id, nodes[0].target.join(" "), nodes[0].failureSummary])"""
+
+# Two frames, for observers of sizes, and the ends of all transitions.
+SETTLED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame();
+  await frame();
+  await Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})));
+}"""
 
 
 async def build_console() -> None:
@@ -44,32 +57,33 @@ class Watched:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.elsewhere.append(request.url)
 
-    async def accessibility_problems(self) -> Any:
-        """Serious and critical findings of axe."""
+    async def looks(self, size: tuple[int, int], scheme: Scheme) -> None:
+        """Show the page at another size and in other colours, without loading it again."""
+        await self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        await self.page.emulate_media(color_scheme=scheme)
+        await self.page.evaluate(SETTLED)
+
+    async def accessibility_problems(self, rules: Sequence[str] | None = None) -> Any:
+        """Serious and critical findings of axe; `rules` limits it to some of its rules."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text())  # a script element would need the policy
-        return await self.page.evaluate(SERIOUS)
+        return await self.page.evaluate(SERIOUS, rules)
 
 
 @asynccontextmanager
-async def browsing(
-    address: str,
-    size: tuple[int, int] = (1440, 900),
-    scheme: Any = "light",
-    ignored: Collection[str] = (),
-) -> AsyncIterator[Watched]:
+async def browsing(address: str, ignored: Collection[str] = ()) -> AsyncIterator[Watched]:
     """A new page. At the end, nothing went wrong in it, and it loaded nothing from elsewhere."""
     async with chromium() as browser:
-        watched = await _page(browser, address, size, scheme)
+        watched = await _page(browser, address)
         yield watched
         problems = [text for text in watched.problems if not any(part in text for part in ignored)]
         assert (problems, watched.elsewhere) == ([], [])
 
 
-async def _page(browser: Browser, address: str, size: tuple[int, int], scheme: Any) -> Watched:
+async def _page(browser: Browser, address: str) -> Watched:
     context = await browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
+        viewport={"width": DESKTOP[0], "height": DESKTOP[1]},
+        color_scheme="light",
         locale="en-US",
         timezone_id="Europe/Berlin",
     )

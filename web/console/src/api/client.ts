@@ -7,11 +7,14 @@ import { GRAPHQL } from "./places.ts";
 
 /** Types that are no nodes: they belong to the field that has them. */
 const EMBEDDED = [
-  "AgentError", "ConfidenceInterval", "DatabaseConnections", "DatabaseHealth", "DecayPoint",
-  "DreamTotals", "EventCount", "EventCountAggregate", "IndexUsage", "MetricPoint",
+  "AgentError", "AgentFacets", "AiTestFacets", "AgentStatusFacet", "AiTestStatusFacet", "CategoryPerformance",
+  "CategoryPerformanceAggregate", "ClientGroup", "ConfidenceInterval",
+  "DataRange", "DatabaseConnections", "DatabaseHealth", "DecayPoint",
+  "DreamCategoryFacet", "DreamFacets", "DreamStatusFacet",
+  "DreamTotals", "EventSeverityFacet", "EventCount", "EventCountAggregate", "FeedUsage", "IndexUsage", "MetricPoint",
   "MetricPointAggregate", "MetricSummary", "MetricSummaryAggregate", "ModelComparison",
   "ModelComparisonAggregate", "ModelStatistics", "SlowStatement", "Spend", "SpendAggregate",
-  "Standby", "TableUsage",
+  "Standby", "SystemEventFacets", "TableUsage",
 ];
 
 const PAGED = ["aiTests", "apiKeys", "configs", "dreams", "events", "featureFlags", "metrics", "users"];

@@ -6,3 +6,4 @@ export const SOCKET = GRAPHQL.replace(/^http/, "ws");
 export const SESSION = new URL("session", root).href;
 export const GRAPHIQL = new URL("graphiql", root).href;
 export const CONSOLE = new URL("console", root).pathname;
+export const SAMPLE = new URL("console/sample", root).href;

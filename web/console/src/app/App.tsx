@@ -3,6 +3,7 @@ import { Provider, useQuery } from "urql";
 import { Route, Router, Switch } from "wouter";
 import { openClient } from "../api/client.ts";
 import { useCredential } from "../api/credential.ts";
+import { useGeneration } from "../api/generation.ts";
 import { SocketProvider } from "../api/live.ts";
 import { CONSOLE } from "../api/places.ts";
 import { problemOf } from "../api/problems.ts";
@@ -14,11 +15,13 @@ import { Shell } from "./Shell.tsx";
 import { SignIn } from "./SignIn.tsx";
 import { VIEWER, ViewerProvider } from "./viewer.ts";
 
-/** The console as the caller sees it: another credential is another cache and another socket. */
+/** The console as the caller sees it: another credential is another cache and another socket, and so
+ * is another generation. */
 export function App() {
   const credential = useCredential();
-  const client = useMemo(openClient, [credential]);
-  const socket = useMemo(() => openSocket(), [credential]);
+  const generation = useGeneration();
+  const client = useMemo(openClient, [credential, generation]);
+  const socket = useMemo(() => openSocket(), [credential, generation]);
   useEffect(() => () => void socket.dispose(), [socket]);
   return (
     <Router base={CONSOLE}>
@@ -31,7 +34,7 @@ export function App() {
               </Suspense>
             </Route>
             <Route>
-              <SignedIn key={credential} />
+              <SignedIn key={`${credential} ${generation}`} />
             </Route>
           </Switch>
         </SocketProvider>

@@ -5,6 +5,7 @@ import { Loading } from "../ui/Loading.tsx";
 import { Account } from "./Account.tsx";
 import { Brand } from "./Brand.tsx";
 import { Menu } from "./Menu.tsx";
+import { SearchButton } from "./SearchButton.tsx";
 import { PAGES, sectionsOf } from "./sections.tsx";
 import { useViewer } from "./viewer.ts";
 
@@ -21,6 +22,7 @@ export function Shell() {
       </a>
       <div className="side">
         <Brand />
+        <SearchButton />
         <Menu sections={sections} />
         <Account />
       </div>

@@ -23,6 +23,8 @@ interface Props {
   onSelect?: (index: number) => void;
 }
 
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
 /** Values over time. The legend shows those at the pointer. */
 export function LineChart({ label, times, series, height = 240, range, onSelect }: Props) {
   const frame = useRef<HTMLDivElement>(null);
@@ -39,7 +41,7 @@ export function LineChart({ label, times, series, height = 240, range, onSelect 
         cursor: { points: { size: 8 }, drag: { x: false, y: false } },
         scales: { y: range ? { range } : {} },
         axes: [axis(), { ...axis(), size: 48 }],
-        series: [{ label: "Time" }, ...series.map(line)],
+        series: [{ label: "Time", value: (_chart, time) => (time == null ? "" : moment.format(time * 1000)) }, ...series.map(line)],
       },
       [times.map((time) => time / 1000), ...series.map(({ values }) => values)],
       element,
@@ -71,6 +73,6 @@ function line({ name, color, isPoints, show }: Series, index: number): uPlot.Ser
     width: isPoints ? 0 : 2,
     spanGaps: true,
     ...(isPoints ? { paths: () => null, points: { show: true, size: 6, fill: stroke } } : {}),
-    value: (_chart, value) => (value === null || value === undefined ? "–" : (show ?? String)(value)),
+    value: (_chart, value) => (value === null || value === undefined ? "" : (show ?? String)(value)),
   };
 }

@@ -15,13 +15,15 @@ export interface Stack {
 
 interface Props {
   label: string;
-  /** The names of the bars, of which some are shown below them. */
+  /** The names of the bars. */
   names: string[];
+  /** Shorter names, of which some are shown below the bars. */
+  shortNames?: string[];
   stacks: Stack[];
 }
 
 /** Amounts of several kinds, one bar a time. */
-export function StackedBars({ label, names, stacks }: Props) {
+export function StackedBars({ label, names, shortNames = names, stacks }: Props) {
   const [ref, width] = useWidth();
   const sums = names.map((_, index) => stacks.reduce((sum, { values }) => sum + values[index]!, 0));
   const most = Math.max(1, ...sums);
@@ -41,7 +43,7 @@ export function StackedBars({ label, names, stacks }: Props) {
           <g key={name}>
             <title>{`${name}\n${stacks.map((stack) => `${stack.name}: ${short(stack.values[index])}`).join("\n")}`}</title>
             {bars(stacks, index, scale, LEFT + index * step, Math.min(36, Math.max(1, step - 2)))}
-            {index % each === 0 && <text x={LEFT + index * step} y={HEIGHT - 5}>{name}</text>}
+            {index % each === 0 && <text x={LEFT + index * step} y={HEIGHT - 5}>{shortNames[index]}</text>}
           </g>
         ))}
       </svg>

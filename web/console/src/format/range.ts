@@ -42,3 +42,18 @@ const BUCKETS: [number, Bucket][] = [
 export function bucketOf({ seconds }: Range): Bucket {
   return BUCKETS.find(([most]) => seconds <= most)?.[1] ?? "MONTH";
 }
+
+const WIDTHS: Partial<Record<Bucket, number>> = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, WEEK: 604_800_000 };
+const MOST_BUCKETS = 1_000;
+
+/** The starts of all buckets from the first to the last of some, those without items too. Texts that
+ * are given are kept. */
+export function bucketsBetween(starts: readonly string[], bucket: Bucket): string[] {
+  const given = new Map(starts.map((at) => [Date.parse(at), at]));
+  const times = [...given.keys()].sort((one, other) => one - other);
+  const [first, last] = [times[0], times.at(-1)];
+  const width = WIDTHS[bucket];
+  const isFilled = width !== undefined && first !== undefined && (last! - first) / width < MOST_BUCKETS;
+  const all = isFilled ? Array.from({ length: (last! - first) / width + 1 }, (_, index) => first + index * width) : times;
+  return all.map((time) => given.get(time) ?? new Date(time).toISOString());
+}

@@ -9,7 +9,7 @@ import { useAdministrator } from "./administrator.ts";
 import { ExamplesPanel } from "./ExamplesPanel.tsx";
 import { KeyField } from "./KeyField.tsx";
 import { LastOperation } from "./LastOperation.tsx";
-import { fetcherOf, type Last, type Message } from "./session.ts";
+import { type Explain, fetcherOf, type Last, type Message } from "./session.ts";
 import { ShareButton } from "./ShareButton.tsx";
 
 const MOST_MESSAGES = 500;
@@ -39,10 +39,10 @@ export function App() {
   const [connection, setConnection] = useState<Connection>("not connected");
   const [last, setLast] = useState<Last | null>(null);
   const [messages, setMessages] = useState<Message[]>([]);
-  const [explains, setExplains] = useState(false);
+  const [explain, setExplain] = useState<Explain>("");
   const isAdministrator = useAdministrator(credential);
-  const explaining = useRef(explains);
-  explaining.current = explains && isAdministrator;
+  const explained = useRef(explain);
+  explained.current = isAdministrator ? explain : "";
 
   const socket = useMemo(() => openSocket(setConnection), [credential]);
   useEffect(() => () => void socket.dispose(), [socket]);
@@ -52,7 +52,7 @@ export function App() {
         onLast: setLast,
         onMessage: (message) =>
           setMessages((earlier) => (message ? [message, ...earlier].slice(0, MOST_MESSAGES) : [])),
-        explains: () => explaining.current,
+        explain: () => explained.current,
       }),
     [socket],
   );
@@ -67,8 +67,12 @@ export function App() {
         </p>
         {isAdministrator && (
           <label>
-            <input type="checkbox" checked={explains} onChange={(event) => setExplains(event.target.checked)} />
-            Show statements
+            Statements
+            <select value={explain} onChange={(event) => setExplain(event.target.value as Explain)}>
+              <option value="">Hidden</option>
+              <option value="1">Shown</option>
+              <option value="plans">With their plans</option>
+            </select>
           </label>
         )}
         <KeyField />

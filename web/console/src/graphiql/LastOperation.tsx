@@ -25,10 +25,11 @@ export function LastOperation({ last, messages }: { last: Last | null; messages:
             {last.explained.fallback && `: ${last.explained.fallback}`}
           </summary>
           <ol>
-            {last.explained.statements.map(({ sql, rows, milliseconds }, index) => (
+            {last.explained.statements.map(({ sql, rows, milliseconds, plan }, index) => (
               <li key={index}>
                 <pre tabIndex={0}>{sql}</pre>
-                <small>{count.format(rows)} rows in {milliseconds} ms</small>
+                <small>{rows === null ? "" : `${count.format(rows)} rows `}in {milliseconds} ms</small>
+                {plan !== undefined && <pre tabIndex={0} className="plan" aria-label="Plan">{plan}</pre>}
               </li>
             ))}
           </ol>

@@ -13,9 +13,13 @@ export interface Cost {
 
 export interface Statement {
   sql: string;
-  rows: number;
+  rows: number | null;
   milliseconds: number;
+  plan?: string;
 }
+
+/** What an administrator asks about an operation, as the header x-graphql-explain has it. */
+export type Explain = "" | "1" | "plans";
 
 export interface Explained {
   executor: string;
@@ -40,7 +44,7 @@ export interface Message {
 export interface Listener {
   onLast(last: Last): void;
   onMessage(message: Message | null): void;
-  explains(): boolean;
+  explain(): Explain;
 }
 
 type Result = ExecutionResult<Record<string, unknown>, { cost?: Cost; explain?: Explained }>;
@@ -61,7 +65,7 @@ function isSubscription(document: DocumentNode | undefined, name?: string | null
 
 async function send(params: object, headers: Record<string, string>, listener: Listener): Promise<Result> {
   const began = performance.now();
-  const explain = listener.explains() ? { "x-graphql-explain": "1" } : {};
+  const explain = listener.explain() === "" ? {} : { "x-graphql-explain": listener.explain() };
   const response = await fetch(GRAPHQL, {
     method: "POST",
     headers: {

@@ -1,3 +1,5 @@
+import { count, inWords } from "../format/numbers.ts";
+
 interface Props {
   label: string;
   all?: string;
@@ -20,4 +22,16 @@ export function Choice({ label, all, options, value, onChange }: Props) {
       </select>
     </label>
   );
+}
+
+interface Facet<Name extends string> {
+  value: Name;
+  count: number;
+  countIsExact: boolean;
+}
+
+/** Names with the numbers of items that have them, once these are known. */
+export function withCounts<Name extends string>(names: readonly Name[], facets: readonly Facet<Name>[] = []) {
+  const found = new Map(facets.map((facet) => [facet.value, `${count(facet.count)}${facet.countIsExact ? "" : "+"}`]));
+  return names.map((name) => [name, found.has(name) ? `${inWords(name)} (${found.get(name)})` : inWords(name)] as const);
 }

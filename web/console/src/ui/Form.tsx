@@ -23,13 +23,19 @@ interface Props {
   children: (messageOf: (field: string) => string | undefined) => ReactNode;
 }
 
-/** A form whose errors stand at their fields, as the API names them. */
+/** A form whose errors stand at their fields, as the API names them, and all others above them. */
 export function Form({ submit, onSubmit, onDone, advice = {}, children }: Props) {
   const [outcome, setOutcome] = useState<Outcome>({});
   const [isBusy, setBusy] = useState(false);
   const errors = outcome.errors ?? [];
-  const messageOf = (field: string) => errors.find((error) => error.field?.at(-1) === field)?.message;
-  const general = errors.filter(({ field }) => !field || field.length === 0);
+  const shown = new Set<UserError>();
+  const messageOf = (name: string) => {
+    const found = errors.filter(({ field }) => field?.includes(name));
+    for (const error of found) shown.add(error);
+    return found[0]?.message;
+  };
+  const fields = children(messageOf);
+  const general = errors.filter((error) => !shown.has(error));
   return (
     <form
       onSubmit={async (event) => {
@@ -44,7 +50,7 @@ export function Form({ submit, onSubmit, onDone, advice = {}, children }: Props)
       {outcome.error && <ProblemNote problem={problemOf(outcome.error)} />}
       {general.map(({ message }) => <p key={message} className="problem" role="alert">{message}</p>)}
       {errors.map(({ code }) => advice[code] && <div key={code}>{advice[code]}</div>)}
-      {children(messageOf)}
+      {fields}
       <div className="row">
         <button type="submit" className="button primary" disabled={isBusy}>{submit}</button>
       </div>

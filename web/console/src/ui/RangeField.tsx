@@ -3,7 +3,11 @@ import { useParam } from "../app/useParam.ts";
 import { between, type Range, rangeOf, RANGES, type RangeName } from "../format/range.ts";
 import { Segments } from "./Segments.tsx";
 
-const OPTIONS = Object.entries(RANGES).map(([name, { name: text }]) => [name as RangeName, text] as const);
+const CUSTOM = "custom";
+const OPTIONS = [
+  ...Object.entries(RANGES).map(([name, { name: text }]) => [name as RangeName, text] as const),
+  [CUSTOM, "Custom"] as const,
+];
 
 /** The range of the address: a name such as `24h`, or `from` and `to`. */
 export function useRange(initial: RangeName): Range {
@@ -16,26 +20,28 @@ export function useRange(initial: RangeName): Range {
   );
 }
 
-/** Chooses a range that ends now, or two times. */
+/** Chooses a range that ends now, or two times of its own. */
 export function RangeField({ initial }: { initial: RangeName }) {
   const [name, setName] = useParam("range", initial);
   const [from, setFrom] = useParam("from");
   const [to, setTo] = useParam("to");
+  const range = useRange(initial);
   const isNamed = from === "";
+  const choose = (next: RangeName | typeof CUSTOM) => {
+    setFrom(next === CUSTOM ? range.from : "");
+    setTo(next === CUSTOM ? (range.to ?? new Date().toISOString()) : "");
+    if (next !== CUSTOM) setName(next);
+  };
   return (
     <>
       <Segments
         label="Time range"
         options={OPTIONS}
-        value={(isNamed ? name : "") as RangeName}
-        onChange={(next) => {
-          setFrom("");
-          setTo("");
-          setName(next);
-        }}
+        value={isNamed ? (name as RangeName) : CUSTOM}
+        onChange={choose}
       />
-      <TimeField label="From" value={from} onChange={setFrom} />
-      <TimeField label="To" value={to} onChange={setTo} />
+      {!isNamed && <TimeField label="From" value={from} onChange={setFrom} />}
+      {!isNamed && <TimeField label="To" value={to} onChange={setTo} />}
     </>
   );
 }

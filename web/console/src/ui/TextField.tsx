@@ -1,3 +1,5 @@
+import { useId } from "react";
+
 interface Props {
   label: string;
   name: string;
@@ -10,12 +12,13 @@ interface Props {
 
 /** A text of a form, with what is wrong with it. */
 export function TextField({ label, name, initial = "", type = "text", required = false, isLong = false, error }: Props) {
-  const shared = { name, required, defaultValue: initial, className: "input", "aria-invalid": error !== undefined };
+  const id = useId();
+  const shared = { id, name, required, defaultValue: initial, className: "input", "aria-invalid": error !== undefined, "aria-describedby": `${id}-error` };
   return (
-    <label className="field">
-      <span>{label}</span>
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
       {isLong ? <textarea {...shared} /> : <input type={type} autoComplete="off" {...shared} />}
-      {error && <em role="alert">{error}</em>}
-    </label>
+      <em id={`${id}-error`} role="alert">{error}</em>
+    </div>
   );
 }

@@ -6,17 +6,21 @@ interface Props {
   figure: ReactNode;
   note?: ReactNode;
   values?: number[];
+  /** What the values are. */
   label?: string;
+  color?: string;
+  /** Shown in place of a line of values. */
+  children?: ReactNode;
 }
 
 /** One figure, with its course. */
-export function Tile({ title, figure, note, values, label }: Props) {
+export function Tile({ title, figure, note, values, label = title, color, children }: Props) {
   return (
     <section className="card tile" aria-label={title}>
       <h3>{title}</h3>
       <p className="figure">{figure}</p>
       <small>{note}</small>
-      {values && values.length > 1 && <Sparkline values={values} label={label ?? title} />}
+      {children ?? (values && <Sparkline values={values} label={label} {...(color && { color })} />)}
     </section>
   );
 }

@@ -91,7 +91,7 @@ export function Keys() {
                       </ActionButton>
                       <ActionButton
                         isDanger
-                        question={`Revoke the key of ${service}? What uses it is refused at once.`}
+                        question={`Revoke the key of ${service}? What uses it is refused within five seconds.`}
                         act={async () => {
                           const { data, error } = await revoke({ input: { id } });
                           return { error, errors: data?.revokeApiKey.errors };

@@ -19,6 +19,8 @@ const SYSTEM = graphql(`
       databaseBytes
       slowStatementsUnavailable
       connections { open active idle max }
+      clientGroups { application state connections longestSeconds }
+      feeds { name first last }
       replication { applicationName state syncState lagBytes lagSeconds }
       indexUsage { table index scans rowsRead bytes }
       slowStatements { query calls totalMs meanMs rows }
@@ -60,6 +62,32 @@ export function System() {
               { name: "Partitions", isNumber: true, value: ({ partitions }) => partitions },
             ]}
           />
+          <div className="columns">
+            <Table
+              name="Connections"
+              items={health.clientGroups}
+              isWhole
+              keyOf={({ application, state }) => `${application} ${state}`}
+              columns={[
+                { name: "Application", isWide: true, value: ({ application }) => application },
+                { name: "State", value: ({ state }) => state },
+                { name: "Connections", isNumber: true, value: ({ connections }) => connections },
+                { name: "Longest", isNumber: true, value: ({ longestSeconds }) => longestSeconds, show: ({ longestSeconds }) => duration(longestSeconds == null ? null : longestSeconds * 1000) },
+              ]}
+            />
+            <Table
+              name="Feeds"
+              items={health.feeds}
+              isWhole
+              keyOf={({ name }) => name}
+              columns={[
+                { name: "Name", value: ({ name }) => name },
+                { name: "Oldest row", isNumber: true, value: ({ first }) => first, show: ({ first }) => count(first) },
+                { name: "Newest row", isNumber: true, value: ({ last }) => last, show: ({ last }) => count(last) },
+                { name: "Kept", isNumber: true, value: keptOf, show: (feed) => count(keptOf(feed)) },
+              ]}
+            />
+          </div>
           <Table
             name="Slow statements"
             items={health.slowStatements ?? []}
@@ -106,4 +134,8 @@ export function System() {
       )}
     </Loaded>
   );
+}
+
+function keptOf({ first, last }: { first: string; last?: string | null }): number {
+  return last == null ? 0 : Number(BigInt(last) - BigInt(first)) + 1;
 }

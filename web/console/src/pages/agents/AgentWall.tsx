@@ -1,8 +1,8 @@
-import { useDeferredValue, useMemo } from "react";
+import { memo, useMemo } from "react";
 import { problemOf } from "../../api/problems.ts";
 import { useParam } from "../../app/useParam.ts";
 import { count, inWords, plural } from "../../format/numbers.ts";
-import type { AgentCardFragment } from "../../gql/graphql.ts";
+import type { AgentCardFragment, AgentStatus } from "../../gql/graphql.ts";
 import { Choice } from "../../ui/Choice.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { ExportMenu } from "../../ui/ExportMenu.tsx";
@@ -12,12 +12,15 @@ import { Page } from "../../ui/Page.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Segments } from "../../ui/Segments.tsx";
+import { usePaced } from "../../ui/usePaced.ts";
 import { AgentCard } from "./AgentCard.tsx";
 import { STATUSES } from "./tones.ts";
 import { type Fleet, useFleet } from "./useFleet.ts";
 import { CombinedError } from "urql";
 
 const ORDERS = [["key", "Name"], ["status", "Status"], ["active", "Last active"]] as const;
+const PACE = 250; // milliseconds between two pictures of the fleet
+const names = new Intl.Collator(undefined, { numeric: true });
 
 /** The fleet, live. */
 export function AgentWall() {
@@ -25,13 +28,13 @@ export function AgentWall() {
   const [status, setStatus] = useParam("status");
   const [search, setSearch] = useParam("search");
   const [order, setOrder] = useParam("order", "status");
-  const fleet = useDeferredValue(value.agents);
+  const fleet = usePaced(value.agents, PACE);
   const shown = useMemo(() => arranged(fleet, status, search, order), [fleet, status, search, order]);
-  const agents = [...fleet.values()].map(({ agent }) => agent);
+  const counts = useMemo(() => countsOf(fleet), [fleet]);
   return (
     <Page
       title="Agents"
-      about={`${plural(agents.length, "agent")}, ${count(agents.filter(({ isStale }) => isStale).length)} stale`}
+      about={`${plural(fleet.size, "agent")}, ${count(counts.stale)} stale`}
       actions={
         <>
           <LiveBadge state={state} />
@@ -43,10 +46,10 @@ export function AgentWall() {
         <SearchField label="Name contains" value={search} onChange={setSearch} />
         <Choice
           label="Status"
-          all={`All (${count(agents.length)})`}
+          all={`All (${count(fleet.size)})`}
           options={[
-            ...STATUSES.map((name) => [name, `${inWords(name)} (${agents.filter((agent) => agent.status === name).length})`] as const),
-            ["stale", `Stale (${agents.filter(({ isStale }) => isStale).length})`] as const,
+            ...STATUSES.map((name) => [name, `${inWords(name)} (${count(counts[name] ?? 0)})`] as const),
+            ["stale", `Stale (${count(counts.stale)})`] as const,
           ]}
           value={status}
           onChange={setStatus}
@@ -54,18 +57,31 @@ export function AgentWall() {
         <Segments label="Order" options={ORDERS} value={order as (typeof ORDERS)[number][0]} onChange={setOrder} />
       </div>
       {error !== undefined && <ProblemNote problem={problemOf(new CombinedError({ graphQLErrors: error as [] }))} />}
-      {state === "reconnecting" && agents.length === 0 && <Loading />}
-      {state === "live" && agents.length === 0 && (
-        <Empty title="No agent has reported yet.">
+      {state === "reconnecting" && value.agents.size === 0 && <Loading />}
+      {state === "live" && value.agents.size === 0 && (
+        <Empty title="No agent has reported yet." hasSample>
           Send <code>reportAgentStatus</code>, or import agent reports with <code>dreamnet import</code>.
         </Empty>
       )}
-      {agents.length > 0 && shown.length === 0 && <Empty title="No agent is like this.">Remove a filter.</Empty>}
-      <div className="wall">
-        {shown.map(({ agent, card }) => <AgentCard key={agent.key} of={card} />)}
-      </div>
+      {fleet.size > 0 && shown.length === 0 && <Empty title="No agent is like this.">Remove a filter.</Empty>}
+      <Cards of={shown} />
     </Page>
   );
+}
+
+type Shown = ReturnType<typeof arranged>;
+
+const Cards = memo(function Cards({ of }: { of: Shown }) {
+  return <div className="wall">{of.map(({ agent, card }) => <AgentCard key={agent.key} of={card} />)}</div>;
+});
+
+function countsOf(fleet: Fleet["agents"]) {
+  const counts: Partial<Record<AgentStatus, number>> & { stale: number } = { stale: 0 };
+  for (const { agent } of fleet.values()) {
+    counts[agent.status] = (counts[agent.status] ?? 0) + 1;
+    if (agent.isStale) counts.stale++;
+  }
+  return counts;
 }
 
 function arranged(fleet: Fleet["agents"], status: string, search: string, order: string) {
@@ -78,9 +94,9 @@ function arranged(fleet: Fleet["agents"], status: string, search: string, order:
   const rank = ({ status, isStale }: AgentCardFragment) => STATUSES.indexOf(status) + (isStale ? 0.5 : 0);
   return found.sort(({ agent: one }, { agent: other }) => {
     const first =
-      order === "active" ? other.lastActive.localeCompare(one.lastActive)
+      order === "active" ? Date.parse(other.lastActive) - Date.parse(one.lastActive)
       : order === "status" ? rank(one) - rank(other)
       : 0;
-    return first || one.key.localeCompare(other.key, undefined, { numeric: true });
+    return first || names.compare(one.key, other.key);
   });
 }

@@ -1,7 +1,7 @@
 import { Legend } from "../../charts/Legend.tsx";
 import { useWidth } from "../../charts/useWidth.ts";
-import type { AgentStatus, ReportFragment } from "../../gql/graphql.ts";
-import { STATUS_TONES } from "./tones.ts";
+import type { ReportFragment } from "../../gql/graphql.ts";
+import { STATUS_COLORS } from "./tones.ts";
 
 const HEIGHT = 46;
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
@@ -20,7 +20,7 @@ export function StatusTimeline({ reports }: { reports: ReportFragment[] }) {
           const left = x(times[index]!);
           const right = x(times[index + 1] ?? end);
           return (
-            <rect key={id} x={left} y="2" width={Math.max(2, right - left)} height="24" fill={color(status)}>
+            <rect key={id} x={left} y="2" width={Math.max(2, right - left)} height="24" fill={STATUS_COLORS[status]}>
               <title>{`${status} from ${local.format(times[index])}`}</title>
             </rect>
           );
@@ -28,17 +28,7 @@ export function StatusTimeline({ reports }: { reports: ReportFragment[] }) {
         <text x="0" y="42">{local.format(start)}</text>
         <text x={width} y="42" textAnchor="end">{local.format(end)}</text>
       </svg>
-      <Legend of={statuses.map((name) => ({ name, color: color(name) }))} />
+      <Legend of={statuses.map((name) => ({ name, color: STATUS_COLORS[name] }))} />
     </div>
   );
-}
-
-const OWN: Partial<Record<AgentStatus, string>> = {
-  STARTING: "var(--series-6)",
-  OFFLINE: "var(--line-strong)",
-  IDLE: "var(--line)",
-};
-
-function color(status: AgentStatus): string {
-  return OWN[status] ?? `var(--${STATUS_TONES[status]})`;
 }

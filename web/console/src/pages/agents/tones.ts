@@ -12,3 +12,13 @@ export const STATUS_TONES: Record<AgentStatus, Tone> = {
 };
 
 export const STATUSES = Object.keys(STATUS_TONES) as AgentStatus[];
+
+export const STATUS_COLORS: Record<AgentStatus, string> = {
+  RUNNING: "var(--good)",
+  STARTING: "var(--series-6)",
+  WAITING: "var(--busy)",
+  IDLE: "var(--line-strong)",
+  PAUSED: "var(--warn)",
+  ERROR: "var(--bad)",
+  OFFLINE: "var(--line)",
+};

@@ -16,17 +16,19 @@ export interface Fleet {
   agents: ReadonlyMap<string, { card: Card; agent: AgentCardFragment }>;
   /** How long the last message was under way, in milliseconds. */
   lags: number[];
+  /** How many agents ran after each of the last messages. */
+  running: number[];
 }
 
-const NONE: Fleet = { agents: new Map(), lags: [] };
-const MOST_LAGS = 60;
+const NONE: Fleet = { agents: new Map(), lags: [], running: [] };
+const MOST = 60;
 
 /** All agents as they are now. */
 export function useFleet() {
   return useSubscriptionState(AGENTS_LIVE, {}, NONE, (fleet, { agentStatus }) => applied(fleet, agentStatus));
 }
 
-function applied({ agents, lags }: Fleet, { kind, lagMs, removedKeys, agents: changed }: Update): Fleet {
+function applied({ agents, lags, running }: Fleet, { kind, lagMs, removedKeys, agents: changed }: Update): Fleet {
   const next = new Map(kind === "SNAPSHOT" || kind === "RESET" ? [] : agents);
   for (const key of removedKeys) next.delete(key);
   for (const card of changed) {
@@ -34,5 +36,7 @@ function applied({ agents, lags }: Fleet, { kind, lagMs, removedKeys, agents: ch
     next.set(agent.key, { card, agent });
   }
   const isQuiet = kind === "HEARTBEAT" && changed.length === 0;
-  return { agents: isQuiet ? agents : next, lags: [...lags, lagMs].slice(-MOST_LAGS) };
+  let count = 0;
+  for (const { agent } of next.values()) if (agent.status === "RUNNING") count++;
+  return { agents: isQuiet ? agents : next, lags: [...lags, lagMs].slice(-MOST), running: [...running, count].slice(-MOST) };
 }

@@ -3,6 +3,7 @@ import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { count, dollars } from "../../format/numbers.ts";
 import { graphql } from "../../gql/index.ts";
+import { DataElsewhere } from "../../ui/DataElsewhere.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { Page } from "../../ui/Page.tsx";
@@ -15,14 +16,20 @@ import { type Group, GROUPS, groupedBy, type Sum, totalOf } from "./sums.ts";
 
 const SPEND = graphql(`
   query Spend($from: DateTime!, $to: DateTime) {
-    spend(from: $from, to: $to, groupBy: [MODEL]) { rows { provider model testCount totalTokens totalCost } }
+    spend(from: $from, to: $to, groupBy: [MODEL]) {
+      dataRange { from to }
+      rows { provider model testCount totalTokens totalCost }
+    }
     months: spend(from: $from, to: $to, groupBy: [MODEL], bucket: MONTH) { rows { bucket provider totalCost } }
   }
 `);
 
 const SPEND_BY_USER = graphql(`
   query SpendByUser($from: DateTime!, $to: DateTime) {
-    spend(from: $from, to: $to, groupBy: [USER]) { rows { user { id email } testCount totalTokens totalCost } }
+    spend(from: $from, to: $to, groupBy: [USER]) {
+      dataRange { from to }
+      rows { user { id email } testCount totalTokens totalCost }
+    }
   }
 `);
 
@@ -43,13 +50,13 @@ export function Costs() {
         <Segments label="By" options={options} value={by as Group} onChange={setBy} />
       </div>
       {isByUser ? (
-        <Loaded result={users} retry={askUsers}>{({ spend }) => <Sums of={groupedBy(spend.rows, "user")} by="User" />}</Loaded>
+        <Loaded result={users} retry={askUsers}>{({ spend }) => <Sums of={groupedBy(spend.rows, "user")} by="User" dataRange={spend.dataRange} />}</Loaded>
       ) : (
         <Loaded result={whole} retry={askWhole}>
           {({ spend, months }) => (
             <>
               <MonthlyCosts of={months.rows} />
-              <Sums of={groupedBy(spend.rows, by as Group)} by={by === "model" ? "Model" : "Provider"} />
+              <Sums of={groupedBy(spend.rows, by as Group)} by={by === "model" ? "Model" : "Provider"} dataRange={spend.dataRange} />
             </>
           )}
         </Loaded>
@@ -58,7 +65,7 @@ export function Costs() {
   );
 }
 
-function Sums({ of, by }: { of: Sum[]; by: string }) {
+function Sums({ of, by, dataRange }: { of: Sum[]; by: string; dataRange: { from: string; to: string } | null | undefined }) {
   const total = totalOf(of);
   return (
     <>
@@ -80,7 +87,11 @@ function Sums({ of, by }: { of: Sum[]; by: string }) {
           { name: "Tests", isNumber: true, value: ({ tests }) => tests, show: ({ tests }) => count(tests) },
           { name: "Tokens", isNumber: true, value: ({ tokens }) => tokens, show: ({ tokens }) => count(tokens) },
         ]}
-        empty={<Empty title="No test was made in this time.">Choose a longer time range.</Empty>}
+        empty={
+          <DataElsewhere of="tests" dataRange={dataRange} days={30}>
+            <Empty title="No test was made yet." hasSample>Record tests with <code>recordAiTest</code>, or import them.</Empty>
+          </DataElsewhere>
+        }
       />
     </>
   );

@@ -7,7 +7,7 @@ import { Time } from "../../format/Time.tsx";
 import { graphql, read } from "../../gql/index.ts";
 import type { DreamCategory, DreamFilter, DreamOrder, DreamStatus } from "../../gql/graphql.ts";
 import { Badge } from "../../ui/Badge.tsx";
-import { Choice } from "../../ui/Choice.tsx";
+import { Choice, withCounts } from "../../ui/Choice.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { More } from "../../ui/More.tsx";
@@ -24,6 +24,13 @@ const DREAMS = graphql(`
       nodes { ...DreamRow }
       pageInfo { hasNextPage endCursor }
     }
+  }
+`);
+
+const FACETS = graphql(`
+  query DreamFacets($search: String, $ofCategories: DreamFilter, $ofStatuses: DreamFilter) {
+    categories: dreams(search: $search, filter: $ofCategories, first: 1) { facets { byCategory { value count countIsExact } } }
+    statuses: dreams(search: $search, filter: $ofStatuses, first: 1) { facets { byStatus { value count countIsExact } } }
   }
 `);
 
@@ -48,20 +55,24 @@ export function Leaderboard() {
   const [order, setOrder] = useParam("order", FIRST);
   const [after, setAfter] = useState<string | null>(null);
   useEffect(() => setAfter(null), [search, category, status, order]);
-  const filter: DreamFilter = {
-    ...(category && { category: { eq: category as DreamCategory } }),
-    ...(status && { status: { eq: status as DreamStatus } }),
-  };
+  const ofStatus: DreamFilter = status ? { status: { eq: status as DreamStatus } } : {};
+  const ofCategory: DreamFilter = category ? { category: { eq: category as DreamCategory } } : {};
+  const filter = { ...ofStatus, ...ofCategory };
   const [result, ask] = useQuery({
     query: DREAMS,
     variables: { search: search || null, filter, orderBy: (ORDERS[order] ?? ORDERS[FIRST]!)[1], after },
+  });
+  // Each menu counts what it would show beside the other filters.
+  const [{ data: facets }] = useQuery({
+    query: FACETS,
+    variables: { search: search || null, ofCategories: ofStatus, ofStatuses: ofCategory },
   });
   return (
     <Page title="Dreams" about="Tasks that AI cannot do yet. Impossibility is 100 for impossible, 0 for solved.">
       <div className="filters">
         <SearchField label="Search" value={search} onChange={setSearch} />
-        <Choice label="Category" all="All" options={CATEGORIES.map((name) => [name, inWords(name)] as const)} value={category} onChange={setCategory} />
-        <Choice label="Status" all="All" options={DREAM_STATUSES.map((name) => [name, inWords(name)] as const)} value={status} onChange={setStatus} />
+        <Choice label="Category" all="All" options={withCounts(CATEGORIES, facets?.categories.facets.byCategory)} value={category} onChange={setCategory} />
+        <Choice label="Status" all="All" options={withCounts(DREAM_STATUSES, facets?.statuses.facets.byStatus)} value={status} onChange={setStatus} />
         <Choice label="Order" options={Object.entries(ORDERS).map(([name, [text]]) => [name, text] as const)} value={order} onChange={setOrder} />
       </div>
       <Loaded result={result} retry={ask}>
@@ -84,7 +95,7 @@ export function Leaderboard() {
               empty={
                 search || category || status
                   ? <Empty title="No dream is like this.">Remove a filter, or search for other words.</Empty>
-                  : <Empty title="There are no dreams yet.">Import some with <code>dreamnet import</code>, or create one with <code>createDream</code>.</Empty>
+                  : <Empty title="There are no dreams yet." hasSample>Import some with <code>dreamnet import</code>, or create one with <code>createDream</code>.</Empty>
               }
             />
             <More pageInfo={dreams.pageInfo} onMore={setAfter} isFetching={result.fetching} />

@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { type ReactNode, useMemo } from "react";
 import { useQuery } from "urql";
 import { LineChart } from "../../charts/LineChart.tsx";
 import { number } from "../../format/numbers.ts";
@@ -10,10 +10,13 @@ import { Empty } from "../../ui/Empty.tsx";
 import { ExportMenu } from "../../ui/ExportMenu.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { useRefresh } from "../../ui/useRefresh.ts";
+import { type Tags, tagText } from "./tags.ts";
 
 const SERIES = graphql(`
-  query MetricSeries($name: String!, $from: DateTime!, $to: DateTime, $bucket: Bucket!) {
-    metricSeries(name: $name, from: $from, to: $to, bucket: $bucket) { rows { bucket average minimum maximum count } }
+  query MetricSeries($name: String!, $from: DateTime!, $to: DateTime, $bucket: Bucket!, $tags: JSON) {
+    metricSeries(name: $name, from: $from, to: $to, bucket: $bucket, tags: $tags) {
+      rows { bucket average minimum maximum count }
+    }
   }
 `);
 
@@ -22,17 +25,25 @@ interface Props {
   unit: string;
   range: Range;
   refresh: number;
+  /** Only values with these tags. */
+  tags: Tags | null;
+  actions: ReactNode;
 }
 
 /** One metric over time: average, least and most of each bucket. */
-export function MetricChart({ name, unit, range, refresh }: Props) {
+export function MetricChart({ name, unit, range, refresh, tags, actions }: Props) {
   const bucket = bucketOf(range);
-  const [result, ask] = useQuery({ query: SERIES, variables: { name, from: range.from, to: range.to, bucket } });
+  const [result, ask] = useQuery({ query: SERIES, variables: { name, from: range.from, to: range.to, bucket, tags } });
   useRefresh(refresh, ask);
   return (
     <Card
-      title={unit ? `${name}, in ${unit}` : name}
-      actions={<ExportMenu name={name} rows={() => (result.data?.metricSeries.rows ?? []).map((row) => ({ ...row }))} />}
+      title={[name, tags && tagText(tags), unit && `in ${unit}`].filter(Boolean).join(", ")}
+      actions={
+        <>
+          {actions}
+          <ExportMenu name={name} rows={() => (result.data?.metricSeries.rows ?? []).map((row) => ({ ...row }))} />
+        </>
+      }
     >
       <Loaded result={result} retry={ask}>
         {({ metricSeries: { rows } }) => (rows.length === 0 ? <Empty title="No value in this time." /> : <Lines points={rows} name={name} unit={unit} />)}

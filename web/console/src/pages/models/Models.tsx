@@ -5,6 +5,7 @@ import { may, useViewer } from "../../app/viewer.ts";
 import { count, dollars, duration, score } from "../../format/numbers.ts";
 import { graphql } from "../../gql/index.ts";
 import { Choice } from "../../ui/Choice.tsx";
+import { DataElsewhere } from "../../ui/DataElsewhere.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { Page } from "../../ui/Page.tsx";
@@ -18,6 +19,7 @@ import { modelPath } from "./modelPath.ts";
 const COMPARISON = graphql(`
   query ModelComparison($from: DateTime, $to: DateTime) {
     modelComparison(from: $from, to: $to) {
+      dataRange { from to }
       rows {
         provider
         model
@@ -44,7 +46,7 @@ export function Models() {
   return (
     <Page title="Models" about="Average impossibility of what each model was tested with: lower is better.">
       <Loaded result={result} retry={ask}>
-        {({ modelComparison: { rows: all } }) => {
+        {({ modelComparison: { rows: all, dataRange } }) => {
           const providers = [...new Set(all.map(({ provider }) => provider))].sort();
           const shown = all.filter(
             (each) =>
@@ -75,7 +77,15 @@ export function Models() {
                   { name: "Scored", isNumber: true, value: ({ scoredTestCount }) => scoredTestCount, show: ({ scoredTestCount }) => count(scoredTestCount) },
                   { name: "Cost", isNumber: true, value: ({ totalCost }) => totalCost, show: ({ totalCost }) => dollars(totalCost) },
                 ]}
-                empty={<Empty title="No model was tested in this time.">Choose a longer time range, or record tests with <code>recordAiTest</code>.</Empty>}
+                empty={
+                  all.length > 0 ? (
+                    <Empty title="No model is like this.">Remove a filter.</Empty>
+                  ) : (
+                    <DataElsewhere of="tests" dataRange={dataRange} days={30}>
+                      <Empty title="No model was tested yet." hasSample>Record tests with <code>recordAiTest</code>, or import them.</Empty>
+                    </DataElsewhere>
+                  )
+                }
               />
             </>
           );

@@ -33,7 +33,7 @@ export function Achievements() {
           </Card>
           <Card title={`Newest of ${count(newest.totalCount)}${newest.totalCountIsExact ? "" : "+"} dreams`} actions={<Link href="/dreams" className="button small">All dreams</Link>}>
             {newest.nodes.length === 0 ? (
-              <Empty title="There are no dreams yet.">Import some with <code>dreamnet import</code>.</Empty>
+              <Empty title="There are no dreams yet." hasSample>Import some with <code>dreamnet import</code>.</Empty>
             ) : (
               <Dreams of={newest.nodes.map(({ createdAt, ...dream }) => ({ ...dream, at: createdAt }))} />
             )}

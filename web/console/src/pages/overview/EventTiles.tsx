@@ -2,10 +2,11 @@ import { useMemo } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
 import { useSubscriptionState } from "../../api/live.ts";
-import { count, number, short } from "../../format/numbers.ts";
+import { count, number, plural, short } from "../../format/numbers.ts";
 import { rangeOf } from "../../format/range.ts";
 import { graphql } from "../../gql/index.ts";
 import { Tile } from "../../ui/Tile.tsx";
+import { useRefresh } from "../../ui/useRefresh.ts";
 
 const EVENTS_BY_HOUR = graphql(`
   query EventsByHour($from: DateTime!) {
@@ -23,28 +24,46 @@ const MOST = 60;
 /** Events of a day by severity, and how many come in now. */
 export function EventTiles() {
   const { from } = useMemo(() => rangeOf("24h"), []);
-  const [{ data }] = useQuery({ query: EVENTS_BY_HOUR, variables: { from } });
+  const [{ data }, ask] = useQuery({ query: EVENTS_BY_HOUR, variables: { from } });
+  useRefresh(60, ask);
   const rates = useSubscriptionState(RATES_LIVE, {}, NONE, (before, { eventRates }) =>
     [...before, eventRates.rates.reduce((sum, { perSecond }) => sum + perSecond, 0)].slice(-MOST),
   );
   const counts = data?.eventCounts.rows ?? [];
-  const sum = (...severities: string[]) =>
-    counts.filter(({ severity }) => severities.length === 0 || severities.includes(severity!)).reduce((total, { count }) => total + Number(count), 0);
+  const of = (...severities: string[]) => counts.filter(({ severity }) => severities.includes(severity!));
+  const sum = (some: typeof counts) => some.reduce((total, { count }) => total + Number(count), 0);
+  const [warnings, errors] = [of("WARNING"), of("ERROR", "CRITICAL")];
   return (
     <>
       <Tile
         title="Events in 24 hours"
-        figure={<Link href="/events">{data ? short(sum()) : "–"}</Link>}
-        note={data && `${count(sum("WARNING"))} warnings, ${count(sum("ERROR", "CRITICAL"))} errors`}
+        figure={<Link href="/events">{data ? short(sum(counts)) : "–"}</Link>}
+        note={data && plural(sum(of("DEBUG", "INFO")), "notice")}
         values={byHour(counts, from)}
         label="Events by hour"
       />
       <Tile
+        title="Warnings in 24 hours"
+        figure={<Link href="/events?severity=WARNING">{data ? short(sum(warnings)) : "–"}</Link>}
+        note="Of severity WARNING"
+        values={byHour(warnings, from)}
+        label="Warnings by hour"
+        color="var(--warn)"
+      />
+      <Tile
+        title="Errors in 24 hours"
+        figure={<Link href="/events?severity=ERROR">{data ? short(sum(errors)) : "–"}</Link>}
+        note={data && `${count(sum(of("CRITICAL")))} of them critical`}
+        values={byHour(errors, from)}
+        label="Errors by hour"
+        color="var(--bad)"
+      />
+      <Tile
         title="Ingestion"
         figure={`${number(rates.value.at(-1) ?? 0)} /s`}
-        note="Events stored in a second"
+        note="Events stored, live"
         values={rates.value}
-        label="Events in a second"
+        label="Events in a second, since this page was opened"
       />
     </>
   );

@@ -22,11 +22,11 @@ export function Overview() {
     <Page title="Overview">
       <div className="tiles">
         {sees.agents && <AgentTiles />}
+        {sees.events && <EventTiles />}
         {sees.tests && <TestTile />}
         {sees.spend && <SpendTile />}
-        {sees.events && <EventTiles />}
       </div>
-      <div className="columns">
+      <div className="columns stacked">
         {sees.events && <Alerts />}
         <Achievements />
         {sees.notifications && <Notifications />}

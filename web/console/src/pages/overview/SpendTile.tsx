@@ -1,30 +1,31 @@
 import { useMemo } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
-import { dollars, plural } from "../../format/numbers.ts";
+import { dollars } from "../../format/numbers.ts";
 import { graphql } from "../../gql/index.ts";
 import { Tile } from "../../ui/Tile.tsx";
 import { useRefresh } from "../../ui/useRefresh.ts";
-import { groupedBy, totalOf } from "../costs/sums.ts";
-import { startOfDay } from "./today.ts";
+import { DAYS, byDay, firstDay } from "./days.ts";
 
-const SPEND_TODAY = graphql(`
-  query SpendToday($today: DateTime!) {
-    spend(from: $today, groupBy: [MODEL]) { rows { provider model testCount totalTokens totalCost } }
+const SPEND_BY_DAY = graphql(`
+  query SpendByDay($from: DateTime!) {
+    spend(from: $from, groupBy: [], bucket: DAY) { rows { bucket totalCost } }
   }
 `);
 
-/** What the tests of today cost. */
+/** What the tests of each day cost. */
 export function SpendTile() {
-  const today = useMemo(startOfDay, []);
-  const [{ data }, ask] = useQuery({ query: SPEND_TODAY, variables: { today } });
+  const from = useMemo(firstDay, []);
+  const [{ data }, ask] = useQuery({ query: SPEND_BY_DAY, variables: { from } });
   useRefresh(30, ask);
-  const total = data && totalOf(groupedBy(data.spend.rows, "provider"));
+  const days = byDay(from, data?.spend.rows ?? [], ({ bucket }) => bucket, ({ totalCost }) => Number(totalCost));
   return (
     <Tile
       title="Spent today"
-      figure={<Link href="/costs">{dollars(total?.cost)}</Link>}
-      note={data ? `By ${plural(data.spend.rows.length, "model")}` : ""}
+      figure={<Link href="/costs">{data ? dollars(days.at(-1)) : "–"}</Link>}
+      note={data && `${dollars(days.reduce((sum, each) => sum + each, 0))} in ${DAYS} days`}
+      values={days}
+      label={`Cost of each of ${DAYS} days, in UTC`}
     />
   );
 }

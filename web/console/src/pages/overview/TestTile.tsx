@@ -5,26 +5,28 @@ import { Time } from "../../format/Time.tsx";
 import { graphql } from "../../gql/index.ts";
 import { Tile } from "../../ui/Tile.tsx";
 import { useRefresh } from "../../ui/useRefresh.ts";
-import { startOfDay } from "./today.ts";
+import { DAYS, byDay, firstDay } from "./days.ts";
 
-const TESTS_TODAY = graphql(`
-  query TestsToday($today: DateTime!) {
-    aiTests(first: 1, filter: { createdAt: { gte: $today } }) { totalCount totalCountIsExact }
-    newest: aiTests(first: 1, orderBy: [{ field: CREATED_AT, direction: DESC }]) { nodes { id createdAt } }
+const TESTS_BY_DAY = graphql(`
+  query TestsByDay($from: DateTime!) {
+    categoryPerformance(from: $from, bucket: DAY) { dataRange { to } rows { bucket testCount } }
   }
 `);
 
-/** How many tests were made today. */
+/** How many tests each day had. */
 export function TestTile() {
-  const today = useMemo(startOfDay, []);
-  const [{ data }, ask] = useQuery({ query: TESTS_TODAY, variables: { today } });
+  const from = useMemo(firstDay, []);
+  const [{ data }, ask] = useQuery({ query: TESTS_BY_DAY, variables: { from } });
   useRefresh(30, ask);
-  const newest = data?.newest.nodes[0]?.createdAt;
+  const days = byDay(from, data?.categoryPerformance.rows ?? [], ({ bucket }) => bucket, ({ testCount }) => testCount);
+  const newest = data?.categoryPerformance.dataRange?.to;
   return (
     <Tile
       title="Tests today"
-      figure={`${count(data?.aiTests.totalCount)}${data?.aiTests.totalCountIsExact === false ? "+" : ""}`}
-      note={newest ? <>Newest <Time at={newest} as="ago" /></> : "None yet"}
+      figure={data ? count(days.at(-1)) : "–"}
+      note={newest ? <>Newest <Time at={newest} as="ago" /></> : data && "None yet"}
+      values={days}
+      label={`Tests of each of ${DAYS} days, in UTC`}
     />
   );
 }
