@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve console screenshots bench-console test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
+.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-growth bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -63,6 +63,9 @@ bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a 
 
 bench-console: $(TOOLS)  ## Measure the wall of agents in a browser: make bench-console agents=143 rate=5 seconds=60
 	@PYTHONPATH=tests $(BIN)/python bench/console.py --agents $(or $(agents),143) --rate $(or $(rate),5) --seconds $(or $(seconds),60)
+
+fresh-clone: $(TOOLS)  ## Measure the first start of a fresh clone, and build and serve its wheel without Node on PATH
+	@PYTHONPATH=tests $(BIN)/python bench/fresh_clone.py
 
 screenshots: $(TOOLS)  ## Capture every page of the console over real data: make screenshots folder=screenshots
 	PYTHONPATH=tests SCREENSHOTS=$(or $(folder),screenshots) $(BIN)/pytest -n0 -q tests/console/test_console_pages.py

@@ -131,6 +131,8 @@ def test_commands_work_from_an_installed_wheel(python: str, wheel: Path, tmp_pat
             assert client.get(f"/console/{script}").status_code == 200
         sample = ROOT / "tests/samples/everything.jsonl"
         assert "Done in" in installed.dreamnet("import", str(sample))
+        packaged = client.post("/console/sample").json()["rows"]
+        assert packaged == len(sample.read_text().splitlines())
         answer = client.post("/graphql", json={"query": "{ dreams { totalCount } }"})
         assert answer.json() == {"data": {"dreams": {"totalCount": 2}}}
         assert f"at {revisions.head()}, newest is {revisions.head()}" in installed.dreamnet(

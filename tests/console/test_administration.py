@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
 from playwright.async_api import Locator, Page
 
@@ -61,6 +62,10 @@ async def ask(served: Served, key: str, query: str, **variables: object) -> Any:
 async def is_valid(served: Served, key: str) -> bool:
     answer = await ask(served, key, "{ viewer { role } }")
     return "errors" not in answer
+
+
+async def has_count(locator: Locator, count: int) -> bool:
+    return await locator.count() == count
 
 
 async def is_refused(served: Served, key: str) -> bool:
@@ -143,6 +148,19 @@ async def test_a_conflict_of_settings_is_shown_and_resolved(
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.get_by_role("dialog").wait_for(state="detached")
     assert (await ask(served, key, STORED))["data"]["config"] == {"value": 2, "version": 3}
+    await open_part(page, "Audit trail")
+    await page.get_by_label("Operation").select_option("setConfig")
+    await until(lambda: has_count(page.locator("tbody tr"), 3))
+    await row(page, "setConfig").first.get_by_role("button").first.click()
+    changed = page.get_by_role("dialog").locator("tr", has_text="version")
+    assert await changed.locator("td").all_inner_texts() == ["version", "2", "3"]
+    await page.get_by_role("button", name="Close").click()
+    async with page.expect_download() as saved:
+        await page.get_by_role("button", name="Export Audit trail").click()
+        await page.get_by_role("menuitem", name="JSON").click()
+    entries = orjson.loads((await (await saved.value).path()).read_bytes())
+    assert [each["After"]["version"] for each in entries] == [3, 2, 1]
+    assert [each["Who"] for each in entries] == ["admin@example.org"] * 3
 
 
 async def test_a_flag_is_created_and_turned_on(page: Page, served: Served, key: str) -> None:
@@ -171,8 +189,4 @@ async def test_search_finds_and_opens_by_keyboard(page: Page, database: Database
     await page.get_by_role("combobox", name="Search").fill("nobody at all")
     await page.get_by_text("Nothing is called like this.").wait_for()
     await page.keyboard.press("Escape")
-    await until(lambda: _is_gone(page.get_by_role("dialog")))
-
-
-async def _is_gone(locator: Locator) -> bool:
-    return await locator.count() == 0
+    await until(lambda: has_count(page.get_by_role("dialog"), 0))

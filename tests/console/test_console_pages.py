@@ -47,6 +47,7 @@ PAGES = {  # path, and a text that is shown when its data has come
     "users": ("/console/admin/users", "New user"),
     "settings": ("/console/admin/settings", "There are no settings yet."),
     "flags": ("/console/admin/flags", "There are no feature flags yet."),
+    "audit": ("/console/admin/audit?range=all", "Audit trail"),
     "system": ("/console/admin/system", "Slow statements"),
 }
 DATA = """{ dreams(first: 1, search: "weirdml", orderBy: [{ field: TITLE }]) { nodes { id tests(

@@ -65,7 +65,7 @@ async def test_a_member_sees_no_pages_of_operators(
             )
             await page.get_by_text("There is no such page for you.").wait_for()
         await page.get_by_role("link", name="Admin").click()
-        assert await page.locator("nav.subpages a").all_inner_texts() == ["Keys"]
+        assert await page.locator("nav.subpages a").all_inner_texts() == ["Keys", "Audit trail"]
         assert "secret agent" not in await page.content()
         assert refused == []
         assert not [body for body in bodies if "agentStatus" in body or "spend" in body]

@@ -17,7 +17,7 @@ const EMBEDDED = [
   "Standby", "SystemEventFacets", "TableUsage",
 ];
 
-const PAGED = ["aiTests", "apiKeys", "configs", "dreams", "events", "featureFlags", "metrics", "users"];
+const PAGED = ["aiTests", "apiKeys", "auditLog", "configs", "dreams", "events", "featureFlags", "metrics", "users"];
 
 /** Mutations after which a list has more or fewer rows. */
 const CHANGED_LISTS: Record<string, string> = {

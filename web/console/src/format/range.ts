@@ -43,7 +43,7 @@ export function bucketOf({ seconds }: Range): Bucket {
   return BUCKETS.find(([most]) => seconds <= most)?.[1] ?? "MONTH";
 }
 
-const WIDTHS: Partial<Record<Bucket, number>> = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, WEEK: 604_800_000 };
+const WIDTHS: Record<Exclude<Bucket, "MONTH">, number> = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, WEEK: 604_800_000 };
 const MOST_BUCKETS = 1_000;
 
 /** The starts of all buckets from the first to the last of some, those without items too. Texts that
@@ -51,9 +51,13 @@ const MOST_BUCKETS = 1_000;
 export function bucketsBetween(starts: readonly string[], bucket: Bucket): string[] {
   const given = new Map(starts.map((at) => [Date.parse(at), at]));
   const times = [...given.keys()].sort((one, other) => one - other);
-  const [first, last] = [times[0], times.at(-1)];
-  const width = WIDTHS[bucket];
-  const isFilled = width !== undefined && first !== undefined && (last! - first) / width < MOST_BUCKETS;
-  const all = isFilled ? Array.from({ length: (last! - first) / width + 1 }, (_, index) => first + index * width) : times;
-  return all.map((time) => given.get(time) ?? new Date(time).toISOString());
+  const all = new Set(times);
+  for (let time = times[0]; time !== undefined && time < times.at(-1)! && all.size < MOST_BUCKETS; time = next(time, bucket)) all.add(time);
+  return [...all].sort((one, other) => one - other).map((time) => given.get(time) ?? new Date(time).toISOString());
+}
+
+function next(time: number, bucket: Bucket): number {
+  if (bucket !== "MONTH") return time + WIDTHS[bucket];
+  const start = new Date(time);
+  return Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1);
 }

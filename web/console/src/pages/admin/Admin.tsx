@@ -4,6 +4,7 @@ import type { Role } from "../../gql/graphql.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { Empty } from "../../ui/Empty.tsx";
 import { Page } from "../../ui/Page.tsx";
+import { Audit } from "./Audit.tsx";
 import { Flags } from "./Flags.tsx";
 import { Keys } from "./Keys.tsx";
 import { Settings } from "./Settings.tsx";
@@ -15,10 +16,11 @@ const PARTS: [string, string, ComponentType, Role, string | undefined][] = [
   ["users", "Users", Users, "OPERATOR", "users:read"],
   ["settings", "Settings", Settings, "OPERATOR", "config:read"],
   ["flags", "Flags", Flags, "OPERATOR", "config:read"],
+  ["audit", "Audit trail", Audit, "MEMBER", "audit:read"],
   ["system", "System", System, "OPERATOR", "usage:read"],
 ];
 
-/** Keys, users, settings, flags and the database: what the viewer's role may see of them. */
+/** Keys, users, settings, flags, the audit trail and the database: what the viewer's role may see of them. */
 export function Admin() {
   const viewer = useViewer();
   const parts = PARTS.filter(([, , , role, scope]) => may(viewer, role, scope));

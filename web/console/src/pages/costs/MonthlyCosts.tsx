@@ -1,5 +1,6 @@
 import { seriesColor } from "../../charts/colors.ts";
 import { StackedBars } from "../../charts/StackedBars.tsx";
+import { bucketsBetween } from "../../format/range.ts";
 import type { SpendQuery } from "../../gql/graphql.ts";
 import { Card } from "../../ui/Card.tsx";
 import { ExportMenu } from "../../ui/ExportMenu.tsx";
@@ -9,7 +10,7 @@ const month = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "shor
 
 /** What tests cost each month, by provider, in US dollars. */
 export function MonthlyCosts({ of }: { of: SpendQuery["months"]["rows"] }) {
-  const buckets = [...new Set(of.map(({ bucket }) => bucket!))].sort();
+  const buckets = bucketsBetween(of.map(({ bucket }) => bucket!), "MONTH");
   const sums = new Map<string, number>();
   for (const { provider, totalCost } of of) sums.set(provider!, (sums.get(provider!) ?? 0) + Number(totalCost));
   const most = [...sums].sort(([, one], [, other]) => other - one).slice(0, MOST_PROVIDERS).map(([name]) => name);
