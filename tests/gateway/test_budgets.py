@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Numeric, Text, cast, func, select, update
+from sqlalchemy import Numeric, Text, cast, func, select, text, update
 
 from db import Database, rollups
-from db.ai_tests import AiTest
+from db.ai_tests import AiTest, schedules
 from db.budgets import Month, notices
 from db.notifications import Notification
 from graph.core.types.node import global_id
 from support.databases import create_database, drop_database
-from support.factories import make_ai_test, make_config_entry, make_dream, make_user
+from support.factories import make_ai_test, make_config_entry, make_dream, make_schedule, make_user
 from support.gateways import gateway, make_key, production, signed_in
 from support.graphql_client import Endpoint
 
@@ -277,3 +277,21 @@ async def test_usage_of_real_tests_is_that_of_their_rows(
     } == by_model
     assert {d["bucket"][:10]: Decimal(d["totalCost"]) for d in seen["byDay"]} == by_day
     await drop_database(server_url, url)
+
+
+async def test_a_spent_budget_does_not_hold_up_schedules(
+    database: Database, configured: Set
+) -> None:
+    await configured(exceeded="REFUSE")
+    spent = await make_user(database, monthly_budget=0)
+    for owner in (spent, await make_user(database)):
+        schedule = await make_schedule(database, owner.id)
+        async with database.write() as session:
+            due = {"next_run_at": func.now() - text("interval '1 minute'")}
+            await session.execute(
+                update(schedules.AiTestSchedule)
+                .where(schedules.AiTestSchedule.id == schedule.id)
+                .values(due)
+            )
+    assert await schedules.run_due(database) == 1
+    assert await schedules.run_due(database) == 0

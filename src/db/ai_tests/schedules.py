@@ -30,7 +30,7 @@ from db import audit, dreams
 from db.ai_tests import AiTestStatus, queue
 from db.ai_tests.queue import ATTEMPTS, MAX_ATTEMPTS, QueuedAiTest
 from db.ai_tests.writes import start
-from db.core.errors import FieldError, Invalid
+from db.core.errors import BudgetExceeded, FieldError, Invalid
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.audit_context import AuditContext
 from db.core.session.database import Database, ReadSession, WriteSession
@@ -187,11 +187,23 @@ async def _run(database: Database, id: UUID) -> int:
     async with database.write(RUN) as session:
         for schedule, dream, is_allowed in await _locked(session, id):
             models = await _without_waiting(session, schedule) if is_allowed else []
-            for model in models:
-                await _enqueue(session, schedule, dream, model)
+            count = await _enqueue_all(session, schedule, dream, models)
             await session.execute(_moved_on(schedule, session.now()))
-            return len(models)
+            return count
     return 0
+
+
+async def _enqueue_all(
+    session: WriteSession, schedule: AiTestSchedule, dream: Dream, models: Collection[Model]
+) -> int:
+    """Enqueue a test of each model, until the budget of the user is spent: then this run makes no
+    more, and the next one asks again. Returns the number of tests."""
+    for count, model in enumerate(models):
+        try:
+            await _enqueue(session, schedule, dream, model)
+        except BudgetExceeded:
+            return count
+    return len(models)
 
 
 async def _locked(session: WriteSession, id: UUID) -> list[tuple[AiTestSchedule, Dream, bool]]:
