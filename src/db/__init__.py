@@ -19,6 +19,7 @@ from db import (
     rollups as rollups,
     scopes as scopes,
     search as search,
+    timeline as timeline,
     usage as usage,
     users as users,
 )

@@ -88,11 +88,20 @@ class Many(Loader[Sequence[TableT]], Generic[TableT]):
         return await batch.rows_by_parent(session, self.table, self.columns, keys, *self.order)
 
 
+def _shared(db: Database, of_visible_parents: bool) -> Database:
+    return db.unrestricted() if of_visible_parents else db
+
+
 class Pages(Loader[Page[Table], ListArgs]):
-    """One page of records for each parent."""
+    """One page of records for each parent. `of_visible_parents`: viewers of the parent see
+    its records, whatever the row rule of their table says."""
 
     listing: ClassVar[ListSpec]
     columns: ClassVar[Columns]
+    of_visible_parents: ClassVar[bool] = False
+
+    def __init__(self, db: Database, *arguments: *tuple[ListArgs]) -> None:
+        super().__init__(_shared(db, self.of_visible_parents), *arguments)
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Page[Table]]:
         return await self.listing.pages(session, self.columns, keys, *self.arguments)
@@ -102,6 +111,9 @@ class Counts(Loader[Counted, type[Pages], ListArgs]):
     """The number of records of each parent."""
 
     missing = Counted(0)
+
+    def __init__(self, db: Database, *arguments: *tuple[type[Pages], ListArgs]) -> None:
+        super().__init__(_shared(db, arguments[0].of_visible_parents), *arguments)
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Counted]:
         pages, list_args = self.arguments

@@ -15,6 +15,7 @@ from db.core.query.batch import Key
 from db.core.query.time_range import TimeRange
 from db.core.session.database import ResultRow
 from db.dreams import DreamCategory as DreamCategory, DreamStatus as DreamStatus
+from db.timeline import DreamStageKind as DreamStageKind
 from graph.core.context import Info, as_source
 from graph.core.loader import Latest, Loader, One, Pages, by_id
 from graph.core.permission import PUBLIC
@@ -109,7 +110,23 @@ class DecayByDream(Loader[Sequence[ResultRow], TimeRange, Bucket]):
         return await db.ai_tests.decays(session, keys, *self.arguments)
 
 
+class StagesByDream(Pages):
+    listing = db.timeline.LISTING
+    columns = (db.audit.AuditEntry.entity_id,)
+    of_visible_parents = True
+
+
 # Types
+
+enum(
+    DreamStageKind,
+    COCOON="A draft: the dream has the status DRAFT.",
+    EMERGING="The dream was published: `isPublic` became true.",
+    HIDDEN="The dream was made private: `isPublic` became false.",
+    ACTIVE="Models are tested: the dream has the status ACTIVE.",
+    ACHIEVED="No longer impossible: the dream has the status ACHIEVED.",
+    ARCHIVED="The dream has the status ARCHIVED.",
+)
 
 enum(
     DreamCategory,
@@ -143,6 +160,24 @@ def viewer_may(description: str, may: Callable[[Principal, UUID | None], bool]) 
         f"Whether the viewer may {description}.", resolver=resolve, reads=("user_id",), cost=0
     )
     return shown
+
+
+@value
+class DreamStage:
+    """The begin of a stage of a dream. The stages that DreamNet calls COCOON, EMERGING, ACTIVE and
+    ACHIEVED are the status DRAFT, the publication, and the status ACTIVE and ACHIEVED."""
+
+    stage: DreamStageKind = field("The stage.", resolver=lambda root: db.timeline.stage_of(root))
+    at: datetime = field("When it began.", resolver=lambda root: root.created_at)
+    operation: str = field(
+        "What began it, for example `createDream`, or `recordAiTest` where a score achieved it."
+    )
+    actor: User | None = related(
+        UserById,
+        "actor",
+        description="The user who began it. Null for the gateway's own work, and after the user "
+        "was deleted.",
+    )
 
 
 @node(db.dreams.Dream, access=PUBLIC)
@@ -196,6 +231,12 @@ class Dream(Node):
         LatestProgressByDream,
         "id",
         description="The log of the latest completed and scored test: the current impossibility.",
+    )
+    timeline: Connection[DreamStage] = connected(
+        StagesByDream,
+        "id",
+        description="Stages of this dream, newest first. Imported "
+        "dreams have none before their first change.",
     )
     average_impossibility: float | None = field(
         "The `averageImpossibility` of `latestProgress`: mean over models of each model's latest "

@@ -117,8 +117,9 @@ class ListSpec:
     """A table and the filters, orders, relations and search of its lists.
 
     The default order is newest first. `search` is the tsvector of the columns `searched`.
-    `facets` are columns of few choices, by which rows can be counted. `most`:
-    the largest page. `grows`: whether there are more rows the longer the gateway is used.
+    `facets` are columns of few choices, by which rows can be counted. `where`: the conditions of
+    its rows, if it is of a part of the table. `most`: the largest page.
+    `grows`: whether there are more rows the longer the gateway is used.
     """
 
     table: type[Table]
@@ -129,6 +130,7 @@ class ListSpec:
     search: Column | None = None
     searched: Columns = ()
     facets: Mapping[str, Column] = field(default_factory=dict)
+    where: Sequence[ColumnElement[bool]] = ()
     most: int = MAX_SIZE
     grows: bool = True
 
@@ -152,7 +154,9 @@ class ListSpec:
         return tuple(terms[:unique]) if unique else (*terms, SortKey(self.id, newest))
 
     def conditions(self, slice: ListArgs) -> list[ColumnElement[bool]]:
-        filtered = [] if slice.where is None else [self.filterable.compile(slice.where)]
+        filtered = [*self.where]
+        if slice.where is not None:
+            filtered.append(self.filterable.compile(slice.where))
         return filtered if slice.search is None else [*filtered, self._matching(slice.search)]
 
     def _matching(self, text: str) -> ColumnElement[bool]:

@@ -180,8 +180,10 @@ class Arguments(TypedDict, total=False):
 
 def _arguments(listing: ListSpec) -> list[Argument]:
     noun, module = listing.table.__name__, f"graph.{listing.table.__module__.split('.')[1]}"
-    kind = forward_reference(f"{noun}Filter", module)
-    made = [Argument("filter", kind, "Return only items that match this filter.")]
+    made = []
+    if listing.filters:
+        kind = forward_reference(f"{noun}Filter", module)
+        made.append(Argument("filter", kind, "Return only items that match this filter."))
     if listing.orders:
         orders = many(forward_reference(f"{noun}Order", module))
         order = "Sort order, most significant first; newest first by default."
@@ -249,7 +251,7 @@ def connected(
             lambda name: Facets.of(info, pages, name, list_args).load(key),
         )
 
-    shows = ConnectedField(pages, keys)
+    shows = None if pages.of_visible_parents else ConnectedField(pages, keys)
     return _field_with_arguments(pages.listing, resolve, description, access, shows)
 
 
