@@ -7,13 +7,13 @@ import { GRAPHQL } from "./places.ts";
 
 /** Types that are no nodes: they belong to the field that has them. */
 const EMBEDDED = [
-  "AgentError", "AgentFacets", "AiTestFacets", "AgentStatusFacet", "AiTestStatusFacet", "CategoryPerformance",
+  "AgentError", "AgentFacets", "AiTestFacets", "AgentStatusFacet", "AiTestStatusFacet", "Budget", "CategoryPerformance",
   "CategoryPerformanceAggregate", "ClientGroup", "ConfidenceInterval",
   "DataRange", "DatabaseConnections", "DatabaseHealth", "DecayPoint",
   "DreamCategoryFacet", "DreamFacets", "DreamStatusFacet",
   "DreamTotals", "EventSeverityFacet", "EventCount", "EventCountAggregate", "FeedUsage", "IndexUsage", "MetricPoint",
   "MetricPointAggregate", "MetricSummary", "MetricSummaryAggregate", "ModelComparison",
-  "ModelComparisonAggregate", "ModelStatistics", "SlowStatement", "Spend", "SpendAggregate",
+  "ModelComparisonAggregate", "ModelStatistics", "MyUsage", "SlowStatement", "Spend", "SpendAggregate",
   "Standby", "SystemEventFacets", "TableUsage",
 ];
 

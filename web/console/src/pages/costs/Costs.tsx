@@ -11,6 +11,7 @@ import { RangeField, useRange } from "../../ui/RangeField.tsx";
 import { Segments } from "../../ui/Segments.tsx";
 import { Table } from "../../ui/Table.tsx";
 import { Tile } from "../../ui/Tile.tsx";
+import { Budgets } from "./Budgets.tsx";
 import { MonthlyCosts } from "./MonthlyCosts.tsx";
 import { type Group, GROUPS, groupedBy, type Sum, totalOf } from "./sums.ts";
 
@@ -33,7 +34,7 @@ const SPEND_BY_USER = graphql(`
   }
 `);
 
-/** What tests cost: by provider, model or user. */
+/** What tests cost: by provider, model or user, and against budgets. */
 export function Costs() {
   const { from, to } = useRange("all");
   const [by, setBy] = useParam("by", "provider");
@@ -61,6 +62,7 @@ export function Costs() {
           )}
         </Loaded>
       )}
+      <Budgets />
     </Page>
   );
 }
