@@ -24,6 +24,7 @@ FLOORS = """
     commands       gateway.__main__
                    gateway.cli
     process        gateway.process
+    examples       gateway.worker
     composition    gateway.app
     background     gateway.health  gateway.maintenance
     transport      gateway.transport  gateway.console

@@ -19,7 +19,7 @@ from db.core.embedded import EmbeddedFailed
 from db.core.rollup.verification import Verified
 from db.core.schema import migrate, revisions
 from db.core.schema.health import Inspection
-from gateway.cli import rollups
+from gateway.cli import rollups, work
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.libpq_variables import libpq_variables
 from gateway.process.database import database_url, direct_url, examine, is_missing, why_not_ready
@@ -79,7 +79,7 @@ def _without_passwords(settings: Settings, name: str) -> str:
 
 
 def _unknown_variables() -> list[str]:
-    known = {Settings.variable(name) for name in Settings.model_fields}
+    known = {Settings.variable(name) for name in Settings.model_fields} | {work.KEY}
     return sorted(name for name in os.environ if name.startswith("DREAMNET_") and name not in known)
 
 

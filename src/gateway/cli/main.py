@@ -176,6 +176,32 @@ def doctor(
     raise typer.Exit(report(settings, verify=verify))
 
 
+@app.command(epilog=EXIT_CODES)
+def work(
+    provider: Annotated[str, typer.Option(help="Provider of the models to run.")],
+    adapter: Annotated[str, typer.Option(help="Function that calls a model, as module:function.")],
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Function that scores an answer; without one there is no score."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Name of a model to run; repeatable. All if omitted.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="Address of the gateway.")] = "http://127.0.0.1:8000",
+    at_once: Annotated[int, typer.Option(min=1, max=100, help="Tests that run at a time.")] = 4,
+    lease: Annotated[int, typer.Option(min=5, max=3600, help="Seconds of a claim.")] = 60,
+    seconds: Annotated[int, typer.Option(min=1, help="Most seconds of an attempt.")] = 600,
+) -> None:
+    """Run tests of the work queue through the API of a gateway, until Ctrl-C.
+
+    An example of a worker, described in docs/work-queue.md. DREAMNET_WORK_KEY is its API key.
+    """
+    from gateway.cli import work as worker  # imports the client of HTTP
+
+    log_format.configure(logs_as_json(), "info")
+    worker.run(worker.Options(url, adapter, judge, provider, model, at_once, lease, seconds))
+
+
 @migrations.command(epilog=EXIT_CODES)
 def up(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head") -> None:
     """Migrate up to the newest revision, or to the given one."""
