@@ -116,6 +116,19 @@ async def test_a_mutation_goes_on_where_its_plan_ended(database: Database) -> No
     assert context.fallback == "null in a field that is not nullable"
 
 
+async def test_an_error_of_a_resolver_that_waited_comes_after_those_raised_at_once(
+    database: Database,
+) -> None:
+    await database.now()  # known from then on, so that `spend` is refused without a read
+    document = """{
+      spend(from: "2020-01-01T00:00:00Z", bucket: DAY) { rows { user { id } } }
+      dream { title } }"""
+    plan, core, context = await both(database, document, schema)
+    assert context.fallback == "one of several root fields failed"
+    assert [error["path"] for error in plan.errors] == [["dream"], ["spend"]]
+    assert plan.body == core.body
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [

@@ -241,18 +241,18 @@ class ResolvedField:
         self.completer = completer
 
     async def values(self, run: Run, objects: Sequence[object]) -> list[object]:
-        return await self.completer.complete(run, await self.results(run, objects))
+        return await self.completer.complete(run, await awaited(self.called(run, objects)))
 
-    async def results(self, run: Run, objects: Sequence[object]) -> list[object]:
+    def called(self, run: Run, objects: Sequence[object]) -> list[object]:
+        """What the resolver returns, maybe to be awaited."""
         field, nodes = self.place.field, self.place.nodes
         arguments = get_argument_values(field, nodes[0], run.variables)
         resolve: Any = field.resolve  # each has parameters of its own
         info = self.place.info(run)
-        results = [resolve(each, info, **arguments) for each in objects]
-        return await _awaited(results)
+        return [resolve(each, info, **arguments) for each in objects]
 
 
-async def _awaited(results: list[object]) -> list[object]:
+async def awaited(results: list[object]) -> list[object]:
     waiting = [result for result in results if isawaitable(result)]
     if waiting:
         arrived = iter(await gather_with_cancel(*waiting))

@@ -4,12 +4,22 @@ A mutation is never executed twice, and a query does not repeat the work of its 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
 
 from graphql import GraphQLResolveInfo, MiddlewareManager
 
 from graph.core.context import Context
 
 Resolver = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedLater:
+    """What a resolver raised when it was awaited: after what others raised when they were
+    called."""
+
+    error: Exception
 
 
 def already_resolved(resolved: Mapping[str, object]) -> MiddlewareManager | None:
@@ -25,8 +35,14 @@ def already_resolved(resolved: Mapping[str, object]) -> MiddlewareManager | None
         if info.path.prev is not None or name not in resolved:
             return resolve(root, info, **arguments)
         result = resolved[name]
+        if isinstance(result, RaisedLater):
+            return _raising(result.error)
         if isinstance(result, Exception):
             raise result
         return result
 
     return MiddlewareManager(answer)
+
+
+async def _raising(error: Exception) -> NoReturn:
+    raise error

@@ -13,8 +13,9 @@ from db.core.query.batch import select_by_key, select_one
 from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts
 from db.core.query.listing import ListArgs, ListSpec
-from graph.core.execution.plan.completion import FieldPlace, ResolvedField
+from graph.core.execution.plan.completion import FieldPlace, ResolvedField, awaited
 from graph.core.execution.plan.connections import AnyPage, ConnectionShape, Counts
+from graph.core.execution.plan.fallback import RaisedLater
 from graph.core.execution.plan.run import NO_ARGS, Arguments, Irregular, Level, Run, Statement
 from graph.core.execution.plan.shapes import Shape
 from graph.core.once import once
@@ -185,9 +186,14 @@ class ResolvedRoot:
 
     async def _results(self, run: Run) -> list[object]:
         try:
-            results = await self.field.results(run, [run.root])
+            called = self.field.called(run, [run.root])
         except Exception as error:
             run.resolved[self.name] = error
+            raise
+        try:
+            results = await awaited(called)
+        except Exception as error:
+            run.resolved[self.name] = RaisedLater(error)
             raise
         (run.resolved[self.name],) = results
         return results
