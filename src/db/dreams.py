@@ -46,6 +46,7 @@ from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, CreatedAt, Id, Score, Table, Texts, UpdatedAt, checked, choice
 from db.core.timeouts import Kind, of_kind
 from db.core.values import validation
+from db.notifications import DREAM_REMIXED, tell_owner
 
 
 class DreamCategory(StrEnum):
@@ -290,10 +291,14 @@ async def move(
 async def remix(
     session: WriteSession, source: Dream, owner_id: UUID | None, **values: object
 ) -> Dream:
+    """A DRAFT with the texts of another dream, whose owner is notified. Raises Invalid."""
     copied = {name: getattr(source, name) for name in REMIXED}
-    return await create(
+    made = await create(
         session, owner_id, **copied | values, remixed_from_id=source.id, status=DreamStatus.DRAFT
     )
+    title, payload = f"“{source.title}” was remixed", {"dreamId": str(source.id)}
+    await tell_owner(session, source.user_id, DREAM_REMIXED, title, payload)
+    return made
 
 
 async def remove(session: WriteSession, dream: Dream) -> int:

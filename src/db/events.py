@@ -15,22 +15,33 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    insert,
     null,
     select,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.core.ids import floor
+from db.core.ids import floor, uuid7
 from db.core.ingest.rows import row_validator
-from db.core.ingest.statements import insert_batch
+from db.core.ingest.statements import core_table, insert_batch
 from db.core.ingest.writer import IngestTarget
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import Rollup, RollupTable, combined, summed
-from db.core.session.database import ReadSession, ResultRow
+from db.core.session.database import ReadSession, ResultRow, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import AnySelect, Expression, Id, Json, Table, checked, choice, sequence
+from db.core.table import (
+    AnySelect,
+    Expression,
+    Id,
+    Json,
+    Table,
+    Values,
+    checked,
+    choice,
+    sequence,
+)
 from db.core.values import validation
 
 
@@ -183,6 +194,17 @@ def logged(chosen_values: Chosen) -> AnySelect:
     """The times of the first and the last event."""
     among = [GROUPS[group].in_(some) for group, some in chosen_values.items()]
     return first_and_last(Event.timestamp, Event.id, *among)
+
+
+async def emit(session: WriteSession, event_type: str, source: str, payload: Values) -> None:
+    """Store an event of the gateway itself in a transaction, of its actor. Call it last:
+    other events wait for the transaction."""
+    user_id, now = session.audit_context.actor, session.now()
+    row = {"id": uuid7(now), "event_type": event_type, "source": source, "payload": payload}
+    at = {"timestamp": now, "metadata": {"request_id": session.audit_context.request_id}}
+    event = insert(core_table(Event)).values({**row, **at, "user_id": user_id})
+    await session.unrestricted().execute(event)
+    session.feeds.add("events")
 
 
 LOGGED = IngestTarget(

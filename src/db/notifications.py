@@ -13,9 +13,10 @@ from db.core.query import looking
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Json, Table, checked
+from db.core.table import CreatedAt, Id, Json, Table, Values, checked
 from db.core.values import validation
 
+DREAM_REMIXED, TEST_FAILED = "DREAM_REMIXED", "TEST_FAILED"
 MAX_TITLE = 300  # characters: the title of a dream with the text around it
 
 
@@ -71,6 +72,16 @@ async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notificatio
 async def send(session: WriteSession, user_id: UUID, **message: object) -> Notification:
     """Raises Invalid, and NotFound for an unknown user."""
     return await audit.create(session, Notification, user_id=user_id, **message)
+
+
+async def tell_owner(
+    session: WriteSession, owner_id: UUID | None, kind: str, title: str, payload: Values
+) -> None:
+    """Notify the owner of a dream of what another user did with it."""
+    if owner_id is not None and owner_id != session.audit_context.actor:
+        await audit.create(
+            session, Notification, user_id=owner_id, kind=kind, title=title, payload=payload
+        )
 
 
 async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Notification:

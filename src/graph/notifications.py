@@ -50,8 +50,11 @@ class Notification(Node):
     body: str | None = field("Text of the notification.")
     payload: JSON = field(
         "Data of the notification, as free-form JSON. A `DREAM_ACHIEVED` has the `dreamId` and "
-        "`bestScore`.",
-        resolver=lambda root: with_ids(root.payload, dreamId=db.dreams.Dream),
+        "`bestScore`, a `DREAM_REMIXED` the `dreamId`, a `TEST_FAILED` also the `testId`, and a "
+        "`BUDGET_REACHED` the `month`, `percent`, `budget` and `spent`.",
+        resolver=lambda root: with_ids(
+            root.payload, dreamId=db.dreams.Dream, testId=db.ai_tests.AiTest
+        ),
         reads=("payload",),
     )
     read_at: datetime | None = field("When the user read the notification. Null if unread.")

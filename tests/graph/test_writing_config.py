@@ -23,7 +23,7 @@ async def test_a_setting_is_created_and_changed(database: Database, run: Run) ->
     operator = Principal(user.id, Role.OPERATOR)
     write = partial(configure, run, "setConfig", operator, key="limits.dreams")
 
-    with statements(database, exactly=4):
+    with statements(database, exactly=5):
         made = await write(value={"most": 10}, category="limits", description="A")
     changed = await write(value=None, expectedVersion=1)
     late = await write(value=[1], expectedVersion=1)

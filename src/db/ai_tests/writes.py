@@ -25,7 +25,7 @@ from db.core.session.database import Database, WriteSession
 from db.core.table import Values
 from db.core.values import validation
 from db.dreams import Dream, DreamStatus
-from db.notifications import Notification
+from db.notifications import TEST_FAILED, Notification, tell_owner
 from db.progress import ProgressLog
 from db.progress.batch import States, append_all, correct_later
 from db.progress.model_scores import states
@@ -82,6 +82,10 @@ async def end(
     now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
     await _apply_score(session, dream, ended, before)
+    if status == AiTestStatus.FAILED:
+        title = f"A test of “{dream.title}” failed"
+        payload = {"dreamId": str(dream.id), "testId": str(ended.id)}
+        await tell_owner(session, dream.user_id, TEST_FAILED, title, payload)
     return ended
 
 

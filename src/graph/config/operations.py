@@ -45,6 +45,8 @@ CATEGORY = Argument(
 )
 BY_KEY = {"key": db.config.ConfigEntry.key}
 
+CONFIG_MANAGER = "config-manager"  # the source of the events
+
 # Results
 
 
@@ -154,7 +156,10 @@ class Mutations:
         version = or_none(input.expected_version)
         async with info.context.db.write(audit_context(info)) as session:
             before = await writes.before(session, input.key, version)
-            return await writes.put(session, input.key, before, **more)
+            entry = await writes.put(session, input.key, before, **more)
+            about = {"key": entry.key, "category": entry.category, "version": entry.version}
+            await db.events.emit(session, "config_updated", CONFIG_MANAGER, about)
+            return entry
 
     @mutation("Delete a setting.", WRITE, ConfigDeleted)
     async def delete_config(self, info: Info, input: Input[DeleteConfigInput]) -> ConfigDeleted:
@@ -173,7 +178,13 @@ class Mutations:
         self, info: Info, input: Input[SyncEnvironmentInput]
     ) -> EnvironmentSynced:
         async with info.context.db.write(audit_context(info)) as session:
-            return await store_variables(session, input.names, info.context.storable_variables)
+            storable = info.context.storable_variables
+            synced = await store_variables(session, input.names, storable)
+            lists = {"stored": synced.stored, "referenced": synced.referenced}
+            counts = {name: len(names) for name, names in lists.items()}
+            about = {"synced_vars": sum(counts.values()), **counts}
+            await db.events.emit(session, "env_sync_completed", CONFIG_MANAGER, about)
+            return synced
 
     @mutation("Create or update a feature flag.", WRITE, FeatureFlag)
     async def set_feature_flag(
