@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 from db.core.table import Row, Table, Values
 
 _WIDE = Context(prec=1_000)  # digits: more than any number that is read has
+_OF_SUMS = Context(prec=100)  # digits: twice those of a sum of squares, which it is subtracted from
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
@@ -59,9 +60,12 @@ def confidence_interval(
     """
     if count < 2 or total is None or squares is None:
         return None
-    deviations = _WIDE.subtract(squares, quotient(_WIDE.multiply(total, total), count))
+    deviations = _OF_SUMS.subtract(squares, _OF_SUMS.divide(_OF_SUMS.multiply(total, total), count))
     variance = max(0.0, float(deviations)) / (count - 1)
-    mean, half = float(quotient(total, count)), _t_quantile(count - 1) * sqrt(variance / count)
+    mean, half = (
+        float(_OF_SUMS.divide(total, count)),
+        _t_quantile(count - 1) * sqrt(variance / count),
+    )
     return mean - half, mean + half
 
 
