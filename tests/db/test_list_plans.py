@@ -19,6 +19,7 @@ from db.core.query.keyset import encode
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.looking import is_served
 from growth.filling import Size, fill
+from support.factories import make_ai_test_schedule, make_dream, make_queued_ai_test
 from support.list_plans import (
     Node,
     condition,
@@ -39,6 +40,8 @@ BOUNDED = {"agent_states", "ai_models", "api_keys", "feature_flags", "system_con
 # Filters answered by looking at a bounded number of rows: decision 53.
 WALKED = {
     "agent_history": {"previous_status", "error", "received_at"},
+    "ai_test_queue": {"attempts", "available_at", "claimed_until", "model", "provider"},
+    "ai_test_schedules": {"is_active", "next_run_at"},
     "ai_tests": set(),
     "audit_log": {"key_id"},
     "dreams": {"is_public"},
@@ -66,6 +69,10 @@ ABSENT = {str: "absent", datetime: UNTIL, UUID: UUID(int=1), Decimal: Decimal(1)
 async def connection(database: Database, database_url: str) -> AsyncIterator[Any]:
     """A connection to a filled database that avoids reading tables whole."""
     await fill(database, database_url, SIZE, lambda _: None)
+    for _ in range(3):
+        dream = await make_dream(database, user_id=None)
+        await make_queued_ai_test(database, dream_id=dream.id)
+        await make_ai_test_schedule(database, dream_id=dream.id)
     connection = await connected(database_url)
     yield connection
     await connection.close()
@@ -137,7 +144,7 @@ def test_lists_know_which_filters_have_an_index() -> None:
         }
         for name, listing in LISTS.items()
     }
-    assert walked == {name: fields - {"is_public"} for name, fields in WALKED.items()}
+    assert walked == {name: fields - {"is_active", "is_public"} for name, fields in WALKED.items()}
 
 
 def _equal(field: str, column: Any, value: Any) -> Compare:

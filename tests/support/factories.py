@@ -99,6 +99,38 @@ async def make_claimed_test(database: Database, owner_id: UUID, **overrides: Any
         return Claimed(await claims.hold(session, test, str(owner_id), lease), test)
 
 
+async def make_queued_ai_test(target: Target, **overrides: Any) -> Any:
+    """A test of a new dream that waits in the work queue."""
+    if "dream_id" not in overrides:
+        overrides["dream_id"] = (await make_dream(target)).id
+    pending = {"status": "PENDING", "impossibility_score": None, "confidence": None, "cost": None}
+    test = await make_ai_test(target, dream_id=overrides["dream_id"], **pending)
+    return await _store(
+        target,
+        db.ai_tests.queue.QueuedAiTest,
+        overrides,
+        id=test.id,
+        provider=test.provider,
+        model=test.model,
+        available_at=START,
+    )
+
+
+async def make_ai_test_schedule(target: Target, **overrides: Any) -> Any:
+    """Tests of a new dream every Monday."""
+    if "dream_id" not in overrides:
+        overrides["dream_id"] = (await make_dream(target)).id
+    return await _store(
+        target,
+        db.ai_tests.schedules.AiTestSchedule,
+        overrides,
+        cron="0 6 * * MON",
+        providers=["openai"],
+        models=["gpt-4"],
+        next_run_at=START,
+    )
+
+
 async def make_schedule(database: Database, owner_id: UUID) -> Any:
     """Tests of a new dream every Monday."""
     dream = await make_dream(database, user_id=owner_id)

@@ -23,11 +23,12 @@ SETTINGS = (
 
 
 def listings() -> dict[str, ListSpec]:
-    """All lists, by the name of their table."""
+    """All lists, by the name of their table, but those that show one parent's rows alone and have
+    no filters."""
     found = {}
-    for module in pkgutil.iter_modules(db.__path__, "db."):
+    for module in pkgutil.walk_packages(db.__path__, "db."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, ListSpec):
+            if isinstance(value, ListSpec) and value.filters:
                 found[str(value.table.__tablename__)] = value
     return dict(sorted(found.items()))
 
