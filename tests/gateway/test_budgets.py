@@ -16,7 +16,13 @@ from db.budgets import Month, notices
 from db.notifications import Notification
 from graph.core.types.node import global_id
 from support.databases import create_database, drop_database
-from support.factories import make_ai_test, make_config_entry, make_dream, make_schedule, make_user
+from support.factories import (
+    make_ai_test,
+    make_config_entry,
+    make_dream,
+    make_user,
+    monday_schedule,
+)
 from support.gateways import gateway, make_key, production, signed_in
 from support.graphql_client import Endpoint
 
@@ -285,7 +291,7 @@ async def test_a_spent_budget_does_not_hold_up_schedules(
     await configured(exceeded="REFUSE")
     spent = await make_user(database, monthly_budget=0)
     for owner in (spent, await make_user(database)):
-        schedule = await make_schedule(database, owner.id)
+        schedule = await monday_schedule(database, owner.id)
         async with database.write() as session:
             due = {"next_run_at": func.now() - text("interval '1 minute'")}
             await session.execute(

@@ -9,7 +9,7 @@ from db.ai_tests import AiTestStatus, claims, queue, writes
 from db.ai_tests.queue import Claim
 from db.users import Role
 from graph.core.principal import Principal
-from support.factories import make_claimed_test, make_dream, make_user
+from support.factories import claimed_test, make_dream, make_user
 from support.principals import with_scopes
 from support.subscriptions import Follow, Follower
 
@@ -52,7 +52,7 @@ async def test_tests_are_sent_when_they_begin_to_wait(database: Database, follow
 
 async def test_a_test_given_back_is_sent_again(database: Database, follow: Follow) -> None:
     user = await make_user(database)
-    claimed = await make_claimed_test(database, user.id, model="a")
+    claimed = await claimed_test(database, user.id, model="a")
     follower = await follow(WAITING, {"models": ["a"]}, OPERATORS)
     await follower.number(1)
     async with database.write() as session:

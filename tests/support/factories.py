@@ -89,7 +89,7 @@ async def make_ai_test(target: Target, **overrides: Any) -> Any:
     )
 
 
-async def make_claimed_test(database: Database, owner_id: UUID, **overrides: Any) -> Claimed:
+async def claimed_test(database: Database, owner_id: UUID, **overrides: Any) -> Claimed:
     """A test of the work queue that its user runs, and its claim."""
     dream = await make_dream(database, user_id=owner_id)
     async with database.write() as session:
@@ -131,7 +131,7 @@ async def make_ai_test_schedule(target: Target, **overrides: Any) -> Any:
     )
 
 
-async def make_schedule(database: Database, owner_id: UUID) -> Any:
+async def monday_schedule(database: Database, owner_id: UUID) -> Any:
     """Tests of a new dream every Monday."""
     dream = await make_dream(database, user_id=owner_id)
     async with database.write() as session:

@@ -7,14 +7,14 @@ from db import Database
 from gateway.auth.pepper import api_key_codec
 from graph.core.types.node import global_id
 from support.factories import (
+    claimed_test,
     make_agent,
     make_ai_model,
     make_ai_test,
-    make_claimed_test,
     make_dream,
     make_notification,
-    make_schedule,
     make_user,
+    monday_schedule,
 )
 from support.gateways import production
 
@@ -27,8 +27,8 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
     """By mutation, an input for that user, an administrator, with every field that it can have."""
     dream = global_id(await make_dream(database, user_id=user.id))
     test = global_id(await make_ai_test(database, status="RUNNING", impossibility_score=None))
-    held = await make_claimed_test(database, user.id)
-    schedule = global_id(await make_schedule(database, user.id))
+    held = await claimed_test(database, user.id)
+    schedule = global_id(await monday_schedule(database, user.id))
     model = global_id(await make_ai_model(database))
     other = global_id(await make_user(database))
     async with database.write() as session:

@@ -61,7 +61,7 @@ class AiTestSchedule(Node):
 
     cron: str = field("Minute, hour, day of month, month and day of week, in UTC.")
     models: list[ScheduledModel] = field(
-        "The models.", resolver=_models, reads=("providers", "models")
+        "The models.", resolver=_models, reads=("providers", "models"), cost=0
     )
     test_parameters: JSON = field("Parameters of the tests, as free-form JSON.")
     max_attempts: int = field("Number of attempts after which a test is FAILED.")
