@@ -36,7 +36,7 @@ CHANGING = re.compile(rb'"requestId":"[^"]*"|agent_report_[0-9a-f]{32}')
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(writer, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "DEADLINE_SECONDS", 2)
     return production(drain_seconds=0, spread_seconds=0, short_path="on")
 
 
