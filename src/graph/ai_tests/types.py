@@ -11,7 +11,7 @@ import db
 from db.ai_tests import AiTestStatus as AiTestStatus
 from db.dreams import DreamCategory
 from db.users import Role
-from graph.ai_models import (
+from graph.ai_models.types import (
     AVERAGE_CONFIDENCE,
     AVERAGE_DURATION,
     AVERAGE_SCORE,
