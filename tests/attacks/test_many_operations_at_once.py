@@ -20,7 +20,7 @@ from support.websocket_client import greeted, serving
 
 SOCKET = 20  # operations at once
 MOST = 3  # statements that begin in a turn; without turns it was every connection of the caller
-FILTER = {"or": [{"title": {"contains": "e"}}] * 90}
+FILTER = {"or": [{"title": {"eq": "e"}}] * 90}
 DOCUMENT = "query Q{} ($f: DreamFilter) {{ dreams(first: 1, filter: $f) {{ nodes {{ id }} }} }}"
 
 

@@ -47,12 +47,17 @@ async def key(settings: Settings, database: Database) -> str:
 
 @pytest.fixture
 async def watched(served: Served, key: str) -> AsyncIterator[Watched]:
-    """GraphiQL of a gateway in production, with a key."""
+    """GraphiQL of a gateway in production, with a key and the schema: without it, GraphiQL does not
+    read the names of operations."""
     async with browsing(served.address, ignored=[WITHOUT_KEY]) as watched:
-        await watched.page.goto(f"{served.address}/graphiql")
-        await watched.page.get_by_label("API key or access token").fill(key)
-        await watched.page.get_by_role("button", name="Use it").click()
-        await watched.page.get_by_text("Signed in with a key").wait_for()
+        page = watched.page
+        await page.goto(f"{served.address}/graphiql")
+        await page.get_by_label("API key or access token").fill(key)
+        await page.get_by_role("button", name="Use it").click()
+        await page.get_by_text("Signed in with a key").wait_for()
+        await page.get_by_role("button", name="Show Documentation Explorer").click()
+        await page.get_by_text("Root Types").wait_for()
+        await page.get_by_role("button", name="Hide Documentation Explorer").click()
         yield watched
 
 
