@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from db.core.connections.url import connection_info
+from support.tcp_server import closed, tcp_server
 
 TLS_REQUEST = bytes.fromhex("0000000804d2162f")
 
@@ -33,35 +34,30 @@ async def proxy(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[in
     """The port of 127.0.0.1 where the server of a URL is reached; with `tls`, by TLS alone."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            if tls is not None:
-                if await reader.readexactly(len(TLS_REQUEST)) != TLS_REQUEST:
-                    writer.close()
-                    return
-                writer.write(b"S")
-                await writer.start_tls(tls)
-            await _join(reader, writer, f"{host.name}/.s.PGSQL.{host.port}")
+        if tls is not None:
+            if await reader.readexactly(len(TLS_REQUEST)) != TLS_REQUEST:
+                return
+            writer.write(b"S")
+            await writer.start_tls(tls)
+        await _join(reader, writer, f"{host.name}/.s.PGSQL.{host.port}")
 
     (host,) = connection_info(url).hosts
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-        server.close()
-        server.close_clients() if hasattr(server, "close_clients") else None
+    async with tcp_server(serve) as port:
+        yield port
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
     """Forward in both directions until one side closes."""
     there, back = await asyncio.open_unix_connection(path)
-    ways = [_pass_on(reader, back), _pass_on(there, writer)]
-    tasks = [asyncio.create_task(way) for way in ways]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for end in (writer, back):
-        end.close()
-        with suppress(OSError):
-            await end.wait_closed()
+    async with closed(back):
+        ways = [_pass_on(reader, back), _pass_on(there, writer)]
+        tasks = [asyncio.create_task(way) for way in ways]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from support.stream_client import port
+from support.tcp_server import closed, tcp_server
 
 
 class Proxy:
@@ -19,9 +20,9 @@ class Proxy:
         self.headers = headers
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            above, below = await asyncio.open_connection("127.0.0.1", self.upstream)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        above, below = await asyncio.open_connection("127.0.0.1", self.upstream)
+        async with closed(below):
             below.write(self._rewritten(head).encode("latin-1"))
             await asyncio.gather(_relay(reader, below), _relay(above, writer))
 
@@ -42,9 +43,8 @@ async def proxied(
 ) -> AsyncIterator[str]:
     """The address of a gateway behind a proxy, prefix included."""
     proxy = Proxy(upstream, prefix, strips, headers)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{prefix}"
+    async with tcp_server(proxy.serve) as listen:
+        yield f"http://127.0.0.1:{listen}{prefix}"
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
