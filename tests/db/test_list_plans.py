@@ -17,7 +17,7 @@ from db import Database
 from db.core.query.filter import Compare
 from db.core.query.keyset import encode
 from db.core.query.listing import ListArgs, ListSpec
-from db.core.query.looking import is_served
+from db.core.query.served import is_served
 from growth.filling import Size, fill
 from support.factories import make_ai_test_schedule, make_dream, make_queued_ai_test
 from support.list_plans import (

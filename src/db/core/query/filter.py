@@ -106,7 +106,7 @@ def columns(condition: Condition) -> frozenset[str] | None:
             return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filterable:
     """The columns of a table that filters may use, by name, and its relations, one level deep.
 

@@ -7,7 +7,7 @@ of the schema are generated from it.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from uuid import UUID
 
 from sqlalchemy import (
@@ -138,7 +138,7 @@ class ListSpec:
     def id(self) -> Column:
         return self.table.id
 
-    @property
+    @cached_property
     def filterable(self) -> Filterable:
         return Filterable(self.filters, self.relations, self.time, self.id)
 

@@ -5,79 +5,23 @@ whole table: so a page looks at LOOKED rows of the list at most. If it is not fu
 the last row that was looked at, and the next page continues there. Decision 53.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
-from sqlalchemy import ColumnElement, Index, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from db.core.query.counting import Counted, counted_rows
-from db.core.query.filter import And, Compare, Condition, Exists, Filterable, Or, related
+from db.core.query.filter import And, Condition, related
 from db.core.query.keyset import PageArgs, Stop
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.order import beyond
+from db.core.query.served import is_served
 from db.core.session.database import ReadSession
-from db.core.table import Column, Table
 from db.core.timeouts import Kind, of_kind
 
 LOOKED = 20_000  # rows of a list, for one page
 LOOKED_THROUGH = 1_000  # rows whose related rows are looked at as well
 COUNTED = 100_000
-
-RANGES = frozenset({"eq", "in", "lt", "lte", "gt", "gte", "has", "has_any", "has_all"})
-
-
-def is_served(condition: Condition, filterable: Filterable) -> bool:
-    """True if an index finds the rows that meet a condition."""
-    match condition:
-        case Compare(name, "is_null", True):
-            column = filterable.columns[name]
-            return name in _indexed(filterable) or _has_index_of_nulls(column)
-        case Compare(name, operator, _):
-            return operator in RANGES and name in _indexed(filterable)
-        case And(conditions) | Or(conditions):
-            return all(is_served(part, filterable) for part in conditions)
-        case Exists(relation, inner):
-            return is_served(inner, filterable.relations[relation].target())
-    return False
-
-
-def _indexed(filterable: Filterable) -> Collection[str]:
-    """The filters on columns of an index, and on those whose rows alone an index has."""
-    return {
-        name
-        for name, column in filterable.columns.items()
-        if column is filterable.time or column.name in _columns_of_indexes(column.table.name)
-    }
-
-
-@cache
-def _columns_of_indexes(name: str) -> Collection[str]:
-    table = Table.metadata.tables[name]
-    keys = {column.name for index in table.indexes if _is_open(index) for column in index.columns}
-    return {
-        column.name
-        for column in table.columns
-        if column.primary_key or column.unique or column.name in keys | _conditions_of_indexes(name)
-    }
-
-
-def _is_open(index: Index) -> bool:
-    """True if conditions on the columns of an index suffice to use it: a partial index of other
-    columns needs conditions on those."""
-    where = index.dialect_options["postgresql"]["where"]
-    words = str(where).split()
-    return where is None or any(column.name in words for column in index.columns)
-
-
-def _has_index_of_nulls(column: Column) -> bool:
-    return f"{column.name} is null" in _conditions_of_indexes(column.table.name)
-
-
-@cache
-def _conditions_of_indexes(name: str) -> set[str]:
-    indexes = Table.metadata.tables[name].indexes
-    return {str(index.dialect_options["postgresql"]["where"]) for index in indexes}
 
 
 @dataclass(frozen=True, slots=True)
