@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.ai_tests import COMPLETED, MODEL, SCORED, UNSCORED, AiTest
 from db.core.query.batch import Key, requested_keys
 from db.core.query.time_range import Bucket, TimeRange, first_and_last
-from db.core.rollup import Pieces, Rollup, RollupTable, combined, counted, summed
+from db.core.rollup import Parent, Pieces, Rollup, RollupTable, combined, counted, summed
 from db.core.session.database import ReadSession, ResultRow
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, Column, Count, Expression, checked
@@ -90,7 +90,7 @@ def _known(column: Expression | Column) -> Expression:
     return _number(IS_COMPLETED & column.is_not(None))
 
 
-OF_DREAM = (AiTest.dream_id, Dream)
+OF_DREAM = Parent(AiTest.dream_id, Dream, ("is_public", "is_active", "category"))
 USED = {
     "any_count": counted(),
     "any_tokens": summed(AiTest.tokens_used),

@@ -8,6 +8,7 @@ writes to it. `rolling` computes marked periods. Decision 42.
 from db.core.rollup.declaring import (
     AT as AT,
     Measure as Measure,
+    Parent as Parent,
     Rollup as Rollup,
     RollupTable as RollupTable,
     counted as counted,

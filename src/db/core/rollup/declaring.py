@@ -1,11 +1,11 @@
 """Declaring: what a rollup sums up, by what, and of which rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, case, cast, func, literal, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, case, cast, func, literal, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.query.time_range import Bucket
@@ -78,13 +78,22 @@ class Link(Protocol):
     def __call__(self, pieces: CTE, within: Sequence[str], /) -> AnySelect: ...  # type: ignore[explicit-any]  # as AnySelect
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The row of another table that each row belongs to: the column with its id, its table, and the
+    keys of the rollup that depend on it."""
+
+    id: Column
+    table: type[Table]
+    keys: Collection[str]
+
+
 @dataclass(frozen=True, eq=False)
 class Rollup:
     """Sums of the rows of `source` in `table`, by period, `keys` and nothing else.
 
     `widths` are those of its periods, shortest first; longer ones are computed from the shortest.
-    `time` is the column that ids are made from, and `parent` the column with the id of a row of
-    another table, whose columns are used as well. The row rule of `table` hides the sums of rows of
+    `time` is the column that ids are made from. The row rule of `table` hides the sums of rows of
     some parents, also from viewers who see these: the rows of `hidden` ones are read as they are.
 
     Where the rows of two periods have more to add together than each by itself, `linked` adds it.
@@ -96,7 +105,7 @@ class Rollup:
     widths: tuple[Bucket, ...]
     keys: Mapping[str, Column | Expression]
     measures: Mapping[str, Measure]
-    parent: tuple[Column, type[Table]] | None = None
+    parent: Parent | None = None
     where: Sequence[ColumnElement[bool]] = ()
     hidden: Callable[[Visibility], ColumnElement[bool]] | None = None
     linked: Link | None = None
@@ -123,14 +132,26 @@ class Rollup:
 
     def rows(self, *others: Expression | Column) -> AnySelect:
         """The rows of the source as sums of one row each, after `others`."""
-        keys = [key.label(name) for name, key in self.keys.items()]
+        rows = self._selected(others, self.keys)
+        return rows.join(of.table, of.table.id == of.id) if (of := self.parent) else rows
+
+    def few_rows(self, *others: Expression | Column) -> AnySelect:
+        """`rows`, with a lookup of the parent of each: PostgreSQL would read all parents instead,
+        but does not look into a subquery with an offset."""
+        of = self.parent
+        if of is None:
+            return self.rows(*others)
+        keys = (self.keys[name].label(name) for name in of.keys)
+        parent = select(*keys).where(of.table.id == of.id).offset(0).lateral("parent")
+        found = {name: parent.c[name] for name in of.keys}
+        return self._selected(others, {**self.keys, **found}).join(parent, true())
+
+    def _selected(
+        self, others: Sequence[Expression | Column], keys: Mapping[str, Column | Expression]
+    ) -> AnySelect:
         measures = [each.of_row.label(name) for name, each in self.measures.items()]
-        statement = select(*others, *keys, *measures).select_from(self.source)
-        if self.parent is None:
-            return statement.where(*self.where)
-        key, table = self.parent
-        joined = statement.join(table, table.id == key)
-        return joined.where(*self.where)
+        named = [key.label(name) for name, key in keys.items()]
+        return select(*others, *named, *measures).select_from(self.source).where(*self.where)
 
     def combine(self, name: str, column: Expression) -> Expression:
         return self.measures[name].combine(column).label(name)

@@ -158,12 +158,12 @@ class _Parts:
 
     def _rows_apart(self) -> Iterator[AnySelect]:
         rollup, id = self.rollup, self.id
-        rows = rollup.rows(rollup.at.label(AT))
+        rows, of_edge = rollup.rows(rollup.at.label(AT)), rollup.few_rows(rollup.at.label(AT))
         edge = self.lower if self.end is None else min(self.lower, self.end)
         if self.since < edge:
-            yield rows.where(id >= floor(self.since), id < floor(edge))
+            yield of_edge.where(id >= floor(self.since), id < floor(edge))
         ending = [] if self.end is None else [id < floor(self.end)]
-        yield rows.where(id >= floor(self.settled), *ending)
+        yield of_edge.where(id >= floor(self.settled), *ending)
         known = rows.where(id >= floor(self.lower), id < floor(self.settled))
         yield known.where(id >= periods.floor_sql(self.until))
         marked = id >= self.marked.c.first, id < self.marked.c.end
@@ -174,7 +174,7 @@ class _Parts:
         parent: a viewer sees few of these."""
         rollup, id = self.rollup, self.id
         assert rollup.hidden is not None and rollup.parent is not None  # noqa: S101, PT018  it is read
-        key, table = rollup.parent
+        key, table = rollup.parent.id, rollup.parent.table
         parents = select(table.id.label("id")).where(rollup.hidden(visibility)).cte("hidden")
         mark = self.marked.alias("mark")
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
