@@ -148,6 +148,7 @@ FALSY_IS_NONE = {
 READS_THE_ENVIRONMENT = {
     "db/core/embedded/programs.py": "hands its environment on to PostgreSQL",
     "gateway/cli/doctor.py": "names variables that look like settings and are none",
+    "gateway/cli/mcp.py": "as for gateway/cli/work.py",
     "gateway/cli/work.py": "a worker is a client, and has a key in place of settings",
     "gateway/worker/openai_compatible.py": "as the client libraries of OpenAI do",
     "graph/config/types.py": "says whether the variable that a secret reference names is set",

@@ -24,7 +24,7 @@ FLOORS = """
     commands       gateway.__main__
                    gateway.cli
     process        gateway.process
-    examples       gateway.worker
+    examples       gateway.worker  gateway.mcp
     composition    gateway.app
     background     gateway.health  gateway.maintenance
     transport      gateway.transport  gateway.console

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import structlog
 import typer
@@ -200,6 +200,39 @@ def work(
 
     log_format.configure(logs_as_json(), "info")
     worker.run(worker.Options(url, adapter, judge, provider, model, at_once, lease, seconds))
+
+
+@app.command(epilog=EXIT_CODES)
+def mcp(
+    url: Annotated[str, typer.Option(help="Address of the gateway.")] = "http://127.0.0.1:8000",
+    transport: Annotated[
+        Literal["stdio", "http"], typer.Option(help="How clients connect: stdio, or http at /mcp.")
+    ] = "stdio",
+    host: Annotated[str, typer.Option(help="Address to listen on, with http.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port, with http.")] = 8001,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Host that clients may name; repeatable.")
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None, typer.Option(help="Origin of pages that may connect; repeatable.")
+    ] = None,
+    documents: Annotated[
+        bool,
+        typer.Option("--documents", help="Print its documents as a manifest, and serve nothing."),
+    ] = False,
+) -> None:
+    """Offer the API of a gateway to AI assistants as tools of the Model Context Protocol.
+
+    With stdio, DREAMNET_MCP_KEY is the API key of all calls; with http, each client sends its own.
+    """
+    from gateway.cli import mcp as tools  # imports the client of HTTP
+
+    log_format.configure(logs_as_json(), "info")
+    tools.check_installed()
+    if documents:
+        typer.echo(tools.manifest())
+        return
+    tools.run(tools.Options(url, transport, host, port, allowed_host or [], allowed_origin or []))
 
 
 @migrations.command(epilog=EXIT_CODES)

@@ -1,0 +1,1 @@
+"""MCP: tools for AI assistants, each an operation of the API. Needs the extra `mcp`."""
