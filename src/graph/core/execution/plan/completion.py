@@ -22,7 +22,7 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
 
 from graph.core.context import Context, Info
-from graph.core.execution.plan.run import Irregular, Run, together
+from graph.core.execution.plan.run import Irregular, Run, in_slices, together
 from graph.core.execution.plan.shapes import KeyedSource, Rows, zipped
 
 
@@ -79,7 +79,10 @@ class Leaf:
 
     async def complete(self, _run: Run, values: list[object]) -> list[object]:
         show = self.type_.coerce_output_value
-        return [None if value is None else _present(show(value)) for value in values]
+        shown: list[object] = []
+        async for some in in_slices(values):
+            shown += [None if value is None else _present(show(value)) for value in some]
+        return shown
 
 
 def _present(shown: object) -> object:
@@ -241,7 +244,10 @@ class ResolvedField:
         self.completer = completer
 
     async def values(self, run: Run, objects: Sequence[object]) -> list[object]:
-        return await self.completer.complete(run, await awaited(self.called(run, objects)))
+        called: list[object] = []
+        async for some in in_slices(objects):
+            called += self.called(run, some)
+        return await self.completer.complete(run, await awaited(called))
 
     def called(self, run: Run, objects: Sequence[object]) -> list[object]:
         """What the resolver returns, maybe to be awaited."""

@@ -1,7 +1,8 @@
 """Run: the state of one execution of a plan."""
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, cast
+from asyncio import sleep
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID
 from weakref import ReferenceType, ref
 
@@ -33,6 +34,8 @@ Arguments = Callable[["Run"], ListArgs]
 NO_ARGS = ListArgs()
 STATEMENT_BYTES = 32 * 1024 * 1024  # of all statements that are kept
 FIXED_BYTES = 4 * 1024
+SLICE = 500  # values, which take a few milliseconds
+T = TypeVar("T")
 
 
 class Unplanned(Exception):
@@ -173,6 +176,14 @@ async def together(work: Sequence[Awaitable[list[object]]]) -> list[list[object]
     if len(work) == 1:
         return [await work[0]]
     return await gather_with_cancel(*work) if work else []
+
+
+async def in_slices(values: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Many values in several parts, between which others are served."""
+    for first in range(0, len(values), SLICE):
+        if first:
+            await sleep(0)
+        yield values[first : first + SLICE]
 
 
 def _size(compiled: CompiledStatement) -> int:
