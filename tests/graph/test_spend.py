@@ -1,6 +1,7 @@
 """Spend: pages, groups, buckets and chosen tests, and its longest time range."""
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -134,15 +135,15 @@ async def test_spend_of_one_user_by_model(database: Database, data: Any) -> None
     for each, cost in ((user.id, 3), (None, 2)):
         await make_ai_test(database, dream_id=dream.id, user_id=each, created_at=START, cost=cost)
     chosen = f'userIds: ["{global_id(user)}"]'
-    for groups in ("[USER, MODEL]", "MODEL", "USER", "[]"):
-        asked = f"{{ spend({TIMES}, groupBy: {groups}, {chosen}) {{ rows {{ totalCost }} }} }}"
+    for times, groups in product((TIMES, YEARS), ("[USER, MODEL]", "MODEL", "USER", "[]")):
+        asked = f"{{ spend({times}, groupBy: {groups}, {chosen}) {{ rows {{ totalCost }} }} }}"
         assert (await data(asked))["spend"]["rows"] == [{"totalCost": "3.000000"}]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (YEARS, "use a shorter one, or ask for models, or for users by month"),
+        (YEARS, "use a shorter one, or ask for models, for users by month, or for `userIds`"),
         (YEARS + ', groupBy: USER, models: ["a"]', "use a shorter one"),
         (YEARS + ", groupBy: USER, bucket: DAY", "use a shorter one"),
         ("bucket: HOUR", "The bucket must be DAY, WEEK or MONTH."),

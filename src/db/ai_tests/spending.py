@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.ai_tests import MODEL, AiTest
 from db.ai_tests.sums import ROLLUP, USED
+from db.budgets import sums as by_user_and_model
 from db.core.errors import Invalid
 from db.core.query.time_range import Bucket, TimeRange, first_and_last
 from db.core.rollup import AT, Pieces, Rollup, RollupTable, combined
@@ -100,8 +101,8 @@ class Spending:
 
 
 def spent(asked: Spending, span: TimeRange, visibility: Visibility) -> AnySelect:
-    """Tokens and cost of each group, highest cost first, in each bucket. Raises Invalid for users
-    over a long time by model or day: their sums would be nearly as many as the tests."""
+    """Tokens and cost of each group, highest cost first, in each bucket. Raises Invalid for all
+    users over a long time by model or day: their sums are nearly as many as the tests."""
     sums = _pieces(asked, span.or_last(SPENT), visibility)
     bucket = [] if asked.bucket is None else [sums.bucket(asked.bucket)]
     keys = [*bucket, *_keys(asked, sums)]
@@ -131,7 +132,11 @@ def _pieces(asked: Spending, span: TimeRange, visibility: Visibility) -> Pieces:
         return combined(ROLLUP, span, visibility, asked.bucket)
     if asked.is_of_users_alone and visibility.shared:
         return combined(BY_USER, span, visibility, asked.bucket)
-    span.check_longest(LONGEST_OF_TESTS, ", or ask for models, or for users by month")
+    if asked.users is not None and visibility.shared:
+        return combined(by_user_and_model.ROLLUP, span, visibility, asked.bucket)
+    span.check_longest(
+        LONGEST_OF_TESTS, ", or ask for models, for users by month, or for `userIds`"
+    )
     return _tests(span)
 
 

@@ -172,7 +172,8 @@ class Queries:
 
     @field(
         "Tokens and cost of tests by user and model, highest cost first, in each bucket if there "
-        "are any. The last 30 days by default, at most 92 days of users by model, day or week.",
+        "are any. The last 30 days by default, at most 92 days of users by model, day or week "
+        "without `userIds`.",
         SPENT,
         cost=100,
         reveals=TIMES | ASKED,
