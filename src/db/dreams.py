@@ -178,7 +178,9 @@ LISTING: ListSpec = ListSpec(
     },
     relations={
         "tests": Relation(
-            lambda: ai_tests.AiTest.dream_id == Dream.id, lambda: ai_tests.LISTING.filterable
+            lambda: ai_tests.AiTest.dream_id == Dream.id,
+            lambda: ai_tests.LISTING.filterable,
+            many=True,
         ),
     },
     time=Dream.created_at,

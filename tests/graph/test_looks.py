@@ -39,6 +39,7 @@ Ask = Callable[..., Any]
 def ask(database: Database, monkeypatch: pytest.MonkeyPatch, request: Any) -> Ask:
     monkeypatch.setattr(looking, "LOOKED", LOOKED)
     monkeypatch.setattr(looking, "LOOKED_THROUGH", LOOKED)
+    monkeypatch.setattr(looking, "LOOKED_THROUGH_MANY", LOOKED)
     monkeypatch.setattr(looking, "COUNTED", 2 * LOOKED)
 
     async def ask(document: str, who: Principal = DEVELOPER, **variables: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from db import Database
+from db.core.query import looking
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
 from support.factories import make_agent, make_ai_model, make_dream, make_user
 from support.mutations import Run
@@ -109,3 +110,32 @@ async def test_bounds(run: Run, variables: dict[str, Any], message: str) -> None
     [error] = (await run(SEARCH % "", variables)).errors
     assert message in error["message"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_search_looks_at_a_bounded_number_of_users(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may be short: the next one continues where the look ended, with all kinds."""
+    monkeypatch.setattr(looking, "LOOKED", 3)
+    monkeypatch.setattr(looking, "COUNTED", 3)
+    for n in range(10):
+        await make_user(database, email=f"{'robot' if n % 4 == 0 else 'other'}{n}@example.org")
+        await make_agent(database, agent_key=f"robot-{n}")
+    document = SEARCH.replace("totalCount", "totalCount totalCountIsExact")
+    document %= "... on Agent { key } ... on User { email }"
+
+    titles, after, more, pages = [], None, True, 0
+    while more:
+        answer = await run(document, {"text": "robot", "first": 20, "after": after}, DEVELOPER)
+        page = answer.data["search"]
+        titles += [list(node.values())[1] for node in page["nodes"]]
+        more, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+        pages += 1
+
+    assert titles == [
+        name
+        for n in range(9, -1, -1)
+        for name in (f"robot-{n}", *([f"robot{n}@example.org"] if n % 4 == 0 else []))
+    ]
+    assert pages == 4
+    assert (page["totalCount"], page["totalCountIsExact"]) == (11, False)

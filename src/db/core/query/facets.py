@@ -39,9 +39,9 @@ async def facet_counts(
     """The rows of a list by each value of a facet, in the order in which its choices are
     declared."""
     parts = []
-    limits = await counted_within(session, listing, slice, *conditions)
+    all_rows, limits = await counted_within(session, listing, slice, *conditions)
     for value, is_value in _choices(listing, name):
-        where = (is_value, *conditions, *listing.conditions(slice), *limits)
+        where = (is_value, *conditions, *listing.conditions(all_rows), *limits)
         counted = counted_rows(listing.table, *where).subquery("counted")
         count = select(func.count()).select_from(counted).scalar_subquery()
         parts.append(select(literal(value, Text), count))

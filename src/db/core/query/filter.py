@@ -5,7 +5,7 @@ Conditions have two values: a comparison with null is false, `ne` and `notIn` ar
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Numeric,
     Text,
     and_,
-    exists,
     false,
     func,
     literal_column,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from db.core import ids
 from db.core.errors import Invalid
 from db.core.query.operators import OPERATORS, Sql
-from db.core.table import Column, Expression, Table, spelled
+from db.core.table import AnySelect, Column, Expression, Table, spelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,12 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """True if at least one related row meets the condition."""
+    """True if at least one related row meets the condition. `singly`: the related rows of each row
+    are looked up by themselves, in place of a join that may read all of them."""
 
     relation: str
     condition: "Condition"
+    singly: bool = False
 
 
 Condition = Compare | And | Or | Not | Exists
@@ -91,6 +92,17 @@ def related(condition: Condition) -> tuple[Exists, ...]:
             return related(inner)
         case _:
             return ()
+
+
+def looked_up_singly(condition: Condition) -> Condition:
+    match condition:
+        case Exists():
+            return replace(condition, singly=True)
+        case And(parts) | Or(parts):
+            return replace(condition, conditions=tuple(map(looked_up_singly, parts)))
+        case Not(inner):
+            return Not(looked_up_singly(inner))
+    return condition
 
 
 def columns(condition: Condition) -> frozenset[str] | None:
@@ -130,8 +142,8 @@ class Filterable:
                 return or_(false(), *self._parts(Or, conditions))
             case Not(inner):
                 return not_(func.coalesce(self.compile(inner), false()))
-            case Exists(relation, inner):
-                return self._related(relation).exists(inner)
+            case Exists(relation, inner, singly):
+                return self._related(relation).exists(inner, singly=singly)
 
     def _parts(
         self, joined: type[And] | type[Or], conditions: tuple[Condition, ...]
@@ -182,14 +194,18 @@ class Filterable:
 @dataclass(frozen=True)
 class Relation:
     """Rows of another table that belong to a row: the join condition `on`, and the filters of
-    `target`, which is called late because two tables may refer to each other.
+    `target`, which is called late because two tables may refer to each other. `many` if a row has
+    several.
     """
 
     on: Callable[[], Sql]
     target: Callable[[], Filterable]
+    many: bool = False
 
-    def exists(self, condition: Condition) -> Sql:
-        return exists().where(self.on(), self._compiled(condition))
+    def exists(self, condition: Condition, *, singly: bool = False) -> Sql:
+        """PostgreSQL does not join a subquery with an offset."""
+        rows: AnySelect = select(literal_column("1")).where(self.on(), self._compiled(condition))
+        return (rows.offset(0) if singly else rows).exists()
 
     def exists_jointly(self, condition: Condition, of: Filterable) -> Sql:
         """Several conditions on related rows in one subquery: PostgreSQL plans each subquery for

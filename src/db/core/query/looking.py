@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, func, select
 
 from db.core.query.counting import Counted, counted_rows
-from db.core.query.filter import And, Condition, related
-from db.core.query.keyset import PageArgs, Stop
+from db.core.query.filter import And, Condition, looked_up_singly, related
+from db.core.query.keyset import Stop
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.order import beyond
 from db.core.query.served import is_served
@@ -20,7 +20,8 @@ from db.core.session.database import ReadSession
 from db.core.timeouts import Kind, of_kind
 
 LOOKED = 20_000  # rows of a list, for one page
-LOOKED_THROUGH = 1_000  # rows whose related rows are looked at as well
+LOOKED_THROUGH = 1_000  # rows whose related row is looked at as well
+LOOKED_THROUGH_MANY = 100  # if they have many related rows
 COUNTED = 100_000
 
 
@@ -30,6 +31,11 @@ class _Parts:
 
     served: tuple[Condition, ...]
     walked: tuple[Condition, ...]
+
+    @property
+    def where(self) -> Condition:
+        """All of them. Few rows are looked at, so related rows are looked up for each."""
+        return And((*self.served, *map(looked_up_singly, self.walked)))
 
 
 def _parts(listing: ListSpec, slice: ListArgs) -> _Parts:
@@ -61,9 +67,29 @@ async def within_look(
     parts = _parts(listing, slice)
     if not parts.walked:
         return slice
-    rows = LOOKED_THROUGH if any(map(related, parts.walked)) else LOOKED
-    stop = await _stop(session, listing, replace(slice, where=And(parts.served)), rows, conditions)
+    served = replace(slice, where=And(parts.served))
+    looked = await within_rows(session, listing, served, _looked(listing, parts), *conditions)
+    return replace(looked, where=parts.where)
+
+
+async def within_rows(
+    session: ReadSession,
+    listing: ListSpec,
+    slice: ListArgs,
+    rows: int,
+    *conditions: ColumnElement[bool],
+) -> ListArgs:
+    """The arguments of a page that ends after a number of rows of the list, whatever it shows of
+    them."""
+    stop = await _stop(session, listing, slice, rows, conditions)
     return replace(slice, window=replace(slice.window, stop=stop))
+
+
+def _looked(listing: ListSpec, parts: _Parts) -> int:
+    relations = {listing.relations[some.relation] for some in related(And(parts.walked))}
+    if any(relation.many for relation in relations):
+        return LOOKED_THROUGH_MANY
+    return LOOKED_THROUGH if relations else LOOKED
 
 
 async def _stop(
@@ -87,20 +113,33 @@ async def count(
 ) -> Counted:
     """The number of rows in all pages. Without an index for the filter, that of the first
     COUNTED rows of the list."""
-    limits = await counted_within(session, listing, slice, *conditions)
-    rows = counted_rows(listing.table, *conditions, *listing.conditions(slice), *limits)
+    counted, limits = await counted_within(session, listing, slice, *conditions)
+    rows = counted_rows(listing.table, *conditions, *listing.conditions(counted), *limits)
     statement = select(func.count()).select_from(rows.subquery("counted"))
     return Counted(await session.scalar(of_kind(Kind.AGGREGATE, statement)), not limits)
 
 
 async def counted_within(
     session: ReadSession, listing: ListSpec, slice: ListArgs, *conditions: ColumnElement[bool]
-) -> list[ColumnElement[bool]]:
-    """The condition that a row is among those that are looked at to count; none if all are."""
+) -> tuple[ListArgs, list[ColumnElement[bool]]]:
+    """The arguments of a count, and the condition that a row is among those that are looked at;
+    none if all are."""
     parts = _parts(listing, slice)
     if not parts.walked:
-        return []
-    rows = LOOKED_THROUGH if any(map(related, parts.walked)) else COUNTED
-    all_rows = ListArgs(And(parts.served), slice.search, window=PageArgs())
-    stop = await _stop(session, listing, all_rows, rows, conditions)
+        return slice, []
+    rows = _looked(listing, parts) if related(And(parts.walked)) else COUNTED
+    all_rows = ListArgs(And(parts.served), slice.search)
+    limits = await first_rows(session, listing, all_rows, rows, *conditions)
+    return replace(slice, where=parts.where), limits
+
+
+async def first_rows(
+    session: ReadSession,
+    listing: ListSpec,
+    slice: ListArgs,
+    rows: int,
+    *conditions: ColumnElement[bool],
+) -> list[ColumnElement[bool]]:
+    """The condition that a row is among a number of rows of the list; none if there are no more."""
+    stop = await _stop(session, listing, slice, rows, conditions)
     return [] if stop is None else [beyond(listing.order(()), stop.cursor(False))]

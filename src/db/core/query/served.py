@@ -1,6 +1,6 @@
 """Served: the filters that an index serves, known from the declarations of tables. Decision 53."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 
 from sqlalchemy import Index
@@ -15,7 +15,9 @@ def is_served(condition: Condition, filterable: Filterable) -> bool:
     """True if an index finds the rows that meet a condition."""
     match condition:
         case Compare(name, "is_null", True):
-            return name in _served(filterable) or name in _served_nulls(filterable)
+            return name in _whole(filterable) or name in _nulls(filterable)
+        case Compare(name, "eq", False):  # a partial index of a flag has those that are set
+            return name in _whole(filterable)
         case Compare(name, operator, _):
             return operator in RANGES and name in _served(filterable)
         case And(conditions) | Or(conditions):
@@ -28,41 +30,55 @@ def is_served(condition: Condition, filterable: Filterable) -> bool:
 @cache
 def _served(filterable: Filterable) -> Collection[str]:
     """The filters on columns of an index, and on those whose rows alone an index has."""
-    return {
-        name
-        for name, column in filterable.columns.items()
-        if column is filterable.time or column.name in _columns_of_indexes(column.table.name)
-    }
+    return _names(filterable, lambda table: _keys(table, _is_open) | _conditions(table))
 
 
 @cache
-def _served_nulls(filterable: Filterable) -> Collection[str]:
+def _whole(filterable: Filterable) -> Collection[str]:
+    """The filters on columns of an index of all rows."""
+    return _names(filterable, lambda table: _keys(table, lambda index: _where(index) is None))
+
+
+@cache
+def _nulls(filterable: Filterable) -> Collection[str]:
     """The filters on columns whose nulls an index has."""
     return {
         name
         for name, column in filterable.columns.items()
-        if f"{column.name} is null" in _conditions_of_indexes(column.table.name)
+        if f"{column.name} is null" in _conditions(column.table.name)
     }
 
 
-def _columns_of_indexes(name: str) -> Collection[str]:
-    table = Table.metadata.tables[name]
-    keys = {column.name for index in table.indexes if _is_open(index) for column in index.columns}
+def _names(filterable: Filterable, keys: Callable[[str], Collection[str]]) -> set[str]:
     return {
-        column.name
-        for column in table.columns
-        if column.primary_key or column.unique or column.name in keys | _conditions_of_indexes(name)
+        name
+        for name, column in filterable.columns.items()
+        if column is filterable.time
+        or column.primary_key
+        or column.unique
+        or column.name in keys(column.table.name)
     }
+
+
+def _keys(table: str, chosen: Callable[[Index], bool]) -> set[str]:
+    return {column.name for index in _indexes(table) if chosen(index) for column in index.columns}
+
+
+def _conditions(table: str) -> set[str]:
+    return {str(_where(index)) for index in _indexes(table)}
+
+
+def _indexes(table: str) -> Collection[Index]:
+    return Table.metadata.tables[table].indexes
+
+
+def _where(index: Index) -> object:
+    return index.dialect_options["postgresql"]["where"]
 
 
 def _is_open(index: Index) -> bool:
     """True if conditions on the columns of an index suffice to use it: a partial index of other
     columns needs conditions on those."""
-    where = index.dialect_options["postgresql"]["where"]
+    where = _where(index)
     words = str(where).split()
     return where is None or any(column.name in words for column in index.columns)
-
-
-def _conditions_of_indexes(name: str) -> set[str]:
-    indexes = Table.metadata.tables[name].indexes
-    return {str(index.dialect_options["postgresql"]["where"]) for index in indexes}
