@@ -1,8 +1,11 @@
 """Rollups: rows changed at random, and answers with and without sums of closed periods."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +24,10 @@ from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect
 from db.dreams import Dream, DreamCategory
 from db.events import Event, EventGroup
+from db.importer import import_files
 from db.metrics import Metric, sums as of_metrics
 from support.factories import make_dream, make_user
+from support.imports import ai_test, dream, metric
 from support.wait import until
 
 
@@ -147,6 +152,7 @@ class ChangingRows:
             self._edit_dream,
             self._delete_rows,
             self._delete_dream,
+            self._import_rows,
         ]
         await self.random.choice(changes)()
 
@@ -180,6 +186,16 @@ class ChangingRows:
             await session.execute(delete(Dream).where(Dream.id == gone))
         owner = self.random.choice(self.users)
         self.dreams.append((await make_dream(self.database, user_id=owner)).id)
+
+    async def _import_rows(self) -> None:
+        times = [self.time().isoformat() for _ in range(4)]
+        lines = [dream(), *(metric(0, timestamp=at) for at in times)]
+        lines += [ai_test(str(self.random.random()), 0, "50", createdAt=at) for at in times]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.jsonl"
+            path.write_text("\n".join(map(json.dumps, lines)))
+            report = await import_files(self.database, [path], rejects_dir=Path(folder))
+        assert report.failed == 0
 
     def span(self) -> TimeRange:
         since = self.random.choice([None, self.time()])
@@ -219,6 +235,7 @@ def spendings(world: ChangingRows, who: Visibility) -> Iterator[Spending]:
     yield Spending([SpendGroup.MODEL], bucket, None, *names)
     if who.shared:
         yield Spending([SpendGroup.USER], random.choice([None, Bucket.MONTH]), users)
+        yield Spending([*SpendGroup], bucket, [random.choice(world.users)], *names)
     yield Spending([], bucket, None, *names)
 
 
