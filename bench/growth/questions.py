@@ -15,6 +15,7 @@ from db import (
     dreams,
     events,
     feeds,
+    kpis,
     metrics,
     notifications,
     progress,
@@ -32,6 +33,7 @@ from db.core.query.time_range import Bucket, TimeRange
 from db.core.session.database import ReadSession
 from db.core.session.row_rules import UNRESTRICTED, Visibility
 from db.core.table import AnySelect
+from db.kpis import activity, milestones
 from db.metrics import sums as values
 from growth.filling import Size
 
@@ -279,6 +281,8 @@ def _aggregates(facts: Facts, member: Visibility) -> Iterator[Question]:
         yield Question(group, "statistics of 40 models", _statistics(span))
         performance = _rows(sums.by_category(span, member))
         yield Question(group, "categoryPerformance of a member", performance, member)
+        for name, ask in _kpis(span, Bucket.DAY if group == "30 days" else Bucket.MONTH).items():
+            yield Question(group, f"kpis: {name}", ask)
     for name, ask in _of_bounded_time(month).items():
         yield Question("30 days", name, ask)
     for group, past in _ended(facts.size).items():
@@ -298,6 +302,18 @@ def _sums(span: TimeRange) -> dict[str, AnySelect]:
         "metricSummary": values.summary(span, None, UNRESTRICTED),
         "p95 of metricSummary": values.estimated_p95(span, None, UNRESTRICTED),
         "eventCounts by month": events.counts(span, Bucket.MONTH, BY_TYPE, UNRESTRICTED),
+    }
+
+
+def _kpis(span: TimeRange, bucket: Bucket) -> dict[str, Ask]:
+    return {
+        "dreams": _rows(milestones.reached(span)),
+        "dreams of a series": _rows(milestones.reached(span, bucket)),
+        "tests of a series": _rows(kpis.tests(span, bucket)),
+        "active users": _rows(activity.active(span)),
+        "active users of a series": _rows(activity.active(span, bucket)),
+        "funnel": _rows(milestones.funnel(span)),
+        "retention": lambda session: kpis.retention(session, span),
     }
 
 

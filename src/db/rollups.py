@@ -14,6 +14,7 @@ from db.core.schema.partition import month
 from db.core.session.database import Database
 from db.core.table import Table
 from db.events import Event
+from db.kpis import activity
 from db.metrics import Metric, sums as of_metrics
 
 ROLLUPS: tuple[Rollup, ...] = (
@@ -25,6 +26,8 @@ ROLLUPS: tuple[Rollup, ...] = (
     events.ROLLUP,
     of_metrics.ROLLUP,
     of_metrics.VALUES,
+    activity.OF_ACTIONS,
+    activity.OF_TESTS,
 )
 
 SETTINGS: Mapping[type[Table], str] = {

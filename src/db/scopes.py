@@ -71,6 +71,7 @@ SCOPES = {
         Role.MEMBER,
         "Read what its user changed, in the audit log; for administrators all of it.",
     ),
+    "kpis:read": Scope(Role.OPERATOR, "Read business figures: dreams, tests and users over time."),
     "usage:read": Scope(Role.OPERATOR, "Read the size and health of the database."),
 }
 

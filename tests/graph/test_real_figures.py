@@ -295,3 +295,49 @@ async def test_metric_summary(ask: Ask, since: str, until: str | None, of_p95: f
         }
         for metric, values in sorted(series.items())
     ]
+
+
+async def test_kpis(ask: Ask, dreams: dict[str, Line]) -> None:
+    """The files have no users, and all dreams are public from the start."""
+    tests, months = list(lines("test")), defaultdict(lambda: defaultdict(int))
+    models: dict[str | None, set[tuple[str, str]]] = defaultdict(set)
+    for dream in dreams.values():
+        months[month(dream)]["dreamsWritten"] += 1
+    for test in tests:
+        months[month(test)]["testCount"] += 1
+        for bucket in (month(test), None):
+            models[bucket].add((test["provider"], test["model"]))
+    scored = {test["dreamKey"] for test in tests if test["impossibilityScore"] is not None}
+
+    data = await ask(
+        """fragment Figures on KpiFigures {
+          dreamsWritten dreamsPublished dreamsAchieved dreamsRemixed medianDaysToAchieve
+          testCount modelCount activeUsers
+        }
+        { kpis(from: "1970-01-01T00:00:00Z") {
+          totals { ...Figures } series(bucket: MONTH) { bucket ...Figures }
+          funnel { written tested published }
+        } }"""
+    )
+
+    def figures(written: int, count: int, bucket: str | None) -> dict[str, Any]:
+        none = dict.fromkeys(("dreamsAchieved", "dreamsRemixed", "activeUsers"), 0)
+        new = {"dreamsWritten": written, "dreamsPublished": written, "testCount": count}
+        return none | new | {"medianDaysToAchieve": None, "modelCount": len(models[bucket])}
+
+    assert data["kpis"] == {
+        "totals": figures(len(dreams), len(tests), None),
+        "series": [
+            {"bucket": start, **figures(of["dreamsWritten"], of["testCount"], start)}
+            for start, of in sorted(months.items())
+        ],
+        "funnel": {
+            "written": len(dreams),
+            "tested": len(scored),
+            "published": len(scored),
+        },
+    }
+
+
+def month(line: Line) -> str:
+    return f"{line['createdAt'][:7]}-01T00:00:00.000000Z"

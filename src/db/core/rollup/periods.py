@@ -28,6 +28,12 @@ def start(at: datetime, width: Bucket) -> datetime:
     return hour.replace(hour=0, day=1 if width is Bucket.MONTH else hour.day)
 
 
+def week(at: datetime) -> datetime:
+    """The Monday on which the week of an aware time starts."""
+    day = start(at, Bucket.DAY)
+    return day - timedelta(days=day.weekday())
+
+
 def following(period: datetime, width: Bucket) -> datetime:
     return start(period + _STEPS[width], width)
 

@@ -95,7 +95,7 @@ class _Parts:
         self.end = span.until
         self.lower = periods.first_from(self.since, widths[0])
         self.settled = self._settled(span.now)
-        self.until = _only_value(self._until())
+        self.until = self._only_value(self._until())
         self.marked = self._marked()
 
     def all(self, visibility: Visibility) -> Iterator[AnySelect]:
@@ -126,7 +126,7 @@ class _Parts:
         found = marks.where(RollupMark.rollup == self.rollup.name, *within).distinct().subquery()
         end = periods.following_sql(found.c.period, width)
         ids = periods.floor_sql(found.c.period).label("first"), periods.floor_sql(end).label("end")
-        return select(found.c.period, *ids).cte("marked")
+        return self._named(select(found.c.period, *ids), "marked")
 
     def _periods(self) -> Iterator[AnySelect]:
         shorter, *longer = self.widths
@@ -137,11 +137,11 @@ class _Parts:
             return
         [width] = longer
         lower = periods.first_from(self.since, width)
-        upper = _only_value(
+        upper = self._only_value(
             select(func.greatest(periods.start_sql(self.until, width), _time(lower)).label("upper"))
         )
         dirty = select(periods.start_sql(self.marked.c.period, width).label("period")).distinct()
-        dirty_cte = dirty.cte("dirty")
+        dirty_cte = self._named(dirty, "dirty")
         whole = table.period >= lower, table.period < upper
         yield self._of(width, *whole, table.period.not_in(select(dirty_cte.c.period)))
         before = table.period >= self.lower, table.period < func.least(_time(lower), self.until)
@@ -175,12 +175,22 @@ class _Parts:
         rollup, id = self.rollup, self.id
         assert rollup.hidden is not None and rollup.parent is not None  # noqa: S101, PT018  it is read
         key, table = rollup.parent.id, rollup.parent.table
-        parents = select(table.id.label("id")).where(rollup.hidden(visibility)).cte("hidden")
+        hidden = select(table.id.label("id")).where(rollup.hidden(visibility))
+        parents = self._named(hidden, "hidden")
         mark = self.marked.alias("mark")
         is_marked = select(mark.c.period).where(id >= mark.c.first, id < mark.c.end).exists()
         rows = rollup.rows(rollup.at.label(AT)).where(key == parents.c.id, ~is_marked)
         within = id >= floor(self.lower), id < periods.floor_sql(self.until)
         return _for_each(parents, rows.where(*within))
+
+    def _only_value(self, statement: AnySelect) -> Expression:
+        """The value of a statement of one row, which PostgreSQL computes once."""
+        [column] = statement.selected_columns
+        return select(*self._named(statement, column.name).c).scalar_subquery()
+
+    def _named(self, statement: AnySelect, name: str) -> CTE:
+        """A statement may read several rollups."""
+        return statement.cte(f"{name}_{self.rollup.name}")
 
 
 def _for_each(some: CTE, rows: AnySelect) -> AnySelect:
@@ -188,12 +198,6 @@ def _for_each(some: CTE, rows: AnySelect) -> AnySelect:
     not look into a subquery with an offset: it would expect many, and read all rows at once."""
     found = rows.offset(0).lateral("found")
     return select(*found.c).select_from(some).join(found, true())
-
-
-def _only_value(statement: AnySelect) -> Expression:
-    """The value of a statement of one row, which PostgreSQL computes once."""
-    [column] = statement.selected_columns
-    return select(*statement.cte(column.name).c).scalar_subquery()
 
 
 def _time(at: datetime) -> Expression:
