@@ -36,7 +36,7 @@ FLOORS = """
                    gateway.allowance
     requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks  gateway.log_context  gateway.origins
-                   gateway.qualities  gateway.document_manifest
+                   gateway.qualities  gateway.document_manifest  gateway.export_rights
 
     schema         graph.schema
     nouns          graph.nouns

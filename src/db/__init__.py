@@ -13,6 +13,7 @@ from db import (
     dreams as dreams,
     events as events,
     feeds as feeds,
+    journeys as journeys,
     kpis as kpis,
     metrics as metrics,
     notifications as notifications,

@@ -34,6 +34,7 @@ from gateway.transport.admission import Admission
 from gateway.transport.connections import OpenStreams
 from gateway.transport.documents import Documents, RegisteredDocuments, TrustedDocuments
 from gateway.transport.executor import Executor
+from gateway.transport.exports import Exports
 from gateway.transport.http import Endpoint
 from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
@@ -63,7 +64,11 @@ def create_app(
     session = Route("/session", auth.session.open, methods=["POST"])
     routes = [
         Route("/", _redirect_to(console.PATH if pages else SCHEMA)),
-        *_routes(endpoint, health),
+        *_routes(
+            endpoint,
+            Exports(endpoint.executor, endpoint.streams, settings.export_max_seconds),
+            health,
+        ),
         *pages,
         *([session] if settings.opened_by_token else []),
     ]
@@ -157,13 +162,14 @@ def _streams(settings: Settings) -> OpenStreams:
     )
 
 
-def _routes(endpoint: Endpoint, health: Health) -> list[BaseRoute]:
+def _routes(endpoint: Endpoint, exports: Exports, health: Health) -> list[BaseRoute]:
     return [
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
         WebSocketRoute(
             "/graphql", WebSockets(endpoint.executor, endpoint.streams, endpoint.origins)
         ),
         Route(SCHEMA, endpoint.sdl),
+        Route("/export/{noun}", exports.handle),
         Route("/health", health.whole),
         Route("/api/health/ready", health.ready),
         Route("/livez", health.live),

@@ -15,7 +15,7 @@ from graph.core.loader import Loader
 from graph.core.permission import scope
 from graph.core.subscriptions.polled import PolledSource
 from graph.core.subscriptions.source import stream
-from graph.core.types.field import field, value
+from graph.core.types.field import field, related, value
 from graph.core.types.scalars import BigInt
 
 READ = scope("usage:read")
@@ -28,6 +28,15 @@ class Figure(Loader[object]):
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, object]:
         return await db.usage.figures(session, keys)
+
+
+class RowsByTable(Loader[int | None]):
+    """Exact numbers of rows by table."""
+
+    missing = None
+
+    async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, int]:
+        return await db.usage.exact_rows(session, keys)
 
 
 def figure(name: str, description: str) -> Any:  # as `field`
@@ -46,12 +55,20 @@ class TableUsage:
 
     name: str = field("Name of the table.")
     rows: BigInt = field(
-        "Approximate number of rows: the planner's estimate, because counting requires a scan."
+        "Estimated number of rows: that of the planner, which may differ by some percent. "
+        "`exactRows` counts them."
     )
     total_bytes: BigInt = field("Bytes on disk, of rows and indexes.")
     table_bytes: BigInt = field("Bytes of the rows, including long values.")
     index_bytes: BigInt = field("Bytes of the indexes.")
     partitions: int = field("Number of monthly partitions. 0 if the table is not partitioned.")
+    exact_rows: BigInt | None = related(
+        RowsByTable,
+        "name",
+        description="Exact number of rows, counted only if selected. Null if there are more than "
+        f"{db.usage.MOST_COUNTED:,}: then `rows` is all that is known.",
+        cost=20,
+    )
 
 
 @value

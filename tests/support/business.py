@@ -27,7 +27,7 @@ Figures = dict[str, Any]
 
 @dataclass
 class DreamStory:
-    """What became of one dream: first times by stage."""
+    """The first times of one dream, by stage."""
 
     written: datetime
     is_remix: bool

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from db.agents import AgentStatus
 from db.ai_models import MAX_TOKENS
 from db.ai_tests import MAX_COST, MAX_DURATION, AiTestStatus
-from db.core.ids import EPOCH, uuid7
+from db.core.ids import EPOCH, ceiling, floor, uuid7
 from db.core.table import JsonObject, Row
 from db.core.values import json
 from db.core.values.email import is_address, normalised
@@ -72,6 +72,16 @@ def _time(value: object, info: ValidationInfo) -> datetime:
 At = Annotated[datetime, PlainValidator(_time)]
 
 
+def _row_id(value: object) -> UUID:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise PydanticCustomError("id", "must be the id of an exported row") from None
+
+
+RowId = Annotated[UUID, PlainValidator(_row_id)]
+
+
 def _address(text: str) -> str:
     if not is_address(address := normalised(text)):
         raise PydanticCustomError("address", "must be an e-mail address, such as name@example.org")
@@ -110,7 +120,15 @@ class Record(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel)
 
+    id: RowId | None = None  # of an exported row
     derived: list[str] = []  # where values come from; not stored
+
+    def made_id(self, at: datetime, kind: str, key: str) -> UUID:
+        """The id of an exported row if it is of that time, or the same each time for the same
+        key."""
+        if self.id is not None and floor(at) <= self.id <= ceiling(at):
+            return self.id
+        return uuid7(at, key=f"{kind}:{key}")
 
 
 class AiModelLine(Record):
@@ -150,7 +168,7 @@ class DreamLine(Record):
     def row(self) -> Row:
         """With `owner_email` in the place of `user_id`."""
         return {
-            "id": uuid7(self.created_at, key=f"dream:{self.key}"),
+            "id": self.made_id(self.created_at, "dream", self.key),
             "import_key": self.key,
             "title": self.title,
             "description": self.description,
@@ -189,7 +207,7 @@ class AiTestLine(Record):
         if self.impossibility_score is not None and self.status != AiTestStatus.COMPLETED:
             raise BadLine(f"impossibilityScore must be null where status is {self.status}")
         return {
-            "id": uuid7(self.created_at, key=f"test:{self.key}"),
+            "id": self.made_id(self.created_at, "test", self.key),
             "dream_key": self.dream_key,
             "provider": self.provider,
             "model": self.model,
@@ -225,7 +243,8 @@ class EventLine(Record):
 
     def row(self) -> Row:
         return {
-            "id": uuid7(self.timestamp, key=f"event:{self.key}"),
+            "id": (id := self.made_id(self.timestamp, "event", self.key)),
+            "is_exported": id == self.id,
             "event_type": self.event_type,
             "source": self.source,
             "severity": self.severity,
@@ -254,13 +273,13 @@ class MetricLine(Record):
             "timestamp": self.timestamp,
         }
 
-    def id(self, repeats: Repeats) -> UUID:
+    def id_among(self, repeats: Repeats) -> UUID:
         """The id, made of numbers as 64-bit floats print them, as it always was: the same file
         imported again must find its rows."""
         tags = inexact.dumps(self.tags, sort_keys=True)
         content = f"{self.metric_name}\0{self.value}\0{self.unit!r}\0{tags}"
         repeat = repeats.number(self.timestamp, content)
-        return uuid7(self.timestamp, key=f"metric:{content}\0{repeat}")
+        return self.made_id(self.timestamp, "metric", f"{content}\0{repeat}")
 
 
 class AgentReportLine(Record):
@@ -278,7 +297,8 @@ class AgentReportLine(Record):
     def row(self) -> Row:
         """As stored, but for `previous_status`, which only the database knows."""
         return {
-            "id": uuid7(self.at, key=f"agentReport:{self.key}"),
+            "id": (id := self.made_id(self.at, "agentReport", self.key)),
+            "is_exported": id == self.id,
             "agent_key": self.agent_key,
             "status": self.status,
             "current_task": self.current_task,

@@ -81,7 +81,7 @@ def parse(text: bytes, repeats: Repeats, latest: datetime | None = None) -> tupl
         raise BadLine("a text contains the character U+0000, which PostgreSQL cannot store")
     row = exact.row()
     if isinstance(line, MetricLine):
-        row["id"] = line.id(repeats)
+        row["id"] = line.id_among(repeats)
     if latest is not None and (row.get("completed_at") or latest) > latest:
         raise BadLine("durationMs must not end in the future")
     if faults := [_said(fault) for fault in _faults(TABLES[line.kind], row)]:

@@ -1,7 +1,7 @@
 """Places: order rows of a feed as in their file, also rows of the same time.
 
 A row is identified by its time and key, so importing it again changes nothing. Its position is
-assigned when it is first stored, after existing rows.
+assigned when it is first stored, after existing rows. An exported row keeps its id.
 """
 
 from collections import defaultdict
@@ -38,15 +38,17 @@ async def _stored(
 
 
 def _placed(rows: Iterable[Row], time: str, stored: Iterable[UUID]) -> list[Row]:
-    known: set[tuple[int, int]] = set()
+    known, present = set[tuple[int, int]](), set(stored)
     places: defaultdict[datetime, int] = defaultdict(int)
-    for id in stored:
+    for id in present:
         known.add(ids.key_of(id))
         at = ids.time_of(id)
         places[at] = max(places[at], ids.place_of(id) + 1)
     new = []
     for row in rows:
-        if (key := ids.key_of(row["id"])) not in known:
+        if row["is_exported"]:
+            new += [row] if row["id"] not in present else []
+        elif (key := ids.key_of(row["id"])) not in known:
             known.add(key)
             at = row[time]
             new.append({**row, "id": ids.placed(row["id"], places[at])})

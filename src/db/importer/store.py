@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, Uuid, and_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute
 
 from db import identity
 from db.agents import AgentReport
@@ -16,7 +15,7 @@ from db.ai_tests import AiTest
 from db.core.ids import uuid7
 from db.core.ingest.statements import Counts, insert_rows, literal_rows, upsert, upsert_counts
 from db.core.session.database import WriteSession
-from db.core.table import Row, Table
+from db.core.table import AnySelect, Row, Table
 from db.dreams import Dream
 from db.events import Event
 from db.importer.agents import store_reports
@@ -145,7 +144,9 @@ async def _tests(session: WriteSession, rows: Sequence[Row], stored: StoreResult
 async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
     """Upsert the last line of each model, sorted so that two imports cannot deadlock."""
     now = session.now()
-    latest = {(row["provider"], row["name"]): {**row, "id": uuid7(now)} for row in rows}
+    latest = {
+        (row["provider"], row["name"]): {**row, "id": row["id"] or uuid7(now)} for row in rows
+    }
     source = literal_rows(AiModel, AI_MODEL, [latest[key] for key in sorted(latest)])
     statement = upsert(AiModel, AI_MODEL, select(*source.c), key=("provider", "name"))
     return upsert_counts(len(rows), await session.rows(statement))
@@ -153,7 +154,7 @@ async def _models(session: WriteSession, rows: Sequence[Row]) -> Counts:
 
 async def _dreams(session: WriteSession, rows: Sequence[Row], stored: StoreResult) -> Counts:
     """Insert new dreams. Existing ones and their owners are kept: they may have been edited."""
-    known = await _ids(session, Dream.import_key, {row["import_key"] for row in rows})
+    known = await _dreams_by_key(session, {row["import_key"] for row in rows})
     new = [row for row in rows if row["import_key"] not in known]
     stored.users_created += await _own(session, new)
     inserted = await session.execute(insert_rows(Dream, DREAM, new))
@@ -185,15 +186,25 @@ async def _of_known_dreams(
 
 async def _locked_dreams(session: WriteSession, keys: Collection[str]) -> dict[str, UUID]:
     """The dreams with these keys, locked against changes that the sums of their tests depend on."""
-    wanted = Dream.import_key == func.any(cast(list(keys), ARRAY(Text)))
-    statement = select(Dream.import_key, Dream.id).where(wanted).order_by(Dream.id)
-    rows = await session.rows(statement.with_for_update(read=True))
-    return {row[0]: row[1] for row in rows}
-
-
-async def _ids(
-    session: WriteSession, column: InstrumentedAttribute[str | None], values: Collection[str]
-) -> dict[str, UUID]:
-    wanted = func.any(cast(list(values), ARRAY(Text)))
-    statement = select(column, column.class_.id).where(column == wanted)
+    statement = _keyed_dreams(keys).order_by(Dream.id).with_for_update(read=True)
     return {row[0]: row[1] for row in await session.rows(statement)}
+
+
+async def _dreams_by_key(session: WriteSession, keys: Collection[str]) -> dict[str, UUID]:
+    return {row[0]: row[1] for row in await session.rows(_keyed_dreams(keys))}
+
+
+def _keyed_dreams(keys: Collection[str]) -> AnySelect:
+    """The key of a dream that was not imported is its id: exports say so."""
+    ids = list(filter(None, map(_id_of, keys)))
+    imported = Dream.import_key == func.any(cast(list(keys), ARRAY(Text)))
+    others = and_(Dream.import_key.is_(None), Dream.id == func.any(cast(ids, ARRAY(Uuid))))
+    key = func.coalesce(Dream.import_key, cast(Dream.id, Text))
+    return select(key, Dream.id).where(or_(imported, others))
+
+
+def _id_of(key: str) -> UUID | None:
+    try:
+        return UUID(key)
+    except ValueError:
+        return None

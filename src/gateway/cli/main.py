@@ -160,6 +160,36 @@ def schema(
 
 
 @app.command(epilog=EXIT_CODES)
+def export(
+    noun: Annotated[
+        str,
+        typer.Argument(help="models, dreams, tests, events, metrics, agentReports or features."),
+    ],
+    to: Annotated[str, typer.Option(help="File, s3://BUCKET/KEY, or - for standard output.")],
+    format: Annotated[str, typer.Option(help="jsonl, csv or parquet.")] = "jsonl",
+    where: Annotated[
+        str | None, typer.Option(help="Filter of the API as JSON, such as its DreamFilter.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Continue after the row with this `id`.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only rows until this time, such as that of a first part.")
+    ] = None,
+) -> None:
+    """Export all rows of one snapshot, as `dreamnet import` reads them.
+
+    The formats and columns are in docs/export.md.
+    """
+    from db.exporter import Format
+    from gateway.cli import export as exporting  # builds the schema, which takes a second
+
+    if format not in list(Format):
+        raise CommandFailed(f"--format must be one of {', '.join(Format)}.", ExitCode.USAGE)
+    exporting.run(load(), exporting.Wanted(noun, Format(format), where, to, after, until))
+
+
+@app.command(epilog=EXIT_CODES)
 def doctor(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare stored sums and progress with the rows.")

@@ -91,6 +91,13 @@ class LimitSettings(Section):
         description="Storage of spent points and failed sign-ins, as an `async+` URI of the "
         "library `limits`. If unset, each process counts in its own memory.",
     )
+    export_max_seconds: int = Field(
+        default=600,
+        ge=1,
+        le=86_400,
+        description="Seconds that an export may take. Its snapshot holds back the removal of dead "
+        "rows for as long.",
+    )
     max_streams: Limit = Field(
         default=12_000,
         description="Maximum open streams of a process: WebSockets and event streams.",

@@ -83,6 +83,17 @@ class Executor:
         context = self._context(operation, record, account, claim)
         return Execution(operation, params.variables, context, self.broker, claim, record)
 
+    def caller(self, record: RequestRecord) -> Context:
+        """The context of a client that asks for something outside of GraphQL."""
+        client = record.client
+        return Context(
+            self.database.borrowed_by(client.name, "export", client.known),
+            record.principal,
+            record.request_id,
+            self.ingestion,
+            account=self.accounts.account(client),
+        )
+
     def known(self, params: GraphQLParams) -> Operation | None:
         """A query or a mutation that was prepared before."""
         found = cached_operation(self.schema, params.query, params.operation_name, self.limits)

@@ -78,6 +78,12 @@ class ReadSession:
     async def scalar(self, statement: Executable) -> Any:  # of the type of the column
         return (await self._execute(statement)).scalar()
 
+    async def batches(self, statement: Executable, size: int) -> AsyncIterator[Sequence[ResultRow]]:
+        """The rows of a statement, from a cursor of the server; only within a transaction."""
+        rows = await self.connection.stream(with_row_rules(statement, self.rules))
+        async for batch in rows.partitions(size):
+            yield batch
+
     def now(self) -> datetime:
         clock: Clock = self.connection.info[CLOCK]
         return clock.now()
@@ -178,6 +184,9 @@ class Database:
         self.clock = clock or Clock()
         self.clock.follow(self.engine)
         self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.frozen = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
         self.limiter = Limiter(pool_size)
         self.borrower = Borrower("gateway")
         self.meter: Meter | None = None
@@ -225,6 +234,16 @@ class Database:
                 session = ReadSession(connection, self.visibility, reopen, self.timeouts)
                 session.recorder = self.recorder
                 yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[ReadSession]:
+        """Borrow a connection in a transaction that cannot write, and reads one snapshot of the
+        database. Raises as `read` does."""
+        with self.measuring(), domain_errors():
+            async with AsyncExitStack() as stack:
+                connection = await self._open(stack, self.frozen)
+                await stack.enter_async_context(connection.begin())
+                yield ReadSession(connection, self.visibility, timeouts=self.timeouts)
 
     @asynccontextmanager
     async def write(self, audit_context: AuditContext = SYSTEM) -> AsyncIterator[WriteSession]:
