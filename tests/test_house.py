@@ -26,6 +26,7 @@ FLOORS = """
     process        gateway.process
     examples       gateway.worker  gateway.mcp
     composition    gateway.app
+    telemetry      gateway.otlp
     background     gateway.health  gateway.maintenance
     transport      gateway.transport  gateway.console
     connection     gateway.protocols

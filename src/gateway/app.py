@@ -26,6 +26,7 @@ from gateway.middleware.loopback_only import LoopbackOnly
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
+from gateway.otlp import endpoint as otlp
 from gateway.protocols.idle_connections import IdleConnections
 from gateway.protocols.short_path import Heads
 from gateway.protocols.waiting_room import WaitingRoom
@@ -71,6 +72,7 @@ def create_app(
         ),
         *pages,
         *([session] if settings.opened_by_token else []),
+        *otlp.routes(endpoint.executor, endpoint.admission, settings.max_body_bytes),
     ]
     named = [route for route in routes if isinstance(route, Route) and _is_fixed(route.path)]
     routes += map(_with_slash, named)

@@ -17,6 +17,8 @@ from graph.core.execution.operation import Operation
 from graph.core.principal import ANONYMOUS, Client, Principal
 
 API_PATH = "/graphql"
+OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
+API_PATHS = frozenset({API_PATH, *OTLP_PATHS})
 
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ID_BYTES = 16
@@ -70,11 +72,11 @@ class RequestRecord:
 
     @property
     def is_served_operation(self) -> bool:
-        return self.path == API_PATH and not self.refused
+        return self.path in API_PATHS and not self.refused
 
     @property
     def is_refused_operation(self) -> bool:
-        return self.path == API_PATH and self.refused
+        return self.path in API_PATHS and self.refused
 
     @property
     def duration_ms(self) -> float:

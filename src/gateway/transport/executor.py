@@ -75,9 +75,14 @@ class Executor:
         `operation`. Raises HttpError, InvalidOperation."""
         params = self.documents.resolve(params)
         self._check_size(params)
+        execution = await self.start_declared(params, record)
+        self.documents.keep(params, record.client)
+        return execution
+
+    async def start_declared(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
+        """The same for a document of the gateway itself, which no list of documents contains."""
         account = self.accounts.account(record.client)
         operation = await self._prepare(params, record.principal, account)
-        self.documents.keep(params, record.client)
         record.operation = operation
         claim = self.rooms.claim(record.client)
         context = self._context(operation, record, account, claim)

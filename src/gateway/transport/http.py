@@ -155,7 +155,7 @@ class Endpoint:
             limit = self.max_body_bytes
             if not principal.is_known:
                 limit = min(ANONYMOUS_BODY_BYTES, limit)
-            params = parameters.from_body(await _received(request, body, limit), max_values)
+            params = parameters.from_body(await received(request, body, limit), max_values)
             await asyncio.sleep(0)  # other requests run between reading a body and executing it
             return params
         if len(request.url.query) > SHORT:
@@ -185,7 +185,7 @@ def _graphiql(request: Request) -> str:
     return link(request, GRAPHIQL + query)
 
 
-async def _received(request: Request, body: Body, limit: int) -> bytes:
+async def received(request: Request, body: Body, limit: int) -> bytes:
     """Read the whole body. Raises HttpError as soon as it is known to be too large."""
     too_large = HttpError(f"The body is larger than {limit} bytes.", 413)
     declared = request.headers.get("content-length", "0")

@@ -1,0 +1,1 @@
+"""OTLP: traces, metrics and logs of OpenTelemetry, stored as tests, events and metrics."""
