@@ -1,7 +1,8 @@
 """Measure how long hostile requests hold the event loop, in milliseconds of CPU.
 
 Each document and each input is sent through the endpoint of a gateway, without a credential and
-with the key of an operator, a few times and never as the same text, so that nothing is cached.
+with the key of an operator, a few times and never as the same text, so that nothing is cached. So
+are bodies of OTLP, with the key.
 Shown are the worst ten by the longest turn of the event loop, which nothing can interrupt; least of
 the repetitions, which is what the request takes when nothing else disturbs it.
 """
@@ -27,9 +28,11 @@ from db.users import Role
 from gateway.app import create_app
 from gateway.auth.pepper import api_key_codec
 from gateway.middleware import request_log
+from gateway.process.garbage_collection import GarbageCollector
 from gateway.settings import Settings
 from support.hostile_documents import DOCUMENTS
 from support.hostile_inputs import INPUTS
+from support.hostile_otlp import MAKERS, Body
 
 TIMES = 4
 WORST = 10
@@ -86,11 +89,17 @@ async def main(url: str) -> int:
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
     ):
+        collector = asyncio.create_task(GarbageCollector(app.state.streams).run())
         results = [
             (await least(client, text, variables, credential))._replace(caller=caller, name=name)
             for caller, credential in (("anonymous", None), ("operator", key))
             for name, text, variables in requests()
         ]
+        results += [
+            (await least_of_body(client, make(), key))._replace(caller="operator", name=name)
+            for name, make in MAKERS.items()
+        ]
+        collector.cancel()
     return report(sorted(results, reverse=True))
 
 
@@ -129,20 +138,34 @@ async def least(
 async def once(
     client: httpx2.AsyncClient, text: str, variables: Any, credential: str | None
 ) -> Result:
+    body = json.dumps({"query": text, "variables": variables})
+    spent, answer = await sent(client, "/graphql", body, credential)
+    errors = answer.json().get("errors")
+    return spent._replace(code=errors[0]["extensions"]["code"] if errors else "answered")
+
+
+async def least_of_body(client: httpx2.AsyncClient, body: Body, credential: str) -> Result:
+    """The minimum of a few runs."""
+    headers = {"content-type": body.media_type, "content-encoding": body.encoding}
+    runs = [
+        await sent(client, body.path, body.content, credential, **headers) for _ in range(TIMES)
+    ]
+    return min(spent._replace(code=str(answer.status_code)) for spent, answer in runs)
+
+
+async def sent(
+    client: httpx2.AsyncClient, path: str, body: bytes, credential: str | None, **headers: str
+) -> tuple[Result, httpx2.Response]:
     """One request, in turns of the event loop of its own."""
     loop: Any = asyncio.get_running_loop()
-    headers = {"content-type": "application/json"}
+    named = {"content-type": "application/json"} | headers
     if credential is not None:
-        headers["authorization"] = f"Bearer {credential}"
-    body = json.dumps({"query": text, "variables": variables})
+        named["authorization"] = f"Bearer {credential}"
     await asyncio.sleep(0)
     loop.longest, began = 0.0, time.process_time()
-    answer = await client.post("/graphql", content=body, headers=headers)
+    answer = await client.post(path, content=body, headers=named)
     await asyncio.sleep(0)
-    spent = time.process_time() - began
-    errors = answer.json().get("errors")
-    code = errors[0]["extensions"]["code"] if errors else "answered"
-    return Result(loop.longest * 1000, spent * 1000, code)
+    return Result(loop.longest * 1000, (time.process_time() - began) * 1000, ""), answer
 
 
 def report(results: list[Result]) -> int:

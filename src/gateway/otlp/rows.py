@@ -10,10 +10,9 @@ REFUSED = "refused { index errors { code message field } } errors { code message
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mutation that stores batches: its document, and its largest batch."""
+    """The document of a mutation that stores batches."""
 
     document: str
-    most: int
 
 
 class Row(NamedTuple):
@@ -23,11 +22,11 @@ class Row(NamedTuple):
     values: JsonObject
 
 
-def _table(operation: str, item: str, mutation: str, field: str, most: int) -> Table:
+def _table(operation: str, item: str, mutation: str, field: str) -> Table:
     call = f"answer: {mutation}(input: {{{field}: $items}}) {{ {REFUSED} }}"
-    return Table(f"mutation {operation}($items: [{item}!]!) {{ {call} }}", most)
+    return Table(f"mutation {operation}($items: [{item}!]!) {{ {call} }}")
 
 
-EVENTS = _table("OtlpEvents", "EventItem", "logEvents", "events", 500)
-METRICS = _table("OtlpMetrics", "RecordMetricInput", "recordMetrics", "metrics", 500)
-TESTS = _table("OtlpTests", "RecordAiTestInput", "recordAiTests", "tests", 100)
+EVENTS = _table("OtlpEvents", "EventItem", "logEvents", "events")
+METRICS = _table("OtlpMetrics", "RecordMetricInput", "recordMetrics", "metrics")
+TESTS = _table("OtlpTests", "RecordAiTestInput", "recordAiTests", "tests")

@@ -15,8 +15,9 @@ from gateway.otlp.rows import Row, Table
 from gateway.request_record import RequestRecord
 from gateway.transport import declared
 from gateway.transport.executor import Executor
-from graph.core.types.input_values import BATCH, count_values
+from graph.core.types.input_values import count_values
 
+MAX_ROWS, MAX_VALUES = 100, 2_000  # of a batch: one of invalid rows takes 40 ms of the event loop
 MOST_SHOWN = 5  # kinds of refusals in a message
 SHOWN = 200  # characters of each
 AGAIN = {ErrorCode.OUTCOME_UNKNOWN, ErrorCode.TIMEOUT}  # of a part; what is stored is not repeated
@@ -64,7 +65,7 @@ class Store:
         for table, values in rows:
             size = count_values(values)
             batch = self.batches.setdefault(table, Batch())
-            if len(batch.rows) >= table.most or batch.values + size >= BATCH:
+            if len(batch.rows) >= MAX_ROWS or batch.values + size > MAX_VALUES:
                 await self._flush(table)
                 batch = self.batches.setdefault(table, Batch())
             batch.rows.append(values)
