@@ -11,6 +11,7 @@ from strawberry import UNSET
 import db
 from db.ai_tests.spending import SPENT as SPENT_LATELY
 from db.budgets import sums
+from db.core.errors import Conflict
 from db.core.query.time_range import TimeRange, series_points
 from db.core.session.database import ResultRow
 from graph.ai_tests.types import READ
@@ -124,6 +125,11 @@ class SetMonthlyBudgetInput:
         "What the user may spend on tests in a calendar month, in US dollars; null for the "
         "setting `budgets.user_monthly_usd`."
     )
+    expected_monthly_budget: Decimal | None = field(
+        "Budget that the user must have before, null for none. Not compared if omitted.",
+        default=UNSET,
+        check=db.users.User.checks["monthly_budget"],
+    )
 
 
 # Operations
@@ -159,4 +165,6 @@ class Mutations:
         self, info: Info, input: Input[SetMonthlyBudgetInput]
     ) -> db.users.User:
         async with locked_row(info, db.users.User, input.id) as (session, user):
+            if input.expected_monthly_budget not in (UNSET, user.monthly_budget):
+                raise Conflict("The budget was changed. Read it again before retrying.")
             return await db.users.edit(session, user, monthly_budget=input.monthly_budget)

@@ -20,6 +20,8 @@ from support.wait import until
 WITHOUT_KEY = "401 (Unauthorized)"  # Chromium's remark on the request before the key is entered
 SET = """mutation Set($input: SetConfigInput!) {
   setConfig(input: $input) { configEntry { version } errors { message } } }"""
+SET_BUDGET = """mutation Set($input: SetMonthlyBudgetInput!) {
+  setMonthlyBudget(input: $input) { errors { message } } }"""
 STORED = '{ config(key: "limit") { value version } }'
 
 
@@ -161,6 +163,29 @@ async def test_a_conflict_of_settings_is_shown_and_resolved(
     entries = orjson.loads((await (await saved.value).path()).read_bytes())
     assert [each["After"]["version"] for each in entries] == [3, 2, 1]
     assert [each["Who"] for each in entries] == ["admin@example.org"] * 3
+
+
+async def test_a_budget_is_set_unless_it_was_changed_meanwhile(
+    page: Page, served: Served, key: str
+) -> None:
+    await open_part(page, "Users")
+    await row(page, "admin@example.org").get_by_role("button", name="Budget").click()
+    budget = page.get_by_label("US dollars a month")
+    await budget.fill("-1")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("alert").filter(has_text="0").first.wait_for()
+    await budget.fill("12.5")
+    me = (await ask(served, key, "{ viewer { user { id } } }"))["data"]["viewer"]["user"]["id"]
+    meanwhile = await ask(served, key, SET_BUDGET, input={"id": me, "monthlyBudget": "7"})
+    assert meanwhile["data"]["setMonthlyBudget"]["errors"] == []
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Somebody changed it meanwhile: the budget is $7.00 now.").wait_for()
+    await page.get_by_role("button", name="Replace it when I save").click()
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("dialog").wait_for(state="detached")
+    await row(page, "admin@example.org").get_by_text("$12.50").wait_for()
+    stored = await ask(served, key, "{ myUsage { budget { limit } } }")
+    assert stored["data"]["myUsage"]["budget"] == {"limit": "12.500000"}
 
 
 async def test_a_flag_is_created_and_turned_on(page: Page, served: Served, key: str) -> None:

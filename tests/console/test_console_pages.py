@@ -9,53 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from db import Database
 from gateway.console import BUILT
 from gateway.settings import Settings
 from support.console import DESKTOP, Scheme, Watched, browsing
+from support.real_pages import PAGES, real_ids
 from support.running_gateway import Served, serving
 
 PHONE = (360, 780)
+WALL = (3840, 2160)
 # All rules of axe in the first look, and in the others those whose result can differ from it.
 LOOKS: dict[str, tuple[tuple[int, int], Scheme, list[str] | None]] = {
     "desktop": (DESKTOP, "light", None),
     "dark": (DESKTOP, "dark", ["color-contrast", "link-in-text-block"]),
     "phone": (PHONE, "light", ["scrollable-region-focusable", "target-size"]),
+    "wall": (WALL, "light", ["scrollable-region-focusable"]),
 }
-PAGES = {  # path, and a text that is shown when its data has come
-    "overview": ("/console", "Newest of 181 dreams"),
-    "agents": ("/console/agents", "BabyAGI"),
-    "agent": ("/console/agents/autogpt:BabyAGI", "Statuses"),
-    "dreams": ("/console/dreams", "181 dreams"),
-    "dream": ("/console/dreams/{dream}?by=model", "Average of the day"),
-    "test": ("/console/dreams/{dream}?test={test}", "Parameters"),
-    "public-dream": ("/console/public/dreams/{dream}", "How impossible is it?"),
-    "models": ("/console/models", "Deeper is more possible"),
-    "model": ("/console/models/one?provider=anthropic&name={model}", "Newest tests"),
-    "events": (
-        "/console/events?from=2023-11-16T18:00:00Z&to=2023-11-16T20:00:00Z",
-        "Events by minute",
-    ),
-    "metrics": (
-        "/console/metrics?from=2014-02-01T00:00:00Z&to=2014-03-01T00:00:00Z",
-        "95 % below",
-    ),
-    "costs": ("/console/costs", "Budget of all users"),
-    "keys": ("/console/admin", "New key"),
-    "users": ("/console/admin/users", "New user"),
-    "settings": ("/console/admin/settings", "There are no settings yet."),
-    "flags": ("/console/admin/flags", "There are no feature flags yet."),
-    "audit": ("/console/admin/audit?range=all", "Audit trail"),
-    "system": ("/console/admin/system", "Slow statements"),
-}
-IDS = """
-select dreams.id as dream, ai_tests.id as test, model
-from dreams join ai_tests on dream_id = dreams.id
-where provider = 'anthropic' and impossibility_score is not null
-order by dreams.title, ai_tests.id limit 1
-"""
 
 
 @pytest.fixture
@@ -69,14 +39,7 @@ async def served(imported: Database) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def of(imported: Database) -> dict[str, str]:
-    """A dream, one of its tests and the model of that, for addresses."""
-    async with imported.read() as session:
-        [row] = await session.rows(text(IDS))
-    return {
-        "dream": f"dream_{row.dream.hex}",
-        "test": f"ai_test_{row.test.hex}",
-        "model": row.model,
-    }
+    return await real_ids(imported)
 
 
 @pytest.mark.timeout(600)
@@ -84,7 +47,7 @@ async def of(imported: Database) -> dict[str, str]:
 async def test_pages_are_whole_and_accessible(
     served: Served, of: dict[str, str], half: int
 ) -> None:
-    """Each page is loaded once, and looked at three times."""
+    """Each page is loaded once, and looked at four times."""
     async with browsing(served.address) as watched:
         for name, (path, shown) in list(PAGES.items())[half::2]:
             await watched.page.goto(served.address + path.format(**of))

@@ -124,6 +124,17 @@ async def test_a_budget_is_that_of_the_user_or_the_setting(
     assert refused["code"] == "INVALID"
 
 
+async def test_a_budget_that_was_changed_meanwhile_is_a_conflict(endpoint: Endpoint) -> None:
+    own = {"id": global_id(endpoint.user)}
+    first = own | {"monthlyBudget": "0", "expectedMonthlyBudget": None}
+    await endpoint.mutate("setMonthlyBudget", first, "user { id }")
+    refused = await endpoint.mutate("setMonthlyBudget", first, "user { id }")
+    second = own | {"monthlyBudget": None, "expectedMonthlyBudget": "0.00"}
+    changed = await endpoint.mutate("setMonthlyBudget", second, "user { monthlyBudget }")
+
+    assert (refused["code"], changed["monthlyBudget"]) == ("CONFLICT", None)
+
+
 @pytest.mark.parametrize(
     ("now", "forecast"),
     [

@@ -97,7 +97,11 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         },
         "setPreferences": {"preferences": {"theme": "light"}},
         "setRole": {"id": other, "role": "OPERATOR"},
-        "setMonthlyBudget": {"id": other, "monthlyBudget": "25.5"},
+        "setMonthlyBudget": {
+            "id": other,
+            "monthlyBudget": "25.5",
+            "expectedMonthlyBudget": None,
+        },
         "disableUser": {"id": other},
         "enableUser": {"id": other},
         "deleteUser": {"id": other},

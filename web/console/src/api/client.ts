@@ -1,9 +1,10 @@
 /** The client of the API: queries and mutations over HTTP, with a normalised cache. */
 import { cacheExchange } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
-import { Client, fetchExchange } from "urql";
+import { Client, fetchExchange, mapExchange } from "urql";
 import { authorization } from "./credential.ts";
 import { GRAPHQL } from "./places.ts";
+import { problemOf } from "./problems.ts";
 
 /** Types that are no nodes: they belong to the field that has them. */
 const EMBEDDED = [
@@ -30,12 +31,24 @@ const CHANGED_LISTS: Record<string, string> = {
   setFeatureFlag: "featureFlags",
 };
 
-export function openClient(): Client {
+/** A client of the API. `onRefused` is called when a credential that was accepted is refused. */
+export function openClient(onRefused: () => void): Client {
   return new Client({
     url: GRAPHQL,
     preferGetMethod: false,
     fetchOptions: () => ({ headers: authorization() }),
-    exchanges: [cache(), fetchExchange],
+    exchanges: [cache(), refusals(onRefused), fetchExchange],
+  });
+}
+
+function refusals(onRefused: () => void) {
+  let wasAccepted = false;
+  return mapExchange({
+    onResult({ error }) {
+      const isRefused = error !== undefined && problemOf(error).code === "UNAUTHENTICATED";
+      if (isRefused && wasAccepted) onRefused();
+      wasAccepted = !isRefused;
+    },
   });
 }
 

@@ -3,9 +3,9 @@ import { type Client, createClient } from "graphql-ws";
 import { authorization } from "./credential.ts";
 import { SOCKET } from "./places.ts";
 
-export type Connection = "not connected" | "connecting" | "connected" | "interrupted";
+export type Connection = "not connected" | "connecting" | "connected" | "interrupted" | "refused";
 
-export function openSocket(onConnection: (state: Connection) => void = () => {}): Client {
+export function openSocket(onConnection: (state: Connection) => unknown = () => {}): Client {
   return createClient({
     url: SOCKET,
     connectionParams: authorization, // called for each connection
@@ -15,11 +15,15 @@ export function openSocket(onConnection: (state: Connection) => void = () => {})
     on: {
       connecting: () => onConnection("connecting"),
       connected: () => onConnection("connected"),
-      closed: (event) => onConnection(isNormal(event) ? "not connected" : "interrupted"),
+      closed: (event) => onConnection(stateAfter(event)),
     },
   });
 }
 
-function isNormal(event: unknown): boolean {
-  return event instanceof CloseEvent && event.code === 1000;
+const REFUSED = [4401, 4403]; // the credential is missing or not valid
+
+function stateAfter(event: unknown): Connection {
+  const code = event instanceof CloseEvent ? event.code : undefined;
+  if (code !== undefined && REFUSED.includes(code)) return "refused";
+  return code === 1000 ? "not connected" : "interrupted";
 }

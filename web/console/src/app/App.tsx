@@ -3,7 +3,7 @@ import { Provider, useQuery } from "urql";
 import { Route, Router, Switch } from "wouter";
 import { openClient } from "../api/client.ts";
 import { useCredential } from "../api/credential.ts";
-import { useGeneration } from "../api/generation.ts";
+import { startAgain, useGeneration } from "../api/generation.ts";
 import { SocketProvider } from "../api/live.ts";
 import { CONSOLE } from "../api/places.ts";
 import { problemOf } from "../api/problems.ts";
@@ -20,8 +20,11 @@ import { VIEWER, ViewerProvider } from "./viewer.ts";
 export function App() {
   const credential = useCredential();
   const generation = useGeneration();
-  const client = useMemo(openClient, [credential, generation]);
-  const socket = useMemo(() => openSocket(), [credential, generation]);
+  const client = useMemo(() => openClient(startAgain), [credential, generation]);
+  const socket = useMemo(() => {
+    const ask = () => void client.query(VIEWER, {}, { requestPolicy: "network-only" }).toPromise();
+    return openSocket((state) => state === "refused" && ask()); // is the credential still accepted?
+  }, [client]);
   useEffect(() => () => void socket.dispose(), [socket]);
   return (
     <Router base={CONSOLE}>

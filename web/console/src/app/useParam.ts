@@ -5,8 +5,8 @@ export function useParam(name: string, initial = ""): [string, (value: string) =
   const [params, setParams] = useSearchParams();
   const change = (value: string) =>
     setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
+      () => {
+        const next = new URLSearchParams(location.search); // with what other parts changed in this moment
         if (value === initial) next.delete(name);
         else next.set(name, value);
         return next;

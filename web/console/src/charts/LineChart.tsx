@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import { useDark } from "../app/theme.ts";
+import { inUtc } from "../format/inUtc.ts";
 import { resolved, seriesColor } from "./colors.ts";
 
 export interface Series {
@@ -41,7 +42,7 @@ export function LineChart({ label, times, series, height = 240, range, onSelect 
         cursor: { points: { size: 8 }, drag: { x: false, y: false } },
         scales: { y: range ? { range } : {} },
         axes: [axis(), { ...axis(), size: 48 }],
-        series: [{ label: "Time", value: (_chart, time) => (time == null ? "" : moment.format(time * 1000)) }, ...series.map(line)],
+        series: [{ label: "Time", value: (_chart, time) => (time == null ? "" : `${moment.format(time * 1000)} (${inUtc(time * 1000)})`) }, ...series.map(line)],
       },
       [times.map((time) => time / 1000), ...series.map(({ values }) => values)],
       element,

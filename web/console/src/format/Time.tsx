@@ -1,3 +1,4 @@
+import { inUtc } from "./inUtc.ts";
 import { useNow } from "./useNow.ts";
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -15,9 +16,8 @@ interface Props {
 /** Shows a time in the reader's zone, and in UTC on hover. */
 export function Time({ at, as = "time" }: Props) {
   if (!at) return <>–</>;
-  const utc = `${at.slice(0, 19).replace("T", " ")} UTC`;
   return (
-    <time dateTime={at} title={utc}>
+    <time dateTime={at} title={inUtc(at)}>
       {as === "ago" ? <Ago at={at} /> : (as === "day" ? day : local).format(new Date(at))}
     </time>
   );

@@ -3,7 +3,8 @@ import { ImportSample } from "./ImportSample.tsx";
 
 interface Props {
   title: string;
-  children?: ReactNode;
+  /** What to do next. */
+  children: ReactNode;
   /** True if the sample has what is missing here. */
   hasSample?: boolean;
 }
@@ -13,7 +14,7 @@ export function Empty({ title, children, hasSample = false }: Props) {
   return (
     <div className="note">
       <strong>{title}</strong>
-      {children && <div>{children}</div>}
+      <div>{children}</div>
       {hasSample && <ImportSample />}
     </div>
   );

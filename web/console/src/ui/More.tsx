@@ -1,14 +1,13 @@
-/** Asks for the next page, if there is one. */
-export function More({ pageInfo, onMore, isFetching }: {
-  pageInfo: { hasNextPage: boolean; endCursor?: string | null };
-  onMore: (after: string) => void;
-  isFetching: boolean;
-}) {
-  const { hasNextPage, endCursor } = pageInfo;
-  if (!hasNextPage || !endCursor) return null;
+import { count } from "../format/numbers.ts";
+import { MOST_SHOWN, type Pages } from "./usePages.ts";
+
+/** Shows the next page, if there is one. */
+export function More({ of: { items, hasMore, showMore, result } }: { of: Pages<unknown, unknown> }) {
+  if (!hasMore) return null;
+  if (items.length >= MOST_SHOWN) return <p className="quiet">The first {count(MOST_SHOWN)} are shown. Narrow down with a filter, or export all.</p>;
   return (
-    <button type="button" className="button" disabled={isFetching} onClick={() => onMore(endCursor)}>
-      {isFetching ? "Loading …" : "Show more"}
+    <button type="button" className="button" disabled={result.fetching} onClick={showMore}>
+      {result.fetching ? "Loading …" : items.length === 0 ? "Look further" : "Show more"}
     </button>
   );
 }

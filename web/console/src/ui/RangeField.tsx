@@ -1,6 +1,7 @@
 import { useMemo } from "react";
 import { useParam } from "../app/useParam.ts";
 import { between, type Range, rangeOf, RANGES, type RangeName } from "../format/range.ts";
+import { inUtc } from "../format/inUtc.ts";
 import { Segments } from "./Segments.tsx";
 
 const CUSTOM = "custom";
@@ -53,6 +54,7 @@ function TimeField({ label, value, onChange }: { label: string; value: string; o
       <input
         className="input"
         type="datetime-local"
+        title={value && inUtc(value)}
         value={value && localText(new Date(value))}
         onChange={({ target }) => onChange(target.value && new Date(target.value).toISOString())}
       />

@@ -7,6 +7,7 @@ export function usePaced<Value>(value: Value, milliseconds: number): Value {
   const last = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => {
+    if (value === newest.current) return; // the first one is shown already
     newest.current = value;
     timer.current ??= setTimeout(
       () => {

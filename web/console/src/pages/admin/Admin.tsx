@@ -33,7 +33,7 @@ export function Admin() {
           <Link key={name} href={`/admin/${name}`} aria-current={name === part ? "page" : undefined}>{text}</Link>
         ))}
       </nav>
-      {Part ? <Part /> : <Empty title="There is no such page for you." />}
+      {Part ? <Part /> : <Empty title="There is no such page for you.">Choose one above, or ask an administrator for another role.</Empty>}
     </Page>
   );
 }

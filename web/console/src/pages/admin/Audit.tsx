@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { useMemo } from "react";
 import { useQuery } from "urql";
 import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
@@ -8,10 +8,10 @@ import type { AuditEntryFilter, AuditRowFragment } from "../../gql/graphql.ts";
 import { Choice } from "../../ui/Choice.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
-import { More } from "../../ui/More.tsx";
 import { RangeField, useRange } from "../../ui/RangeField.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { usePages } from "../../ui/usePages.ts";
 import { AuditDrawer } from "./AuditDrawer.tsx";
 
 export const AUDIT_ROW = graphql(`
@@ -23,8 +23,8 @@ export const AUDIT_ROW = graphql(`
 `);
 
 const AUDIT_LOG = graphql(`
-  query AuditLog($filter: AuditEntryFilter, $after: String) {
-    auditLog(filter: $filter, orderBy: [{ field: CREATED_AT, direction: DESC }], first: 50, after: $after) {
+  query AuditLog($filter: AuditEntryFilter, $first: Int!, $after: String) {
+    auditLog(filter: $filter, orderBy: [{ field: CREATED_AT, direction: DESC }], first: $first, after: $after) {
       nodes { ...AuditRow }
       pageInfo { hasNextPage endCursor }
     }
@@ -32,7 +32,7 @@ const AUDIT_LOG = graphql(`
 `);
 
 const MENUS = graphql(`
-  query AuditMenus { auditOperations auditEntities }
+  query AuditMenus { auditOperations(first: 1000) auditEntities(first: 1000) }
 `);
 
 /** What was changed, when and by whom: administrators see all of it, others what they changed. */
@@ -44,8 +44,6 @@ export function Audit() {
   const [row, setRow] = useParam("row");
   const [request, setRequest] = useParam("request");
   const [opened, open] = useParam("entry");
-  const [after, setAfter] = useState<string | null>(null);
-  useEffect(() => setAfter(null), [range, operation, entity, row, request]);
   const filter = useMemo<AuditEntryFilter>(
     () => ({
       createdAt: { gte: range.from, ...(range.to && { lte: range.to }) },
@@ -56,7 +54,7 @@ export function Audit() {
     }),
     [range, operation, entity, row, request],
   );
-  const [result, ask] = useQuery({ query: AUDIT_LOG, variables: { filter, after }, requestPolicy: "cache-and-network" });
+  const pages = usePages(AUDIT_LOG, { filter }, ({ auditLog }) => ({ ...auditLog, nodes: auditLog.nodes.map((node) => read(AUDIT_ROW, node)) }), "cache-and-network");
   const [{ data: menus }] = useQuery({ query: MENUS, pause: !isAdministrator });
   return (
     <>
@@ -67,15 +65,15 @@ export function Audit() {
         <SearchField label="Row ID" value={row} onChange={setRow} />
         <SearchField label="Request ID" value={request} onChange={setRequest} />
       </div>
-      <Loaded result={result} retry={ask}>
-        {({ auditLog }) => {
-          const entries = auditLog.nodes.map((node) => read(AUDIT_ROW, node));
-          const current = entries.find(({ id }) => id === opened);
+      <Loaded result={pages.result} retry={pages.ask}>
+        {() => {
+          const current = pages.items.find(({ id }) => id === opened);
           return (
             <>
               <Table
                 name="Audit trail"
-                items={entries}
+                items={pages.items}
+                pages={pages}
                 keyOf={({ id }) => id}
                 columns={[
                   { name: "Time", value: ({ createdAt }) => createdAt, show: ({ id, createdAt }) => <button type="button" className="button small" onClick={() => open(id)}><Time at={createdAt} /></button> },
@@ -90,7 +88,6 @@ export function Audit() {
                 ]}
                 empty={<Empty title="Nothing was changed in this time.">Choose a longer time range, or remove a filter.</Empty>}
               />
-              <More pageInfo={auditLog.pageInfo} onMore={setAfter} isFetching={result.fetching} />
               {current && <AuditDrawer entry={current} onClose={() => open("")} />}
             </>
           );

@@ -1,5 +1,5 @@
-import { useState } from "react";
-import { useMutation, useQuery } from "urql";
+import { useMutation } from "urql";
+import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { Time } from "../../format/Time.tsx";
 import { graphql, read } from "../../gql/index.ts";
@@ -8,6 +8,7 @@ import { Badge } from "../../ui/Badge.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { usePages } from "../../ui/usePages.ts";
 import { NewFlag } from "./NewFlag.tsx";
 
 export const FLAG = graphql(`
@@ -15,8 +16,11 @@ export const FLAG = graphql(`
 `);
 
 const FLAGS = graphql(`
-  query Flags {
-    featureFlags(orderBy: [{ field: KEY, direction: ASC }], first: 100) { nodes { ...Flag } }
+  query Flags($first: Int!, $after: String) {
+    featureFlags(orderBy: [{ field: KEY, direction: ASC }], first: $first, after: $after) {
+      nodes { ...Flag }
+      pageInfo { hasNextPage endCursor }
+    }
   }
 `);
 
@@ -29,22 +33,23 @@ const SET_FLAG = graphql(`
 /** Feature flags: on, off, and for how many users. */
 export function Flags() {
   const mayWrite = may(useViewer(), "ADMIN", "config:write");
-  const [isNew, setNew] = useState(false);
-  const [result, ask] = useQuery({ query: FLAGS });
+  const [isNew, setNew] = useParam("new");
+  const pages = usePages(FLAGS, {}, ({ featureFlags }) => ({ ...featureFlags, nodes: featureFlags.nodes.map((node) => read(FLAG, node)) }));
   const [, set] = useMutation(SET_FLAG);
   return (
-    <Loaded result={result} retry={ask}>
-      {({ featureFlags }) => (
+    <Loaded result={pages.result} retry={pages.ask}>
+      {() => (
         <>
           <Table
             name="Feature flags"
-            items={featureFlags.nodes.map((node) => read(FLAG, node))}
+            items={pages.items}
+            pages={pages}
             keyOf={({ id }) => id}
-            actions={mayWrite && <button type="button" className="button small primary" onClick={() => setNew(true)}>New flag</button>}
+            actions={mayWrite && <button type="button" className="button small primary" onClick={() => setNew("yes")}>New flag</button>}
             columns={[
               { name: "Key", value: ({ key }) => key },
               { name: "State", value: ({ enabled }) => (enabled ? "ON" : "OFF"), show: ({ enabled }) => <Badge tone={enabled ? "good" : "off"}>{enabled ? "ON" : "OFF"}</Badge> },
-              { name: "Rollout", isNumber: true, value: ({ rolloutPercent }) => rolloutPercent, show: ({ rolloutPercent }) => `${rolloutPercent} %` },
+              { name: "Rollout", isNumber: true, unit: "%", value: ({ rolloutPercent }) => rolloutPercent, show: ({ rolloutPercent }) => `${rolloutPercent} %` },
               { name: "Description", isWide: true, value: ({ description }) => description },
               { name: "Changed", value: ({ updatedAt }) => updatedAt, show: ({ updatedAt }) => <Time at={updatedAt} /> },
               ...(mayWrite
@@ -60,7 +65,7 @@ export function Flags() {
             ]}
             empty={<Empty title="There are no feature flags yet.">Create one, or send <code>setFeatureFlag</code>.</Empty>}
           />
-          {isNew && <NewFlag onClose={() => setNew(false)} />}
+          {isNew !== "" && mayWrite && <NewFlag onClose={() => setNew("")} />}
         </>
       )}
     </Loaded>

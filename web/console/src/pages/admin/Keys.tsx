@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useMutation, useQuery } from "urql";
+import { useMutation } from "urql";
 import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { Time } from "../../format/Time.tsx";
@@ -8,9 +8,9 @@ import { ActionButton } from "../../ui/ActionButton.tsx";
 import { Badge } from "../../ui/Badge.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
-import { More } from "../../ui/More.tsx";
 import { Segments } from "../../ui/Segments.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { usePages } from "../../ui/usePages.ts";
 import { NewKey } from "./NewKey.tsx";
 import { Secret } from "./Secret.tsx";
 
@@ -22,8 +22,8 @@ export const KEY_ROW = graphql(`
 `);
 
 const KEYS = graphql(`
-  query Keys($everybodys: Boolean!, $after: String) {
-    apiKeys(everybodys: $everybodys, orderBy: [{ field: CREATED_AT, direction: DESC }], first: 50, after: $after) {
+  query Keys($everybodys: Boolean!, $first: Int!, $after: String) {
+    apiKeys(everybodys: $everybodys, orderBy: [{ field: CREATED_AT, direction: DESC }], first: $first, after: $after) {
       nodes { ...KeyRow }
       pageInfo { hasNextPage endCursor }
     }
@@ -46,25 +46,25 @@ const REVOKE = graphql(`
 export function Keys() {
   const isAdministrator = may(useViewer(), "ADMIN");
   const [whose, setWhose] = useParam("whose", "own");
-  const [after, setAfter] = useState<string | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
-  const [isNew, setNew] = useState(false);
-  const [result, ask] = useQuery({ query: KEYS, variables: { everybodys: whose === "all", after } });
+  const [isNew, setNew] = useParam("new");
+  const pages = usePages(KEYS, { everybodys: whose === "all" }, ({ apiKeys }) => ({ ...apiKeys, nodes: apiKeys.nodes.map((node) => read(KEY_ROW, node)) }));
   const [, rotate] = useMutation(ROTATE);
   const [, revoke] = useMutation(REVOKE);
   return (
-    <Loaded result={result} retry={ask}>
-      {({ apiKeys }) => (
+    <Loaded result={pages.result} retry={pages.ask}>
+      {() => (
         <>
           {secret && <Secret of={secret} onClose={() => setSecret(null)} />}
           <Table
             name="Keys"
-            items={apiKeys.nodes.map((node) => read(KEY_ROW, node))}
+            items={pages.items}
+            pages={pages}
             keyOf={({ id }) => id}
             actions={
               <>
                 {isAdministrator && <Segments label="Whose keys" options={[["own", "Mine"], ["all", "Everybody's"]] as const} value={whose as "own"} onChange={setWhose} />}
-                <button type="button" className="button small primary" onClick={() => setNew(true)}>New key</button>
+                <button type="button" className="button small primary" onClick={() => setNew("yes")}>New key</button>
               </>
             }
             columns={[
@@ -105,13 +105,12 @@ export function Keys() {
             ]}
             empty={<Empty title="There are no keys yet.">Create one for each service that uses the API.</Empty>}
           />
-          <More pageInfo={apiKeys.pageInfo} onMore={setAfter} isFetching={result.fetching} />
-          {isNew && (
+          {isNew !== "" && (
             <NewKey
-              onClose={() => setNew(false)}
+              onClose={() => setNew("")}
               onSecret={(made) => {
                 setSecret(made);
-                setNew(false);
+                setNew("");
               }}
             />
           )}

@@ -1,13 +1,11 @@
-import { useState } from "react";
-import { useQuery } from "urql";
 import { may, useViewer } from "../../app/viewer.ts";
 import { useParam } from "../../app/useParam.ts";
 import { Time } from "../../format/Time.tsx";
 import { graphql, read } from "../../gql/index.ts";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
-import { More } from "../../ui/More.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { usePages } from "../../ui/usePages.ts";
 import { EditSetting } from "./EditSetting.tsx";
 
 export const SETTING = graphql(`
@@ -17,8 +15,8 @@ export const SETTING = graphql(`
 `);
 
 const SETTINGS = graphql(`
-  query Settings($after: String) {
-    configs(orderBy: [{ field: KEY, direction: ASC }], first: 100, after: $after) {
+  query Settings($first: Int!, $after: String) {
+    configs(orderBy: [{ field: KEY, direction: ASC }], first: $first, after: $after) {
       nodes { ...Setting }
       pageInfo { hasNextPage endCursor }
     }
@@ -29,21 +27,20 @@ const SETTINGS = graphql(`
 export function Settings() {
   const mayWrite = may(useViewer(), "ADMIN", "config:write");
   const [edited, edit] = useParam("key");
-  const [isNew, setNew] = useState(false);
-  const [after, setAfter] = useState<string | null>(null);
-  const [result, ask] = useQuery({ query: SETTINGS, variables: { after } });
+  const [isNew, setNew] = useParam("new");
+  const pages = usePages(SETTINGS, {}, ({ configs }) => ({ ...configs, nodes: configs.nodes.map((node) => read(SETTING, node)) }));
   return (
-    <Loaded result={result} retry={ask}>
-      {({ configs }) => {
-        const settings = configs.nodes.map((node) => read(SETTING, node));
-        const current = settings.find(({ key }) => key === edited);
+    <Loaded result={pages.result} retry={pages.ask}>
+      {() => {
+        const current = pages.items.find(({ key }) => key === edited);
         return (
           <>
             <Table
               name="Settings"
-              items={settings}
+              items={pages.items}
+              pages={pages}
               keyOf={({ id }) => id}
-              actions={mayWrite && <button type="button" className="button small primary" onClick={() => setNew(true)}>New setting</button>}
+              actions={mayWrite && <button type="button" className="button small primary" onClick={() => setNew("yes")}>New setting</button>}
               columns={[
                 { name: "Key", value: ({ key }) => key, show: ({ key }) => (mayWrite ? <button type="button" className="button small" onClick={() => edit(key)}>{key}</button> : key) },
                 { name: "Value", isWide: true, value: ({ value }) => value, show: ({ kind, value, reference, isPresent }) => kind === "SECRET_REFERENCE" ? <>Secret in <code>{reference}</code>, {isPresent ? "present" : "missing"}</> : <code>{JSON.stringify(value)}</code> },
@@ -54,16 +51,15 @@ export function Settings() {
               ]}
               empty={<Empty title="There are no settings yet.">Create one, or send <code>setConfig</code>.</Empty>}
             />
-            <More pageInfo={configs.pageInfo} onMore={setAfter} isFetching={result.fetching} />
-            {(current || isNew) && mayWrite && (
+            {(current || isNew !== "") && mayWrite && (
               <EditSetting
                 key={current?.id ?? "new"}
                 setting={current}
                 onClose={() => {
                   edit("");
-                  setNew(false);
+                  setNew("");
                 }}
-                onReload={() => ask({ requestPolicy: "network-only" })}
+                onReload={() => pages.ask({ requestPolicy: "network-only" })}
               />
             )}
           </>

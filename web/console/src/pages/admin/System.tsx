@@ -51,14 +51,15 @@ export function System() {
           <Table
             name="Tables"
             items={usage}
-            isWhole
+            sortParam="tables"
             keyOf={({ name }) => name}
+            empty={<Empty title="There are no tables.">Bring the database up to date with <code>dreamnet migrate up</code>.</Empty>}
             columns={[
               { name: "Name", value: ({ name }) => name },
               { name: "Rows, about", isNumber: true, value: ({ rows }) => rows, show: ({ rows }) => count(rows) },
-              { name: "Size", isNumber: true, value: ({ totalBytes }) => totalBytes, show: ({ totalBytes }) => bytes(totalBytes) },
-              { name: "Table", isNumber: true, value: ({ tableBytes }) => tableBytes, show: ({ tableBytes }) => bytes(tableBytes) },
-              { name: "Indexes", isNumber: true, value: ({ indexBytes }) => indexBytes, show: ({ indexBytes }) => bytes(indexBytes) },
+              { name: "Size", isNumber: true, unit: "bytes", value: ({ totalBytes }) => totalBytes, show: ({ totalBytes }) => bytes(totalBytes) },
+              { name: "Table", isNumber: true, unit: "bytes", value: ({ tableBytes }) => tableBytes, show: ({ tableBytes }) => bytes(tableBytes) },
+              { name: "Indexes", isNumber: true, unit: "bytes", value: ({ indexBytes }) => indexBytes, show: ({ indexBytes }) => bytes(indexBytes) },
               { name: "Partitions", isNumber: true, value: ({ partitions }) => partitions },
             ]}
           />
@@ -66,19 +67,21 @@ export function System() {
             <Table
               name="Connections"
               items={health.clientGroups}
-              isWhole
+              sortParam="connections"
+              empty={<Empty title="No connection is open.">This page asks again every 30 seconds.</Empty>}
               keyOf={({ application, state }) => `${application} ${state}`}
               columns={[
                 { name: "Application", isWide: true, value: ({ application }) => application },
                 { name: "State", value: ({ state }) => state },
                 { name: "Connections", isNumber: true, value: ({ connections }) => connections },
-                { name: "Longest", isNumber: true, value: ({ longestSeconds }) => longestSeconds, show: ({ longestSeconds }) => duration(longestSeconds == null ? null : longestSeconds * 1000) },
+                { name: "Longest", isNumber: true, unit: "seconds", value: ({ longestSeconds }) => longestSeconds, show: ({ longestSeconds }) => duration(longestSeconds == null ? null : longestSeconds * 1000) },
               ]}
             />
             <Table
               name="Feeds"
               items={health.feeds}
-              isWhole
+              sortParam="feeds"
+              empty={<Empty title="There are no feeds.">Bring the database up to date with <code>dreamnet migrate up</code>.</Empty>}
               keyOf={({ name }) => name}
               columns={[
                 { name: "Name", value: ({ name }) => name },
@@ -91,13 +94,13 @@ export function System() {
           <Table
             name="Slow statements"
             items={health.slowStatements ?? []}
-            isWhole
+            sortParam="slow"
             keyOf={({ query }) => query}
             columns={[
               { name: "Statement", isWide: true, value: ({ query }) => query, show: ({ query }) => <code>{query}</code> },
               { name: "Calls", isNumber: true, value: ({ calls }) => calls, show: ({ calls }) => count(calls) },
-              { name: "Average", isNumber: true, value: ({ meanMs }) => meanMs, show: ({ meanMs }) => `${number(meanMs)} ms` },
-              { name: "Together", isNumber: true, value: ({ totalMs }) => totalMs, show: ({ totalMs }) => duration(totalMs) },
+              { name: "Average", isNumber: true, unit: "ms", value: ({ meanMs }) => meanMs, show: ({ meanMs }) => `${number(meanMs)} ms` },
+              { name: "Together", isNumber: true, unit: "ms", value: ({ totalMs }) => totalMs, show: ({ totalMs }) => duration(totalMs) },
               { name: "Rows", isNumber: true, value: ({ rows }) => rows, show: ({ rows }) => count(rows) },
             ]}
             empty={<Empty title="Slow statements are not known.">{health.slowStatementsUnavailable}</Empty>}
@@ -105,27 +108,29 @@ export function System() {
           <Table
             name="Indexes"
             items={health.indexUsage}
-            isWhole
+            sortParam="indexes"
+            empty={<Empty title="There are no indexes.">Bring the database up to date with <code>dreamnet migrate up</code>.</Empty>}
             keyOf={({ index }) => index}
             columns={[
               { name: "Index", isWide: true, value: ({ index }) => index },
               { name: "Table", value: ({ table }) => table },
               { name: "Scans", isNumber: true, value: ({ scans }) => scans, show: ({ scans }) => count(scans) },
               { name: "Rows read", isNumber: true, value: ({ rowsRead }) => rowsRead, show: ({ rowsRead }) => count(rowsRead) },
-              { name: "Size", isNumber: true, value: (each) => each.bytes, show: (each) => bytes(each.bytes) },
+              { name: "Size", isNumber: true, unit: "bytes", value: (each) => each.bytes, show: (each) => bytes(each.bytes) },
             ]}
           />
           {health.replication.length > 0 && (
             <Table
               name="Standbys"
               items={health.replication}
-              isWhole
+              sortParam="standbys"
+              empty={null}
               keyOf={({ applicationName }) => applicationName}
               columns={[
                 { name: "Name", value: ({ applicationName }) => applicationName },
                 { name: "State", value: ({ state }) => state },
                 { name: "Synchronous", value: ({ syncState }) => syncState },
-                { name: "Behind", isNumber: true, value: ({ lagBytes }) => lagBytes, show: ({ lagBytes }) => bytes(lagBytes) },
+                { name: "Behind", isNumber: true, unit: "bytes", value: ({ lagBytes }) => lagBytes, show: ({ lagBytes }) => bytes(lagBytes) },
                 { name: "Seconds", isNumber: true, value: ({ lagSeconds }) => lagSeconds },
               ]}
             />

@@ -12,7 +12,7 @@ export function AgentErrors({ of }: { of: FragmentType<typeof AGENT_ERRORS> }) {
   const { errors } = read(AGENT_ERRORS, of);
   return (
     <Card title="Errors">
-      {errors.length === 0 && <Empty title="It reported no errors." />}
+      {errors.length === 0 && <Empty title="It reported no errors.">The last errors of its reports are shown here.</Empty>}
       <ul className="list">
         {errors.map(({ at, message }) => (
           <li key={`${at} ${message}`}>

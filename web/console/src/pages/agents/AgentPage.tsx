@@ -89,7 +89,7 @@ type Reports = ReturnType<typeof useReports>["value"];
 function Course({ reports, added }: { reports: FragmentType<typeof REPORT>[]; added: Reports }) {
   const all = useMemo(() => merged(reports, added), [reports, added]);
   const measured = useMemo(() => measurements(all), [all]);
-  if (all.length === 0) return <Empty title="No report is kept any more." />;
+  if (all.length === 0) return <Empty title="No report is kept any more.">The next report of the agent is shown here when it comes.</Empty>;
   return (
     <>
       <Card title="Statuses"><StatusTimeline reports={all} /></Card>
@@ -104,9 +104,10 @@ function Course({ reports, added }: { reports: FragmentType<typeof REPORT>[]; ad
         </div>
       )}
       <Table
-        name="Reports"
+        name="Newest reports"
         items={[...all].reverse()}
         keyOf={({ id }) => id}
+        empty={null}
         columns={[
           { name: "Time", value: ({ reportedAt }) => reportedAt, show: ({ reportedAt }) => <Time at={reportedAt} /> },
           { name: "Status", value: ({ status }) => status, show: ({ status }) => <StatusBadge status={status} /> },

@@ -1,5 +1,6 @@
 import { Legend } from "../../charts/Legend.tsx";
 import { useWidth } from "../../charts/useWidth.ts";
+import { inUtc } from "../../format/inUtc.ts";
 import type { ReportFragment } from "../../gql/graphql.ts";
 import { STATUS_COLORS } from "./tones.ts";
 
@@ -21,12 +22,12 @@ export function StatusTimeline({ reports }: { reports: ReportFragment[] }) {
           const right = x(times[index + 1] ?? end);
           return (
             <rect key={id} x={left} y="2" width={Math.max(2, right - left)} height="24" fill={STATUS_COLORS[status]}>
-              <title>{`${status} from ${local.format(times[index])}`}</title>
+              <title>{`${status} from ${local.format(times[index])} (${inUtc(times[index]!)})`}</title>
             </rect>
           );
         })}
-        <text x="0" y="42">{local.format(start)}</text>
-        <text x={width} y="42" textAnchor="end">{local.format(end)}</text>
+        <text x="0" y="42"><title>{inUtc(start)}</title>{local.format(start)}</text>
+        <text x={width} y="42" textAnchor="end"><title>{inUtc(end)}</title>{local.format(end)}</text>
       </svg>
       <Legend of={statuses.map((name) => ({ name, color: STATUS_COLORS[name] }))} />
     </div>

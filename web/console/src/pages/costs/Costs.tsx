@@ -80,11 +80,11 @@ function Sums({ of, by, dataRange }: { of: Sum[]; by: string; dataRange: { from:
       <Table
         name={`By ${by.toLowerCase()}`}
         items={of}
-        isWhole
+        sortParam="sort"
         keyOf={({ name }) => name}
         columns={[
           { name: by, isWide: true, value: ({ name }) => name },
-          { name: "Cost", isNumber: true, value: ({ cost }) => cost, show: ({ cost }) => dollars(cost) },
+          { name: "Cost", isNumber: true, unit: "USD", value: ({ cost }) => cost, show: ({ cost }) => dollars(cost) },
           { name: "Share", isNumber: true, value: ({ cost }) => (total.cost === 0 ? 0 : cost / total.cost), show: ({ cost }) => <Share of={total.cost === 0 ? 0 : cost / total.cost} /> },
           { name: "Tests", isNumber: true, value: ({ tests }) => tests, show: ({ tests }) => count(tests) },
           { name: "Tokens", isNumber: true, value: ({ tokens }) => tokens, show: ({ tokens }) => count(tokens) },

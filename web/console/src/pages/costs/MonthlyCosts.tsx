@@ -22,7 +22,7 @@ export function MonthlyCosts({ of }: { of: SpendQuery["months"]["rows"] }) {
   ];
   if (buckets.length < 2) return null;
   return (
-    <Card title="By month, in US dollars" actions={<ExportMenu name="Costs by month" rows={() => of.map((row) => ({ ...row }))} />}>
+    <Card title="By month of UTC, in US dollars" actions={<ExportMenu name="Costs by month" rows={() => of.map((row) => ({ ...row }))} />}>
       <StackedBars label="Costs by month" names={buckets.map((at) => month.format(new Date(at)))} stacks={stacks} />
     </Card>
   );

@@ -15,7 +15,7 @@ const MOST_MODELS = 4; // with colours of their own
 
 interface Props {
   of: FragmentType<typeof DECAY>;
-  tests: TestRowFragment[];
+  tests: readonly TestRowFragment[];
   isByModel?: boolean;
   onTest?: (id: string) => void;
 }
@@ -24,7 +24,7 @@ interface Props {
 export function DecayChart({ of, tests, isByModel = false, onTest }: Props) {
   const { decay } = read(DECAY, of);
   const { times, series, testAt } = useMemo(() => arranged(decay, tests, isByModel), [decay, tests, isByModel]);
-  if (times.length === 0) return <Empty title="No test has a score yet." />;
+  if (times.length === 0) return <Empty title="No test has a score yet.">Complete tests with <code>completeAiTest</code>, or record scored ones with <code>recordAiTest</code>.</Empty>;
   return (
     <LineChart
       label="Impossibility over time"
@@ -42,7 +42,7 @@ export function DecayChart({ of, tests, isByModel = false, onTest }: Props) {
 
 type Decay = { bucket: string; averageScore?: number | null; bestScore?: number | null }[];
 
-function arranged(decay: Decay, tests: TestRowFragment[], isByModel: boolean) {
+function arranged(decay: Decay, tests: readonly TestRowFragment[], isByModel: boolean) {
   const scored = tests.filter((test) => test.impossibilityScore != null);
   const testAt = new Map(scored.map((test) => [Date.parse(test.createdAt), test]));
   const dayAt = new Map(decay.map((point) => [Date.parse(point.bucket), point]));
@@ -67,7 +67,7 @@ function arranged(decay: Decay, tests: TestRowFragment[], isByModel: boolean) {
   return { times, series, testAt };
 }
 
-function ofModels(tests: TestRowFragment[], points: (name: string, color: string, belongs: (test: TestRowFragment) => boolean) => Series): Series[] {
+function ofModels(tests: readonly TestRowFragment[], points: (name: string, color: string, belongs: (test: TestRowFragment) => boolean) => Series): Series[] {
   const counts = new Map<string, number>();
   for (const { model } of tests) counts.set(model, (counts.get(model) ?? 0) + 1);
   const most = [...counts].sort(([, one], [, other]) => other - one).slice(0, MOST_MODELS).map(([model]) => model);

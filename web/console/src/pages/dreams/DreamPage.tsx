@@ -7,6 +7,7 @@ import { Time } from "../../format/Time.tsx";
 import { graphql } from "../../gql/index.ts";
 import { Badge } from "../../ui/Badge.tsx";
 import { Card } from "../../ui/Card.tsx";
+import { Disclosure } from "../../ui/Disclosure.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Facts } from "../../ui/Facts.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
@@ -81,11 +82,11 @@ function WholeDream({ id }: { id: string }) {
               <Card title="About">
                 <p>{dream.description ?? "It has no description."}</p>
                 {dream.tags.length > 0 && <p className="tags">{dream.tags.map((tag) => <span key={tag} className="tag">{tag}</span>)}</p>}
-                {dream.originalPrompt && <details><summary>Prompt</summary><pre>{dream.originalPrompt}</pre></details>}
+                {dream.originalPrompt && <Disclosure title="Prompt" param="prompt"><pre>{dream.originalPrompt}</pre></Disclosure>}
               </Card>
               <Card title={plural(dream.remixes.totalCount, "remix", "remixes")}>
                 {dream.remixedFrom && <p>It is a remix of <Link href={`/dreams/${dream.remixedFrom.id}`}>{dream.remixedFrom.title}</Link>.</p>}
-                {dream.remixes.nodes.length === 0 && <Empty title="Nobody has remixed it yet." />}
+                {dream.remixes.nodes.length === 0 && <Empty title="Nobody has remixed it yet.">Make a remix with <code>remixDream</code>.</Empty>}
                 <ul className="list">
                   {dream.remixes.nodes.map(({ id, title }) => <li key={id}><Link href={`/dreams/${id}`}>{title}</Link></li>)}
                 </ul>

@@ -1,4 +1,3 @@
-import { useEffect, useState } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
 import { useParam } from "../../app/useParam.ts";
@@ -10,15 +9,15 @@ import { Badge } from "../../ui/Badge.tsx";
 import { Choice, withCounts } from "../../ui/Choice.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
-import { More } from "../../ui/More.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { SearchField } from "../../ui/SearchField.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { usePages } from "../../ui/usePages.ts";
 import { CATEGORIES, DREAM_ROW, DREAM_STATUSES, DREAM_TONES } from "./DreamRow.ts";
 
 const DREAMS = graphql(`
-  query Dreams($search: String, $filter: DreamFilter, $orderBy: [DreamOrder!], $after: String) {
-    dreams(search: $search, filter: $filter, orderBy: $orderBy, first: 50, after: $after) {
+  query Dreams($search: String, $filter: DreamFilter, $orderBy: [DreamOrder!], $first: Int!, $after: String) {
+    dreams(search: $search, filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
       totalCount
       totalCountIsExact
       nodes { ...DreamRow }
@@ -53,15 +52,11 @@ export function Leaderboard() {
   const [category, setCategory] = useParam("category");
   const [status, setStatus] = useParam("status");
   const [order, setOrder] = useParam("order", FIRST);
-  const [after, setAfter] = useState<string | null>(null);
-  useEffect(() => setAfter(null), [search, category, status, order]);
   const ofStatus: DreamFilter = status ? { status: { eq: status as DreamStatus } } : {};
   const ofCategory: DreamFilter = category ? { category: { eq: category as DreamCategory } } : {};
   const filter = { ...ofStatus, ...ofCategory };
-  const [result, ask] = useQuery({
-    query: DREAMS,
-    variables: { search: search || null, filter, orderBy: (ORDERS[order] ?? ORDERS[FIRST]!)[1], after },
-  });
+  const variables = { search: search || null, filter, orderBy: (ORDERS[order] ?? ORDERS[FIRST]!)[1] };
+  const pages = usePages(DREAMS, variables, ({ dreams }) => ({ ...dreams, nodes: dreams.nodes.map((node) => read(DREAM_ROW, node)) }));
   // Each menu counts what it would show beside the other filters.
   const [{ data: facets }] = useQuery({
     query: FACETS,
@@ -75,18 +70,19 @@ export function Leaderboard() {
         <Choice label="Status" all="All" options={withCounts(DREAM_STATUSES, facets?.statuses.facets.byStatus)} value={status} onChange={setStatus} />
         <Choice label="Order" options={Object.entries(ORDERS).map(([name, [text]]) => [name, text] as const)} value={order} onChange={setOrder} />
       </div>
-      <Loaded result={result} retry={ask}>
+      <Loaded result={pages.result} retry={pages.ask}>
         {({ dreams }) => (
           <>
             <Table
               name={`${count(dreams.totalCount)}${dreams.totalCountIsExact ? "" : " or more"} dreams`}
-              items={dreams.nodes.map((node) => read(DREAM_ROW, node))}
+              items={pages.items}
+              pages={pages}
               keyOf={({ id }) => id}
               columns={[
                 { name: "Title", value: ({ title }) => title, isWide: true, show: ({ id, title }) => <Link href={`/dreams/${id}`}>{title}</Link> },
                 { name: "Impossibility", isNumber: true, value: ({ averageImpossibility }) => averageImpossibility, show: ({ averageImpossibility }) => score(averageImpossibility) },
                 { name: "Best", isNumber: true, value: ({ bestScore }) => bestScore, show: ({ bestScore }) => score(bestScore) },
-                { name: "Improved", isNumber: true, value: ({ improvementTrend }) => improvementTrend, show: ({ improvementTrend }) => percent(improvementTrend) },
+                { name: "Improved", isNumber: true, unit: "%", value: ({ improvementTrend }) => improvementTrend, show: ({ improvementTrend }) => percent(improvementTrend) },
                 { name: "Tests", isNumber: true, value: ({ testCount }) => testCount, show: ({ testCount }) => count(testCount) },
                 { name: "Last tested", value: ({ lastTestedAt }) => lastTestedAt, show: ({ lastTestedAt }) => <Time at={lastTestedAt} as="day" /> },
                 { name: "Category", value: ({ category }) => category, show: ({ category }) => inWords(category) },
@@ -98,7 +94,6 @@ export function Leaderboard() {
                   : <Empty title="There are no dreams yet." hasSample>Import some with <code>dreamnet import</code>, or create one with <code>createDream</code>.</Empty>
               }
             />
-            <More pageInfo={dreams.pageInfo} onMore={setAfter} isFetching={result.fetching} />
           </>
         )}
       </Loaded>

@@ -20,6 +20,6 @@ export function ProgressChart({ of }: { of: FragmentType<typeof PROGRESS>[] }) {
       ],
     };
   }, [of]);
-  if (times.length === 0) return <Empty title="It was not tested yet." />;
+  if (times.length === 0) return <Empty title="It was not tested yet.">Come back when a model was tested with it.</Empty>;
   return <LineChart label="Impossibility over time" times={times} series={series} range={[0, 100]} height={300} />;
 }

@@ -54,7 +54,7 @@ export function TestDrawer({ id, onClose }: { id: string; onClose: () => void })
               <Json label="Parameters" value={test.testParameters} />
             </>
           ) : (
-            <Empty title="There is no such test." />
+            <Empty title="There is no such test.">Close this, and choose one of the table.</Empty>
           )
         }
       </Loaded>

@@ -2,6 +2,7 @@ import { useQuery } from "urql";
 import { seriesColor } from "../../charts/colors.ts";
 import { type Stack, StackedBars } from "../../charts/StackedBars.tsx";
 import { useParam } from "../../app/useParam.ts";
+import { inUtc } from "../../format/inUtc.ts";
 import { bucketOf, bucketsBetween, type Range } from "../../format/range.ts";
 import { graphql } from "../../gql/index.ts";
 import type { Bucket, EventCountsQuery, EventSeverity } from "../../gql/graphql.ts";
@@ -62,7 +63,7 @@ export function EventHistogram({ range, severities, source, refresh }: Props) {
       <Loaded result={result} retry={ask}>
         {({ eventCounts: { rows, dataRange } }) =>
           rows.length > 0 ? (
-            <Bars counts={rows} bucket={bucket} isByType={by === "type"} />
+            <Bars counts={rows} bucket={bucket} isByType={rows[0]!.eventType != null} />
           ) : (
             <DataElsewhere of="events" dataRange={dataRange} days={1}>
               {severities || source ? (
@@ -93,7 +94,7 @@ function Bars({ counts, bucket, isByType }: { counts: Counts; bucket: Bucket; is
   return (
     <StackedBars
       label="Events over time"
-      names={buckets.map((at) => format(bucket).format(new Date(at)))}
+      names={buckets.map((at) => `${format(bucket).format(new Date(at))} (${inUtc(at)})`)}
       shortNames={buckets.map((at) => shortFormat(bucket).format(new Date(at)))}
       stacks={filled.filter(({ values }) => values.some((value) => value > 0))}
     />

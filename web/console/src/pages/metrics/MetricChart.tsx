@@ -46,7 +46,7 @@ export function MetricChart({ name, unit, range, refresh, tags, actions }: Props
       }
     >
       <Loaded result={result} retry={ask}>
-        {({ metricSeries: { rows } }) => (rows.length === 0 ? <Empty title="No value in this time." /> : <Lines points={rows} name={name} unit={unit} />)}
+        {({ metricSeries: { rows } }) => (rows.length === 0 ? <Empty title="No value in this time.">Choose a longer time range, or all values instead of a tag.</Empty> : <Lines points={rows} name={name} unit={unit} />)}
       </Loaded>
     </Card>
   );

@@ -5,6 +5,7 @@ import { Time } from "../../format/Time.tsx";
 import { graphql } from "../../gql/index.ts";
 import { DataElsewhere } from "../../ui/DataElsewhere.tsx";
 import { Empty } from "../../ui/Empty.tsx";
+import { Excerpt, useSkip } from "../../ui/Excerpt.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { RangeField, useRange } from "../../ui/RangeField.tsx";
@@ -17,10 +18,12 @@ import { TagChoice } from "./TagChoice.tsx";
 import { parsedTags } from "./tags.ts";
 
 const SUMMARY = graphql(`
-  query MetricSummary($from: DateTime!, $to: DateTime) {
-    metricSummary(from: $from, to: $to) { dataRange { from to } rows { metricName unit average minimum maximum p95 count lastTimestamp } }
+  query MetricSummary($from: DateTime!, $to: DateTime, $first: Int!, $skip: Int!) {
+    metricSummary(from: $from, to: $to, first: $first, skip: $skip) { dataRange { from to } rows { metricName unit average minimum maximum p95 count lastTimestamp } }
   }
 `);
+
+const MOST_SERIES = 1_000; // that the API gives at once
 
 /** Measurements by name and tag, over time. */
 export function Metrics() {
@@ -28,8 +31,9 @@ export function Metrics() {
   const [search, setSearch] = useParam("search");
   const [name, setName] = useParam("name");
   const [tag, setTag] = useParam("tag");
+  const [skip] = useSkip();
   const [refresh, setRefresh] = useParam("refresh", "0");
-  const [result, ask] = useQuery({ query: SUMMARY, variables: { from: range.from, to: range.to } });
+  const [result, ask] = useQuery({ query: SUMMARY, variables: { from: range.from, to: range.to, first: MOST_SERIES, skip } });
   useRefresh(Number(refresh), ask);
   const choose = (next: string) => {
     setTag("");
@@ -44,7 +48,7 @@ export function Metrics() {
       </div>
       <Loaded result={result} retry={ask}>
         {({ metricSummary: { rows: all, dataRange } }) => {
-          if (all.length === 0)
+          if (all.length === 0 && skip === 0)
             return (
               <DataElsewhere of="values" dataRange={dataRange} days={30}>
                 <Empty title="There are no metrics yet." hasSample>Record some with <code>recordMetrics</code>, or import them.</Empty>
@@ -54,6 +58,7 @@ export function Metrics() {
           const selected = all.find(({ metricName }) => metricName === name) ?? shown[0];
           return (
             <>
+              <Excerpt of="series" found={all.length} most={MOST_SERIES} />
               {selected && (
                 <MetricChart
                   name={selected.metricName}
@@ -67,7 +72,8 @@ export function Metrics() {
               <Table
                 name="Metrics"
                 items={shown}
-                isWhole
+                sortParam="sort"
+                empty={<Empty title="No series is called like this.">Search for another part of a name.</Empty>}
                 keyOf={({ metricName, unit }) => `${metricName} ${unit}`}
                 columns={[
                   { name: "Name", isWide: true, value: ({ metricName }) => metricName, show: ({ metricName }) => <button type="button" className="button small" aria-pressed={metricName === selected?.metricName} onClick={() => choose(metricName)}>{metricName}</button> },

@@ -43,7 +43,7 @@ export function ComparisonChart({ models }: { models: Model[] }) {
       {points.length > 0 ? (
         <ScatterChart label="Models" points={points} xName={against.name} yName="Impossibility" showX={against.show} />
       ) : (
-        <Empty title="No scored test has this figure." />
+        <Empty title="No scored test has this figure.">Compare another figure, or choose a longer time range.</Empty>
       )}
     </Card>
   );

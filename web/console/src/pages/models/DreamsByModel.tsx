@@ -52,7 +52,7 @@ function Heat({ dreams }: { dreams: Dreams }) {
     >
       <p className="quiet">Average score of the 50 newest scored tests of each of the 20 newest tested dreams. Deeper is more possible.</p>
       {models.length === 0 ? (
-        <Empty title="No test has a score yet." />
+        <Empty title="No test has a score yet.">Complete tests with <code>completeAiTest</code>, or record scored ones with <code>recordAiTest</code>.</Empty>
       ) : (
         <HeatMap label="Dreams by model" rows={rows} columns={models.map((model) => ({ key: model, name: model }))} valueOf={valueOf} />
       )}

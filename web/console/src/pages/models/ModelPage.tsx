@@ -120,17 +120,17 @@ function Scores({ of }: { of: FragmentType<typeof TEST_OF_MODEL>[] }) {
         </Card>
       )}
       <Table
-        name="Newest tests"
+        name="100 newest scored tests"
         items={tests}
         keyOf={({ id }) => id}
         columns={[
           { name: "Time", value: ({ createdAt }) => createdAt, show: ({ createdAt }) => <Time at={createdAt} /> },
           { name: "Dream", isWide: true, value: ({ dream }) => dream.title, show: ({ id, dream }) => <Link href={`/dreams/${dream.id}?test=${id}`}>{dream.title}</Link> },
           { name: "Score", isNumber: true, value: ({ impossibilityScore }) => impossibilityScore, show: ({ impossibilityScore }) => score(impossibilityScore) },
-          { name: "Duration", isNumber: true, value: ({ durationMs }) => durationMs, show: ({ durationMs }) => duration(durationMs) },
-          { name: "Cost", isNumber: true, value: ({ cost }) => cost, show: ({ cost }) => dollars(cost) },
+          { name: "Duration", isNumber: true, unit: "ms", value: ({ durationMs }) => durationMs, show: ({ durationMs }) => duration(durationMs) },
+          { name: "Cost", isNumber: true, unit: "USD", value: ({ cost }) => cost, show: ({ cost }) => dollars(cost) },
         ]}
-        empty={<Empty title="None of its tests has a score yet." />}
+        empty={<Empty title="None of its tests has a score yet.">Complete them with <code>completeAiTest</code>.</Empty>}
       />
     </>
   );

@@ -64,7 +64,7 @@ export function Models() {
               <Table
                 name="Comparison"
                 items={shown}
-                isWhole
+                sortParam="sort"
                 keyOf={({ provider, model }) => `${provider} ${model}`}
                 columns={[
                   { name: "Model", value: ({ model }) => model, isWide: true, show: ({ provider, model }) => <Link href={modelPath(provider, model)}>{model}</Link> },
@@ -72,10 +72,10 @@ export function Models() {
                   { name: "Impossibility", isNumber: true, value: ({ averageScore }) => averageScore, show: ({ averageScore }) => score(averageScore) },
                   { name: "95 % interval", value: ({ confidenceInterval: of }) => of && `${of.low} to ${of.high}`, show: ({ confidenceInterval: of }) => (of ? `${score(of.low)} to ${score(of.high)}` : "–") },
                   { name: "Confidence", isNumber: true, value: ({ averageConfidence }) => averageConfidence, show: ({ averageConfidence }) => score(averageConfidence) },
-                  { name: "Duration", isNumber: true, value: ({ averageDurationMs }) => averageDurationMs, show: ({ averageDurationMs }) => duration(averageDurationMs) },
+                  { name: "Duration", isNumber: true, unit: "ms", value: ({ averageDurationMs }) => averageDurationMs, show: ({ averageDurationMs }) => duration(averageDurationMs) },
                   { name: "Tests", isNumber: true, value: ({ testCount }) => testCount, show: ({ testCount }) => count(testCount) },
                   { name: "Scored", isNumber: true, value: ({ scoredTestCount }) => scoredTestCount, show: ({ scoredTestCount }) => count(scoredTestCount) },
-                  { name: "Cost", isNumber: true, value: ({ totalCost }) => totalCost, show: ({ totalCost }) => dollars(totalCost) },
+                  { name: "Cost", isNumber: true, unit: "USD", value: ({ totalCost }) => totalCost, show: ({ totalCost }) => dollars(totalCost) },
                 ]}
                 empty={
                   all.length > 0 ? (

@@ -28,7 +28,7 @@ export function Alerts() {
       <Loaded result={result} retry={ask}>
         {({ events }) =>
           events.nodes.length === 0 ? (
-            <Empty title="No errors." />
+            <Empty title="No errors.">Events of severity ERROR and CRITICAL are shown here as they are logged.</Empty>
           ) : (
             <ul className="tail">{events.nodes.map((each) => read(EVENT_LINE, each)).map((event) => <EventLine key={event.id} event={event} />)}</ul>
           )

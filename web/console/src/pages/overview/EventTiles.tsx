@@ -24,7 +24,7 @@ const MOST = 60;
 /** Events of a day by severity, and how many come in now. */
 export function EventTiles() {
   const { from } = useMemo(() => rangeOf("24h"), []);
-  const [{ data }, ask] = useQuery({ query: EVENTS_BY_HOUR, variables: { from } });
+  const [{ data, error }, ask] = useQuery({ query: EVENTS_BY_HOUR, variables: { from } });
   useRefresh(60, ask);
   const rates = useSubscriptionState(RATES_LIVE, {}, NONE, (before, { eventRates }) =>
     [...before, eventRates.rates.reduce((sum, { perSecond }) => sum + perSecond, 0)].slice(-MOST),
@@ -37,6 +37,7 @@ export function EventTiles() {
     <>
       <Tile
         title="Events in 24 hours"
+        error={error}
         figure={<Link href="/events">{data ? short(sum(counts)) : "–"}</Link>}
         note={data && plural(sum(of("DEBUG", "INFO")), "notice")}
         values={byHour(counts, from)}
@@ -44,6 +45,7 @@ export function EventTiles() {
       />
       <Tile
         title="Warnings in 24 hours"
+        error={error}
         figure={<Link href="/events?severity=WARNING">{data ? short(sum(warnings)) : "–"}</Link>}
         note="Of severity WARNING"
         values={byHour(warnings, from)}
@@ -52,6 +54,7 @@ export function EventTiles() {
       />
       <Tile
         title="Errors in 24 hours"
+        error={error}
         figure={<Link href="/events?severity=ERROR">{data ? short(sum(errors)) : "–"}</Link>}
         note={data && `${count(sum(of("CRITICAL")))} of them critical`}
         values={byHour(errors, from)}

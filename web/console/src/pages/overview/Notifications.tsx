@@ -27,7 +27,7 @@ export function Notifications() {
     <Loaded result={result} retry={ask}>
       {({ notifications, unreadNotificationCount }) => (
         <Card title={plural(unreadNotificationCount, "unread notification")}>
-          {notifications.nodes.length === 0 && <Empty title="Nothing to read." />}
+          {notifications.nodes.length === 0 && <Empty title="Nothing to read.">You are notified of tests of your dreams and of your budget.</Empty>}
           <ul className="list">
             {notifications.nodes.filter(({ readAt }) => !readAt).map(({ id, title, body, createdAt }) => (
               <li key={id}>

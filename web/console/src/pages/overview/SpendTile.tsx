@@ -16,12 +16,13 @@ const SPEND_BY_DAY = graphql(`
 /** What the tests of each day cost. */
 export function SpendTile() {
   const from = useMemo(firstDay, []);
-  const [{ data }, ask] = useQuery({ query: SPEND_BY_DAY, variables: { from } });
+  const [{ data, error }, ask] = useQuery({ query: SPEND_BY_DAY, variables: { from } });
   useRefresh(30, ask);
   const days = byDay(from, data?.spend.rows ?? [], ({ bucket }) => bucket, ({ totalCost }) => Number(totalCost));
   return (
     <Tile
       title="Spent today"
+      error={error}
       figure={<Link href="/costs">{data ? dollars(days.at(-1)) : "–"}</Link>}
       note={data && `${dollars(days.reduce((sum, each) => sum + each, 0))} in ${DAYS} days`}
       values={days}

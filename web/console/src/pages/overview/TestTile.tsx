@@ -16,13 +16,14 @@ const TESTS_BY_DAY = graphql(`
 /** How many tests each day had. */
 export function TestTile() {
   const from = useMemo(firstDay, []);
-  const [{ data }, ask] = useQuery({ query: TESTS_BY_DAY, variables: { from } });
+  const [{ data, error }, ask] = useQuery({ query: TESTS_BY_DAY, variables: { from } });
   useRefresh(30, ask);
   const days = byDay(from, data?.categoryPerformance.rows ?? [], ({ bucket }) => bucket, ({ testCount }) => testCount);
   const newest = data?.categoryPerformance.dataRange?.to;
   return (
     <Tile
       title="Tests today"
+      error={error}
       figure={data ? count(days.at(-1)) : "–"}
       note={newest ? <>Newest <Time at={newest} as="ago" /></> : data && "None yet"}
       values={days}

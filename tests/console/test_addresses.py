@@ -1,0 +1,208 @@
+"""Addresses hold the state of views: each control of each page changes the address, and the page
+that is loaded from the new address shows the same."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Locator, Page
+
+from db import Database
+from gateway.settings import Settings
+from support.console import SETTLED, browsing
+from support.factories import (
+    make_api_key,
+    make_audit_entry,
+    make_config_entry,
+    make_event,
+    make_feature_flag,
+    make_user,
+)
+from support.real_pages import PAGES, real_ids
+from support.running_gateway import Served, serving
+from support.wait import until
+
+VIEWS = re.compile("^(New |Show more$|Look further$|Pause$)")
+WRITES = re.compile("^(Turn |Enable$|Disable$)")
+CONTROLS: dict[str, Callable[[Locator], Locator]] = {
+    "choose": lambda main: main.locator("select:not(td select)"),
+    "search": lambda main: main.locator("input[type=search]"),
+    "date": lambda main: main.locator("input[type=datetime-local]"),
+    "press": lambda main: main.locator(".segments"),
+    "sort": lambda main: main.locator("thead tr:has(button)"),
+    "open": lambda main: main.locator("summary, tbody tr:last-child td > button").filter(
+        has_not_text=WRITES
+    ),
+    "click": lambda main: main.get_by_role("button", name=VIEWS),
+}
+SHOWN = """(isVolatile) => {
+  const parts = ["main", "[role=dialog]"].map((each) => document.querySelector(each));
+  const shown = parts.filter(Boolean);
+  const texts = shown.map((part) => {
+    const copy = part.cloneNode(true);
+    for (const each of copy.querySelectorAll("[role=status], .u-legend")) each.remove();
+    for (const each of copy.querySelectorAll("time")) each.textContent = each.dateTime;
+    return copy.textContent;
+  });
+  const states = "select, input, [aria-pressed], [aria-sort], details";
+  return [
+    shown.flatMap((part) => [...part.querySelectorAll(states)])
+      .map((each) => [each.value ?? null, each.ariaPressed, each.ariaSort, each.open ?? null]),
+    isVolatile ? [] : texts,
+  ];
+}"""
+
+
+# Counts the requests of a page that were not answered to the last byte.
+COUNT_PENDING = """
+  globalThis.pending = 0;
+  const { fetch } = globalThis;
+  globalThis.fetch = async (...request) => {
+    pending++;
+    const response = await fetch(...request);
+    const text = response.text.bind(response);
+    const drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => pending--));
+    response.text = () => text().finally(() => setTimeout(drawn));
+    return response;
+  };
+"""
+
+
+MORE = {"events": "&source=azure"}  # others are added while the test runs
+
+
+class View:
+    """A page, and what it shows when no request is under way."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.is_volatile = False
+
+    async def shown(self) -> object:
+        badges = self.page.locator("main [role=status] .badge")
+        await until(lambda: says_live(badges))
+        now = await self.page.evaluate(SHOWN, self.is_volatile)
+        looks = 0  # that were the same, one after the other
+        while looks < 5:
+            await self.page.evaluate(SETTLED)
+            before, now = now, await self.page.evaluate(SHOWN, self.is_volatile)
+            is_still = before == now and await self.page.evaluate("pending === 0")
+            looks = looks + 1 if is_still else 0
+        return now
+
+    async def opened(self, address: str) -> object:
+        self.is_volatile = "/admin/system" in address  # figures of the moment
+        await self.page.goto(address)
+        await self.page.locator("main h1, main h2").first.wait_for()
+        return await self.shown()
+
+    def controls(self, kind: str) -> Locator:
+        return CONTROLS[kind](self.page.locator("main"))
+
+    async def change(self, kind: str, control: Locator) -> None:
+        if kind == "choose":
+            options = await control.locator("option").evaluate_all("all => all.map((e) => e.value)")
+            current = await control.input_value()
+            await control.select_option(next(each for each in options if each != current))
+        elif kind == "search":
+            await control.fill("e")
+        elif kind == "date":
+            await control.fill("2014-02-20T10:00")
+        elif kind == "press":
+            await control.locator("button[aria-pressed=false]").last.click()
+        elif kind == "sort":
+            await control.get_by_role("button").nth(1).click()
+        else:
+            await control.click()
+
+
+async def says_live(badges: Locator) -> bool:
+    return set(await badges.all_inner_texts()) <= {"LIVE"}
+
+
+async def keeps_its_state(page: Page, address: str) -> int:
+    """Change each control of the page; return how many there are."""
+    view, changed = View(page), 0
+    await page.add_init_script(COUNT_PENDING)
+    for kind in CONTROLS:
+        await view.opened(address)
+        for index in range(await view.controls(kind).count()):
+            before = await view.opened(address)
+            await view.change(kind, view.controls(kind).nth(index))
+            await until(lambda: page.url != address)
+            after = await view.shown()
+            assert after != before, (kind, index, page.url)
+            assert await view.opened(page.url) == after, (kind, index, page.url)
+            changed += 1
+    return changed
+
+
+@pytest.fixture
+async def served(imported: Database) -> AsyncIterator[Served]:
+    async with serving(Settings(_env_file=None), imported) as served:
+        yield served
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "controls"),
+    {
+        "overview": 0,
+        "agents": 3,
+        "agent": 0,
+        "dreams": 5,
+        "dream": 3,
+        "models": 5,
+        "model": 0,
+        "events": 9,
+        "metrics": 8,
+        "costs": 3,
+        "system": 4,
+    }.items(),
+)
+async def test_the_address_holds_every_choice(
+    served: Served, imported: Database, name: str, controls: int
+) -> None:
+    path = PAGES[name][0].format(**await real_ids(imported)) + MORE.get(name, "")
+    async with browsing(served.address) as watched:
+        assert await keeps_its_state(watched.page, f"{served.address}{path}") >= controls
+
+
+@pytest.fixture
+async def filled(database: Database) -> AsyncIterator[Served]:
+    """A gateway over more rows of each kind than a page shows."""
+    now = await database.now()
+    for number in range(60):
+        user = await make_user(database, email=f"user{number}@example.org")
+        await make_api_key(database, user_id=user.id, service=f"service {number}")
+        await make_config_entry(database, key=f"setting{number}")
+        await make_feature_flag(database, key=f"flag{number}")
+        await make_audit_entry(database)
+        await make_event(database, source="test", timestamp=now - timedelta(minutes=number))
+    async with serving(Settings(_env_file=None), database) as served:
+        yield served
+
+
+@pytest.mark.timeout(600)
+async def test_the_address_holds_pages_forms_and_pauses(filled: Served) -> None:
+    async with browsing(filled.address) as watched:
+        found = {
+            path: await keeps_its_state(watched.page, f"{filled.address}/console/{path}")
+            for path in (
+                "events?source=test",
+                "admin/keys?whose=all",
+                "admin/users",
+                "admin/settings",
+                "admin/flags",
+                "admin/audit?range=all",
+            )
+        }
+    assert found == {
+        "events?source=test": 8,
+        "admin/keys?whose=all": 3,
+        "admin/users": 4,
+        "admin/settings": 3,
+        "admin/flags": 2,
+        "admin/audit?range=all": 8,
+    }
