@@ -12,6 +12,7 @@ from support.console import browsing, sign_in
 from support.factories import make_user
 from support.gateways import make_key, production
 from support.running_gateway import Served, serving
+from support.wait import until
 
 REMARKS = ["401 (Unauthorized)", "429 (Too Many Requests)", "503 (Service Unavailable)"]
 REVOKE = """mutation Revoke($id: ID!) {
@@ -44,15 +45,23 @@ async def test_a_key_that_is_revoked_leads_back_to_the_form(
             headers = {"authorization": f"Bearer {second.text}"}
             answer = await client.post(f"{served.address}/graphql", json=body, headers=headers)
             assert answer.json()["data"]["revokeApiKey"]["errors"] == []
+            await until(lambda: is_refused(client, served, first.text))
         await page.get_by_role("link", name="Models").click()
         await page.get_by_text("This key is unknown, expired or revoked.").wait_for()
         await sign_in(page, second.text)
         await page.get_by_text("No model was tested yet.").wait_for()
 
 
+async def is_refused(client: httpx2.AsyncClient, served: Served, key: str) -> bool:
+    headers = {"authorization": f"Bearer {key}"}
+    body = {"query": "{ viewer { role } }"}
+    answer = await client.post(f"{served.address}/graphql", json=body, headers=headers)
+    return "errors" in answer.json()
+
+
 async def test_a_rate_limit_says_when_to_try_again(database: Database) -> None:
     user = await make_user(database, role=Role.MEMBER)
-    settings = production(drain_seconds=0, spread_seconds=0, budget_points_per_minute=300)
+    settings = production(drain_seconds=0, spread_seconds=0, budget_points_per_minute=1100)
     key = (await make_key(database, settings, user_id=user.id)).text
     async with (
         serving(settings, database) as served,
@@ -62,7 +71,7 @@ async def test_a_rate_limit_says_when_to_try_again(database: Database) -> None:
         await page.goto(f"{served.address}/console/dreams")
         await sign_in(page, key)
         await page.get_by_role("link", name="Models").click()
-        note = page.get_by_role("alert").filter(has_text="Try again in ").first
+        note = page.get_by_role("alert").filter(has_text="Try again in").first
         await note.wait_for()
         await note.get_by_role("button", name="Try again").wait_for()
 
