@@ -28,7 +28,7 @@ FLOORS = """
     composition    gateway.app
     telemetry      gateway.otlp
     background     gateway.health  gateway.maintenance
-    transport      gateway.transport  gateway.console
+    transport      gateway.transport  gateway.console  gateway.media
     connection     gateway.protocols
     identity       gateway.auth
     middleware     gateway.middleware
@@ -48,6 +48,7 @@ FLOORS = """
     context        graph.core.context
     principal      graph.core.principal
     access         graph.core.permission  graph.core.quota  graph.core.fingerprint
+                   graph.core.media
 
     importing      db.importer
     nouns          db.nouns

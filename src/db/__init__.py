@@ -7,6 +7,7 @@ from db import (
     ai_tests as ai_tests,
     analytics as analytics,
     api_keys as api_keys,
+    attachments as attachments,
     audit as audit,
     budgets as budgets,
     config as config,
@@ -27,6 +28,7 @@ from db import (
 )
 from db.agents import offline as offline, reports as reports
 from db.ai_tests import claims as claims, queue as queue, schedules as schedules
+from db.budgets import notices as notices
 from db.core import idempotency as idempotency
 from db.core.session.database import (
     Database as Database,

@@ -19,6 +19,8 @@ from gateway.auth.clients import ClientAccounts
 from gateway.document_manifest import read_manifest
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
+from gateway.media.routes import media_routes
+from gateway.media.store import Media
 from gateway.middleware.compression import Compression
 from gateway.middleware.cross_origin import CrossOrigin
 from gateway.middleware.forwarded import ForwardedHeaders, TrustedProxies, link
@@ -59,7 +61,8 @@ def create_app(
     auth = auth or Auth(settings, database)
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
     recorder = Recorder(RequestEvents(ingestion, settings.recorded_share), clock)
-    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder)
+    media = Media(settings)
+    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media)
     pages = console.routes(settings, auth, database) if settings.console == "on" else []
     health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
@@ -70,6 +73,7 @@ def create_app(
             Exports(endpoint.executor, endpoint.streams, settings.export_max_seconds),
             health,
         ),
+        *media_routes(media, database),
         *pages,
         *([session] if settings.opened_by_token else []),
         *otlp.routes(endpoint.executor, endpoint.admission, settings.max_body_bytes),
@@ -88,7 +92,7 @@ def create_app(
         routes=routes,
         middleware=around,
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder),
+        lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder, media),
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for the server
@@ -114,6 +118,7 @@ def _endpoint(
     auth: Auth,
     broker: SubscriptionBroker,
     recorder: Recorder,
+    media: Media,
 ) -> Endpoint:
     executor = Executor(
         schema=federated_schema() if settings.federation == "on" else schema,
@@ -127,6 +132,7 @@ def _endpoint(
         recorder=recorder,
         rooms=Rooms(RESULTS * settings.max_response_bytes),
         documents=_documents(settings),
+        media=media,
     )
     admission = Admission(settings.max_body_bytes, executor.turns)
     return Endpoint(
@@ -186,12 +192,13 @@ def _lifespan(
     auth: Auth,
     broker: SubscriptionBroker,
     recorder: Recorder,
+    media: Media,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
         async with (
-            run_maintenance(maintained, settings.keep, settings.keep_keys),
+            run_maintenance(maintained, settings.keep, settings.keep_keys, media.delete),
             auth.running(),
             broker.running(),
         ):

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import structlog
 
-from db import Database, retention, rollups
+from db import Database, attachments, retention, rollups
 from db.agents import reports
 from db.ai_tests import claims, schedules
+from db.attachments import DeleteFiles, no_files
 from db.budgets import notices
 from db.core import idempotency
 from db.core.errors import Unavailable
@@ -22,6 +23,7 @@ AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
 LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
+FILES_SECONDS = 60  # between two looks for files to delete
 GRACE_SECONDS = 3  # for work in progress at the stop
 FOREVER: Mapping[str, timedelta] = {}
 
@@ -35,11 +37,13 @@ async def run_maintenance(
     database: Database,
     keep: Mapping[str, timedelta] = FOREVER,
     keep_keys: timedelta = idempotency.RETENTION,
+    delete_files: DeleteFiles = no_files,
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
     keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, run their
-    schedules, and notify of budgets. Partitions are also created at the start, and months compacted
+    schedules, notify of budgets, and delete the files of
+    deleted attachments. Partitions are also created at the start, and months compacted
     an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
@@ -51,6 +55,7 @@ async def run_maintenance(
         _mark_silent_agents(database, stopping),
         _keep_queue(database, stopping),
         _notify_of_budgets(database, stopping),
+        _delete_files(database, delete_files, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -115,6 +120,15 @@ async def _notify_of_budgets(database: Database, stopping: asyncio.Event) -> Non
         await _wait_or_stop(stopping, BUDGET_SECONDS)
 
 
+async def _delete_files(
+    database: Database, delete_files: DeleteFiles, stopping: asyncio.Event
+) -> None:
+    await _wait_or_stop(stopping, FILES_SECONDS)
+    while not stopping.is_set():
+        await delete_unused_files(database, delete_files)
+        await _wait_or_stop(stopping, FILES_SECONDS)
+
+
 async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -152,6 +166,13 @@ async def notify_of_budgets(database: Database) -> None:
         notices.notify(database), "budgets could not be compared with spending"
     ):
         log.info("budgets reached", count=count)
+
+
+async def delete_unused_files(database: Database, delete_files: DeleteFiles) -> None:
+    if count := await _logging_failure(
+        attachments.delete_files(database, delete_files), "files could not be deleted"
+    ):
+        log.info("files of attachments deleted", count=count)
 
 
 async def partition_ahead(database: Database) -> bool:

@@ -19,7 +19,12 @@ from db.core.query.keyset import encode
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.served import is_served
 from growth.filling import Size, fill
-from support.factories import make_ai_test_schedule, make_dream, make_queued_ai_test
+from support.factories import (
+    make_ai_test_schedule,
+    make_attachment,
+    make_dream,
+    make_queued_ai_test,
+)
 from support.list_plans import (
     Node,
     condition,
@@ -43,6 +48,7 @@ WALKED = {
     "ai_test_queue": {"attempts", "available_at", "claimed_until", "model", "provider"},
     "ai_test_schedules": {"is_active", "next_run_at"},
     "ai_tests": set(),
+    "attachments": set(),
     "audit_log": {"key_id"},
     "dreams": {"is_public"},
     "notifications": {"kind", "read_at", "created_at"},
@@ -79,6 +85,7 @@ async def connection(database: Database, database_url: str) -> AsyncIterator[Any
         dream = await make_dream(database, user_id=None)
         await make_queued_ai_test(database, dream_id=dream.id)
         await make_ai_test_schedule(database, dream_id=dream.id)
+        await make_attachment(database, dream_id=dream.id)
     connection = await connected(database_url)
     yield connection
     await connection.close()

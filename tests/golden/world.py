@@ -95,6 +95,14 @@ async def _dreams(session: Any, ada: Any, grace: Any) -> None:
         duration=None,
         tokens_used=None,
     )
+    await make.make_attachment(
+        session,
+        **when(at(3), "sketch"),
+        dream_id=proof.id,
+        user_id=ada.id,
+        name="sketch.png",
+        stored_at=at(3),
+    )
     times = (0, "createDream", None, True), (1, "publishDream", False, True)
     for day, operation, before, after in times:
         await make.make_audit_entry(

@@ -139,6 +139,22 @@ async def monday_schedule(database: Database, owner_id: UUID) -> Any:
         return await schedules.create(session, dream, owner_id, "0 6 * * MON", [model])
 
 
+async def make_attachment(target: Target, **overrides: Any) -> Any:
+    """A stored file of a new dream."""
+    if "dream_id" not in overrides:
+        overrides["dream_id"] = (await make_dream(target)).id
+    return await _store(
+        target,
+        db.attachments.Attachment,
+        overrides,
+        name="picture.png",
+        content_type="image/png",
+        size=8,
+        sha256="0" * 64,
+        stored_at=datetime.now(UTC),
+    )
+
+
 async def make_progress_log(target: Target, **overrides: Any) -> Any:
     """The state of a new dream after its first test."""
     if "dream_id" not in overrides:

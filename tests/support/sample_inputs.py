@@ -11,6 +11,7 @@ from support.factories import (
     make_agent,
     make_ai_model,
     make_ai_test,
+    make_attachment,
     make_dream,
     make_notification,
     make_user,
@@ -28,6 +29,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
     dream = global_id(await make_dream(database, user_id=user.id))
     test = global_id(await make_ai_test(database, status="RUNNING", impossibility_score=None))
     held = await claimed_test(database, user.id)
+    attachment = global_id(await make_attachment(database))
     schedule = global_id(await monday_schedule(database, user.id))
     model = global_id(await make_ai_model(database))
     other = global_id(await make_user(database))
@@ -150,6 +152,16 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         "pauseAiTestSchedule": {"id": schedule},
         "resumeAiTestSchedule": {"id": schedule},
         "deleteAiTestSchedule": {"id": schedule},
+        "createAttachment": {
+            "dreamId": dream,
+            "name": "picture.png",
+            "contentType": "image/png",
+            "size": "8",
+            "sha256": "0" * 64,
+            "idempotencyKey": "f",
+        },
+        "completeAttachment": {"id": attachment},
+        "deleteAttachment": {"id": attachment},
         "recordAiTest": recorded,
         "recordAiTests": {"tests": [recorded]},
         "createAiModel": {

@@ -1,5 +1,6 @@
 """Pepper: the secret that the API keys of this deployment are hashed with."""
 
+import hmac
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def api_key_codec(settings: Settings) -> ApiKeyCodec:
     """The codec for keys of this deployment. Development creates a pepper in a file that only its
     owner can read. Raises SettingsRefused if there is no pepper."""
     return ApiKeyCodec(ENVS[settings.env], _pepper(settings).encode())
+
+
+def derived_secret(settings: Settings, purpose: str) -> bytes:
+    """A secret of this deployment for another purpose. Raises SettingsRefused as above."""
+    return hmac.digest(_pepper(settings).encode(), f"dreamnet {purpose}".encode(), "sha256")
 
 
 def _pepper(settings: Settings) -> str:

@@ -21,6 +21,7 @@ from gateway.setting_types import (
 from gateway.settings.database import DatabaseSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
+from gateway.settings.media import MediaSettings
 from gateway.settings.retention import RetentionSettings
 from gateway.settings.section import Section
 
@@ -29,7 +30,7 @@ class SettingsRefused(Exception):
     """The settings are not acceptable; the message says which one and why, on one line each."""
 
 
-class Settings(LimitSettings, RetentionSettings, IdentitySettings, DatabaseSettings):
+class Settings(LimitSettings, RetentionSettings, MediaSettings, IdentitySettings, DatabaseSettings):
     """One value per setting; `variable` names the environment variable it comes from."""
 
     env: Literal["development", "production"] = Field(

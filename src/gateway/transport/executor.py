@@ -38,6 +38,7 @@ from graph.core.execution.rate_limit import (
     give_back,
 )
 from graph.core.execution.result import OperationResult
+from graph.core.media import MediaStore
 from graph.core.permission import INTROSPECTION
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.quota import Account
@@ -69,6 +70,7 @@ class Executor:
     documents: Documents = field(default_factory=RegisteredDocuments)
     turns: Turns = field(default_factory=Turns)
     shared: SharedExecutions = field(default_factory=SharedExecutions)
+    media: MediaStore | None = None
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
         """Check, charge and parse one operation for the client of `record`, and set its
@@ -233,6 +235,7 @@ class Executor:
             max_response_bytes=self.auth.settings.max_response_bytes,
             claim=None if claim is None or is_subscription else claim.take,
             executor=self.auth.settings.executor,
+            media=self.media,
         )
 
 

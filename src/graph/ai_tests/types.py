@@ -21,25 +21,33 @@ from graph.ai_models.types import (
     AiModel,
     AiModelByName,
 )
-from graph.core.loader import by_id
+from graph.core.loader import Pages, by_id
 from graph.core.permission import scope
 from graph.core.types.aggregate import ConfidenceInterval, interval
-from graph.core.types.connection import Connection
+from graph.core.types.connection import Connection, connected
 from graph.core.types.facets import Facet, facet, facets
 from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
 from graph.dreams import Dream, DreamById
+from graph.dreams.rights import ATTACHED
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
     from graph.ai_tests.queue import QueuedAiTest
+    from graph.attachments import Attachment
 
 READ = scope("tests:read", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
 READ_OR_WRITE = scope("tests:read", "tests:write", "tests:work", role=Role.MEMBER)
 
 QueuedById = by_id(db.queue.QueuedAiTest)
+
+
+class AttachmentsByAiTest(Pages):
+    listing = db.attachments.LISTING
+    columns = (db.attachments.Attachment.ai_test_id,)
+
 
 BUCKET = "Start of the bucket, in UTC. Null without a bucket."
 
@@ -101,6 +109,9 @@ class AiTest(Node):
         "id",
         description="Its place in the work queue. Null if the test is in none: it ended, or is run "
         "by the client that started it.",
+    )
+    attachments: Connection[Annotated["Attachment", strawberry.lazy("graph.attachments")]] = (
+        connected(AttachmentsByAiTest, "id", description="Files of this test.", access=ATTACHED)
     )
 
 

@@ -16,6 +16,7 @@ from db.core.ingest.writer import Ingestion
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.recorder import Recorder
 from db.core.timeouts import Kind, of_kind
+from graph.core.media import MediaStore
 from graph.core.principal import Principal
 from graph.core.quota import Account
 
@@ -34,7 +35,7 @@ class Context:
     raises if there is none. Messages of subscriptions share `coalescer`. `storable_variables` are
     the environment variables whose values may be stored. A response, or a message of a
     subscription, has at most `max_response_bytes`; `claim` reserves memory for it. Idempotency keys
-    are kept for `keep_keys`.
+    are kept for `keep_keys`. `media` is None if the gateway stores no attachments.
     """
 
     db: Database
@@ -54,6 +55,7 @@ class Context:
     executor: ExecutorName = "plan"
     fallback: str | None = None
     recorder: Recorder | None = None
+    media: MediaStore | None = None
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)

@@ -26,11 +26,12 @@ from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
-from graph.dreams.rights import may_change, may_test
+from graph.dreams.rights import ATTACHED, may_change, may_test
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
     from graph.ai_tests import AiTest, AiTestConnection
+    from graph.attachments import Attachment
     from graph.progress import ProgressLog
 
 # Values
@@ -82,6 +83,11 @@ class AiTestsByDream(Pages):
 class LatestTestByDream(Latest):
     listing = db.ai_tests.LISTING
     columns = (db.ai_tests.AiTest.dream_id,)
+
+
+class AttachmentsByDream(Pages):
+    listing = db.attachments.LISTING
+    columns = (db.attachments.Attachment.dream_id,)
 
 
 class ProgressByDream(Pages):
@@ -231,6 +237,14 @@ class Dream(Node):
         LatestProgressByDream,
         "id",
         description="The log of the latest completed and scored test: the current impossibility.",
+    )
+    attachments: Connection[Annotated["Attachment", strawberry.lazy("graph.attachments")]] = (
+        connected(
+            AttachmentsByDream,
+            "id",
+            description="Files of this dream and of its tests.",
+            access=ATTACHED,
+        )
     )
     timeline: Connection[DreamStage] = connected(
         StagesByDream,

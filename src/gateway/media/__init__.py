@@ -1,0 +1,1 @@
+"""Media: the files of attachments, in a folder or in a bucket."""

@@ -1,0 +1,354 @@
+"""Attachments, through the API of a gateway in production, with real keys and real files."""
+
+import hashlib
+import os
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from sqlalchemy import update
+from starlette.applications import Starlette
+
+from db import Database, attachments
+from db.attachments import Attachment, DeletedAttachment
+from gateway.media.content_types import SIGNATURES, TypeCheck
+from gateway.media.store import NO_FILE, WRONG, Media
+from gateway.settings import Settings
+from gateway.settings.media import CONTENT_TYPES
+from graph.core.types.node import global_id
+from support.factories import make_ai_test, make_dream, make_user
+from support.gateways import gateway, make_key, production
+from support.mutations import mutation, stored
+from support.payloads import ERRORS
+from support.wait import patience
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
+CREATED = (
+    "attachment { id name size url storedAt } upload { url method headers { name value } } "
+    f"{ERRORS}"
+)
+DELETE = "mutation ($id: ID!) { deleteDream(input: {id: $id}) { errors { code } } }"
+BASE = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return production(data_dir=tmp_path, media_max_bytes=200_000, media_max_per_dream=3)
+
+
+@pytest.fixture
+async def app(settings: Settings, database: Database) -> AsyncIterator[Starlette]:
+    app = gateway(settings, Database(database.url))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def owner(database: Database) -> Any:
+    return await make_user(database)
+
+
+@pytest.fixture
+async def dream(database: Database, owner: Any) -> Any:
+    return await make_dream(database, user_id=owner.id, is_public=False)
+
+
+@asynccontextmanager
+async def client(
+    app: Starlette, database: Database, settings: Settings, **key: Any
+) -> AsyncIterator["Client"]:
+    made = await make_key(database, settings, **key)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=BASE) as http:
+        yield Client(http, made.text)
+
+
+@pytest.fixture
+async def mine(
+    app: Starlette, database: Database, settings: Settings, owner: Any
+) -> AsyncIterator["Client"]:
+    async with client(app, database, settings, user_id=owner.id) as mine:
+        yield mine
+
+
+class Client:
+    """Requests with a key to the API, and without one to addresses of files."""
+
+    def __init__(self, http: httpx2.AsyncClient, key: str) -> None:
+        self.http = http
+        self.headers = {"authorization": f"Bearer {key}"}
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        body = {"query": query, "variables": variables}
+        answer = (await self.http.post("/graphql", json=body, headers=self.headers)).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def do(self, verb: str, shown: str, **input: Any) -> Any:
+        return (await self.ask(mutation(verb, shown), input=input))["answer"]
+
+    async def create(self, content: bytes = PNG, **more: Any) -> Any:
+        announced = {"name": "a.png", "contentType": "image/png", **announcement(content), **more}
+        return await self.do("createAttachment", CREATED, **announced)
+
+    async def send(self, upload: Any, content: bytes) -> httpx2.Response:
+        headers = {each["name"]: each["value"] for each in upload["headers"]}
+        url = f"/{upload['url']}"
+        return await self.http.request(upload["method"], url, content=content, headers=headers)
+
+    async def complete(self, id: str) -> Any:
+        shown = f"attachment {{ id storedAt url }} {ERRORS}"
+        return await self.do("completeAttachment", shown, id=id)
+
+    async def attach(self, content: bytes = PNG, **more: Any) -> Any:
+        made = await self.create(content, **more)
+        assert (await self.send(made["upload"], content)).status_code == 201
+        completed = await self.complete(made["attachment"]["id"])
+        assert completed["errors"] == []
+        return completed["attachment"]
+
+
+def announcement(content: bytes) -> dict[str, str]:
+    return {"size": str(len(content)), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def messages(answer: Any) -> list[str]:
+    return [error["message"] for error in answer["errors"]]
+
+
+def files(settings: Settings) -> list[str]:
+    folder = settings.data_dir / "media"
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
+
+
+async def test_a_file_is_uploaded_and_read(
+    mine: Client, dream: Any, owner: Any, settings: Settings, database: Database
+) -> None:
+    made = await mine.create(dreamId=global_id(dream), name="schöne Skizze.png")
+    assert (made["errors"], made["attachment"]["url"], made["attachment"]["storedAt"]) == (
+        *([], None),
+        None,
+    )
+    assert (await mine.send(made["upload"], PNG)).status_code == 201
+    completed = await mine.complete(made["attachment"]["id"])
+    assert completed["errors"] == []
+    file = await mine.http.get(f"/{completed['attachment']['url']}")
+    assert (file.status_code, file.content) == (200, PNG)
+    named = "attachment; filename*=UTF-8''sch%C3%B6ne%20Skizze.png"
+    assert file.headers["content-disposition"] == named
+    assert file.headers["content-type"] == "image/png"
+    assert file.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert file.headers["x-content-type-options"] == "nosniff"
+    [row] = await stored(database, Attachment)
+    assert files(settings) == [f"attachments/{row.id}"]
+    shown = await mine.ask(
+        "query ($id: ID!) { dream(id: $id) { attachments { nodes {"
+        " name contentType size sha256 aiTest { id } user { id } } } } }",
+        id=global_id(dream),
+    )
+    assert shown["dream"]["attachments"]["nodes"] == [
+        {
+            "name": "schöne Skizze.png",
+            "contentType": "image/png",
+            **announcement(PNG),
+            "aiTest": None,
+            "user": {"id": global_id(owner)},
+        }
+    ]
+
+
+async def test_a_test_has_attachments(mine: Client, dream: Any, database: Database) -> None:
+    test = await make_ai_test(database, dream_id=dream.id)
+    attached = await mine.attach(aiTestId=global_id(test))
+    shown = await mine.ask(
+        "query ($id: ID!) { aiTest(id: $id) { attachments { nodes { id dream { id } } } } }",
+        id=global_id(test),
+    )
+    nodes = shown["aiTest"]["attachments"]["nodes"]
+    assert nodes == [{"id": attached["id"], "dream": {"id": global_id(dream)}}]
+
+
+async def test_limits_are_checked_before_anything_is_stored(
+    mine: Client, dream: Any, database: Database
+) -> None:
+    id = global_id(dream)
+    html = await mine.create(dreamId=id, contentType="text/html")
+    assert messages(html)[0].startswith("Files of this type are not accepted; these are: ")
+    large = await mine.create(dreamId=id, size="200001")
+    assert messages(large) == ["A file has at most 200,000 bytes."]
+    for name in ("../etc/passwd", "a\\b", "a\nb"):
+        assert messages(await mine.create(dreamId=id, name=name)) == [
+            "This must be the name of a file, without a folder."
+        ]
+    both = await mine.create(dreamId=id, aiTestId=global_id(await make_ai_test(database)))
+    assert messages(both) == ["Give either dreamId or aiTestId."]
+    assert await stored(database, Attachment) == []
+    for _ in range(3):
+        assert (await mine.create(dreamId=id))["errors"] == []
+    assert messages(await mine.create(dreamId=id)) == [
+        "A dream has at most 3 attachments: delete one first."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "announced", "wrong"),
+    [
+        (PNG[:-1] + b"x", PNG, "checksum"),
+        (b"<html>" + PNG[6:], b"<html>" + PNG[6:], "type"),
+    ],
+)
+async def test_a_file_is_what_was_announced(
+    mine: Client, dream: Any, settings: Settings, sent: bytes, announced: bytes, wrong: str
+) -> None:
+    made = await mine.create(announced, dreamId=global_id(dream))
+    id = made["attachment"]["id"]
+    assert messages(await mine.complete(id)) == [NO_FILE]
+    assert (await mine.send(made["upload"], sent)).status_code == 201
+    assert messages(await mine.complete(id)) == [WRONG.format(wrong)]
+    assert files(settings) == []
+    assert messages(await mine.complete(id)) == [NO_FILE]
+
+
+async def test_an_upload_is_bound_to_its_announcement(
+    mine: Client, dream: Any, settings: Settings
+) -> None:
+    made = await mine.create(dreamId=global_id(dream))
+    upload = made["upload"]
+    for content in (PNG + b"x", PNG[:-1], b""):
+        assert (await mine.send(upload, content)).status_code == 400
+    forged = [
+        upload | {"url": upload["url"][:-1] + ("0" if upload["url"][-1] != "0" else "1")},
+        upload | {"url": upload["url"].replace("expires=", "expires=9")},
+        upload | {"url": upload["url"].partition("?")[0]},
+        upload | {"headers": [{"name": "content-type", "value": "text/html"}]},
+    ]
+    assert [(await mine.send(each, PNG)).status_code for each in forged] == [403, 403, 403, 400]
+    read = await mine.http.get(f"/{upload['url']}")  # an address to upload to is not one to read
+    assert read.status_code == 403
+    assert files(settings) == []
+    assert (await mine.send(upload, PNG)).status_code == 201
+    completed = await mine.complete(made["attachment"]["id"])
+    assert completed["errors"] == []
+    assert (await mine.send(upload, PNG)).status_code == 409  # what is stored never changes
+
+
+async def test_attachments_have_the_rights_of_their_dream(
+    app: Starlette, mine: Client, dream: Any, database: Database, settings: Settings
+) -> None:
+    attached = await mine.attach(dreamId=global_id(dream))
+    query = "query ($id: ID!) { attachment(id: $id) { url } }"
+    async with client(app, database, settings) as other:
+        assert await other.ask(query, id=attached["id"]) == {"attachment": None}
+        for verb in ("completeAttachment", "deleteAttachment"):
+            refused = await other.do(verb, ERRORS, id=attached["id"])
+            assert [error["code"] for error in refused["errors"]] == ["NOT_FOUND"]
+        assert (await other.create(dreamId=global_id(dream)))["errors"][0]["code"] == "NOT_FOUND"
+        public = await make_dream(database, user_id=dream.user_id)
+        shown = await mine.attach(dreamId=global_id(public))
+        assert (await other.ask(query, id=shown["id"]))["attachment"]["url"]
+        refused = await other.do("deleteAttachment", ERRORS, id=shown["id"])
+        assert [error["code"] for error in refused["errors"]] == ["FORBIDDEN"]
+    async with client(app, database, settings, scopes=["agents:read"]) as scoped:
+        answer = await scoped.http.post(
+            *("/graphql",), json={"query": query, "variables": shown}, headers=scoped.headers
+        )
+        assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_an_address_expires(mine: Client, dream: Any, settings: Settings) -> None:
+    attached = await mine.attach(dreamId=global_id(dream))
+    id = UUID(attached["url"].split("/")[1].partition("?")[0])
+    past = Media(settings).download_url(id, datetime.now(UTC) - timedelta(minutes=6))
+    assert (await mine.http.get(f"/{past}")).status_code == 403
+
+
+async def test_a_file_is_deleted_with_its_dream(
+    mine: Client, dream: Any, database: Database, settings: Settings
+) -> None:
+    kept = await make_dream(database, user_id=dream.user_id)
+    other = await mine.attach(dreamId=global_id(kept))
+    await mine.attach(dreamId=global_id(dream))
+    unused = await mine.create(dreamId=global_id(kept))
+    assert (await mine.send(unused["upload"], PNG)).status_code == 201
+    assert await mine.ask(DELETE, id=global_id(dream)) == {"deleteDream": {"errors": []}}
+    assert len(await stored(database, DeletedAttachment)) == 1
+    media = Media(settings)
+    assert await attachments.delete_files(database, media.delete) == 0  # uploads may be under way
+    hours = timedelta(hours=25)
+    async with database.write() as session:
+        await session.execute(
+            update(DeletedAttachment).values(deleted_at=DeletedAttachment.deleted_at - hours)
+        )
+        pending = update(Attachment).where(Attachment.stored_at.is_(None))
+        await session.execute(pending.values(created_at=Attachment.created_at - hours))
+    assert await attachments.delete_files(database, media.delete) == 1
+    [left] = await stored(database, Attachment)
+    assert global_id(left) == other["id"]
+    async with database.write() as session:
+        await session.execute(
+            update(DeletedAttachment).values(deleted_at=DeletedAttachment.deleted_at - hours)
+        )
+    assert await attachments.delete_files(database, media.delete) == 1
+    assert files(settings) == [f"attachments/{left.id}"]
+    assert await stored(database, DeletedAttachment) == []
+
+
+async def import_media(folder: Path, **variables: str) -> tuple[int | None, list[str]]:
+    """The exit code of `dreamnet media import`, and the lines that it prints."""
+    process = await create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "media", "import", str(folder)),
+        env={**os.environ, **variables},
+        stdout=PIPE,
+    )
+    async with patience():
+        out, _ = await process.communicate()
+    return process.returncode, out.decode().splitlines()
+
+
+async def test_a_folder_is_imported_once(
+    dream: Any, database: Database, database_url: str, settings: Settings, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    for name in (dream.slug, global_id(dream), "unknown"):
+        (source / name).mkdir(parents=True)
+    (source / dream.slug / "a.png").write_bytes(PNG)
+    (source / global_id(dream) / "notes.md").write_text("Wings.")
+    (source / dream.slug / "page.html").write_text("<script>")
+    (source / dream.slug / "fake.png").write_text("no picture")
+    (source / "unknown" / "a.png").write_bytes(PNG)
+    (source / "flat.png").write_bytes(PNG)
+    variables = {"DATABASE_URL": database_url, "DREAMNET_DATA_DIR": str(settings.data_dir)}
+    code, lines = await import_media(source, **variables)
+    assert (code, lines[-1]) == (1, "2 stored, 0 unchanged, 4 refused")
+    assert f"{source / 'flat.png'}: Put it into a folder that is named after its dream." in lines
+    assert f"{source / dream.slug / 'fake.png'}: Its content is not image/png." in lines
+    code, lines = await import_media(source, **variables)
+    assert (code, lines[-1]) == (1, "0 stored, 2 unchanged, 4 refused")
+    rows = {row.name: row for row in await stored(database, Attachment)}
+    assert {name: row.content_type for name, row in rows.items()} == {
+        "a.png": "image/png",
+        "notes.md": "text/markdown",
+    }
+    assert rows["a.png"].sha256 == hashlib.sha256(PNG).hexdigest()
+    assert files(settings) == sorted(f"attachments/{row.id}" for row in rows.values())
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+def test_no_type_accepts_a_page(content_type: str) -> None:
+    check = TypeCheck(content_type)
+    check.update(b"\xff<html>")
+    assert not check.holds()
+    assert content_type in SIGNATURES or content_type.startswith(("text/", "application/json"))
+
+
+def test_a_text_may_be_cut_anywhere() -> None:
+    check = TypeCheck("text/plain")
+    for byte in "schön €".encode():
+        check.update(bytes([byte]))
+    assert check.holds()
