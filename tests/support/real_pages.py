@@ -13,7 +13,7 @@ PAGES = {
     "test": ("/console/dreams/{dream}?test={test}", "Parameters"),
     "public-dream": ("/console/public/dreams/{dream}", "How impossible is it?"),
     "models": ("/console/models", "Deeper is more possible"),
-    "model": ("/console/models/one?provider=anthropic&name={model}", "Average by month"),
+    "model": ("/console/models/one?provider=anthropic&name={model}", "100 newest scored tests"),
     "events": (
         "/console/events?from=2023-11-16T18:00:00Z&to=2023-11-16T20:00:00Z",
         "Events by minute",
