@@ -16,6 +16,10 @@ from support.wait import until
 REPORT = """mutation Report($key: String!, $status: AgentStatus!) {
   reportAgentStatus(input: { agentKey: $key, status: $status }) { storedId errors { message } }
 }"""
+LOG = """mutation Log($name: String!) {
+  logEvents(input: { events: [{ eventType: $name, source: "test", severity: "INFO" }] }) {
+    storedCount }
+}"""
 INTERRUPTED = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")  # Chromium's remarks
 
 
@@ -59,7 +63,15 @@ async def test_the_wall_resumes_after_the_gateway_was_killed(gateway: Gateway) -
             await shown(page, key, status)
 
 
-async def test_the_page_of_an_agent_shows_every_report(gateway: Gateway) -> None:
+@pytest.fixture
+def other(database_url: str, tmp_path: Path) -> Gateway:
+    """Another gateway over the same database, for the time in which the first is killed."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return Gateway(database_url, folder)
+
+
+async def test_the_page_of_an_agent_misses_no_report(gateway: Gateway, other: Gateway) -> None:
     address = f"http://{gateway.host}"
     async with browsing(address, ignored=INTERRUPTED) as watched:
         page = watched.page
@@ -70,10 +82,51 @@ async def test_the_page_of_an_agent_shows_every_report(gateway: Gateway) -> None
         await until(lambda: statuses(page, ["RUNNING", "STARTING"]))
         await gateway.kill()
         await page.get_by_text("RECONNECTING", exact=True).wait_for()
+        async with other.running():
+            for status in ("WAITING", "ERROR", "WAITING", "IDLE"):
+                await report(other, "prover", status)
+        assert await statuses(page, ["RUNNING", "STARTING"])
         await gateway.start()
-        for status in ("WAITING", "ERROR", "IDLE"):
-            await report(gateway, "prover", status)
-        await until(lambda: statuses(page, ["IDLE", "ERROR", "WAITING", "RUNNING", "STARTING"]))
+        await page.get_by_text("LIVE", exact=True).wait_for(timeout=60_000)
+        missed = ["IDLE", "WAITING", "ERROR", "WAITING"]
+        await until(lambda: statuses(page, [*missed, "RUNNING", "STARTING"]))
+
+
+async def test_the_tail_misses_no_event(gateway: Gateway, other: Gateway) -> None:
+    address = f"http://{gateway.host}"
+    async with browsing(address, ignored=INTERRUPTED) as watched:
+        page = watched.page
+        await page.goto(f"{address}/console/events?type=t")
+        await page.get_by_text("LIVE", exact=True).wait_for()
+        await log(gateway, "t1")
+        await until(lambda: types(page, ["t1"]))
+        await gateway.kill()
+        await page.get_by_text("RECONNECTING", exact=True).wait_for()
+        async with other.running():
+            for name in ("t2", "t3", "t4"):
+                await log(other, name)
+        await gateway.start()
+        await page.get_by_text("LIVE", exact=True).wait_for(timeout=60_000)
+        await until(lambda: types(page, ["t4", "t3", "t2", "t1"]))
+        await page.get_by_role("button", name="Pause").click()
+        await log(gateway, "t5")
+        await page.get_by_role("button", name="Continue (1 new)").wait_for()
+        assert await types(page, ["t4", "t3", "t2", "t1"])
+        await page.reload()
+        await until(lambda: types(page, ["t4", "t3", "t2", "t1"]))
+        await page.get_by_role("button", name="Continue").click()
+        await until(lambda: types(page, ["t5", "t4", "t3", "t2", "t1"]))
+
+
+async def log(gateway: Gateway, name: str) -> None:
+    body = {"query": LOG, "variables": {"name": name}}
+    async with httpx2.AsyncClient(timeout=20) as client:
+        answer = await client.post(f"http://{gateway.host}/graphql", json=body)
+    assert answer.json()["data"]["logEvents"] == {"storedCount": 1}
+
+
+async def types(page: Page, expected: list[str]) -> bool:
+    return bool(await page.locator(".tail strong").all_inner_texts() == expected)
 
 
 async def statuses(page: Page, expected: list[str]) -> bool:
