@@ -32,11 +32,10 @@ def run() -> None:
 def is_ours(name: str | None, kind: str, _: object) -> bool:
     """Whether to compare it: other tables are partitions, or those of other applications. In a
     database made for the purpose a table that the code does not declare is one to drop."""
-    return (
-        kind != "table"
-        or name in Table.metadata.tables
-        or bool(context.config.attributes.get("is_alone"))
-    )
+    if kind != "table" or name in Table.metadata.tables:
+        return True
+    is_of_library = name is not None and name.startswith("procrastinate_")
+    return bool(context.config.attributes.get("is_alone")) and not is_of_library
 
 
 def tables() -> MetaData:

@@ -137,6 +137,7 @@ def ends_in_none(file: Path) -> Iterator[ast.expr]:
 
 
 WITHOUT_ROW_RULE = {
+    "alert_rules": "fields require the role OPERATOR",
     "system_events": "fields require the role OPERATOR",
     "user_analytics": "fields require the role OPERATOR",
     "user_identities": "in no type of the schema",

@@ -27,7 +27,7 @@ FLOORS = """
     examples       gateway.worker  gateway.mcp
     composition    gateway.app
     telemetry      gateway.otlp
-    background     gateway.health  gateway.maintenance
+    background     gateway.health  gateway.maintenance  gateway.webhooks
     transport      gateway.transport  gateway.console  gateway.media
     connection     gateway.protocols
     identity       gateway.auth
@@ -53,7 +53,7 @@ FLOORS = """
     importing      db.importer
     nouns          db.nouns
     keys           db.core.idempotency  db.core.rollup
-    features       db.core.query  db.core.ingest  db.core.feed
+    features       db.core.query  db.core.ingest  db.core.feed  db.core.jobs
     schema         db.core.schema
     sessions       db.core.session
     connections    db.core.connections  db.core.embedded  db.core.numeric

@@ -5,6 +5,7 @@ from db import (
     agents as agents,
     ai_models as ai_models,
     ai_tests as ai_tests,
+    alerts as alerts,
     analytics as analytics,
     api_keys as api_keys,
     attachments as attachments,
@@ -25,6 +26,7 @@ from db import (
     timeline as timeline,
     usage as usage,
     users as users,
+    webhooks as webhooks,
 )
 from db.agents import offline as offline, reports as reports
 from db.ai_tests import claims as claims, queue as queue, schedules as schedules

@@ -64,6 +64,14 @@ SCOPES = {
     "agents:write": Scope(Role.OPERATOR, "Report the status of agents, and delete agents."),
     "metrics:read": Scope(Role.OPERATOR, "Read and summarize metrics."),
     "metrics:write": Scope(Role.OPERATOR, "Record metrics."),
+    "alerts:read": Scope(
+        Role.MEMBER, "Read alerts about its user; for operators all alerts and their rules."
+    ),
+    "alerts:write": Scope(
+        Role.OPERATOR,
+        "Create, preview, change and delete alert rules, and acknowledge alerts. Rules show spend, "
+        "metrics, events and agents.",
+    ),
     "models:write": Scope(Role.OPERATOR, "Create, edit, reprice, retire and revive AI models."),
     "config:read": Scope(Role.OPERATOR, "Read settings and feature flags."),
     "config:write": Scope(Role.OPERATOR, "Change settings and feature flags."),

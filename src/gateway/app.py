@@ -16,6 +16,7 @@ from db.core.schema.health import Probe
 from gateway import console, errors, log_format
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
+from gateway.auth.pepper import api_key_codec
 from gateway.document_manifest import read_manifest
 from gateway.health import Health
 from gateway.maintenance import run_maintenance
@@ -43,6 +44,9 @@ from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
+from gateway.webhooks.addresses import Destinations
+from gateway.webhooks.delivery import Deliverer
+from gateway.webhooks.sending import delivering
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
@@ -201,6 +205,7 @@ def _lifespan(
             run_maintenance(maintained, settings.keep, settings.keep_keys, media.delete),
             auth.running(),
             broker.running(),
+            delivering(_deliverer(settings, database)),
         ):
             yield
             health.stopping = True
@@ -212,6 +217,12 @@ def _lifespan(
         log_format.flush()
 
     return lifespan
+
+
+def _deliverer(settings: Settings, database: Database) -> Deliverer:
+    pepper = api_key_codec(settings).pepper
+    destinations = Destinations(settings.webhook_places)
+    return Deliverer(database.borrowed_by("webhooks"), pepper, destinations)
 
 
 def _redirect_to(path: str) -> Callable[[Request], Awaitable[Response]]:

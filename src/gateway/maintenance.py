@@ -11,6 +11,7 @@ import structlog
 from db import Database, attachments, retention, rollups
 from db.agents import reports
 from db.ai_tests import claims, schedules
+from db.alerts import evaluation
 from db.attachments import DeleteFiles, no_files
 from db.budgets import notices
 from db.core import idempotency
@@ -22,6 +23,7 @@ HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
 LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
+ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a minute
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
 GRACE_SECONDS = 3  # for work in progress at the stop
@@ -42,9 +44,8 @@ async def run_maintenance(
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
     keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, run their
-    schedules, notify of budgets, and delete the files of
-    deleted attachments. Partitions are also created at the start, and months compacted
-    an hour later."""
+    schedules, notify of budgets, evaluate alert rules, and delete the files of deleted attachments.
+    Partitions are also created at the start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
@@ -55,6 +56,7 @@ async def run_maintenance(
         _mark_silent_agents(database, stopping),
         _keep_queue(database, stopping),
         _notify_of_budgets(database, stopping),
+        _evaluate_alert_rules(database, stopping),
         _delete_files(database, delete_files, stopping),
     )
     tasks = [asyncio.create_task(work) for work in works]
@@ -120,6 +122,13 @@ async def _notify_of_budgets(database: Database, stopping: asyncio.Event) -> Non
         await _wait_or_stop(stopping, BUDGET_SECONDS)
 
 
+async def _evaluate_alert_rules(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, ALERT_SECONDS)
+    while not stopping.is_set():
+        await evaluate_alert_rules(database)
+        await _wait_or_stop(stopping, ALERT_SECONDS)
+
+
 async def _delete_files(
     database: Database, delete_files: DeleteFiles, stopping: asyncio.Event
 ) -> None:
@@ -166,6 +175,13 @@ async def notify_of_budgets(database: Database) -> None:
         notices.notify(database), "budgets could not be compared with spending"
     ):
         log.info("budgets reached", count=count)
+
+
+async def evaluate_alert_rules(database: Database) -> None:
+    if count := await _logging_failure(
+        evaluation.run_due(database), "alert rules could not be evaluated"
+    ):
+        log.info("alerts opened or closed", count=count)
 
 
 async def delete_unused_files(database: Database, delete_files: DeleteFiles) -> None:

@@ -19,6 +19,7 @@ Network = IPv4Network | IPv6Network
 
 PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+")
 NONE = "none"
+ANY_PLACE = "any"
 FAMILIES = ("RS", "PS", "ES")
 ALGORITHMS = {"EdDSA", *(f"{name}{bits}" for name in FAMILIES for bits in (256, 384, 512))}
 
@@ -73,6 +74,18 @@ def _is_secure_url(url: str) -> str:
     return url
 
 
+def loopback_places(text: str | None) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",")) if text else ()
+
+
+def _names_loopback(text: str) -> str:
+    for place in loopback_places(text):
+        host, _, port = place.rpartition(":")
+        if place != ANY_PLACE and not (is_loopback(host) and port.isdecimal()):
+            raise ValueError("must be places such as 127.0.0.1:9000, or any")
+    return text
+
+
 def _signs_with_private_keys(names: str) -> str:
     if unknown := {name.strip() for name in names.split(",")} - ALGORITHMS:
         known = ", ".join(sorted(ALGORITHMS))
@@ -115,6 +128,7 @@ SecureUrl = Annotated[str, AfterValidator(_is_secure_url)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
 Storage = Annotated[SecretStr, AfterValidator(_is_storage)]
 Networks = Annotated[str, AfterValidator(_names_networks)]  # with commas between
+LoopbackPlaces = Annotated[str, AfterValidator(_names_loopback)]  # with commas between
 UrlPath = Annotated[str, AfterValidator(_is_path)]
 OriginList = Annotated[str, AfterValidator(_are_origins)]  # with commas between
 Variables = Annotated[str, AfterValidator(_are_variables)]  # with commas between

@@ -11,6 +11,7 @@ from graph import (
     agents,
     ai_models,
     ai_tests,
+    alerts,
     analytics,
     api_keys,
     attachments,
@@ -27,11 +28,12 @@ from graph import (
     search,
     usage,
     users,
+    webhooks,
 )
 from graph.ai_tests import queue, schedules, waiting
 from graph.core.execution import error_values, input_validation, rate_limit
 from graph.core.execution.execution_context import ExecutionContext
-from graph.core.types import federation, lazy_types, node
+from graph.core.types import federation, lazy_types, node, one_of
 from graph.core.types.scalars import scalars
 
 NOUNS = (
@@ -56,6 +58,8 @@ NOUNS = (
     budgets,
     journeys,
     kpis,
+    alerts,
+    webhooks,
     search,
     usage,
     rate_limit,
@@ -81,6 +85,7 @@ def _built(*queries: type) -> strawberry.Schema:
         config=StrawberryConfig(scalar_map=scalars),
     )
     lazy_types.install(built._schema)
+    one_of.install(built._schema)
     input_validation.install(built._schema)
     return built
 

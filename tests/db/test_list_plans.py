@@ -21,6 +21,7 @@ from db.core.query.served import is_served
 from growth.filling import Size, fill
 from support.factories import (
     make_ai_test_schedule,
+    make_alert,
     make_attachment,
     make_dream,
     make_queued_ai_test,
@@ -41,13 +42,22 @@ UNTIL = datetime.now(UTC).replace(microsecond=0)
 SIZE = Size(3_000, UNTIL - timedelta(days=80), UNTIL)
 
 # Sorting others whole takes less than a millisecond.
-BOUNDED = {"agent_states", "ai_models", "api_keys", "feature_flags", "system_config"}
+BOUNDED = {
+    "agent_states",
+    "alert_rules",
+    "ai_models",
+    "api_keys",
+    "feature_flags",
+    "system_config",
+    "webhooks",
+}
 # Filters answered by looking at a bounded number of rows: decision 53.
 WALKED = {
     "agent_history": {"previous_status", "error", "received_at"},
     "ai_test_queue": {"attempts", "available_at", "claimed_until", "model", "provider"},
     "ai_test_schedules": {"is_active", "next_run_at"},
     "ai_tests": set(),
+    "alerts": {"kind", "closed_at", "acknowledged_at", "opened_at"},
     "attachments": set(),
     "audit_log": {"key_id"},
     "dreams": {"is_public"},
@@ -56,6 +66,7 @@ WALKED = {
     "progress_logs": {"active_models", "best_score", "improvement_trend", "test_count"},
     "system_events": set(),
     "user_analytics": {"page"},
+    "webhook_deliveries": {"event_type", "delivered_at", "failed_at", "created_at"},
     "users": {"created_at", "disabled_at", "passport_tier", "role"},
 }
 # Found in an index that has these rows alone, without a condition.
@@ -86,6 +97,7 @@ async def connection(database: Database, database_url: str) -> AsyncIterator[Any
         await make_queued_ai_test(database, dream_id=dream.id)
         await make_ai_test_schedule(database, dream_id=dream.id)
         await make_attachment(database, dream_id=dream.id)
+        await make_alert(database)
     connection = await connected(database_url)
     yield connection
     await connection.close()

@@ -284,6 +284,31 @@ async def make_notification(target: Target, **overrides: Any) -> Any:
     )
 
 
+async def make_alert_rule(target: Target, **overrides: Any) -> Any:
+    """A rule about deployments within an hour, which is due."""
+    return await _store(
+        target,
+        db.alerts.AlertRule,
+        overrides,
+        name=f"Rule {next(_numbers)}",
+        kind="EVENTS",
+        event_type="deployed",
+        window_minutes=60,
+        comparison="GT",
+        threshold=0,
+        next_evaluation_at=START,
+    )
+
+
+async def make_alert(target: Target, **overrides: Any) -> Any:
+    """An open alert of a new rule."""
+    if "rule_id" not in overrides:
+        overrides["rule_id"] = (await make_alert_rule(target)).id
+    return await _store(
+        target, db.alerts.Alert, overrides, kind="EVENTS", title="Many", value=1, threshold=0
+    )
+
+
 async def make_audit_entry(target: Target, **overrides: Any) -> Any:
     """The creation of a dream that was deleted since, by the gateway itself."""
     return await _store(

@@ -51,6 +51,8 @@ def example(type_: Any) -> str:
         return next(iter(type_.values))
     if isinstance(type_, GraphQLInputObjectType):
         required = {n: f for n, f in type_.fields.items() if isinstance(f.type, GraphQLNonNull)}
+        if type_.is_one_of:
+            required = dict([next(iter(type_.fields.items()))])
         return "{" + " ".join(f"{n}: {example(f.type)}" for n, f in required.items()) + "}"
     literals = {"Int": "1", "Float": "1", "Boolean": "false", "BigInt": "1", "JSON": "{}"}
     return literals.get(type_.name, '"2026-01-01T00:00:00Z"')

@@ -172,6 +172,9 @@ class Generator:
         return self.random.choice(SCALARS[nullable.name])
 
     def _object(self, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
+        if type_.is_one_of:
+            name = self.random.choice(list(type_.fields))
+            return {name: self._value(type_.fields[name].type, "", depth - 1)}
         required = [name for name, f in type_.fields.items() if is_non_null_type(f.type)]
         optional = [
             name

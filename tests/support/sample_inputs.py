@@ -3,6 +3,7 @@
 from typing import Any
 
 import db
+import db.webhooks.writes
 from db import Database
 from gateway.auth.pepper import api_key_codec
 from graph.core.types.node import global_id
@@ -11,6 +12,8 @@ from support.factories import (
     make_agent,
     make_ai_model,
     make_ai_test,
+    make_alert,
+    make_alert_rule,
     make_attachment,
     make_dream,
     make_notification,
@@ -40,6 +43,23 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
     key = global_id(made.record)
     notification = global_id(await make_notification(database, user_id=user.id))
     await make_agent(database, agent_key="scout")
+    alert_rule = await make_alert_rule(database)
+    alert = await make_alert(database, rule_id=alert_rule.id)
+    async with database.write() as session:
+        made_hook = await db.webhooks.writes.create(session, name="Hook", url="https://a.org/")
+    webhook = global_id(made_hook)
+    hook = {"name": "Pager", "url": "https://example.org/hook"}
+    rule = {
+        "name": "Many",
+        "watch": {"events": {"eventType": "deployed", "severity": "INFO"}},
+        "windowMinutes": 60,
+        "comparison": "GTE",
+        "threshold": "1",
+        "cooldownMinutes": 5,
+        "notifies": False,
+        "webhookId": webhook,
+        "isActive": True,
+    }
     words = {"title": "Fly", "description": "Far.", "originalPrompt": "Fly!"}
     prices = {
         "costPer1kTokens": "0.02",
@@ -211,6 +231,14 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
             "description": "Dark.",
         },
         "deleteFeatureFlag": {"key": "dark-mode"},
+        "createAlertRule": {**rule, "idempotencyKey": "alert"},
+        "updateAlertRule": {**rule, "id": global_id(alert_rule), "expectedVersion": 1},
+        "createWebhook": {**hook, "idempotencyKey": "hook"},
+        "updateWebhook": {**hook, "id": webhook, "isActive": True, "expectedVersion": 1},
+        "rotateWebhookSecret": {"id": webhook, "expectedVersion": 2},
+        "deleteWebhook": {"id": webhook, "expectedVersion": 3},
+        "acknowledgeAlert": {"id": global_id(alert)},
+        "deleteAlertRule": {"id": global_id(alert_rule), "expectedVersion": 2},
         "sendNotification": {
             "userId": other,
             "kind": "maintenance",

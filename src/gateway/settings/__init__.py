@@ -8,7 +8,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from gateway.origins import Origins
 from gateway.setting_types import (
+    ANY_PLACE,
     Folder,
+    LoopbackPlaces,
     Manifest,
     Network,
     Networks,
@@ -16,6 +18,7 @@ from gateway.setting_types import (
     UrlPath,
     Variables,
     is_loopback,
+    loopback_places,
     networks,
 )
 from gateway.settings.database import DatabaseSettings
@@ -91,6 +94,11 @@ class Settings(LimitSettings, RetentionSettings, MediaSettings, IdentitySettings
         description="File with the documents that are executed, and no others: a manifest of "
         "Apollo, Relay or GraphQL Code Generator. If unset, all documents are, and clients may "
         "register them by hash.",
+    )
+    webhook_loopback: LoopbackPlaces | None = Field(
+        default=None,
+        description="Comma-separated loopback addresses, such as `127.0.0.1:9000`, that webhooks "
+        "may be sent to, also by http; `any` for all of them, in development. If unset, none.",
     )
     compression: Literal["on", "off"] = Field(
         default="on",
@@ -178,6 +186,18 @@ class Settings(LimitSettings, RetentionSettings, MediaSettings, IdentitySettings
     def storable_variables(self) -> frozenset[str]:
         names = map(str.strip, (self.sync_environment or "").split(","))
         return frozenset(filter(None, names))
+
+    @property
+    def webhook_places(self) -> tuple[str, ...]:
+        return loopback_places(self.webhook_loopback)
+
+    @model_validator(mode="after")
+    def _check_webhooks(self) -> Self:
+        if not self.development and ANY_PLACE in self.webhook_places:
+            raise ValueError(
+                "DREAMNET_WEBHOOK_LOOPBACK=any is for development: name each address and port."
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_database(self) -> Self:

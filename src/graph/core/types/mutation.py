@@ -47,6 +47,13 @@ def input_type(cls: T) -> T:
     return strawberry.input(cls, description=described(cls))
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def one_of_input(cls: T) -> T:
+    """An input of which exactly one field is given."""
+    cls.access = VALUE  # type: ignore[attr-defined]  # as for `input_type`
+    return strawberry.input(cls, description=described(cls), one_of=True)
+
+
 def idempotency_key() -> Any:  # as `field`
     return field(
         "Idempotency key: any string. The same input with the same key is executed only once "
