@@ -68,9 +68,9 @@ SCOPES = {
         Role.MEMBER, "Read alerts about its user; for operators all alerts and their rules."
     ),
     "alerts:write": Scope(
-        Role.OPERATOR,
-        "Create, preview, change and delete alert rules, and acknowledge alerts. Rules show spend, "
-        "metrics, events and agents.",
+        Role.MEMBER,
+        "Read an alert about its user by its ID; for operators: create, preview, change and delete "
+        "alert rules, and acknowledge alerts. Rules show spend, metrics, events and agents.",
     ),
     "models:write": Scope(Role.OPERATOR, "Create, edit, reprice, retire and revive AI models."),
     "config:read": Scope(Role.OPERATOR, "Read settings and feature flags."),

@@ -167,8 +167,10 @@ def acceptable(type_: Any) -> Any:
         return acceptable(get_nullable_type(type_.of_type))
     if is_input_object_type(type_):
         needed = {n: item for n, item in type_.fields.items() if is_required_input_field(item)}
+        if type_.is_one_of:
+            needed = dict([next(iter(type_.fields.items()))])
         return {n: acceptable(get_nullable_type(item.type)) for n, item in needed.items()}
-    return {"Float": 1.0, "Boolean": True, "JSON": {}}.get(str(type_), "x")
+    return {"Float": 1.0, "Boolean": True, "JSON": {}, "BigInt": "1"}.get(str(type_), "x")
 
 
 NO_ID = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphql import GraphQLInputObjectType, get_named_type
+from graphql import GraphQLInputObjectType, GraphQLList, get_named_type, get_nullable_type
 
 from db import Database
 from graph.schema import schema
@@ -35,7 +35,8 @@ def places(type_: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield (*path, name)
         named = get_named_type(field.type)
         if isinstance(named, GraphQLInputObjectType):
-            yield from places(named, (*path, name, 0))
+            item = (0,) if isinstance(get_nullable_type(field.type), GraphQLList) else ()
+            yield from places(named, (*path, name, *item))
 
 
 def put(input: Any, path: tuple[Any, ...], value: Any) -> Any:
@@ -43,7 +44,7 @@ def put(input: Any, path: tuple[Any, ...], value: Any) -> Any:
     changed = json.loads(json.dumps(input))
     place = changed
     for step in path[:-1]:
-        place = place[step]
+        place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
     place[path[-1]] = value
     return changed
 

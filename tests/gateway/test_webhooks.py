@@ -162,8 +162,8 @@ async def test_redirects_are_not_followed_and_answers_are_bounded(
     async with database.write() as session:
         [delivery] = await session.records(WebhookDelivery, WebhookDelivery.select())
         assert delivery.last_error == "The receiver answered with the status 302."
-        endless = {"url": receiver.url.replace("hook", "endless")}
-        await session.execute(update(Webhook).values(endless))
+        long = {"url": receiver.url.replace("hook", "long")}
+        await session.execute(update(Webhook).values(long))
     await hour_passes(database)
     await deliverer.run_due()
     async with database.write() as session:

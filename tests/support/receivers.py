@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 from gateway.process.serve import listening
 
+LONG_PARTS = 1_000
+
 
 @dataclass
 class Receiver:
@@ -26,6 +28,7 @@ class Receiver:
     attempts: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    sent_parts: int = 0  # of a long answer
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -47,10 +50,11 @@ class Receiver:
             return RedirectResponse("/elsewhere", 302)
         return Response(status_code=self.status)
 
-    async def endless(self, _request: Request) -> Response:
+    async def long(self, _request: Request) -> Response:
         async def parts() -> AsyncIterator[bytes]:
-            while True:
+            for _ in range(LONG_PARTS):
                 yield bytes(64 * 1024)
+                self.sent_parts += 1
 
         return StreamingResponse(parts())
 
@@ -67,7 +71,7 @@ async def receiver() -> AsyncIterator[Receiver]:
         made = Receiver(listener.getsockname()[1])
         routes = [
             Route("/hook", made.hook, methods=["POST"]),
-            Route("/endless", made.endless, methods=["POST"]),
+            Route("/long", made.long, methods=["POST"]),
         ]
         config = uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off")
         server = uvicorn.Server(config)
