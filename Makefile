@@ -141,18 +141,24 @@ COMPILE = $(PIN) pyproject.toml --group build
 PEERS = bench/versus/peers/python/requirements
 CODEGEN = tests/front_ends/python/requirements
 
-# Until 23.3, pip takes `coverage` and `coverage[toml]` for two packages: each gets a pin.
-define PIN_WITHOUT_EXTRAS
-function flush() {
-  if (pin ~ /^[^ =]+\[/) { plain = pin; sub(/\[[^]]*\]/, "", plain); printf "%s", plain }
-  printf "%s", pin
+# Until 23.3, pip takes `coverage` and `coverage[toml]` for two packages: each gets a pin, and so does
+# each of several extras.
+define PIN_EACH_EXTRA
+function flush(  extras, count, i, name) {
+  if (match(pin, /^[^ =]+\[[^]]*\]/)) {
+    name = substr(pin, 1, index(pin, "[") - 1)
+    count = split(substr(pin, index(pin, "[") + 1, RLENGTH - index(pin, "[") - 1), extras, /, */)
+    pin = substr(pin, RLENGTH + 1)
+    printf "%s", name pin
+    for (i = 1; i <= count; i++) printf "%s", name "[" extras[i] "]" pin
+  } else printf "%s", pin
   pin = ""
 }
 /^[a-z0-9]/ { flush() }
 { pin = pin $$0 "\n" }
 END { flush() }
 endef
-export PIN_WITHOUT_EXTRAS
+export PIN_EACH_EXTRA
 
 lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(INSTALL) uv==0.13.8
@@ -162,5 +168,5 @@ lock: $(RUNTIME)  ## Pin every dependency with its hashes
 	$(PIN) $(PEERS).in -c requirements.lock -o $(PEERS).lock
 	$(PIN) $(CODEGEN).in -o $(CODEGEN).lock
 	for lock in requirements.lock requirements-dev.lock $(PEERS).lock $(CODEGEN).lock; do \
-	  awk "$$PIN_WITHOUT_EXTRAS" $$lock > $(BIN)/pinned.lock && mv $(BIN)/pinned.lock $$lock || exit; \
+	  awk "$$PIN_EACH_EXTRA" $$lock > $(BIN)/pinned.lock && mv $(BIN)/pinned.lock $$lock || exit; \
 	done
