@@ -129,4 +129,4 @@ async def test_the_schema_is_printed_once(target: Target, monkeypatch: pytest.Mo
     monkeypatch.setattr(type(schema), "as_str", None)
     again = await target.client.get("/schema.graphql", headers=headers)
     assert first.text == again.text
-    assert first.text.startswith('"""')
+    assert "\ntype Query {" in first.text
