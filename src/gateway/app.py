@@ -85,16 +85,9 @@ def create_app(
     named = [route for route in routes if isinstance(route, Route) and _is_fixed(route.path)]
     routes += map(_with_slash, named)
     proxies = TrustedProxies(settings.proxies)
-    around = [
-        Middleware(ForwardedHeaders, proxies=proxies, prefix=settings.root_path),
-        *([Middleware(CrossOrigin, origins=settings.origins)] if settings.origins else []),
-        Middleware(RequestLog, recorder=recorder, routes=routes),
-        *([Middleware(Compression)] if settings.compression == "on" else []),
-        *([Middleware(LoopbackOnly)] if settings.development else []),
-    ]
     app = Starlette(
         routes=routes,
-        middleware=around,
+        middleware=_middleware(settings, proxies, recorder, routes),
         exception_handlers=errors.handlers,
         lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder, media),
     )
@@ -113,6 +106,19 @@ def create_app(
         )
     )
     return app
+
+
+def _middleware(
+    settings: Settings, proxies: TrustedProxies, recorder: Recorder, routes: list[BaseRoute]
+) -> list[Middleware]:
+    """From the outermost to the innermost."""
+    return [
+        Middleware(ForwardedHeaders, proxies=proxies, prefix=settings.root_path),
+        *([Middleware(CrossOrigin, origins=settings.origins)] if settings.origins else []),
+        Middleware(RequestLog, recorder=recorder, routes=routes),
+        *([Middleware(Compression)] if settings.compression == "on" else []),
+        *([Middleware(LoopbackOnly)] if settings.development else []),
+    ]
 
 
 def _endpoint(
