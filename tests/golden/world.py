@@ -62,10 +62,31 @@ async def build(database: Database) -> None:
         await _events(session, ada)
         await _metrics(session)
         await _config(session, ada)
+        await _alerts(session, grace)
         for user in (ada, admin):
             await make.make_notification(
                 session, **when(at(5), user.email), user_id=user.id, payload={"dream": "proof"}
             )
+
+
+async def _alerts(session: Any, grace: Any) -> None:
+    rule = await make.make_alert_rule(
+        session,
+        **when(at(2), "deployments"),
+        updated_at=at(2),
+        name="Deployments",
+        created_by=grace.id,
+        next_evaluation_at=at(10_000),  # not while tests run
+    )
+    await make.make_alert(
+        session,
+        **when(at(3), "alert"),
+        rule_id=rule.id,
+        title="Deployments: 3 events",
+        value=3,
+        acknowledged_at=at(3, 1),
+        acknowledged_by=grace.id,
+    )
 
 
 async def _models(session: Any) -> None:
