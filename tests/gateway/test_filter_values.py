@@ -66,7 +66,7 @@ async def refused(endpoint: Endpoint, name: str, filter: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", [name for name in LISTS if ids(filter_of(name))])
 async def test_an_id_is_compared_with_ids_of_its_own_type(endpoint: Endpoint, name: str) -> None:
     types = ("user", "dream", "ai_test", "ai_model", "event", "agent", "notification", "api_key")
-    types += ("ai_test_schedule", "attachment")
+    types += ("ai_test_schedule", "attachment", "alert", "alert_rule", "webhook")
 
     for column, operator, is_list in ids(filter_of(name)):
         taken = []
