@@ -22,7 +22,8 @@ SET_PATH = """
 do $$ declare function regprocedure; begin
   for function in
     select oid from pg_proc
-    where starts_with(proname, 'procrastinate_') and pronamespace = current_schema()::regnamespace
+    where starts_with(proname, 'procrastinate_')
+    and pronamespace = (select oid from pg_namespace where nspname = current_schema())
   loop
     execute format('alter function %s set search_path = %I, pg_temp', function, current_schema());
   end loop;
@@ -32,7 +33,8 @@ DROP = """
 do $$ declare dropped text; begin
   for dropped in
     select format('drop function %s cascade', oid::regprocedure) from pg_proc
-    where starts_with(proname, 'procrastinate_') and pronamespace = current_schema()::regnamespace
+    where starts_with(proname, 'procrastinate_')
+    and pronamespace = (select oid from pg_namespace where nspname = current_schema())
   loop
     execute dropped;
   end loop;

@@ -3,6 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -44,12 +46,13 @@ from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
-from gateway.webhooks.addresses import Destinations
-from gateway.webhooks.delivery import Deliverer
 from gateway.webhooks.sending import delivering
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
+
+if TYPE_CHECKING:
+    from gateway.webhooks.delivery import Deliverer
 
 SCHEMA = "/schema.graphql"
 RESULTS = 16  # of the largest responses in memory at once
@@ -207,11 +210,12 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
+        outgoing = database.borrowed_by("webhooks")
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, media.delete),
             auth.running(),
             broker.running(),
-            delivering(_deliverer(settings, database)),
+            delivering(outgoing, partial(_deliverer, settings, outgoing)),
         ):
             yield
             health.stopping = True
@@ -225,10 +229,12 @@ def _lifespan(
     return lifespan
 
 
-def _deliverer(settings: Settings, database: Database) -> Deliverer:
+def _deliverer(settings: Settings, database: Database) -> "Deliverer":
+    from gateway.webhooks.addresses import Destinations
+    from gateway.webhooks.delivery import Deliverer
+
     pepper = api_key_codec(settings).pepper
-    destinations = Destinations(settings.webhook_places)
-    return Deliverer(database.borrowed_by("webhooks"), pepper, destinations)
+    return Deliverer(database, pepper, Destinations(settings.webhook_places))
 
 
 def _redirect_to(path: str) -> Callable[[Request], Awaitable[Response]]:

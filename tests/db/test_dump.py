@@ -80,7 +80,7 @@ async def test_rows_are_restored_into_tables_that_are_there(
     async with database.write() as session:
         for table in partition.partitioned():
             await partition.ensure(session, table, [START])
-        await session.execute(text("truncate feeds, dreamnet_version"))
+        await session.execute(text("truncate feeds, dreamnet_version, alert_rules cascade"))
     await asyncio.to_thread(copy.restore, target, "--data-only", "--disable-triggers")
     assert await rows(target) == await rows(database_url)
     await database.close()

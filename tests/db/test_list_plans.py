@@ -25,6 +25,7 @@ from support.factories import (
     make_attachment,
     make_dream,
     make_queued_ai_test,
+    make_webhook_delivery,
 )
 from support.list_plans import (
     Node,
@@ -98,6 +99,7 @@ async def connection(database: Database, database_url: str) -> AsyncIterator[Any
         await make_ai_test_schedule(database, dream_id=dream.id)
         await make_attachment(database, dream_id=dream.id)
         await make_alert(database)
+        await make_webhook_delivery(database)
     connection = await connected(database_url)
     yield connection
     await connection.close()

@@ -13,6 +13,8 @@ FOLDER = TESTS / "front_ends"
 NAMED = {
     # `name` alone would be that of a single value; filters, orders and files have it as it is.
     ("no-typename-prefix", 'Field "metricName" starts with the name of the parent type "Metric"'),
+    # The specification describes it.
+    ("require-description", 'Description is required for directive "oneOf"'),
     # A stage of a dream is found by its dream alone.
     ("relay-edge-types", "Edge type's field `node` must implement `Node` interface."),
     # Several tables are read from the newest on; nobody goes back from the end of what was found.

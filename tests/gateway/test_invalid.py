@@ -34,9 +34,14 @@ def too_long(verb: str) -> list[tuple[Any, ...]]:
     for path in places(input_of(verb)):
         check, type_ = check_of(verb, path), field_at(input_of(verb), path).type
         is_text = get_named_type(type_).name == "String"
-        if check and check.most and is_text and 0 not in path:
+        if check and check.most and is_text and 0 not in path and not is_one_of(verb, path):
             found.append(path)
     return found
+
+
+def is_one_of(verb: str, path: tuple[Any, ...]) -> bool:
+    """True for a field within one of several, of which only one is given."""
+    return get_named_type(field_at(input_of(verb), path[:1]).type).is_one_of
 
 
 async def errors_of(endpoint: Endpoint, verb: str, input: Any) -> list[Any]:

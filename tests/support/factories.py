@@ -309,6 +309,17 @@ async def make_alert(target: Target, **overrides: Any) -> Any:
     )
 
 
+async def make_webhook_delivery(target: Target, **overrides: Any) -> Any:
+    """A message to a new webhook that was not delivered yet."""
+    if "webhook_id" not in overrides:
+        url = "https://example.org/hook"
+        webhook = await _store(target, db.webhooks.Webhook, {}, name="Hook", url=url)
+        overrides["webhook_id"] = webhook.id
+    return await _store(
+        target, db.webhooks.WebhookDelivery, overrides, event_type="alert_opened", payload={}
+    )
+
+
 async def make_audit_entry(target: Target, **overrides: Any) -> Any:
     """The creation of a dream that was deleted since, by the gateway itself."""
     return await _store(

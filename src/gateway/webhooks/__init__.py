@@ -1,3 +1,1 @@
-"""Webhooks: messages about alerts are signed and sent, and sent again until they are accepted."""
-
-from gateway.webhooks.delivery import Deliverer as Deliverer
+"""Webhooks: messages to addresses of others, signed and sent until they are accepted."""

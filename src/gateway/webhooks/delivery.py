@@ -70,7 +70,7 @@ class Deliverer:
 
     async def run_due(self) -> None:
         """Deliver what is due. Raises as sessions do."""
-        await running.run_due(self.database, self.app, outbox.QUEUE, CONCURRENCY)
+        await running.run_due(self.app, outbox.QUEUE, CONCURRENCY)
 
     async def _attempt(self, context: JobContext, delivery_id: str) -> None:
         """Deliver a message, unless it was delivered. Raises NotDelivered."""

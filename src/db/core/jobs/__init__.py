@@ -16,6 +16,10 @@ _DEFER = text(
     "select procrastinate_defer_jobs_v1(array[cast(row(:queue, :task, 0, null, null, "
     "cast(:arguments as jsonb), null) as procrastinate_job_to_defer_v1)])"
 )
+_IS_DUE = text(
+    "select exists (select from procrastinate_jobs where status = 'todo' "
+    "and queue_name = :queue and coalesce(scheduled_at, now()) <= now())"
+)
 # Jobs of processes that died.
 _GIVE_BACK = text(
     "select procrastinate_retry_job_v2(job.id, now(), null, null, null) "
@@ -31,6 +35,13 @@ async def defer(session: WriteSession, queue: str, task: str, **arguments: str) 
     """Store a job, for the workers of its queue."""
     values = {"queue": queue, "task": task, "arguments": json.dumps(arguments)}
     await session.execute(without_row_rules(_DEFER), values)
+
+
+async def is_due(database: Database, queue: str) -> bool:
+    """True if a job of a queue is to be run now."""
+    async with database.unrestricted().read() as session:
+        [(due,)] = await session.rows(without_row_rules(_IS_DUE), {"queue": queue})
+        return bool(due)
 
 
 async def give_back_stalled(database: Database) -> int:

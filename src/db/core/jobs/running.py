@@ -6,34 +6,25 @@ from functools import cache
 
 from procrastinate import App
 from procrastinate.connector import BaseAsyncConnector
-from sqlalchemy import text
 
 from db.core.session.database import Database, ResultRow
-from db.core.session.row_rules import without_row_rules
 from db.core.values.json import JsonObject
 
 STOP_SECONDS = 2  # for jobs in progress when a worker is cancelled
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_IS_DUE = text(
-    "select exists (select from procrastinate_jobs where status = 'todo' "
-    "and queue_name = :queue and coalesce(scheduled_at, now()) <= now())"
-)
 
 
-async def run_due(database: Database, app: App, queue: str, concurrency: int) -> None:
-    """Run the jobs of a queue that are due, if there are any."""
-    async with database.unrestricted().read() as session:
-        [(is_due,)] = await session.rows(without_row_rules(_IS_DUE), {"queue": queue})
-    if is_due:
-        await app.run_worker_async(
-            queues=[queue],
-            concurrency=concurrency,
-            wait=False,
-            listen_notify=False,
-            install_signal_handlers=False,
-            delete_jobs="successful",
-            shutdown_graceful_timeout=STOP_SECONDS,
-        )
+async def run_due(app: App, queue: str, concurrency: int) -> None:
+    """Run the jobs of a queue that are due."""
+    await app.run_worker_async(
+        queues=[queue],
+        concurrency=concurrency,
+        wait=False,
+        listen_notify=False,
+        install_signal_handlers=False,
+        delete_jobs="successful",
+        shutdown_graceful_timeout=STOP_SECONDS,
+    )
 
 
 class Connector(BaseAsyncConnector):
