@@ -73,6 +73,7 @@ WALKED = {
 # Found in an index that has these rows alone, without a condition.
 PARTIAL = [
     ("ai_test_schedules", "is_active", "eq"),
+    ("alerts", "closed_at", "is_null"),
     ("dreams", "is_public", "eq"),
     ("notifications", "read_at", "is_null"),
 ]

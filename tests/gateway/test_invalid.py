@@ -41,7 +41,8 @@ def too_long(verb: str) -> list[tuple[Any, ...]]:
 
 def is_one_of(verb: str, path: tuple[Any, ...]) -> bool:
     """True for a field within one of several, of which only one is given."""
-    return get_named_type(field_at(input_of(verb), path[:1]).type).is_one_of
+    outer = get_named_type(field_at(input_of(verb), path[:1]).type)
+    return bool(getattr(outer, "is_one_of", False))
 
 
 async def errors_of(endpoint: Endpoint, verb: str, input: Any) -> list[Any]:

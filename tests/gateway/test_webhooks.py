@@ -13,9 +13,8 @@ from db import Database
 from db.alerts import AlertRule, evaluation
 from db.webhooks import Webhook, WebhookDelivery
 from gateway.settings import Settings
-from gateway.webhooks import Deliverer
 from gateway.webhooks.addresses import Destinations, Refused, is_public
-from gateway.webhooks.delivery import DELAYS
+from gateway.webhooks.delivery import DELAYS, Deliverer
 from graph.core.types.node import global_id
 from support.factories import make_alert_rule, make_event
 from support.gateways import gateway, make_key, production, signed_in
