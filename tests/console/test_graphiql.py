@@ -17,7 +17,7 @@ from support.gateways import make_key, production
 from support.running_gateway import Served, serving
 from support.wait import until
 
-QUERY = "query Dreams { dreams { nodes { title } } }"
+QUERY = "query Titles { dreams { nodes { title } } }"  # a name that is in no other
 REPORT = (
     'mutation Report { reportAgentStatus(input: { agentKey: "prover", status: RUNNING }) '
     "{ storedId errors { message } } }"

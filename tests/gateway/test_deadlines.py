@@ -16,7 +16,7 @@ from gateway.protocols import http11
 from gateway.settings import Settings
 from support.running_gateway import serving
 from support.stream_client import port
-from support.wait import patience
+from support.wait import patience, until
 
 BODY = b'{"query": "{ __typename }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -64,14 +64,20 @@ async def test_a_client_without_a_request_is_disconnected(address: str, sent: by
     "sent", [b"P", HEAD, HEAD + b"x", HEAD + b"content-length: 9\r\n\r\n", REQUEST[:-1]]
 )
 async def test_half_a_request_is_refused(address: str, sent: bytes) -> None:
+    logged = [499] if b"length" in sent else []
     with capture_logs() as logs:
+
+        async def is_logged() -> bool:
+            return len(logs) >= len(logged)
+
         async with connected(address) as (reader, writer):
             writer.write(sent)
             status, body = await answer(reader)
             assert await reader.read() == b""
+            await until(is_logged)
     error = orjson.loads(body)["errors"][0]
     assert (status, error["message"]) == (b"408", "The request did not arrive in time.")
-    assert [line["status"] for line in logs] == ([499] if b"length" in sent else [])
+    assert [line["status"] for line in logs] == logged
 
 
 @pytest.mark.usefixtures("_soon")
