@@ -11,6 +11,7 @@ from db.core.error_codes import ErrorCode
 from db.users import Role
 from graph.core.principal import Principal
 
+CODES: dict[str, ErrorCode] = {str(code): code for code in ErrorCode}
 TIMEOUT_SECONDS = 30.0
 VIEWER = "{ viewer { role scopes } }"
 
@@ -90,5 +91,4 @@ def _payload_errors(data: Json | None) -> Iterator[Error]:
 
 def _code(code: object) -> ErrorCode:
     """A newer gateway may have codes that are unknown here."""
-    known: dict[str, ErrorCode] = {str(each): each for each in ErrorCode}
-    return known.get(str(code), ErrorCode.INTERNAL_SERVER_ERROR)
+    return CODES.get(str(code), ErrorCode.INTERNAL_SERVER_ERROR)

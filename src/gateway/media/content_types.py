@@ -3,6 +3,7 @@
 Source of the signatures: WHATWG MIME Sniffing, sections 4 and 6, and the formats themselves.
 """
 
+import hashlib
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
 
@@ -31,6 +32,28 @@ SIGNATURES: dict[str, Test] = {
     "video/mp4": lambda head: head[4:8] == b"ftyp",
     "video/webm": _starts(b"\x1a\x45\xdf\xa3"),
 }
+
+
+class Inspection:
+    """What the bytes of a file tell: size, checksum, and whether they are of its media type."""
+
+    def __init__(self, content_type: str) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._type = TypeCheck(content_type)
+
+    def update(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self._digest.update(chunk)
+        self._type.update(chunk)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def is_of_type(self) -> bool:
+        """After all bytes."""
+        return self._type.holds()
 
 
 class TypeCheck:

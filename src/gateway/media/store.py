@@ -4,7 +4,6 @@ A file is uploaded to one key, and copied to another once its attachment is comp
 what is checked and read, so that a signed address cannot change it later.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from gateway.auth.pepper import derived_secret
-from gateway.media.content_types import TypeCheck
+from gateway.media.content_types import Inspection
 from gateway.media.signing import UrlSigner
 from gateway.settings import Settings
 from gateway.settings.media import split
@@ -91,15 +90,13 @@ class Media:
         await self._remove([key for id in ids for key in (uploaded(id), stored(id))])
 
     async def _difference(self, file: File) -> str | None:
-        digest, kind, size = hashlib.sha256(), TypeCheck(file.content_type), 0
+        found = Inspection(file.content_type)
         async for chunk in self.read(file.id):
-            digest.update(chunk)
-            kind.update(chunk)
-            size += len(chunk)
+            found.update(chunk)
         differs = {
-            "size": size != file.size,
-            "checksum": digest.hexdigest() != file.sha256,
-            "type": not kind.holds(),
+            "size": found.size != file.size,
+            "checksum": found.sha256 != file.sha256,
+            "type": not found.is_of_type(),
         }
         return next((name for name, wrong in differs.items() if wrong), None)
 
@@ -123,9 +120,8 @@ def stored(id: UUID) -> str:
 
 def checksum(path: Path, content_type: str) -> str | None:
     """That of a file of this machine; None if the file is not of its media type."""
-    digest, kind = hashlib.sha256(), TypeCheck(content_type)
+    found = Inspection(content_type)
     with path.open("rb") as opened:
         while chunk := opened.read(CHUNK):
-            digest.update(chunk)
-            kind.update(chunk)
-    return digest.hexdigest() if kind.holds() else None
+            found.update(chunk)
+    return found.sha256 if found.is_of_type() else None
