@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from db import Database
-from db.users import Role
+from db.users import Role, User
 from gateway.settings import Settings
 from support import oidc_issuer
 from support.console import browsing, sign_in
-from support.factories import make_agent, make_dream, make_user
+from support.factories import make_agent, make_alert, make_dream, make_user
 from support.gateways import make_key, production
 from support.running_gateway import Served, serving
 
@@ -24,6 +24,9 @@ OPERATORS = [
     "admin/users",
     "admin/settings",
     "admin/system",
+    "alerts/rules",
+    "alerts/webhooks",
+    "alerts/deliveries",
 ]
 
 
@@ -44,10 +47,19 @@ async def key_of(database: Database, settings: Settings, role: Role, **more: Any
     return (await make_key(database, settings, user_id=user.id, **more)).text
 
 
+async def member(database: Database) -> Any:
+    async with database.read() as session:
+        found = await session.record(User, User.select().where(User.role == Role.MEMBER))
+    assert found is not None
+    return found
+
+
 async def test_a_member_sees_no_pages_of_operators(
     served: Served, settings: Settings, database: Database
 ) -> None:
     key = await key_of(database, settings, Role.MEMBER)
+    await make_alert(database, title="Of others")
+    await make_alert(database, title="Own", user_id=(await member(database)).id)
     async with browsing(served.address, ignored=[WITHOUT_KEY]) as watched:
         page = watched.page
         refused: list[str] = []
@@ -57,13 +69,17 @@ async def test_a_member_sees_no_pages_of_operators(
         await sign_in(page, key)
         await page.get_by_text("member@example.org").wait_for()
         sections = await page.locator("nav.menu a").all_inner_texts()
-        assert sections == ["Overview", "Dreams", "Models", "Admin"]
+        assert sections == ["Overview", "Dreams", "Models", "Alerts", "Admin"]
         page.on("response", lambda response: response.ok or refused.append(response.url))
         for path in OPERATORS:
             await page.evaluate(
                 "path => { history.pushState(null, '', path) }", f"{served.address}/console/{path}"
             )
             await page.get_by_text("There is no such page for you.").wait_for()
+        await page.get_by_role("link", name="Alerts").click()
+        await page.get_by_text("Own").wait_for()
+        assert await page.locator("tbody tr").count() == 1
+        assert await page.get_by_role("button", name="Acknowledge").count() == 0
         await page.get_by_role("link", name="Admin").click()
         assert await page.locator("nav.subpages a").all_inner_texts() == ["Keys", "Audit trail"]
         assert "secret agent" not in await page.content()

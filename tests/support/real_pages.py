@@ -18,6 +18,11 @@ PAGES = {
         "/console/events?from=2023-11-16T18:00:00Z&to=2023-11-16T20:00:00Z",
         "Events by minute",
     ),
+    "alerts": ("/console/alerts", "No alert was opened yet."),
+    "rules": ("/console/alerts/rules", "Spend of each user"),
+    "rule": ("/console/alerts/rules?new=yes", "When would it have fired?"),
+    "webhooks": ("/console/alerts/webhooks", "There are no webhooks yet."),
+    "deliveries": ("/console/alerts/deliveries", "There are no messages like this."),
     "metrics": (
         "/console/metrics?from=2014-02-01T00:00:00Z&to=2014-03-01T00:00:00Z",
         "95 % below",

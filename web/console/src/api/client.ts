@@ -8,17 +8,20 @@ import { problemOf } from "./problems.ts";
 
 /** Types that are no nodes: they belong to the field that has them. */
 const EMBEDDED = [
-  "AgentError", "AgentFacets", "AiTestFacets", "AgentStatusFacet", "AiTestStatusFacet", "Budget", "CategoryPerformance",
+  "AgentError", "AgentFacets", "AgentWatch", "AlertPreview", "AlertWatch", "AiTestFacets", "AgentStatusFacet", "AiTestStatusFacet", "Budget", "CategoryPerformance",
   "CategoryPerformanceAggregate", "ClientGroup", "ConfidenceInterval",
   "DataRange", "DatabaseConnections", "DatabaseHealth", "DecayPoint",
   "DreamCategoryFacet", "DreamFacets", "DreamStatusFacet",
-  "DreamTotals", "EventSeverityFacet", "EventCount", "EventCountAggregate", "FeedUsage", "IndexUsage", "MetricPoint",
-  "MetricPointAggregate", "MetricSummary", "MetricSummaryAggregate", "ModelComparison",
-  "ModelComparisonAggregate", "ModelStatistics", "MyUsage", "SlowStatement", "Spend", "SpendAggregate",
-  "Standby", "SystemEventFacets", "TableUsage",
+  "DreamTotals", "EventSeverityFacet", "EventCount", "EventCountAggregate", "EventWatch", "FeedUsage", "FeedWatch", "IndexUsage", "MetricPoint",
+  "MetricPointAggregate", "MetricSummary", "MetricSummaryAggregate", "MetricWatch", "ModelComparison",
+  "ModelComparisonAggregate", "ModelStatistics", "MyUsage", "PastAlert", "SlowStatement", "Spend", "SpendAggregate",
+  "SpendWatch", "Standby", "SystemEventFacets", "TableUsage", "TimeWindow",
 ];
 
-const PAGED = ["aiTests", "apiKeys", "auditLog", "configs", "dreams", "events", "featureFlags", "metrics", "users"];
+const PAGED = [
+  "aiTests", "alertRules", "alerts", "apiKeys", "auditLog", "configs", "dreams", "events", "featureFlags", "metrics", "users",
+  "webhookDeliveries", "webhooks",
+];
 
 /** Mutations after which a list has more or fewer rows. */
 const CHANGED_LISTS: Record<string, string> = {
@@ -29,6 +32,10 @@ const CHANGED_LISTS: Record<string, string> = {
   setConfig: "configs",
   deleteConfig: "configs",
   setFeatureFlag: "featureFlags",
+  createAlertRule: "alertRules",
+  deleteAlertRule: "alertRules",
+  createWebhook: "webhooks",
+  deleteWebhook: "webhooks",
 };
 
 /** A client of the API. `onRefused` is called when a credential that was accepted is refused. */

@@ -19,8 +19,8 @@ export const useViewer = (): Viewer => useContext(Current);
 
 const RANKS: Record<Role, number> = { MEMBER: 1, OPERATOR: 2, ADMIN: 3 };
 
-/** True if the viewer has the role, or a key with that scope: such a key has no role. */
-export function may({ role, scopes }: Viewer, least: Role, scope?: string): boolean {
-  if (scopes.length > 0) return scope !== undefined && scopes.includes(scope);
+/** True if the viewer has the role, or a key with all of those scopes: such a key has no role. */
+export function may({ role, scopes }: Viewer, least: Role, ...needed: string[]): boolean {
+  if (scopes.length > 0) return needed.length > 0 && needed.every((scope) => scopes.includes(scope));
   return role != null && RANKS[role] >= RANKS[least];
 }

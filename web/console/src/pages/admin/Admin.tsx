@@ -1,9 +1,4 @@
-import type { ComponentType } from "react";
-import { Link, useParams } from "wouter";
-import type { Role } from "../../gql/graphql.ts";
-import { may, useViewer } from "../../app/viewer.ts";
-import { Empty } from "../../ui/Empty.tsx";
-import { Page } from "../../ui/Page.tsx";
+import { type Part, Parts } from "../../ui/Parts.tsx";
 import { Audit } from "./Audit.tsx";
 import { Flags } from "./Flags.tsx";
 import { Keys } from "./Keys.tsx";
@@ -11,29 +6,16 @@ import { Settings } from "./Settings.tsx";
 import { System } from "./System.tsx";
 import { Users } from "./Users.tsx";
 
-const PARTS: [string, string, ComponentType, Role, string | undefined][] = [
-  ["keys", "Keys", Keys, "MEMBER", undefined],
-  ["users", "Users", Users, "OPERATOR", "users:read"],
-  ["settings", "Settings", Settings, "OPERATOR", "config:read"],
-  ["flags", "Flags", Flags, "OPERATOR", "config:read"],
-  ["audit", "Audit trail", Audit, "MEMBER", "audit:read"],
-  ["system", "System", System, "OPERATOR", "usage:read"],
+const PARTS: Part[] = [
+  { path: "keys", name: "Keys", show: Keys, role: "MEMBER" },
+  { path: "users", name: "Users", show: Users, role: "OPERATOR", scopes: ["users:read"] },
+  { path: "settings", name: "Settings", show: Settings, role: "OPERATOR", scopes: ["config:read"] },
+  { path: "flags", name: "Flags", show: Flags, role: "OPERATOR", scopes: ["config:read"] },
+  { path: "audit", name: "Audit trail", show: Audit, role: "MEMBER", scopes: ["audit:read"] },
+  { path: "system", name: "System", show: System, role: "OPERATOR", scopes: ["usage:read"] },
 ];
 
 /** Keys, users, settings, flags, the audit trail and the database: what the viewer's role may see of them. */
 export function Admin() {
-  const viewer = useViewer();
-  const parts = PARTS.filter(([, , , role, scope]) => may(viewer, role, scope));
-  const { part = parts[0]?.[0] } = useParams<{ part?: string }>();
-  const Part = parts.find(([name]) => name === part)?.[2];
-  return (
-    <Page title="Admin">
-      <nav className="subpages" aria-label="Parts of Admin">
-        {parts.map(([name, text]) => (
-          <Link key={name} href={`/admin/${name}`} aria-current={name === part ? "page" : undefined}>{text}</Link>
-        ))}
-      </nav>
-      {Part ? <Part /> : <Empty title="There is no such page for you.">Choose one above, or ask an administrator for another role.</Empty>}
-    </Page>
-  );
+  return <Parts title="Admin" path="/admin" parts={PARTS} />;
 }

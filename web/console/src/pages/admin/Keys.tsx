@@ -8,11 +8,11 @@ import { ActionButton } from "../../ui/ActionButton.tsx";
 import { Badge } from "../../ui/Badge.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
+import { Secret } from "../../ui/Secret.tsx";
 import { Segments } from "../../ui/Segments.tsx";
 import { Table } from "../../ui/Table.tsx";
 import { usePages } from "../../ui/usePages.ts";
 import { NewKey } from "./NewKey.tsx";
-import { Secret } from "./Secret.tsx";
 
 export const KEY_ROW = graphql(`
   fragment KeyRow on ApiKey {
@@ -55,7 +55,7 @@ export function Keys() {
     <Loaded result={pages.result} retry={pages.ask}>
       {() => (
         <>
-          {secret && <Secret of={secret} onClose={() => setSecret(null)} />}
+          {secret && <Secret of={secret} name="key" onClose={() => setSecret(null)} />}
           <Table
             name="Keys"
             items={pages.items}

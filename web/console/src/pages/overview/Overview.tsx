@@ -2,7 +2,8 @@ import { may, useViewer } from "../../app/viewer.ts";
 import { Page } from "../../ui/Page.tsx";
 import { Achievements } from "./Achievements.tsx";
 import { AgentTiles } from "./AgentTiles.tsx";
-import { Alerts } from "./Alerts.tsx";
+import { Attention } from "./Attention.tsx";
+import { Errors } from "./Errors.tsx";
 import { EventTiles } from "./EventTiles.tsx";
 import { Notifications } from "./Notifications.tsx";
 import { SpendTile } from "./SpendTile.tsx";
@@ -16,6 +17,7 @@ export function Overview() {
     events: may(viewer, "OPERATOR", "events:read"),
     spend: may(viewer, "OPERATOR", "tests:read"),
     tests: may(viewer, "MEMBER", "tests:read"),
+    alerts: may(viewer, "MEMBER", "alerts:read", "users:read"),
     notifications: may(viewer, "MEMBER", "notifications:read"),
   };
   return (
@@ -27,7 +29,8 @@ export function Overview() {
         {sees.spend && <SpendTile />}
       </div>
       <div className="columns stacked">
-        {sees.events && <Alerts />}
+        {sees.alerts && <Attention />}
+        {sees.events && <Errors />}
         <Achievements />
         {sees.notifications && <Notifications />}
       </div>

@@ -7,8 +7,8 @@ import { Loaded } from "../../ui/Loaded.tsx";
 import { useRefresh } from "../../ui/useRefresh.ts";
 import { EVENT_LINE, EventLine } from "../events/EventLine.tsx";
 
-const ALERTS = graphql(`
-  query Alerts {
+const ERRORS = graphql(`
+  query NewestErrors {
     events(
       first: 8
       filter: { severity: { in: [ERROR, CRITICAL] } }
@@ -20,8 +20,8 @@ const ALERTS = graphql(`
 `);
 
 /** The newest errors. */
-export function Alerts() {
-  const [result, ask] = useQuery({ query: ALERTS });
+export function Errors() {
+  const [result, ask] = useQuery({ query: ERRORS });
   useRefresh(30, ask);
   return (
     <Card title="Errors" actions={<Link href="/events?severity=ERROR" className="button small">All errors</Link>}>
