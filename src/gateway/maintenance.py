@@ -17,12 +17,14 @@ from db.budgets import notices
 from db.core import idempotency
 from db.core.errors import Unavailable
 from db.core.schema import expiry, partition
+from db.progress import pending
 
 DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
 LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
+CORRECTION_SECONDS = 1  # between two looks for progress logs that late tests left to correct
 ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a minute
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
@@ -43,9 +45,10 @@ async def run_maintenance(
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
-    keep the sums of rollups, mark silent agents OFFLINE, end expired claims of tests, run their
-    schedules, notify of budgets, evaluate alert rules, and delete the files of deleted attachments.
-    Partitions are also created at the start, and months compacted an hour later."""
+    keep the sums of rollups, correct progress logs after late tests, mark silent agents OFFLINE,
+    end expired claims of tests, run their schedules, notify of budgets, evaluate alert rules, and
+    delete the files of deleted attachments. Partitions are also created at the start, and months
+    compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     works = (
@@ -53,6 +56,7 @@ async def run_maintenance(
         _hourly(database, keep_keys, stopping),
         _compact_daily(database, stopping),
         _roll_up(database, stopping),
+        _correct_progress(database, stopping),
         _mark_silent_agents(database, stopping),
         _keep_queue(database, stopping),
         _notify_of_budgets(database, stopping),
@@ -98,6 +102,12 @@ async def _roll_up(database: Database, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         worked = await roll_up(database)
         await _wait_or_stop(stopping, ROLL_SECONDS if worked else AGAIN_SECONDS)
+
+
+async def _correct_progress(database: Database, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        await correct_progress(database)
+        await _wait_or_stop(stopping, CORRECTION_SECONDS)
 
 
 async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> None:
@@ -223,6 +233,13 @@ async def roll_up(database: Database) -> bool:
     if done:
         log.info("rollups computed", **done)
     return done is not None
+
+
+async def correct_progress(database: Database) -> None:
+    if count := await _logging_failure(
+        pending.work_off(database), "progress logs could not be corrected"
+    ):
+        log.info("progress logs corrected after late tests", count=count)
 
 
 async def remove_expired_keys(

@@ -3,7 +3,7 @@ score reads as few rows of a dream with many tests as of one with some."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,11 +14,8 @@ from sqlalchemy import text
 from db import Database, WriteSession, retention
 from db.ai_tests import AiTest, AiTestStatus, writes
 from db.ai_tests.batch import locked_dreams
-from db.core.ids import uuid7
-from db.core.ingest.statements import insert_rows
-from db.core.schema import partition
 from db.dreams import Dream
-from db.progress import ProgressLog
+from db.progress import ProgressLog, batch, pending
 from db.progress.model_scores import ModelScore, states
 from db.progress.of_dreams import OF_LOG
 from db.progress.replay import recompute
@@ -27,8 +24,9 @@ from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support import imports
 from support.ai_tests import as_imported, recorded, score, started
-from support.factories import make_ai_test, make_dream
+from support.factories import make_ai_test
 from support.imports import Ground
+from support.many_tests import HOUR, READ, dream_with_tests
 from support.mutations import Run, outcome, stored
 from support.query_count import statements
 from support.tested_dreams import assert_counted
@@ -59,6 +57,8 @@ class World:
     async def act(self) -> None:
         actions = (self.one, self.one, self.batch, self.slow, self.load, self.older_version)
         await self.random.choice(actions)()
+        if self.random.random() < 0.5:
+            await pending.correct_some(self.database)
 
     async def one(self) -> None:
         await outcome(self.run, "recordAiTest", self.test(), self.who, OF_TEST)
@@ -146,6 +146,16 @@ async def shown_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
     }
 
 
+def computed_progress(tests: dict[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Average, best score and number of tests, of what `summed` found."""
+    if not tests:
+        return None, None, 0
+    mean = sum(latest for _, _, latest, _, _ in tests.values()) / len(tests)
+    best = min(best for *_, best, _ in tests.values())
+    cents = Decimal("0.01")
+    return mean.quantize(cents, ROUND_HALF_UP), best, sum(count for *_, count in tests.values())
+
+
 async def newest_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
     found: dict[Any, tuple[Any, ...]] = {
         dream.id: (None, None, None, 0, None) for dream in await stored(database, Dream)
@@ -157,8 +167,10 @@ async def newest_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_progress_is_that_of_a_full_computation(
-    run: Run, database: Database, tmp_path: Path, seed: int
+    run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    monkeypatch.setattr(batch, "AT_ONCE", seed)  # so that some logs are left to maintenance
+    monkeypatch.setattr(pending, "LOGS", 5)
     world = World(run, database, tmp_path, Random(seed))  # noqa: S311  not for secrets
     await world.begin()
     for _ in range(20):
@@ -169,9 +181,17 @@ async def test_progress_is_that_of_a_full_computation(
             for dream in world.dreams
         }
         assert await seen_by_the_next_score(database, world.dreams) == expected
-        assert await as_imported(database, *world.dreams)
-        assert await shown_progress(database) == await newest_progress(database)
+        shown = await shown_progress(database)
+        assert {
+            id: (average, best, count) for id, (average, best, _, count, _) in shown.items()
+        } == {id: computed_progress(of_dream) for id, of_dream in expected.items()}
+        assert shown == await newest_progress(database)
+        if world.random.random() < 0.5:
+            await pending.work_off(database)
+            assert await as_imported(database, *world.dreams)
         await assert_counted(database, await database.now())
+    await pending.work_off(database)
+    assert await as_imported(database, *world.dreams)
     assert any(progress[0] for progress in (await shown_progress(database)).values())
     gone = world.dreams.pop()
     await outcome(run, "deleteDream", {"id": global_id(gone)}, world.who, DELETED, "DreamInput")
@@ -195,42 +215,13 @@ async def test_expired_tests_no_longer_count(
     for test in (recorded(dream, model="gpt-5"), late):
         await outcome(run, "recordAiTest", test | score(80), ada, OF_TEST)
 
+    await pending.work_off(database)
     logs = [log for log in await stored(database, ProgressLog) if log.created_at.year == now.year]
     assert [(log.test_count, log.best_score, log.active_models) for log in logs[-3:]] == [
         (1, Decimal(80), ["openai/gpt-5"]),
         (2, Decimal(70), ["openai/gpt-4", "openai/gpt-5"]),
         (3, Decimal(70), ["openai/gpt-4", "openai/gpt-5"]),
     ]
-
-
-READ = text("""
-    select sum(pg_stat_get_xact_tuples_returned(oid))::bigint from pg_class
-    where relname ~ '(ai_tests|progress_logs|model_scores)'
-""")
-HOUR = timedelta(hours=1)
-
-
-async def dream_with_tests(database: Database, count: int, until: datetime) -> Any:
-    """One test each hour, by forty models in turn."""
-    dream, times = await make_dream(database), [until - HOUR * n for n in range(count)]
-    rows = [
-        {
-            "id": uuid7(at),
-            "dream_id": dream.id,
-            "provider": "openai",
-            "model": f"model-{n % 40}",
-            "impossibility_score": f"{n % 90 + 5}.00",
-            "status": "COMPLETED",
-            "test_parameters": {},
-            "created_at": at.isoformat(),
-        }
-        for n, at in enumerate(times)
-    ]
-    async with database.write() as session:
-        await partition.ensure(session, AiTest, times)
-        await session.execute(insert_rows(AiTest, list(rows[0]), rows))
-        await recompute(session, [dream.id])
-    return dream
 
 
 async def rows_read(session: WriteSession, dream: Any, at: datetime | None) -> int:

@@ -41,8 +41,9 @@ from db.core.session.database import WriteSession
 from db.core.table import Row, Values
 from db.dreams import Dream, DreamStatus
 from db.progress import ProgressLog
-from db.progress.batch import append_all, correct_later
+from db.progress.batch import NOTHING, append_all
 from db.progress.model_scores import State, states
+from db.progress.steps import announce
 
 MICROSECOND = timedelta(microseconds=1)
 ACTIVE = DreamStatus.ACTIVE
@@ -196,9 +197,9 @@ async def _insert(session: WriteSession, rows: Mapping[int, Row]) -> dict[int, A
 async def _apply_scores(session: WriteSession, tests: Collection[AiTest], batch: Batch) -> None:
     """Store the progress logs of the tests, all audit entries, and which dreams are ACHIEVED."""
     scored = [test for test in tests if is_scored(test)]
-    logs = await append_all(session, scored, batch.before) if scored else {}
-    await note_all(session, list(_notes(tests, logs)))
-    await correct_later(session, scored, batch.before)
+    written = await append_all(session, scored, batch.before) if scored else NOTHING
+    await note_all(session, list(_notes(tests, written.logs)))
+    await announce(session, written.others)
     await _achieve_solved(session, scored, batch)
 
 

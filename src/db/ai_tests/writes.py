@@ -27,8 +27,9 @@ from db.core.values import validation
 from db.dreams import Dream, DreamStatus
 from db.notifications import TEST_FAILED, Notification, tell_owner
 from db.progress import ProgressLog
-from db.progress.batch import States, append_all, correct_later
+from db.progress.batch import States, append_all
 from db.progress.model_scores import states
+from db.progress.steps import announce
 
 OPEN = (AiTestStatus.PENDING, AiTestStatus.RUNNING)
 DREAM_ACHIEVED = "DREAM_ACHIEVED"
@@ -173,9 +174,9 @@ async def _apply_score(session: WriteSession, dream: Dream, test: AiTest, before
         return
     after = before[dream.id].with_tests([test])
     check_models(len(after.scores))
-    logs = await append_all(session, [test], before)
-    await audit.note(session, ChangeKind.CREATED, ProgressLog, None, logs[test.id])
-    await correct_later(session, [test], before)
+    written = await append_all(session, [test], before)
+    await audit.note(session, ChangeKind.CREATED, ProgressLog, None, written.logs[test.id])
+    await announce(session, written.others)
     if dream.status == DreamStatus.ACTIVE:
         await _achieve_if_solved(session, dream, after.best)
 

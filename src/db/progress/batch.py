@@ -1,66 +1,87 @@
 """Batch: the progress logs of new tests, of one or of many dreams.
 
 The logs are those that the same tests would have created one by one. New tests that are newer than
-the logs of their dream continue from its state; for others the later logs are computed again.
+the logs of their dream continue from its state; late ones correct the logs after them, of which the
+newest and the next are corrected at once.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Insert, Uuid, func, insert, literal, select
+from sqlalchemy import ARRAY, Uuid, func, literal, select
 
 from db.ai_tests import AiTest
-from db.audit import Change, ChangeKind
+from db.audit import ChangeKind
 from db.core.ingest.statements import Counts, insert_batch, row_parameters
-from db.core.query.batch import requested_keys
 from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.dreams import Dream
-from db.progress import ProgressLog
-from db.progress.ends import count_after, ends
-from db.progress.model_scores import ModelScore, State, states, store
-from db.progress.replay import FIRST, LAST, Averages, Replay, Start, replay
-from db.progress.starts import averages, starts
+from db.progress import ProgressLog, model_scores, pending
+from db.progress.model_scores import ModelScore, State, states
+from db.progress.replay import Averages, Replay, Start
+from db.progress.starts import former_averages
+from db.progress.steps import LogChange, Part, Position, Step, compute, newest_logs, store
 
 Tests = Mapping[UUID, Sequence[AiTest]]  # by dream, oldest first
 States = Mapping[UUID, State]  # by dream
 
 INSERT = insert_batch(ProgressLog)
+AT_ONCE = 50  # logs that are corrected in the transaction of late tests
+PAGE = 2_000  # logs of one step of an import
 
 
-async def append_all(
-    session: WriteSession, tests: Sequence[AiTest], before: States
-) -> dict[UUID, ProgressLog]:
-    """Store the logs of new tests that have a score, and return them by id. The locks of the
-    dreams must be held."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The logs of new tests, by id, and the changes of others, to be announced after them."""
+
+    logs: Mapping[UUID, ProgressLog]
+    others: Sequence[LogChange]
+
+
+NOTHING = Written({}, ())
+
+
+async def append_all(session: WriteSession, tests: Sequence[AiTest], before: States) -> Written:
+    """Store the logs of new tests that have a score. The locks of the dreams must be held."""
     unrestricted, new = session.unrestricted(), _by_dream(tests)
     late = {id: some for id, some in new.items() if _is_late(some, before[id])}
     newest = {id: some for id, some in new.items() if id not in late}
     after = {id: before[id].with_tests(some) for id, some in new.items()}
-    await store(unrestricted, [score for id in new for score in _changed(before[id], after[id])])
-    logs = await _append(unrestricted, newest, before) + await _insert(unrestricted, late, after)
-    return {row["id"]: ProgressLog.Record(**row) for row in logs}
-
-
-async def correct_later(session: WriteSession, tests: Sequence[AiTest], before: States) -> None:
-    """Store the changes of earlier logs after the first new test of each dream: all differ now."""
-    since = {id: new[0].id for id, new in _by_dream(tests).items() if _is_late(new, before[id])}
-    if since:
-        made = [test.id for test in tests]
-        await session.unrestricted().execute(_changes_of_later(since, made))
+    await model_scores.store(
+        unrestricted, [score for id in new for score in _changed(before[id], after[id])]
+    )
+    rows = await _append(unrestricted, newest, before)
+    corrected, changes = await _correct(unrestricted, late, after)
+    made = {test.id for test in tests}
+    logs = [log for log in (*rows, *corrected) if log["id"] in made]
+    return Written(
+        {log["id"]: ProgressLog.Record(**log) for log in logs},
+        [change for change in changes if change.id not in made],
+    )
 
 
 async def recompute_since(session: WriteSession, since: Mapping[UUID, UUID]) -> Counts:
     """Compute the logs of dreams again, each from a test on; lock the dreams."""
     await session.execute(_locked(since))
-    total = Counts()
-    found = await starts(session, since, await states(session, since))
-    async for _, counts in replay(session, found):
-        total.add(counts)
+    begun, total = await pending.take(session, since), Counts()
+    left = {id: Position(min(first, begun.get(id, first))) for id, first in since.items()}
+    known = await states(session, since)
+    while left:
+        parts = {id: Part(at.since, PAGE // len(left)) for id, at in left.items()}
+        steps = await compute(session, parts, known)
+        total.add(await _stored(session, [log for step in steps.values() for log in step.logs]))
+        reached = {id: at.after(steps.get(id)) for id, at in left.items()}
+        left = {id: at for id, at in reached.items() if at is not None}
     return total
+
+
+async def _stored(session: WriteSession, logs: Sequence[Row]) -> Counts:
+    kinds = Counter(change.kind for change in await store(session, logs))
+    inserted, updated = kinds[ChangeKind.CREATED], kinds[ChangeKind.UPDATED]
+    return Counts(inserted, updated, len(logs) - inserted - updated)
 
 
 def _by_dream(tests: Sequence[AiTest]) -> dict[UUID, list[AiTest]]:
@@ -79,8 +100,8 @@ def _changed(before: State, after: State) -> Iterator[ModelScore]:
 
 
 async def _append(session: WriteSession, tests: Tests, before: States) -> list[Row]:
-    ranges = {id: (new[0].id, new[-1].id) for id, new in tests.items() if before[id].newest_log}
-    compared = await averages(session, ranges)
+    known = {id: [test.id for test in new] for id, new in tests.items() if before[id].newest_log}
+    compared = await former_averages(session, known)
     rows = [
         log
         for id, new in tests.items()
@@ -92,40 +113,33 @@ async def _append(session: WriteSession, tests: Tests, before: States) -> list[R
 
 
 def _continued(tests: Sequence[AiTest], before: State, compared: Averages) -> Iterator[Row]:
-    start = Start(tests[0].id, LAST, before.latest, before.best, before.test_count, compared)
+    start = Start(before.latest, before.best, before.test_count, compared)
     current = Replay(tests[0].dream_id, start)
     return (current.log(cast("ResultRow", test)) for test in tests)  # it has the columns
 
 
-async def _insert(session: WriteSession, late: Tests, after: States) -> list[Row]:
+async def _correct(
+    session: WriteSession, late: Tests, after: States
+) -> tuple[Collection[Row], list[LogChange]]:
+    """Compute the logs of late tests, some of those after them, and the newest of each dream; leave
+    the others to maintenance."""
     if not late:
-        return []
-    since = {id: new[0].id for id, new in late.items()}
-    ranges = await starts(session, since, after)
-    trusted = {id: new for id, new in late.items() if after[id].exact and ranges[id].since != FIRST}
-    until = await ends(session, trusted) if trusted else {}
-    for id, end in until.items():
-        ranges[id] = replace(ranges[id], until=end)
-    made = {test.id for new in late.values() for test in new}
-    found: list[Row] = []
-    async for logs, _ in replay(session, ranges):
-        found += [log for log in logs if log["id"] in made]
-    await count_after(session, trusted, until)
-    return found
+        return [], []
+    parts = {id: Part(new[0].id, len(new) + AT_ONCE // len(late)) for id, new in late.items()}
+    found = await compute(session, parts, after)
+    logs = {log["id"]: log for step in found.values() for log in step.logs}
+    left = {id: at for id, step in found.items() if (at := _left(parts[id], step))}
+    newest = await newest_logs(session, {id: after[id] for id in left})
+    logs |= {log["id"]: log for log in newest}
+    await pending.postpone(session, left)
+    return logs.values(), await store(session, logs.values())
+
+
+def _left(part: Part, step: Step) -> UUID | None:
+    """The first test whose log may be wrong still."""
+    return step.following or (None if step.is_right else part.since)
 
 
 def _locked(dreams: Collection[UUID]) -> AnySelect:
     among = Dream.id == func.any(literal(list(dreams), ARRAY(Uuid)))
     return select(Dream.id).where(among).order_by(Dream.id).with_for_update()
-
-
-def _changes_of_later(since: Mapping[UUID, UUID], made: Sequence[UUID]) -> Insert:
-    keys = requested_keys((ProgressLog.dream_id, ProgressLog.id), list(since.items()))
-    noun, kind = literal(ProgressLog.__tablename__), literal(ChangeKind.UPDATED.value)
-    logs = (
-        select(noun, ProgressLog.id, kind, ProgressLog.dream_id)
-        .join(keys, keys.c.k0 == ProgressLog.dream_id)
-        .where(ProgressLog.id > keys.c.k1, ProgressLog.id != func.all(literal(made, ARRAY(Uuid))))
-    )
-    columns = ["noun", "entity_id", "kind", "parent_id"]
-    return insert(Change).from_select(columns, logs.order_by(ProgressLog.dream_id, ProgressLog.id))

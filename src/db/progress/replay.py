@@ -6,13 +6,13 @@ after it, and a second run changes nothing.
 
 from bisect import insort
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, func, literal, select
 
 from db.ai_tests import SCORED, AiTest
 from db.core.ingest.statements import (
@@ -22,7 +22,6 @@ from db.core.ingest.statements import (
     upsert_batch,
     upsert_counts,
 )
-from db.core.query.batch import requested_keys
 from db.core.session.database import ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.progress import TREND_WINDOW, ProgressLog, average, trend
@@ -30,7 +29,7 @@ from db.progress.model_scores import Model
 
 TEST = ("id", "dream_id", "provider", "model", "impossibility_score", "created_at")
 PAGE = 1_000
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
+FIRST = UUID(int=0)
 UPSERT = upsert_batch(ProgressLog, ("id",))
 
 Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
@@ -38,11 +37,8 @@ Averages = Sequence[tuple[datetime, Decimal]]  # of logs, oldest first
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The test at which the replay of a dream starts, the bound above the last one, and the scored
-    tests before. `averages` are those that trends compare to."""
+    """The scored tests of a dream before a test. `averages` are those that trends compare with."""
 
-    since: UUID = FIRST
-    until: UUID = LAST
     latest: Mapping[Model, Decimal] = field(default_factory=dict)
     best: Decimal = Decimal(100)
     test_count: int = 0
@@ -95,37 +91,27 @@ class Replay:
         while self._recent and self._recent[0][0] <= now - TREND_WINDOW:
             self._former = self._recent.popleft()[1]
 
-
-async def recompute(session: WriteSession, dreams: Iterable[UUID]) -> Counts:
-    """Compute all logs of dreams again."""
-    total = Counts()
-    async for _, counts in replay(session, {id: Start() for id in dreams}):
-        total.add(counts)
-    return total
+    @property
+    def test_count(self) -> int:
+        return self._count
 
 
-async def replay(
-    session: WriteSession, starts: Mapping[UUID, Start]
-) -> AsyncIterator[tuple[list[Row], Counts]]:
-    """Store the logs of dreams from their starts on, page by page, where they differ."""
-    current: Replay | None = None
-    async with session.connection.stream(_scored_tests(starts)) as tests:
+async def recompute(session: WriteSession, dreams: Collection[UUID]) -> Counts:
+    """Compute all logs of dreams from all of their tests, and store them where they differ."""
+    total, current = Counts(), Replay(FIRST, Start())
+    async with session.connection.stream(_scored_tests(dreams)) as tests:
         async for page in tests.partitions(PAGE):
             logs: list[Row] = []
             for test in page:
-                if current is None or current.dream_id != test.dream_id:
-                    current = Replay(test.dream_id, starts[test.dream_id])
+                if current.dream_id != test.dream_id:
+                    current = Replay(test.dream_id, Start())
                 logs.append(current.log(test))
             changes = await session.rows(UPSERT, row_parameters(logs))
-            yield logs, upsert_counts(len(logs), changes)
+            total.add(upsert_counts(len(logs), changes))
+    return total
 
 
-def _scored_tests(starts: Mapping[UUID, Start]) -> AnySelect:
-    ranges = [(id, start.since, start.until) for id, start in starts.items()]
-    keys = requested_keys((AiTest.dream_id, AiTest.id, AiTest.id), ranges)
-    return (
-        select(*(core_table(AiTest).c[name] for name in TEST))
-        .join(keys, keys.c.k0 == AiTest.dream_id)
-        .where(AiTest.id >= keys.c.k1, AiTest.id < keys.c.k2, *SCORED)
-        .order_by(AiTest.dream_id, AiTest.id)
-    )
+def _scored_tests(dreams: Collection[UUID]) -> AnySelect:
+    of_dreams = AiTest.dream_id == func.any(literal(list(dreams), ARRAY(Uuid)))
+    tests = select(*(core_table(AiTest).c[name] for name in TEST)).where(of_dreams, *SCORED)
+    return tests.order_by(AiTest.dream_id, AiTest.id)

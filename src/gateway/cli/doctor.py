@@ -19,6 +19,7 @@ from db.core.embedded import EmbeddedFailed
 from db.core.rollup.verification import Verified
 from db.core.schema import migrate, revisions
 from db.core.schema.health import Inspection
+from db.progress.pending import Waiting
 from gateway.cli import rollups, work
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.libpq_variables import libpq_variables
@@ -118,6 +119,7 @@ def _database(settings: Settings, verify: bool) -> Iterator[Finding]:
         if verify and not problem:
             yield from map(_rollup, rollups.verify(url))
             yield _progress(rollups.verify_progress(url))
+            yield _corrections(rollups.progress_waiting(url))
 
 
 def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Finding]:
@@ -155,6 +157,14 @@ def _progress(differing: int) -> Finding:
         return Finding("progress of dreams", "equals the newest logs")
     state = f"{differing:,} dreams do not show their newest progress log"
     return Finding("progress of dreams", state, "Run `dreamnet doctor --rebuild`.")
+
+
+def _corrections(waiting: Waiting) -> Finding:
+    if not waiting.dreams:
+        return Finding("progress logs", "none waits for a correction")
+    state = f"those of {waiting.dreams:,} dreams wait for a correction after late tests"
+    remedy = "Start a gateway, or run `dreamnet doctor --rebuild`." if waiting.overdue else None
+    return Finding("progress logs", state, remedy)
 
 
 def _row(finding: Finding) -> tuple[Text, ...]:

@@ -8,7 +8,7 @@ from db import Database, rollups
 from db.core.connections.url import ConnectionInfo
 from db.core.rollup.verification import Verified
 from db.core.timeouts import Timeouts
-from db.progress import of_dreams
+from db.progress import of_dreams, pending
 from gateway.process.database import database_url
 from gateway.settings import Settings
 
@@ -26,10 +26,15 @@ def verify_progress(url: ConnectionInfo) -> int:
     return asyncio.run(_with_database(url, of_dreams.differing))
 
 
+def progress_waiting(url: ConnectionInfo) -> pending.Waiting:
+    return asyncio.run(_with_database(url, pending.waiting))
+
+
 def rebuild(settings: Settings) -> None:
     """Raises CommandFailed."""
     with database_url(settings) as url:
         asyncio.run(_with_database(url, rollups.rebuild))
+        asyncio.run(_with_database(url, pending.work_off))
         asyncio.run(_with_database(url, of_dreams.keep))
 
 

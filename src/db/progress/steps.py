@@ -1,0 +1,148 @@
+"""Steps: parts of the replay of a dream, each of a bounded number of logs."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Insert, insert, literal, select, true
+
+from db.ai_tests import SCORED, AiTest
+from db.audit import Change, ChangeKind
+from db.core.ingest.statements import core_table, row_parameters, upsert_batch
+from db.core.query.batch import requested_keys
+from db.core.session.database import ReadSession, ResultRow, WriteSession
+from db.core.table import AnySelect, Row
+from db.progress import ProgressLog
+from db.progress.model_scores import State
+from db.progress.replay import FIRST, TEST, Averages, Replay, Start
+from db.progress.starts import former_averages, starts
+
+UPSERT = upsert_batch(ProgressLog, ("id",)).returning(
+    core_table(ProgressLog).c.id, core_table(ProgressLog).c.dream_id
+)
+
+States = Mapping[UUID, State]  # by dream, with all tests
+Tests = Mapping[UUID, Sequence[ResultRow]]  # by dream, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """At most `size` tests of a dream, from the test `since` on."""
+
+    since: UUID
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The logs of a part, and the test that follows it. `is_right` is false if the last log of the
+    dream does not count all of its tests, so that the log before the part was wrong: it waits for
+    its own correction, or tests that it counts have expired."""
+
+    logs: Sequence[Row]
+    following: UUID | None
+    is_right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a replay came: the next test, and whether it began at the first one."""
+
+    since: UUID
+    is_whole: bool = False
+
+    def after(self, step: Step | None) -> "Position | None":
+        """The position after a step; None at the end. A replay that began with a wrong log begins
+        anew with the first test."""
+        if step is None or (step.following is None and (step.is_right or self.is_whole)):
+            return None
+        return Position(step.following or FIRST, self.is_whole or step.following is None)
+
+
+@dataclass(frozen=True, slots=True)
+class LogChange:
+    """A log that was stored, or corrected."""
+
+    id: UUID
+    dream_id: UUID
+    kind: ChangeKind
+
+
+async def compute(
+    session: ReadSession, parts: Mapping[UUID, Part], states: States
+) -> dict[UUID, Step]:
+    """The next step of each dream, from the state that the log before its part shows, or from none
+    if the part begins with FIRST."""
+    found = await _tests(session, parts)
+    tests = {id: some[: parts[id].size] for id, some in found.items()}
+    continued = {id: some for id, some in tests.items() if parts[id].since != FIRST}
+    begun = await starts(session, _ids(continued), states)
+    steps: dict[UUID, Step] = {}
+    for id, some in tests.items():
+        replay, rest = Replay(id, begun.get(id, Start())), found[id][len(some) :]
+        logs = list(map(replay.log, some))
+        is_right = bool(rest) or replay.test_count == states[id].test_count
+        steps[id] = Step(logs, rest[0].id if rest else None, is_right)
+    return steps
+
+
+async def newest_logs(session: ReadSession, states: States) -> list[Row]:
+    """The log of the newest test of each dream, which the states alone tell, but for its trend:
+    that compares with a stored average."""
+    newest = {id: Part(state.newest_test, 1) for id, state in states.items() if state.newest_test}
+    tests = await _tests(session, newest)
+    compared = await former_averages(session, _ids(tests))
+    return [
+        Replay(id, _without_newest(states[id], compared[id])).log(test)
+        for id, [test] in tests.items()
+    ]
+
+
+async def store(session: WriteSession, logs: Iterable[Row]) -> list[LogChange]:
+    """Store logs that are new or differ, and return these, by dream and time."""
+    rows = await session.rows(UPSERT, row_parameters(list(logs)))
+    kinds = {True: ChangeKind.CREATED, False: ChangeKind.UPDATED}
+    changes = [LogChange(id, dream_id, kinds[fresh]) for fresh, id, dream_id in rows]
+    return sorted(changes, key=lambda change: (change.dream_id, change.id))
+
+
+async def announce(session: WriteSession, changes: Collection[LogChange]) -> None:
+    """Store the changes for subscribers."""
+    if changes:
+        await session.unrestricted().execute(_announcement(changes))
+        session.feeds.add("changes")
+
+
+def _without_newest(state: State, compared: Averages) -> Start:
+    return Start(state.latest, state.best, state.test_count - 1, compared)
+
+
+def _ids(tests: Tests) -> dict[UUID, list[UUID]]:
+    return {id: [test.id for test in some] for id, some in tests.items()}
+
+
+async def _tests(session: ReadSession, parts: Mapping[UUID, Part]) -> dict[UUID, list[ResultRow]]:
+    """The scored tests of each part, and the one that follows."""
+    found: dict[UUID, list[ResultRow]] = defaultdict(list)
+    if parts:
+        for test in await session.rows(_tests_of(parts)):
+            found[test.dream_id].append(test)
+    return dict(found)
+
+
+def _tests_of(parts: Mapping[UUID, Part]) -> AnySelect:
+    wanted = [(id, part.since, part.size + 1) for id, part in parts.items()]
+    keys = requested_keys((AiTest.dream_id, AiTest.id, ProgressLog.test_count), wanted)
+    tests = select(*(core_table(AiTest).c[name] for name in TEST))
+    of_dream = tests.where(AiTest.dream_id == keys.c.k0, AiTest.id >= keys.c.k1, *SCORED)
+    part = of_dream.order_by(AiTest.id).limit(keys.c.k2).lateral("test")
+    return select(*part.c).select_from(keys.join(part, true())).order_by(part.c.dream_id, part.c.id)
+
+
+def _announcement(changes: Collection[LogChange]) -> Insert:
+    wanted = [(change.id, change.kind.value, change.dream_id) for change in changes]
+    keys = requested_keys((Change.entity_id, Change.kind, Change.parent_id), wanted)
+    noun = literal(ProgressLog.__tablename__)
+    rows = select(noun, keys.c.k0, keys.c.k1, keys.c.k2).order_by(keys.c.position)
+    return insert(Change).from_select(["noun", "entity_id", "kind", "parent_id"], rows)
