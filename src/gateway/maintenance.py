@@ -23,8 +23,7 @@ DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
 AGAIN_SECONDS = 60  # after a failure
 ROLL_SECONDS = 10  # between two looks for periods that ended or changed
-LOOK_SECONDS = 5  # between two checks for silent agents, expired claims and due schedules
-CORRECTION_SECONDS = 1  # between two looks for progress logs that late tests left to correct
+LOOK_SECONDS = 5  # between two checks for silent agents, expired claims, due schedules, late tests
 ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a minute
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
@@ -105,9 +104,10 @@ async def _roll_up(database: Database, stopping: asyncio.Event) -> None:
 
 
 async def _correct_progress(database: Database, stopping: asyncio.Event) -> None:
+    await _wait_or_stop(stopping, LOOK_SECONDS)
     while not stopping.is_set():
         await correct_progress(database)
-        await _wait_or_stop(stopping, CORRECTION_SECONDS)
+        await _wait_or_stop(stopping, LOOK_SECONDS)
 
 
 async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> None:

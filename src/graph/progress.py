@@ -31,7 +31,11 @@ SNAPSHOT_IDS = tables_in(db.progress.ProgressLog.snapshot_data)
 
 @node(db.progress.ProgressLog, access=PUBLIC)
 class ProgressLog(Node):
-    """The impossibility of a dream after a completed and scored test."""
+    """The impossibility of a dream after a completed and scored test.
+
+    A test that is older than others corrects the logs after it: the newest at once, the others
+    within seconds, each of which is then sent to subscribers of the dream's progress.
+    """
 
     average_impossibility: float = field(
         "Mean over models of each model's latest completed score, 0 to 100. The latest score is "
@@ -120,7 +124,7 @@ class Subscriptions:
     @stream(
         DreamProgressUpdate,
         "Progress of a dream: the current log, then an update after each score. A score that "
-        "arrives late corrects later logs, which are all sent again.",
+        "arrives late corrects later logs within seconds, which are all sent again.",
         PUBLIC,
         reveals={"dreamId": db.progress.ProgressLog.dream_id},
     )

@@ -64,10 +64,12 @@ async def test_maintenance_continues_after_a_failure(
         assert not await maintenance.remove_expired_keys(database)
         assert await maintenance.compact_closed_months(database) == reachable  # no month is closed
         await maintenance.mark_agents_offline(database)
+        await maintenance.correct_progress(database)
     assert {line["event"]: line["log_level"] for line in lines} == {
         "partitions could not be created": level,
         "expired rows could not be deleted": level,
         "agents could not be marked offline": level,
+        "progress logs could not be corrected": level,
         "expired idempotency keys could not be removed": level,
     } | ({} if reachable else {"closed months could not be compacted": level})
     await database.close()

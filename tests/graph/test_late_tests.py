@@ -20,6 +20,7 @@ from db.core.session.row_rules import without_row_rules
 from db.progress import ProgressLog, pending
 from db.progress.batch import AT_ONCE
 from db.progress.pending import LOCK, LOGS, PendingReplay
+from gateway import maintenance
 from support.ai_tests import as_imported
 from support.many_tests import HOUR, READ, dream_with_tests
 from support.mutations import stored
@@ -69,12 +70,12 @@ async def test_later_logs_are_corrected_step_by_step_and_announced(
     assert logs[after[-1]] == TESTS + 1
     assert logs[after[-2]] == TESTS - 1  # soon one more
     at_once = [*after[:AT_ONCE], after[-1]]
-    told = [(late.id, "CREATED"), *((id, "UPDATED") for id in at_once)]
-    assert await changes(database) == told
+    known = [(late.id, "CREATED"), *((id, "UPDATED") for id in at_once)]
+    assert await changes(database) == known
 
     corrected = [await pending.correct_some(database) for _ in range(3)]
     assert corrected == [LOGS, LOGS - 1, None]
-    assert await changes(database) == told + [(id, "UPDATED") for id in after[AT_ONCE:-1]]
+    assert await changes(database) == known + [(id, "UPDATED") for id in after[AT_ONCE:-1]]
     assert await stored(database, PendingReplay) == []
     assert await as_imported(database, dream)
 
@@ -140,8 +141,8 @@ async def test_a_killed_step_leaves_nothing_behind_and_is_repeated(
     assert await changes(database) == known
     await pending.work_off(database)
     assert await as_imported(database, dream)
-    told = [id for id, kind in await changes(database) if kind == "UPDATED"]
-    assert sorted(told) == [log.id for log in logs if log.id > late.id]  # once each
+    corrected = [id for id, kind in await changes(database) if kind == "UPDATED"]
+    assert sorted(corrected) == [log.id for log in logs if log.id > late.id]  # once each
 
 
 async def test_one_process_at_a_time_corrects_logs(database: Database, dream: Any) -> None:
@@ -161,6 +162,20 @@ async def test_an_older_test_takes_the_correction_back(database: Database, dream
     [waiting] = await stored(database, PendingReplay)
     assert older.id < waiting.since < newer.id
     await pending.work_off(database)
+    assert await as_imported(database, dream)
+
+
+async def test_the_running_gateway_corrects_logs(
+    database: Database, dream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorded(database, dream, COUNT)
+
+    async def is_corrected() -> bool:
+        return not (await pending.waiting(database)).dreams
+
+    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.05)
+    async with maintenance.run_maintenance(database):
+        await until(is_corrected)
     assert await as_imported(database, dream)
 
 

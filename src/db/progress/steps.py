@@ -53,8 +53,8 @@ class Position:
     is_whole: bool = False
 
     def after(self, step: Step | None) -> "Position | None":
-        """The position after a step; None at the end. A replay that began with a wrong log begins
-        anew with the first test."""
+        """The position after a step; None at the end. A replay that started with a wrong log starts
+        again at the first test."""
         if step is None or (step.following is None and (step.is_right or self.is_whole)):
             return None
         return Position(step.following or FIRST, self.is_whole or step.following is None)
@@ -88,8 +88,8 @@ async def compute(
 
 
 async def newest_logs(session: ReadSession, states: States) -> list[Row]:
-    """The log of the newest test of each dream, which the states alone tell, but for its trend:
-    that compares with a stored average."""
+    """The log of the newest test of each dream, which follows from the states alone, but for its
+    trend: that compares with a stored average."""
     newest = {id: Part(state.newest_test, 1) for id, state in states.items() if state.newest_test}
     tests = await _tests(session, newest)
     compared = await former_averages(session, _ids(tests))

@@ -162,7 +162,7 @@ def _progress(differing: int) -> Finding:
 def _corrections(waiting: Waiting) -> Finding:
     if not waiting.dreams:
         return Finding("progress logs", "none waits for a correction")
-    state = f"those of {waiting.dreams:,} dreams wait for a correction after late tests"
+    state = f"late tests left those of {waiting.dreams:,} dreams to correct"
     remedy = "Start a gateway, or run `dreamnet doctor --rebuild`." if waiting.overdue else None
     return Finding("progress logs", state, remedy)
 
