@@ -46,7 +46,7 @@ from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, CreatedAt, Id, Score, Table, Texts, UpdatedAt, checked, choice
 from db.core.timeouts import Kind, of_kind
 from db.core.values import validation
-from db.notifications import DREAM_REMIXED, tell_owner
+from db.notifications import DREAM_REMIXED, others, send_all, to
 
 
 class DreamCategory(StrEnum):
@@ -299,7 +299,8 @@ async def remix(
         session, owner_id, **copied | values, remixed_from_id=source.id, status=DreamStatus.DRAFT
     )
     title, payload = f"“{source.title}” was remixed", {"dreamId": str(source.id)}
-    await tell_owner(session, source.user_id, DREAM_REMIXED, title, payload)
+    message = {"kind": DREAM_REMIXED, "title": title, "payload": payload}
+    await send_all(session, to(others(session, source.user_id), message))
     return made
 
 

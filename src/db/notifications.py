@@ -1,5 +1,6 @@
 """Notifications: messages to users."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,8 +8,13 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit
+from db.audit import ChangeKind
+from db.audit.batch import note_all
+from db.audit.entries import Note
 from db.audit.setting import set_all
 from db.core.errors import NotFound
+from db.core.ids import uuid7
+from db.core.ingest.statements import insert_from, recordset, row_parameters
 from db.core.query import looking
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
@@ -44,6 +50,11 @@ class Notification(Table):
         return visibility.owns(cls.user_id)
 
 
+_ITEMS = recordset(*(c for c in Notification.columns() if c.name != "created_at"))
+_INSERT = insert_from(Notification, dict(_ITEMS.c.items()), _ITEMS, _ITEMS.c.id).returning(
+    *Notification.columns()
+)
+DEFAULTS: Values = {"body": None, "payload": {}}
 MOST = 100
 
 LISTING = ListSpec(
@@ -74,14 +85,24 @@ async def send(session: WriteSession, user_id: UUID, **message: object) -> Notif
     return await audit.create(session, Notification, user_id=user_id, **message)
 
 
-async def tell_owner(
-    session: WriteSession, owner_id: UUID | None, kind: str, title: str, payload: Values
-) -> None:
-    """Notify the owner of a dream of what another user did with it."""
-    if owner_id is not None and owner_id != session.audit_context.actor:
-        await audit.create(
-            session, Notification, user_id=owner_id, kind=kind, title=title, payload=payload
-        )
+async def send_all(session: WriteSession, messages: Sequence[Values]) -> None:
+    """Send notifications, each to its `user_id`, in as many statements as one."""
+    if messages:
+        now = session.now()
+        rows = [{**DEFAULTS, **message, "id": uuid7(now)} for message in messages]
+        sent = await session.unrestricted().records(Notification, _INSERT, row_parameters(rows))
+        await note_all(session, [Note(ChangeKind.CREATED, Notification, None, n) for n in sent])
+
+
+def to(user_ids: Iterable[UUID], message: Values) -> list[Values]:
+    """One message to several users."""
+    return [{**message, "user_id": user_id} for user_id in user_ids]
+
+
+def others(session: WriteSession, *user_ids: UUID | None) -> list[UUID]:
+    """These users, but not the one who acts."""
+    known = {id for id in user_ids if id is not None}
+    return sorted(known - {session.audit_context.actor})
 
 
 async def mark_read(session: WriteSession, user_id: UUID | None, id: UUID) -> Notification:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from db import Database
 from db.core.ingest.writer import Ingestion
 from db.core.schema.health import Probe
+from db.events import echo, severities
 from gateway import console, errors, log_format
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
@@ -67,7 +68,10 @@ def create_app(
     """The gateway over an open database, which it closes at shutdown."""
     auth = auth or Auth(settings, database)
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
-    recorder = Recorder(RequestEvents(ingestion, settings.recorded_share), clock)
+    severities.use(settings.severity_rules)
+    echo.use(settings.echo)
+    events = RequestEvents(ingestion, settings.recorded_share)
+    recorder = Recorder(events, clock, records_starts=settings.request_start == "on")
     media = Media(settings)
     endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media)
     pages = console.routes(settings, auth, database) if settings.console == "on" else []

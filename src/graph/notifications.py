@@ -50,8 +50,9 @@ class Notification(Node):
     body: str | None = field("Text of the notification.")
     payload: JSON = field(
         "Data of the notification, as free-form JSON. A `DREAM_ACHIEVED` has the `dreamId` and "
-        "`bestScore`, a `DREAM_REMIXED` the `dreamId`, a `TEST_FAILED` also the `testId`, and a "
-        "`BUDGET_REACHED` the `month`, `percent`, `budget` and `spent`.",
+        "`bestScore`, a `DREAM_REMIXED` the `dreamId`, a `TEST_FAILED` also the `testId`, and "
+        "the `count` of several, and a `BUDGET_REACHED` the `month`, `percent`, `budget` and "
+        "`spent`.",
         resolver=lambda root: with_ids(
             root.payload, dreamId=db.dreams.Dream, testId=db.ai_tests.AiTest
         ),

@@ -11,11 +11,12 @@ from db.ai_models import AiModel
 from db.ai_tests import AiTest
 from db.core.ids import uuid7
 from db.dreams import Dream
+from db.events import Event
 from db.importer import Counts
 from db.metrics import Metric
 from db.users import User
 from support.factories import make_user
-from support.imports import EVERYTHING, Ground, dream, report_of
+from support.imports import EVERYTHING, Ground, at, dream, report_of
 
 
 async def test_every_kind_arrives(ground: Ground) -> None:
@@ -43,6 +44,15 @@ async def test_every_kind_arrives(ground: Ground) -> None:
         "agent_states": 1,
         "agent_history": 3,
     }
+
+
+async def test_the_type_of_an_event_decides_where_it_has_no_severity(ground: Ground) -> None:
+    line = {"kind": "event", "source": "a", "payload": {}, "metadata": {}, "timestamp": at(0)}
+    await ground.load(
+        line | {"key": "1", "eventType": "sync_failed"},
+        line | {"key": "2", "eventType": "sync_failed", "severity": "DEBUG"},
+    )
+    assert sorted(event.severity for event in await ground.records(Event)) == ["DEBUG", "ERROR"]
 
 
 async def test_a_model_keeps_every_digit_of_its_prices(ground: Ground) -> None:

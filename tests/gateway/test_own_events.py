@@ -25,12 +25,23 @@ async def test_settings_that_change_are_events_without_their_values(
     config = {"key": "mail.host", "value": "mail.example.org", "category": "mail"}
     await endpoint.mutate("setConfig", config, "configEntry { id }")
     await endpoint.mutate("syncEnvironment", {"names": ["SOME_TOKEN", "UNSET"]}, "missing")
+    await endpoint.mutate("setFeatureFlag", {"key": "dark", "enabled": True}, "featureFlag { id }")
+    await endpoint.mutate("deleteFeatureFlag", {"key": "dark"}, "deletedFeatureFlagId")
+    await endpoint.mutate("deleteConfig", {"key": "mail.host"}, "deletedConfigId")
     events = (await endpoint.data(EVENTS))["events"]["nodes"]
 
     by = {"severity": "INFO", "user": {"id": global_id(endpoint.user)}}
     synced = {"synced_vars": 1, "stored": 0, "referenced": 1}
     updated = {"key": "mail.host", "category": "mail", "version": 1}
+    deleted = {"key": "mail.host", "category": "mail", "deleted": True}
     assert events == [
+        {"eventType": "config_updated", "payload": deleted, **by},
+        {
+            "eventType": "config_updated",
+            "payload": {"feature_flag": "dark", "deleted": True},
+            **by,
+        },
+        {"eventType": "config_updated", "payload": {"feature_flag": "dark"}, **by},
         {"eventType": "env_sync_completed", "payload": synced, **by},
         {"eventType": "config_updated", "payload": updated, **by},
     ]
@@ -59,6 +70,52 @@ async def test_owners_are_notified_of_remixes_and_failed_tests_by_others(
             "payload": about | {"testId": test_id},
         },
         {"kind": "DREAM_REMIXED", "title": "“Fly” was remixed", "payload": about},
+    ]
+
+
+async def test_requesters_and_owners_are_notified_of_recorded_failures_once_a_batch(
+    database: Database,
+) -> None:
+    settings, owner = production(), await make_user(database)
+    admin, other = [await make_user(database, role="ADMIN") for _ in range(2)]
+    dream = await make_dream(database, user_id=owner.id, title="Fly")
+    keys = [await make_key(database, settings, user_id=user.id) for user in (admin, other, owner)]
+    asking, ending, reading = [key.text for key in keys]
+    test = {"dreamId": global_id(dream), "provider": "a", "model": "m", "status": "FAILED"}
+    record = """mutation ($one: RecordAiTestInput!, $many: [RecordAiTestInput!]!) {
+      one: recordAiTest(input: $one) { aiTest { id } }
+      many: recordAiTests(input: {tests: $many}) { aiTests { id } }
+    }"""
+    start = """mutation ($id: ID!) {
+      startAiTest(input: {dreamId: $id, provider: "a", model: "m"}) { aiTest { id } }
+    }"""
+    fail = "mutation ($id: ID!) { failAiTest(input: {id: $id}) { errors { message } } }"
+    async with signed_in(gateway(settings, database), asking) as send:
+        recorded = await send(record, one=test, many=[test, test | {"status": "COMPLETED"}, test])
+        started = (await send(start, id=global_id(dream)))["startAiTest"]["aiTest"]["id"]
+    async with signed_in(gateway(settings, database), ending) as send:
+        await send(fail, id=started)
+    inboxes = []
+    for key in (asking, reading):
+        async with signed_in(gateway(settings, database), key) as send:
+            inboxes.append((await send(INBOX))["notifications"]["nodes"])
+
+    about = {"dreamId": global_id(dream)}
+    ended = {
+        "kind": "TEST_FAILED",
+        "title": "A test of “Fly” failed",
+        "payload": about | {"testId": started},
+    }
+    first = recorded["many"]["aiTests"][0]["id"]
+    assert inboxes[0] == [ended]  # of who asked for it, about what another user did
+    assert inboxes[1] == [
+        ended,
+        {
+            "kind": "TEST_FAILED",
+            "title": "2 tests of “Fly” failed",
+            "payload": about | {"testId": first, "count": 2},
+        },
+        ended | {"payload": about | {"testId": recorded["one"]["aiTest"]["id"]}},
     ]
 
 

@@ -147,6 +147,16 @@ def test_production_logs_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None
             "because it is shown and logged.",
         ),
         (
+            {"DREAMNET_EVENT_SEVERITIES": "*_failed=ERROR,paid"},
+            "DREAMNET_EVENT_SEVERITIES is invalid: must have rules such as *_failed=ERROR, with "
+            "letters, digits and _.:/-* before the =; rule 2 has not.",
+        ),
+        (
+            {"DREAMNET_EVENT_SEVERITIES": "*_failed=FATAL"},
+            "DREAMNET_EVENT_SEVERITIES is invalid: must name a severity after each =, one of "
+            "DEBUG, INFO, WARNING, ERROR, CRITICAL; rule 1 does not.",
+        ),
+        (
             {"DREAMNET_PORT": "0", "DREAMNET_POOL_SIZE": "-1"},
             "DREAMNET_POOL_SIZE is invalid: Input should be greater than or equal to 1.\n"
             "DREAMNET_PORT is invalid: Input should be greater than or equal to 1.",

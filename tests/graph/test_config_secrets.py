@@ -1,5 +1,6 @@
 """Secrets are never among the settings: what looks like one is refused, or kept as a name."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from db.config import ConfigEntry
 from db.core.api_key_format import ApiKeyCodec
 from db.core.errors import Invalid
 from db.core.secret_detection import entropy, fingerprint, holds_secret, is_secret
+from db.events import Event
+from db.users import Role
 from graph.core.context import Context
 from graph.core.execution.execute import execute
 from graph.core.execution.operation import prepare
@@ -150,6 +153,39 @@ async def test_a_value_can_become_a_reference(
 
     [entry] = await stored(database, ConfigEntry)
     assert (entry.kind, entry.value, entry.version) == ("SECRET_REFERENCE", "DREAM_PLACE", 2)
+
+
+async def test_administrators_load_references_without_values(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAM_REGION", "eu-1")  # its value could be stored
+    monkeypatch.setenv("DREAM_API_TOKEN", CANARY)
+    monkeypatch.setenv("DREAM_EMPTY", "")
+    load = partial(configure, run, "loadEnvironment", Principal(role=Role.ADMIN))
+
+    given = await load(names=["DREAM_REGION", "DREAM_API_TOKEN", "DREAM_EMPTY"])
+    monkeypatch.delenv("DREAM_REGION")
+    known = await load()
+    unnamed = await load(names=["not a name"])
+
+    loaded = ["env:DREAM_REGION", "env:DREAM_API_TOKEN"]
+    assert given == {"references": loaded, "missing": ["DREAM_EMPTY"]}
+    assert known == {"references": ["env:DREAM_API_TOKEN"], "missing": ["DREAM_REGION"]}
+    assert unnamed["missing"] == ["not a name"]
+    entries = await stored(database, ConfigEntry)
+    assert [(entry.key, entry.kind, entry.value) for entry in entries] == [
+        ("environment.dream_region", "SECRET_REFERENCE", "DREAM_REGION"),
+        ("environment.dream_api_token", "SECRET_REFERENCE", "DREAM_API_TOKEN"),
+    ]
+    events = await stored(database, Event)
+    assert [(event.event_type, event.payload) for event in events] == [
+        ("env_load_completed", {"loaded": 2, "missing": 1}),
+        ("env_load_completed", {"loaded": 1, "missing": 1}),
+        ("env_load_completed", {"loaded": 0, "missing": 1}),
+    ]
+    everything = repr(entries + events + await stored(database, AuditEntry))
+    assert CANARY not in everything
+    assert "eu-1" not in everything
 
 
 async def test_at_most_a_hundred_variables(run: Run) -> None:

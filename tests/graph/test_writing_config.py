@@ -109,7 +109,7 @@ async def test_a_feature_flag_is_deleted(database: Database, run: Run) -> None:
     await configure(run, "setFeatureFlag", key="beta", enabled=True)
     [flag] = await stored(database, FeatureFlag)
 
-    with statements(database, exactly=3):
+    with statements(database, exactly=4):
         answer = await configure(run, "deleteFeatureFlag", key="beta")
     again = await configure(run, "deleteFeatureFlag", key="beta")
 

@@ -14,6 +14,7 @@ SHOWN = {
     }""",
     "deleteConfig": "deletedConfigId",
     "syncEnvironment": "stored referenced missing",
+    "loadEnvironment": "references missing",
     "setFeatureFlag": """featureFlag {
       key enabled rolloutPercent description
     }""",

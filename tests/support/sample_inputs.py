@@ -224,6 +224,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         },
         "deleteConfig": {"key": "limits.daily"},
         "syncEnvironment": {"names": ["LANG"]},
+        "loadEnvironment": {"names": ["LANG"]},
         "setFeatureFlag": {
             "key": "dark-mode",
             "enabled": True,

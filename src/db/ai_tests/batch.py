@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, func, literal
 
 from db.ai_models.prices import Model, Prices, prices
-from db.ai_tests import AiTest, AiTestStatus
+from db.ai_tests import AiTest, AiTestStatus, failures
 from db.ai_tests.writes import (
     achieve,
     check_models,
@@ -103,6 +103,7 @@ async def _record_new(
     rows = batch.rows(new)
     tests = await _insert(session, rows)
     await _apply_scores(session, tests.values(), batch)
+    await failures.notify(session, dreams, tests.values())
     results = batch.refused | tests
     await _settle(session, new, results)
     return results

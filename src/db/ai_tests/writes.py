@@ -11,7 +11,7 @@ from uuid import UUID
 
 from db import audit, dreams, progress
 from db.ai_models.prices import Model, price
-from db.ai_tests import MAX_COST, AiTest, AiTestStatus, queue
+from db.ai_tests import MAX_COST, AiTest, AiTestStatus, failures, queue
 from db.ai_tests.queue import Claim
 from db.audit import ChangeKind
 from db.budgets.allowance import allowance
@@ -25,7 +25,7 @@ from db.core.session.database import Database, WriteSession
 from db.core.table import Values
 from db.core.values import validation
 from db.dreams import Dream, DreamStatus
-from db.notifications import TEST_FAILED, Notification, tell_owner
+from db.notifications import send_all
 from db.progress import ProgressLog
 from db.progress.batch import States, append_all
 from db.progress.model_scores import states
@@ -83,10 +83,7 @@ async def end(
     now = session.now()
     ended = await audit.change(session, AiTest, test, status=status, completed_at=now, **values)
     await _apply_score(session, dream, ended, before)
-    if status == AiTestStatus.FAILED:
-        title = f"A test of “{dream.title}” failed"
-        payload = {"dreamId": str(dream.id), "testId": str(ended.id)}
-        await tell_owner(session, dream.user_id, TEST_FAILED, title, payload)
+    await failures.notify(session, {dream.id: dream}, [ended])
     return ended
 
 
@@ -111,6 +108,7 @@ async def record(
     before = await _before(session, dream, values)
     made = await audit.create(session, AiTest, **values)
     await _apply_score(session, dream, made, before)
+    await failures.notify(session, {dream.id: dream}, [made])
     return made
 
 
@@ -206,15 +204,14 @@ async def achieve(session: WriteSession, dream: Dream, best: Decimal) -> None:
     """Mark an ACTIVE dream ACHIEVED, and notify its owner."""
     await dreams.move(session, dream, DreamStatus.ACHIEVED, DreamStatus.ACTIVE)
     if dream.user_id is not None:
-        await audit.create(
-            session,
-            Notification,
-            user_id=dream.user_id,
-            kind=DREAM_ACHIEVED,
-            title=f"“{dream.title}” is no longer impossible",
-            body=f"Its best score is {best} of 100.",
-            payload={"dreamId": str(dream.id), "bestScore": float(best)},
-        )
+        message = {
+            "user_id": dream.user_id,
+            "kind": DREAM_ACHIEVED,
+            "title": f"“{dream.title}” is no longer impossible",
+            "body": f"Its best score is {best} of 100.",
+            "payload": {"dreamId": str(dream.id), "bestScore": float(best)},
+        }
+        await send_all(session, [message])
 
 
 def recording_errors(values: Mapping[str, object]) -> Iterator[FieldError]:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from db import audit, events
+from db import events
 from db.alerts import Alert, AlertRule
 from db.core.session.database import WriteSession
 from db.core.table import Row
-from db.notifications import Notification
+from db.notifications import others, send_all, to
 from db.users import Role, User
 from db.webhooks import outbox
 
@@ -58,15 +58,14 @@ def facts(alert: Alert) -> Row:
 
 async def _notify(session: WriteSession, rule: AlertRule, happened: Happened, alert: Alert) -> None:
     message = {"kind": happened.upper(), "title": alert.title, "payload": facts(alert)}
-    for user_id in await _recipients(session, rule, alert):
-        await audit.create(session, Notification, user_id=user_id, **message)
+    await send_all(session, to(await _recipients(session, rule, alert), message))
 
 
 async def _recipients(session: WriteSession, rule: AlertRule, alert: Alert) -> Sequence[UUID]:
     """The user that the alert is about, and the creator of its rule; if there are none,
     administrators. Not the user who caused the change."""
-    concerned = {alert.user_id, rule.created_by} - {None}
+    concerned: set[UUID | None] = {alert.user_id, rule.created_by} - {None}
     if not concerned:
         admins = select(User.id).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
         concerned = {id for (id,) in await session.rows(admins)}
-    return sorted(id for id in concerned if id is not None and id != session.audit_context.actor)
+    return others(session, *concerned)

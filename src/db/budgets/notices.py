@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db import audit
 from db.budgets import Budget, Month, spent_by_all, sums
 from db.config import numbers
 from db.core.session.audit_context import AuditContext
@@ -19,7 +18,7 @@ from db.core.session.database import Database, ReadSession, WriteSession
 from db.core.session.row_rules import Visibility
 from db.core.table import AnySelect, CreatedAt, Table
 from db.core.timeouts import Kind, of_kind
-from db.notifications import Notification
+from db.notifications import send_all, to
 from db.users import MAX_BUDGET, Role, User
 
 BUDGET_REACHED = "BUDGET_REACHED"
@@ -102,9 +101,8 @@ async def _notify(session: WriteSession, reached: Reached) -> bool:
     """True if this is the process that notifies."""
     new = await _note(session, reached)
     if new:
-        for user_id in await _recipients(session, reached.user_id):
-            message = _message(reached, max(new))
-            await audit.create(session, Notification, user_id=user_id, **message)
+        recipients = await _recipients(session, reached.user_id)
+        await send_all(session, to(recipients, _message(reached, max(new))))
     return bool(new)
 
 

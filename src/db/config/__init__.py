@@ -190,6 +190,16 @@ async def left(
     return frozenset(id for (id,) in await session.rows(statement))
 
 
+MOST_REFERENCES = 1_000
+
+
+async def references(session: ReadSession) -> list[str]:
+    """The names of the environment variables that settings refer to."""
+    refer = ConfigEntry.kind == ConfigKind.SECRET_REFERENCE
+    names = select(ConfigEntry.value).where(refer).order_by(ConfigEntry.key).limit(MOST_REFERENCES)
+    return list(dict.fromkeys([str(name) for (name,) in await session.rows(names)]))
+
+
 async def flags(session: ReadSession) -> list[FeatureFlag]:
     return await session.records(FeatureFlag, FeatureFlag.select().order_by(FeatureFlag.key))
 

@@ -32,7 +32,7 @@ from db.core.values import json
 from db.core.values.email import is_address, normalised
 from db.core.values.rfc3339 import read_time
 from db.dreams import DreamCategory, DreamStatus
-from db.events import EventSeverity
+from db.events.severities import EventSeverity, severity_of
 from db.metrics import MAX_VALUE
 
 NOT_A_TIME = "must be a time with a zone, such as 2024-01-31T12:00:00.000000Z"
@@ -236,7 +236,7 @@ class EventLine(Record):
     key: Key
     event_type: Name
     source: Name
-    severity: EventSeverity
+    severity: EventSeverity | None = None
     payload: JsonObject
     timestamp: At
     metadata: JsonObject
@@ -247,7 +247,7 @@ class EventLine(Record):
             "is_exported": id == self.id,
             "event_type": self.event_type,
             "source": self.source,
-            "severity": self.severity,
+            "severity": severity_of(self.event_type) if self.severity is None else self.severity,
             "payload": self.payload,
             "timestamp": self.timestamp,
             "metadata": self.metadata,

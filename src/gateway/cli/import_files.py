@@ -14,6 +14,7 @@ from db import Database
 from db.core.connections.libpq_parameters import InvalidParameter
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.timeouts import Timeouts
+from db.events import severities
 from db.importer import (
     Counts,
     FileReport,
@@ -37,6 +38,7 @@ def run(settings: Settings, files: list[Source], rejects_dir: Path, *, strict: b
     """Import files and prints where to and a report; PROBLEMS when a line was rejected. Raises
     Stopped."""
     console = Console(highlight=False, markup=False)
+    severities.use(settings.severity_rules)
     new = "a new database, " if is_missing(settings) else ""
     with migrated_url(settings) as url:
         console.print(f"Importing into {new}{describe_database(settings, url)}.", soft_wrap=True)

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.sampler import SECOND, Sampler
-from gateway.request_record import RequestRecord
+from gateway.request_record import API_PATHS, RequestRecord
 
 SLOW_SECONDS = 1.0
 
@@ -25,16 +25,24 @@ class Recorder:
     """Decides on each request that is over, and records it."""
 
     def __init__(
-        self, events: RequestEvents, clock: Callable[[], float] = time.perf_counter
+        self,
+        events: RequestEvents,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        records_starts: bool = False,
     ) -> None:
         self.events = events
         self.clock = clock
+        self.records_starts = records_starts
+        self.starts = Sampler(events.record_start)
         self.operations = Sampler(self._record)
         self.others = Sampler(self._record)
         self.timer: asyncio.TimerHandle | None = None  # while requests are pending
 
     def begin(self, record: RequestRecord) -> None:
         record.began = self.clock()
+        if self.records_starts and record.path in API_PATHS:
+            self._sample(self.starts, record, record.began)
 
     def finish(self, record: RequestRecord) -> None:
         """Record a request that is over, or let another one stand for it. Never raises."""
@@ -45,14 +53,11 @@ class Recorder:
         if record.failed or record.seconds >= SLOW_SECONDS:
             self._record(record, 1)
             return
-        sampler = self.operations if record.is_served_operation else self.others
-        sampler.add(record, now)
-        if sampler.pending and self.timer is None:
-            self._flush_later()
+        self._sample(self.operations if record.is_served_operation else self.others, record, now)
 
     def flush(self) -> None:
-        self.operations.flush()
-        self.others.flush()
+        for sampler in self._samplers:
+            sampler.flush()
         self.events.flush()
 
     def close(self) -> None:
@@ -61,14 +66,23 @@ class Recorder:
             self.timer.cancel()
         self.events.close()
 
+    @property
+    def _samplers(self) -> tuple[Sampler[RequestRecord], ...]:
+        return self.starts, self.operations, self.others
+
+    def _sample(self, sampler: Sampler[RequestRecord], record: RequestRecord, now: float) -> None:
+        sampler.add(record, now)
+        if sampler.pending and self.timer is None:
+            self._flush_later()
+
     def _flush_later(self) -> None:
         self.timer = asyncio.get_running_loop().call_later(SECOND, self._flush_idle)
 
     def _flush_idle(self) -> None:
         self.timer = None
-        for sampler in (self.operations, self.others):
+        for sampler in self._samplers:
             sampler.flush_if_over(self.clock())
-        if self.operations.pending or self.others.pending:
+        if any(sampler.pending for sampler in self._samplers):
             self._flush_later()
 
     def _record(self, record: RequestRecord, weight: int) -> None:

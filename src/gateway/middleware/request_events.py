@@ -1,4 +1,5 @@
-"""Request events: API requests and operations over a WebSocket, as `api_request` events.
+"""Request events: API requests and operations over a WebSocket, as `api_request` events, and their
+starts as `request_start` events.
 
 Refused requests are counted instead, as `api_requests_refused` events (middleware/refusals).
 
@@ -23,7 +24,8 @@ from db.core.errors import DomainError, OutcomeUnknown, RateLimited, Unavailable
 from db.core.ingest.pending import Errors
 from db.core.ingest.writer import Ingestion
 from db.core.table import JsonObject, Row
-from db.events import API_REQUEST, API_SERVER, LOGGED, EventSeverity
+from db.events import API_REQUEST, API_SERVER, LOGGED, REQUEST_START, EventSeverity
+from db.events.severities import severity_of
 from gateway.middleware.refusals import Kind, Refusals
 from gateway.request_record import RequestRecord
 
@@ -49,6 +51,11 @@ class RequestEvents:
         """Store an event for a request that is over, and stands for `weight`. Never raises."""
         if self._is_sampled():
             self._store(partial(_row, record, weight), weight)
+
+    def record_start(self, record: RequestRecord, weight: int = 1) -> None:
+        """Store an event for a request that begins. Never raises."""
+        if self._is_sampled():
+            self._store(partial(_start_row, record, weight), weight)
 
     def count_refused(self, record: RequestRecord) -> None:
         if self._is_sampled():
@@ -161,6 +168,19 @@ def _row(record: RequestRecord, weight: int, at: datetime) -> Row:
         "timestamp": at,
         "metadata": {"request_id": record.request_id},
         "user_id": record.principal.user_id,
+    }
+
+
+def _start_row(record: RequestRecord, weight: int, at: datetime) -> Row:
+    payload = {"method": record.method, "path": record.path}
+    return {
+        "event_type": REQUEST_START,
+        "source": API_SERVER,
+        "severity": severity_of(REQUEST_START),
+        "payload": {**payload, **({"weight": weight} if weight != 1 else {})},
+        "timestamp": at,
+        "metadata": {"request_id": record.request_id},
+        "user_id": None,  # the caller is not known yet
     }
 
 

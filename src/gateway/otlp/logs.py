@@ -31,7 +31,7 @@ def rows(item: Item) -> list[Row]:
     event: JsonObject = {
         "eventType": record.event_name or text(found.get(EVENT_NAME)) or "log",
         "source": source.service,
-        "severity": _severity(record.severity_number),
+        **_severity(record.severity_number),
         "payload": {name: value for name, value in payload.items() if value is not None},
         "metadata": source.metadata,
         "timestamp": time(record.time_unix_nano or record.observed_time_unix_nano),
@@ -39,5 +39,6 @@ def rows(item: Item) -> list[Row]:
     return [Row(EVENTS, event | {"idempotencyKey": digest(record.time_unix_nano, event)})]
 
 
-def _severity(number: int) -> str:
-    return next((name for least, name in SEVERITIES if number >= least), "INFO")
+def _severity(number: int) -> JsonObject:
+    """Nothing for a record without a severity: its type decides."""
+    return next(({"severity": name} for least, name in SEVERITIES if number >= least), {})

@@ -87,7 +87,7 @@ def _event(span: Span, found: JsonObject, identity: JsonObject, origin: Origin) 
     return {
         "eventType": f"gen_ai.{operation}" if operation else "span",
         "source": origin.service,
-        "severity": "ERROR" if _failed(span, found) else "INFO",
+        **({"severity": "ERROR"} if _failed(span, found) else {}),
         "payload": {name: value for name, value in payload.items() if value not in (None, [])},
         "metadata": origin.metadata,
         "timestamp": time(span.start_time_unix_nano),

@@ -22,6 +22,7 @@ from gateway.setting_types import (
     networks,
 )
 from gateway.settings.database import DatabaseSettings
+from gateway.settings.events import EventSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
 from gateway.settings.media import MediaSettings
@@ -33,7 +34,14 @@ class SettingsRefused(Exception):
     """The settings are not acceptable; the message says which one and why, on one line each."""
 
 
-class Settings(LimitSettings, RetentionSettings, MediaSettings, IdentitySettings, DatabaseSettings):
+class Settings(
+    LimitSettings,
+    RetentionSettings,
+    EventSettings,
+    MediaSettings,
+    IdentitySettings,
+    DatabaseSettings,
+):
     """One value per setting; `variable` names the environment variable it comes from."""
 
     env: Literal["development", "production"] = Field(

@@ -70,6 +70,19 @@ class SyncEnvironmentInput:
     )
 
 
+@input_type
+class LoadEnvironmentInput:
+    """The input fields to refer to environment variables of the gateway that handles the
+    request."""
+
+    names: list[str] | None = field(
+        "Names of the environment variables. If omitted, those that settings refer to, at most "
+        f"{db.config.MOST_REFERENCES:,}.",
+        check=validation.each(100, validation.string(200, 0)),
+        default=UNSET,
+    )
+
+
 @checked(db.config.FeatureFlag)
 @input_type
 class SetFeatureFlagInput:

@@ -16,11 +16,13 @@ from db.core.values import validation
 from graph.config.inputs import (
     DeleteConfigInput,
     DeleteFeatureFlagInput,
+    LoadEnvironmentInput,
     SetConfigInput,
     SetFeatureFlagInput,
     SyncEnvironmentInput,
 )
 from graph.config.types import (
+    LOAD,
     READ,
     WRITE,
     ConfigByKey,
@@ -81,6 +83,20 @@ class EnvironmentSynced:
     )
     missing: list[str] = field(
         "Variables that are unset or empty. Their settings are unchanged.", default_factory=list
+    )
+
+
+@value
+class EnvironmentLoaded:
+    """Which environment variables are set on the gateway that handled the request. No value of
+    one is read into the database, or shown."""
+
+    references: list[str] = field(
+        "References to the variables that are set and not empty, such as `env:OPENAI_API_KEY`.",
+        default_factory=list,
+    )
+    missing: list[str] = field(
+        "Names of the variables that are unset or empty.", default_factory=list
     )
 
 
@@ -148,6 +164,24 @@ async def store_variables(
     return EnvironmentSynced(stored=plain, referenced=references, missing=missing)
 
 
+async def load_variables(session: WriteSession, names: list[str] | None) -> EnvironmentLoaded:
+    """Look for environment variables: those with these names, of which references are stored, or
+    those that settings refer to. Raises Invalid."""
+    if names is None:
+        known = await db.config.references(session)
+        present = [name for name in known if os.environ.get(name, "") != ""]
+    else:
+        known = list(dict.fromkeys(names))
+        present = (await store_variables(session, known, storable=())).referenced
+    missing = [name for name in known if name not in set(present)]
+    return EnvironmentLoaded(references=[f"env:{name}" for name in present], missing=missing)
+
+
+async def _emit_update(session: WriteSession, about: Row) -> None:
+    """Name what has changed, never its value."""
+    await db.events.emit(session, "config_updated", CONFIG_MANAGER, about)
+
+
 @strawberry.type
 class Mutations:
     @mutation("Create or update a setting.", WRITE, ConfigEntry)
@@ -158,7 +192,7 @@ class Mutations:
             before = await writes.before(session, input.key, version)
             entry = await writes.put(session, input.key, before, **more)
             about = {"key": entry.key, "category": entry.category, "version": entry.version}
-            await db.events.emit(session, "config_updated", CONFIG_MANAGER, about)
+            await _emit_update(session, about)
             return entry
 
     @mutation("Delete a setting.", WRITE, ConfigDeleted)
@@ -166,6 +200,8 @@ class Mutations:
         async with info.context.db.write(audit_context(info)) as session:
             version = or_none(input.expected_version)
             entry = await writes.remove(session, input.key, version)
+            about = {"key": entry.key, "category": entry.category, "deleted": True}
+            await _emit_update(session, about)
         return ConfigDeleted(deleted_config_id=strawberry.ID(global_id(entry)))
 
     @mutation(
@@ -186,12 +222,30 @@ class Mutations:
             await db.events.emit(session, "env_sync_completed", CONFIG_MANAGER, about)
             return synced
 
+    @mutation(
+        "Record which environment variables of the gateway are set, for administrators. Variables "
+        "that are named get a setting `environment.<name>` that refers to them. The environment "
+        "itself does not change.",
+        LOAD,
+        EnvironmentLoaded,
+    )
+    async def load_environment(
+        self, info: Info, input: Input[LoadEnvironmentInput]
+    ) -> EnvironmentLoaded:
+        async with info.context.db.write(audit_context(info)) as session:
+            loaded = await load_variables(session, or_none(input.names))
+            about = {"loaded": len(loaded.references), "missing": len(loaded.missing)}
+            await db.events.emit(session, "env_load_completed", CONFIG_MANAGER, about)
+            return loaded
+
     @mutation("Create or update a feature flag.", WRITE, FeatureFlag)
     async def set_feature_flag(
         self, info: Info, input: Input[SetFeatureFlagInput]
     ) -> db.config.FeatureFlag:
         async with info.context.db.write(audit_context(info)) as session:
-            return await writes.put_flag(session, input.key, **provided_fields(input, "key"))
+            flag = await writes.put_flag(session, input.key, **provided_fields(input, "key"))
+            await _emit_update(session, {"feature_flag": flag.key})
+            return flag
 
     @mutation("Delete a feature flag. The feature is then off.", WRITE, FeatureFlagDeleted)
     async def delete_feature_flag(
@@ -199,4 +253,5 @@ class Mutations:
     ) -> FeatureFlagDeleted:
         async with info.context.db.write(audit_context(info)) as session:
             flag = await writes.remove_flag(session, input.key)
+            await _emit_update(session, {"feature_flag": flag.key, "deleted": True})
         return FeatureFlagDeleted(deleted_feature_flag_id=strawberry.ID(global_id(flag)))

@@ -14,6 +14,7 @@ from db.config import ConfigKind as ConfigKind, numbers
 from db.core.query.batch import Key
 from db.core.secret_detection import fingerprint
 from db.core.session.coalescing import ReadCoalescer
+from db.users import Role
 from graph.core.context import Info
 from graph.core.loader import Loader, One
 from graph.core.permission import scope
@@ -23,6 +24,7 @@ from graph.users import User, UserById
 
 READ = scope("config:read")
 WRITE = scope("config:write")
+LOAD = scope("config:write", role=Role.ADMIN)
 
 # Values: of a reference only the name is shown, and whether the gateway finds a secret there.
 

@@ -16,6 +16,10 @@ from graph.events.types import EventGroup, EventSeverity
 from graph.users import USER
 
 LONG = validation.string(validation.MAX_TEXT, 0)
+BY_TYPE = (
+    "If omitted, the rules of the gateway derive it from the type: ERROR for `payment_failed`, "
+    "INFO for most others."
+)
 
 
 @filters(db.events.LISTING)
@@ -48,7 +52,7 @@ class EventFields:
 class LogEventInput(EventFields):
     """The input fields to log an event."""
 
-    severity: EventSeverity = field("Severity of the event.", default=EventSeverity.INFO)
+    severity: EventSeverity | None = field(f"Severity of the event. {BY_TYPE}", default=UNSET)
 
 
 @checked(db.events.Event)
@@ -56,9 +60,10 @@ class LogEventInput(EventFields):
 class EventItem(EventFields):
     """The input fields of one event in a batch."""
 
-    severity: str = field(
-        "Severity of the event, a value of EventSeverity. Any other value rejects this item only.",
-        default="INFO",
+    severity: str | None = field(
+        "Severity of the event, a value of EventSeverity. Any other value rejects this item only. "
+        f"{BY_TYPE}",
+        default=UNSET,
     )
 
 

@@ -10,6 +10,7 @@ from db.core.ingest.rows import RowTemplate
 from db.core.query.time_range import series_points
 from db.core.values import validation
 from db.events import COUNTED
+from db.events.severities import severity_of
 from graph.core.context import Info, as_source
 from graph.core.types.aggregate import Aggregate, aggregate
 from graph.core.types.connection import listed
@@ -56,11 +57,11 @@ Severities = Annotated[
 
 
 def _event(given: ItemInput) -> RowTemplate:
-    user = given.get("userId")
+    user, severity = given.get("userId"), given.get("severity")
     row = {
         "event_type": given["eventType"],
         "source": given["source"],
-        "severity": given["severity"],
+        "severity": severity_of(given["eventType"]) if severity is None else severity,
         "payload": _known(given.get("payload")),
         "metadata": _known(given.get("metadata")),
         "user_id": None if user is None else parse_id(user, db.users.User, "user_id")[1],

@@ -49,8 +49,9 @@ log = structlog.get_logger()
 @dataclass(frozen=True, eq=False, slots=True)
 class IngestTarget:
     """Where one kind of row is stored: the partitioned tables, the validator of rows, the statement
-    that stores a batch (a JSON array in the parameter `items`), the feeds it writes to, and the
-    statement for batches of plain rows that were not sent before, if there is a shorter one."""
+    that stores a batch (a JSON array in the parameter `items`), the feeds it writes to, the
+    statement for batches of plain rows that were not sent before, if there is a shorter one, and
+    what is called with each row that was stored for a caller."""
 
     name: str
     tables: tuple[type[Table], ...]
@@ -58,6 +59,7 @@ class IngestTarget:
     statement: ClauseElement
     feeds: tuple[str, ...] = ()
     plain_statement: ClauseElement | None = None
+    stored: Callable[[IngestRow], None] | None = None
 
 
 class BatchWriter:
@@ -239,7 +241,7 @@ class Ingestion:
         """Accept rows to be stored at once, and call `done` with the errors of those that were not
         stored. Raises as `submit` does."""
         writer = self._writer(target)
-        writer.put(rows, done)
+        writer.put(rows, _reporting(target, rows, done))
         writer.flush()
 
     def submit_nowait(
@@ -269,6 +271,23 @@ class Ingestion:
         if target not in self.writers:
             self.writers[target] = BatchWriter(target, self.database)
         return self.writers[target]
+
+
+def _reporting(
+    target: IngestTarget, rows: Sequence[IngestRow], done: Callable[[Errors], None]
+) -> Callable[[Errors], None]:
+    """`done`, after which the target learns of the rows that were stored."""
+    stored = target.stored
+    if stored is None:
+        return done
+
+    def reporting(errors: Errors) -> None:
+        done(errors)
+        for index, row in enumerate(rows):
+            if index not in errors:
+                stored(row)
+
+    return reporting
 
 
 def _settle(batch: Iterable[PendingRow]) -> None:

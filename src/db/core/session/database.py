@@ -120,7 +120,7 @@ class ReadSession:
 
 class WriteSession(ReadSession):
     """A borrowed connection inside one transaction. `feeds` are the names of the feeds that it
-    writes to, to be notified after the commit."""
+    writes to, to be notified after the commit; then `after_commit` is called."""
 
     is_explained = False  # a failure would end the transaction
 
@@ -133,11 +133,13 @@ class WriteSession(ReadSession):
         super().__init__(connection, visibility)
         self.audit_context = audit_context
         self.feeds: set[str] = set()
+        self.after_commit: list[Callable[[], None]] = []
 
     def unrestricted(self) -> "WriteSession":
         """The same transaction without row rules, for side effects on rows of other users."""
         unrestricted = WriteSession(self.connection, audit_context=self.audit_context)
         unrestricted.feeds, unrestricted.recorder = self.feeds, self.recorder
+        unrestricted.after_commit = self.after_commit
         return unrestricted
 
     async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
@@ -255,6 +257,8 @@ class Database:
                 session.recorder = self.recorder
                 yield session
         self.wakeups.notify(*session.feeds)
+        for call in session.after_commit:
+            call()
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import (
@@ -43,16 +44,8 @@ from db.core.table import (
     sequence,
 )
 from db.core.values import validation
-
-
-class EventSeverity(StrEnum):
-    """The severity of an event."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-    CRITICAL = "CRITICAL"
+from db.events import echo
+from db.events.severities import EventSeverity as EventSeverity, severity_of
 
 
 class EventGroup(StrEnum):
@@ -95,6 +88,7 @@ class Event(Table):
 
 API_SERVER = "api-server"  # the source of the gateway's own request log
 API_REQUEST = "api_request"
+REQUEST_START = "request_start"
 MAX_WEIGHT = 1_000_000  # of one event: writers of events could claim any other
 COUNTED = timedelta(hours=24)
 
@@ -199,14 +193,20 @@ def logged(chosen_values: Chosen) -> AnySelect:
 async def emit(session: WriteSession, event_type: str, source: str, payload: Values) -> None:
     """Store an event of the gateway itself in a transaction, of its actor. Call it last:
     other events wait for the transaction."""
-    user_id, now = session.audit_context.actor, session.now()
+    user_id, now, severity = session.audit_context.actor, session.now(), severity_of(event_type)
     row = {"id": uuid7(now), "event_type": event_type, "source": source, "payload": payload}
     at = {"timestamp": now, "metadata": {"request_id": session.audit_context.request_id}}
-    event = insert(core_table(Event)).values({**row, **at, "user_id": user_id})
-    await session.unrestricted().execute(event)
+    of = {"severity": severity, "user_id": user_id}
+    await session.unrestricted().execute(insert(core_table(Event)).values({**row, **at, **of}))
     session.feeds.add("events")
+    session.after_commit.append(partial(echo.write, severity, source, event_type))
 
 
 LOGGED = IngestTarget(
-    "events", (Event,), row_validator(Event), insert_batch(Event), feeds=("events",)
+    "events",
+    (Event,),
+    row_validator(Event),
+    insert_batch(Event),
+    feeds=("events",),
+    stored=echo.write_row,
 )
