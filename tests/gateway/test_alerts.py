@@ -1,8 +1,7 @@
 """Alerts: rules open and close them, once, whichever process evaluates."""
 
 import asyncio
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from db.notifications import Notification
 from graph.core.types.node import global_id
 from support.factories import (
     make_agent,
-    make_agent_report,
     make_ai_test,
     make_alert_rule,
     make_config_entry,
@@ -301,61 +299,3 @@ async def test_deleting_a_rule_closes_its_alerts(endpoint: Endpoint, database: D
     await endpoint.mutate("deleteAlertRule", {"id": global_id(rule)}, "deletedAlertRuleId")
     answer = await endpoint.data(ALERTS, {"filter": {"closedAt": {"isNull": False}}})
     assert answer["alerts"]["totalCount"] == 1
-
-
-PREVIEW = """query ($rule: PreviewAlertRuleInput!, $from: DateTime, $to: DateTime) {
-  previewAlertRule(rule: $rule, from: $from, to: $to) {
-    everyMinutes alerts { title value openedAt closedAt } } }"""
-
-
-def previewed(kind: str, **more: Any) -> Row:
-    return {name: value for name, value in rule_input(kind, **more).items() if name != "name"}
-
-
-async def test_a_preview_tells_when_a_rule_would_have_fired(
-    endpoint: Endpoint, database: Database
-) -> None:
-    start = (await database.now()).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
-    for minutes in (1, 2, 21):
-        await make_event(database, timestamp=start + timedelta(minutes=minutes))
-    span = {"from": start.isoformat(), "to": (start + timedelta(minutes=24)).isoformat()}
-    rule = previewed("events", threshold="1", windowMinutes=10)
-    seen = (await endpoint.data(PREVIEW, {"rule": rule, **span}))["previewAlertRule"]
-    assert seen["everyMinutes"] == 1
-    [alert] = seen["alerts"]
-    at = f"{start + timedelta(minutes=3):%Y-%m-%dT%H:%M:%S.%fZ}"
-    until = f"{start + timedelta(minutes=12):%Y-%m-%dT%H:%M:%S.%fZ}"
-    assert [alert["openedAt"], alert["closedAt"], Decimal(alert["value"])] == [at, until, 2]
-
-
-async def test_a_preview_of_agents_reads_their_reports(
-    endpoint: Endpoint, database: Database
-) -> None:
-    start = (await database.now()).replace(second=0, microsecond=0) - timedelta(minutes=30)
-    agent = await make_agent(database, last_active=start)
-    for minutes, status in ((1, "ERROR"), (4, "RUNNING")):
-        at = start + timedelta(minutes=minutes)
-        await make_agent_report(
-            database, agent_key=agent.agent_key, status=status, reported_at=at, received_at=at
-        )
-    span = {"from": start.isoformat(), "to": (start + timedelta(minutes=20)).isoformat()}
-    for condition, lengths in (("ERROR", [3]), ("STALE", [2, None])):
-        rule = previewed("agents", watch={"agents": {"condition": condition}}, threshold="0")
-        seen = (await endpoint.data(PREVIEW, {"rule": rule, **span}))["previewAlertRule"]
-        assert [_minutes(alert) for alert in seen["alerts"]] == lengths, condition
-
-
-def _minutes(alert: Row) -> int | None:
-    if alert["closedAt"] is None:
-        return None
-    opened, closed = (datetime.fromisoformat(alert[name]) for name in ("openedAt", "closedAt"))
-    return (closed - opened) // timedelta(minutes=1)
-
-
-async def test_the_lag_of_feeds_and_long_ranges_are_not_previewed(endpoint: Endpoint) -> None:
-    for rule, span in (
-        (previewed("feedLag"), {}),
-        (previewed("events"), {"from": "2026-01-01T00:00:00Z"}),
-    ):
-        answer = await endpoint.answer(PREVIEW, {"rule": rule, **span})
-        assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

@@ -1,20 +1,23 @@
 """Preview: the alerts that a rule would have opened in the past."""
 
-from collections.abc import Collection, Iterator
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import cast
 from uuid import UUID
 
-from db.alerts import AlertRule
-from db.alerts.evaluation import EVERY as EVERY, title, transition
-from db.alerts.readings import Reading, Readings, read
+from db.alerts import AlertRule, minutes
+from db.alerts.evaluation import EVERY, title
+from db.alerts.minutes import Series
+from db.alerts.readings import SIGNS, Reading
+from db.alerts.sliding import WINDOWS, Value, values
 from db.alerts.writes import check
 from db.core.query.time_range import TimeRange
 from db.core.session.database import ReadSession
 
-MOST_EVALUATIONS = 25
 MOST_ALERTS = 1_000
 LONGEST = timedelta(days=31)
 LAST = timedelta(days=1)
@@ -49,63 +52,69 @@ class PastAlert:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The alerts of a rule in a time range, of which it was read every `step`."""
+    """The alerts of a rule in a time range."""
 
     window: TimeRange
-    step: timedelta
     alerts: list[PastAlert]
 
 
-def draft(**values: object) -> AlertRule:
+def draft(**columns: object) -> AlertRule:
     """A rule that is not stored, from the columns of one. Raises Invalid."""
-    check(values)
+    check(columns)
     absent = dict.fromkeys(AlertRule.Record._fields) | {"cooldown_minutes": 0}
-    return cast("AlertRule", AlertRule.Record(**{**absent, **values}))
+    return cast("AlertRule", AlertRule.Record(**{**absent, **columns}))
 
 
 async def preview(session: ReadSession, rule: AlertRule, span: TimeRange) -> Preview:
-    """Evaluate a rule at times of the past. The session has no row rules. Raises Invalid."""
+    """Evaluate a rule at each minute of a time range. The session has no row rules. Raises
+    Invalid."""
     span.check_longest(LONGEST)
-    step, past = step_of(span), _Past(rule)
-    for at in _times(span, step):
-        past.evaluate(await read(session, rule, at), at)
-    return Preview(span, step, past.alerts[:MOST_ALERTS])
+    series = await minutes.read(session, rule, span)
+    alerts = await asyncio.to_thread(_alerts, rule, series, span)
+    return Preview(span, alerts[:MOST_ALERTS])
 
 
-def step_of(span: TimeRange) -> timedelta:
-    """Whole minutes between evaluations, as few as there may be."""
-    minutes = -(-(span.length // EVERY) // (MOST_EVALUATIONS - 1))
-    return max(minutes, 1) * EVERY
+def _alerts(rule: AlertRule, series: list[Series], span: TimeRange) -> list[PastAlert]:
+    """Those of all series, oldest first."""
+    found = [alert for each in series for alert in _of_series(rule, each, span)]
+    return sorted(found, key=lambda alert: (alert.opened_at, alert.reading.subject))
 
 
-def _times(span: TimeRange, step: timedelta) -> Iterator[datetime]:
-    at, end = span.since or span.now - LAST, span.until or span.now
-    while at <= end:
-        yield at
-        at += step
+def _of_series(rule: AlertRule, series: Series, span: TimeRange) -> Iterator[PastAlert]:
+    start, end = _first(span), (span.until or span.now).replace(second=0, microsecond=0)
+    free, cooldown = start, rule.cooldown_minutes * EVERY
+    still_open: PastAlert | None = None
+    found = values(series.parts, WINDOWS[rule.aggregate](), start, end)
+    for now, following in pairwise([*found, Value(end + EVERY, None, 0)]):
+        reading = _reading(rule, series, now)
+        opening = max(now.at, free)
+        if reading is None and _is_known(series, now) and still_open is not None:
+            yield replace(still_open, closed_at=now.at)
+            still_open, free = None, now.at + cooldown
+        elif reading is not None and still_open is None and opening < following.at:
+            still_open = PastAlert(title(rule, reading), reading, opening)
+    if still_open is not None:
+        yield still_open
 
 
-class _Past:
-    """The alerts of a rule so far, oldest first."""
+def _first(span: TimeRange) -> datetime:
+    """The first whole minute of a range."""
+    since = span.since or span.now - LAST
+    whole = since.replace(second=0, microsecond=0)
+    return whole if whole == since else whole + EVERY
 
-    def __init__(self, rule: AlertRule) -> None:
-        self.rule = rule
-        self.cooldown = timedelta(minutes=rule.cooldown_minutes)
-        self.alerts: list[PastAlert] = []
 
-    def evaluate(self, readings: Readings, at: datetime) -> None:
-        cooling = {
-            alert.reading.subject
-            for alert in self.alerts
-            if alert.closed_at is not None and alert.closed_at > at - self.cooldown
-        }
-        still_open = {alert.reading.subject for alert in self.alerts if alert.closed_at is None}
-        change = transition(readings, still_open, cooling)
-        self.alerts = [
-            replace(alert, closed_at=at) if self._closes(alert, change.closing) else alert
-            for alert in self.alerts
-        ]
-        self.alerts += [PastAlert(title(self.rule, each), each, at) for each in change.opening]
+def _reading(rule: AlertRule, series: Series, now: Value) -> Reading | None:
+    """None within the threshold, or without a value."""
+    if now.value is None or not (now.parts or series.is_always):
+        return None
+    compare, _ = SIGNS[rule.comparison]
+    is_beyond = compare(now.value, series.threshold)
+    return (
+        Reading(series.subject, series.user_id, now.value, series.threshold) if is_beyond else None
+    )
 
-    def _closes(self, alert: PastAlert, closing: Collection[str]) -> bool:
-        return alert.closed_at is None and alert.reading.subject in closing
+
+def _is_known(series: Series, now: Value) -> bool:
+    """False if an alert stays as it is."""
+    return now.value is not None or not series.is_always

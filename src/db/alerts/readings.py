@@ -1,4 +1,4 @@
-"""Readings: the value of what an alert rule watches, at present or at an earlier time.
+"""Readings: the present value of what an alert rule watches.
 
 Spend, metrics and events are read from sums of closed periods, and from the rows of open ones.
 """
@@ -6,7 +6,7 @@ Spend, metrics and events are read from sums of closed periods, and from the row
 import operator
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
@@ -14,11 +14,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from db.alerts import AlertComparison, AlertKind, AlertRule, MetricAggregate, WatchedFeed
-from db.alerts.counting import agents_at, agents_now, longest_wait
+from db.alerts.counting import agents_now, longest_wait
 from db.alerts.spending import spent
 from db.budgets import Month
 from db.config import numbers
-from db.core.errors import Invalid
 from db.core.query.time_range import TimeRange
 from db.core.rollup import Pieces, combined
 from db.core.session.database import ReadSession
@@ -30,7 +29,6 @@ from db.metrics.sums import ROLLUP as METRICS
 
 EVERYTHING = Visibility(shared=True)
 MOST_SUBJECTS = 1_000  # of one rule: those furthest beyond the threshold
-NO_HISTORY = "The lag of a feed is not stored, so its rule cannot be previewed."
 Operand = Decimal | Expression
 Compare = Callable[[Operand, Operand], ColumnElement[bool] | bool]
 SIGNS: dict[str, tuple[Compare, str]] = {
@@ -62,22 +60,20 @@ class Readings:
 UNKNOWN = Readings((), is_whole=False)
 
 
-async def read(session: ReadSession, rule: AlertRule, at: datetime | None = None) -> Readings:
-    """What a rule reads at a time, or now; budgets are the present ones. The session has no row
-    rules. Raises Invalid for a time whose values are not stored."""
-    return await READERS[AlertKind(rule.kind)](session, rule, at)
+async def read(session: ReadSession, rule: AlertRule) -> Readings:
+    """What a rule reads now. The session has no row rules."""
+    return await READERS[AlertKind(rule.kind)](session, rule)
 
 
-def window(session: ReadSession, rule: AlertRule, at: datetime | None) -> TimeRange:
-    end = at or session.now()
-    if rule.window_minutes is None:
-        return TimeRange(Month(end).start, at, session.now())
-    return TimeRange(end - timedelta(minutes=rule.window_minutes), at, session.now())
+def window(session: ReadSession, rule: AlertRule) -> TimeRange:
+    now, minutes = session.now(), rule.window_minutes
+    since = Month(now).start if minutes is None else now - timedelta(minutes=minutes)
+    return TimeRange(since, None, now)
 
 
-async def _spend(session: ReadSession, rule: AlertRule, at: datetime | None) -> Readings:
+async def _spend(session: ReadSession, rule: AlertRule) -> Readings:
     budgets = await numbers.read_many(session, [numbers.USER_BUDGET, numbers.OVERALL_BUDGET])
-    each = spent(rule, window(session, rule, at), budgets).subquery("spent")
+    each = spent(rule, window(session, rule), budgets).subquery("spent")
     compare, sign = SIGNS[rule.comparison]
     beyond = cast("ColumnElement[bool]", compare(each.c.value, each.c.threshold))
     furthest = each.c.value.desc() if sign in ">≥" else each.c.value
@@ -86,8 +82,8 @@ async def _spend(session: ReadSession, rule: AlertRule, at: datetime | None) -> 
     return Readings([Reading(*row) for row in rows], is_whole=len(rows) < MOST_SUBJECTS)
 
 
-async def _metric(session: ReadSession, rule: AlertRule, at: datetime | None) -> Readings:
-    values = combined(METRICS, window(session, rule, at), EVERYTHING)
+async def _metric(session: ReadSession, rule: AlertRule) -> Readings:
+    values = combined(METRICS, window(session, rule), EVERYTHING)
     value = AGGREGATES[MetricAggregate(rule.aggregate or "")](values)
     of_series = values.key("metric_name") == rule.metric_name
     return await _one(session, rule, select(value).where(of_series))
@@ -102,24 +98,20 @@ AGGREGATES: dict[MetricAggregate, Callable[[Pieces], Expression]] = {
 }
 
 
-async def _events(session: ReadSession, rule: AlertRule, at: datetime | None) -> Readings:
-    events = combined(EVENTS, window(session, rule, at), EVERYTHING)
+async def _events(session: ReadSession, rule: AlertRule) -> Readings:
+    events = combined(EVENTS, window(session, rule), EVERYTHING)
     chosen = {"event_type": rule.event_type, "severity": rule.severity}
     among = [events.key(name) == value for name, value in chosen.items() if value is not None]
     count = func.coalesce(events.total("weight"), 0)
     return await _one(session, rule, select(count).where(*among))
 
 
-async def _agents(session: ReadSession, rule: AlertRule, at: datetime | None) -> Readings:
+async def _agents(session: ReadSession, rule: AlertRule) -> Readings:
     stale_after = timedelta(seconds=float(await numbers.read(session, numbers.STALE_AFTER)))
-    if at is None:
-        return await _one(session, rule, agents_now(rule, session.now() - stale_after))
-    return await _one(session, rule, agents_at(rule, at, at - stale_after))
+    return await _one(session, rule, agents_now(rule, session.now() - stale_after))
 
 
-async def _feed_lag(session: ReadSession, rule: AlertRule, at: datetime | None) -> Readings:
-    if at is not None:
-        raise Invalid(NO_HISTORY, "watch")
+async def _feed_lag(session: ReadSession, rule: AlertRule) -> Readings:
     return await _one(session, rule, longest_wait(WatchedFeed(rule.feed or "")))
 
 
@@ -133,7 +125,7 @@ async def _one(session: ReadSession, rule: AlertRule, statement: AnySelect) -> R
     return Readings([reading] if compare(reading.value, reading.threshold) else [])
 
 
-Read = Callable[[ReadSession, AlertRule, datetime | None], Awaitable[Readings]]
+Read = Callable[[ReadSession, AlertRule], Awaitable[Readings]]
 READERS: dict[AlertKind, Read] = {
     AlertKind.SPEND: _spend,
     AlertKind.METRIC: _metric,

@@ -10,8 +10,8 @@ from db.alerts import AlertRule, SpendOf
 from db.budgets import sums as of_users
 from db.budgets.sums import ALL_TESTS
 from db.config import numbers
-from db.core.query.time_range import TimeRange
-from db.core.rollup import combined
+from db.core.query.time_range import Bucket, TimeRange
+from db.core.rollup import Pieces, combined
 from db.core.table import AnySelect, Expression
 from db.users import User
 
@@ -19,34 +19,46 @@ Budgets = Mapping[str, Decimal]
 NOBODY = cast(null(), Uuid).label("user_id")
 
 
-def spent(rule: AlertRule, span: TimeRange, budgets: Budgets) -> AnySelect:
-    """The columns `subject`, `user_id`, `value` and `threshold`. A rule about one user or provider
-    has one row, with an empty subject."""
-    return SPENDERS[SpendOf(rule.spend_of or "")](rule, span, budgets)
+def spent(
+    rule: AlertRule, span: TimeRange, budgets: Budgets, bucket: Bucket | None = None
+) -> AnySelect:
+    """The columns `subject`, `user_id`, `value` and `threshold`, and `bucket` for sums of each
+    bucket. A rule about one user or provider has an empty subject."""
+    return SPENDERS[SpendOf(rule.spend_of or "")](rule, span, budgets, bucket)
 
 
-def _of_all(rule: AlertRule, span: TimeRange, budgets: Budgets) -> AnySelect:
-    tests = combined(ROLLUP, span, ALL_TESTS)
+def _of_all(rule: AlertRule, span: TimeRange, budgets: Budgets, bucket: Bucket | None) -> AnySelect:
+    tests = combined(ROLLUP, span, ALL_TESTS, bucket)
+    cost, start = _sum(tests.total("any_cost")), _start(tests, bucket)
     limit = _threshold(rule, budgets[numbers.OVERALL_BUDGET])
-    return select(_subject(literal("")), NOBODY, _sum(tests.total("any_cost")), limit)
+    return select(_subject(literal("")), NOBODY, cost, limit, *start).group_by(*start)
 
 
-def _of_provider(rule: AlertRule, span: TimeRange, budgets: Budgets) -> AnySelect:
-    tests = combined(ROLLUP, span, ALL_TESTS)
+def _of_provider(
+    rule: AlertRule, span: TimeRange, budgets: Budgets, bucket: Bucket | None
+) -> AnySelect:
+    tests = combined(ROLLUP, span, ALL_TESTS, bucket)
     cost, provider = _sum(tests.total("any_cost")), tests.key("provider")
-    limit = _threshold(rule, budgets[numbers.OVERALL_BUDGET])
+    limit, start = _threshold(rule, budgets[numbers.OVERALL_BUDGET]), _start(tests, bucket)
     if rule.provider is not None:
-        only = select(_subject(literal("")), NOBODY, cost, limit)
-        return only.where(provider == rule.provider)
-    return select(_subject(provider), NOBODY, cost, limit).group_by(provider)
+        only = select(_subject(literal("")), NOBODY, cost, limit, *start)
+        return only.where(provider == rule.provider).group_by(*start)
+    return select(_subject(provider), NOBODY, cost, limit, *start).group_by(provider, *start)
 
 
-def _of_user(rule: AlertRule, span: TimeRange, budgets: Budgets) -> AnySelect:
-    spent = of_users.by_user(span).subquery("by_user")
+def _start(tests: Pieces, bucket: Bucket | None) -> list[Expression]:
+    return [] if bucket is None else [tests.bucket(bucket)]
+
+
+def _of_user(
+    rule: AlertRule, span: TimeRange, budgets: Budgets, bucket: Bucket | None
+) -> AnySelect:
+    spent = of_users.by_user(span, bucket).subquery("by_user")
     budget = func.coalesce(User.monthly_budget, budgets[numbers.USER_BUDGET])
-    limit = _threshold(rule, budget)
+    limit, start = _threshold(rule, budget), [] if bucket is None else [spent.c.bucket]
     subject = literal("") if rule.user_id is not None else cast(User.id, Text)
-    each = select(_subject(subject), User.id.label("user_id"), _sum(spent.c.spent), limit)
+    sums = _sum(spent.c.spent), limit, *start
+    each = select(_subject(subject), User.id.label("user_id"), *sums)
     if rule.user_id is not None:
         return each.outerjoin_from(User, spent, spent.c.user_id == User.id).where(
             User.id == rule.user_id
@@ -66,7 +78,8 @@ def _threshold(rule: AlertRule, budget: Expression | Decimal) -> Expression:
     return cast(budget if rule.threshold is None else rule.threshold, Numeric).label("threshold")
 
 
-SPENDERS: Mapping[SpendOf, Callable[[AlertRule, TimeRange, Budgets], AnySelect]] = {
+Spender = Callable[[AlertRule, TimeRange, Budgets, Bucket | None], AnySelect]
+SPENDERS: Mapping[SpendOf, Spender] = {
     SpendOf.ALL: _of_all,
     SpendOf.USER: _of_user,
     SpendOf.PROVIDER: _of_provider,

@@ -71,8 +71,10 @@ def of_user(
 NAMES = ("bucket", "provider", "model")
 
 
-def by_user(span: TimeRange) -> AnySelect:
-    """The cost of the tests of each user, for sessions without row rules."""
-    sums = combined(ROLLUP, span, ALL_TESTS)
-    user_id = sums.key("user_id").label("user_id")
-    return select(user_id, sums.total("any_cost").label("spent")).group_by(user_id)
+def by_user(span: TimeRange, bucket: Bucket | None = None) -> AnySelect:
+    """The cost of the tests of each user, in each bucket if there is one, for sessions without row
+    rules."""
+    sums = combined(ROLLUP, span, ALL_TESTS, bucket)
+    start = [] if bucket is None else [sums.bucket(bucket)]
+    keys = sums.key("user_id").label("user_id"), *start
+    return select(*keys, sums.total("any_cost").label("spent")).group_by(*keys)

@@ -72,11 +72,6 @@ class AlertPreview:
     """The alerts that a rule would have opened within a window of time."""
 
     window: TimeWindow = field("The window: that of the arguments, or the last day.", cost=0)
-    every_minutes: int = field(
-        "Minutes between two evaluations in this preview: 5 for two hours, 60 for a day. Rules are "
-        "evaluated every minute, so they can open alerts that a preview misses.",
-        resolver=lambda root: root.step // previews.EVERY,
-    )
     alerts: list[PastAlert] = field(
         f"The alerts, oldest first, at most {previews.MOST_ALERTS:,}.", cost=50
     )
@@ -110,8 +105,8 @@ class Queries:
         return await load(info, id, db.alerts.AlertRule)
 
     @field(
-        "The alerts that a rule would have opened in the past: of the last day by default, of 31 "
-        "days at most. The rule is not stored. Budgets are those of today.",
+        "The alerts that a rule would have opened in the past, evaluated each minute: of the last "
+        "day by default, of 31 days at most. The rule is not stored. Budgets are those of today.",
         WRITE,
         cost=500,
         reveals={"rule": VALUE, "from": VALUE, "to": VALUE},
