@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 
 from db import Database, retention
 from db.ai_tests import AiTest
+from db.alerts import Alert
 from db.audit import AuditEntry
 from db.core.ids import time_of
 from db.core.schema import expiry, partition
@@ -16,6 +17,7 @@ from db.metrics import Metric
 from db.notifications import Notification
 from db.progress import ProgressLog
 from support.factories import (
+    make_alert,
     make_ai_test,
     make_dream,
     make_metric,
@@ -23,6 +25,7 @@ from support.factories import (
     make_progress_log,
     make_user,
     make_user_action,
+    make_webhook_delivery,
 )
 from support.feeds import make_user_with_trace
 from support.stored_rows import execute
@@ -46,10 +49,15 @@ async def aged(database: Database) -> Database:
         await make_metric(database, timestamp=at)
         await make_user_action(database, timestamp=at)
         await make_notification(database, user_id=user.id, created_at=at)
+        await make_alert(database, created_at=at, closed_at=at)
+        await make_webhook_delivery(database, created_at=at)
     return database
 
 
-@pytest.mark.parametrize("name", ["metrics", "actions", "tests", "progress", "notifications"])
+@pytest.mark.parametrize(
+    "name",
+    ["metrics", "actions", "tests", "progress", "notifications", "alerts", "deliveries"],
+)
 async def test_rows_of_one_table_expire_and_no_others(aged: Database, name: str) -> None:
     before = {other: await ids_of(aged, table) for other, table in retention.TABLES.items()}
 
@@ -62,6 +70,15 @@ async def test_rows_of_one_table_expire_and_no_others(aged: Database, name: str)
         if other == name:
             assert old
     assert await retention.expire(aged, {name: YEAR}) == {name: 0}
+
+
+async def test_alerts_expire_by_the_time_at_which_they_closed(database: Database) -> None:
+    kept = [
+        await make_alert(database, created_at=LONG_AGO, closed_at=closed_at)
+        for closed_at in (None, datetime.now(UTC))
+    ]
+    assert await retention.expire(database, {"alerts": YEAR}) == {"alerts": 0}
+    assert await ids_of(database, Alert) == {alert.id for alert in kept}
 
 
 async def test_nothing_expires_without_a_setting(aged: Database) -> None:

@@ -208,3 +208,14 @@ def test_the_audit_log_is_kept_as_long_as_changes(
     else:
         with pytest.raises(SettingsRefused, match="DREAMNET_KEEP_AUDIT_DAYS must be at least"):
             load()
+
+
+@pytest.mark.parametrize(("name", "least"), [("ALERTS", 7), ("DELIVERIES", 2)])
+def test_what_rules_and_webhooks_need_is_kept(
+    name: str, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"DREAMNET_KEEP_{name}_DAYS", str(least))
+    assert load().keep[name.lower()].days == least
+    monkeypatch.setenv(f"DREAMNET_KEEP_{name}_DAYS", str(least - 1))
+    with pytest.raises(SettingsRefused, match=f"DREAMNET_KEEP_{name}_DAYS must be at least"):
+        load()

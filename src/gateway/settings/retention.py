@@ -37,6 +37,16 @@ class RetentionSettings(Section):
         ge=0,
         description="Days that notifications are kept, read or not; 0 is without limit.",
     )
+    keep_alerts_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days that alerts are kept after they closed, at least 7; 0 is without limit.",
+    )
+    keep_deliveries_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days that messages to webhooks are kept, at least 2; 0 is without limit.",
+    )
     keep_audit_days: int = Field(
         default=0,
         ge=0,
@@ -70,6 +80,8 @@ class RetentionSettings(Section):
             "tests": self.keep_tests_days,
             "progress": self.keep_progress_days,
             "notifications": self.keep_notifications_days,
+            "alerts": self.keep_alerts_days,
+            "deliveries": self.keep_deliveries_days,
             "audit": self.keep_audit_days,
             "changes": self.keep_changes_days,
         }
@@ -84,5 +96,19 @@ class RetentionSettings(Section):
             raise ValueError(
                 "DREAMNET_KEEP_AUDIT_DAYS must be at least DREAMNET_KEEP_CHANGES_DAYS: "
                 "subscriptions that resume need the entries of their changes."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_alerts(self) -> Self:
+        if 0 < self.keep_alerts_days < 7:
+            raise ValueError(
+                "DREAMNET_KEEP_ALERTS_DAYS must be at least 7: the cooldown of a rule is the time "
+                "since its last alert closed, up to 7 days."
+            )
+        if 0 < self.keep_deliveries_days < 2:
+            raise ValueError(
+                "DREAMNET_KEEP_DELIVERIES_DAYS must be at least 2: messages are sent again for "
+                "almost two days."
             )
         return self

@@ -15,7 +15,7 @@ from db.core.ids import floor
 from db.core.schema import partition
 from db.core.schema.months import COMPACTED, Month, Removal, compact, months
 from db.core.session.database import Database, WriteSession
-from db.core.table import Table
+from db.core.table import Column, Table
 from db.core.timeouts import Timeouts
 
 LOCK = 0x72657461696E  # "retain", the key of this advisory lock
@@ -50,8 +50,11 @@ async def turn(database: Database) -> AsyncIterator[Turn | None]:
         await own.close()
 
 
-async def expire(database: Database, table: type[Table], keep: timedelta) -> int | None:
-    """Delete what is older than `keep`. Return the number of months or rows, or None if another
+async def expire(
+    database: Database, table: type[Table], keep: timedelta, end: Column | None = None
+) -> int | None:
+    """Delete what is older than `keep`, and of a table that is not partitioned what ended before
+    that, too, by the column `end`. Return the number of months or rows, or None if another
     process is working. Raises as sessions do."""
     async with turn(database) as taken:
         if taken is None:
@@ -59,7 +62,7 @@ async def expire(database: Database, table: type[Table], keep: timedelta) -> int
         own, limit = taken.database, taken.now - keep
         if table.__table__ in partition.partitioned():
             return await expire_months(own, Removal(table), limit)
-        return await in_batches(own, partial(_expire_batch, table=table, limit=limit))
+        return await in_batches(own, partial(_expire_batch, table=table, limit=limit, end=end))
 
 
 async def expire_months(database: Database, removal: Removal, limit: datetime) -> int:
@@ -108,9 +111,11 @@ def _is_closed(month: Month, limit: datetime) -> bool:
 
 
 async def _expire_batch(
-    session: WriteSession, size: int, table: type[Table], limit: datetime
+    session: WriteSession, size: int, table: type[Table], limit: datetime, end: Column | None
 ) -> int:
     """The oldest rows first, except those that others have locked."""
-    oldest = select(table.id).where(table.id < floor(limit)).order_by(table.id).limit(size)
+    ended = () if end is None else (end < limit,)
+    old = select(table.id).where(table.id < floor(limit), *ended)
+    oldest = old.order_by(table.id).limit(size)
     locked = oldest.with_for_update(skip_locked=True)
     return await session.execute(delete(table).where(table.id.in_(locked)))
