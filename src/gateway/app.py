@@ -47,7 +47,7 @@ from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
-from gateway.webhooks.sending import delivering
+from gateway.webhooks.sending import Sending
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
@@ -215,11 +215,12 @@ def _lifespan(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
         outgoing = database.borrowed_by("webhooks")
+        sending = Sending(outgoing, partial(_deliverer, settings, outgoing))
+        work = media.delete, sending.send_due
         async with (
-            run_maintenance(maintained, settings.keep, settings.keep_keys, media.delete),
+            run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),
             broker.running(),
-            delivering(outgoing, partial(_deliverer, settings, outgoing)),
         ):
             yield
             health.stopping = True

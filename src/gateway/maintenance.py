@@ -1,9 +1,10 @@
 """Maintenance: periodic work on the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -28,11 +29,16 @@ ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
 GRACE_SECONDS = 3  # for work in progress at the stop
+MESSAGE_SECONDS = 5  # between two looks for messages to webhooks that are due
 FOREVER: Mapping[str, timedelta] = {}
 
 T = TypeVar("T")
+Work = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger()
+
+
+async def no_messages() -> None: ...
 
 
 @asynccontextmanager
@@ -41,26 +47,32 @@ async def run_maintenance(
     keep: Mapping[str, timedelta] = FOREVER,
     keep_keys: timedelta = idempotency.RETENTION,
     delete_files: DeleteFiles = no_files,
+    send_messages: Work = no_messages,
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
     keep the sums of rollups, correct progress logs after late tests, mark silent agents OFFLINE,
-    end expired claims of tests, run their schedules, notify of budgets, evaluate alert rules, and
-    delete the files of deleted attachments. Partitions are also created at the start, and months
-    compacted an hour later."""
+    end expired claims of tests, run their schedules, notify of budgets, evaluate alert rules, send
+    messages to webhooks, and delete the files of deleted attachments. Partitions are also created
+    at the start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
+    regular: tuple[tuple[float, Work], ...] = (
+        (LOOK_SECONDS, partial(correct_progress, database)),
+        (LOOK_SECONDS, partial(mark_agents_offline, database)),
+        (LOOK_SECONDS, partial(end_expired_claims, database)),
+        (LOOK_SECONDS, partial(run_due_schedules, database)),
+        (BUDGET_SECONDS, partial(notify_of_budgets, database)),
+        (ALERT_SECONDS, partial(evaluate_alert_rules, database)),
+        (MESSAGE_SECONDS, partial(deliver, send_messages)),
+        (FILES_SECONDS, partial(delete_unused_files, database, delete_files)),
+    )
     works = (
         _daily(database, keep, worked, stopping),
         _hourly(database, keep_keys, stopping),
         _compact_daily(database, stopping),
         _roll_up(database, stopping),
-        _correct_progress(database, stopping),
-        _mark_silent_agents(database, stopping),
-        _keep_queue(database, stopping),
-        _notify_of_budgets(database, stopping),
-        _evaluate_alert_rules(database, stopping),
-        _delete_files(database, delete_files, stopping),
+        *(_every(seconds, work, stopping) for seconds, work in regular),
     )
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -103,49 +115,12 @@ async def _roll_up(database: Database, stopping: asyncio.Event) -> None:
         await _wait_or_stop(stopping, ROLL_SECONDS if worked else AGAIN_SECONDS)
 
 
-async def _correct_progress(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, LOOK_SECONDS)
+async def _every(seconds: float, work: Work, stopping: asyncio.Event) -> None:
+    """Not at once: agents, for example, can report to this process before they are silent."""
+    await _wait_or_stop(stopping, seconds)
     while not stopping.is_set():
-        await correct_progress(database)
-        await _wait_or_stop(stopping, LOOK_SECONDS)
-
-
-async def _mark_silent_agents(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, LOOK_SECONDS)  # until agents could report to this process
-    while not stopping.is_set():
-        await mark_agents_offline(database)
-        await _wait_or_stop(stopping, LOOK_SECONDS)
-
-
-async def _keep_queue(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, LOOK_SECONDS)
-    while not stopping.is_set():
-        await end_expired_claims(database)
-        await run_due_schedules(database)
-        await _wait_or_stop(stopping, LOOK_SECONDS)
-
-
-async def _notify_of_budgets(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, BUDGET_SECONDS)
-    while not stopping.is_set():
-        await notify_of_budgets(database)
-        await _wait_or_stop(stopping, BUDGET_SECONDS)
-
-
-async def _evaluate_alert_rules(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, ALERT_SECONDS)
-    while not stopping.is_set():
-        await evaluate_alert_rules(database)
-        await _wait_or_stop(stopping, ALERT_SECONDS)
-
-
-async def _delete_files(
-    database: Database, delete_files: DeleteFiles, stopping: asyncio.Event
-) -> None:
-    await _wait_or_stop(stopping, FILES_SECONDS)
-    while not stopping.is_set():
-        await delete_unused_files(database, delete_files)
-        await _wait_or_stop(stopping, FILES_SECONDS)
+        await work()
+        await _wait_or_stop(stopping, seconds)
 
 
 async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
@@ -192,6 +167,10 @@ async def evaluate_alert_rules(database: Database) -> None:
         evaluation.run_due(database), "alert rules could not be evaluated"
     ):
         log.info("alerts opened or closed", count=count)
+
+
+async def deliver(send_messages: Work) -> None:
+    await _logging_failure(send_messages(), "messages to webhooks could not be delivered")
 
 
 async def delete_unused_files(database: Database, delete_files: DeleteFiles) -> None:

@@ -17,8 +17,8 @@ from db.metrics import Metric
 from db.notifications import Notification
 from db.progress import ProgressLog
 from support.factories import (
-    make_alert,
     make_ai_test,
+    make_alert,
     make_dream,
     make_metric,
     make_notification,

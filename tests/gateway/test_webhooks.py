@@ -1,8 +1,10 @@
 """Webhooks: signed messages about alerts, sent again until they are accepted."""
 
+import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,6 +20,7 @@ from gateway.webhooks.delivery import DELAYS, Deliverer
 from graph.core.types.node import global_id
 from support.factories import make_alert_rule, make_event
 from support.gateways import gateway, make_key, production, signed_in
+from support.postgres_proxies import Authority
 from support.receivers import Receiver, receiver as receiving
 
 PEPPER = b"p" * 32
@@ -62,6 +65,10 @@ class Hook:
 
 @pytest.fixture
 async def hook(database: Database, receiver: Receiver) -> Hook:
+    return await hook_at(database, receiver)
+
+
+async def hook_at(database: Database, receiver: Receiver) -> Hook:
     settings = production()
     key = await make_key(database, settings, scopes=["alerts:write", "alerts:read"])
     async with signed_in(gateway(settings, database), key.text) as send:
@@ -178,6 +185,30 @@ async def test_loopback_is_refused_unless_it_is_named(
     async with database.write() as session:
         [delivery] = await session.records(WebhookDelivery, WebhookDelivery.select())
     assert [delivery.last_error, receiver.requests] == ["Only https is allowed.", []]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "error"),
+    [
+        ("localhost", True, None),
+        ("localhost", False, "The receiver cannot be reached: ConnectError."),
+        ("example.org", True, "The receiver cannot be reached: ConnectError."),
+    ],
+)
+async def test_receivers_by_https_need_a_trusted_certificate_of_their_host(
+    database: Database, tmp_path: Path, host: str, is_trusted: bool, error: str | None
+) -> None:
+    authority = Authority(tmp_path)
+    trusted = ssl.create_default_context(cafile=authority.root) if is_trusted else None
+    async with receiving(authority.issue("receiver", host=host)) as receiver:
+        hook = await hook_at(database, receiver)
+        await hook.fire()
+        await Deliverer(database, PEPPER, Destinations([receiver.place]), trusted).run_due()
+    async with database.write() as session:
+        [delivery] = await session.records(WebhookDelivery, WebhookDelivery.select())
+    assert [delivery.last_error, len(receiver.requests)] == [error, 1 if error is None else 0]
+    if error is None:
+        assert receiver.verified(hook.secret)["type"] == "alert_opened"
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,12 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
 
 
+LOCALHOST = "localhost"
+
+
 class Authority:
-    """Certificates of a server called localhost and of clients, signed by one authority."""
+    """Certificates of a server, named localhost by default, and of clients, signed by one
+    authority."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,21 +89,30 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def issue(self, name: str, password: str | None = None) -> tuple[Path, Path]:
+    def issue(
+        self, name: str, password: str | None = None, host: str = LOCALHOST
+    ) -> tuple[Path, Path]:
         """The files of a certificate and of its key."""
         key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._write(name, self._signed(subject, key))
+        certificate = self._write(name, self._signed(subject, key, host))
         how = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         path = self.folder / f"{name}.key"
         path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
         return certificate, path
 
     def _signed(
-        self, subject: x509.Name, key: EllipticCurvePrivateKey, *, is_root: bool = False
+        self,
+        subject: x509.Name,
+        key: EllipticCurvePrivateKey,
+        host: str = LOCALHOST,
+        *,
+        is_root: bool = False,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names: list[x509.GeneralName] = [x509.DNSName(host)]
+        if host == LOCALHOST:
+            names.append(x509.IPAddress(ip_address("127.0.0.1")))
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

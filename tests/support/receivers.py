@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -24,6 +25,8 @@ class Receiver:
     """Answers with `status`, and keeps what it accepted and what it refused, by `webhook-id`."""
 
     port: int
+    host: str = "127.0.0.1"
+    scheme: str = "http"
     status: int = 204
     attempts: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
@@ -33,11 +36,11 @@ class Receiver:
 
     @property
     def place(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        return f"http://{self.place}/hook"
+        return f"{self.scheme}://{self.place}/hook"
 
     async def hook(self, request: Request) -> Response:
         id = request.headers["webhook-id"]
@@ -65,15 +68,27 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """An endpoint that serves until the context ends."""
+async def receiver(
+    certificate: tuple[Path, Path] | None = None,
+) -> AsyncIterator[Receiver]:
+    """An endpoint that serves until the context ends; with the files of a certificate and its key
+    by https."""
     with listening("127.0.0.1", 0) as listener:
         made = Receiver(listener.getsockname()[1])
+        if certificate is not None:
+            made.host, made.scheme = "localhost", "https"
         routes = [
             Route("/hook", made.hook, methods=["POST"]),
             Route("/long", made.long, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off")
+        cert, key = certificate or (None, None)
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            log_level="error",
+            lifespan="off",
+            ssl_certfile=cert,
+            ssl_keyfile=key,
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

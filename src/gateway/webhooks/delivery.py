@@ -5,6 +5,7 @@ Source: the specification Standard Webhooks, for headers, signatures and secrets
 
 import asyncio
 import json
+import ssl
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -58,12 +59,20 @@ def is_last(job: Job) -> bool:
 
 
 class Deliverer:
-    """Delivers the messages of a database."""
+    """Delivers the messages of a database. `tls` says whose certificates are trusted: by default
+    those of the authorities of the web, whatever the environment says."""
 
-    def __init__(self, database: Database, pepper: bytes, destinations: Destinations) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pepper: bytes,
+        destinations: Destinations,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.database = database
         self.pepper = pepper
         self.destinations = destinations
+        self.tls = tls or httpx2.create_ssl_context(trust_env=False)
         self.app = App(connector=running.Connector(database))
         task = self.app.task(name=outbox.TASK, queue=outbox.QUEUE, retry=Retry(), pass_context=True)
         task(self._attempt)
@@ -107,7 +116,7 @@ class Deliverer:
         content = json.dumps(message.delivery.payload, separators=(",", ":"))
         headers = {"host": url.netloc.decode(), **self._signed(message, content, now)}
         async with (
-            httpx2.AsyncClient(trust_env=False, timeout=ATTEMPT_SECONDS) as client,
+            httpx2.AsyncClient(trust_env=False, timeout=ATTEMPT_SECONDS, verify=self.tls) as client,
             client.stream(
                 "POST",
                 url.copy_with(host=address),
