@@ -2,6 +2,7 @@
 with a key."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -98,9 +99,9 @@ async def write_rule(page: Page, name: str, threshold: str) -> None:
 async def test_a_rule_is_previewed_created_changed_and_deleted(
     page: Page, served: Served, key: str, database: Database
 ) -> None:
-    now = await database.now()
+    earlier = await database.now() - timedelta(minutes=2)
     for _ in range(2):
-        await make_event(database, event_type="deployed", timestamp=now)
+        await make_event(database, event_type="deployed", timestamp=earlier)
     await row(page, "came with").or_(row(page, "Budget")).first.wait_for()
     await write_rule(page, "Deployments", "9")
     await page.get_by_role("button", name="2 hours").click()
@@ -108,7 +109,7 @@ async def test_a_rule_is_previewed_created_changed_and_deleted(
     await page.get_by_text("It would not have opened an alert.").wait_for()
     await page.get_by_label("Threshold").fill("1")
     await page.get_by_role("button", name="Preview").click()
-    await page.get_by_text("1 alert, evaluated every 5 minutes.").wait_for()
+    await page.get_by_text("1 alert, evaluated every minute.").wait_for()
     shown = page.get_by_role("dialog").locator("tbody td")
     assert (await shown.all_inner_texts())[1:3] == ["Still open", "2"]
     await page.get_by_label("Minutes to look back").fill("0")

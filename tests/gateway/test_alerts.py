@@ -9,7 +9,9 @@ from sqlalchemy import func, select, text, update
 
 from db import Database
 from db.alerts import Alert, AlertRule, evaluation
+from db.alerts.counting import FEED_LOCKS
 from db.audit import AuditEntry
+from db.core.session.row_rules import without_row_rules
 from db.events import Event
 from db.notifications import Notification
 from graph.core.types.node import global_id
@@ -24,6 +26,7 @@ from support.factories import (
 )
 from support.gateways import gateway, make_key, production, signed_in
 from support.graphql_client import Endpoint
+from support.wait import until
 
 RULE = """alertRule { id name kind windowMinutes comparison threshold cooldownMinutes notifies
   isActive isBuiltin version watch { spend { of user { id } provider }
@@ -235,6 +238,30 @@ async def test_each_kind_reads_its_value(database: Database, columns: Row, value
     await evaluated(database)
     [alert] = [each for each in await stored(database) if each.rule_id == rule.id]
     assert alert.value == value
+
+
+async def test_a_feed_that_is_held_up_opens_an_alert(database: Database) -> None:
+    watch = {"kind": "FEED_LAG", "feed": "METRICS", "window_minutes": None, "event_type": None}
+    await make_alert_rule(database, **watch)
+    locks = "select granted from pg_locks where locktype = 'advisory' and objid = 4"
+    async with database.write() as holder:
+        await holder.execute(text(f"select pg_advisory_xact_lock({FEED_LOCKS}, 4)"))
+        waiting = asyncio.create_task(make_metric(database))
+        await until_rows(database, text(f"{locks} and not granted and waitstart is not null"))
+        assert await evaluated(database) == 1
+    await waiting
+    assert await evaluated(database) == 1
+    [alert] = await stored(database)
+    assert alert.value > 0
+    assert alert.closed_at is not None
+
+
+async def until_rows(database: Database, query: Any) -> None:
+    async def found() -> bool:
+        async with database.unrestricted().read() as session:
+            return bool(await session.rows(without_row_rules(query)))
+
+    await until(found)
 
 
 async def test_each_provider_has_an_alert_of_its_own(

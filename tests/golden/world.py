@@ -88,6 +88,21 @@ async def _alerts(session: Any, grace: Any) -> None:
         acknowledged_by=grace.id,
     )
 
+    webhook = await make.make_webhook(
+        session, **when(at(2), "hook"), updated_at=at(2), name="Pager", created_by=grace.id
+    )
+    for hour, more in enumerate(
+        ({"delivered_at": at(3)}, {"last_error": "The receiver answered with the status 503."})
+    ):
+        await make.make_webhook_delivery(
+            session,
+            **when(at(3, hour), f"delivery {hour}"),
+            webhook_id=webhook.id,
+            payload={"type": "alert_opened", "data": {"value": "3"}},
+            attempts=1,
+            **more,
+        )
+
 
 async def _models(session: Any) -> None:
     for day, name in enumerate(["gpt-4", "gpt-5"]):

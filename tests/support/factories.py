@@ -309,12 +309,16 @@ async def make_alert(target: Target, **overrides: Any) -> Any:
     )
 
 
+async def make_webhook(target: Target, **overrides: Any) -> Any:
+    """An address that messages are sent to."""
+    url = "https://example.org/hook"
+    return await _store(target, db.webhooks.Webhook, overrides, name="Hook", url=url)
+
+
 async def make_webhook_delivery(target: Target, **overrides: Any) -> Any:
     """A message to a new webhook that was not delivered yet."""
     if "webhook_id" not in overrides:
-        url = "https://example.org/hook"
-        webhook = await _store(target, db.webhooks.Webhook, {}, name="Hook", url=url)
-        overrides["webhook_id"] = webhook.id
+        overrides["webhook_id"] = (await make_webhook(target)).id
     return await _store(
         target, db.webhooks.WebhookDelivery, overrides, event_type="alert_opened", payload={}
     )

@@ -16,7 +16,6 @@ import type { useRuleInput } from "./useRuleInput.ts";
 const PREVIEW = graphql(`
   query PreviewRule($rule: PreviewAlertRuleInput!, $from: DateTime!, $to: DateTime!) {
     previewAlertRule(rule: $rule, from: $from, to: $to) {
-      everyMinutes
       alerts { title subject value threshold openedAt closedAt user { id email } }
     }
   }
@@ -56,10 +55,10 @@ export function RulePreview({ ruleOf }: { ruleOf: ReturnType<typeof useRuleInput
   );
 }
 
-function Alerts({ of: { alerts, everyMinutes } }: { of: PreviewRuleQuery["previewAlertRule"] }) {
+function Alerts({ of: { alerts } }: { of: PreviewRuleQuery["previewAlertRule"] }) {
   return (
     <>
-      <p role="status">{plural(alerts.length, "alert")}, evaluated every {plural(everyMinutes, "minute")}.</p>
+      <p role="status">{plural(alerts.length, "alert")}, evaluated every minute.</p>
       <Table
         name="Alerts of the preview"
         items={alerts}
