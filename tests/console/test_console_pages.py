@@ -27,6 +27,9 @@ LOOKS: dict[str, tuple[tuple[int, int], Scheme, list[str] | None]] = {
     "wall": (WALL, "light", ["scrollable-region-focusable"]),
 }
 
+ARE_EXPORTED = """[...document.querySelectorAll("main .card table")]
+  .every((table) => table.closest(".card").querySelector("[aria-label^='Export ']"))"""
+
 
 @pytest.fixture
 async def served(imported: Database) -> AsyncIterator[Served]:
@@ -52,6 +55,7 @@ async def test_pages_are_whole_and_accessible(
         for name, (path, shown) in list(PAGES.items())[half::2]:
             await watched.page.goto(served.address + path.format(**of))
             await watched.page.get_by_text(shown).first.wait_for()
+            assert await watched.page.evaluate(ARE_EXPORTED), name
             for look, (size, scheme, rules) in LOOKS.items():
                 await watched.looks(size, scheme)
                 assert await is_as_wide_as_the_screen(watched), (name, look)

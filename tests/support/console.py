@@ -71,21 +71,23 @@ class Watched:
 
 
 @asynccontextmanager
-async def browsing(address: str, ignored: Collection[str] = ()) -> AsyncIterator[Watched]:
+async def browsing(
+    address: str, ignored: Collection[str] = (), timezone: str = "Europe/Berlin"
+) -> AsyncIterator[Watched]:
     """A new page. At the end, nothing went wrong in it, and it loaded nothing from elsewhere."""
     async with chromium() as browser:
-        watched = await _page(browser, address)
+        watched = await _page(browser, address, timezone)
         yield watched
         problems = [text for text in watched.problems if not any(part in text for part in ignored)]
         assert (problems, watched.elsewhere) == ([], [])
 
 
-async def _page(browser: Browser, address: str) -> Watched:
+async def _page(browser: Browser, address: str, timezone: str) -> Watched:
     context = await browser.new_context(
         viewport={"width": DESKTOP[0], "height": DESKTOP[1]},
         color_scheme="light",
         locale="en-US",
-        timezone_id="Europe/Berlin",
+        timezone_id=timezone,
     )
     return Watched(await context.new_page(), address)
 

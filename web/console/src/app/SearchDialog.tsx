@@ -6,6 +6,7 @@ import { problemOf } from "../api/problems.ts";
 import { graphql } from "../gql/index.ts";
 import type { SearchQuery } from "../gql/graphql.ts";
 import { ProblemNote } from "../ui/ProblemNote.tsx";
+import { useFocusReturn } from "../ui/useFocusReturn.ts";
 import { modelPath } from "../pages/models/modelPath.ts";
 
 const SEARCH = graphql(`
@@ -32,6 +33,7 @@ export function SearchDialog({ onClose }: { onClose: () => void }) {
   const [{ data, error, fetching }] = useQuery({ query: SEARCH, variables: { text: wanted }, pause: wanted === "" });
   const [, go] = useLocation();
   const list = useId();
+  const returnFocus = useFocusReturn();
   useEffect(() => choose(0), [data]);
   const found = wanted === "" ? [] : (data?.search.nodes ?? []).map(entryOf);
   const current = found[chosen];
@@ -51,7 +53,7 @@ export function SearchDialog({ onClose }: { onClose: () => void }) {
     <Dialog.Root open onOpenChange={(isOpen) => isOpen || onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className="drawer-back" />
-        <Dialog.Content className="palette" aria-describedby={undefined}>
+        <Dialog.Content className="palette" aria-describedby={undefined} onCloseAutoFocus={returnFocus}>
           <Dialog.Title className="hidden-text">Search</Dialog.Title>
           <input
             role="combobox"

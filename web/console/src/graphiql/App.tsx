@@ -11,12 +11,13 @@ import { KeyField } from "./KeyField.tsx";
 import { LastOperation } from "./LastOperation.tsx";
 import { type Explain, fetcherOf, type Last, type Message } from "./session.ts";
 import { ShareButton } from "./ShareButton.tsx";
+import { useEscape } from "./useEscape.ts";
 
 const MOST_MESSAGES = 500;
 const EXAMPLES: GraphiQLPlugin = { title: "Examples", icon: ExamplesIcon, content: ExamplesPanel };
 const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false }), EXAMPLES];
 const shared = new URLSearchParams(location.search);
-const FIRST = `# Ctrl+Enter runs the operation, Ctrl+Space completes it.
+const FIRST = `# Ctrl+Enter runs the operation, Ctrl+Space completes it, Escape leaves the editor.
 # Examples are in the panel of the rail on the left.
 query LatestDreams {
   dreams(first: 5) {
@@ -44,6 +45,7 @@ export function App() {
   const explained = useRef(explain);
   explained.current = isAdministrator ? explain : "";
 
+  useEscape();
   const socket = useMemo(() => openSocket(setConnection), [credential]);
   useEffect(() => () => void socket.dispose(), [socket]);
   const fetcher = useMemo(

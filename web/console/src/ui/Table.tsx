@@ -27,21 +27,24 @@ interface Props<Item> {
   sortParam?: string;
   /** The pages that items are of; given if there may be more than these. */
   pages?: Pages<unknown, Item>;
+  /** What files contain, if that is not what is shown. */
+  file?: { contents: string; read: () => Promise<readonly Item[]> };
   actions?: ReactNode;
   empty: ReactNode;
 }
 
 /** Rows with a title, which can be sorted if they are all here, and saved as CSV and JSON. */
-export function Table<Item>({ name, items, columns, keyOf, sortParam, pages, actions, empty }: Props<Item>) {
+export function Table<Item>({ name, items, columns, keyOf, sortParam, pages, file, actions, empty }: Props<Item>) {
   const [sort, setSort] = useSort(sortParam ?? "sort");
   const shown = sortParam === undefined ? items : sorted(items, columns, sort);
-  const exported = async () => (pages ? await pages.readAll() : shown).map((item) => rowOf(item, columns));
+  const readAll = file?.read ?? pages?.readAll;
+  const exported = async () => (readAll ? await readAll() : shown).map((item) => rowOf(item, columns));
   return (
     <section className="card" aria-label={name}>
       <header>
         <h2>{name}</h2>
         {actions}
-        {items.length > 0 && <ExportMenu name={name} rows={exported} contents={contentsOf(items.length, pages)} />}
+        {items.length > 0 && <ExportMenu name={name} rows={exported} contents={file?.contents ?? contentsOf(items.length, pages)} />}
       </header>
       {items.length === 0 ? (
         empty

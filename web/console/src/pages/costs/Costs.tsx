@@ -1,4 +1,5 @@
 import { useQuery } from "urql";
+import { everyPart, MOST_ROWS } from "../../api/everything.ts";
 import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { count, dollars } from "../../format/numbers.ts";
@@ -26,13 +27,16 @@ const SPEND = graphql(`
 `);
 
 const SPEND_BY_USER = graphql(`
-  query SpendByUser($from: DateTime!, $to: DateTime) {
-    spend(from: $from, to: $to, groupBy: [USER]) {
+  query SpendByUser($from: DateTime!, $to: DateTime, $first: Int!, $skip: Int!) {
+    spend(from: $from, to: $to, groupBy: [USER], first: $first, skip: $skip) {
       dataRange { from to }
       rows { user { id email } testCount totalTokens totalCost }
     }
+    all: spend(from: $from, to: $to, groupBy: []) { rows { testCount totalTokens totalCost } }
   }
 `);
+
+const MOST_USERS = 1_000; // that the API gives at once
 
 /** What tests cost: by provider, model or user, and against budgets. */
 export function Costs() {
@@ -42,7 +46,8 @@ export function Costs() {
   const isByUser = by === "user" && mayUsers;
   const variables = { from, to };
   const [whole, askWhole] = useQuery({ query: SPEND, variables, pause: isByUser });
-  const [users, askUsers] = useQuery({ query: SPEND_BY_USER, variables, pause: !isByUser });
+  const [users, askUsers] = useQuery({ query: SPEND_BY_USER, variables: { ...variables, first: MOST_USERS, skip: 0 }, pause: !isByUser });
+  const readUsers = async () => groupedBy(await everyPart(SPEND_BY_USER, variables, ({ spend }) => spend.rows, MOST_USERS), "user");
   const options = GROUPS.filter(([name]) => name !== "user" || mayUsers);
   return (
     <Page title="Costs" about="What tests cost, as they reported it or by the price of their model.">
@@ -51,7 +56,7 @@ export function Costs() {
         <Segments label="By" options={options} value={by as Group} onChange={setBy} />
       </div>
       {isByUser ? (
-        <Loaded result={users} retry={askUsers}>{({ spend }) => <Sums of={groupedBy(spend.rows, "user")} by="User" dataRange={spend.dataRange} />}</Loaded>
+        <Loaded result={users} retry={askUsers}>{({ spend, all }) => <Sums of={groupedBy(spend.rows, "user")} total={groupedBy(all.rows, "user")} by="User" dataRange={spend.dataRange} {...(spend.rows.length >= MOST_USERS && { readAll: readUsers })} />}</Loaded>
       ) : (
         <Loaded result={whole} retry={askWhole}>
           {({ spend, months }) => (
@@ -67,8 +72,17 @@ export function Costs() {
   );
 }
 
-function Sums({ of, by, dataRange }: { of: Sum[]; by: string; dataRange: { from: string; to: string } | null | undefined }) {
-  const total = totalOf(of);
+interface SumsProps {
+  of: Sum[];
+  /** What they are parts of, if there may be more than these. */
+  total?: Sum[];
+  by: string;
+  dataRange: { from: string; to: string } | null | undefined;
+  readAll?: () => Promise<Sum[]>;
+}
+
+function Sums({ of, total: parts = of, by, dataRange, readAll }: SumsProps) {
+  const total = totalOf(parts);
   return (
     <>
       <div className="tiles">
@@ -79,6 +93,7 @@ function Sums({ of, by, dataRange }: { of: Sum[]; by: string; dataRange: { from:
       </div>
       <Table
         name={`By ${by.toLowerCase()}`}
+        {...(readAll && { file: { contents: `All, at most ${count(MOST_ROWS)}`, read: readAll } })}
         items={of}
         sortParam="sort"
         keyOf={({ name }) => name}

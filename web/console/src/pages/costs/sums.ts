@@ -11,7 +11,7 @@ export interface Sum {
 }
 
 interface Spent {
-  user?: { email?: string | null } | null;
+  user?: { id: string; email?: string | null } | null;
   provider?: string | null;
   model?: string | null;
   testCount: number;
@@ -22,7 +22,7 @@ interface Spent {
 const NAMES: Record<Group, (spent: Spent) => string> = {
   provider: ({ provider }) => provider ?? "Unknown",
   model: ({ provider, model }) => `${model}, ${provider}`,
-  user: ({ user }) => user?.email ?? "Without a user",
+  user: ({ user }) => user?.email ?? user?.id ?? "Without a user",
 };
 
 export function groupedBy(spends: readonly Spent[], group: Group): Sum[] {

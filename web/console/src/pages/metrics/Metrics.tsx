@@ -1,4 +1,5 @@
 import { useQuery } from "urql";
+import { everyPart, MOST_ROWS } from "../../api/everything.ts";
 import { useParam } from "../../app/useParam.ts";
 import { count, number } from "../../format/numbers.ts";
 import { Time } from "../../format/Time.tsx";
@@ -54,7 +55,10 @@ export function Metrics() {
                 <Empty title="There are no metrics yet." hasSample>Record some with <code>recordMetrics</code>, or import them.</Empty>
               </DataElsewhere>
             );
-          const shown = all.filter(({ metricName }) => metricName.toLowerCase().includes(search.toLowerCase()));
+          const isSearched = ({ metricName }: { metricName: string }) => metricName.toLowerCase().includes(search.toLowerCase());
+          const shown = all.filter(isSearched);
+          const isPart = skip > 0 || all.length >= MOST_SERIES;
+          const readAll = async () => (await everyPart(SUMMARY, { from: range.from, to: range.to }, ({ metricSummary }) => metricSummary.rows, MOST_SERIES)).filter(isSearched);
           const selected = all.find(({ metricName }) => metricName === name) ?? shown[0];
           return (
             <>
@@ -73,6 +77,7 @@ export function Metrics() {
                 name="Metrics"
                 items={shown}
                 sortParam="sort"
+                {...(isPart && { file: { contents: `All series, at most ${count(MOST_ROWS)}`, read: readAll } })}
                 empty={<Empty title="No series is called like this.">Search for another part of a name.</Empty>}
                 keyOf={({ metricName, unit }) => `${metricName} ${unit}`}
                 columns={[
