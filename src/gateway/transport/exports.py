@@ -21,6 +21,8 @@ from db.exporter import Exportable, Format, Part, chunks
 from gateway.auth.challenges import unauthenticated
 from gateway.errors import RETRY, HttpError, respond
 from gateway.export_rights import EXPORTS, allowed
+from gateway.protocols.http11 import transport
+from gateway.protocols.slow_clients import SlowClientDetector
 from gateway.request_record import record_of
 from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Executor
@@ -148,43 +150,57 @@ class ExportResponse(Response):
         self.seconds = seconds
         self.first: bytes | None = None
         self.held = ExitStack()
-        self.ended = asyncio.Event()
+        self.is_over = False
+        self.limit: asyncio.Timeout | None = None
 
     def leave(self) -> None:
-        self.ended.set()
+        """End without the rest, also while the client or the database is waited for."""
+        self.is_over = True
+        if self.limit and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time())
 
     async def begin(self) -> None:
         """Read the first bytes. Raises as sessions do."""
         self.first = await anext(self.chunks, None)
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = transport(scope)
+        client = SlowClientDetector(connection, connection.abort if connection else self.leave)
         gone = asyncio.ensure_future(self._disconnected(receive))
         try:
             with self.held:
-                async with asyncio.timeout(self.seconds), aclosing(self.chunks):
-                    await self._send(send)
-        except (DomainError, TimeoutError) as error:
+                async with asyncio.timeout(self.seconds) as self.limit, aclosing(self.chunks):
+                    await self._send(send, client)
+        except (DomainError, TimeoutError, Interrupted) as error:
             log.warning("export interrupted", reason=type(error).__name__)
-            raise Interrupted from error
+            if connection is None:
+                raise Interrupted from error
+            connection.abort()
+            await gone
         finally:
+            client.end()
             gone.cancel()
 
     async def _disconnected(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             continue
-        self.ended.set()
+        self.leave()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, client: SlowClientDetector) -> None:
+        """Send each chunk, and read no other one before the client has taken most of it."""
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(head)
         chunk = self.first
         while chunk is not None:
-            if self.ended.is_set():
+            if self.is_over:
                 raise Interrupted
+            client.begin()
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            client.end()
             chunk = await anext(self.chunks, None)
         await send({"type": "http.response.body", "body": b""})
 
 
 class Interrupted(Exception):
-    """The export ended before its last row; the connection is closed."""
+    """The export ended before its last row; the connection is aborted, so that the client does not
+    take it for whole."""
