@@ -5,7 +5,6 @@ import os
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,19 +22,14 @@ from gateway.media.store import NO_FILE, WRONG, Media
 from gateway.settings import Settings
 from gateway.settings.media import CONTENT_TYPES
 from graph.core.types.node import global_id
+from support.attachments import PNG, Client, announcement, client, messages
 from support.factories import make_ai_test, make_dream, make_user
-from support.gateways import gateway, make_key, production
-from support.mutations import mutation, stored
+from support.gateways import gateway, production
+from support.mutations import stored
 from support.payloads import ERRORS
 from support.wait import patience
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
-CREATED = (
-    "attachment { id name size url storedAt } upload { url method headers { name value } } "
-    f"{ERRORS}"
-)
 DELETE = "mutation ($id: ID!) { deleteDream(input: {id: $id}) { errors { code } } }"
-BASE = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
@@ -60,66 +54,12 @@ async def dream(database: Database, owner: Any) -> Any:
     return await make_dream(database, user_id=owner.id, is_public=False)
 
 
-@asynccontextmanager
-async def client(
-    app: Starlette, database: Database, settings: Settings, **key: Any
-) -> AsyncIterator["Client"]:
-    made = await make_key(database, settings, **key)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=BASE) as http:
-        yield Client(http, made.text)
-
-
 @pytest.fixture
 async def mine(
     app: Starlette, database: Database, settings: Settings, owner: Any
-) -> AsyncIterator["Client"]:
+) -> AsyncIterator[Client]:
     async with client(app, database, settings, user_id=owner.id) as mine:
         yield mine
-
-
-class Client:
-    """Requests with a key to the API, and without one to addresses of files."""
-
-    def __init__(self, http: httpx2.AsyncClient, key: str) -> None:
-        self.http = http
-        self.headers = {"authorization": f"Bearer {key}"}
-
-    async def ask(self, query: str, **variables: Any) -> Any:
-        body = {"query": query, "variables": variables}
-        answer = (await self.http.post("/graphql", json=body, headers=self.headers)).json()
-        assert "errors" not in answer, answer
-        return answer["data"]
-
-    async def do(self, verb: str, shown: str, **input: Any) -> Any:
-        return (await self.ask(mutation(verb, shown), input=input))["answer"]
-
-    async def create(self, content: bytes = PNG, **more: Any) -> Any:
-        announced = {"name": "a.png", "contentType": "image/png", **announcement(content), **more}
-        return await self.do("createAttachment", CREATED, **announced)
-
-    async def send(self, upload: Any, content: bytes) -> httpx2.Response:
-        headers = {each["name"]: each["value"] for each in upload["headers"]}
-        url = f"/{upload['url']}"
-        return await self.http.request(upload["method"], url, content=content, headers=headers)
-
-    async def complete(self, id: str) -> Any:
-        shown = f"attachment {{ id storedAt url }} {ERRORS}"
-        return await self.do("completeAttachment", shown, id=id)
-
-    async def attach(self, content: bytes = PNG, **more: Any) -> Any:
-        made = await self.create(content, **more)
-        assert (await self.send(made["upload"], content)).status_code == 201
-        completed = await self.complete(made["attachment"]["id"])
-        assert completed["errors"] == []
-        return completed["attachment"]
-
-
-def announcement(content: bytes) -> dict[str, str]:
-    return {"size": str(len(content)), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def messages(answer: Any) -> list[str]:
-    return [error["message"] for error in answer["errors"]]
 
 
 def files(settings: Settings) -> list[str]:
@@ -161,6 +101,45 @@ async def test_a_file_is_uploaded_and_read(
             "user": {"id": global_id(owner)},
         }
     ]
+
+
+RANGES = [
+    ("bytes=0-0", slice(0, 1)),
+    ("bytes=10-19", slice(10, 20)),
+    ("bytes=100-", slice(100, None)),
+    ("bytes=-7", slice(-7, None)),
+    ("Bytes=5-999999999", slice(5, None)),
+    ("bytes=-999999999", slice(0, None)),
+]
+OTHERS = ["bytes=1-0", "bytes=-", "bytes=1-2,4-5", "lines=1-2", "bytes=a-b", f"bytes={9**20}-"]
+
+
+async def test_parts_of_a_file_are_read(mine: Client, dream: Any) -> None:
+    attached = await mine.attach(dreamId=global_id(dream))
+
+    async def get(**headers: str) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await mine.http.get(f"/{attached['url']}", headers=named)
+
+    whole = await get()
+    etag = whole.headers["etag"]
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    for header, part in RANGES:
+        seen, (start, end, _) = await get(range=header), part.indices(len(PNG))
+        assert (seen.status_code, seen.content) == (206, PNG[part]), header
+        assert seen.headers["content-range"] == f"bytes {start}-{end - 1}/{len(PNG)}"
+        assert seen.headers["content-length"] == str(end - start)
+    for header in OTHERS:
+        seen = await get(range=header)
+        assert (seen.status_code, seen.content) == (200, PNG), header
+    for header in (f"bytes={len(PNG)}-", "bytes=-0"):
+        seen = await get(range=header)
+        assert seen.status_code == 416
+        assert seen.headers["content-range"] == f"bytes */{len(PNG)}"
+    for condition, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200)):
+        assert (await get(range="bytes=0-0", if_range=condition)).status_code == status
+    head = await mine.http.head(f"/{attached['url']}", headers={"range": "bytes=0-0"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(PNG)))
 
 
 async def test_a_test_has_attachments(mine: Client, dream: Any, database: Database) -> None:

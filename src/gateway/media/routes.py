@@ -11,6 +11,7 @@ from starlette.routing import Route
 from db import Database
 from db.attachments import Attachment
 from gateway.errors import HttpError, respond
+from gateway.media.ranges import requested_range
 from gateway.media.signing import Right
 from gateway.media.store import Media
 
@@ -55,18 +56,25 @@ class Files:
     async def download(self, request: Request) -> Response:
         """Raises HttpError."""
         row = await self._row(request, "download")
-        chunks = self.media.read(row.id)
+        etag = f'"{row.sha256}"'
+        part = requested_range(request, row.size, etag)
+        within = None if part is None else (part.start, part.end)
+        chunks = self.media.read(row.id, within)
         try:
             first = await anext(chunks)
         except (FileNotFoundError, StopAsyncIteration):
             raise HttpError(GONE, 404) from None
         headers = {
             **HEADERS,
-            "content-length": str(row.size),
+            "accept-ranges": "bytes",
+            "content-length": str(part.length if part else row.size),
             "content-disposition": f"attachment; filename*=UTF-8''{quote(row.name, safe='')}",
-            "etag": f'"{row.sha256}"',
+            "etag": etag,
         }
-        return StreamingResponse(_joined(first, chunks), 200, headers, row.content_type)
+        if part is not None:
+            headers["content-range"] = part.content_range
+        status = 206 if part else 200
+        return StreamingResponse(_joined(first, chunks), status, headers, row.content_type)
 
     async def _row(self, request: Request, right: Right) -> Attachment:
         id: UUID = request.path_params["id"]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import obstore
@@ -20,6 +21,9 @@ from gateway.media.signing import UrlSigner
 from gateway.settings import Settings
 from gateway.settings.media import split
 from graph.core.media import File, Upload
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 UPLOAD = timedelta(minutes=15)
 DOWNLOAD = timedelta(minutes=5)
@@ -76,9 +80,10 @@ class Media:
         await self._remove([uploaded(file.id)])
         return None
 
-    async def read(self, id: UUID) -> AsyncIterator[bytes]:
-        """Raises FileNotFoundError."""
-        found = await self.objects.get_async(stored(id))
+    async def read(self, id: UUID, within: tuple[int, int] | None = None) -> AsyncIterator[bytes]:
+        """A file, or its bytes from one place on and before another. Raises FileNotFoundError."""
+        options: GetOptions = {} if within is None else {"range": within}
+        found = await self.objects.get_async(stored(id), options=options)
         async for chunk in found.stream(min_chunk_size=CHUNK):
             yield bytes(chunk)
 
