@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import orjson
 import typer
@@ -26,7 +27,10 @@ from gateway.settings import Settings
 
 STDOUT = "-"
 S3 = "s3://"
-MISSING = "S3 needs PyArrow: pip install 'dreamnet-gateway[export]'."
+PART_BYTES = 8 * 1024 * 1024  # of an object; S3 accepts 10,000 parts
+NO_KEY = "Name an object of a bucket: s3://BUCKET/KEY."
+
+Write = Callable[[AsyncGenerator[bytes, None]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ def run(settings: Settings, wanted: Wanted) -> None:
     if wanted.noun not in NOUNS:
         raise _usage(f"There is no export {wanted.noun}. There are {', '.join(NOUNS)}.")
     progress = Progress()
-    with migrated_url(settings) as url, _target(wanted.to) as file:
-        until = asyncio.run(_export(url, settings, wanted, file, progress))
+    with migrated_url(settings) as url, _target(wanted.to) as write:
+        until = asyncio.run(_export(url, settings, wanted, write, progress))
     last = f", the last one {progress.cursor}" if progress.cursor else ""
     typer.echo(
         f"Exported {progress.rows:,} {wanted.noun} until {print_time(until)}{last}.", err=True
@@ -55,14 +59,15 @@ def run(settings: Settings, wanted: Wanted) -> None:
 
 
 async def _export(
-    url: ConnectionInfo, settings: Settings, wanted: Wanted, file: BinaryIO, progress: Progress
+    url: ConnectionInfo, settings: Settings, wanted: Wanted, write: Write, progress: Progress
 ) -> datetime:
     condition, given = _condition(wanted), _time(wanted.until)
     database = Database(url, settings.pool_size)
     part = Part(condition, given or await database.now(), wanted.after)
     try:
         made = chunks(database, NOUNS[wanted.noun], wanted.format, part, progress)
-        await _write(made, file, settings.export_max_seconds)
+        async with asyncio.timeout(settings.export_max_seconds), aclosing(made):
+            await write(made)
     except Invalid as error:
         raise _usage(str(error)) from error
     except (DomainError, TimeoutError, OSError) as error:
@@ -70,12 +75,6 @@ async def _export(
     finally:
         await database.close()
     return part.until
-
-
-async def _write(made: AsyncGenerator[bytes, None], file: BinaryIO, seconds: float) -> None:
-    async with asyncio.timeout(seconds), aclosing(made):
-        async for chunk in made:
-            file.write(chunk)
 
 
 def _stopped(error: Exception, progress: Progress, part: Part) -> CommandFailed:
@@ -108,36 +107,40 @@ def _time(text: str | None) -> datetime | None:
 
 
 @contextmanager
-def _target(to: str) -> Iterator[BinaryIO]:
-    """A file that appears under its name once it is whole."""
+def _target(to: str) -> Iterator[Write]:
+    """Writes a file or an object that appears under its name once it is whole."""
     if to == STDOUT:
-        yield sys.stdout.buffer
+        yield partial(_copy, sys.stdout.buffer)
     elif to.startswith(S3):
-        with _object(to) as file:
-            yield file
+        bucket, _, key = to.removeprefix(S3).partition("/")
+        if bucket == "" or key == "":
+            raise _usage(NO_KEY)
+        yield partial(upload, bucket, key)
     else:
         path, part = Path(to), Path(f"{to}.part")
         try:
             with part.open("wb") as file:
-                yield file
+                yield partial(_copy, file)
             part.replace(path)
         except OSError as error:
             raise _usage(f"{to} cannot be written: {error.strerror or error}.") from error
 
 
-@contextmanager
-def _object(url: str) -> Iterator[BinaryIO]:
-    """An object of S3, which is stored once it is whole. Credentials are those of the AWS SDK."""
+async def _copy(file: BinaryIO, made: AsyncGenerator[bytes, None]) -> None:
+    async for chunk in made:
+        file.write(chunk)
+
+
+async def upload(bucket: str, key: str, made: AsyncGenerator[bytes, None]) -> None:
+    """Store an object of S3. If `made` fails, there is none. Raises OSError."""
+    from obstore.exceptions import BaseError
+    from obstore.store import S3Store
+
     try:
-        from pyarrow import fs  # type: ignore[import-untyped]  # it has no types
-    except ImportError as error:
-        raise _usage(MISSING) from error
-    try:
-        filesystem, path = fs.FileSystem.from_uri(url)
-        with filesystem.open_output_stream(path) as file:
-            yield cast("BinaryIO", file)
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"{url.split('?')[0]}: {error}", ExitCode.PROBLEMS) from error
+        store = S3Store(bucket)
+        await store.put_async(key, made, chunk_size=PART_BYTES, max_concurrency=2)
+    except BaseError as error:
+        raise OSError(str(error).partition("\n\n")[0]) from error
 
 
 def _usage(message: str) -> CommandFailed:
