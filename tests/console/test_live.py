@@ -1,11 +1,13 @@
 """Live views: a report changes the wall, and an interrupted view resumes without a gap."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, WebSocketRoute
 
 from db import Database
 from support.client_processes import Gateway
@@ -90,6 +92,28 @@ async def test_the_page_of_an_agent_misses_no_report(gateway: Gateway, other: Ga
         await page.get_by_text("LIVE", exact=True).wait_for(timeout=60_000)
         missed = ["IDLE", "WAITING", "ERROR", "WAITING"]
         await until(lambda: statuses(page, [*missed, "RUNNING", "STARTING"]))
+
+
+async def test_a_report_between_the_history_and_the_subscription_is_shown(
+    gateway: Gateway,
+) -> None:
+    address = f"http://{gateway.host}"
+    stored = asyncio.Event()
+
+    async def connect_later(socket: WebSocketRoute) -> None:
+        await stored.wait()
+        socket.connect_to_server()
+
+    async with browsing(address) as watched:
+        page = watched.page
+        await page.route_web_socket(re.compile("/graphql"), connect_later)
+        await report(gateway, "prover", "STARTING")
+        await page.goto(f"{address}/console/agents/prover")
+        await until(lambda: statuses(page, ["STARTING"]))
+        await report(gateway, "prover", "RUNNING")
+        stored.set()
+        await page.get_by_text("LIVE", exact=True).wait_for()
+        await until(lambda: statuses(page, ["RUNNING", "STARTING"]))
 
 
 async def test_the_tail_misses_no_event(gateway: Gateway, other: Gateway) -> None:

@@ -7,11 +7,13 @@ const PAGE = 50;
 export const MOST_SHOWN = 1_000;
 
 export interface Pages<Data, Item> {
-  result: { data?: Data | undefined; error?: CombinedError | undefined; fetching: boolean };
+  result: { data?: Data | undefined; error?: CombinedError | undefined; fetching: boolean; stale: boolean };
   ask: (options: { requestPolicy: "network-only" }) => void;
   items: readonly Item[];
   hasMore: boolean;
   showMore: () => void;
+  /** Reads the first page again, and those after it that are shown. */
+  readAgain: () => void;
   /** All rows of the list up to a bound, those that are not shown too. */
   readAll: () => Promise<Item[]>;
 }
@@ -41,6 +43,7 @@ export function usePages<Data, Variables extends PageVariables, Item>(
     ask,
     items,
     hasMore: next != null,
+    readAgain: () => (after === null ? ask({ requestPolicy: "network-only" }) : turn({ of, after: null, number: 1 })),
     showMore: () => setRows(String((number + 1) * PAGE)),
     readAll: () => everything(query, variables, listOf),
   };

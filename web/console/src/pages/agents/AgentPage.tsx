@@ -1,6 +1,7 @@
 import { useMemo } from "react";
 import { useQuery } from "urql";
 import { useParams } from "wouter";
+import { useReadAgain } from "../../api/live.ts";
 import { LineChart } from "../../charts/LineChart.tsx";
 import { Time } from "../../format/Time.tsx";
 import { duration, percent } from "../../format/numbers.ts";
@@ -48,6 +49,7 @@ export function AgentPage() {
   const key = decodeURIComponent(useParams()["key"]!);
   const [result, ask] = useQuery({ query: AGENT, variables: { key }, requestPolicy: "cache-and-network" });
   const live = useReports(key);
+  useReadAgain(live.starts, result.fetching || result.stale, () => ask({ requestPolicy: "network-only" }));
   const latest = live.value.at(-1);
   return (
     <Page title={key} about="Agent" actions={<LiveBadge state={live.state} />}>

@@ -1,5 +1,6 @@
-import { useEffect, useMemo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
+import { useReadAgain } from "../../api/live.ts";
 import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { number } from "../../format/numbers.ts";
@@ -37,10 +38,8 @@ export function AlertList() {
   );
   const pages = usePages(ALERTS, { filter }, ({ alerts }) => ({ ...alerts, nodes: alerts.nodes.map((each) => read(ALERT_ROW, each)) }), "cache-and-network");
   const live = useAlerts();
-  const { alerts, starts } = live.value;
-  useEffect(() => {
-    if (starts > 1) pages.ask({ requestPolicy: "network-only" }); // others may have closed meanwhile
-  }, [starts]);
+  const alerts = live.value;
+  useReadAgain(live.starts, pages.result.fetching || pages.result.stale, pages.readAgain);
   const shown = useMemo(
     () => merged(alerts, pages.items).filter((each) => (state === "" || stateOf(each) === state) && (kind === "" || each.kind === kind)),
     [alerts, pages.items, state, kind],

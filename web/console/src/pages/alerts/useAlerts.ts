@@ -16,25 +16,17 @@ const ALERTS_LIVE = graphql(`
   }
 `);
 
-export interface LiveAlerts {
-  alerts: ReadonlyMap<string, AlertRowFragment>;
-  /** How often the subscription started, and not where it was interrupted. */
-  starts: number;
-}
+type Alerts = ReadonlyMap<string, AlertRowFragment>;
+const NONE: Alerts = new Map();
 
-const NONE: LiveAlerts = { alerts: new Map(), starts: 0 };
-
-/** The alerts that are open, and those that have changed since the page was opened. */
+/** The alerts that are open, and those that have changed since the page was opened, by ID. */
 export function useAlerts() {
   return useSubscriptionState(ALERTS_LIVE, {}, NONE, (before, { alerts }) => applied(before, alerts));
 }
 
-function applied(before: LiveAlerts, { kind, alerts }: AlertsLiveSubscription["alerts"]): LiveAlerts {
+function applied(before: Alerts, { kind, alerts }: AlertsLiveSubscription["alerts"]): Alerts {
   const isStart = kind === "SNAPSHOT";
   if (!isStart && alerts.length === 0) return before;
   const changed = alerts.map((each) => read(ALERT_ROW, each)).map((alert) => [alert.id, alert] as const);
-  return {
-    alerts: new Map([...(isStart ? [] : before.alerts), ...changed]),
-    starts: before.starts + (isStart ? 1 : 0),
-  };
+  return new Map([...(isStart ? [] : before), ...changed]);
 }

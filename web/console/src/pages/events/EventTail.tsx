@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useSubscriptionState } from "../../api/live.ts";
+import { useReadAgain, useSubscriptionState } from "../../api/live.ts";
 import { useParam } from "../../app/useParam.ts";
 import { count } from "../../format/numbers.ts";
 import type { Range } from "../../format/range.ts";
@@ -51,6 +51,7 @@ export function EventTail({ filter, range }: { filter: EventFilter; range: Range
   const live = useSubscriptionState(EVENTS_LIVE, isLive ? { filter } : null, NONE, (before, { events }) =>
     events.events.length === 0 ? before : [...events.events.map((each) => read(EVENT_LINE, each)).reverse(), ...before].slice(0, MOST_LIVE),
   );
+  useReadAgain(live.starts, pages.result.fetching || pages.result.stale, pages.readAgain);
   const isNew = ({ timestamp }: EventLineFragment) => pausedAt !== "" && timestamp > pausedAt;
   const shown = useMemo(() => merged(live.value.filter((each) => !isNew(each)), pages.items), [live.value, pages.items, pausedAt]);
   const pause = () => pauseAt(pausedAt ? "" : (shown[0]?.timestamp ?? new Date().toISOString()));

@@ -30,7 +30,7 @@ export function Attention() {
     stale,
     errors: counts.find(({ status }) => status === "ERROR")?.count ?? 0,
   }));
-  const open = [...value.alerts.values()].filter(({ closedAt }) => !closedAt).sort((one, other) => other.openedAt.localeCompare(one.openedAt));
+  const open = [...value.values()].filter(({ closedAt }) => !closedAt).sort((one, other) => other.openedAt.localeCompare(one.openedAt));
   const { stale, errors } = agents.value;
   return (
     <Card title="What needs attention" actions={<><LiveBadge state={state} /><Link href="/alerts" className="button small">All alerts</Link></>}>
