@@ -47,6 +47,17 @@ def test_it_follows_a_clock_that_was_set_and_not_the_delays_of_a_network() -> No
     assert clock.now() == NOON
 
 
+def test_a_correction_does_not_turn_it_back() -> None:
+    ticks = Ticks()
+    clock = Clock(ticks)
+    clock.set(NOON, asked=1_000.0, answered=1_002.0)  # a slow reading, taken as 1 s ahead
+    first = clock.now()
+    clock.set(NOON, asked=1_001.9, answered=1_002.0)
+    assert clock.now() == first
+    ticks.now += 4
+    assert clock.now() == NOON + timedelta(seconds=2, milliseconds=100)
+
+
 async def test_sessions_have_the_time_of_the_database(database: Database) -> None:
     first = await database.now()
     async with database.read() as session:

@@ -15,6 +15,8 @@ from db.core.values.validation import raise_if_invalid
 MAX_AHEAD = timedelta(minutes=5)  # of a caller's time: clocks differ
 MAX_AGE = timedelta(days=3653)  # of a caller's time: ten years
 
+HELD = timedelta(seconds=5)  # a correction of a slow reading is less, of a clock set back is more
+
 CLOCK = "clock"  # key of the info of connections
 
 Ticks = Callable[[], float]
@@ -22,11 +24,13 @@ Ticks = Callable[[], float]
 
 class Clock:
     """The time of one database: its last reading plus the monotonic seconds since. The wall clock
-    of this machine, which may be wrong, is not used."""
+    of this machine, which may be wrong, is not used. It stands still while it is corrected by less
+    than HELD, so that what happens later in this process is not stored with an earlier time."""
 
     def __init__(self, ticks: Ticks = time.monotonic) -> None:
         self.ticks = ticks
         self._start: datetime | None = None  # time of the database at tick 0
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def follow(self, engine: AsyncEngine) -> None:
         event.listen(engine.sync_engine, "connect", self._on_connect)
@@ -56,7 +60,10 @@ class Clock:
         """The time of the database. Raises Unavailable before the first connection."""
         if self._start is None:
             raise Unavailable
-        return self._start + timedelta(seconds=self.ticks())
+        at = self._start + timedelta(seconds=self.ticks())
+        if not at < self._latest < at + HELD:
+            self._latest = at
+        return self._latest
 
 
 def time_faults(at: datetime, now: datetime, field: str) -> Iterator[FieldError]:
