@@ -27,7 +27,8 @@ FLOORS = """
     examples       gateway.worker  gateway.mcp
     composition    gateway.app
     telemetry      gateway.otlp
-    background     gateway.health  gateway.maintenance  gateway.webhooks
+    background     gateway.health  gateway.maintenance  gateway.webhooks  gateway.mail
+                   gateway.outboxes
     transport      gateway.transport  gateway.console  gateway.media
     connection     gateway.protocols
     identity       gateway.auth

@@ -13,7 +13,7 @@ from db import audit
 from db.core.errors import Conflict, FieldError
 from db.core.query.listing import ListSpec, columns_by_name
 from db.core.session.database import WriteSession
-from db.core.table import CreatedAt, Id, Json, Table, UpdatedAt, checked, choice, spelled
+from db.core.table import CreatedAt, Id, Json, Table, Texts, UpdatedAt, checked, choice, spelled
 from db.core.values import validation
 from db.core.values.email import EMAIL
 from db.core.values.wallet import WALLET
@@ -39,6 +39,9 @@ def lowest(*roles: str | None) -> Role | None:
     return min(given, key=RANKS.__getitem__, default=None)
 
 
+KINDS = validation.each(50, validation.string())  # of notifications
+
+
 class User(Table):
     """One person or service.
 
@@ -57,6 +60,7 @@ class User(Table):
     role: Mapped[str] = choice(Role, "role", server_default=Role.MEMBER)
     metadata_: Mapped[Json] = checked(validation.REQUIRED_OBJECT, name="metadata")
     preferences: Mapped[Json] = checked(validation.REQUIRED_OBJECT)
+    email_notifications: Mapped[Texts] = checked(KINDS)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     disabled_at: Mapped[datetime | None]

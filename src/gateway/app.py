@@ -1,10 +1,9 @@
 """App: the routes and the middleware of the gateway."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,6 +15,8 @@ from db import Database
 from db.core.ingest.writer import Ingestion
 from db.core.schema.health import Probe
 from db.events import echo, severities
+from db.notifications import mail
+from db.webhooks import outbox
 from gateway import console, errors, log_format
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
@@ -33,10 +34,12 @@ from gateway.middleware.recorder import Recorder
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
 from gateway.otlp import endpoint as otlp
+from gateway.outboxes import Deliverer, Outbox
 from gateway.protocols.idle_connections import IdleConnections
 from gateway.protocols.short_path import Heads
 from gateway.protocols.waiting_room import WaitingRoom
 from gateway.settings import Settings
+from gateway.settings.mail_server import MailServer
 from gateway.transport.admission import Admission
 from gateway.transport.connections import OpenStreams
 from gateway.transport.documents import Documents, RegisteredDocuments, TrustedDocuments
@@ -47,13 +50,9 @@ from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
-from gateway.webhooks.sending import Sending
 from graph.core.quota import MEMORY, Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
-
-if TYPE_CHECKING:
-    from gateway.webhooks.delivery import Deliverer
 
 SCHEMA = "/schema.graphql"
 RESULTS = 16  # of the largest responses in memory at once
@@ -214,9 +213,8 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
-        outgoing = database.borrowed_by("webhooks")
-        sending = Sending(outgoing, partial(_deliverer, settings, outgoing))
-        work = media.delete, sending.send_due
+        sending = [each.send_due for each in _outboxes(settings, database)]
+        work = media.delete, sending, settings.key_expiry_notice
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),
@@ -234,7 +232,22 @@ def _lifespan(
     return lifespan
 
 
-def _deliverer(settings: Settings, database: Database) -> "Deliverer":
+def _outboxes(settings: Settings, database: Database) -> Iterator[Outbox]:
+    hooks = database.borrowed_by("webhooks")
+    yield Outbox(hooks, outbox.QUEUE, partial(_deliverer, settings, hooks))
+    if (server := settings.mail_server) is not None:
+        mails = database.borrowed_by("mail")
+        yield Outbox(mails, mail.QUEUE, partial(_mailer, settings, mails, server))
+
+
+def _mailer(settings: Settings, database: Database, server: MailServer) -> Deliverer:
+    from gateway.mail.delivery import Mailer
+
+    is_encrypted = settings.smtp_tls == "on"
+    return Mailer(database, server, settings.mail_from or "", is_encrypted=is_encrypted)
+
+
+def _deliverer(settings: Settings, database: Database) -> Deliverer:
     from gateway.webhooks.addresses import Destinations
     from gateway.webhooks.delivery import Deliverer
 

@@ -1,7 +1,7 @@
 """Maintenance: periodic work on the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -13,11 +13,13 @@ from db import Database, attachments, retention, rollups
 from db.agents import reports
 from db.ai_tests import claims, schedules
 from db.alerts import evaluation
+from db.api_keys import expiry as expiring
 from db.attachments import DeleteFiles, no_files
 from db.budgets import notices
 from db.core import idempotency
 from db.core.errors import Unavailable
 from db.core.schema import expiry, partition
+from db.notifications import mail
 from db.progress import pending
 
 DAY_SECONDS = 24 * 60 * 60
@@ -29,7 +31,8 @@ ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
 GRACE_SECONDS = 3  # for work in progress at the stop
-MESSAGE_SECONDS = 5  # between two looks for messages to webhooks that are due
+MESSAGE_SECONDS = 5  # between two looks for messages that are due
+NOTICE_SECONDS = 10 * 60  # between two looks for keys that expire soon, and for expired mail
 FOREVER: Mapping[str, timedelta] = {}
 
 T = TypeVar("T")
@@ -38,23 +41,21 @@ Work = Callable[[], Awaitable[None]]
 log = structlog.get_logger()
 
 
-async def no_messages() -> None: ...
-
-
 @asynccontextmanager
 async def run_maintenance(
     database: Database,
     keep: Mapping[str, timedelta] = FOREVER,
     keep_keys: timedelta = idempotency.RETENTION,
     delete_files: DeleteFiles = no_files,
-    send_messages: Work = no_messages,
+    send_messages: Sequence[Work] = (),
+    expiry_notice: timedelta = timedelta(),
 ) -> AsyncIterator[None]:
     """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
     compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
     keep the sums of rollups, correct progress logs after late tests, mark silent agents OFFLINE,
-    end expired claims of tests, run their schedules, notify of budgets, evaluate alert rules, send
-    messages to webhooks, and delete the files of deleted attachments. Partitions are also created
-    at the start, and months compacted an hour later."""
+    end expired claims of tests, run their schedules, notify of budgets and of keys that expire
+    within `expiry_notice`, evaluate alert rules, send messages, and delete the files of deleted
+    attachments. Partitions are also created at the start, and months compacted an hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     regular: tuple[tuple[float, Work], ...] = (
@@ -64,7 +65,9 @@ async def run_maintenance(
         (LOOK_SECONDS, partial(run_due_schedules, database)),
         (BUDGET_SECONDS, partial(notify_of_budgets, database)),
         (ALERT_SECONDS, partial(evaluate_alert_rules, database)),
-        (MESSAGE_SECONDS, partial(deliver, send_messages)),
+        *((MESSAGE_SECONDS, partial(deliver, send)) for send in send_messages),
+        (NOTICE_SECONDS, partial(notify_of_expiry, database, expiry_notice)),
+        (NOTICE_SECONDS, partial(remove_expired_mail, database)),
         (FILES_SECONDS, partial(delete_unused_files, database, delete_files)),
     )
     works = (
@@ -169,8 +172,24 @@ async def evaluate_alert_rules(database: Database) -> None:
         log.info("alerts opened or closed", count=count)
 
 
+async def notify_of_expiry(database: Database, ahead: timedelta) -> None:
+    if ahead and (
+        count := await _logging_failure(
+            expiring.notify(database, ahead), "users could not be notified of keys that expire"
+        )
+    ):
+        log.info("users notified of keys that expire", count=count)
+
+
+async def remove_expired_mail(database: Database) -> None:
+    if count := await _logging_failure(
+        mail.remove_expired(database), "expired mail could not be removed"
+    ):
+        log.info("expired mail removed", count=count)
+
+
 async def deliver(send_messages: Work) -> None:
-    await _logging_failure(send_messages(), "messages to webhooks could not be delivered")
+    await _logging_failure(send_messages(), "messages could not be delivered")
 
 
 async def delete_unused_files(database: Database, delete_files: DeleteFiles) -> None:

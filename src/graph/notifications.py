@@ -52,7 +52,7 @@ class Notification(Node):
         "Data of the notification, as free-form JSON. A `DREAM_ACHIEVED` has the `dreamId` and "
         "`bestScore`, a `DREAM_REMIXED` the `dreamId`, a `TEST_FAILED` also the `testId`, and "
         "the `count` of several, and a `BUDGET_REACHED` the `month`, `percent`, `budget` and "
-        "`spent`.",
+        "`spent`. A `KEY_EXPIRES` has the `keyPrefix` and `expiresAt`.",
         resolver=lambda root: with_ids(
             root.payload, dreamId=db.dreams.Dream, testId=db.ai_tests.AiTest
         ),

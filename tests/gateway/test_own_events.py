@@ -1,12 +1,15 @@
 """What the gateway tells by itself: events of settings, and notifications to owners of dreams."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from db import Database
+from db.api_keys import expiry
 from graph.core.types.node import global_id
-from support.factories import make_dream, make_user
+from support.factories import make_api_key, make_dream, make_user
 from support.gateways import gateway, make_key, production, signed_in
 from support.graphql_client import Endpoint
 
@@ -117,6 +120,28 @@ async def test_requesters_and_owners_are_notified_of_recorded_failures_once_a_ba
         },
         ended | {"payload": about | {"testId": recorded["one"]["aiTest"]["id"]}},
     ]
+
+
+async def test_users_are_notified_once_of_keys_that_expire_soon(database: Database) -> None:
+    settings, user = production(), await make_user(database)
+    now, week = await database.now(), timedelta(days=7)
+    ages = {"old": 30, "young": 1, "later": 30, "revoked": 30, "expired": 30}
+    ends = {"later": 8, "expired": -1}
+    for service, age in ages.items():
+        at = {"created_at": now - timedelta(days=age)}
+        at["expires_at"] = now + timedelta(days=ends.get(service, 2))
+        revoked = {"revoked_at": now} if service == "revoked" else {}
+        await make_api_key(database, user_id=user.id, service=service, **at, **revoked)
+    counts = await asyncio.gather(*(expiry.notify(database, week) for _ in range(3)))
+    again = await expiry.notify(database, week)
+
+    reading = (await make_key(database, settings, user_id=user.id)).text
+    async with signed_in(gateway(settings, database), reading) as send:
+        [notice] = (await send(INBOX))["notifications"]["nodes"]
+    assert (sum(counts), again) == (1, 0)
+    assert notice["kind"] == "KEY_EXPIRES"
+    assert notice["title"] == f"Your key “old” expires on {now + timedelta(days=2):%Y-%m-%d}"
+    assert set(notice["payload"]) == {"keyPrefix", "expiresAt"}
 
 
 async def _remix(send: Any, dream: Any) -> None:

@@ -141,7 +141,7 @@ async def test_a_sent_notification_is_readable_by_its_user_alone(
     user = await make_user(database)
     other = Principal((await make_user(database)).id, Role.ADMIN)
 
-    with statements(database, exactly=2):
+    with statements(database, exactly=3):
         sent = await send(run, userId=global_id(user), body="For an hour.", payload={"minutes": 60})
 
     id, read = {"id": sent["notificationId"]}, "query ($id: ID!) { node(id: $id) { id } }"

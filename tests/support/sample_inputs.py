@@ -240,6 +240,7 @@ async def samples(database: Database, user: Any) -> dict[str, dict[str, Any]]:
         "deleteWebhook": {"id": webhook, "expectedVersion": 3},
         "acknowledgeAlert": {"id": global_id(alert)},
         "deleteAlertRule": {"id": global_id(alert_rule), "expectedVersion": 2},
+        "setEmailNotifications": {"kinds": ["MAINTENANCE"]},
         "sendNotification": {
             "userId": other,
             "kind": "maintenance",

@@ -52,6 +52,7 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    expiry_notified_at: Mapped[datetime | None]
     max_role: Mapped[str | None] = choice(Role, "max_role")
     created_by_key_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("api_keys.id", ondelete="SET NULL"), index=True

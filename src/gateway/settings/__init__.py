@@ -25,6 +25,7 @@ from gateway.settings.database import DatabaseSettings
 from gateway.settings.events import EventSettings
 from gateway.settings.identity import IdentitySettings
 from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
+from gateway.settings.mail import MailSettings
 from gateway.settings.media import MediaSettings
 from gateway.settings.retention import RetentionSettings
 from gateway.settings.section import Section
@@ -38,6 +39,7 @@ class Settings(
     LimitSettings,
     RetentionSettings,
     EventSettings,
+    MailSettings,
     MediaSettings,
     IdentitySettings,
     DatabaseSettings,

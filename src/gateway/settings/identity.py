@@ -1,5 +1,6 @@
 """Identity settings: which clients are accepted, and by which credentials."""
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -27,6 +28,13 @@ class IdentitySettings(Section):
         description="Secret of 32 characters or more that API keys are hashed with; changing it "
         "invalidates all keys. Required in production; generated in the data folder "
         "in development.",
+    )
+    key_expiry_notice_days: int = Field(
+        default=7,
+        ge=0,
+        le=365,
+        description="Days before an API key expires in which its user is notified, once; 0 does "
+        "not notify.",
     )
     admin_key_file: Folder | None = Field(
         default=None,
@@ -64,6 +72,10 @@ class IdentitySettings(Section):
         description="Whether anonymous clients can introspect the schema and get suggestions of "
         "names in errors.",
     )
+
+    @property
+    def key_expiry_notice(self) -> timedelta:
+        return timedelta(days=self.key_expiry_notice_days)
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx2
 import structlog
-from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate import App, JobContext
 from procrastinate.jobs import Job
 from standardwebhooks import Webhook as Signer
 
@@ -25,7 +25,6 @@ from gateway.webhooks.addresses import Destinations, Refused
 ATTEMPT_SECONDS = 15.0
 MAX_ANSWER = 64 * 1024  # bytes that are read of an answer
 CONCURRENCY = 10
-SECOND = timedelta(seconds=1)
 # After the n-th attempt; the last one is two days after the first.
 DELAYS = tuple(
     timedelta(seconds=seconds)
@@ -38,20 +37,6 @@ log = structlog.get_logger()
 
 class NotDelivered(Exception):
     """The receiver did not accept the message; the message says why."""
-
-
-class Retry(BaseRetryStrategy):
-    """Attempts after each of DELAYS."""
-
-    def get_retry_decision(
-        self,
-        *,
-        exception: BaseException,  # noqa: ARG002  named by the library
-        job: Job,
-    ) -> RetryDecision | None:
-        if is_last(job):
-            return None
-        return RetryDecision(retry_in={"seconds": DELAYS[job.attempts] // SECOND})
 
 
 def is_last(job: Job) -> bool:
@@ -74,7 +59,9 @@ class Deliverer:
         self.destinations = destinations
         self.tls = tls or httpx2.create_ssl_context(trust_env=False)
         self.app = App(connector=running.Connector(database))
-        task = self.app.task(name=outbox.TASK, queue=outbox.QUEUE, retry=Retry(), pass_context=True)
+        task = self.app.task(
+            name=outbox.TASK, queue=outbox.QUEUE, retry=running.Retry(DELAYS), pass_context=True
+        )
         task(self._attempt)
 
     async def run_due(self) -> None:

@@ -73,6 +73,16 @@ class SetPreferencesInput:
 
 
 @input_type
+class SetEmailNotificationsInput:
+    """The input fields to choose which notifications of the viewer are sent by e-mail."""
+
+    kinds: list[str] = field(
+        "Kinds of notifications, such as `TEST_FAILED`. An empty list sends none.",
+        check=db.users.KINDS,
+    )
+
+
+@input_type
 class SetRoleInput:
     """The input fields to set the role of a user."""
 

@@ -31,6 +31,7 @@ from graph.core.types.node import MaybeId, load_by
 from graph.users.inputs import (
     CreateUserInput,
     EditUserInput,
+    SetEmailNotificationsInput,
     SetPreferencesInput,
     SetRoleInput,
     UserInput,
@@ -115,6 +116,13 @@ async def lock_with_administrators(
         yield session, await get_for_update(session, db.users.User, key), admins
 
 
+def own_id(info: Info) -> UUID:
+    """The ID of the viewer. Raises Forbidden for a key without a user."""
+    if (viewer := info.context.principal.user_id) is None:
+        raise errors.Forbidden("This key has no user, and so no preferences; use a key of a user.")
+    return viewer
+
+
 @strawberry.type
 class Mutations:
     @mutation("Create a user.", WRITE_ALL, User)
@@ -133,14 +141,25 @@ class Mutations:
 
     @mutation("Replace the preferences of the viewer.", WRITE, User)
     async def set_preferences(self, info: Info, input: Input[SetPreferencesInput]) -> db.users.User:
-        viewer = info.context.principal.user_id
-        if viewer is None:
-            raise errors.Forbidden(
-                "This key has no user, and so no preferences; use a key of a user."
-            )
         async with info.context.db.write(audit_context(info)) as session:
-            user = await get_for_update(session, db.users.User, viewer)
+            user = await get_for_update(session, db.users.User, own_id(info))
             return await db.users.edit(session, user, preferences=input.preferences)
+
+    @mutation(
+        "Choose which notifications of the viewer are also sent by e-mail, to the address of the "
+        "account.",
+        WRITE,
+        User,
+    )
+    async def set_email_notifications(
+        self, info: Info, input: Input[SetEmailNotificationsInput]
+    ) -> db.users.User:
+        async with info.context.db.write(audit_context(info)) as session:
+            user = await get_for_update(session, db.users.User, own_id(info))
+            if user.email is None:
+                raise errors.Conflict("This user has no e-mail address; an operator can set one.")
+            kinds = sorted(set(input.kinds))
+            return await db.users.edit(session, user, email_notifications=kinds)
 
     @mutation("Set the role of a user. The last ADMIN keeps the role.", ADMIN, User)
     async def set_role(self, info: Info, input: Input[SetRoleInput]) -> db.users.User:

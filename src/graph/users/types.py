@@ -109,6 +109,11 @@ class User(Node):
     preferences: JSON | None = own(
         "preferences", "Preferences of the user, as front ends stored them."
     )
+    email_notifications: list[str] | None = own(
+        "email_notifications",
+        "Kinds of notifications that are also sent to the user by e-mail, if the gateway sends "
+        "mail.",
+    )
     monthly_budget: Decimal | None = own(
         "monthly_budget",
         "What the user may spend on tests in a calendar month, in US dollars. Null for the "

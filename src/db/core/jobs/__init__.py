@@ -6,10 +6,13 @@ of migration 0034; the library does not manage them.
 
 import json
 
-from sqlalchemy import text
+from sqlalchemy import Text, cast, func, literal, literal_column, null, text
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.types import UserDefinedType
 
 from db.core.session.database import Database, WriteSession
 from db.core.session.row_rules import without_row_rules
+from db.core.table import AnySelect
 
 STALLED_SECONDS = 30  # without a heartbeat of its worker, a job is given back
 _DEFER = text(
@@ -35,6 +38,27 @@ async def defer(session: WriteSession, queue: str, task: str, **arguments: str) 
     """Store a job, for the workers of its queue."""
     values = {"queue": queue, "task": task, "arguments": json.dumps(arguments)}
     await session.execute(without_row_rules(_DEFER), values)
+
+
+class _Job(UserDefinedType[object]):
+    """The composite type of the library."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "procrastinate_job_to_defer_v1"
+
+
+async def defer_each(
+    session: WriteSession, queue: str, task: str, argument: str, values: AnySelect
+) -> None:
+    """Store a job for each row of one text, which is its argument."""
+    (value,) = values.selected_columns
+    arguments = func.jsonb_build_object(literal(argument, Text), value)
+    names = literal(queue, Text), literal(task, Text)
+    job = func.row(*names, literal_column("0"), null(), null(), arguments, null())
+    statement = values.with_only_columns(func.procrastinate_defer_jobs_v1(array([cast(job, _Job)])))
+    await session.execute(without_row_rules(statement))
 
 
 async def is_due(database: Database, queue: str) -> bool:

@@ -2,14 +2,18 @@
 
 import json
 import re
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 
-from procrastinate import App
+from procrastinate import App, BaseRetryStrategy, RetryDecision
 from procrastinate.connector import BaseAsyncConnector
+from procrastinate.jobs import Job
 
 from db.core.session.database import Database, ResultRow
 from db.core.values.json import JsonObject
 
+SECOND = timedelta(seconds=1)
 STOP_SECONDS = 2  # for jobs in progress when a worker is cancelled
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
@@ -25,6 +29,23 @@ async def run_due(app: App, queue: str, concurrency: int) -> None:
         delete_jobs="successful",
         shutdown_graceful_timeout=STOP_SECONDS,
     )
+
+
+class Retry(BaseRetryStrategy):
+    """Attempts after each of some delays."""
+
+    def __init__(self, delays: Sequence[timedelta]) -> None:
+        self.delays = delays
+
+    def get_retry_decision(
+        self,
+        *,
+        exception: BaseException,  # noqa: ARG002  named by the library
+        job: Job,
+    ) -> RetryDecision | None:
+        if job.attempts >= len(self.delays):
+            return None
+        return RetryDecision(retry_in={"seconds": self.delays[job.attempts] // SECOND})
 
 
 class Connector(BaseAsyncConnector):

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement
 
 from db import audit
 from db.audit import ChangeKind
@@ -19,36 +18,11 @@ from db.core.query import looking
 from db.core.query.listing import ListArgs, ListSpec, columns_by_name
 from db.core.session.database import ReadSession, WriteSession
 from db.core.session.row_rules import Visibility
-from db.core.table import CreatedAt, Id, Json, Table, Values, checked
-from db.core.values import validation
+from db.core.table import Values
+from db.notifications import mail
+from db.notifications.table import Notification as Notification
 
 DREAM_REMIXED, TEST_FAILED = "DREAM_REMIXED", "TEST_FAILED"
-MAX_TITLE = 300  # characters: the title of a dream with the text around it
-
-
-class Notification(Table):
-    """One message to one user."""
-
-    __tablename__ = "notifications"
-    parent = "user_id"
-    __table_args__ = (
-        Index(None, "user_id", "id"),
-        Index("ix_notifications_unread", "user_id", "id", postgresql_where=text("read_at is null")),
-    )
-
-    id: Mapped[Id]
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    kind: Mapped[str] = checked(validation.string())
-    title: Mapped[str] = checked(validation.string(MAX_TITLE))
-    body: Mapped[str | None] = checked(validation.string(2_000, 0))
-    payload: Mapped[Json] = checked(validation.OBJECT)
-    read_at: Mapped[datetime | None]
-    created_at: Mapped[CreatedAt]
-
-    @classmethod
-    def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        return visibility.owns(cls.user_id)
-
 
 _ITEMS = recordset(*(c for c in Notification.columns() if c.name != "created_at"))
 _INSERT = insert_from(Notification, dict(_ITEMS.c.items()), _ITEMS, _ITEMS.c.id).returning(
@@ -82,7 +56,9 @@ async def newest_unread(session: ReadSession, user_id: UUID) -> list[Notificatio
 
 async def send(session: WriteSession, user_id: UUID, **message: object) -> Notification:
     """Raises Invalid, and NotFound for an unknown user."""
-    return await audit.create(session, Notification, user_id=user_id, **message)
+    sent = await audit.create(session, Notification, user_id=user_id, **message)
+    await mail.queue(session, [sent.id])
+    return sent
 
 
 async def send_all(session: WriteSession, messages: Sequence[Values]) -> None:
@@ -92,6 +68,7 @@ async def send_all(session: WriteSession, messages: Sequence[Values]) -> None:
         rows = [{**DEFAULTS, **message, "id": uuid7(now)} for message in messages]
         sent = await session.unrestricted().records(Notification, _INSERT, row_parameters(rows))
         await note_all(session, [Note(ChangeKind.CREATED, Notification, None, n) for n in sent])
+        await mail.queue(session, [notification.id for notification in sent])
 
 
 def to(user_ids: Iterable[UUID], message: Values) -> list[Values]:

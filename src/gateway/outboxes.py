@@ -1,32 +1,37 @@
-"""Sending: messages that are due, delivered by work of maintenance."""
+"""Outboxes: messages that transactions queued, delivered by work of maintenance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
 from db import Database
 from db.core import jobs
-from db.webhooks import outbox
-
-if TYPE_CHECKING:
-    from gateway.webhooks.delivery import Deliverer
 
 log = structlog.get_logger()
 
 
+class Deliverer(Protocol):
+    """Delivers the messages of one queue."""
+
+    async def run_due(self) -> None:
+        """Deliver what is due. Raises as sessions do."""
+        ...
+
+
 @dataclass(frozen=True)
-class Sending:
-    """Delivers the messages of a database. What delivers them is made when there are some, because
-    its libraries take memory."""
+class Outbox:
+    """The messages of one queue. What delivers them is made when there are some, because its
+    libraries take memory."""
 
     database: Database
-    make: "Callable[[], Deliverer]"
+    queue: str
+    make: Callable[[], Deliverer]
 
     @cached_property
-    def deliverer(self) -> "Deliverer":
+    def deliverer(self) -> Deliverer:
         return self.make()
 
     async def send_due(self) -> None:
@@ -34,5 +39,5 @@ class Sending:
         do."""
         if count := await jobs.give_back_stalled(self.database):
             log.info("messages of other processes given back", count=count)
-        if await jobs.is_due(self.database, outbox.QUEUE):
+        if await jobs.is_due(self.database, self.queue):
             await self.deliverer.run_due()

@@ -1,0 +1,1 @@
+"""Mail: notifications sent by e-mail, to users who want them so."""
