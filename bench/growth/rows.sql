@@ -106,3 +106,13 @@ from generate_series(1, :dreams) as n;
 insert into changes (noun, entity_id, kind, at)
 select 'dreams', pg_temp.id_of('dream', n, :dreams), 'CREATED', pg_temp.at_of(n, :dreams)
 from generate_series(1, :dreams) as n;
+
+insert into dream_milestones (dream_id, is_remix, is_tested, written_at, activated_at, published_at,
+  achieved_at)
+select id, false, exists (select from progress_logs where dream_id = dreams.id), created_at,
+  case when status <> 'DRAFT' then created_at end,
+  case when is_public then least(updated_at,
+    created_at + pg_temp.pick(cast(substr(slug, 7) as bigint), 'published', 30) * interval '1 day')
+  end,
+  case when status = 'ACHIEVED' then updated_at end
+from dreams;

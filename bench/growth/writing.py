@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from db import Database, WriteSession
 from db.ai_tests import SCORED, AiTest, AiTestStatus, writes
 from db.ai_tests.batch import locked_dreams
+from db.progress import pending
 from db.progress.replay import recompute
 from growth.asking import TIMES, Cost
 
@@ -48,6 +49,9 @@ async def costs_of_writes(database: Database, dream: UUID) -> dict[tuple[str, st
         "a score older than five others": lambda session: _score(session, dream, late),
         "a score of a day ago": lambda session: _score(session, dream, late - DAY),
         "a score of 30 days ago": lambda session: _score(session, dream, late - 30 * DAY),
+        "a score of 30 days ago, and a step of corrections": lambda session: _corrected(
+            session, dream, late - 30 * DAY
+        ),
     }
     return {(GROUP, name): await _cost(database, write) for name, write in found.items()}
 
@@ -58,6 +62,11 @@ async def _score(session: WriteSession, dream_id: UUID, at: datetime | None) -> 
     await writes.record(
         session, dream, None, status, at, provider=name, model=name, impossibility_score=points
     )
+
+
+async def _corrected(session: WriteSession, dream: UUID, at: datetime) -> None:
+    await _score(session, dream, at)
+    await pending.correct(session)
 
 
 async def _cost(database: Database, write: Write) -> Cost:

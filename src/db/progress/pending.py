@@ -107,7 +107,19 @@ async def correct_some(database: Database) -> int | None:
             without_row_rules(select(func.pg_try_advisory_xact_lock(LOCK)))
         ):
             return None
-        return await _correct(session, await _locked(session))
+        return await correct(session)
+
+
+async def correct(session: WriteSession) -> int:
+    """Correct some logs in a transaction; return how many."""
+    positions = await _locked(session)
+    size = LOGS // max(len(positions), 1)
+    parts = {id: Part(position.since, size) for id, position in positions.items()}
+    steps = await compute(session, parts, await states(session, positions))
+    changes = await store(session, [log for step in steps.values() for log in step.logs])
+    await announce(session, changes)
+    await _move(session, {id: at.after(steps.get(id)) for id, at in positions.items()})
+    return len(changes)
 
 
 async def _locked(session: WriteSession) -> dict[UUID, Position]:
@@ -118,16 +130,6 @@ async def _locked(session: WriteSession) -> dict[UUID, Position]:
     ids = [id for (id,) in await session.rows(locked)]
     rows = await session.records(PendingReplay, PendingReplay.select().where(_of(ids)))
     return {row.dream_id: Position(row.since, row.is_whole) for row in rows}
-
-
-async def _correct(session: WriteSession, positions: Mapping[UUID, Position]) -> int:
-    size = LOGS // max(len(positions), 1)
-    parts = {id: Part(position.since, size) for id, position in positions.items()}
-    steps = await compute(session, parts, await states(session, positions))
-    changes = await store(session, [log for step in steps.values() for log in step.logs])
-    await announce(session, changes)
-    await _move(session, {id: positions[id].after(steps.get(id)) for id in positions})
-    return len(changes)
 
 
 async def _move(session: WriteSession, reached: Mapping[UUID, Position | None]) -> None:
