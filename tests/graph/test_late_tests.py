@@ -2,9 +2,8 @@
 step, whatever happens to the process that does so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,24 +21,23 @@ from db.progress.batch import AT_ONCE
 from db.progress.pending import LOCK, LOGS, PendingReplay
 from gateway import maintenance
 from support.ai_tests import as_imported
-from support.many_tests import HOUR, READ, dream_with_tests
+from support.many_tests import READ, STEP, UNTIL, dream_with_tests
 from support.mutations import stored
 from support.query_count import statements
 from support.wait import until
 
-TESTS = 2_900  # of the dream, one each hour
+TESTS = 2_100  # of the dream
 COUNT = 2 * LOGS + AT_ONCE  # tests after the late one: two steps and a rest
-Late = Callable[[WriteSession], Any]
 
 
 @pytest.fixture
 async def dream(database: Database) -> Any:
-    return await dream_with_tests(database, TESTS, datetime.now(UTC) - HOUR)
+    return await dream_with_tests(database, TESTS)
 
 
-async def record(session: WriteSession, dream: Any, later: float) -> Any:
+async def record(session: WriteSession, dream: Any, later: int) -> Any:
     """A test older than so many others."""
-    at = datetime.now(UTC) - HOUR * (later + 0.5)
+    at = UNTIL - STEP * (later - 0.5)
     locked = (await locked_dreams(session, [dream.id]))[dream.id]
     of = {"provider": "openai", "model": "model-7", "impossibility_score": Decimal(50)}
     return await writes.record(session, locked, None, AiTestStatus.COMPLETED, at, **of)

@@ -26,7 +26,7 @@ from support import imports
 from support.ai_tests import as_imported, recorded, score, started
 from support.factories import make_ai_test
 from support.imports import Ground
-from support.many_tests import HOUR, READ, dream_with_tests
+from support.many_tests import READ, STEP, UNTIL, dream_with_tests
 from support.mutations import Run, outcome, stored
 from support.query_count import statements
 from support.tested_dreams import assert_counted
@@ -234,20 +234,20 @@ async def rows_read(session: WriteSession, dream: Any, at: datetime | None) -> i
     return int(await session.scalar(READ) - before)
 
 
-@pytest.mark.parametrize("late", [None, HOUR * 5.5])
+@pytest.mark.parametrize("late", [None, STEP * 5.5])
 async def test_a_score_reads_as_many_rows_whatever_the_number_of_tests(
     database: Database, late: timedelta | None
 ) -> None:
-    now, read, sent = datetime.now(UTC), [], []
+    read, sent = [], []
     for count in (1_200, 2_400):
-        dream = await dream_with_tests(database, count, now - HOUR)
+        dream = await dream_with_tests(database, count)
         async with database.write() as session:
             await rows_read(session, dream, None)  # sums the scores of its models up
         async with database.write() as session:
             await session.execute(text("analyze"))
         async with database.write() as session:
             with statements(database) as seen:
-                read.append(await rows_read(session, dream, late and now - late))
+                read.append(await rows_read(session, dream, late and UNTIL - late))
         sent.append(len(seen))
         assert await as_imported_dream(database, dream)
     assert read[0] == pytest.approx(read[1], abs=5)

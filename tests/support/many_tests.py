@@ -1,6 +1,6 @@
 """Many tests: a dream with many tests, and what writes read of it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -17,12 +17,13 @@ READ = text("""
     select sum(pg_stat_get_xact_tuples_returned(oid))::bigint from pg_class
     where relname ~ '(ai_tests|progress_logs|model_scores)'
 """)
-HOUR = timedelta(hours=1)
+STEP = timedelta(minutes=10)  # between two tests
+UNTIL = datetime(2026, 1, 25, tzinfo=UTC)  # so all are in one month
 
 
-async def dream_with_tests(database: Database, count: int, until: datetime) -> Any:
-    """One test each hour, by forty models in turn."""
-    dream, times = await make_dream(database), [until - HOUR * n for n in range(count)]
+async def dream_with_tests(database: Database, count: int) -> Any:
+    """Tests by forty models in turn."""
+    dream, times = await make_dream(database), [UNTIL - STEP * n for n in range(count)]
     rows = [
         {
             "id": uuid7(at),

@@ -23,7 +23,7 @@ from db.progress import ProgressLog, model_scores, pending
 from db.progress.model_scores import ModelScore, State, states
 from db.progress.replay import Averages, Replay, Start
 from db.progress.starts import former_averages
-from db.progress.steps import LogChange, Part, Position, Step, compute, newest_logs, store
+from db.progress.steps import LogChange, Position, Step, compute, newest_logs, store
 
 Tests = Mapping[UUID, Sequence[AiTest]]  # by dream, oldest first
 States = Mapping[UUID, State]  # by dream
@@ -70,8 +70,8 @@ async def recompute_since(session: WriteSession, since: Mapping[UUID, UUID]) -> 
     left = {id: Position(min(first, begun.get(id, first))) for id, first in since.items()}
     known = await states(session, since)
     while left:
-        parts = {id: Part(at.since, PAGE // len(left)) for id, at in left.items()}
-        steps = await compute(session, parts, known)
+        next_tests = {id: at.since for id, at in left.items()}
+        steps = await compute(session, next_tests, PAGE // len(left), known)
         total.add(await _stored(session, [log for step in steps.values() for log in step.logs]))
         reached = {id: at.after(steps.get(id)) for id, at in left.items()}
         left = {id: at for id, at in reached.items() if at is not None}
@@ -101,7 +101,8 @@ def _changed(before: State, after: State) -> Iterator[ModelScore]:
 
 async def _append(session: WriteSession, tests: Tests, before: States) -> list[Row]:
     known = {id: [test.id for test in new] for id, new in tests.items() if before[id].newest_log}
-    compared = await former_averages(session, known)
+    since = {id: new[0].id for id, new in tests.items()}
+    compared = await former_averages(session, since, known)
     rows = [
         log
         for id, new in tests.items()
@@ -125,19 +126,20 @@ async def _correct(
     the others to maintenance."""
     if not late:
         return [], []
-    parts = {id: Part(new[0].id, len(new) + AT_ONCE // len(late)) for id, new in late.items()}
-    found = await compute(session, parts, after)
+    since = {id: new[0].id for id, new in late.items()}
+    size = (AT_ONCE + sum(map(len, late.values()))) // len(late)
+    found = await compute(session, since, size, after)
     logs = {log["id"]: log for step in found.values() for log in step.logs}
-    left = {id: at for id, step in found.items() if (at := _left(parts[id], step))}
+    left = {id: at for id, step in found.items() if (at := _left(since[id], step))}
     newest = await newest_logs(session, {id: after[id] for id in left})
     logs |= {log["id"]: log for log in newest}
     await pending.postpone(session, left)
     return logs.values(), await store(session, logs.values())
 
 
-def _left(part: Part, step: Step) -> UUID | None:
+def _left(since: UUID, step: Step) -> UUID | None:
     """The first test whose log may be wrong still."""
-    return step.following or (None if step.is_right else part.since)
+    return step.following or (None if step.is_right else since)
 
 
 def _locked(dreams: Collection[UUID]) -> AnySelect:

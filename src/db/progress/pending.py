@@ -32,7 +32,7 @@ from db.core.session.row_rules import without_row_rules
 from db.core.table import CreatedAt, Table
 from db.dreams import Dream
 from db.progress.model_scores import states
-from db.progress.steps import Part, Position, announce, compute, store
+from db.progress.steps import Position, announce, compute, store
 
 LOCK = 0x7265706C6179  # "replay", the key of this advisory lock
 LOGS = 500  # of one step, which locks its dreams for about 0.1 s
@@ -114,8 +114,8 @@ async def correct(session: WriteSession) -> int:
     """Correct some logs in a transaction; return how many."""
     positions = await _locked(session)
     size = LOGS // max(len(positions), 1)
-    parts = {id: Part(position.since, size) for id, position in positions.items()}
-    steps = await compute(session, parts, await states(session, positions))
+    since = {id: at.since for id, at in positions.items()}
+    steps = await compute(session, since, size, await states(session, positions))
     changes = await store(session, [log for step in steps.values() for log in step.logs])
     await announce(session, changes)
     await _move(session, {id: at.after(steps.get(id)) for id, at in positions.items()})

@@ -1,7 +1,7 @@
 """Starts: what the tests before one were, from logs and scores of models, without reading them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -9,50 +9,51 @@ from uuid import UUID
 
 from sqlalchemy import func, select, true
 
-from db.ai_tests import SCORED, AiTest
+from db.ai_tests import MODEL, SCORED, AiTest
 from db.core.ids import floor, time_of
-from db.core.query.batch import key_parameters, key_values, requested_keys
+from db.core.query.batch import key_parameters, key_values, parts_of, requested_keys, within
 from db.core.session.database import ReadSession
 from db.core.table import AnySelect
 from db.progress import TREND_WINDOW, ProgressLog
-from db.progress.model_scores import Model, ModelScore, State
+from db.progress.model_scores import Model, State
 from db.progress.replay import Averages, Start
 
 MICROSECOND = timedelta(microseconds=1)
 
 
+Tests = Mapping[UUID, Sequence[UUID]]  # the ids of some tests of each dream, oldest first
+
+
 async def starts(
-    session: ReadSession, tests: Mapping[UUID, Sequence[UUID]], states: Mapping[UUID, State]
+    session: ReadSession, since: Mapping[UUID, UUID], tests: Tests, states: Mapping[UUID, State]
 ) -> dict[UUID, Start]:
-    """Where to start so that the logs of some tests of each dream, which follow one another, are
+    """Where to start so that the logs of tests, from the test `since` of their dream on, are
     computed. The states include all tests."""
-    since = {id: some[0] for id, some in tests.items()}
-    compared = await former_averages(session, tests)
-    latest = await _latest(session, since, states)
+    first = {id: since[id] for id in tests}
+    compared = await former_averages(session, since, tests)
+    latest = await _latest(session, first, states)
     return {
         log.k0: Start(latest[log.k0], log.best_score, log.test_count, compared[log.k0])
-        for log in await session.rows(_before(since))
+        for log in await session.rows(_before(first))
     }
 
 
 async def former_averages(
-    session: ReadSession, tests: Mapping[UUID, Sequence[UUID]]
+    session: ReadSession, since: Mapping[UUID, UUID], tests: Tests
 ) -> dict[UUID, Averages]:
-    """The averages that trends of tests compare with, of logs before the first of them: for each
+    """The averages that trends of tests compare with, of logs before the test `since`: for each
     test that of the newest log before its trend window."""
     found: dict[UUID, list[tuple[datetime, Decimal]]] = defaultdict(list)
-    wanted = [key for id, some in tests.items() for key in _windows(id, some)]
+    wanted = [(id, min(_window(test), since[id])) for id, some in tests.items() for test in some]
     if wanted:
         for dream_id, _, at, average in await session.rows(_compared(), key_values(wanted, 2)):
             found[dream_id].append((at, average))
     return {id: found[id] for id in tests}
 
 
-def _windows(dream_id: UUID, tests: Sequence[UUID]) -> Iterator[tuple[UUID, UUID]]:
-    """The bounds above the ids of logs that are older than the trend window of a test."""
-    for test in tests:
-        window = floor(time_of(test) - TREND_WINDOW + MICROSECOND)
-        yield dream_id, min(window, tests[0])
+def _window(test: UUID) -> UUID:
+    """The bound above the ids of logs that are older than the trend window."""
+    return floor(time_of(test) - TREND_WINDOW + MICROSECOND)
 
 
 @cache
@@ -97,11 +98,13 @@ async def _latest(
 
 
 def _latest_before(wanted: Collection[tuple[UUID, str, str, UUID]]) -> AnySelect:
-    columns = ModelScore.dream_id, ModelScore.provider, ModelScore.model, AiTest.id
-    keys = requested_keys(columns, list(wanted))
-    of_model = AiTest.dream_id == keys.c.k0, AiTest.provider == keys.c.k1, AiTest.model == keys.c.k2
+    """In the order of the index on models: by another one, PostgreSQL would read the tests of all
+    models until it finds one."""
+    model = AiTest.dream_id, *MODEL
+    keys = requested_keys((*model, AiTest.id), list(wanted))
+    of_model = within(model, parts_of(keys, len(model)))
     scores = select(AiTest.impossibility_score).where(*of_model, AiTest.id < keys.c.k3, *SCORED)
-    latest = scores.order_by(AiTest.id.desc()).limit(1).lateral("latest")
+    latest = scores.order_by(*model, AiTest.id.desc()).limit(1).lateral("latest")
     return select(keys.c.k0, keys.c.k1, keys.c.k2, latest.c.impossibility_score).select_from(
         keys.join(latest, true())
     )

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Insert, insert, literal, select, true
+from sqlalchemy import Insert, insert, literal, literal_column, select, true
 
-from db.ai_tests import SCORED, AiTest
+from db.ai_tests import AiTest, AiTestStatus
 from db.audit import Change, ChangeKind
 from db.core.ingest.statements import core_table, row_parameters, upsert_batch
-from db.core.query.batch import requested_keys
+from db.core.query.batch import requested_keys, within
 from db.core.session.database import ReadSession, ResultRow, WriteSession
 from db.core.table import AnySelect, Row
 from db.progress import ProgressLog
@@ -23,22 +23,13 @@ UPSERT = upsert_batch(ProgressLog, ("id",)).returning(
 )
 
 States = Mapping[UUID, State]  # by dream, with all tests
-Tests = Mapping[UUID, Sequence[ResultRow]]  # by dream, oldest first
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """At most `size` tests of a dream, from the test `since` on."""
-
-    since: UUID
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The logs of a part, and the test that follows it. `is_right` is false if the last log of the
-    dream does not count all of its tests, so that the log before the part was wrong: it waits for
-    its own correction, or tests that it counts have expired."""
+    """Some logs of a dream, and the test that follows. `is_right` is false if its last log does not
+    count all of its tests, so that the log before the step was wrong: it waits for its own
+    correction, or tests that it counts have expired."""
 
     logs: Sequence[Row]
     following: UUID | None
@@ -70,17 +61,17 @@ class LogChange:
 
 
 async def compute(
-    session: ReadSession, parts: Mapping[UUID, Part], states: States
+    session: ReadSession, since: Mapping[UUID, UUID], size: int, states: States
 ) -> dict[UUID, Step]:
-    """The next step of each dream, from the state that the log before its part shows, or from none
-    if the part begins with FIRST."""
-    found = await _tests(session, parts)
-    tests = {id: some[: parts[id].size] for id, some in found.items()}
-    continued = {id: some for id, some in tests.items() if parts[id].since != FIRST}
-    begun = await starts(session, _ids(continued), states)
+    """The logs of `size` tests of each dream, scored or not, from the test `since` on. They
+    continue from the log before it, or from nothing if it is FIRST."""
+    found = await _tests(session, since, size + 1)
+    scored = {id: _scored(some[:size]) for id, some in found.items()}
+    continued = {id: _ids(some) for id, some in scored.items() if since[id] != FIRST}
+    begun = await starts(session, since, continued, states)
     steps: dict[UUID, Step] = {}
-    for id, some in tests.items():
-        replay, rest = Replay(id, begun.get(id, Start())), found[id][len(some) :]
+    for id, some in scored.items():
+        replay, rest = Replay(id, begun.get(id, Start())), found[id][size:]
         logs = list(map(replay.log, some))
         is_right = bool(rest) or replay.test_count == states[id].test_count
         steps[id] = Step(logs, rest[0].id if rest else None, is_right)
@@ -90,9 +81,9 @@ async def compute(
 async def newest_logs(session: ReadSession, states: States) -> list[Row]:
     """The log of the newest test of each dream, which follows from the states alone, but for its
     trend: that compares with a stored average."""
-    newest = {id: Part(state.newest_test, 1) for id, state in states.items() if state.newest_test}
-    tests = await _tests(session, newest)
-    compared = await former_averages(session, _ids(tests))
+    newest = {id: state.newest_test for id, state in states.items() if state.newest_test}
+    tests = await _tests(session, newest, 1)
+    compared = await former_averages(session, newest, {id: [newest[id]] for id in tests})
     return [
         Replay(id, _without_newest(states[id], compared[id])).log(test)
         for id, [test] in tests.items()
@@ -118,25 +109,36 @@ def _without_newest(state: State, compared: Averages) -> Start:
     return Start(state.latest, state.best, state.test_count - 1, compared)
 
 
-def _ids(tests: Tests) -> dict[UUID, list[UUID]]:
-    return {id: [test.id for test in some] for id, some in tests.items()}
+def _ids(tests: Sequence[ResultRow]) -> list[UUID]:
+    return [test.id for test in tests]
 
 
-async def _tests(session: ReadSession, parts: Mapping[UUID, Part]) -> dict[UUID, list[ResultRow]]:
-    """The scored tests of each part, and the one that follows."""
+def _scored(tests: Sequence[ResultRow]) -> list[ResultRow]:
+    """As SCORED, which an index in another order would serve."""
+    completed = AiTestStatus.COMPLETED
+    return [
+        test for test in tests if test.status == completed and test.impossibility_score is not None
+    ]
+
+
+async def _tests(
+    session: ReadSession, since: Mapping[UUID, UUID], limit: int
+) -> dict[UUID, list[ResultRow]]:
+    """The tests of each dream from one on, oldest first."""
     found: dict[UUID, list[ResultRow]] = defaultdict(list)
-    if parts:
-        for test in await session.rows(_tests_of(parts)):
+    if since:
+        for test in await session.rows(_tests_since(since, limit)):
             found[test.dream_id].append(test)
     return dict(found)
 
 
-def _tests_of(parts: Mapping[UUID, Part]) -> AnySelect:
-    wanted = [(id, part.since, part.size + 1) for id, part in parts.items()]
-    keys = requested_keys((AiTest.dream_id, AiTest.id, ProgressLog.test_count), wanted)
-    tests = select(*(core_table(AiTest).c[name] for name in TEST))
-    of_dream = tests.where(AiTest.dream_id == keys.c.k0, AiTest.id >= keys.c.k1, *SCORED)
-    part = of_dream.order_by(AiTest.id).limit(keys.c.k2).lateral("test")
+def _tests_since(since: Mapping[UUID, UUID], limit: int) -> AnySelect:
+    """With the limit as a constant: PostgreSQL would sort all tests of a month otherwise."""
+    keys = requested_keys((AiTest.dream_id, AiTest.id), list(since.items()))
+    tests = select(*(core_table(AiTest).c[name] for name in (*TEST, "status")))
+    following = tests.where(*within((AiTest.dream_id,), [keys.c.k0]), AiTest.id >= keys.c.k1)
+    ordered = following.order_by(AiTest.dream_id, AiTest.id).limit(literal_column(str(limit)))
+    part = ordered.lateral("test")
     return select(*part.c).select_from(keys.join(part, true())).order_by(part.c.dream_id, part.c.id)
 
 
