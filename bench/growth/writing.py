@@ -49,6 +49,7 @@ async def costs_of_writes(database: Database, dream: UUID) -> dict[tuple[str, st
         "a score older than five others": lambda session: _score(session, dream, late),
         "a score of a day ago": lambda session: _score(session, dream, late - DAY),
         "a score of 30 days ago": lambda session: _score(session, dream, late - 30 * DAY),
+        "a score of 540 days ago": lambda session: _score(session, dream, late - 540 * DAY),
         "a score of 30 days ago, and a step of corrections": lambda session: _corrected(
             session, dream, late - 30 * DAY
         ),
