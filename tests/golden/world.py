@@ -114,7 +114,10 @@ async def _models(session: Any) -> None:
 async def _dreams(session: Any, ada: Any, grace: Any) -> None:
     proof = await _dream(session, 0, "proof", ada, "Prove a new theorem", category="MATH")
     poem = await _dream(session, 1, "poem", ada, "Write a poem that lasts", category="CREATIVE")
-    await _dream(session, 2, "novel", grace, "Write a novel", category="CREATIVE", status="DRAFT")
+    novel = await _dream(
+        session, 2, "novel", grace, "Write a novel", category="CREATIVE", status="DRAFT"
+    )
+    await _queue(session, novel, grace)
     await _dream(session, 3, "remix", grace, "Prove it twice", remixed_from_id=proof.id)
     await _tests(session, proof, ada, ("gpt-4", 90), ("gpt-4", 80), ("gpt-5", 40))
     await _tests(session, poem, ada, ("gpt-5", 60), ("gpt-5", None))
@@ -162,6 +165,44 @@ async def _dreams(session: Any, ada: Any, grace: Any) -> None:
             active_models=["openai/gpt-4", *(["openai/gpt-5"] if day == 6 else [])],
             improvement_trend=trend,
         )
+
+
+async def _queue(session: Any, dream: Any, owner: Any) -> None:
+    """A test that failed once, and waits for another attempt; and a schedule."""
+    schedule = await make.make_ai_test_schedule(
+        session,
+        **when(at(2), "schedule"),
+        updated_at=at(2),
+        dream_id=dream.id,
+        user_id=owner.id,
+        is_active=False,  # not while tests run
+        last_run_at=at(7),
+    )
+    unfinished = (
+        "impossibility_score",
+        "confidence",
+        "reasoning",
+        "cost",
+        "duration",
+        "tokens_used",
+    )
+    test = await make.make_ai_test(
+        session,
+        **when(at(10), "queued"),
+        dream_id=dream.id,
+        user_id=owner.id,
+        status="PENDING",
+        **dict.fromkeys(unfinished),
+    )
+    await make.make_queue_entry(
+        session,
+        test,
+        created_at=at(10),
+        available_at=at(10, 1),
+        schedule_id=schedule.id,
+        attempts=1,
+        last_error="The model did not answer.",
+    )
 
 
 async def _dream(session: Any, day: int, key: str, owner: Any, title: str, **more: Any) -> Any:

@@ -105,11 +105,17 @@ async def make_queued_ai_test(target: Target, **overrides: Any) -> Any:
         overrides["dream_id"] = (await make_dream(target)).id
     pending = {"status": "PENDING", "impossibility_score": None, "confidence": None, "cost": None}
     test = await make_ai_test(target, dream_id=overrides["dream_id"], **pending)
+    return await make_queue_entry(target, test, **overrides)
+
+
+async def make_queue_entry(target: Target, test: Any, **overrides: Any) -> Any:
+    """The place of a test in the work queue."""
     return await _store(
         target,
         db.ai_tests.queue.QueuedAiTest,
         overrides,
         id=test.id,
+        dream_id=test.dream_id,
         provider=test.provider,
         model=test.model,
         available_at=START,
