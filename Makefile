@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-growth bench-writes bench-sizes house oracle
+.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -72,6 +72,9 @@ screenshots: $(TOOLS)  ## Capture every page of the console over real data: make
 
 bench-export: $(TOOLS)  ## Measure rows per second and memory of exports: make bench-export rows=200000
 	$(BIN)/python bench/export.py --rows $(or $(rows),200000)
+
+bench-claims: $(TOOLS)  ## Measure tests of the work queue claimed per second: make bench-claims rows=20000
+	$(BIN)/python bench/claims.py --rows $(or $(rows),20000)
 
 bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
 	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)
