@@ -1,5 +1,6 @@
 """Events: one by one, and counted over time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 
 from db import Database, events
+from db.core import turns
 from db.users import Role
 from graph.core.execution.result import OperationResult
 from graph.core.principal import ANONYMOUS, Principal
 from graph.core.types.node import global_id
-from support.factories import START, make_event, make_user
+from support.factories import START, make_dream, make_event, make_user
 from support.principals import with_scopes
 from support.query_count import statements
 
@@ -210,3 +212,46 @@ async def test_events_are_for_operators_and_keys_with_the_scope(
     answer = await run("{ events { nodes { seq } } eventCounts { rows { count } } }", who=who)
 
     assert [error["extensions"]["code"] for error in answer.errors] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("mutation", "type_", "batch", "item"),
+    [
+        ("logEvents", "LogEventsInput", "events", {"eventType": "", "source": "b"}),
+        ("recordMetrics", "RecordMetricsInput", "metrics", {"metricName": "", "value": 1}),
+        ("reportAgentStatuses", "ReportAgentStatusesInput", "reports", {"agentKey": ""}),
+        ("recordAiTests", "RecordAiTestsInput", "tests", {"provider": "a", "model": ""}),
+    ],
+)
+async def test_others_have_turns_between_the_items_of_a_batch(
+    database: Database,
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
+    mutation: str,
+    type_: str,
+    batch: str,
+    item: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(turns, "PIECE_SECONDS", 0)
+    more = {
+        "reportAgentStatuses": {"status": "RUNNING"},
+        "recordAiTests": {"dreamId": global_id(await make_dream(database))},
+    }
+    begun, seen = asyncio.Event(), 0
+
+    async def others() -> None:
+        nonlocal seen
+        begun.set()
+        while True:
+            await asyncio.sleep(0)
+            seen += 1
+
+    running = asyncio.create_task(others())
+    await begun.wait()
+    items = [item | more.get(mutation, {})] * 300
+    document = f"mutation ($i: {type_}!) {{ {mutation}(input: $i) {{ errors {{ code }} }} }}"
+    answer = await data(document, {"i": {batch: items}})
+    running.cancel()
+
+    assert answer[mutation]["errors"] == []
+    assert seen >= 300

@@ -4,7 +4,23 @@ Otherwise tasks that become ready together would block the loop for the sum of t
 """
 
 import asyncio
+import time
 from collections import deque
+
+PIECE_SECONDS = 0.005  # of one task, before others run
+
+
+class Piecewise:
+    """Work of one task on many items, in pieces: `pause` between two items lets other tasks run
+    when a piece has taken long enough."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+
+    async def pause(self) -> None:
+        if time.perf_counter() - self.began >= PIECE_SECONDS:
+            await asyncio.sleep(0)
+            self.began = time.perf_counter()
 
 
 class Turns:

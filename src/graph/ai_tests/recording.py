@@ -13,6 +13,7 @@ from db.core import errors, idempotency
 from db.core.errors import FieldError
 from db.core.session.clock import time_faults
 from db.core.table import Row
+from db.core.turns import Piecewise
 from db.core.values.validation import field_errors, raise_if_invalid
 from graph.ai_tests.inputs import RecordAiTestInput, non_null_columns
 from graph.core.context import Info
@@ -85,7 +86,9 @@ async def _recordings(
     """The valid tests, by position; the errors of others are added to `results`."""
     now = await info.context.db.now()
     recordings: dict[int, Recording] = {}
+    piecewise = Piecewise()
     for index, test in enumerate(tests):
+        await piecewise.pause()
         try:
             recordings[index] = _recording(info, test, now)
         except EXPECTED as error:

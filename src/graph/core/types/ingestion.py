@@ -20,6 +20,7 @@ from db.core.errors import DomainError, FieldError, Unavailable
 from db.core.ingest.rows import IngestRow, RowTemplate
 from db.core.ingest.writer import IngestTarget
 from db.core.session.clock import time_faults
+from db.core.turns import Piecewise
 from db.core.values import validation
 from db.core.values.validation import Check
 from graph.core.context import Context, Info
@@ -209,7 +210,7 @@ class IngestMutation:
         sent = _as_sent(input)
         batch_key, size = sent.get(KEY), len(sent[name])
         now = await info.context.db.now()
-        items, refused = self._items(info.context, sent[name], now, batch_key)
+        items, refused = await self._items(info.context, sent[name], now, batch_key)
         late = await info.context.ingest.submit(self.intake, list(items.values()))
         refused |= {index: late[n] for n, index in enumerate(items) if n in late}
         away = [error for error in refused.values() if isinstance(error, Unavailable)]
@@ -219,14 +220,16 @@ class IngestMutation:
         ids = [_id(items.get(index)) for index in range(size)]
         return StoredItems(outcome=BatchOutcome(self.record, name, ids, shown))
 
-    def _items(
+    async def _items(
         self, context: Context, sent: Sequence[ItemInput], now: datetime, batch_key: str | None
     ) -> tuple[dict[int, IngestRow], dict[int, DomainError]]:
         """Valid rows and errors, by position. Items without a time are a microsecond apart, so that
         their IDs keep their order."""
         items: dict[int, IngestRow] = {}
         refused: dict[int, DomainError] = {}
+        piecewise = Piecewise()
         for index, item in enumerate(sent):
+            await piecewise.pause()
             key = None if batch_key is None else f"{batch_key}/{index}"
             try:
                 items[index] = self._item(context, item, now + timedelta(microseconds=index), key)
