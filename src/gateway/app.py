@@ -45,6 +45,7 @@ from gateway.transport.connections import OpenStreams
 from gateway.transport.documents import Documents, RegisteredDocuments, TrustedDocuments
 from gateway.transport.executor import Executor
 from gateway.transport.exports import Exports
+from gateway.transport.host_counts import Column
 from gateway.transport.http import Endpoint
 from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
@@ -63,8 +64,10 @@ def create_app(
     database: Database,
     auth: Auth | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    host: Column | None = None,
 ) -> Starlette:
-    """The gateway over an open database, which it closes at shutdown."""
+    """The gateway over an open database, which it closes at shutdown. Its limits of streams hold
+    for all workers of the `host`."""
     auth = auth or Auth(settings, database)
     ingestion, broker = Ingestion(database), SubscriptionBroker(database)
     severities.use(settings.severity_rules)
@@ -72,7 +75,8 @@ def create_app(
     events = RequestEvents(ingestion, settings.recorded_share)
     recorder = Recorder(events, clock, records_starts=settings.request_start == "on")
     media = Media(settings)
-    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media)
+    streams = _streams(settings, host)
+    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media, streams)
     pages = console.routes(settings, auth, database) if settings.console == "on" else []
     health = Health(Probe(database), broker.feeds, endpoint.streams)
     session = Route("/session", auth.session.open, methods=["POST"])
@@ -135,6 +139,7 @@ def _endpoint(
     broker: SubscriptionBroker,
     recorder: Recorder,
     media: Media,
+    streams: OpenStreams,
 ) -> Endpoint:
     executor = Executor(
         schema=federated_schema() if settings.federation == "on" else schema,
@@ -154,7 +159,7 @@ def _endpoint(
     return Endpoint(
         executor,
         settings.max_body_bytes,
-        _streams(settings),
+        streams,
         admission,
         settings.origins,
         has_graphiql=settings.console == "on",
@@ -175,7 +180,7 @@ def _accounts(settings: Settings) -> ClientAccounts:
     )
 
 
-def _streams(settings: Settings) -> OpenStreams:
+def _streams(settings: Settings, host: Column | None) -> OpenStreams:
     return OpenStreams(
         settings.max_streams,
         settings.max_streams_per_caller,
@@ -183,6 +188,7 @@ def _streams(settings: Settings) -> OpenStreams:
         WaitingRoom(
             settings.max_unidentified_sockets, settings.max_unidentified_sockets_per_network
         ),
+        host,
     )
 
 

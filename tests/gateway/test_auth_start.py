@@ -21,7 +21,8 @@ from gateway.auth import first_admin
 from gateway.auth.authenticator import Auth
 from gateway.exit_codes import CommandFailed
 from gateway.process import serve
-from gateway.process.serve import listening, uvicorn_config
+from gateway.process.configuration import uvicorn_config
+from gateway.process.serve import listening
 from gateway.settings import Settings, SettingsRefused, load
 from support.commands import Dreamnet, commands
 from support.console import build_console

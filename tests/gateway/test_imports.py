@@ -6,10 +6,10 @@ import sys
 SERVING = """
 import sys
 from db import Database
-from gateway.process import serve
+from gateway.process import configuration
 from gateway.settings import Settings
 
-serve.uvicorn_config(Settings(), Database("postgresql://a/b"))
+configuration.uvicorn_config(Settings(), Database("postgresql://a/b"))
 print(*sorted({"alembic", "mako", "jwt", "cryptography", "httpx2"} & sys.modules.keys()))
 """
 

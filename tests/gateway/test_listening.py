@@ -10,7 +10,8 @@ import uvicorn
 
 from db import Database
 from gateway.exit_codes import CommandFailed
-from gateway.process.serve import listening, uvicorn_config
+from gateway.process.configuration import uvicorn_config
+from gateway.process.serve import listening
 from gateway.process.startup_message import base
 from gateway.settings import Settings
 

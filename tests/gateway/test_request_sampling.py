@@ -16,7 +16,7 @@ from db.events import Event
 from gateway import log_format
 from gateway.app import create_app
 from gateway.middleware import sampler
-from gateway.process.serve import uvicorn_config
+from gateway.process.configuration import uvicorn_config
 from graph.schema import schema
 from support.gateways import Clock, production
 from support.logged import logging_to

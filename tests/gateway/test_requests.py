@@ -11,7 +11,7 @@ from db.events import Event
 from gateway.app import create_app
 from gateway.middleware.refusals import MAX_KINDS, Kind, Refusals
 from gateway.networks import region
-from gateway.process.serve import uvicorn_config
+from gateway.process.configuration import uvicorn_config
 from gateway.settings import Settings
 from support.gateways import production
 from support.websocket_client import greeted, running

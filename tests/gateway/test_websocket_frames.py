@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from db import Database
-from gateway.process.serve import uvicorn_config
+from gateway.process.configuration import uvicorn_config
 from gateway.protocols import slow_clients, websocket
 from gateway.settings import Settings
 from support.stalled_clients import narrow

@@ -60,7 +60,11 @@ class Auth:
     """Authenticates requests."""
 
     def __init__(
-        self, settings: Settings, database: Database, clock: Clock = time.monotonic
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock = time.monotonic,
+        session: BrowserSession | None = None,
     ) -> None:
         self.settings = settings
         database = database.borrowed_by("auth")
@@ -69,7 +73,7 @@ class Auth:
         self.developer = Developer(database, clock)
         self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
         database.wakeups.listeners.append(self._forget_absent)
-        self.session = BrowserSession(clock)
+        self.session = session or BrowserSession(clock)
         self.watch = CredentialRevalidator(self)
         self.recents = RecentPrincipals(clock)
 

@@ -1,12 +1,15 @@
 """Browser session: sign-in of a browser as the development administrator, as in Jupyter.
 
 `dreamnet serve` prints an address with a token; the console sends the token once, by POST, and gets
-a cookie for it. Both count in this process only, and the token for ten minutes.
+a cookie for it. Both count until the gateway stops, in all of its workers, and the token for ten
+minutes.
 """
 
+import ctypes
 import hmac
 import secrets
 import time
+from multiprocessing.sharedctypes import RawValue
 
 import orjson
 from starlette.requests import Request
@@ -22,24 +25,26 @@ COOKIE = "dreamnet_session"
 
 
 class BrowserSession:
-    """One token, and the cookie that it was exchanged for."""
+    """One token, and the cookie that it is exchanged for. Processes that inherit it share it."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
         self.until = clock() + TOKEN_SECONDS
-        self.token: str | None = secrets.token_urlsafe(32)
-        self.cookie: str | None = None
+        self.token = secrets.token_urlsafe(32)
+        self.cookie = secrets.token_urlsafe(32)
+        self.is_exchanged = RawValue(ctypes.c_bool, False)
 
     def opened_by(self, cookie: str | None) -> bool:
-        return _same(cookie, self.cookie)
+        return self.is_exchanged.value and _same(cookie, self.cookie)
 
     def exchange(self, token: str | None) -> str:
-        if not _same(token, self.token) or self.clock() >= self.until:
+        was_used = self.is_exchanged.value or self.clock() >= self.until
+        if was_used or not _same(token, self.token):
             raise HttpError(
                 "This token was already used or has expired: restart the gateway for a new one.",
                 403,
             )
-        self.token, self.cookie = None, secrets.token_urlsafe(32)
+        self.is_exchanged.value = True
         return self.cookie
 
     async def open(self, request: Request) -> Response:
@@ -53,10 +58,8 @@ class BrowserSession:
         return response
 
 
-def _same(given: str | None, kept: str | None) -> bool:
-    if given is None or kept is None:
-        return False
-    return hmac.compare_digest(given.encode(), kept.encode())
+def _same(given: str | None, kept: str) -> bool:
+    return given is not None and hmac.compare_digest(given.encode(), kept.encode())
 
 
 async def _token(request: Request) -> str | None:

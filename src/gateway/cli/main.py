@@ -73,17 +73,22 @@ def main() -> NoReturn:
 
 
 @app.command(epilog=EXIT_CODES)
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that serve, instead of DREAMNET_WORKERS.", min=1, max=64),
+    ] = None,
+) -> None:
     """Serve the API until Ctrl-C.
 
     Without DATABASE_URL, start an embedded PostgreSQL in DREAMNET_DATA_DIR, and migrate it.
     """
     as_json = logs_as_json()
     log_format.configure(as_json, "info")
-    from gateway.process import serve  # builds the schema, which takes a second
+    from gateway.process import serve
 
     try:
-        serve.serve(load())
+        serve.serve(load() if workers is None else load().model_copy(update={"workers": workers}))
     except KeyboardInterrupt:
         print_event("stopped") if as_json else typer.echo("Stopped.")
     except Exception as error:

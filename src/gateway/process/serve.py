@@ -1,4 +1,4 @@
-"""Serve: run the gateway as a process."""
+"""Serve: run the gateway, in this process or in several."""
 
 import asyncio
 import errno
@@ -8,28 +8,26 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
 
-from db import Database
 from db.core.connections.url import ConnectionInfo
 from db.core.embedded import Embedded, Supervisor
 from db.core.errors import DomainError
-from gateway.app import create_app
 from gateway.auth import first_admin
-from gateway.auth.authenticator import Auth
 from gateway.auth.browser_session import BrowserSession
 from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.middleware import request_log
 from gateway.process.database import describe_database, migrated_url
-from gateway.process.server import Server
 from gateway.process.startup_message import StartupMessage, base, is_unspecified
-from gateway.protocols import slow_clients, websocket
-from gateway.protocols.http11 import KEEP_ALIVE_SECONDS, Http11Protocol
-from gateway.protocols.short_path import ShortPathProtocol
+from gateway.protocols import slow_clients
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.process.server import Server
+    from gateway.process.workers import Workers
 
 BACKLOG = 2048
 UNACKNOWLEDGED_MS = 30_000  # until the kernel drops a client that acknowledges nothing
@@ -45,14 +43,23 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
         request_log.configure(settings)
         create_first_admin(settings, url)
-        database = Database(
-            url, settings.pool_size, settings.lock_timeout_seconds, timeouts=settings.timeouts
-        )
-        auth = Auth(settings, database)
-        greeting = _startup_message(settings, url, auth.session)
-        server = Server(uvicorn_config(settings, database, auth), settings, greeting)
-        with _supervised(settings, server.leave):
-            server.run(sockets=[listener])
+        session = BrowserSession()
+        greeting = _startup_message(settings, url, session)
+        serving = _serving(settings, url, session, greeting)
+        with _supervised(settings, serving.leave):
+            serving.run(sockets=[listener])
+
+
+def _serving(
+    settings: Settings, url: ConnectionInfo, session: BrowserSession, greeting: StartupMessage
+) -> "Server | Workers":
+    if settings.workers > 1:
+        from gateway.process.workers import Workers
+
+        return Workers(settings, url, session, greeting)
+    from gateway.process import configuration  # builds the schema, which takes a second
+
+    return configuration.server(settings, url, session, greeting)
 
 
 def allow_open_files() -> None:
@@ -100,28 +107,6 @@ def listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, slow_clients.UNSENT)
     return listener
-
-
-def uvicorn_config(
-    settings: Settings, database: Database, auth: Auth | None = None
-) -> uvicorn.Config:
-    return uvicorn.Config(
-        create_app(settings, database, auth),
-        loop="uvloop",
-        http=ShortPathProtocol if settings.short_path == "on" else Http11Protocol,
-        ws=websocket.WebSocketProtocol,
-        ws_max_size=websocket.MAX_MESSAGE,
-        ws_ping_interval=websocket.PING_SECONDS,
-        ws_ping_timeout=websocket.PING_SECONDS,
-        ws_per_message_deflate=False,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # ForwardedHeaders reads them
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
 
 
 def _startup_message(

@@ -38,6 +38,7 @@ class Server(uvicorn.Server):
         self.health, self.streams = state.health, state.streams
         self.collecting: asyncio.Task[None] | None = None
         self.copies: list[socket.socket] = []
+        self.ticked = time.monotonic()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Before the startup message, a signal reaches Python's own handler, whose exception may be
@@ -53,6 +54,10 @@ class Server(uvicorn.Server):
             self.collecting = asyncio.create_task(GarbageCollector(self.streams).run())
             if self.greeting:
                 self.greeting.show(self.settings.log_as_json)
+
+    async def on_tick(self, counter: int) -> bool:
+        self.ticked = time.monotonic()
+        return await super().on_tick(counter)
 
     def leave(self) -> None:
         """Stop as after a signal. Thread-safe."""

@@ -58,6 +58,12 @@ class Settings(
         "IPv6 address.",
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve the port; one needs about 120 MB and uses one core.",
+    )
     root_path: UrlPath | None = Field(
         default=None,
         description="Path prefix of the gateway behind a proxy, such as `/dreamnet`.",

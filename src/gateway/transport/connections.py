@@ -13,6 +13,7 @@ from typing import Self
 
 from gateway.errors import RETRY, HttpError
 from gateway.protocols.waiting_room import Waiting, WaitingRoom
+from gateway.transport.host_counts import ALL, Column
 from graph.core.principal import Client
 
 TICK_SECONDS = 0.05
@@ -23,7 +24,8 @@ TOO_MANY = "You have {} open streams, the most allowed: close one, or retry late
 
 class OpenStreams:
     """The open streams of this process: at most `most`, `most_per_caller` for each user or key, and
-    `most_per_network` for the anonymous clients of one network. 0 means no limit."""
+    `most_per_network` for the anonymous clients of one network. 0 means no limit. The limits hold
+    for all workers of the host together, if there is a column of their counts."""
 
     def __init__(
         self,
@@ -31,11 +33,13 @@ class OpenStreams:
         most_per_caller: int,
         most_per_network: int,
         unidentified: WaitingRoom | None = None,
+        host: Column | None = None,
     ) -> None:
         self.most = most
         self.most_per_caller = most_per_caller
         self.most_per_network = most_per_network
         self.unidentified = unidentified or WaitingRoom(0, 0)
+        self.host = host
         self.open: dict[OpenStream, None] = {}  # the oldest first
         self.identified = 0  # of those open
         self.held: Counter[str] = Counter()
@@ -64,15 +68,27 @@ class OpenStreams:
         return stream
 
     def check_room(self) -> None:
-        """Raises HttpError if the process is at its limit of identified streams."""
-        if self.most and self.identified >= self.most:
+        """Raises HttpError if the host is at its limit of identified streams."""
+        if self.most and self.identified + self._elsewhere(ALL) >= self.most:
             raise HttpError(FULL, 503, headers=RETRY)
 
     def check(self, client: Client) -> None:
         """Raises HttpError if the client is at its limit."""
         most = self.most_per_caller if client.known else self.most_per_network
-        if most and self.held[client.name] >= most:
+        if most and self.held[client.name] + self._elsewhere(client.name) >= most:
             raise HttpError(TOO_MANY.format(most), 429, headers=RETRY)
+
+    def count_identified(self, change: int) -> None:
+        self.identified += change
+        if self.host:
+            self.host.add(ALL, change)
+
+    def count_held(self, name: str, change: int) -> None:
+        self.held[name] += change
+        if not self.held[name]:
+            del self.held[name]
+        if self.host:
+            self.host.add(name, change)
 
     async def drain(self, seconds: float) -> None:
         """Admit no more streams and end the open ones evenly over `seconds`, so that clients do not
@@ -91,6 +107,9 @@ class OpenStreams:
         stream = OpenStream(self, leave)
         self.open[stream] = None
         return stream
+
+    def _elsewhere(self, name: str) -> int:
+        return self.host.elsewhere(name) if self.host else 0
 
     def _leave(self, staying: "list[OpenStream]", remaining: int) -> None:
         while len(staying) > max(0, remaining):
@@ -119,10 +138,10 @@ class OpenStream:
             self.streams.check(client)
         self._uncount()
         self.is_identified = True
-        self.streams.identified += 1
+        self.streams.count_identified(1)
         if client.is_limited:
             self.owner = client.name
-            self.streams.held[client.name] += 1
+            self.streams.count_held(client.name, 1)
 
     def close(self) -> None:
         self._uncount()
@@ -132,13 +151,11 @@ class OpenStream:
         if self.waiting:
             self.streams.unidentified.remove(self.waiting)
             self.waiting = None
-        self.streams.identified -= self.is_identified
-        self.is_identified = False
-        held = self.streams.held
+        if self.is_identified:
+            self.is_identified = False
+            self.streams.count_identified(-1)
         if self.owner is not None:
-            held[self.owner] -= 1
-            if not held[self.owner]:
-                del held[self.owner]
+            self.streams.count_held(self.owner, -1)
             self.owner = None
 
     def __enter__(self) -> Self:
