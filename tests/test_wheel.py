@@ -1,4 +1,5 @@
-"""The wheel, installed in a clean environment and used outside a checkout, on every Python found.
+"""The wheel, installed in a clean environment and used outside a checkout, on the oldest and the
+newest Python found.
 
 Dependencies are installed as the lock pins them.
 """
@@ -29,7 +30,7 @@ NOWHERE = "/proc"  # a folder in which not even root can create a file
 
 @cache
 def interpreters() -> list[str]:
-    """The supported versions of Python on this machine, one executable each."""
+    """The oldest and the newest supported Python on this machine."""
     found = {sys.version_info.minor: sys.executable}
     for minor in SUPPORTED:
         names = [shutil.which(f"python3.{minor}") or ""]
@@ -37,7 +38,7 @@ def interpreters() -> list[str]:
         usable = [name for name in names if name and _version(name) == f"3.{minor}"]
         if usable:
             found.setdefault(minor, usable[0])
-    return [found[minor] for minor in sorted(found)]
+    return [found[minor] for minor in sorted({min(found), max(found)})]
 
 
 def _version(python: str) -> str:

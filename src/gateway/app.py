@@ -51,7 +51,7 @@ from gateway.transport.memory_shares import Rooms
 from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
-from graph.core.quota import MEMORY, Budget
+from graph.core.budget import Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
 
@@ -149,7 +149,7 @@ def _endpoint(
         auth=auth,
         max_document_bytes=settings.max_document_bytes,
         limits=settings.operation_limits,
-        accounts=_accounts(settings),
+        accounts=_accounts(settings, auth.budget),
         recorder=recorder,
         rooms=Rooms(RESULTS * settings.max_response_bytes),
         documents=_documents(settings),
@@ -171,10 +171,9 @@ def _documents(settings: Settings) -> Documents:
     return TrustedDocuments(read_manifest(path)) if path else RegisteredDocuments()
 
 
-def _accounts(settings: Settings) -> ClientAccounts:
-    storage = settings.budget_storage
+def _accounts(settings: Settings, budget: Budget) -> ClientAccounts:
     return ClientAccounts(
-        Budget(storage.get_secret_value() if storage else MEMORY),
+        budget,
         signed_in=settings.budget_points_per_minute,
         anonymous=settings.budget_points_per_minute_anonymous,
     )
@@ -231,6 +230,7 @@ def _lifespan(
             recorder.flush()
             await ingestion.close()
             recorder.close()
+        await auth.budget.close()
         await health.probe.close()
         await database.close()
         log_format.flush()

@@ -13,7 +13,7 @@ from db.config import VARIABLE
 from db.core.connections.url import connection_info
 from gateway.document_manifest import read_manifest
 from gateway.origins import Origins
-from graph.core.quota import Budget
+from graph.core.budget import Budget
 
 Network = IPv4Network | IPv6Network
 

@@ -27,8 +27,8 @@ from gateway.transport.connections import OpenStreams
 from gateway.transport.executor import Executor
 from gateway.transport.http import Endpoint
 from gateway.transport.memory_shares import Rooms
+from graph.core.budget import Budget
 from graph.core.execution.bounds import Limits
-from graph.core.quota import Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from support.gateways import production
 from support.http_client import GRAPHQL_JSON, ID, JSON, client_of, extensions, post, refused

@@ -16,8 +16,9 @@ from gateway.auth.clients import ClientAccounts
 from gateway.networks import client_network
 from gateway.request_record import RequestRecord
 from gateway.settings import Settings
+from graph.core.budget import Budget
 from graph.core.principal import ANONYMOUS, DEVELOPER, Principal
-from graph.core.quota import Account, Budget
+from graph.core.quota import Account
 
 SPENDING = "{ modelComparison { rows { model } } }"  # 100 points
 RATE_LIMIT = "{ rateLimit { cost limit remaining resetAt } }"

@@ -29,7 +29,7 @@ from support.random_operations import Generator, Operation
 
 pytestmark = needs_plans
 GOLDEN = sorted(Path(__file__).parent.rglob("*.graphql"))
-CASES = int(os.environ.get("ORACLE_CASES", "150"))
+CASES = int(os.environ.get("ORACLE_CASES", "80"))
 ATTEMPTS = 3
 NO_LIMITS = Limits(*(0,) * 11)
 graph_schema: GraphQLSchema = schema._schema

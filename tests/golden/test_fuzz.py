@@ -15,7 +15,7 @@ from golden import world
 from golden.serving import served
 from support.databases import drop_database
 
-CASES_PER_FIELD = int(os.environ.get("FUZZ_CASES", "15"))
+CASES_PER_FIELD = int(os.environ.get("FUZZ_CASES", "7"))
 SDL = Path(__file__).parent.parent.parent / "schema.graphql"
 
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis wants naive bounds

@@ -34,7 +34,6 @@ from gateway.origins import Origins
 from gateway.request_record import record_of
 from gateway.settings import Settings
 from graph.core.principal import ANONYMOUS, READER_OF_SCHEMA, Principal
-from graph.core.quota import MEMORY, Budget
 
 if TYPE_CHECKING:
     from gateway.auth.tokens import Tokens
@@ -71,7 +70,8 @@ class Auth:
         self.keys = ApiKeys(database, clock)
         self.tokens = _tokens(settings, database, clock) if settings.oidc_issuer else None
         self.developer = Developer(database, clock)
-        self.failed = FailedSignIns(_budget(settings), settings.failed_sign_ins_per_minute, clock)
+        self.budget = settings.budget()
+        self.failed = FailedSignIns(self.budget, settings.failed_sign_ins_per_minute, clock)
         database.wakeups.listeners.append(self._forget_absent)
         self.session = session or BrowserSession(clock)
         self.watch = CredentialRevalidator(self)
@@ -213,11 +213,6 @@ def _tokens(settings: Settings, database: Database, clock: Clock) -> "Tokens":
     from gateway.auth.tokens import Tokens
 
     return Tokens(settings, database, clock)
-
-
-def _budget(settings: Settings) -> Budget:
-    storage = settings.budget_storage
-    return Budget(storage.get_secret_value() if storage else MEMORY)
 
 
 def _authorization(connection: HTTPConnection, authorization: str | None) -> list[str]:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from graph.core.budget import Budget
 from graph.core.principal import Client
-from graph.core.quota import Account, Budget
+from graph.core.quota import Account
 
 REMEMBERED = 10_000  # accounts; one that is forgotten loses the rest of its lease
 

@@ -15,7 +15,8 @@ from cachetools import LRUCache
 from gateway.auth.challenges import InvalidCredential
 from gateway.auth.credential_cache import Clock
 from gateway.errors import HttpError
-from graph.core.quota import MINUTE, Account, Budget
+from graph.core.budget import MINUTE, Budget
+from graph.core.quota import Account
 
 REFUSED_SECONDS = 5.0  # for which a refusal is repeated without looking at the credential again
 REMEMBERED = 10_000  # credentials, of some 300 bytes each

@@ -1,11 +1,13 @@
 """Workers: several processes that serve one socket, kept running by uvicorn's supervisor.
 
 The parent prepares the database, opens the socket, and starts the workers. It replaces a worker
-that died, or whose event loop is stuck. On SIGHUP it replaces all of them, one after the other. A
-worker stops when its parent is gone.
+that died. On SIGHUP it replaces all of them, one after the other. A worker ends if its event loop
+is stuck, and stops when its parent is gone.
 """
 
 import multiprocessing as mp
+import os
+import signal
 import socket
 import threading
 import time
@@ -28,8 +30,9 @@ from gateway.transport.host_counts import HostCounts
 if TYPE_CHECKING:
     from gateway.process.server import Server
 
-ANSWER_SECONDS = 5  # for a worker to answer a ping; one that imports its modules may take long
+START_SECONDS = 60  # for a worker to import its modules, and then to serve
 STUCK_SECONDS = 30  # without a turn of its event loop
+LOOK_SECONDS = 1  # between two looks for a parent that is gone, or an event loop that is stuck
 STOP_SECONDS = 10  # for a worker to end after the time that its streams and requests have
 DIVIDED = ("pool_size", "max_unidentified_sockets", "max_unidentified_sockets_per_network")
 BUDGETS = (
@@ -57,7 +60,7 @@ class WorkerConfig(uvicorn.Config):
             "",
             workers=settings.workers,
             log_config=None,
-            timeout_worker_healthcheck=ANSWER_SECONDS,
+            timeout_worker_healthcheck=START_SECONDS,
         )
         self.settings = share(settings)
         self.url = url
@@ -92,21 +95,27 @@ class Worker(multiprocess.Process):
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         log_format.guard_process()
         request_log.configure(self.config.settings)
-        threading.Thread(target=self._stop_with_parent, daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
         super().target(sockets)
 
     def pong(self) -> None:
-        """Answer a ping with whether this worker serves; not at all if its event loop is stuck."""
+        """Answer a ping with whether this worker serves, also while it builds its server."""
         self.child_conn.recv()
-        if not (server := self._server):
-            self.child_conn.send(False)
-        elif not server.started or time.monotonic() - server.ticked < STUCK_SECONDS:
-            self.child_conn.send(server.started)
+        self.child_conn.send(self._server is not None and self._server.started)
 
-    def _stop_with_parent(self) -> None:
-        if parent := mp.parent_process():
-            parent.join()
-            self.server.leave()
+    def _watch(self) -> None:
+        parent = mp.parent_process()
+        while True:
+            time.sleep(LOOK_SECONDS)
+            if self._is_stuck():
+                log.critical("the event loop of a worker is stuck: it ends", pid=os.getpid())
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self._server and not (parent and parent.is_alive()):
+                self._server.leave()
+
+    def _is_stuck(self) -> bool:
+        server = self._server
+        return bool(server and server.started and time.monotonic() - server.ticked > STUCK_SECONDS)
 
 
 class Workers(multiprocess.Multiprocess):
@@ -144,7 +153,7 @@ class Workers(multiprocess.Multiprocess):
         super().keep_subprocess_alive()
         for gone in set(before) - set(self.processes):
             log.error("a worker ended and is replaced", pid=gone.pid, exit_code=gone.exitcode)
-        if self.greeting and all(each.is_ready(ANSWER_SECONDS) for each in self.processes):
+        if self.greeting and all(each.is_ready(START_SECONDS) for each in self.processes):
             self.greeting.show(self.settings.log_as_json)
             self.greeting = None
 

