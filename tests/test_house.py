@@ -50,6 +50,7 @@ FLOORS = """
     principal      graph.core.principal
     access         graph.core.permission  graph.core.quota  graph.core.fingerprint
                    graph.core.media
+    budgets        graph.core.budget
 
     importing      db.importer
     nouns          db.nouns

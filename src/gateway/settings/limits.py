@@ -89,7 +89,7 @@ class LimitSettings(Section):
     budget_storage: Storage | None = Field(
         default=None,
         description="Storage of spent points and failed sign-ins, as an `async+` URI of the "
-        "library `limits`. If unset, each process counts in its own memory.",
+        "library `limits`. If unset, each process counts its share in its own memory.",
     )
     export_max_seconds: int = Field(
         default=600,
@@ -100,7 +100,7 @@ class LimitSettings(Section):
     )
     max_streams: Limit = Field(
         default=12_000,
-        description="Maximum open streams of a process: WebSockets and event streams.",
+        description="Maximum open streams of a host: WebSockets and event streams.",
     )
     max_streams_per_caller: Limit = Field(
         default=50, description="Maximum streams of each user, or key without a user."
