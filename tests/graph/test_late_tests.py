@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from db import Database, WriteSession
-from db.ai_tests import AiTestStatus, writes
+from db.ai_tests import AiTest, AiTestStatus, writes
 from db.ai_tests.batch import locked_dreams
 from db.audit import Change
 from db.core.errors import Unavailable
@@ -159,6 +159,23 @@ async def test_an_older_test_takes_the_correction_back(database: Database, dream
 
     [waiting] = await stored(database, PendingReplay)
     assert older.id < waiting.since < newer.id
+    await pending.work_off(database)
+    assert await as_imported(database, dream)
+
+
+async def test_tests_are_recorded_while_logs_are_corrected(
+    database: Database, dream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "LOGS", 50)
+    later = [COUNT, 0, COUNT + 300, 7, 500, 0, 200, COUNT - 300]
+
+    async def keep_correcting() -> None:
+        while len(await stored(database, AiTest)) < TESTS + len(later):
+            await pending.work_off(database)
+
+    await asyncio.gather(
+        keep_correcting(), keep_correcting(), *(recorded(database, dream, n) for n in later)
+    )
     await pending.work_off(database)
     assert await as_imported(database, dream)
 
