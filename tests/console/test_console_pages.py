@@ -27,7 +27,7 @@ LOOKS: dict[str, tuple[tuple[int, int], Scheme, list[str] | None]] = {
     "wall": (WALL, "light", ["scrollable-region-focusable"]),
 }
 
-ARE_EXPORTED = """[...document.querySelectorAll("main .card table")]
+ARE_EXPORTED = """[...document.querySelectorAll("main .card table:not(.u-legend)")]
   .every((table) => table.closest(".card").querySelector("[aria-label^='Export ']"))"""
 
 

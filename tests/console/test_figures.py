@@ -3,12 +3,20 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import orjson
 import pytest
+from playwright.async_api import Locator
 
 from db import Database
 from gateway.settings import Settings
 from support.console import Watched, browsing
-from support.factories import make_ai_test, make_config_entry, make_dream, make_event
+from support.factories import (
+    make_ai_test,
+    make_config_entry,
+    make_dream,
+    make_event,
+    make_metric,
+)
 from support.running_gateway import serving
 
 
@@ -71,3 +79,38 @@ async def test_budgets_state_what_is_left(console: Watched, database: Database) 
         "$6.00",
     )
     await budget.get_by_label("40 % of the budget is spent").wait_for()
+
+
+async def test_tiles_have_a_course_and_metrics_are_explored_by_tag(
+    console: Watched, database: Database
+) -> None:
+    now = await database.now()
+    for days, cost in ((0, "4"), (1, "1"), (1, "2")):
+        await make_ai_test(database, cost=cost, created_at=now - timedelta(days=days))
+    for host, value in (("a", 1), ("b", 3)):
+        await make_metric(database, timestamp=now, value=value, tags={"host": host}, unit=None)
+    page = console.page
+    await page.goto(f"{console.address}/console")
+    for title, figure, share in (("Tests", "1", 1 / 3), ("Spent", "$4.00", 4 / 7)):
+        tile = page.get_by_label(f"{title} today", exact=True)
+        await tile.locator(".figure", has_text=figure).wait_for()
+        heights = await course(tile)
+        assert len(heights) == 14
+        assert heights[-1] / sum(heights) == pytest.approx(share, 0.02)
+        assert not any(heights[:-2])
+    await page.goto(f"{console.address}/console/metrics")
+    await page.get_by_label("Tag").select_option('host = "b"')
+    await page.get_by_role("heading", name='cpu, host = "b"').wait_for()
+    async with page.expect_download() as saved:
+        await page.get_by_role("button", name="Export cpu").click()
+        await page.get_by_role("menuitem", name="JSON").click()
+    [row] = orjson.loads((await (await saved.value).path()).read_bytes())
+    assert (row["average"], row["count"]) == (3, "1")
+
+
+async def course(tile: Locator) -> list[float]:
+    """The heights of the line of a tile above its base."""
+    points = await tile.locator("polyline").get_attribute("points")
+    assert points
+    ys = [float(point.split(",")[1]) for point in points.split()]
+    return [max(ys) - y for y in ys]

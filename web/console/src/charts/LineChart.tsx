@@ -24,6 +24,7 @@ interface Props {
   onSelect?: (index: number) => void;
 }
 
+const HALF_DAY = 43_200; // seconds
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 /** Values over time. The legend shows those at the pointer. */
@@ -40,7 +41,7 @@ export function LineChart({ label, times, series, height = 240, range, onSelect 
         width: element.clientWidth,
         height,
         cursor: { points: { size: 8 }, drag: { x: false, y: false } },
-        scales: { y: range ? { range } : {} },
+        scales: { x: { range: (_chart, from, to) => (from === to ? [from - HALF_DAY, to + HALF_DAY] : [from, to]) }, y: range ? { range } : {} },
         axes: [axis(), { ...axis(), size: 48 }],
         series: [{ label: "Time", value: (_chart, time) => (time == null ? "" : `${moment.format(time * 1000)} (${inUtc(time * 1000)})`) }, ...series.map(line)],
       },

@@ -43,13 +43,21 @@ export function StackedBars({ label, names, shortNames = names, stacks }: Props)
           <g key={name}>
             <title>{`${name}\n${stacks.map((stack) => `${stack.name}: ${short(stack.values[index])}`).join("\n")}`}</title>
             {bars(stacks, index, scale, LEFT + index * step, Math.min(36, Math.max(1, step - 2)))}
-            {index % each === 0 && <text x={LEFT + index * step} y={HEIGHT - 5}>{shortNames[index]}</text>}
+            {index % each === 0 && <Name x={LEFT + index * step} width={width}>{shortNames[index]!}</Name>}
           </g>
         ))}
       </svg>
       <Legend of={stacks} />
     </div>
   );
+}
+
+const MOST_NAME = 70; // pixels
+
+/** The name below a bar, which ends at the edge of the chart if it would cross it. */
+function Name({ x, width, children }: { x: number; width: number; children: string }) {
+  const isLast = x + MOST_NAME > width;
+  return <text x={isLast ? width : x} y={HEIGHT - 5} textAnchor={isLast ? "end" : "start"}>{children}</text>;
 }
 
 function bars(stacks: Stack[], index: number, scale: number, x: number, width: number) {

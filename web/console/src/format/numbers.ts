@@ -4,7 +4,7 @@ type Value = number | string | null | undefined; // BigInt and Decimal are strin
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "negative" }); // -0.04 is 0.0
 const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const cents = new Intl.NumberFormat("en", { style: "currency", currency: "USD" });
 const fractions = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumSignificantDigits: 2 });

@@ -4,6 +4,7 @@ import { may, useViewer } from "../app/viewer.ts";
 import type { Role } from "../gql/graphql.ts";
 import { Empty } from "./Empty.tsx";
 import { Page } from "./Page.tsx";
+import { useCurrentShown } from "./useCurrentShown.ts";
 
 export interface Part {
   path: string;
@@ -26,10 +27,11 @@ export function Parts({ title, path, parts, actions }: Props) {
   const allowed = parts.filter(({ role, scopes = [] }) => may(viewer, role, ...scopes));
   const { part = allowed[0]?.path } = useParams<{ part?: string }>();
   const Current = allowed.find((each) => each.path === part)?.show;
+  const row = useCurrentShown(part);
   return (
     <Page title={title} actions={actions}>
       {allowed.length > 1 && (
-        <nav className="subpages" aria-label={`Parts of ${title}`}>
+        <nav ref={row} className="subpages" aria-label={`Parts of ${title}`}>
           {allowed.map((each) => (
             <Link key={each.path} href={`${path}/${each.path}`} aria-current={each.path === part ? "page" : undefined}>{each.name}</Link>
           ))}
