@@ -41,7 +41,7 @@ export function LineChart({ label, times, series, height = 240, range, onSelect 
         width: element.clientWidth,
         height,
         cursor: { points: { size: 8 }, drag: { x: false, y: false } },
-        scales: { x: { range: (_chart, from, to) => (from === to ? [from - HALF_DAY, to + HALF_DAY] : [from, to]) }, y: range ? { range } : {} },
+        scales: { x: { range: (_chart, from, to) => (times[0] === times.at(-1) ? [from - HALF_DAY, from + HALF_DAY] : [from, to]) }, y: range ? { range } : {} },
         axes: [axis(), { ...axis(), size: 48 }],
         series: [{ label: "Time", value: (_chart, time) => (time == null ? "" : `${moment.format(time * 1000)} (${inUtc(time * 1000)})`) }, ...series.map(line)],
       },

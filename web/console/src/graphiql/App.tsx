@@ -17,7 +17,8 @@ const MOST_MESSAGES = 500;
 const EXAMPLES: GraphiQLPlugin = { title: "Examples", icon: ExamplesIcon, content: ExamplesPanel };
 const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false }), EXAMPLES];
 const shared = new URLSearchParams(location.search);
-const FIRST = `# Ctrl+Enter runs the operation, Ctrl+Space completes it, Escape leaves the editor.
+const FIRST = `# Ctrl+Enter runs the operation, Ctrl+Space completes it.
+# Escape leaves the editor.
 # Examples are in the panel of the rail on the left.
 query LatestDreams {
   dreams(first: 5) {
