@@ -16,6 +16,8 @@ from db.ai_tests.queue import Claim, QueuedAiTest
 from db.audit import Change
 from db.core.errors import ClaimLost
 from db.core.session.row_rules import Visibility
+from db.dreams import Dream
+from db.notifications import Notification
 from support.factories import make_dream, make_user
 from support.mutations import stored
 
@@ -249,6 +251,10 @@ async def test_an_attempt_given_back_without_a_reason_does_not_count(
 async def test_the_last_attempt_to_expire_fails_the_test(
     database: Database, dream: Any, others: list[Database]
 ) -> None:
+    owner = await make_user(database)
+    async with database.write() as session:
+        mine = update(Dream).where(Dream.id == dream.id).values(user_id=owner.id)
+        await session.execute(mine)
     await enqueue(database, dream, max_attempts=1)
     await claim(database)
     await expire(database)
@@ -259,6 +265,8 @@ async def test_the_last_attempt_to_expire_fails_the_test(
     assert await states(database) == [("FAILED", None)]
     [test] = await stored(database, AiTest)
     assert test.reasoning == claims.EXPIRED
+    owners = [(each.kind, each.user_id) for each in await stored(database, Notification)]
+    assert owners == [("TEST_FAILED", owner.id)]
 
 
 async def test_a_cancelled_test_leaves_the_queue(database: Database, dream: Any) -> None:

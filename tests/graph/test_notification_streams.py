@@ -79,7 +79,7 @@ async def test_a_notification_costs_others_nothing(database: Database, follow: F
     await followers[0].number(2)
     async with database.write() as session:
         await make_notification(session, user_id=users[1].id)
-    with statements(database, exactly=1 + 1):
+    with statements(database, exactly=2 + 1):
         await send(database, users[3], "two")
         await followers[3].number(2)
     assert [len(follower.messages) for follower in followers] == [2, 1, 1, 2, *[1] * 6]
