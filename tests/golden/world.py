@@ -194,7 +194,7 @@ async def _queue(session: Any, dream: Any, owner: Any) -> None:
         status="PENDING",
         **dict.fromkeys(unfinished),
     )
-    await make.make_queue_entry(
+    await make.make_queued_ai_test(
         session,
         test,
         created_at=at(10),

@@ -99,17 +99,13 @@ async def claimed_test(database: Database, owner_id: UUID, **overrides: Any) -> 
         return Claimed(await claims.hold(session, test, str(owner_id), lease), test)
 
 
-async def make_queued_ai_test(target: Target, **overrides: Any) -> Any:
-    """A test of a new dream that waits in the work queue."""
-    if "dream_id" not in overrides:
-        overrides["dream_id"] = (await make_dream(target)).id
-    pending = {"status": "PENDING", "impossibility_score": None, "confidence": None, "cost": None}
-    test = await make_ai_test(target, dream_id=overrides["dream_id"], **pending)
-    return await make_queue_entry(target, test, **overrides)
-
-
-async def make_queue_entry(target: Target, test: Any, **overrides: Any) -> Any:
-    """The place of a test in the work queue."""
+async def make_queued_ai_test(target: Target, test: Any = None, **overrides: Any) -> Any:
+    """A test, or a new one of a new dream, that waits in the work queue."""
+    if test is None:
+        if "dream_id" not in overrides:
+            overrides["dream_id"] = (await make_dream(target)).id
+        none = dict.fromkeys(("impossibility_score", "confidence", "cost"))
+        test = await make_ai_test(target, dream_id=overrides["dream_id"], status="PENDING", **none)
     return await _store(
         target,
         db.ai_tests.queue.QueuedAiTest,
