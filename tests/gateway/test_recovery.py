@@ -78,9 +78,15 @@ class Gateway:
         return {**kept, "DREAMNET_PORT": str(self.port)}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of all gateways of this module, so that its database is created and migrated once."""
+    return tmp_path_factory.mktemp("recovery")
+
+
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path)
+def gateway(folder: Path) -> Iterator[Gateway]:
+    gateway = Gateway(folder)
     yield gateway
     assert gateway.embedded.server.pid is None
 
