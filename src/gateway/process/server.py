@@ -1,8 +1,9 @@
 """Server: uvicorn's server with a startup message and a graceful stop.
 
 It stops in steps. First readiness fails, while requests are still served, so that load balancers
-look elsewhere. Then streams are ended a few at a time. Then requests in progress are finished. Then
-the app stores buffered rows. A client that does not read delays none of these.
+look elsewhere. Then streams are ended a few at a time. Then no connection is accepted, and requests
+in progress are finished. Then the app stores buffered rows. A client that does not read delays none
+of these.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from gateway.transport.streaming import LEAVE_SECONDS
 
 TICK_SECONDS = 0.05
 ACCEPTED_AT_ONCE = 16  # connections
+ACCEPTED_SECONDS = 0.2  # for the first request of connections that were just accepted
 LEAST_SECONDS = 3  # for requests in progress, however long the streams took
 
 
@@ -69,6 +71,9 @@ class Server(uvicorn.Server):
         await self._wait(asyncio.sleep(self.settings.drain))
         began = time.monotonic()
         await self._wait(self._end_streams())
+        for listener in self.servers:
+            listener.close()
+        await self._wait(asyncio.sleep(ACCEPTED_SECONDS))
         most, spent = self.settings.shutdown_seconds, time.monotonic() - began
         self.config.timeout_graceful_shutdown = min(most, max(round(most - spent), LEAST_SECONDS))
         await super().shutdown([*(sockets or []), *self.copies])
