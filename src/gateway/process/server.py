@@ -50,6 +50,8 @@ class Server(uvicorn.Server):
         long. So it gets several descriptors of every socket."""
         given = sockets or []
         await self.on_tick(0)  # sets the header Date, before the first socket is open
+        for each in given:  # or a copy makes it blocking for all workers that share it
+            each.setblocking(False)
         self.copies = [each.dup() for each in given for _ in range(1, ACCEPTED_AT_ONCE)]
         await super().startup(given + self.copies if given else None)
         if self.started:
