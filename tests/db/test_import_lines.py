@@ -160,7 +160,7 @@ def test_a_test_that_is_refused(changes: dict[str, Any], reason: str) -> None:
 def test_every_required_field_is_missed_by_name() -> None:
     assert refusal(b'{"kind":"event"}') == "; ".join(
         f"{field} is missing"
-        for field in ("key", "eventType", "source", "severity", "payload", "timestamp", "metadata")
+        for field in ("key", "eventType", "source", "payload", "timestamp", "metadata")
     )
 
 

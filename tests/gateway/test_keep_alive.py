@@ -9,7 +9,7 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db import Database
-from gateway.process import serve
+from gateway.process import configuration
 from gateway.protocols.keep_alive import KeepAlive
 from gateway.settings import Settings
 from support.raw_http import connected, request
@@ -98,7 +98,7 @@ def test_a_connection_that_was_given_up_has_no_timer(
 async def test_a_connection_that_waits_too_long_is_closed(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, short_path: str
 ) -> None:
-    monkeypatch.setattr(serve, "KEEP_ALIVE_SECONDS", 1)
+    monkeypatch.setattr(configuration, "KEEP_ALIVE_SECONDS", 1)
     settings = settings.model_copy(update={"short_path": short_path})
     async with serving(settings, database) as served, connected(served.port) as connection:
         for _ in range(2):
