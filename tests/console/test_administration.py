@@ -121,7 +121,8 @@ async def test_a_user_is_created_promoted_and_disabled(
     await page.get_by_label("E-mail", exact=True).fill("ada@example.org")
     await page.get_by_role("button", name="Create").click()
     ada = row(page, "ada@example.org")
-    await ada.get_by_label("Role").select_option("OPERATOR")
+    async with page.expect_response(lambda each: "SetRole" in (each.request.post_data or "")):
+        await ada.get_by_label("Role").select_option("OPERATOR")
     await ada.get_by_role("button", name="Disable").click()
     await ada.get_by_text("DISABLED").wait_for()
     await ada.get_by_role("button", name="Enable").click()

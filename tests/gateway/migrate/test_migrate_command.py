@@ -48,7 +48,7 @@ def test_the_loss_of_every_downgrade_can_be_shown() -> None:
     """Without a database: a `downgrade` that asks one cannot be shown before it runs."""
     known = ("base", *revisions.revisions())
     for place, above in enumerate(known[1:], 1):
-        for below in known[:place]:
+        for below in {known[0], known[place // 2], known[place - 1]}:
             loss = migrate.loss(above, below)
             assert len(loss.migrations) == place - known.index(below)
             assert all(len(title) > len("0001 ") for title in loss.migrations)
