@@ -14,7 +14,7 @@ from db.exporter import NOUNS, Exportable, ExportNoun
 from graph.core.context import Context
 from graph.core.execution.operation import Operation, prepare
 from graph.core.execution.preconditions import accept
-from graph.core.permission import Access
+from graph.core.permission import MEMBER, Access
 from graph.core.types.filter import condition
 from graph.schema import schema
 from graph.users.types import READ_ALL
@@ -67,6 +67,12 @@ EXPORTS: Mapping[str, Export] = {
         "agentHistory",
         "AgentReportFilter",
         "id agentKey status reportedAt currentTask performanceMetrics error",
+    ),
+    "auditEntries": Export(
+        "auditLog",
+        "AuditEntryFilter",
+        "id operation entity entityId before after actor { id } requestId createdAt",
+        guarded=("keyId", MEMBER),
     ),
     "features": Export(
         "aiTests", "AiTestFilter", f"{_TEST} dream {{ id category tags createdAt }}"

@@ -23,7 +23,7 @@ from support.databases import create_database, drop_database, execute
 from support.imports import EVERYTHING
 
 IMPORTED = ("models", "dreams", "tests", "events", "metrics", "agentReports")
-NOUNS = (*IMPORTED, "features")
+NOUNS = (*IMPORTED, "auditEntries", "features")
 Export = Callable[..., bytes]
 
 # Peak memory of an export in a process of its own, in KiB.
@@ -58,6 +58,7 @@ async def _fill(url: str) -> None:
     await factories.make_metric(database, unit="", value="-12.000001")
     await factories.make_agent_report(database, error="failed", current_task={"n": 1})
     await factories.make_ai_model(database, input_cost_per_1k_tokens="0.0000000000001")
+    await factories.make_audit_entry(database, before={"is_public": False}, actor=owner.id)
     await database.close()
 
 

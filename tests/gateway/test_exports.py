@@ -12,9 +12,11 @@ import httpx2
 import pytest
 from sqlalchemy import delete
 
-from db import Database
+from db import Database, audit
 from db.ai_tests import AiTest
 from db.core.query.filter import And
+from db.core.session.audit_context import AuditContext
+from db.dreams import Dream
 from db.exporter import NOUNS, Format, Part, chunks
 from db.users import Role
 from gateway.export_rights import EXPORTS
@@ -92,6 +94,35 @@ async def test_operators_get_all_rows_and_the_addresses_of_owners(database: Data
     assert dream["ownerEmail"] == "bob@example.org"
 
 
+async def test_administrators_get_all_of_the_audit_log_and_others_their_own(
+    database: Database,
+) -> None:
+    exported: dict[Role, list[dict[str, Any]]] = {}
+    makers: dict[Role, Any] = {}
+    for role in (Role.MEMBER, Role.ADMIN):
+        makers[role], key = await credential(database, role)
+        async with database.write(AuditContext("createDream", "r-1", makers[role].id)) as session:
+            dream = await audit.create(session, Dream, title="Fly", description="Away")
+        async with asking(database, key) as get:
+            exported[role] = rows(await get("auditEntries", where='{"entity": {"eq": "dreams"}}'))
+
+    assert [each["actorId"] for each in exported[Role.MEMBER]] == [str(makers[Role.MEMBER].id)]
+    assert len(exported[Role.ADMIN]) == 2
+    newest = exported[Role.ADMIN][-1]
+    assert newest["after"].pop("title") == "Fly"
+    assert newest.pop("after").keys() >= {"id", "created_at"}
+    del newest["id"], newest["createdAt"], newest["kind"]
+    assert newest == {
+        "operation": "createDream",
+        "entity": "dreams",
+        "entityId": str(dream.id),
+        "before": None,
+        "actorId": str(makers[Role.ADMIN].id),
+        "keyId": None,
+        "requestId": "r-1",
+    }
+
+
 @pytest.mark.parametrize("noun", EXPORTS)
 async def test_nobody_gets_an_export_without_a_credential(database: Database, noun: str) -> None:
     async with asking(database, None) as get:
@@ -106,6 +137,8 @@ async def test_nobody_gets_an_export_without_a_credential(database: Database, no
         ("events", Role.MEMBER, [], 403),
         ("metrics", Role.MEMBER, [], 403),
         ("agentReports", Role.MEMBER, [], 403),
+        ("auditEntries", Role.ADMIN, ["users:read"], 403),
+        ("auditEntries", Role.ADMIN, ["audit:read", "users:read"], 200),
         ("events", Role.OPERATOR, ["metrics:read"], 403),
         ("events", Role.OPERATOR, ["events:read"], 200),
         ("tests", Role.OPERATOR, ["events:read"], 403),

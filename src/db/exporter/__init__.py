@@ -8,6 +8,7 @@ from db.exporter.features import Features
 from db.exporter.formats import Format as Format, encoder
 from db.exporter.nouns import (
     AGENT_REPORTS,
+    AUDIT_ENTRIES,
     DREAMS,
     EVENTS,
     METRICS,
@@ -25,6 +26,7 @@ NOUNS: Mapping[str, Exportable] = {
     "events": EVENTS,
     "metrics": METRICS,
     "agentReports": AGENT_REPORTS,
+    "auditEntries": AUDIT_ENTRIES,
     "features": Features(),
 }
 ROWS_AT_ONCE = 500  # of at most some 300 KB

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, cast, func, null, select
 
-from db import agents, ai_models, ai_tests, dreams, events, metrics
+from db import agents, ai_models, ai_tests, audit, dreams, events, metrics
 from db.agents import AgentReport
 from db.ai_models import AiModel
 from db.ai_tests import AiTest
+from db.audit import AuditEntry
 from db.core import ids
 from db.core.errors import Invalid
 from db.core.query.filter import Condition
@@ -211,5 +212,22 @@ AGENT_REPORTS = ExportNoun(
         column("currentTask", OBJECT, AgentReport.current_task),
         column("performanceMetrics", OBJECT, AgentReport.performance_metrics),
         column("error", TEXT, AgentReport.error),
+    ],
+)
+AUDIT_ENTRIES = ExportNoun(
+    "auditEntry",
+    AuditEntry,
+    audit.LISTING,
+    [
+        _id(AuditEntry),
+        column("operation", TEXT, AuditEntry.operation),
+        column("entity", TEXT, AuditEntry.entity),
+        column("entityId", TEXT, _text_of(AuditEntry.entity_id)),
+        column("before", OBJECT, AuditEntry.before),
+        column("after", OBJECT, AuditEntry.after),
+        column("actorId", TEXT, _text_of(AuditEntry.actor)),
+        column("keyId", TEXT, _text_of(AuditEntry.key_id)),
+        column("requestId", TEXT, AuditEntry.request_id),
+        column("createdAt", TIME, AuditEntry.created_at),
     ],
 )

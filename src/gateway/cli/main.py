@@ -169,7 +169,9 @@ def schema(
 def export(
     noun: Annotated[
         str,
-        typer.Argument(help="models, dreams, tests, events, metrics, agentReports or features."),
+        typer.Argument(
+            help="models, dreams, tests, events, metrics, agentReports, auditEntries or features."
+        ),
     ],
     to: Annotated[str, typer.Option(help="File, s3://BUCKET/KEY, or - for standard output.")],
     format: Annotated[str, typer.Option(help="jsonl, csv or parquet.")] = "jsonl",
