@@ -148,9 +148,12 @@ async def test_no_input_is_much_work(target: Target) -> None:
 
     await cpu(PLAIN, None)
     plain = min([await cpu(f"{PLAIN}#{number}", None) for number in range(3)])
-    costly = {
-        name: round(spent / plain)
-        for name, hostile in INPUTS.items()
-        if (spent := await cpu(hostile.text, hostile.variables)) > MOST_CPU * plain
-    }
+    most = MOST_CPU * plain
+    costly: dict[str, int] = {}
+    for name, hostile in INPUTS.items():
+        spent = await cpu(hostile.text, hostile.variables)
+        if spent > most:  # or a garbage collection fell into it
+            spent = await cpu(hostile.text, hostile.variables)
+        if spent > most:
+            costly[name] = round(spent / plain)
     assert costly == {}

@@ -198,6 +198,7 @@ async def test_a_webhook_gets_a_message_that_its_secret_verifies(
     await open_part(page, "Deliveries")
     await row(page, "Hook").get_by_text("WAITING").wait_for()
     await page.get_by_label("Webhook").select_option("Pager")
+    await row(page, "Hook").wait_for(state="detached")
     await row(page, "Pager").get_by_text("DELIVERED").wait_for()
     assert await page.locator("main tbody tr").count() == 1
     await row(page, "Pager").get_by_role("button").click()
