@@ -42,7 +42,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def gateways(
     database_url: str, valkey: ValkeyServer
 ) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """Strangers of one network at two gateways, which share 1,000 points."""
+    """Two gateways with one budget of 1,000 points: an anonymous client of each."""
     settings = production(
         public_read=True,
         workers=2,

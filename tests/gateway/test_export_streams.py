@@ -79,7 +79,7 @@ async def test_an_export_ends_with_its_key(served: Served, key: Any, database: D
     async with begun(served, key) as reader, asyncio.timeout(30):
         await revoke(database, key)
         received = 0
-        while served.streams:  # it goes on reading slowly
+        while served.streams:  # read the rest slowly
             received += len(await reader.read(2**12))
             await asyncio.sleep(0.01)
         rest = await reader.read()

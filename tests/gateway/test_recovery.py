@@ -145,7 +145,12 @@ def test_serves_again_when_its_server_is_killed(gateway: Gateway) -> None:
     assert "the embedded database is running again" in gateway.log.read_text()
 
 
-def test_stops_when_its_data_is_gone(gateway: Gateway) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stops_when_its_data_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("DREAMNET_WORKERS", workers)
+    gateway = Gateway(tmp_path)
     with gateway.serving() as process:
         server = gateway.embedded.server.pid
         shutil.rmtree(gateway.embedded.server.data, ignore_errors=True)

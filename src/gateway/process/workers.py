@@ -134,18 +134,21 @@ class Workers(multiprocess.Multiprocess):
         self.settings = settings
         self.greeting: StartupMessage | None = greeting
         self.counts = HostCounts(settings.workers + 1)  # one more while workers are replaced
+        self.is_left = False
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until SIGINT or SIGTERM. Raises KeyboardInterrupt, as a server does, and
-        CommandFailed if a worker cannot start."""
+        """Serve until `leave`, or until SIGINT or SIGTERM. Raises KeyboardInterrupt for these, as a
+        server does, and CommandFailed if a worker cannot start."""
         self.sockets = sockets or []
         multiprocess.Process = self._worker  # type: ignore[misc,assignment]  # uvicorn has no parameter for it
         super().run()
         if any(each.exitcode == STARTUP_FAILURE for each in self.processes):
             raise CommandFailed("A worker cannot start.", ExitCode.PROBLEMS)
-        raise KeyboardInterrupt
+        if not self.is_left:
+            raise KeyboardInterrupt
 
     def leave(self) -> None:
+        self.is_left = True
         self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
