@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-writes bench-sizes house oracle
+.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -75,6 +75,12 @@ bench-export: $(TOOLS)  ## Measure rows per second and memory of exports: make b
 
 bench-claims: $(TOOLS)  ## Measure tests of the work queue claimed per second: make bench-claims rows=20000
 	$(BIN)/python bench/claims.py --rows $(or $(rows),20000)
+
+bench-commits: $(TOOLS)  ## Measure changes of many writers with slow flushes: make bench-commits writers=64 options="--commit-delay 2000"
+	@PYTHONPATH=bench $(BIN)/python bench/commits.py --writers $(or $(writers),64) --seconds $(or $(seconds),8) $(options)
+
+bench-idle: $(TOOLS)  ## Count transactions of gateways whose subscribers wait: make bench-idle options="--workers 1 4 --pooled --direct"
+	@PYTHONPATH=bench $(BIN)/python bench/idle.py $(options)
 
 bench-writes: $(TOOLS)  ## Measure dreams created and tests recorded per second: make bench-writes seconds=8
 	@PYTHONPATH=bench $(BIN)/python bench/writes.py --seconds $(or $(seconds),8)

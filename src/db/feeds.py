@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from zlib import crc32
 
 from sqlalchemy import func, update
@@ -56,7 +57,9 @@ class Feeds:
         self.database = database
         catching_up = asyncio.Semaphore(CATCHING_UP)
         self.readers = {feed.name: Reader(feed, database, catching_up) for feed in FEEDS}
-        self._listener = Listener(database, self._poll_now)
+        self._listener = Listener(database, self._poll_now, partial(self._poll_now, self.readers))
+        for reader in self.readers.values():
+            reader.is_woken = lambda: self._listener.hears
 
     def __getitem__(self, name: str) -> Reader:
         return self.readers[name]

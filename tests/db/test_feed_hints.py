@@ -12,6 +12,7 @@ import pytest
 from db import Database, audit
 from db.agents import reports
 from db.core.feed.listener import CHANNEL
+from db.core.feed.reader import next_pause
 from db.core.ingest.writer import Ingestion
 from db.feeds import Feeds
 from db.users import User
@@ -29,7 +30,8 @@ class Ear:
         self.heard.put_nowait(" ".join(feeds))
 
     def remote(self, *given: Any) -> None:
-        self.heard.put_nowait(given[-1])
+        if given[-1]:  # an empty one tells its sender that messages arrive
+            self.heard.put_nowait(given[-1])
 
     async def next(self) -> str:
         async with patience():
@@ -117,6 +119,32 @@ async def test_a_listener_that_loses_its_connection_listens_again(
             assert await ear.next() == "events"
 
 
+def test_a_woken_reader_polls_less_and_less_often_while_nothing_happens() -> None:
+    pauses = [0.05]
+    for _ in range(5):
+        pauses.append(next_pause(pauses[-1], is_quiet=True))
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5]
+    assert next_pause(0.5, is_quiet=False) == 0.05
+
+
+async def test_a_reader_is_woken_while_a_process_hears_itself(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds = Feeds(database)
+    reader = feeds["events"]
+    assert not reader.is_woken()
+    async with feeds.running():
+        await until(reader.is_woken)
+        with monkeypatch.context() as deaf:
+            deaf.setattr("db.core.feed.listener.DEAF_SECONDS", 0)
+            assert not reader.is_woken()
+        assert reader.is_woken()
+        reader._wakeup.clear()
+        await _terminate_listener(database_url)
+        await until(reader._wakeup.is_set)
+        assert not reader.is_woken()
+
+
 async def test_without_hints_everything_is_read_all_the_same(database: Database) -> None:
     feeds = Feeds(database)  # not running: nobody hears anything
     async with patience(), feeds["events"].following():
@@ -144,6 +172,6 @@ async def _terminate_listener(url: str) -> None:
     await connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
-        " and query ilike '%listen%dreamnet_feeds%'"
+        " and query ilike '%pg_notify%'"
     )
     await connection.close()

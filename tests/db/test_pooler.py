@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,34 @@ async def test_feeds_are_followed_without_hints(through: Through, database: Data
             assert not running._listener._connected
         assert await seqs(behind, AgentReport) == [made.seq]
         await behind.close()
+
+
+async def test_hints_are_heard_at_the_direct_url_and_sent_without_one(
+    through: Through, database_url: str
+) -> None:
+    async with through() as info:
+        beside = Database(replace(info, direct=connection_info(database_url)))
+        behind = Database(info)
+        here, there = Feeds(beside), Feeds(behind)
+        async with here.running(), there.running():
+            await until(here["events"].is_woken)
+            heard = here["events"]._wakeup
+            behind.wakeups.notify("events")
+            await until(heard.is_set)
+            assert not there["events"].is_woken()
+        for database in (beside, behind):
+            await database.close()
+
+
+async def test_a_direct_url_that_is_a_pooler_gives_no_hints(through: Through) -> None:
+    async with through() as info:
+        database = Database(replace(info, direct=info.behind(Pooler.NONE)))
+        feeds = Feeds(database)
+        async with feeds.running(), feeds["agents"].following():
+            made = await make_agent_report(database)
+            await until(lambda: feeds["agents"].position.seq == made.seq)
+            assert not feeds["agents"].is_woken()
+        await database.close()
 
 
 async def test_hints_are_heard_where_sessions_are_said_to_be_kept(through: Through) -> None:

@@ -160,9 +160,8 @@ async def test_doctor_reports_the_pooler(
         assert not [each for each in findings if each.remedy]
         received = [each.state for each in findings if each.subject == "direct"]
         keeps = state in ("none", "in session mode")
-        assert received == (
-            [] if keeps else ["not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL"]
-        )
+        needs = "`dreamnet migrate` and wakeups need DREAMNET_DIRECT_URL"
+        assert received == ([] if keeps else [f"not set; {needs}"])
 
 
 def test_a_url_names_the_pooler(database_url: str) -> None:

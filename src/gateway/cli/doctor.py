@@ -125,7 +125,8 @@ def _database(settings: Settings, verify: bool) -> Iterator[Finding]:
 def _direct_connection(settings: Settings, through: Inspection) -> Iterator[Finding]:
     if settings.direct_connection is None:
         if not through.pooler.keeps_sessions:
-            yield Finding("direct", "not set; `dreamnet migrate` needs DREAMNET_DIRECT_URL")
+            needs = "`dreamnet migrate` and wakeups need DREAMNET_DIRECT_URL"
+            yield Finding("direct", f"not set; {needs}")
         return
     with direct_url(settings) as url:
         found = examine(url)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
@@ -20,7 +21,7 @@ def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
     """How to reach the database of the settings, or the embedded server, which runs within the
     context. The pooler is UNKNOWN unless it is set."""
     if (given := settings.connection) is not None:
-        yield _behind(given, settings)
+        yield replace(_behind(given, settings), direct=settings.direct_connection)
         return
     with Embedded(settings.data_dir) as url:
         yield connection_info(url)

@@ -25,8 +25,8 @@ class DatabaseSettings(Section):
     )
     direct_url: PostgresUrl | None = Field(
         default=None,
-        description="The same database without a connection pooler, for `dreamnet migrate`; "
-        "`DATABASE_URL` if unset.",
+        description="The same database without a connection pooler, for `dreamnet migrate` and for "
+        "`LISTEN`; `DATABASE_URL` if unset.",
     )
     pooler: Literal["auto", "none", "session", "transaction"] = Field(
         default="auto",
@@ -82,7 +82,7 @@ class DatabaseSettings(Section):
 
     @property
     def direct_connection(self) -> ConnectionInfo | None:
-        """How to reach the database for migrations, if different. Raises InvalidParameter."""
+        """How to reach the database without a pooler, if different. Raises InvalidParameter."""
         if self.direct_url is None:
             return None
         return connection_info(_revealed(self.direct_url), libpq_variables())

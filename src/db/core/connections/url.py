@@ -60,10 +60,12 @@ class Host(NamedTuple):
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """What it takes to reach a database, as libpq's parameters; all of them are checked."""
+    """What it takes to reach a database, as libpq's parameters; all of them are checked. `direct`
+    reaches it without the pooler, if that is known."""
 
     parameters: Mapping[str, str] = field(repr=False)
     pooler: Pooler = Pooler.NONE
+    direct: "ConnectionInfo | None" = None
 
     def __str__(self) -> str:
         """Where it is: `at db.example:5432/dreamnet`, or `dreamnet on this machine`."""
@@ -86,6 +88,12 @@ class ConnectionInfo:
     @property
     def connect_seconds(self) -> int:
         return int(self.parameters.get("connect_timeout", 0)) or CONNECT_SECONDS
+
+    @property
+    def for_sessions(self) -> "ConnectionInfo | None":
+        """How to reach the database for what lasts longer than a transaction; None if there is no
+        way."""
+        return self if self.pooler.keeps_sessions else self.direct
 
     def set(self, **parameters: str) -> "ConnectionInfo":
         return replace(self, parameters={**self.parameters, **parameters})

@@ -1,14 +1,15 @@
 """Reader: reads a feed for all its subscribers; one per process and feed.
 
-It polls every 50 ms while the feed has subscribers, and at once on a wakeup. Each poll begins with
-the last row read before. If that row is missing or differs, the history of the feed has changed,
-and the reader resets.
+It polls while the feed has subscribers, and at once on a wakeup: every 50 ms, and while wakeups
+arrive and nothing happens, less and less often, at least every 500 ms. Each poll begins with the
+last row read before. If that row is missing or differs, the history of the feed has changed, and
+the reader resets.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -25,12 +26,18 @@ from db.core.session.database import Database, ReadSession
 
 PAGE_ROWS = 2_000
 POLL_SECONDS = 0.05
+LONGEST_POLL_SECONDS = 0.5  # of a reader that is woken
 REST_SECONDS = 0.01  # between two polls, however many wakeups arrive
 MAX_RETRY_SECONDS = 1.0  # between polls that fail
 LOOK_ROWS = 50_000  # read by one statement, most of them in vain
 CATCHING_UP = 4  # statements at once, of all readers of a process together
 
 log = structlog.get_logger()
+
+
+def next_pause(pause: float, is_quiet: bool) -> float:
+    """Seconds until the poll after the next, from those until the next."""
+    return min(2 * pause, LONGEST_POLL_SECONDS) if is_quiet else POLL_SECONDS
 
 
 class PositionInvalid(Exception):
@@ -46,7 +53,8 @@ class Reader:
 
     `generation` is incremented when the history of the feed has changed: `reason` says why,
     `position` is the end of the new history, and subscribers must start again. The reader polls on
-    a connection of its own; `rows` and `check_position` use those of `database`.
+    a connection of its own; `rows` and `check_position` use those of `database`. `is_woken` is true
+    while wakeups by other processes arrive.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class Reader:
         self._polled_at = time.monotonic()
         self._failing = False
         self._wakeup = asyncio.Event()
+        self.is_woken: Callable[[], bool] = lambda: False
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
@@ -217,14 +226,18 @@ class Reader:
     async def _poll_repeatedly(self, own: Database) -> None:
         """Poll until the database fails, on one session: borrowing one each time would cost more
         than the poll."""
+        pause = POLL_SECONDS
         async with own.read() as session:
             while True:
+                before = self.position
                 while await self._poll(session):
                     pass
                 if self._failing:
                     log.info("feed can be read again", feed=self.feed.name)
                     self._failing = False
-                await self._rest(POLL_SECONDS)
+                is_quiet = self.position == before and self.is_woken()
+                pause = next_pause(pause, is_quiet)
+                await self._rest(pause)
 
     def _fail(self, error: Exception, pause: float) -> float:
         if self._failing:
