@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, delete, func, select, text, true
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, delete, func, select, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import audit, dreams
@@ -67,7 +67,8 @@ class Attachment(Table):
 
     @classmethod
     def visible(cls, visibility: Visibility) -> ColumnElement[bool]:
-        return true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
+        of_dream = true() if visibility.shared else cls.dream_id.in_(select(dreams.Dream.id))
+        return of_dream if visibility.tests else and_(of_dream, cls.ai_test_id.is_(None))
 
 
 class DeletedAttachment(Table):

@@ -15,7 +15,7 @@ from graph.ai_tests import AiTest
 from graph.ai_tests.queue import AiTestById
 from graph.core.context import Info
 from graph.core.media import File, MediaStore
-from graph.core.permission import scope
+from graph.core.permission import PUBLIC, scope
 from graph.core.types.field import checked, field, related, value
 from graph.core.types.filter import filters, orders
 from graph.core.types.mutation import (
@@ -32,7 +32,7 @@ from graph.core.types.node import IdOf, Node, key_of, load, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.unset import or_none
 from graph.dreams import Dream, DreamById
-from graph.dreams.rights import ATTACHED, may_change, may_test
+from graph.dreams.rights import may_change, may_test
 from graph.users import User, UserById
 
 WRITE = scope("dreams:write", "tests:write", role=Role.MEMBER)
@@ -59,9 +59,10 @@ def _url(root: Row, info: Info) -> str | None:
 # Types
 
 
-@node(Row, access=ATTACHED)
+@node(Row, access=PUBLIC)
 class Attachment(Node):
-    """A file of a dream, or of one of its tests. Who sees the dream sees its attachments."""
+    """A file of a dream, or of one of its tests. Who sees the dream, or the test,
+    sees its attachments."""
 
     name: str = field("Name of the file.")
     content_type: str = field("Media type of the file.")
@@ -229,7 +230,7 @@ def _upload(row: Row, store: MediaStore, now: datetime) -> AttachmentUpload:
 
 @strawberry.type
 class Queries:
-    @field("The attachment with this ID, or null if it does not exist.", ATTACHED)
+    @field("The attachment with this ID, or null if it does not exist.", PUBLIC)
     async def attachment(self, info: Info, id: IdOf) -> Attachment | None:
         return await load(info, id, Row)
 

@@ -34,7 +34,8 @@ DELETE = "mutation ($id: ID!) { deleteDream(input: {id: $id}) { errors { code } 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return production(data_dir=tmp_path, media_max_bytes=200_000, media_max_per_dream=3)
+    limits = {"media_max_bytes": 200_000, "media_max_per_dream": 3}
+    return production(data_dir=tmp_path, public_read=True, **limits)
 
 
 @pytest.fixture
@@ -233,11 +234,39 @@ async def test_attachments_have_the_rights_of_their_dream(
         assert (await other.ask(query, id=shown["id"]))["attachment"]["url"]
         refused = await other.do("deleteAttachment", ERRORS, id=shown["id"])
         assert [error["code"] for error in refused["errors"]] == ["FORBIDDEN"]
-    async with client(app, database, settings, scopes=["agents:read"]) as scoped:
-        answer = await scoped.http.post(
-            *("/graphql",), json={"query": query, "variables": shown}, headers=scoped.headers
-        )
-        assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+ATTACHED = "query ($id: ID!) { dream(id: $id) { attachments { totalCount nodes { name url } } } }"
+
+
+async def test_everybody_sees_attachments_of_public_dreams_but_not_those_of_tests(
+    app: Starlette, mine: Client, owner: Any, database: Database, settings: Settings
+) -> None:
+    public = await make_dream(database, user_id=owner.id)
+    test = await make_ai_test(database, dream_id=public.id)
+    of_dream = await mine.attach(dreamId=global_id(public), name="dream.png")
+    of_test = await mine.attach(aiTestId=global_id(test), name="test.png")
+    node = "query ($id: ID!) { attachment(id: $id) { name } node(id: $id) { id } }"
+    async with (
+        client(app, database, settings, scopes=["agents:read"]) as scoped,
+        client(app, database, settings, scopes=["tests:read"]) as reader,
+        client(app, database, settings) as stranger,
+    ):
+        stranger.headers = {}
+        for nobody in (stranger, scoped):
+            seen = (await nobody.ask(ATTACHED, id=global_id(public)))["dream"]["attachments"]
+            [only] = seen["nodes"]
+            assert (seen["totalCount"], only["name"]) == (1, "dream.png")
+            assert (await nobody.http.get(f"/{only['url']}")).content == PNG
+            hidden = await nobody.ask(node, id=of_test["id"])
+            assert hidden == {"attachment": None, "node": None}
+        both = (await reader.ask(ATTACHED, id=global_id(public)))["dream"]["attachments"]
+        assert [each["name"] for each in both["nodes"]] == ["test.png", "dream.png"]
+        assert (await reader.ask(node, id=of_test["id"]))["attachment"] == {"name": "test.png"}
+        private = await make_dream(database, user_id=owner.id, is_public=False)
+        hidden = await mine.attach(dreamId=global_id(private))
+        assert await stranger.ask(node, id=hidden["id"]) == {"attachment": None, "node": None}
+    assert (await mine.ask(node, id=of_dream["id"]))["attachment"] == {"name": "dream.png"}
 
 
 async def test_an_address_expires(mine: Client, dream: Any, settings: Settings) -> None:

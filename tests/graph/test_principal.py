@@ -53,7 +53,8 @@ def test_scopes_limit_the_visible_rows() -> None:
     whole = Principal(USER, Role.ADMIN)
 
     assert KEY_OF_USER.visibility == Visibility(user_id=USER)
-    assert whole.visibility == Visibility(shared=True, keys=True, audit=True, user_id=USER)
+    everything = Visibility(shared=True, tests=True, keys=True, audit=True, user_id=USER)
+    assert whole.visibility == everything
 
 
 def test_rights_are_those_of_every_user_with_the_role_and_scopes() -> None:

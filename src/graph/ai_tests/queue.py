@@ -15,10 +15,10 @@ from db.core import errors
 from db.core.values import validation
 from db.users import Role
 from graph.ai_tests.inputs import CLAIM_ID, LEASE_SAID, TEST
-from graph.ai_tests.types import READ, READ_OR_WRITE, AiTest
+from graph.ai_tests.types import READ, AiTest
 from graph.core.context import Info, as_source
 from graph.core.loader import by_id
-from graph.core.permission import scope
+from graph.core.permission import TESTS, scope
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import checked, field, related, value
 from graph.core.types.filter import filters, orders
@@ -46,7 +46,7 @@ ScheduleById = by_id(db.schedules.AiTestSchedule)
 # Types
 
 
-@node(db.queue.QueuedAiTest, access=READ_OR_WRITE)
+@node(db.queue.QueuedAiTest, access=TESTS)
 class QueuedAiTest(Node):
     """A test in the work queue: it waits for a worker, or a worker runs it under a claim."""
 

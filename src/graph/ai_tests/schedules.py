@@ -13,8 +13,9 @@ from db.ai_tests.schedules import MAX_MODELS, AiTestSchedule as Schedule, Model
 from db.core.values import validation
 from graph.ai_tests.inputs import DREAM, non_null_columns
 from graph.ai_tests.recording import check_may_test, lock_dream
-from graph.ai_tests.types import READ, READ_OR_WRITE
+from graph.ai_tests.types import READ
 from graph.core.context import Info
+from graph.core.permission import TESTS
 from graph.core.types.connection import Connection, listed
 from graph.core.types.field import checked, field, related, value
 from graph.core.types.filter import filters, orders
@@ -54,7 +55,7 @@ def _pairs(root: Schedule) -> list[Model]:
     return schedules.models_of(root)
 
 
-@node(Schedule, access=READ_OR_WRITE)
+@node(Schedule, access=TESTS)
 class AiTestSchedule(Node):
     """Tests of a dream with some models, put into the work queue at the times of a cron
     expression. A model whose test of an earlier run still waits is left out."""

@@ -22,7 +22,7 @@ from graph.ai_models.types import (
     AiModelByName,
 )
 from graph.core.loader import Pages, by_id
-from graph.core.permission import scope
+from graph.core.permission import TESTS, scope
 from graph.core.types.aggregate import ConfidenceInterval, interval
 from graph.core.types.connection import Connection, connected
 from graph.core.types.facets import Facet, facet, facets
@@ -30,7 +30,6 @@ from graph.core.types.field import column, enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
 from graph.dreams import Dream, DreamById
-from graph.dreams.rights import ATTACHED
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 READ = scope("tests:read", role=Role.MEMBER)
 # The result of a mutation is readable with the scope for the mutation.
-READ_OR_WRITE = scope("tests:read", "tests:write", "tests:work", role=Role.MEMBER)
 
 QueuedById = by_id(db.queue.QueuedAiTest)
 
@@ -68,7 +66,7 @@ enum(
 )
 
 
-@node(db.ai_tests.AiTest, access=READ_OR_WRITE)
+@node(db.ai_tests.AiTest, access=TESTS)
 class AiTest(Node):
     """A run of an AI model on a dream."""
 
@@ -111,7 +109,7 @@ class AiTest(Node):
         "by the client that started it.",
     )
     attachments: Connection[Annotated["Attachment", strawberry.lazy("graph.attachments")]] = (
-        connected(AttachmentsByAiTest, "id", description="Files of this test.", access=ATTACHED)
+        connected(AttachmentsByAiTest, "id", description="Files of this test.")
     )
 
 

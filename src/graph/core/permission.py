@@ -46,6 +46,7 @@ def scope(*names: str, role: Role = Role.OPERATOR) -> Access:
 
 INTROSPECTION = scope("schema:read", role=Role.MEMBER)
 ALL_DREAMS = scope("dreams:read")
+TESTS = scope("tests:read", "tests:write", "tests:work", role=Role.MEMBER)
 ALL_ENTRIES = scope("audit:read", role=Role.ADMIN)  # of the audit log
 
 

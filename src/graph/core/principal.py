@@ -13,7 +13,14 @@ from db.core.session.audit_context import AuditContext
 from db.core.session.row_rules import Visibility
 from db.scopes import limits
 from db.users import RANKS, Role
-from graph.core.permission import ADMIN, ALL_DREAMS, ALL_ENTRIES, INTROSPECTION, Access
+from graph.core.permission import (
+    ADMIN,
+    ALL_DREAMS,
+    ALL_ENTRIES,
+    INTROSPECTION,
+    TESTS,
+    Access,
+)
 
 NOBODY = UUID(int=0)
 
@@ -108,6 +115,7 @@ class Principal:
         own."""
         return Visibility(
             shared=self.may(ALL_DREAMS),
+            tests=self.may(TESTS),
             keys=self.may(ADMIN),
             audit=self.may(ALL_ENTRIES),
             user_id=self.user_id,

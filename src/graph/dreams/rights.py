@@ -9,7 +9,6 @@ from graph.core.principal import Principal
 WRITE = scope("dreams:write", role=Role.MEMBER)
 WRITE_ALL = scope("dreams:write", role=Role.ADMIN)
 TEST = scope("tests:write", role=Role.MEMBER)
-ATTACHED = scope("tests:read", "tests:write", "dreams:write", role=Role.MEMBER)
 TEST_ALL = scope("tests:write", role=Role.ADMIN)
 
 

@@ -26,7 +26,7 @@ from graph.core.types.field import enum, field, related, value
 from graph.core.types.node import Node, node
 from graph.core.types.scalars import BigInt
 from graph.core.types.time_range import Bucket, From, To, Width, reveals_time, time_range
-from graph.dreams.rights import ATTACHED, may_change, may_test
+from graph.dreams.rights import may_change, may_test
 from graph.users import User, UserById
 
 if TYPE_CHECKING:
@@ -242,8 +242,7 @@ class Dream(Node):
         connected(
             AttachmentsByDream,
             "id",
-            description="Files of this dream and of its tests.",
-            access=ATTACHED,
+            description="Files of this dream, and for who may read tests also of these.",
         )
     )
     timeline: Connection[DreamStage] = connected(

@@ -36,11 +36,13 @@ RowRules = tuple[ExecutableOption, ...]
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """The rows that a viewer sees: their own and public ones; with `shared` all rows but personal
-    ones, with `keys` the API keys of all users, with `audit` the whole audit log. `everything`
-    disables the rules, for the gateway's own work."""
+    ones, with `tests` what belongs to tests of visible dreams, with `keys` the API keys of all
+    users, with `audit` the whole audit log. `everything` disables the rules, for the gateway's own
+    work."""
 
     everything: bool = False
     shared: bool = False
+    tests: bool = False
     keys: bool = False
     audit: bool = False
     user_id: UUID | None = None
@@ -48,7 +50,8 @@ class Visibility:
     @property
     def kind(self) -> tuple[bool, ...]:
         """Visibilities of one kind differ only in the user."""
-        return self.everything, self.shared, self.keys, self.audit, self.user_id is None
+        parts = self.everything, self.shared, self.tests, self.keys, self.audit
+        return (*parts, self.user_id is None)
 
     @property
     def parametrized(self) -> "Visibility":
@@ -61,7 +64,7 @@ class Visibility:
         return false() if self.user_id is None else column == self.user_id
 
 
-UNRESTRICTED = Visibility(everything=True, shared=True, keys=True, audit=True)
+UNRESTRICTED = Visibility(everything=True, shared=True, tests=True, keys=True, audit=True)
 
 
 @lru_cache(maxsize=1_000)
