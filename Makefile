@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
+.PHONY: cluster haproxy
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -27,11 +28,17 @@ AS_CORE = DREAMNET_EXECUTOR=core DREAMNET_SHORT_PATH=off
 pgbouncer:  ## Install PgBouncer on Debian as root, for the tests that need one
 	@command -v pgbouncer || { $(APT) update -qq && $(APT) install -qq --no-install-recommends pgbouncer; }
 
+haproxy:  ## Install HAProxy on Debian as root, for `make cluster` and the test of its configuration
+	@command -v haproxy || { $(APT) update -qq && $(APT) install -qq --no-install-recommends haproxy; }
+
 # No questions, short timeouts, and no service is started.
 APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
 faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in three seeds
 	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults
+
+cluster: $(TOOLS)  ## Kill each part of a cluster under load, and upgrade it: make cluster options="--only Valkey"
+	@PYTHONPATH=bench $(BIN)/python -m cluster $(options)
 
 oracle: $(TOOLS)  ## Compare the answers of both executors: make oracle cases=4000
 	ORACLE_CASES=$(or $(cases),4000) $(BIN)/pytest -n0 --timeout=0 tests/golden/test_executors.py

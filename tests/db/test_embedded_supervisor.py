@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections import namedtuple
 from collections.abc import Iterator
@@ -74,6 +75,13 @@ def test_a_killed_server_runs_again_at_the_same_address(embedded: Embedded) -> N
         "the embedded database died and is being restarted",
         "the embedded database is running again",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no syncfs")
+def test_recovery_syncs_the_disk_at_once(embedded: Embedded) -> None:
+    """File by file it takes several seconds with the partitions of some years."""
+    shown = embedded.server.query("show recovery_init_sync_method")
+    assert shown.strip() == "syncfs"
 
 
 def test_a_server_that_dies_again_and_again_is_given_up(

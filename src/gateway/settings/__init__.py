@@ -65,6 +65,13 @@ class Settings(
         le=64,
         description="Processes that serve the port; one needs about 120 MB and uses one core.",
     )
+    gateways: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Gateways that share `DREAMNET_BUDGET_STORAGE`. While it is away, each process "
+        "of each of them counts its share.",
+    )
     root_path: UrlPath | None = Field(
         default=None,
         description="Path prefix of the gateway behind a proxy, such as `/dreamnet`.",
@@ -206,7 +213,8 @@ class Settings(
 
     def budget(self) -> Budget:
         storage = self.budget_storage
-        return Budget(storage.get_secret_value() if storage else MEMORY, self.workers)
+        processes = self.workers * self.gateways
+        return Budget(storage.get_secret_value() if storage else MEMORY, processes)
 
     @property
     def webhook_places(self) -> tuple[str, ...]:

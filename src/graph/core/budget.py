@@ -3,7 +3,8 @@ share.
 
 A sliding window of two counters per caller: the current minute, and the previous one with
 decreasing weight. While a shared server does not answer, each process counts for itself, against
-its share of the limits.
+its share of the limits. It also counts what the server granted, so that a caller who has spent its
+points does not get them again when the server is away.
 """
 
 import asyncio
@@ -83,7 +84,12 @@ class Budget:
 
     async def spend(self, caller: str, limit: int, points: int) -> bool:
         """Whether so many points were left, and are now spent."""
-        return await self._ask(limit, lambda counters, most: counters.spend(caller, most, points))
+        granted = await self._ask(
+            limit, lambda counters, most: counters.spend(caller, most, points)
+        )
+        if granted and not self.is_away and self.own is not self.shared:
+            await self.own.spend(caller, self._share(limit), points)
+        return granted
 
     async def spent(self, caller: str, limit: int) -> Spent:
         return await self._ask(limit, lambda counters, most: counters.spent(caller, most))
@@ -101,7 +107,10 @@ class Budget:
             else:
                 self._note(is_away=False)
                 return answer
-        return await question(self.own, max(1, limit // self.processes))
+        return await question(self.own, self._share(limit))
+
+    def _share(self, limit: int) -> int:
+        return max(1, limit // self.processes)
 
     def _note(self, *, is_away: bool, **facts: str) -> None:
         if is_away and not self.is_away:
