@@ -28,7 +28,7 @@ FLOORS = """
     composition    gateway.app
     telemetry      gateway.otlp
     background     gateway.health  gateway.maintenance  gateway.webhooks  gateway.mail
-                   gateway.outboxes
+                   gateway.outboxes  gateway.archive
     transport      gateway.transport  gateway.console  gateway.media
     connection     gateway.protocols
     identity       gateway.auth

@@ -18,6 +18,7 @@ from db.events import echo, severities
 from db.notifications import mail
 from db.webhooks import outbox
 from gateway import console, errors, log_format
+from gateway.archive import archiving
 from gateway.auth.authenticator import Auth
 from gateway.auth.clients import ClientAccounts
 from gateway.auth.pepper import api_key_codec
@@ -219,7 +220,7 @@ def _lifespan(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
         sending = [each.send_due for each in _outboxes(settings, database)]
-        work = media.delete, sending, settings.key_expiry_notice
+        work = media.delete, sending, settings.key_expiry_notice, archiving(settings)
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),

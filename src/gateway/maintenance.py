@@ -37,6 +37,7 @@ FOREVER: Mapping[str, timedelta] = {}
 
 T = TypeVar("T")
 Work = Callable[[], Awaitable[None]]
+Archive = Callable[[Database], Awaitable[list[str] | None]]  # returns the names of months
 
 log = structlog.get_logger()
 
@@ -49,13 +50,15 @@ async def run_maintenance(
     delete_files: DeleteFiles = no_files,
     send_messages: Sequence[Work] = (),
     expiry_notice: timedelta = timedelta(),
+    archive: Archive | None = None,
 ) -> AsyncIterator[None]:
-    """Within the context, create partitions ahead, delete rows past their retention, `keep`, and
-    compact closed months once a day, delete idempotency keys older than `keep_keys` once an hour,
-    keep the sums of rollups, correct progress logs after late tests, mark silent agents OFFLINE,
-    end expired claims of tests, run their schedules, notify of budgets and of keys that expire
-    within `expiry_notice`, evaluate alert rules, send messages, and delete the files of deleted
-    attachments. Partitions are also created at the start, and months compacted an hour later."""
+    """Within the context, create partitions ahead, delete rows past their retention, `keep`,
+    compact closed months and `archive` old ones once a day, delete idempotency keys older than
+    `keep_keys` once an hour, keep the sums of rollups, correct progress logs after late tests, mark
+    silent agents OFFLINE, end expired claims of tests, run their schedules, notify of budgets and
+    of keys that expire within `expiry_notice`, evaluate alert rules, send messages, and delete the
+    files of deleted attachments. Partitions are also created at the start, and months compacted an
+    hour later."""
     worked = await partition_ahead(database)
     stopping = asyncio.Event()
     regular: tuple[tuple[float, Work], ...] = (
@@ -73,7 +76,7 @@ async def run_maintenance(
     works = (
         _daily(database, keep, worked, stopping),
         _hourly(database, keep_keys, stopping),
-        _compact_daily(database, stopping),
+        _compact_daily(database, archive, stopping),
         _roll_up(database, stopping),
         *(_every(seconds, work, stopping) for seconds, work in regular),
     )
@@ -98,10 +101,13 @@ async def _daily(
         worked = stopping.is_set() or await partition_ahead(database)
 
 
-async def _compact_daily(database: Database, stopping: asyncio.Event) -> None:
+async def _compact_daily(
+    database: Database, archive: Archive | None, stopping: asyncio.Event
+) -> None:
     await _wait_or_stop(stopping, HOUR_SECONDS)
     while not stopping.is_set():
         worked = await compact_closed_months(database)
+        worked = (archive is None or await archive_months(database, archive)) and worked
         await _wait_or_stop(stopping, DAY_SECONDS if worked else HOUR_SECONDS)
 
 
@@ -223,6 +229,13 @@ async def compact_closed_months(database: Database) -> bool:
     )
     if done:
         log.info("closed months compacted", months=done)
+    return done is not None
+
+
+async def archive_months(database: Database, archive: Archive) -> bool:
+    done = await _logging_failure(archive(database), "months could not be archived")
+    if done:
+        log.info("months archived", months=done)
     return done is not None
 
 

@@ -13,7 +13,7 @@ import typer
 from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
 from gateway import log_format
-from gateway.cli import api_keys, catalogue, clients, import_files, media, migrate, rollups
+from gateway.cli import api_keys, archive, catalogue, clients, import_files, media, migrate, rollups
 from gateway.cli.doctor import report
 from gateway.exit_codes import EXIT_CODES, CommandFailed, ExitCode
 from gateway.process.startup_message import print_event
@@ -38,6 +38,7 @@ migrations = typer.Typer(
 )
 app.add_typer(migrations, name="migrate")
 app.add_typer(api_keys.app, name="keys")
+app.add_typer(archive.app, name="archive")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(media.app, name="media")
 

@@ -21,6 +21,7 @@ from gateway.setting_types import (
     loopback_places,
     networks,
 )
+from gateway.settings.archive import ArchiveSettings
 from gateway.settings.database import DatabaseSettings
 from gateway.settings.events import EventSettings
 from gateway.settings.identity import IdentitySettings
@@ -39,6 +40,7 @@ class SettingsRefused(Exception):
 class Settings(
     LimitSettings,
     RetentionSettings,
+    ArchiveSettings,
     EventSettings,
     MailSettings,
     MediaSettings,
@@ -177,6 +179,10 @@ class Settings(
         return self.env == "development"
 
     @property
+    def archive_folder(self) -> Path:
+        return self.folder_of_archive(self.data_dir)
+
+    @property
     def opened_by_token(self) -> bool:
         return self.development and not self.dev_open
 
@@ -235,6 +241,17 @@ class Settings(
                 "DREAMNET_ENV=production needs DATABASE_URL: the embedded database is for "
                 "development."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_archive(self) -> Self:
+        kept = self.keep
+        for name, after in self.archive_after.items():
+            if name in kept and kept[name] <= after:
+                raise ValueError(
+                    f"DREAMNET_ARCHIVE_AFTER_DAYS must be less than the days that {name} are kept: "
+                    "their months would be deleted before they are archived."
+                )
         return self
 
     @model_validator(mode="after")

@@ -23,11 +23,11 @@ async def expire(database: Database, feed: Feed, keep: timedelta) -> int | None:
             return None
         own, limit = taken.database, taken.now - keep
         if feed.table.__table__ in partition.partitioned():
-            return await expiry.expire_months(own, _removal(feed), limit)
+            return await expiry.expire_months(own, removal(feed), limit)
         return await expiry.in_batches(own, partial(_expire_batch, feed=feed, limit=limit))
 
 
-def _removal(feed: Feed) -> Removal:
+def removal(feed: Feed) -> Removal:
     async def before_detaching(session: WriteSession, month: str) -> None:
         await _raise_min_seq(session, feed, await _newest(session, month))
 

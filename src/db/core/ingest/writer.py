@@ -25,7 +25,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.exc import DBAPIError
 
 from db.core.error_facts import summary
-from db.core.errors import DomainError, RateLimited, Unavailable
+from db.core.errors import DomainError, Invalid, RateLimited, Unavailable
 from db.core.ingest.pending import Errors, PendingBatch, PendingRow, PendingRows
 from db.core.ingest.rows import IngestRow, RowValidator
 from db.core.schema import partition
@@ -307,6 +307,8 @@ def _outcome_unknown(batch: Sequence[PendingRow]) -> Iterator[None]:
 
 
 def refusal_of(error: Exception) -> DomainError | None:
+    if isinstance(error, Invalid):  # a month that is in the archive
+        return error
     if not isinstance(error, DBAPIError):
         return None
     refused = domain_error_of(error)

@@ -28,6 +28,7 @@ from db.core.ids import EPOCH, floor, time_of
 from db.core.ingest.statements import core_table
 from db.core.query.time_range import Bucket
 from db.core.rollup import periods
+from db.core.rollup.archived import is_of_archive, with_rows
 from db.core.rollup.declaring import AT, Rollup
 from db.core.rollup.state import RollupMark, RollupState
 from db.core.session.database import Database, WriteSession
@@ -140,7 +141,8 @@ async def _close(database: Database, rollup: Rollup) -> None:
         if state.horizon is None or oldest < state.horizon:
             return
         first = state.closed or await _first(session, rollup)
-        marks = list(periods.between(first, state.closing, rollup.shortest)) if first else []
+        closing = periods.between(first, state.closing, rollup.shortest) if first else []
+        marks = await with_rows(session, rollup, closing)
         await mark(session, rollup, marks)
         await _set(session, rollup, {"closed": state.closing})
 
@@ -162,7 +164,8 @@ async def compute_marked(database: Database, rollup: Rollup) -> int:
 
 async def _take_marks(session: WriteSession, rollup: Rollup) -> list[datetime]:
     of_rollup = RollupMark.rollup == rollup.name
-    newest = select(RollupMark.period).where(of_rollup).distinct()
+    computable = of_rollup, ~is_of_archive(rollup, RollupMark.period)
+    newest = select(RollupMark.period).where(*computable).distinct()
     chosen = newest.order_by(RollupMark.period.desc()).limit(PERIODS_AT_ONCE)
     found = [period for (period,) in await session.rows(chosen)]
     taken = delete(RollupMark).where(of_rollup, RollupMark.period == any_(times(found)))
@@ -233,14 +236,16 @@ async def mark(session: WriteSession, rollup: Rollup, starts: Collection[datetim
 
 
 async def reset(database: Database, rollup: Rollup) -> None:
-    """Forget all sums; `roll` computes them again, and until then all rows are read."""
+    """Forget all sums but those of the archive; `roll` computes them again, and until then all rows
+    are read."""
     async with database.write() as session:
         name = RollupState.name == rollup.name
         await session.record(RollupState, RollupState.select().where(name).with_for_update())
         values = {"bound": floor(EPOCH), "closing": None, "closed": None, "horizon": None}
         await _set(session, rollup, values)
         await session.execute(delete(RollupMark).where(RollupMark.rollup == rollup.name))
-        await session.execute(delete(rollup.table))
+        kept = is_of_archive(rollup, rollup.table.period)
+        await session.execute(delete(rollup.table).where(~kept))
 
 
 async def forget_before(database: Database, rollup: Rollup, limit: datetime) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.types import Text
 from db.core.ids import time_of
 from db.core.query.time_range import Bucket
 from db.core.rollup import periods, rolling
+from db.core.rollup.archived import with_rows
 from db.core.rollup.declaring import Rollup
 from db.core.rollup.state import RollupMark, RollupState
 from db.core.session.database import Database, ReadSession
@@ -41,7 +42,7 @@ async def verify(database: Database, rollup: Rollup) -> Verified:
 
 
 async def _closed(session: ReadSession, rollup: Rollup) -> list[datetime]:
-    """The closed periods from the first row or sum on."""
+    """The closed periods from the first row or sum on, without those of the archive."""
     id, table = rollup.source.id, rollup.table
     state = RollupState.select().where(RollupState.name == rollup.name)
     found = await session.record(RollupState, state)
@@ -52,7 +53,8 @@ async def _closed(session: ReadSession, rollup: Rollup) -> list[datetime]:
     firsts = [await session.scalar(select(func.min(table.period)).where(of_shortest))]
     firsts += [] if first_id is None else [periods.start(time_of(first_id), rollup.shortest)]
     known = [first for first in firsts if first is not None]
-    return list(periods.between(min(known), found.closed, rollup.shortest)) if known else []
+    closed = periods.between(min(known), found.closed, rollup.shortest) if known else []
+    return await with_rows(session, rollup, closed)
 
 
 def _chunks(rollup: Rollup, starts: Sequence[datetime]) -> Iterator[tuple[Bucket, list[datetime]]]:

@@ -47,9 +47,12 @@ class Month(NamedTuple):
     mark: str | None
 
     @property
+    def start(self) -> datetime:
+        return datetime(int(self.name[-7:-3]), int(self.name[-2:]), 1, tzinfo=UTC)
+
+    @property
     def end(self) -> datetime:
-        year, month = int(self.name[-7:-3]), int(self.name[-2:])
-        return partition.next_month(datetime(year, month, 1, tzinfo=UTC))
+        return partition.next_month(self.start)
 
 
 async def _nothing(_session: WriteSession, _month: str) -> None:
@@ -67,24 +70,30 @@ class Removal:
 
     async def remove(self, database: Database, month: Month) -> bool:
         """Remove a month; False for one that an operator has detached. Raises as sessions do."""
-        names = {"parent": self.table.__tablename__, "child": month.name}
         if month.attached and not month.pending:
             async with database.write() as session:
                 await self.before_detaching(session, month.name)
                 await mark(session, month, EXPIRED)
-            await outside_transaction(
-                database, "alter table %(parent)s detach partition %(child)s concurrently", names
-            )
-        elif month.pending:
-            await outside_transaction(
-                database, "alter table %(parent)s detach partition %(child)s finalize", names
-            )
-        elif month.mark != EXPIRED:
+        if not month.attached and month.mark != EXPIRED:
             return False
+        await detach(database, self.table.__tablename__, month)
         async with database.write() as session:
-            await self.before_dropping(session, month.name)
-            await session.execute(_utility("drop table %(child)s", context=names))
+            await self.drop(session, month)
         return True
+
+    async def drop(self, session: WriteSession, month: Month) -> None:
+        """Drop a month that is detached."""
+        await self.before_dropping(session, month.name)
+        await session.execute(_utility("drop table %(child)s", context={"child": month.name}))
+
+
+async def detach(database: Database, table: str, month: Month) -> None:
+    """Detach a month, or finish to, while the table is read and written. Raises as sessions do."""
+    if month.attached:
+        how = "finalize" if month.pending else "concurrently"
+        names = {"parent": table, "child": month.name, "how": how}
+        statement = "alter table %(parent)s detach partition %(child)s %(how)s"
+        await outside_transaction(database, statement, names)
 
 
 async def compact(database: Database, month: Month) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import DDL, Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, OID
 from sqlalchemy.schema import ExecutableDDLElement
 
+from db.core.errors import Invalid
 from db.core.ids import floor
+from db.core.schema.archived import months_away
 from db.core.session.database import Database, ReadSession, WriteSession
 from db.core.table import Table
 
@@ -28,6 +30,7 @@ _ATTACH = (
     "alter table %(parent)s attach partition %(child)s"
     " for values from ('%(since)s') to ('%(until)s')"
 )
+ARCHIVED = "The month {} is in the archive: no more rows of it are stored until it is restored."
 _relations = sqlalchemy.table(
     "pg_class",
     *map(sqlalchemy.column, ("oid", "relname")),
@@ -68,20 +71,29 @@ async def partitions(session: ReadSession, table: type[Table]) -> list[str]:
 async def ensure(
     session: WriteSession, table: type[Table] | sqlalchemy.Table, times: Iterable[datetime]
 ) -> list[str]:
-    """Create the missing partitions for those times; return their names.
+    """Create the missing partitions for those times; return their names. Raises Invalid for a month
+    in the archive.
 
     One query if all exist. Creating one blocks writers of the tables it refers to until the end of
     the transaction, so use a transaction of its own.
     """
     months = {name(table, first): first for first in sorted(set(map(month, times)))}
-    if not await _missing(session, _plain(table), months):
+    if not (missing := await _missing(session, _plain(table), months)):
         return []
+    await _check_archived(session, _plain(table), [months[child] for child in missing])
     await session.execute(select(func.pg_advisory_xact_lock(LOCK)))
     # again: another process may have created them during the wait
     missing = await _missing(session, _plain(table), months)
     for child in missing:
         await _create(session, _plain(table), child, months[child])
     return missing
+
+
+async def _check_archived(
+    session: ReadSession, table: sqlalchemy.Table, firsts: Iterable[datetime]
+) -> None:
+    if found := (await months_away(session, table.name)).intersection(firsts):
+        raise Invalid(ARCHIVED.format(f"{min(found):%Y-%m}"))
 
 
 async def ensure_ahead(database: Database, months: int = 3) -> list[str]:
@@ -123,14 +135,20 @@ async def _missing(
 async def _create(
     session: WriteSession, parent: sqlalchemy.Table, child: str, first: datetime
 ) -> None:
-    context = {
-        "parent": parent.name,
-        "child": child,
-        "since": floor(first),
-        "until": floor(next_month(first)),
-    }
-    for statement in (_CREATE, _ATTACH):
-        await session.execute(_utility(statement, context=context))
+    await create_detached(session, parent, child)
+    await attach(session, parent, child, first)
+
+
+async def create_detached(session: WriteSession, parent: sqlalchemy.Table, child: str) -> None:
+    await session.execute(_utility(_CREATE, context={"parent": parent.name, "child": child}))
+
+
+async def attach(
+    session: WriteSession, parent: sqlalchemy.Table, child: str, first: datetime
+) -> None:
+    bounds = {"since": floor(first), "until": floor(next_month(first))}
+    names = {"parent": parent.name, "child": child}
+    await session.execute(_utility(_ATTACH, context=bounds | names))
 
 
 def _plain(table: type[Table] | sqlalchemy.Table) -> sqlalchemy.Table:
