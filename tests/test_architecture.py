@@ -151,6 +151,7 @@ READS_THE_ENVIRONMENT = {
     "gateway/cli/doctor.py": "names variables that look like settings and are none",
     "gateway/cli/mcp.py": "as for gateway/cli/work.py",
     "gateway/cli/work.py": "a worker is a client, and has a key in place of settings",
+    "gateway/process/metrics_endpoint.py": "tells the library of metrics, here and in workers",
     "gateway/worker/openai_compatible.py": "as the client libraries of OpenAI do",
     "graph/config/types.py": "says whether the variable that a secret reference names is set",
     "graph/config/operations.py": "stores variables that somebody names",

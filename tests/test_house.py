@@ -26,7 +26,7 @@ FLOORS = """
     process        gateway.process
     examples       gateway.worker  gateway.mcp
     composition    gateway.app
-    telemetry      gateway.otlp
+    telemetry      gateway.otlp  gateway.monitoring
     background     gateway.health  gateway.maintenance  gateway.webhooks  gateway.mail
                    gateway.outboxes  gateway.archive
     transport      gateway.transport  gateway.console  gateway.media
@@ -64,7 +64,7 @@ FLOORS = """
     facts          db.core.errors  db.core.error_codes  db.core.error_facts
                    db.core.ids  db.core.background
                    db.core.api_key_format  db.core.cache
-                   db.core.turns
+                   db.core.turns  db.core.durations
 """
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 
 from starlette.applications import Starlette
@@ -34,6 +34,7 @@ from gateway.middleware.loopback_only import LoopbackOnly
 from gateway.middleware.recorder import Recorder
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.request_log import RequestLog
+from gateway.monitoring.metrics import Sources
 from gateway.otlp import endpoint as otlp
 from gateway.outboxes import Deliverer, Outbox
 from gateway.protocols.idle_connections import IdleConnections
@@ -100,7 +101,9 @@ def create_app(
         routes=routes,
         middleware=_middleware(settings, proxies, recorder, routes),
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(settings, database, health, ingestion, auth, broker, recorder, media),
+        lifespan=_lifespan(
+            settings, database, health, ingestion, auth, broker, recorder, media, streams
+        ),
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for the server
@@ -215,16 +218,19 @@ def _lifespan(
     broker: SubscriptionBroker,
     recorder: Recorder,
     media: Media,
+    streams: OpenStreams,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         maintained = database.borrowed_by("maintenance")
         sending = [each.send_due for each in _outboxes(settings, database)]
         work = media.delete, sending, settings.key_expiry_notice, archiving(settings)
+        sources = Sources(recorder, database, broker.feeds, streams, ingestion, auth.budget, health)
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),
             broker.running(),
+            _publishing(settings, sources),
         ):
             yield
             health.stopping = True
@@ -237,6 +243,14 @@ def _lifespan(
         log_format.flush()
 
     return lifespan
+
+
+def _publishing(settings: Settings, sources: Sources) -> AbstractAsyncContextManager[None]:
+    if settings.metrics_port is None:
+        return nullcontext()
+    from gateway.monitoring.publishing import Publisher
+
+    return Publisher(sources).running()
 
 
 def _outboxes(settings: Settings, database: Database) -> Iterator[Outbox]:

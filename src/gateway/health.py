@@ -27,6 +27,7 @@ class Health:
     streams: OpenStreams
     started: float = field(default_factory=time.monotonic)
     stopping: bool = False
+    was_ready: bool = False  # when last asked
 
     async def whole(self, _: Request) -> Response:
         """GET /health: the process, its database and its streams; 503 when the database does not
@@ -46,6 +47,9 @@ class Health:
     async def ready(self, _: Request) -> Response:
         """GET /api/health/ready: whether to send requests here. Reads are served
         from a read-only database, so it is ready in a state of its own."""
+        return _report(await self.readiness())
+
+    async def readiness(self) -> JsonObject:
         state = await self.probe.state()
         needed = {
             "database": state is not None,
@@ -54,7 +58,8 @@ class Health:
         }
         ok, writable = all(needed.values()), state is not None and not state.read_only
         named = ("ready" if writable else "read-only") if ok else "not-ready"
-        return _report({"ok": ok, "state": named, "checks": needed | {"writable": writable}})
+        self.was_ready = ok
+        return {"ok": ok, "state": named, "checks": needed | {"writable": writable}}
 
     async def live(self, _: Request) -> Response:
         """GET /livez: whether the process runs its event loop; the database is not checked."""

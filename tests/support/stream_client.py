@@ -69,9 +69,9 @@ def request(body: Any, accept: str, **headers: str) -> bytes:
     )
 
 
-async def report(address: str, key: str, status: str) -> None:
+async def report(address: str, key: str, status: str, **headers: str) -> None:
     """As an agent does it."""
     body = {"query": REPORT, "variables": {"key": key, "status": status}}
     async with httpx2.AsyncClient(timeout=20) as client:
-        answer = await client.post(f"{address}/graphql", json=body)
+        answer = await client.post(f"{address}/graphql", json=body, headers=headers)
     assert "errors" not in answer.json(), answer.text

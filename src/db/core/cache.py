@@ -13,7 +13,9 @@ V = TypeVar("V")
 
 class Cache(LRUCache[K, V]):
     """Keeps values up to `maxsize` bytes, each measured by `getsizeof`. A value larger than that is
-    not kept."""
+    not kept. `misses` is the number of values that were made, because they were not there."""
+
+    misses = 0
 
     def known(self, key: K) -> V | None:
         """The value of a key, which is looked up once."""
@@ -23,6 +25,7 @@ class Cache(LRUCache[K, V]):
             return None
 
     def __setitem__(self, key: K, value: V) -> None:
+        self.misses += 1
         with suppress(ValueError):
             super().__setitem__(key, value)
 

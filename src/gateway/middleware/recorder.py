@@ -1,4 +1,5 @@
 """Recorder: one decision per finished request or WebSocket operation, for its log line and event.
+All are counted.
 
 What failed or was slow is always recorded. Of the rest samplers choose at most 200 a second: one
 of operations, which have a line and an event, and one of all other requests, which have a line.
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
+from gateway.middleware.request_counts import RequestCounts
 from gateway.middleware.request_events import RequestEvents
 from gateway.middleware.sampler import SECOND, Sampler
 from gateway.request_record import API_PATHS, RequestRecord
@@ -34,6 +36,7 @@ class Recorder:
         self.events = events
         self.clock = clock
         self.records_starts = records_starts
+        self.counts = RequestCounts()
         self.starts = Sampler(events.record_start)
         self.operations = Sampler(self._record)
         self.others = Sampler(self._record)
@@ -48,6 +51,7 @@ class Recorder:
         """Record a request that is over, or let another one stand for it. Never raises."""
         now = self.clock()
         record.seconds = now - record.began
+        self.counts.add(record)
         if record.is_refused_operation:
             self.events.count_refused(record)
         if record.failed or record.seconds >= SLOW_SECONDS:

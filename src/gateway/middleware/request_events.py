@@ -46,6 +46,7 @@ class RequestEvents:
         self.refusals = Refusals(self._store_refusals)
         self.dropped = DropCounter("requests not recorded", log.warning)
         self.failed = DropCounter("requests not recorded because of a fault", log.error)
+        self.losses = 0  # requests whose events were dropped
 
     def record(self, record: RequestRecord, weight: int = 1) -> None:
         """Store an event for a request that is over, and stands for `weight`. Never raises."""
@@ -98,6 +99,7 @@ class RequestEvents:
             self._lost(error, weight)
 
     def _lost(self, error: Exception, weight: int) -> None:
+        self.losses += weight
         losses = self.dropped if isinstance(error, NOT_NOW) else self.failed
         losses.add(error, weight)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.core.error_codes import ErrorCode
@@ -36,7 +36,9 @@ class RequestLog:
     def __init__(self, app: ASGIApp, recorder: Recorder, routes: Sequence[BaseRoute] = ()) -> None:
         self.app = app
         self.recorder = recorder
-        self.paths = frozenset(getattr(route, "path", None) for route in routes)
+        known = [route for route in routes if isinstance(route, Route | WebSocketRoute)]
+        self.paths = frozenset(each.path for each in known if "{" not in each.path)
+        self.templates = [(each.path_regex, each.path) for each in known if "{" in each.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -44,13 +46,18 @@ class RequestLog:
             return
         record = record_of(scope)
         record.method = scope.get("method", "WEBSOCKET")
-        record.path = scope["path"] if scope["path"] in self.paths else OTHER_PATH
+        record.path = self._route(scope["path"])
         current_record.set(record)
         self.recorder.begin(record)
         if scope["type"] == "http":
             await self._request(scope, receive, send, record)
         else:
             await self._socket(scope, receive, send)
+
+    def _route(self, path: str) -> str:
+        if path in self.paths:
+            return path
+        return next((name for regex, name in self.templates if regex.match(path)), OTHER_PATH)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -6,7 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.middleware import request_log
 from gateway.process.database import describe_database, migrated_url
+from gateway.process.metrics_endpoint import metrics_endpoint
 from gateway.process.shared_budgets import shared_budgets
 from gateway.process.startup_message import StartupMessage, base, is_unspecified
 from gateway.protocols import slow_clients
@@ -45,8 +46,10 @@ def serve(settings: Settings) -> None:
         listening(settings.host, settings.port) as listener,
         migrated_url(settings) as url,
         shared_budgets(settings) as settings,
+        ExitStack() as stack,
     ):
         request_log.configure(settings)
+        stack.enter_context(metrics_endpoint(settings))
         create_first_admin(settings, url)
         session = BrowserSession()
         greeting = _startup_message(settings, url, session)

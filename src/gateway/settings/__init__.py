@@ -28,6 +28,7 @@ from gateway.settings.identity import IdentitySettings
 from gateway.settings.limits import LIMITS as LIMITS, LimitSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.media import MediaSettings
+from gateway.settings.monitoring import MonitoringSettings
 from gateway.settings.retention import RetentionSettings
 from gateway.settings.section import Section
 from graph.core.budget import MEMORY, Budget
@@ -44,6 +45,7 @@ class Settings(
     EventSettings,
     MailSettings,
     MediaSettings,
+    MonitoringSettings,
     IdentitySettings,
     DatabaseSettings,
 ):

@@ -73,6 +73,7 @@ class Budget:
         self.shared = Counters(storage)
         self.own = self.shared if storage == MEMORY else Counters(MEMORY)
         self.processes = processes
+        self.refused = 0  # operations and documents for lack of points
         self.is_away = False
         self.again = 0.0
 

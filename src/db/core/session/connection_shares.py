@@ -50,6 +50,10 @@ class Limiter:
         """The number of slots; for a while less than `size` after the server refused one."""
         return self.size if time.monotonic() >= self._narrow_until else self._narrow
 
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     async def acquire(self, borrower: Borrower) -> None:
         """Raises Throttled or Unavailable if no slot is free in time."""
         if borrower not in self._waiting and self._admits(borrower):

@@ -5,6 +5,7 @@ statement at a time. Leaving `write()` commits, and an exception rolls back.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
@@ -20,6 +21,7 @@ from db.core.connections.meter import METERED, Meter, Metered
 from db.core.connections.pool import Pool, driver, is_read_only, replacing_read_only
 from db.core.connections.unnamed import planning_for_values
 from db.core.connections.url import ConnectionInfo, connection_info
+from db.core.durations import StatementDurations
 from db.core.errors import DomainError, ReadOnly
 from db.core.session.audit_context import SYSTEM, AuditContext
 from db.core.session.clock import CLOCK, Clock
@@ -61,6 +63,7 @@ class ReadSession:
         self.reopen = reopen
         self.timeouts = timeouts
         self.recorder: Recorder | None = None
+        self.durations: StatementDurations | None = None
 
     async def rows(
         self, statement: Executable, parameters: Parameters | None = None
@@ -106,9 +109,9 @@ class ReadSession:
 
     async def _send(self, statement: Executable, parameters: Parameters | None) -> Rows:
         if self.recorder is None:
-            return await self.connection.execute(statement, parameters)
+            return await self._timed(statement, parameters)
         with self.recorder.sending() as sent:
-            rows = await self.connection.execute(statement, parameters)
+            rows = await self._timed(statement, parameters)
             sent.sql = rows.context.statement or ""
             sent.rows = rows.rowcount if rows.rowcount >= 0 else None
         if self.is_explained and self.recorder.takes_plan(sent):
@@ -116,6 +119,19 @@ class ReadSession:
             plan = await self.connection.exec_driver_sql(EXPLAIN + sent.sql, arguments)
             sent.plan = plan_text(plan.all())
         return rows
+
+    async def _timed(self, statement: Executable, parameters: Parameters | None) -> Rows:
+        began, sql = time.perf_counter(), ""
+        try:
+            rows = await self.connection.execute(statement, parameters)
+            sql = rows.context.statement or ""
+            return rows
+        except DBAPIError as error:
+            sql = error.statement or ""
+            raise
+        finally:
+            if self.durations is not None:
+                self.durations.add(sql, time.perf_counter() - began)
 
 
 class WriteSession(ReadSession):
@@ -139,6 +155,7 @@ class WriteSession(ReadSession):
         """The same transaction without row rules, for side effects on rows of other users."""
         unrestricted = WriteSession(self.connection, audit_context=self.audit_context)
         unrestricted.feeds, unrestricted.recorder = self.feeds, self.recorder
+        unrestricted.durations = self.durations
         unrestricted.after_commit = self.after_commit
         return unrestricted
 
@@ -193,6 +210,7 @@ class Database:
         self.borrower = Borrower("gateway")
         self.meter: Meter | None = None
         self.recorder: Recorder | None = None
+        self.durations = StatementDurations()
         self.visibility = UNRESTRICTED
         self.wakeups = Wakeups()
         self.gathered = GatheredReads()
@@ -234,7 +252,7 @@ class Database:
             async with AsyncExitStack() as stack:
                 connection = await self._open(stack, self.reading)
                 session = ReadSession(connection, self.visibility, reopen, self.timeouts)
-                session.recorder = self.recorder
+                session.recorder, session.durations = self.recorder, self.durations
                 yield session
 
     @asynccontextmanager
@@ -254,7 +272,7 @@ class Database:
         with self.noting_refusals(), self.measuring(), domain_errors():
             async with self._writable(self.engine) as connection, connection.begin():
                 session = WriteSession(connection, self.visibility, audit_context)
-                session.recorder = self.recorder
+                session.recorder, session.durations = self.recorder, self.durations
                 yield session
         self.wakeups.notify(*session.feeds)
         for call in session.after_commit:
@@ -333,9 +351,12 @@ class Database:
                 self.meter.check()
             raise
 
+    @property
+    def idle_connections(self) -> int:
+        return cast("Pool", self.engine.pool).checkedin()
+
     def has_others(self) -> bool:
-        pool = cast("Pool", self.engine.pool)
-        return pool.checkedin() > 0 or self.limiter.narrow()
+        return self.idle_connections > 0 or self.limiter.narrow()
 
     @contextmanager
     def noting_refusals(self) -> Iterator[None]:

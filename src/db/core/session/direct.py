@@ -5,6 +5,7 @@ other kind is left to the caller, who repeats the read the ordinary way.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -61,6 +62,7 @@ async def _fetch(
     metered.meter = database.meter
     driver: DriverConnection = connection.driver_connection
     executor = connection.info[UNNAMED] if statement.for_values else driver
+    began = time.perf_counter()
     try:
         if database.recorder is None:
             rows: Sequence[DirectRow]
@@ -77,6 +79,7 @@ async def _fetch(
         connection.invalidate()
         raise
     finally:
+        database.durations.add(statement.sql, time.perf_counter() - began)
         metered.meter = None
         if connection.is_valid:
             pool.reserve(connection)

@@ -7,6 +7,7 @@ seventh of the CPU.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -86,6 +87,7 @@ class DirectConnection:
         them."""
         arguments = statement.arguments(parameters)
         stale_before = _dialect_of(self.database)._invalidate_schema_cache_asof
+        began = time.perf_counter()
         try:
             # as SQLAlchemy does, so that both use the same prepared statements, also behind poolers
             prepared, _ = await self._adapter._prepare(statement.sql, stale_before)  # type: ignore[no-untyped-call]
@@ -96,6 +98,8 @@ class DirectConnection:
             raise
         except Exception as error:
             raise self._reported(statement, error) from error
+        finally:
+            self.database.durations.add(statement.sql, time.perf_counter() - began)
 
     @property
     def _pool(self) -> Pool:

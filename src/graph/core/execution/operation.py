@@ -158,6 +158,10 @@ def _size(operation: Operation) -> int:
 _operations: Cache[tuple[Schema, str, str | None, Limits], Operation] = Cache(CACHED_BYTES, _size)
 
 
+def operation_cache() -> Cache[tuple[Schema, str, str | None, Limits], Operation]:
+    return _operations
+
+
 def _document(schema: Schema, text: str, most: Limits, suggestions: bool) -> DocumentNode:
     try:
         document = parse(text, max_tokens=most.tokens or None, allow_empty_selection_sets=False)

@@ -68,6 +68,7 @@ async def charge(context: Context, maximum: int) -> list[GraphQLError]:
 
 
 async def _exhausted(account: Account, points: int) -> GraphQLError:
+    account.budget.refused += 1
     seconds = await account.wait(points)
     message = EXHAUSTED.format(points, math.ceil(seconds))
     return coded(message, ErrorCode.RATE_LIMITED, retryAfterMs=math.ceil(seconds * 1000))

@@ -193,3 +193,7 @@ def _size(compiled: CompiledStatement) -> int:
 _compiled: Cache[tuple[Statement, object, ListArgs, Nested], CompiledStatement] = Cache(
     STATEMENT_BYTES, _size
 )
+
+
+def statement_cache() -> Cache[tuple[Statement, object, ListArgs, Nested], CompiledStatement]:
+    return _compiled

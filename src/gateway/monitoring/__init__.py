@@ -1,0 +1,1 @@
+"""Monitoring: the figures of this process, for Prometheus."""
