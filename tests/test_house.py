@@ -35,10 +35,11 @@ FLOORS = """
     middleware     gateway.middleware
     settings       gateway.settings  gateway.errors  gateway.log_format
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
-                   gateway.allowance
+                   gateway.allowance  gateway.tracing
     requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks  gateway.log_context  gateway.origins
                    gateway.qualities  gateway.document_manifest  gateway.export_rights
+                   gateway.trace_context
 
     schema         graph.schema
     nouns          graph.nouns

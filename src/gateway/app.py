@@ -1,9 +1,11 @@
 """App: the routes and the middleware of the gateway."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -57,6 +59,9 @@ from graph.core.budget import Budget
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
 
+if TYPE_CHECKING:
+    from gateway.tracing.spans import Tracing
+
 SCHEMA = "/schema.graphql"
 RESULTS = 16  # of the largest responses in memory at once
 
@@ -75,7 +80,9 @@ def create_app(
     severities.use(settings.severity_rules)
     echo.use(settings.echo)
     events = RequestEvents(ingestion, settings.recorded_share)
-    recorder = Recorder(events, clock, records_starts=settings.request_start == "on")
+    tracing = _tracing(settings)
+    starts = settings.request_start == "on"
+    recorder = Recorder(events, clock, records_starts=starts, tracing=tracing)
     media = Media(settings)
     streams = _streams(settings, host)
     endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media, streams)
@@ -102,7 +109,7 @@ def create_app(
         middleware=_middleware(settings, proxies, recorder, routes),
         exception_handlers=errors.handlers,
         lifespan=_lifespan(
-            settings, database, health, ingestion, auth, broker, recorder, media, streams
+            settings, database, health, ingestion, auth, broker, recorder, media, streams, tracing
         ),
     )
     app.router.redirect_slashes = False
@@ -219,6 +226,7 @@ def _lifespan(
     recorder: Recorder,
     media: Media,
     streams: OpenStreams,
+    tracing: "Tracing | None",
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -237,12 +245,22 @@ def _lifespan(
             recorder.flush()
             await ingestion.close()
             recorder.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
         await auth.budget.close()
         await health.probe.close()
         await database.close()
         log_format.flush()
 
     return lifespan
+
+
+def _tracing(settings: Settings) -> "Tracing | None":
+    if settings.otlp_endpoint is None:
+        return None
+    from gateway.tracing.spans import Tracing
+
+    return Tracing(settings.otlp_endpoint)
 
 
 def _publishing(settings: Settings, sources: Sources) -> AbstractAsyncContextManager[None]:

@@ -5,14 +5,18 @@
 
 import os
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Protocol
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from db.core.error_codes import ErrorCode
 from gateway.networks import client_network, region
+from gateway.trace_context import TraceContext, trace_context
+from graph.core.context import Context
 from graph.core.execution.operation import Operation
 from graph.core.principal import ANONYMOUS, Client, Principal
 
@@ -25,6 +29,13 @@ _ID_BYTES = 16
 _BLOCK_BYTES = 256 * _ID_BYTES  # random bytes read at once: a system call for each id takes longer
 
 
+class RequestSpan(Protocol):
+    """The span of a request that is traced."""
+
+    def executing(self, context: Context) -> AbstractContextManager[None]:
+        """Measure the execution of its operation."""
+
+
 @dataclass(slots=True)
 class RequestRecord:
     """One request or one operation over a WebSocket, where `status` and `response_bytes` are None.
@@ -32,7 +43,8 @@ class RequestRecord:
     `path` is that of a route, never what a client has sent. `prefix` is the path of the gateway on
     its proxies, `media_type` the one of an error response, None for JSON. `error` is set if the
     gateway is at fault, even for a part of the answer. `refused` requests are counted; others are
-    recorded.
+    recorded. `trace` is that of the client, or the one that the gateway began; `span` is None
+    unless it is recorded. `is_connection`: a WebSocket as a whole.
     """
 
     request_id: str
@@ -52,6 +64,9 @@ class RequestRecord:
     response_bytes: int | None = None
     began: float = 0.0
     seconds: float = 0.0
+    trace: TraceContext | None = None
+    span: RequestSpan | None = None
+    is_connection: bool = False
 
     @property
     def network(self) -> str:
@@ -91,18 +106,25 @@ class RequestRecord:
         }
         if self.operation:
             facts |= {"operation": self.operation.short_name, "kind": self.operation.kind}
+        if self.trace:
+            facts["trace_id"] = self.trace.trace_id
         return facts | ({"fallback": self.fallback} if self.fallback else {})
 
     def of_operation(self, number: int) -> "RequestRecord":
         request_id = f"{self.request_id}.{number}"
-        return replace(self, request_id=request_id)
+        return replace(self, request_id=request_id, is_connection=False)
 
 
 def record_of(scope: Scope) -> RequestRecord:
     state = scope.setdefault("state", {})
     if "record" not in state:
         headers, (host, _) = Headers(scope=scope), scope.get("client") or ("", 0)
-        state["record"] = RequestRecord(_request_id(headers), host, headers.get("user-agent", ""))
+        state["record"] = RequestRecord(
+            _request_id(headers),
+            host,
+            headers.get("user-agent", ""),
+            trace=trace_context(headers.get("traceparent", "")),
+        )
     record: RequestRecord = state["record"]
     return record
 

@@ -10,6 +10,7 @@ operations.
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -23,6 +24,14 @@ SLOW_SECONDS = 1.0
 log = structlog.get_logger()
 
 
+class Tracing(Protocol):
+    """Makes the spans of requests."""
+
+    def begin(self, record: RequestRecord) -> None: ...
+
+    def finish(self, record: RequestRecord) -> None: ...
+
+
 class Recorder:
     """Decides on each request that is over, and records it."""
 
@@ -32,10 +41,12 @@ class Recorder:
         clock: Callable[[], float] = time.perf_counter,
         *,
         records_starts: bool = False,
+        tracing: Tracing | None = None,
     ) -> None:
         self.events = events
         self.clock = clock
         self.records_starts = records_starts
+        self.tracing = tracing
         self.counts = RequestCounts()
         self.starts = Sampler(events.record_start)
         self.operations = Sampler(self._record)
@@ -44,6 +55,8 @@ class Recorder:
 
     def begin(self, record: RequestRecord) -> None:
         record.began = self.clock()
+        if self.tracing is not None:
+            self.tracing.begin(record)
         if self.records_starts and record.path in API_PATHS:
             self._sample(self.starts, record, record.began)
 
@@ -52,6 +65,8 @@ class Recorder:
         now = self.clock()
         record.seconds = now - record.began
         self.counts.add(record)
+        if self.tracing is not None:
+            self.tracing.finish(record)
         if record.is_refused_operation:
             self.events.count_refused(record)
         if record.failed or record.seconds >= SLOW_SECONDS:

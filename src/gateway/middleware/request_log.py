@@ -47,6 +47,7 @@ class RequestLog:
         record = record_of(scope)
         record.method = scope.get("method", "WEBSOCKET")
         record.path = self._route(scope["path"])
+        record.is_connection = scope["type"] == "websocket"
         current_record.set(record)
         self.recorder.begin(record)
         if scope["type"] == "http":

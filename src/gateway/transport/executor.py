@@ -1,6 +1,7 @@
 """Executor: starts and runs operations, in the same way for every transport."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -268,7 +269,9 @@ class Execution:
     async def execute(self) -> OperationResult:
         """Execute a query or a mutation. The log says why graphql-core executed a query, and the
         fault of the gateway if there is one."""
-        result = await execute(self.operation, self.variables, self.context)
+        span = self.record.span
+        with nullcontext() if span is None else span.executing(self.context):
+            result = await execute(self.operation, self.variables, self.context)
         self.record.fallback = self.context.fallback
         self.record.error = fault_of(result.errors)
         return result

@@ -8,13 +8,14 @@ from gateway.errors import JSON
 from gateway.middleware.compression import encoding_of
 from gateway.protocols.short_path import RawHeaders
 from gateway.request_record import acceptable_id
+from gateway.trace_context import TraceContext, trace_context
 from gateway.transport.admission import LARGE
 from gateway.transport.negotiation import GRAPHQL_JSON, is_json, media_type_of_result
 
 SINGLE = {  # headers that are read, and may be sent once
     *(b"accept", b"authorization", b"content-length", b"content-type", b"host", b"user-agent"),
     *(b"x-graphql-cost", b"x-request-id", b"x-forwarded-for", b"connection", b"origin"),
-    b"accept-encoding",
+    *(b"accept-encoding", b"traceparent"),
 }
 ORDINARY = {  # headers whose requests take the ordinary way
     *(b"transfer-encoding", b"expect", b"upgrade", b"x-graphql-explain"),
@@ -35,6 +36,7 @@ class Head:
     forwarded_for: str | None
     user_agent: str
     request_id: str | None
+    trace: TraceContext | None
     origin: str | None
     encoding: str | None
     shows_cost: bool
@@ -58,6 +60,7 @@ def read_head(headers: RawHeaders) -> Head | None:
         _text(named, b"x-forwarded-for") if b"x-forwarded-for" in named else None,
         _text(named, b"user-agent"),
         acceptable_id(_text(named, b"x-request-id")),
+        trace_context(_text(named, b"traceparent")),
         _text(named, b"origin") if b"origin" in named else None,
         encoding_of(_text(named, b"accept-encoding")),
         shows_cost=named.get(SHOW_COST) == b"1",

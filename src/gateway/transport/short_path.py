@@ -77,7 +77,8 @@ class ShortPath:
         self.recorder.begin(record)
         responder = Responder(exchange, record, head, len(body), self.recorder, self.additions)
         begin = self._share if request.operation.kind == "query" else self._store
-        if head.shows_cost or not begin(head, request, responder):
+        is_alone = head.shows_cost or record.span is not None
+        if is_alone or not begin(head, request, responder):
             exchange.run(
                 self._serve(head, responder, self._execute(head, request.params, responder))
             )
@@ -127,6 +128,7 @@ class ShortPath:
             API_PATH,
             media_type=head.media_type,
             principal=principal,
+            trace=head.trace,
         )
 
     def _client(self, head: Head, peer: str) -> str:

@@ -65,6 +65,12 @@ class Context:
         self.recorder = Recorder(with_plans)
         self.db = self.db.recorded_by(self.recorder)
 
+    def traced(self) -> Recorder:
+        """Record the statements for a trace, which are not shown unless they are anyway."""
+        recorder = self.recorder or Recorder()
+        self.db = self.db.recorded_by(recorder)
+        return recorder
+
     def executed_by_core(self, reason: str) -> "Context":
         self.fallback = reason
         return replace(self, loaders={})

@@ -85,6 +85,16 @@ class DirectConnection:
     ) -> Sequence[DirectRow]:
         """Execute a statement; return its rows. Raises the driver's errors as SQLAlchemy reports
         them."""
+        if (recorder := self.database.recorder) is None:
+            return await self._execute(statement, parameters)
+        with recorder.sending(statement.sql) as sent:
+            rows = await self._execute(statement, parameters)
+            sent.rows = len(rows)
+        return rows
+
+    async def _execute(
+        self, statement: CompiledStatement, parameters: Mapping[str, object]
+    ) -> Sequence[DirectRow]:
         arguments = statement.arguments(parameters)
         stale_before = _dialect_of(self.database)._invalidate_schema_cache_asof
         began = time.perf_counter()

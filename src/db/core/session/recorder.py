@@ -25,11 +25,13 @@ _READS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 @dataclass(slots=True)
 class SentStatement:
     """A statement. `rows` is None if it failed, or if its number of rows is unknown; `plan` if it
-    was not asked for."""
+    was not asked for. It `began` at a time of the performance counter."""
 
     sql: str
     rows: int | None = None
+    began: float = 0.0
     seconds: float = 0.0
+    failed: bool = False
     plan: str | None = None
 
 
@@ -49,14 +51,15 @@ class Recorder:
         self.count += 1
         if self.count <= MAX_STATEMENTS:
             self.statements.append(sent)
-        began = time.perf_counter()
+        sent.began, sent.failed = time.perf_counter(), True
         try:
             yield sent
+            sent.failed = False
         except DBAPIError as error:
             sent.sql = error.statement or sql
             raise
         finally:
-            sent.seconds = time.perf_counter() - began
+            sent.seconds = time.perf_counter() - sent.began
             sent.sql = sent.sql[:MAX_CHARACTERS]
 
     def takes_plan(self, sent: SentStatement) -> bool:
