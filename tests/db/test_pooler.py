@@ -18,7 +18,11 @@ from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.errors import Unavailable
 from db.core.schema import health
+from db.core.session.compiled import compile_statement
+from db.core.session.direct import DirectReadFailed, fetch
+from db.core.session.row_rules import UNRESTRICTED
 from db.feeds import Feeds
+from support import databases
 from support.factories import START, make_agent_report, make_user
 from support.pgbouncer import Program, needed, pgbouncer, programs
 from support.stored_rows import seqs
@@ -114,6 +118,37 @@ async def test_a_changed_column_costs_one_read(database: Database, database_url:
         assert await number(behind) == 7
         await execute(database, "drop table numbers")
         await behind.close()
+
+
+async def test_a_direct_read_reports_that_the_pooler_has_no_server(
+    through: Through, server_url: str, database_url: str
+) -> None:
+    """PgBouncer accepts the connection, and refuses the first statement, which reads the clock."""
+    statement = compile_statement(select(literal(1)), UNRESTRICTED)
+    async with through(query_wait_timeout=1) as info:
+        behind = Database(info, pool_size=1)
+        assert [row[0] for row in await fetch(behind, statement, {})] == [1]
+        await behind.engine.dispose()
+        async with refusing_connections(server_url, database_url):
+            with pytest.raises(DirectReadFailed):
+                await fetch(behind, statement, {})
+        await behind.close()
+
+
+@asynccontextmanager
+async def refusing_connections(server_url: str, database_url: str) -> AsyncIterator[None]:
+    """Within the context, a database accepts no connections."""
+    name = connection_info(database_url).dbname
+    allow = 'alter database "{}" allow_connections {}'
+    await databases.execute(
+        server_url,
+        allow.format(name, "false"),
+        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",  # noqa: S608  a name of ours
+    )
+    try:
+        yield
+    finally:
+        await databases.execute(server_url, allow.format(name, "true"))
 
 
 async def execute(database: Database, statement: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
@@ -22,6 +23,12 @@ from db.core.errors import TookTooLong
 from db.core.session.compiled import CompiledStatement
 from db.core.session.database import Database
 from db.core.session.recorder import EXPLAIN, plan_text
+
+# The driver's errors, and those of hooks of the pool, which only engines report as DBAPIError.
+_FAILURES = (
+    *(PostgresError, InterfaceError, AsyncAdapt_asyncpg_dbapi.Error, DBAPIError),
+    *(OSError, BufferError),
+)
 
 DirectRow = Sequence[Any]  # a record of the driver, whose columns are known only at run time
 
@@ -44,7 +51,7 @@ async def fetch(
         if statement.kind is None:
             raise DirectReadFailed from error
         raise TookTooLong from error
-    except (PostgresError, InterfaceError, OSError, DBAPIError, BufferError) as error:
+    except _FAILURES as error:
         if database.meter:
             database.meter.check()
         raise DirectReadFailed from error
