@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
-.PHONY: cluster haproxy
+.PHONY: cluster haproxy previous
 
 PYTHON ?= python3
 BIN = .venv/bin
@@ -39,6 +39,9 @@ faults: $(TOOLS)  ## Kill database and gateway under load, ten times each, in th
 
 cluster: $(TOOLS)  ## Kill each part of a cluster under load, and upgrade it: make cluster options="--only Valkey"
 	@PYTHONPATH=bench $(BIN)/python -m cluster $(options)
+
+previous: $(TOOLS)  ## Run the golden tests of the previous version on the schema of this one
+	@PYTHONPATH=bench $(BIN)/python -m cluster.previous
 
 oracle: $(TOOLS)  ## Compare the answers of both executors: make oracle cases=4000
 	ORACLE_CASES=$(or $(cases),4000) $(BIN)/pytest -n0 --timeout=0 tests/golden/test_executors.py

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 
+from cluster import previous
 from cluster.processes import Program, free_port, until
 
 WORKERS = 2
@@ -41,6 +42,10 @@ class Gateway:
 
     async def start(self) -> None:
         await self.program.start()
+
+    def use(self, version: Path | None) -> None:
+        """Run the code in a folder from the next start on; None is the present code."""
+        self.program.env |= previous.environment(version) if version else {"PYTHONPATH": ""}
 
     async def is_ready(self) -> bool:
         """True if all workers serve."""

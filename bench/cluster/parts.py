@@ -92,6 +92,10 @@ async def _replace_workers(world: World) -> None:
     await world.gateways[0].replace_workers()
 
 
+async def _mix_versions(world: World) -> None:
+    await world.use_previous_version()
+
+
 async def _restart_gateways(world: World) -> None:
     await world.restart_one_after_the_other()
 
@@ -104,6 +108,7 @@ PARTS = (
     Part("the standby", _kill_standby, _standby_back, without=True),
     Part("the primary", _kill_primary, _primary_back, without=True),
     Part("upgrade by SIGHUP", _replace_workers, _at_once, failures=False),
+    Part("mixed versions", _mix_versions, _at_once, failures=False),
     Part("upgrade by restart", _restart_gateways, _at_once, failures=False),
     Part("failover to the standby", _fail_over, _failed_over, without=True, resets=True),
 )

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import httpx2
 import orjson
 
+from db.core.error_codes import ErrorCode
+
 NO_ANSWER = 599  # of the load balancer: the connection was closed
-FAILURES = {"SERVICE_UNAVAILABLE", "OUTCOME_UNKNOWN", "DATABASE_READ_ONLY", "INTERNAL_ERROR"}
+FAILURES = {code.value for code in ErrorCode if code.http_status >= 500}
 TIMEOUT = 15
 
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster import previous
 from cluster.gateways import PEPPER, WORKERS, Gateway, all_ready
 from cluster.haproxy import HaProxy
 from cluster.pgbouncer import PgBouncer
@@ -28,7 +29,8 @@ class World:
     valkey: Valkey
     gateways: list[Gateway]
     haproxy: HaProxy
-    key: str = ""
+    key: str
+    previous: Path
 
     @property
     def address(self) -> str:
@@ -36,7 +38,13 @@ class World:
 
     async def restart_one_after_the_other(self) -> None:
         for gateway in self.gateways:
+            gateway.use(None)
             await gateway.restart()
+
+    async def use_previous_version(self) -> None:
+        """Restart the last gateway with the previous version, beside the others."""
+        self.gateways[-1].use(self.previous)
+        await self.gateways[-1].restart()
 
 
 @asynccontextmanager
@@ -66,7 +74,10 @@ async def running(folder: Path) -> AsyncIterator[World]:
         haproxy = HaProxy(folder, [gateway.port for gateway in gateways])
         stack.push_async_callback(haproxy.program.stop)
         await haproxy.start()
-        yield World(postgres, pgbouncer, valkey, gateways, haproxy, key)
+        version = folder / "previous"
+        version.mkdir()
+        previous.write_previous(version)
+        yield World(postgres, pgbouncer, valkey, gateways, haproxy, key, version)
 
 
 async def administrator_key(url: str) -> str:

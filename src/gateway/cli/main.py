@@ -12,6 +12,7 @@ import typer
 
 from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
+from db.core.schema.revisions import Phase
 from gateway import log_format
 from gateway.cli import api_keys, archive, catalogue, clients, import_files, media, migrate, rollups
 from gateway.cli.doctor import report
@@ -220,9 +221,15 @@ for command in (clients.work, clients.mcp):
 
 
 @migrations.command(epilog=EXIT_CODES)
-def up(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head") -> None:
-    """Migrate up to the newest revision, or to the given one."""
-    migrate.up(load(), revision)
+def up(
+    revision: Annotated[str | None, typer.Argument(help="Target revision.")] = None,
+    phase: Annotated[
+        Phase | None,
+        typer.Option(help="pre: before the gateways are replaced; post: afterwards."),
+    ] = None,
+) -> None:
+    """Migrate up to the newest revision, to the given one, or to the end of a phase."""
+    migrate.up(load(), revision, phase)
 
 
 @migrations.command(epilog=EXIT_CODES)

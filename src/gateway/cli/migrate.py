@@ -12,22 +12,27 @@ from db.core.schema import migrate, revisions
 from db.core.schema.health import Inspection
 from db.core.schema.migrate import Loss
 from db.core.schema.migration_lock import WAIT_SECONDS
+from db.core.schema.revisions import Phase
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.process.database import direct_url, examine, migrating, why_not_ready
 from gateway.settings import Settings
 
 BASE = "base"
-HEAD = "head"
 Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[object, None, None]]
 
 
-def up(settings: Settings, revision: str) -> None:
-    """Migrate up and prints where the database is. Raises CommandFailed."""
-    if revision != HEAD:
-        _check_is_known(revision)
+def up(settings: Settings, revision: str | None, phase: Phase | None) -> None:
+    """Migrate up and print where the database is. Raises CommandFailed."""
+    if revision and phase:
+        raise CommandFailed("Name a revision or a phase, not both.", ExitCode.USAGE)
+    target = revision or revisions.newest(phase or Phase.POST)
+    _check_is_known(target)
     with _opened(settings) as (url, found):
         _check_can_be_migrated(settings, url, found)
-        _move(url, migrate.upgrade, revision)
+        if phase and not _is_below(str(found.revision or BASE), target):
+            typer.echo(f"The database is at revision {found.revision}.")
+            return
+        _move(url, migrate.upgrade, target)
 
 
 def down(settings: Settings, revision: str, *, sure: bool) -> None:

@@ -1,31 +1,22 @@
-"""The files of deploy/: programs accept them, and they do what they are for."""
+"""HAProxy with the configuration of deploy/, before gateways."""
 
 import asyncio
-import shutil
 import subprocess
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
-import pytest
 
 from cluster.haproxy import CONFIGURATION, variables
 from db import Database
 from support.gateways import production
 from support.ports import free_port
+from support.programs import needed
 from support.running_gateway import Served, serving
 from support.wait import until
 
 QUERY = {"query": "{ __typename }"}
-
-
-def needed(program: str) -> str:
-    """The path of a program; the test is skipped where there is none."""
-    path = shutil.which(program, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if path is None:
-        pytest.skip(f"NOT TESTED WITH {program}: it is not installed")
-    return path
 
 
 @asynccontextmanager
