@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from cluster.parts import PARTS
-from cluster.run import Finding, all_parts
+from cluster.run import Finding, Spending, all_parts
 from cluster.world import described, running
 
 HEAD = (
@@ -48,19 +48,9 @@ async def measured(folder: Path, names: list[str]) -> int:
     return min(1, problems)
 
 
-def shown(finding: Finding | str) -> int:
+def shown(finding: Finding | Spending) -> int:
     """Print a finding; return the number of problems."""
-    if isinstance(finding, str):
-        print(f"  PROBLEM: {finding}")
-        return 1
-    print(
-        f"{finding.part.name:24} {finding.away:7.1f} {finding.requests:9} {finding.failed:6} "
-        f"{finding.failed_for:6.1f} {finding.slowest:10.1f} {finding.lost:6} {finding.missed:7} "
-        f"{finding.resets:7}",
-        flush=True,
-    )
-    for problem in finding.problems:
-        print(f"  PROBLEM: {problem}")
+    print(finding, *(f"  PROBLEM: {each}" for each in finding.problems), sep="\n", flush=True)
     return len(finding.problems)
 
 

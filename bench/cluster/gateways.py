@@ -39,17 +39,19 @@ class Gateway:
         command = [sys.executable, "-m", "gateway", "serve"]
         env = {**SETTINGS, **settings, "DREAMNET_PORT": f"{self.port}"}
         self.program = Program(name, command, folder, env)
+        self.is_previous = False
 
     async def start(self) -> None:
         await self.program.start()
 
     def use(self, version: Path | None) -> None:
         """Run the code in a folder from the next start on; None is the present code."""
+        self.is_previous = version is not None
         self.program.env |= previous.environment(version) if version else {"PYTHONPATH": ""}
 
     async def is_ready(self) -> bool:
-        """True if all workers serve."""
-        if len(self.workers()) < WORKERS:
+        """True if all workers serve; a previous version may have none."""
+        if not self.is_previous and len(self.workers()) < WORKERS:
             return False
         with suppress(httpx2.HTTPError):
             async with httpx2.AsyncClient() as client:

@@ -36,6 +36,13 @@ class Finding:
     resets: int
     differing: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.part.name:24} {self.away:7.1f} {self.requests:9} {self.failed:6} "
+            f"{self.failed_for:6.1f} {self.slowest:10.1f} {self.lost:6} {self.missed:7} "
+            f"{self.resets:7}"
+        )
+
     @property
     def problems(self) -> list[str]:
         found = {
@@ -126,18 +133,37 @@ class Load:
     def _resets(self) -> int:
         return sum(len(each.resets) for each in self.subscribers)
 
-    def budget_problem(self) -> str | None:
-        most = self.spender.allowed(GATEWAYS)
-        if self.spender.spent > most:
-            return f"{self.spender.spent} points were spent, and {most:.0f} are allowed"
-        return None if self.spender.refused else "the spender was never refused"
+    def spent(self) -> "Spending":
+        return Spending(self.spender.spent, self.spender.allowed(GATEWAYS), self.spender.refused)
 
 
-async def all_parts(world: World, parts: Sequence[Part]) -> AsyncIterator[Finding | str]:
-    """Findings one after the other, then what was wrong with budgets."""
+@dataclass(frozen=True)
+class Spending:
+    """Points that one caller spent at all gateways, and operations that were refused."""
+
+    points: int
+    allowed: float
+    refused: int
+
+    def __str__(self) -> str:
+        return (
+            f"budget: {self.points} points spent of at most {self.allowed:.0f}, "
+            f"{self.refused} operations refused"
+        )
+
+    @property
+    def problems(self) -> list[str]:
+        found = {
+            "more points were spent than are allowed": self.points > self.allowed,
+            "no operation was refused": not self.refused,
+        }
+        return [what for what, is_so in found.items() if is_so]
+
+
+async def all_parts(world: World, parts: Sequence[Part]) -> AsyncIterator[Finding | Spending]:
+    """Findings one after the other, then what was spent meanwhile."""
     load = Load(world)
     async with load.at_work():
         for part in parts:
             yield await load.without(part)
-    if problem := load.budget_problem():
-        yield problem
+    yield load.spent()

@@ -44,6 +44,10 @@ class Served(Gateway):
         pids = map(int, children.read_text().split())
         return {pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
+    async def readiness(self) -> int:
+        async with httpx2.AsyncClient(base_url=self.address, timeout=30) as client:
+            return (await client.get("/api/health/ready")).status_code
+
     async def ask(self, query: str, **variables: Any) -> httpx2.Response:
         """On a connection of its own, so that any worker may accept it."""
         async with httpx2.AsyncClient(base_url=self.address, timeout=30) as client:
@@ -60,7 +64,7 @@ async def gateway(database_url: str, database: Any, tmp_path: Path) -> AsyncIter
         "DREAMNET_ENV": "production",
         "DREAMNET_WORKERS": str(WORKERS),
         "DREAMNET_MAX_STREAMS_PER_CALLER": "5",
-        "DREAMNET_DRAIN_SECONDS": "0",
+        "DREAMNET_DRAIN_SECONDS": "1",
         "DREAMNET_LOG_FORMAT": "json",
     }
     operator = await make_user(database, role=Role.OPERATOR)
@@ -121,10 +125,12 @@ async def test_streams_are_limited_for_all_workers_together(gateway: Served) -> 
 
 
 async def test_workers_are_replaced_one_after_the_other(gateway: Served) -> None:
+    """The gateway stays ready: another worker is at the same port."""
     before, statuses = gateway.pids(), []
 
     async def is_replaced() -> bool:
         statuses.append((await gateway.ask("{ __typename }")).status_code)
+        statuses.append(await gateway.readiness())
         return not gateway.pids() & before and len(gateway.pids()) == WORKERS
 
     gateway.signal(signal.SIGHUP)

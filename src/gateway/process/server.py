@@ -1,15 +1,17 @@
 """Server: uvicorn's server with a startup message and a graceful stop.
 
 It stops in steps. First readiness fails, while requests are still served, so that load balancers
-look elsewhere. Then streams are ended a few at a time. Then no connection is accepted, and requests
-in progress are finished. Then the app stores buffered rows. A client that does not read delays none
-of these.
+look elsewhere; it does not if another worker has taken its place at the port. Then streams are
+ended a few at a time. Then no connection is accepted, and requests in progress are finished. Then
+the app stores buffered rows. A client that does not read delays none of these.
 """
 
 import asyncio
+import ctypes
 import socket
 import time
 from collections.abc import Coroutine
+from multiprocessing.sharedctypes import RawValue
 from typing import cast
 
 import uvicorn
@@ -41,6 +43,7 @@ class Server(uvicorn.Server):
         self.collecting: asyncio.Task[None] | None = None
         self.copies: list[socket.socket] = []
         self.ticked = time.monotonic()
+        self.is_replaced = RawValue(ctypes.c_bool, False)  # another worker serves the same port
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Before the startup message, a signal reaches Python's own handler, whose exception may be
@@ -69,7 +72,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in steps; a second Ctrl-C skips the waiting."""
-        self.health.stopping = True
+        self.health.stopping = not self.is_replaced.value
         await self._wait(asyncio.sleep(self.settings.drain))
         began = time.monotonic()
         await self._wait(self._end_streams())

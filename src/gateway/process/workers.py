@@ -5,13 +5,15 @@ that died. On SIGHUP it replaces all of them, one after the other. A worker ends
 is stuck, and stops when its parent is gone.
 """
 
+import ctypes
 import multiprocessing as mp
 import os
 import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from multiprocessing.sharedctypes import RawValue
+from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
@@ -65,6 +67,7 @@ class WorkerConfig(uvicorn.Config):
         self.settings = share(settings)
         self.url = url
         self.session = session
+        self.are_replaced = RawValue(ctypes.c_bool, False)
 
 
 class Worker(multiprocess.Process):
@@ -90,6 +93,7 @@ class Worker(multiprocess.Process):
             self._server = configuration.server(
                 config.settings, config.url, config.session, host=self.column
             )
+            self._server.is_replaced = config.are_replaced
         return self._server
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
@@ -161,8 +165,12 @@ class Workers(multiprocess.Multiprocess):
             self.greeting = None
 
     def restart_all(self) -> None:
+        """Load balancers notice nothing: a worker that stops has a successor at the same port."""
         log.info("the workers are replaced")
+        flag = cast("WorkerConfig", self.config).are_replaced
+        flag.value = True
         super().restart_all()
+        flag.value = False
 
     def handle_ttin(self) -> None:
         log.warning("the number of workers is fixed: set DREAMNET_WORKERS and restart")
