@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,10 @@ from support.metrics_text import MetricsText, read_metrics
 from support.ports import free_port
 from support.stream_client import listening, report
 from support.wait import until
+from support.websocket_client import greeted
 
 WORKERS = 2
+PROMTOOL = shutil.which("promtool")
 REQUESTS = "http_server_request_duration_seconds_count"
 OPERATIONS = "dreamnet_graphql_operations_total"
 CREATE = 'mutation { createDream(input: {title: "t", description: "d"}) { dream { id } } }'
@@ -47,6 +51,8 @@ class Measured(Gateway):
             "DREAMNET_WORKERS": str(WORKERS),
             "DREAMNET_DRAIN_SECONDS": "0",
             "DREAMNET_METRICS_PORT": str(self.metrics_port),
+            "DREAMNET_PUBLIC_READ": "true",
+            "DREAMNET_BUDGET_POINTS_PER_MINUTE_ANONYMOUS": "250",
         }
 
     @property
@@ -55,7 +61,8 @@ class Measured(Gateway):
 
     async def ask(self, query: str, path: str = "/graphql", **headers: str) -> httpx2.Response:
         """On a connection of its own, so that any worker may accept it."""
-        headers = {"authorization": self.authorization} | headers
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers = {"authorization": self.authorization} | named
         async with httpx2.AsyncClient(base_url=f"http://{self.host}", timeout=30) as client:
             return await client.post(path, json={"query": query}, headers=headers)
 
@@ -118,6 +125,53 @@ async def test_every_request_and_operation_is_counted(measured: Measured) -> Non
     assert 0 < seconds < 95 * 30
     inside = await increase("http_server_request_duration_seconds_bucket", **route, le="+Inf")
     assert inside == 95
+
+
+async def test_operations_over_websockets_are_counted(measured: Measured) -> None:
+    """They are no requests over HTTP."""
+    before = await measured.metrics()
+    async with greeted(f"http://{measured.host}", authorization=measured.authorization) as client:
+        for number in range(3):
+            await client.answer(str(number), "{ viewer { role } }")
+        await client.refusal("last", "{ nothing }")
+
+    async def are_counted() -> bool:
+        now = await measured.metrics()
+        ok, refused = ({"type": "query", "outcome": "ok"}, {"outcome": "refused"})
+        return (
+            now.sum(OPERATIONS, **ok) == before.sum(OPERATIONS, **ok) + 3
+            and now.sum(OPERATIONS, **refused) == before.sum(OPERATIONS, **refused) + 1
+        )
+
+    await until(are_counted)
+    assert (await measured.metrics()).sum(REQUESTS) == before.sum(REQUESTS)
+
+
+async def test_refusals_for_lack_of_points_are_counted(measured: Measured) -> None:
+    """Each worker counts its share of the points, which is enough for one such operation."""
+    async with httpx2.AsyncClient(base_url=f"http://{measured.host}", timeout=30) as client:
+        body = {"query": "{ modelComparison { rows { model } } }"}
+        statuses = [(await client.post("/graphql", json=body)).status_code for _ in range(6)]
+    assert statuses.count(429) >= 6 - WORKERS
+
+    async def are_counted() -> bool:
+        refused = (await measured.metrics()).sum("dreamnet_budget_refused_total")
+        return refused == statuses.count(429)
+
+    await until(are_counted)
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+async def test_prometheus_reads_the_metrics(measured: Measured) -> None:
+    async with httpx2.AsyncClient(timeout=30) as client:
+        text = (await client.get(f"http://127.0.0.1:{measured.metrics_port}/metrics")).content
+    process = await asyncio.create_subprocess_exec(
+        *(str(PROMTOOL), "check", "metrics"), stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    out, problems = await process.communicate(text)
+    named_by_opentelemetry = b"db_client_connection_count"
+    others = [line for line in problems.splitlines() if named_by_opentelemetry not in line]
+    assert (out, others) == (b"", [])
 
 
 async def test_every_metric_is_exported_with_its_labels(measured: Measured) -> None:
