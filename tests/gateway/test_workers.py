@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,7 @@ class Served(Gateway):
         """Those of the workers; uvicorn's resource tracker is no worker."""
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        pids = map(int, children.read_text().split())
-        return {pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        return {int(pid) for pid in children.read_text().split() if _is_worker(pid)}
 
     async def readiness(self) -> int:
         async with httpx2.AsyncClient(base_url=self.address, timeout=30) as client:
@@ -55,6 +54,12 @@ class Served(Gateway):
             return await client.post(
                 "/graphql", json=body, headers={"authorization": self.authorization}
             )
+
+
+def _is_worker(pid: str) -> bool:
+    with suppress(FileNotFoundError):  # it has just ended
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 @pytest.fixture
