@@ -20,7 +20,8 @@ SERVICE = "dreamnet-gateway"
 
 @dataclass(slots=True)
 class Health:
-    """The state of this process; `stopping` is set when it stops."""
+    """The state of this process; `stopping` is set when it stops, and `is_replaced` if another
+    process serves the same port."""
 
     probe: Probe
     feeds: Feeds
@@ -28,6 +29,7 @@ class Health:
     started: float = field(default_factory=time.monotonic)
     stopping: bool = False
     was_ready: bool = False  # when last asked
+    is_replaced: bool = False
 
     async def whole(self, _: Request) -> Response:
         """GET /health: the process, its database and its streams; 503 when the database does not
@@ -54,7 +56,7 @@ class Health:
         needed = {
             "database": state is not None,
             "migrations": state is not None and revisions.survived(state.revision),
-            "serving": not self.stopping,
+            "serving": self.is_replaced or not self.stopping,
         }
         ok, writable = all(needed.values()), state is not None and not state.read_only
         named = ("ready" if writable else "read-only") if ok else "not-ready"

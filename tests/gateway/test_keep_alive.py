@@ -14,8 +14,10 @@ from gateway.protocols.keep_alive import KeepAlive
 from gateway.settings import Settings
 from support.raw_http import connected, request
 from support.running_gateway import serving
+from support.wait import until
 
 SECONDS = 10.0
+QUERY = request(b'{"query": "{ __typename }"}')
 HEALTH = request(b"", line="GET /health HTTP/1.1")
 
 
@@ -114,3 +116,22 @@ def test_uvicorn_has_its_timer_where_this_one_replaces_it() -> None:
         if inspect.isfunction(member) and "timeout_keep_alive_task" in inspect.getsource(member)
     }
     assert using == {"__init__", "_unset_keepalive_if_required", "on_response_complete"}
+
+
+@pytest.mark.parametrize("short_path", ["on", "off"])
+async def test_a_gateway_that_stops_closes_connections_after_a_response(
+    database: Database, settings: Settings, short_path: str
+) -> None:
+    """A load balancer may send a request in the moment in which an idle connection is closed."""
+    settings = settings.model_copy(update={"short_path": short_path, "drain_seconds": 60})
+    async with serving(settings, database) as served, connected(served.port) as connection:
+        for _ in range(2):
+            await connection.send(QUERY)
+            assert (await connection.response()).header("connection") is None
+        served.stop()
+        await until(lambda: served.server.health.stopping)
+        await connection.send(QUERY)
+        response = await connection.response()
+        assert (response.status, response.header("connection")) == (200, "close")
+        assert await connection.ends()
+        served.server.force_exit = True

@@ -1,7 +1,8 @@
 """Server: uvicorn's server with a startup message and a graceful stop.
 
 It stops in steps. First readiness fails, while requests are still served, so that load balancers
-look elsewhere; it does not if another worker has taken its place at the port. Then streams are
+look elsewhere; it does not if another worker has taken its place at the port. Each response closes
+its connection, so that few idle ones are left to close while a request arrives. Then streams are
 ended a few at a time. Then no connection is accepted, and requests in progress are finished. Then
 the app stores buffered rows. A client that does not read delays none of these.
 """
@@ -72,7 +73,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in steps; a second Ctrl-C skips the waiting."""
-        self.health.stopping = not self.is_replaced.value
+        self.health.stopping, self.health.is_replaced = True, self.is_replaced.value
         await self._wait(asyncio.sleep(self.settings.drain))
         began = time.monotonic()
         await self._wait(self._end_streams())

@@ -122,12 +122,19 @@ class Http11Protocol(HttpToolsProtocol):
 
     def start_request(self) -> None:
         super().on_headers_complete()
+        if self.is_stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def take_body(self, body: bytes) -> None:
         super().on_body(body)
 
     def end_request(self) -> None:
         super().on_message_complete()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the gateway stops, so that responses close their connections."""
+        return bool(self.config.app.state.health.stopping)  # type: ignore[union-attr]  # a Starlette
 
     @property
     def awaits_body(self) -> bool:

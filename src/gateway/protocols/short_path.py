@@ -207,7 +207,7 @@ class ShortPathProtocol(Http11Protocol):
         head = self.heads.known.get(data[:end])
         if head is None or len(data) - end != head.length or self.transport.is_closing():
             return False
-        if not self._start(head, data[end:], keep_alive=True):
+        if not self._start(head, data[end:], keep_alive=not self.is_stopping):
             return False
         self.keep_alive.end()
         self.idleness.end()
@@ -230,7 +230,7 @@ class ShortPathProtocol(Http11Protocol):
         return True
 
     def _start_received(self, head: AcceptedHead) -> bool:
-        keep_alive = self.parser.should_keep_alive()
+        keep_alive = self.parser.should_keep_alive() and not self.is_stopping
         if not self._start(head, bytes(self.body), keep_alive):
             self._leave_short_path()
             return False
