@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
+.PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-counting bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
 .PHONY: cluster haproxy previous
 
 PYTHON ?= python3
@@ -67,6 +67,9 @@ bench-overload: $(TOOLS)  ## Measure how fast a gateway refuses batches under ov
 
 bench-reads: $(TOOLS)  ## Measure reads of many clients, small beside large ones, and CPU per row
 	@PYTHONPATH=bench $(BIN)/python bench/reads.py --seconds $(or $(seconds),4) $(options)
+
+bench-counting: $(TOOLS)  ## Measure the time that counting adds to requests and statements
+	@$(BIN)/python bench/counting.py
 
 bench-request-log: $(TOOLS)  ## Measure the time that the request log adds to a request
 	$(BIN)/python bench/request_log.py
