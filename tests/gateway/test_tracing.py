@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from db import Database
@@ -179,6 +180,19 @@ async def test_a_collector_that_is_away_fails_no_request(
     settings = production(drain_seconds=0, spread_seconds=0, otlp_endpoint="http://127.0.0.1:1")
     async with serving(settings, Database(database.url)) as served:
         assert (await ask(served, key)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("collector:4318", "must start with http:// or https://"),
+        ("http://user:hunter2@collector:4318", "set OTEL_EXPORTER_OTLP_HEADERS"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_refused(endpoint: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason) as refused:
+        production(otlp_endpoint=endpoint)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

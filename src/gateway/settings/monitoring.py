@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -13,6 +14,8 @@ SDK = "opentelemetry.sdk"
 def _is_collector(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("must not contain a password: set OTEL_EXPORTER_OTLP_HEADERS")
     if find_spec(SDK) is None:
         raise ValueError("needs the SDK of OpenTelemetry: pip install 'dreamnet-gateway[otel]'")
     return url
