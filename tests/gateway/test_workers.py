@@ -143,6 +143,24 @@ async def test_workers_are_replaced_one_after_the_other(gateway: Served) -> None
     assert set(statuses) == {200}
 
 
+async def test_a_gateway_stops_while_its_workers_are_replaced(gateway: Served) -> None:
+    """The second worker gets no successor."""
+    process, seen = gateway.process, gateway.pids()
+    assert process
+
+    def is_replacing() -> bool:
+        with suppress(OSError):  # the gateway has ended
+            seen.update(gateway.pids())
+        return len(seen) > WORKERS
+
+    gateway.signal(signal.SIGHUP)
+    await until(is_replacing)
+    gateway.signal(signal.SIGTERM)
+    await until(lambda: is_replacing() and process.returncode is not None)
+    assert process.returncode == 0
+    assert len(seen) == WORKERS + 1
+
+
 async def test_workers_stop_with_their_parent(gateway: Served) -> None:
     pids = gateway.pids()
     gateway.signal(signal.SIGKILL)  # the pipe of its output is the workers' as well

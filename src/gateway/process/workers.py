@@ -12,6 +12,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, cast
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 START_SECONDS = 60  # for a worker to import its modules, and then to serve
 STUCK_SECONDS = 30  # without a turn of its event loop
 LOOK_SECONDS = 1  # between two looks for a parent that is gone, or an event loop that is stuck
+NOTICE_SECONDS = 0.1  # until a signal to exit is noticed while workers are replaced
+EXIT = frozenset({signal.SIGINT, signal.SIGTERM})
 STOP_SECONDS = 10  # for a worker to end after the time that its streams and requests have
 DIVIDED = ("pool_size", "max_unidentified_sockets", "max_unidentified_sockets_per_network")
 BUDGETS = (
@@ -169,8 +173,28 @@ class Workers(multiprocess.Multiprocess):
         log.info("the workers are replaced")
         flag = cast("WorkerConfig", self.config).are_replaced
         flag.value = True
-        super().restart_all()
+        with self._noticing_exit():
+            super().restart_all()
         flag.value = False
+
+    @contextmanager
+    def _noticing_exit(self) -> Iterator[None]:
+        """Within the context, stop all workers on SIGINT and SIGTERM. uvicorn looks at signals
+        again only when it has replaced all of them."""
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(NOTICE_SECONDS):
+                if not EXIT.isdisjoint(self.signal_queue):
+                    self.should_exit.set()
+                    self.terminate_all()
+                    return
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
 
     def handle_ttin(self) -> None:
         log.warning("the number of workers is fixed: set DREAMNET_WORKERS and restart")
