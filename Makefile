@@ -1,4 +1,6 @@
 .DEFAULT_GOAL := help
+# Where it is set, each process that tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help serve console screenshots bench-console fresh-clone test test-core check coverage format schema schema-diff release migration golden lock faults pgbouncer bench-ingest bench-overload bench-reads bench-request-log bench-counting bench-hostile bench-live bench-versus bench-export bench-claims bench-growth bench-commits bench-idle bench-writes bench-sizes house oracle
 .PHONY: cluster haproxy previous
 

@@ -3,7 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +19,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from db import Database
+from db.core.errors import Unavailable
 from db.core.ingest.writer import Ingestion
 from db.core.schema.health import Probe
+from db.core.session.replicas import Replicas
 from db.events import echo, severities
 from db.notifications import mail
 from db.webhooks import outbox
@@ -83,11 +90,12 @@ def create_app(
     tracing = _tracing(settings)
     starts = settings.request_start == "on"
     recorder = Recorder(events, clock, records_starts=starts, tracing=tracing)
-    media = Media(settings)
+    media, replicas = Media(settings), _replicas(settings, database)
     streams = _streams(settings, host)
-    endpoint = _endpoint(settings, database, ingestion, auth, broker, recorder, media, streams)
+    executor = _executor(settings, database, ingestion, auth, broker, recorder, media, replicas)
+    endpoint = _endpoint(settings, executor, streams)
     pages = console.routes(settings, auth, database) if settings.console == "on" else []
-    health = Health(Probe(database), broker.feeds, endpoint.streams)
+    health = Health(Probe(database), broker.feeds, endpoint.streams, replicas)
     session = Route("/session", auth.session.open, methods=["POST"])
     routes = [
         Route("/", _redirect_to(console.PATH if pages else SCHEMA)),
@@ -142,7 +150,7 @@ def _middleware(
     ]
 
 
-def _endpoint(
+def _executor(
     settings: Settings,
     database: Database,
     ingestion: Ingestion,
@@ -150,9 +158,9 @@ def _endpoint(
     broker: SubscriptionBroker,
     recorder: Recorder,
     media: Media,
-    streams: OpenStreams,
-) -> Endpoint:
-    executor = Executor(
+    replicas: Replicas | None,
+) -> Executor:
+    return Executor(
         schema=federated_schema() if settings.federation == "on" else schema,
         database=database,
         ingestion=ingestion,
@@ -165,7 +173,11 @@ def _endpoint(
         rooms=Rooms(RESULTS * settings.max_response_bytes),
         documents=_documents(settings),
         media=media,
+        replicas=replicas,
     )
+
+
+def _endpoint(settings: Settings, executor: Executor, streams: OpenStreams) -> Endpoint:
     admission = Admission(settings.max_body_bytes, executor.turns)
     return Endpoint(
         executor,
@@ -175,6 +187,12 @@ def _endpoint(
         settings.origins,
         has_graphiql=settings.console == "on",
     )
+
+
+def _replicas(settings: Settings, database: Database) -> Replicas | None:
+    infos = [each.behind(database.url.pooler) for each in settings.replica_connections]
+    standbys = [database.replica(info) for info in infos]
+    return Replicas(database, standbys, settings.replica_max_late_seconds) if standbys else None
 
 
 def _documents(settings: Settings) -> Documents:
@@ -234,6 +252,9 @@ def _lifespan(
         sending = [each.send_due for each in _outboxes(settings, database)]
         work = media.delete, sending, settings.key_expiry_notice, archiving(settings)
         sources = Sources(recorder, database, broker.feeds, streams, ingestion, auth.budget, health)
+        if health.replicas:
+            with suppress(Unavailable):  # a gateway starts without its database, too
+                await health.replicas.begin()
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),
@@ -249,6 +270,8 @@ def _lifespan(
             await asyncio.to_thread(tracing.close)
         await auth.budget.close()
         await health.probe.close()
+        if health.replicas:
+            await health.replicas.close()
         await database.close()
         log_format.flush()
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from db.core.feed import Reader
 from db.core.schema import revisions
 from db.core.schema.health import ANSWER_SECONDS, DatabaseState, Probe
+from db.core.session.replicas import Replica, Replicas
 from db.core.values.json import JsonObject
 from db.feeds import Feeds
 from gateway.errors import respond
@@ -26,6 +27,7 @@ class Health:
     probe: Probe
     feeds: Feeds
     streams: OpenStreams
+    replicas: Replicas | None = None
     started: float = field(default_factory=time.monotonic)
     stopping: bool = False
     was_ready: bool = False  # when last asked
@@ -44,6 +46,8 @@ class Health:
             "streams": len(self.streams.open),
             "feeds": {name: _feed(reader) for name, reader in self.feeds.readers.items()},
         }
+        if self.replicas:
+            report["replicas"] = [_replica(each) for each in self.replicas.members]
         return _report(report)
 
     async def ready(self, _: Request) -> Response:
@@ -83,6 +87,10 @@ def _feed(reader: Reader) -> JsonObject:
         "lateRows": reader.late_rows,
         "resets": dict(reader.resets),
     }
+
+
+def _replica(replica: Replica) -> JsonObject:
+    return {"ok": replica.is_in_rotation and replica.problem is None}
 
 
 def _report(content: JsonObject) -> Response:

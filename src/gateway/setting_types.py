@@ -66,6 +66,12 @@ def _is_postgresql(url: SecretStr) -> SecretStr:
     return url
 
 
+def _are_postgresql(urls: SecretStr) -> SecretStr:
+    for url in urls.get_secret_value().split():
+        connection_info(url)  # a ValueError says what is wrong
+    return urls
+
+
 def _is_secure_url(url: str) -> str:
     if "@" in urlsplit(url).netloc:
         raise ValueError("must not contain a user name or password, because it is shown and logged")
@@ -124,6 +130,7 @@ def _is_manifest(path: Path) -> Path:
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` in a file .env, as in a shell
 Manifest = Annotated[Path, AfterValidator(Path.expanduser), AfterValidator(_is_manifest)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_is_postgresql)]
+PostgresUrls = Annotated[SecretStr, AfterValidator(_are_postgresql)]  # with spaces between
 SecureUrl = Annotated[str, AfterValidator(_is_secure_url)]
 Algorithms = Annotated[str, AfterValidator(_signs_with_private_keys)]  # with commas between
 Storage = Annotated[SecretStr, AfterValidator(_is_storage)]

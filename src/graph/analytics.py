@@ -169,7 +169,7 @@ ACTIONS = IngestMutation(
 @strawberry.type
 class Queries:
     user_actions: Connection[UserAction] = listed(
-        db.analytics.LISTING, "Actions of users, newest first.", READ
+        db.analytics.LISTING, "Actions of users, newest first.", READ, stale_ok=True
     )
 
     user_action: UserAction | None = identified(
@@ -181,6 +181,7 @@ class Queries:
         READ,
         cost=100,
         reveals=reveals_time(db.analytics.UserAction.timestamp),
+        stale_ok=True,
     )
     async def user_action_counts(
         self,

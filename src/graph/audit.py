@@ -102,6 +102,7 @@ class Queries:
         "Changes of rows, newest first: all of them for administrators, and the viewer's own for "
         "other users.",
         READ,
+        stale_ok=True,
     )
 
     audit_entry: AuditEntry | None = identified(

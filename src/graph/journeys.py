@@ -100,6 +100,7 @@ class Queries:
         READ,
         cost=100,
         reveals=TIMES,
+        stale_ok=True,
     )
     async def journeys(
         self,
@@ -118,6 +119,7 @@ class Queries:
         READ,
         cost=20,
         reveals={"sessionId": UserAction.session_id},
+        stale_ok=True,
     )
     async def journey(self, info: Info, session_id: SessionId) -> Journey | None:
         return as_source(next(iter(await rows(info, db.journeys.journey(session_id))), None))
@@ -128,6 +130,7 @@ class Queries:
         READ,
         cost=100,
         reveals=TIMES | {"length": UserAction.action},
+        stale_ok=True,
     )
     async def journey_paths(
         self,

@@ -135,6 +135,7 @@ class Queries:
         "Business figures: dreams, tests and users over time. The last 30 days by default.",
         READ,
         reveals=reveals_time(db.dreams.Dream.created_at),
+        stale_ok=True,
     )
     async def kpis(self, info: Info, from_: From = UNSET, to: To = UNSET) -> Kpis:
         return as_source(await window(info, from_, to, db.kpis.LATELY))

@@ -181,7 +181,9 @@ METRICS = IngestMutation.of_template(
 
 @strawberry.type
 class Queries:
-    metrics: Connection[Metric] = listed(db.metrics.LISTING, "Measured values, newest first.", READ)
+    metrics: Connection[Metric] = listed(
+        db.metrics.LISTING, "Measured values, newest first.", READ, stale_ok=True
+    )
 
     metric_names: list[str] = menu(db.metrics.Metric.metric_name, "Names of all series.", READ)
 
@@ -194,6 +196,7 @@ class Queries:
         READ,
         cost=100,
         reveals=TIMES | {"names": db.metrics.Metric.metric_name},
+        stale_ok=True,
     )
     async def metric_summary(
         self,
@@ -215,6 +218,7 @@ class Queries:
         READ,
         cost=100,
         reveals=TIMES | {"name": db.metrics.Metric.metric_name, "tags": db.metrics.Metric.tags},
+        stale_ok=True,
     )
     async def metric_series(
         self,

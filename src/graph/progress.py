@@ -95,7 +95,7 @@ class ProgressLogOrder:
 @strawberry.type
 class Queries:
     progress_logs: Connection[ProgressLog] = listed(
-        db.progress.LISTING, "Progress logs, newest first.", PUBLIC
+        db.progress.LISTING, "Progress logs, newest first.", PUBLIC, stale_ok=True
     )
 
     progress_log: ProgressLog | None = identified(

@@ -9,7 +9,7 @@ from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.session.database import LOCK_SECONDS, STATEMENT_SECONDS, TIMEOUTS
 from db.core.timeouts import Timeouts
 from gateway.libpq_variables import libpq_variables
-from gateway.setting_types import PostgresUrl
+from gateway.setting_types import PostgresUrl, PostgresUrls
 from gateway.settings.section import Section
 
 
@@ -27,6 +27,19 @@ class DatabaseSettings(Section):
         default=None,
         description="The same database without a connection pooler, for `dreamnet migrate` and for "
         "`LISTEN`; `DATABASE_URL` if unset.",
+    )
+    replica_urls: PostgresUrls | None = Field(
+        default=None,
+        validation_alias="DATABASE_REPLICA_URLS",
+        description="Standbys of the database for reads that may be late, as URLs with spaces "
+        "between; each behind a connection pooler of the same mode, or none.",
+    )
+    replica_max_late_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How late reads from standbys may be for callers who do not write. Callers who "
+        "write see everything that was committed before.",
     )
     pooler: Literal["auto", "none", "session", "transaction"] = Field(
         default="auto",
@@ -88,6 +101,13 @@ class DatabaseSettings(Section):
         return connection_info(_revealed(self.direct_url), libpq_variables())
 
     @property
+    def replica_connections(self) -> list[ConnectionInfo]:
+        """Raises InvalidParameter."""
+        variables = libpq_variables()
+        urls = (_revealed(self.replica_urls) or "").split()
+        return [connection_info(url, variables) for url in urls]
+
+    @property
     def timeouts(self) -> Timeouts:
         return Timeouts(
             self.list_timeout_seconds,
@@ -104,6 +124,8 @@ class DatabaseSettings(Section):
             raise ValueError(f"The variables of libpq are not acceptable: {error}.") from None
         if direct and connection is None:
             raise ValueError("DREAMNET_DIRECT_URL needs DATABASE_URL.")
+        if self.replica_connections and connection is None:
+            raise ValueError("DATABASE_REPLICA_URLS needs DATABASE_URL.")
         return self
 
 

@@ -11,6 +11,7 @@ from db import Database
 from db.core.error_codes import ErrorCode
 from db.core.ingest.pending import Errors
 from db.core.ingest.writer import Ingestion
+from db.core.session.replicas import Replicas
 from db.core.turns import Turns
 from db.core.values.json import JsonObject
 from gateway.auth.authenticator import Auth
@@ -72,6 +73,7 @@ class Executor:
     turns: Turns = field(default_factory=Turns)
     shared: SharedExecutions = field(default_factory=SharedExecutions)
     media: MediaStore | None = None
+    replicas: Replicas | None = None
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
         """Check, charge and parse one operation for the client of `record`, and set its
@@ -100,6 +102,7 @@ class Executor:
             record.request_id,
             self.ingestion,
             account=self.accounts.account(client),
+            replicas=self.replicas,
         )
 
     def known(self, params: GraphQLParams) -> Operation | None:
@@ -119,6 +122,8 @@ class Executor:
         response, and with the room that a large one takes up until the claim is closed; or with
         None if that failed. False, with nothing done, if it has to be executed alone, as all that
         is not accepted at once."""
+        if self.replicas and operation.may_be_stale:
+            return False
         account = self.accounts.account(record.client)
         cost, variables = checked.cost, checked.variables
         if not charge_leased(account, cost, operation.limits.cost):
@@ -237,6 +242,7 @@ class Executor:
             claim=None if claim is None or is_subscription else claim.take,
             executor=self.auth.settings.executor,
             media=self.media,
+            replicas=self.replicas,
         )
 
 

@@ -107,7 +107,9 @@ class Exports:
         noun, condition = found
         until = query.until or await context.db.now()
         part = Part(condition, until, query.after)
-        return await self._response(request, context.db.metered(None), noun, query.format, part)
+        replica = await context.replica()
+        database = context.db.at(replica.database) if replica else context.db
+        return await self._response(request, database.metered(None), noun, query.format, part)
 
     async def _response(
         self, request: Request, database: Database, noun: Exportable, format: Format, part: Part

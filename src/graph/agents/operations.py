@@ -110,7 +110,7 @@ TIMES = reveals_time(db.agents.AgentReport.reported_at)
 class Queries:
     agents: AgentConnection = listed(db.agents.LISTING, "Agents, most recently active first.", READ)
     agent_history: Connection[AgentReport] = listed(
-        db.agents.HISTORY, "Reports of all agents, newest first.", READ
+        db.agents.HISTORY, "Reports of all agents, newest first.", READ, stale_ok=True
     )
 
     @field("The agent with this key, or null if it does not exist.", READ, reveals=BY_KEY)
@@ -126,6 +126,7 @@ class Queries:
         READ,
         cost=100,
         reveals=TIMES,
+        stale_ok=True,
     )
     async def agent_activity(
         self,

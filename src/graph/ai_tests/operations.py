@@ -117,7 +117,9 @@ EndAiTestInput = CompleteAiTestInput | FailAiTestInput | CancelAiTestInput
 
 @strawberry.type
 class Queries:
-    ai_tests: AiTestConnection = listed(db.ai_tests.LISTING, "AI tests, newest first.", READ)
+    ai_tests: AiTestConnection = listed(
+        db.ai_tests.LISTING, "AI tests, newest first.", READ, stale_ok=True
+    )
 
     ai_test: AiTest | None = identified(
         db.ai_tests.AiTest, "The AI test with this ID, or null if it does not exist.", READ
@@ -129,6 +131,7 @@ class Queries:
         PUBLIC,
         cost=100,
         reveals=TIMES | {"providers": PUBLIC, "models": PUBLIC, "categories": OF_DREAMS},
+        stale_ok=True,
     )
     async def model_comparison(
         self,
@@ -153,6 +156,7 @@ class Queries:
         PUBLIC,
         cost=100,
         reveals=TIMES | OF_MODELS | {"categories": db.dreams.Dream.category},
+        stale_ok=True,
     )
     async def category_performance(
         self,
@@ -177,6 +181,7 @@ class Queries:
         SPENT,
         cost=100,
         reveals=TIMES | ASKED,
+        stale_ok=True,
     )
     async def spend(
         self,

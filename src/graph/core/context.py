@@ -15,6 +15,7 @@ from db.core.connections.meter import MAX_RESPONSE_BYTES, Claim, Meter
 from db.core.ingest.writer import Ingestion
 from db.core.session.coalescing import ReadCoalescer
 from db.core.session.recorder import Recorder
+from db.core.session.replicas import Replica, Replicas
 from db.core.timeouts import Kind, of_kind
 from graph.core.media import MediaStore
 from graph.core.principal import Principal
@@ -56,6 +57,7 @@ class Context:
     fallback: str | None = None
     recorder: Recorder | None = None
     media: MediaStore | None = None
+    replicas: Replicas | None = None
 
     def __post_init__(self) -> None:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
@@ -70,6 +72,16 @@ class Context:
         recorder = self.recorder or Recorder()
         self.db = self.db.recorded_by(recorder)
         return recorder
+
+    async def replica(self) -> Replica | None:
+        """A replica for one read of this caller, if there is one that may serve it. Raises
+        Unavailable."""
+        if self.replicas is None:
+            return None
+        return await self.replicas.choose(is_current=self.principal.may_write)
+
+    def reading_from(self, replica: Replica) -> "Context":
+        return replace(self, db=self.db.at(replica.database), loaders={})
 
     def executed_by_core(self, reason: str) -> "Context":
         self.fallback = reason

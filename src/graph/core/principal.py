@@ -87,6 +87,12 @@ class Principal:
         """True if rows of that user are its own. Rows without a user are never its own."""
         return user_id is not None and user_id == self.user_id
 
+    @property
+    def may_write(self) -> bool:
+        """False for callers who write nothing: anonymous clients, and keys that only read."""
+        only_reads = self.is_scoped and all(scope.endswith(":read") for scope in self.scopes)
+        return self.is_known and not only_reads
+
     def refusal(self, access: Access, place: str) -> str:
         if access.role is None:
             return f"{place} is closed to all callers."

@@ -89,7 +89,9 @@ EVENTS, ERRORS = _logging(_event, LogEventInput), _logging(_error, LogErrorInput
 
 @strawberry.type
 class Queries:
-    events: SystemEventConnection = listed(db.events.LISTING, "Events, newest first.", READ)
+    events: SystemEventConnection = listed(
+        db.events.LISTING, "Events, newest first.", READ, stale_ok=True
+    )
 
     event_types: list[str] = menu(db.events.Event.event_type, "Types of all events.", READ)
     event_sources: list[str] = menu(db.events.Event.source, "Sources of all events.", READ)
@@ -110,6 +112,7 @@ class Queries:
             "sources": db.events.Event.source,
             "severities": db.events.Event.severity,
         },
+        stale_ok=True,
     )
     async def event_counts(
         self,

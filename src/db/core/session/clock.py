@@ -44,6 +44,14 @@ class Clock:
         connection.autocommit = False
         self.set(at, asked, self.ticks())
 
+    def lend(self, engine: AsyncEngine) -> None:
+        """Tell this time on the connections of another engine, too."""
+
+        def told(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+            record.info[CLOCK] = self
+
+        event.listen(engine.sync_engine, "connect", told)
+
     @property
     def is_set(self) -> bool:
         return self._start is not None

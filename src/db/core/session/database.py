@@ -219,6 +219,22 @@ class Database:
     def scoped_to(self, visibility: Visibility, meter: Meter | None = None) -> "Database":
         return self._with(visibility=visibility, meter=meter or self.meter)
 
+    def replica(self, info: ConnectionInfo) -> "Database":
+        """A standby of this database, at the same time and with the same timeouts."""
+        replica = Database(info, self.limiter.size, timeouts=self.timeouts)
+        self.clock.lend(replica.engine)
+        replica.clock = self.clock
+        return replica
+
+    def at(self, replica: "Database") -> "Database":
+        """The same sessions on a replica."""
+        return replica._with(
+            visibility=self.visibility,
+            meter=self.meter,
+            borrower=self.borrower,
+            recorder=self.recorder,
+        )
+
     def unrestricted(self) -> "Database":
         """The same database with sessions without row rules, for the gateway's own work."""
         return self.scoped_to(UNRESTRICTED)

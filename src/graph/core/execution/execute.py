@@ -17,7 +17,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from db.core.errors import Crowded, TooLarge
+from db.core.errors import Crowded, TooLarge, Unavailable
 from graph.core.context import Context
 from graph.core.execution.operation import Operation
 from graph.core.execution.plan.fallback import already_resolved
@@ -35,7 +35,29 @@ async def execute(
     accepted = await accept(operation, variables, context)
     if isinstance(accepted, list):
         return await answer(None, accepted, operation, context, executed=False)
+    if operation.may_be_stale and (result := await _stale(operation, variables, context, accepted)):
+        return result
     return await run(operation, variables, context, accepted=accepted)
+
+
+async def _stale(
+    operation: Operation,
+    variables: dict[str, object] | None,
+    context: Context,
+    accepted: VariableValues,
+) -> OperationResult | None:
+    """The result that a replica gives; None if the primary must."""
+    try:
+        replica = await context.replica()
+    except Unavailable:
+        return None
+    if replica is None:
+        return None
+    result = await run(operation, variables, context.reading_from(replica), accepted=accepted)
+    if result.is_unavailable:
+        replica.leave("a read failed")
+        return None
+    return result
 
 
 async def report(

@@ -108,6 +108,11 @@ class Operation:
         )
 
     @cached_property
+    def may_be_stale(self) -> bool:
+        """True if a replica may serve this query."""
+        return self.kind == "query" and shareable.may_be_stale(self.schema._schema, self.document)
+
+    @cached_property
     def cursor_variable(self) -> str | None:
         return shareable.cursor_variable(self.document, self.node)
 

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from graphql import GraphQLError, GraphQLFormattedError
 
+from db.core.error_codes import ErrorCode
 from db.core.errors import Crowded, TooLarge
 from db.core.values import json
 from graph.core.context import Context
@@ -25,6 +26,12 @@ class OperationResult:
     errors: list[GraphQLFormattedError]
     executed: bool = True
     extensions: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def is_unavailable(self) -> bool:
+        """True if the database did not serve a part."""
+        codes = (error["extensions"]["code"] for error in self.errors)
+        return ErrorCode.SERVICE_UNAVAILABLE in codes
 
     @property
     def content(self) -> dict[str, object]:

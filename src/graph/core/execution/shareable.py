@@ -1,5 +1,5 @@
-"""Shareable: which subscriptions receive the same messages and can share them, and which queries
-have the same result for every viewer."""
+"""Shareable: which subscriptions receive the same messages and can share them, which queries have
+the same result for every viewer, and which may be read from a replica."""
 
 from graphql import (
     DocumentNode,
@@ -17,6 +17,8 @@ from graphql import (
     get_named_type,
     visit,
 )
+
+from graph.core.types.field import metadata_of
 
 AFTER = "after"
 
@@ -37,6 +39,15 @@ def is_same_for_all(schema: GraphQLSchema, document: DocumentNode) -> bool:
     root = schema.query_type
     parts = [_parts(get_named_type(field.type)) for field in seen.fields_of(root)]
     return seen.found <= {root}.union(*parts) and all(parts)
+
+
+def may_be_stale(schema: GraphQLSchema, document: DocumentNode) -> bool:
+    """True if all root fields of a query declare `stale_ok`."""
+    types = TypeInfo(schema)
+    seen = _Parents(types)
+    visit(document, TypeInfoVisitor(types, seen))
+    roots = seen.fields_of(schema.query_type)
+    return bool(roots) and all(metadata_of(field).get("stale_ok") for field in roots)
 
 
 def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:

@@ -207,10 +207,11 @@ def listed(
     access: Access,
     *more: Argument,
     where: Where = no_conditions,
+    stale_ok: bool | None = None,
 ) -> Any:  # as `field`
     """Declare a list of all rows of a listing, or of those that match the conditions of `where`.
     It is called with the operation's info and the value of each additional argument, None if
-    omitted."""
+    omitted. `stale_ok` as in Declarations."""
 
     async def resolve(info: Info, **arguments: Unpack[Arguments]) -> ListSource:
         list_args = list_args_of(listing, arguments)
@@ -232,7 +233,9 @@ def listed(
 
     is_plain = where is no_conditions and not more
     shows = ListedField(listing) if is_plain else None
-    return _field_with_arguments(listing, resolve, description, access, shows, *more)
+    return _field_with_arguments(
+        listing, resolve, description, access, shows, *more, stale_ok=stale_ok
+    )
 
 
 def connected(
@@ -262,6 +265,7 @@ def _field_with_arguments(
     access: Access | None,
     shows: Declared | None,
     *more: Argument,
+    stale_ok: bool | None = None,
 ) -> object:
     given = [name for name in Signature.from_callable(resolve).parameters if name != "arguments"]
     fixed = [
@@ -270,7 +274,15 @@ def _field_with_arguments(
     taken = [argument.parameter for argument in (*more, *_arguments(listing))]
     resolve.__signature__ = Signature([*fixed, *taken])  # type: ignore[attr-defined]  # PEP 362
     reveals = {argument.name: argument.reveals for argument in more if argument.reveals}
-    return field(description, access, resolve, reveals=reveals, listing=listing, shows=shows)
+    return field(
+        description,
+        access,
+        resolve,
+        reveals=reveals,
+        listing=listing,
+        shows=shows,
+        stale_ok=stale_ok,
+    )
 
 
 _FIXED = {"root": object, "info": Info}

@@ -42,6 +42,9 @@ class Declarations(TypedDict, total=False):
     `shows`: what the resolver does, for plans of operations. `reads`: all columns that a
     hand-written resolver reads, so that a plan reads no others.
 
+    `stale_ok`: of a root field, whether a replica may serve it, a few seconds late for callers who
+    do not write.
+
     `check`, `column`, `not_null`: for an input field, its validation, its column if the name
     differs, and the message that rejects null. `apart`: items of the list are validated one by one,
     so that an invalid item does not reject the others. `values`: the number of values that a batch
@@ -59,6 +62,7 @@ class Declarations(TypedDict, total=False):
     values: int
     shows: Declared | None
     reads: tuple[str, ...]
+    stale_ok: bool | None
 
 
 class Metadata(Declarations, total=False):
