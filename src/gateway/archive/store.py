@@ -9,6 +9,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
 from db.archive import Files
+from db.core.embedded.files import sync_folder
 from gateway.settings import Settings
 from gateway.settings.archive import is_bucket
 
@@ -69,15 +70,6 @@ def files(settings: Settings) -> Files:
         except BaseError as error:
             raise OSError(_reason(error)) from error
     return FolderFiles(settings.archive_folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Write the names of files in a folder to disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _reason(error: BaseError) -> str:

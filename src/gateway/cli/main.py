@@ -14,7 +14,17 @@ from db.core.embedded import EmbeddedFailed
 from db.core.error_facts import rendered
 from db.core.schema.revisions import Phase
 from gateway import log_format
-from gateway.cli import api_keys, archive, catalogue, clients, import_files, media, migrate, rollups
+from gateway.cli import (
+    api_keys,
+    archive,
+    backup,
+    catalogue,
+    clients,
+    import_files,
+    media,
+    migrate,
+    rollups,
+)
 from gateway.cli.doctor import report
 from gateway.exit_codes import EXIT_CODES, CommandFailed, ExitCode
 from gateway.process.startup_message import print_event
@@ -216,7 +226,7 @@ def doctor(
     raise typer.Exit(report(settings, verify=verify))
 
 
-for command in (clients.work, clients.mcp):
+for command in (clients.work, clients.mcp, backup.backup, backup.restore):
     app.command(epilog=EXIT_CODES)(command)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
-from db.core.embedded import Embedded
+from db.core.embedded import Backups, Embedded
 from db.core.errors import Unavailable
 from db.core.schema import health, migrate, revisions
 from db.core.schema.health import OLDEST_SERVER, Inspection
@@ -23,8 +23,14 @@ def database_url(settings: Settings) -> Iterator[ConnectionInfo]:
     if (given := settings.connection) is not None:
         yield replace(_behind(given, settings), direct=settings.direct_connection)
         return
-    with Embedded(settings.data_dir) as url:
+    with embedded(settings) as url:
         yield connection_info(url)
+
+
+def embedded(settings: Settings) -> Embedded:
+    """The embedded server, with an archive of its log if there is a folder of backups."""
+    folder = settings.backup_dir
+    return Embedded(settings.data_dir, backups=None if folder is None else Backups(folder))
 
 
 @contextmanager

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from db.core.connections.url import ConnectionInfo
-from db.core.embedded import Embedded, Supervisor
+from db.core.embedded import Supervisor
 from db.core.errors import DomainError
 from gateway.auth import first_admin
 from gateway.auth.browser_session import BrowserSession
 from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.middleware import request_log
-from gateway.process.database import describe_database, migrated_url
+from gateway.process.database import describe_database, embedded, migrated_url
 from gateway.process.metrics_endpoint import metrics_endpoint
 from gateway.process.shared_budgets import shared_budgets
 from gateway.process.startup_message import StartupMessage, base, is_unspecified
@@ -136,7 +136,7 @@ def _supervised(settings: Settings, give_up: Callable[[], None]) -> Iterator[Non
     if settings.connection is not None:
         yield
         return
-    with Supervisor(Embedded(settings.data_dir), give_up) as supervisor:
+    with Supervisor(embedded(settings), give_up) as supervisor:
         yield
     if supervisor.failure:
         raise supervisor.failure

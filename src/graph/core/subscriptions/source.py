@@ -68,7 +68,8 @@ class ResetReason(StrEnum):
 
 enum(
     ResetReason,
-    EPOCH="Many rows changed at once, for example in an import, without individual updates.",
+    EPOCH="Many rows changed at once without individual updates, for example in an import, or the "
+    "database was restored to an earlier time.",
     EXPIRED="The changes after the cursor are no longer stored.",
     AHEAD="The database was restored to an earlier state, before the cursor.",
     DIVERGED="The database was restored and has diverged: its history does not contain the cursor.",
