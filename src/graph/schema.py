@@ -14,6 +14,7 @@ from graph import (
     alerts,
     analytics,
     api_keys,
+    archive,
     attachments,
     audit,
     budgets,
@@ -61,6 +62,7 @@ NOUNS = (
     alerts,
     webhooks,
     search,
+    archive,
     usage,
     rate_limit,
 )
