@@ -2,18 +2,42 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from obstore.store import S3Store
+from sqlalchemy import text
 
 from db import Database
 from gateway.settings import Settings
 from support.archived import LONG_AGO, MONTH, fill
 from support.commands import Dreamnet
 from support.object_store import BUCKET, keys, object_store
+from support.rollups import roll
+from support.stored_rows import execute
 
 NAMED = f"{MONTH:%Y-%m}"
+
+# Peak memory of a command in a process of its own, in KiB.
+MEASURED = """
+import resource, sys
+from gateway.cli.main import app
+try:
+    app(sys.argv[1:])
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+FILL = """
+insert into performance_metrics (id, metric_name, value, tags, timestamp)
+select cast(lpad(to_hex(cast(extract(epoch from at) * 1000 as bigint)), 12, '0') || '7000'
+            || '8' || lpad(to_hex(n), 15, '0') as uuid),
+       'cpu', n, jsonb_build_object('host', repeat(md5(n::text), 20)), at
+from generate_series(1, {count}) as n, lateral (select timestamptz '{at}' as at) as at
+"""
 
 
 @pytest.fixture
@@ -79,3 +103,42 @@ def test_months_are_archived_before_they_expire(monkeypatch: pytest.MonkeyPatch)
         Settings(_env_file=None, **settings, keep_tests_days=100)
     with pytest.raises(ValueError, match="dreams is none of"):
         Settings(_env_file=None, archive_nouns="dreams")
+
+
+def test_memory_does_not_grow_with_rows(url: str, tmp_path: Path) -> None:
+    few = _peak(url, tmp_path, 10_000)
+    many = _peak(url, tmp_path, 40_000)  # 20 MB of lines more
+    assert many - few < 40_000  # KiB: a file has groups of rows of 8 MB
+
+
+def _peak(url: str, folder: Path, count: int) -> int:
+    """KiB of the larger of both: archiving so many metrics, and restoring them."""
+    asyncio.run(_refill(url, count))
+    variables = {
+        "DATABASE_URL": url,
+        "DREAMNET_ARCHIVE_NOUNS": "metrics",
+        "DREAMNET_ARCHIVE_AFTER_DAYS": "7",
+        "DREAMNET_ARCHIVE_URL": str(folder / "old"),
+    }
+
+    def peak(*arguments: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, "archive", *arguments],
+            env=os.environ | variables,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"{count:,}" in done.stdout or "Archived" in done.stdout
+        return int(done.stderr.splitlines()[-1])
+
+    return max(peak("run", "--restored"), peak("restore", "metrics", NAMED))
+
+
+async def _refill(url: str, count: int) -> None:
+    database = Database(url)
+    await execute(database, text("delete from performance_metrics"))
+    await execute(database, text(FILL.format(count=count, at=LONG_AGO.isoformat())))
+    await roll(database)
+    await database.close()
