@@ -51,6 +51,7 @@ class Measured(Gateway):
             "DREAMNET_WORKERS": str(WORKERS),
             "DREAMNET_DRAIN_SECONDS": "0",
             "DREAMNET_METRICS_PORT": str(self.metrics_port),
+            "TMPDIR": str(folder),  # a gateway that is killed leaves its folder of metrics
             "DREAMNET_PUBLIC_READ": "true",
             "DREAMNET_BUDGET_POINTS_PER_MINUTE_ANONYMOUS": "250",
         }
