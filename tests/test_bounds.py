@@ -38,7 +38,13 @@ OWN = {
 
 # Columns whose values the gateway makes itself, of what is bounded.
 MADE = {
-    *("api_keys.prefix", "api_keys.hashed_key", "changes.noun", "feeds.name"),
+    *(
+        "api_keys.prefix",
+        "api_keys.hashed_key",
+        "changes.noun",
+        "pending_changes.noun",
+        "feeds.name",
+    ),
     *("ai_test_queue.claimed_by", "idempotency_keys.caller"),
     "idempotency_keys.request_hash",
     *("audit_log.before", "audit_log.after"),  # of a row, whose columns are bounded

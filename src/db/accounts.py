@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Insert, func, insert, literal, select, upd
 from db import audit, feeds, users
 from db.ai_tests import AiTest
 from db.api_keys import ApiKey, writes
-from db.audit import Change, ChangeKind
+from db.audit import ChangeKind, PendingChange
 from db.audit.batch import remove_all
 from db.audit.setting import set_all
 from db.config import ConfigEntry
@@ -64,4 +64,4 @@ def _changes_of_tests(some: ColumnElement[bool]) -> Insert:
     noun, kind = literal(AiTest.__tablename__), literal(ChangeKind.UPDATED.value)
     tests = select(noun, AiTest.id, kind, AiTest.dream_id).where(some)
     columns = ["noun", "entity_id", "kind", "parent_id"]
-    return insert(Change).from_select(columns, tests.order_by(AiTest.id))
+    return insert(PendingChange).from_select(columns, tests.order_by(AiTest.id))

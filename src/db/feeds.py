@@ -10,7 +10,7 @@ from zlib import crc32
 from sqlalchemy import func, update
 
 from db.agents import AgentReport
-from db.audit import Change
+from db.audit import Change, PendingChange
 from db.core.feed import Feed, FeedState, Reader, retention
 from db.core.feed.feed import checksum_of_id
 from db.core.feed.listener import Listener
@@ -28,7 +28,7 @@ def _by_content(change: Change) -> int:
 AGENTS = Feed("agents", AgentReport, checksum_of_id)
 EVENTS = Feed("events", Event, checksum_of_id)
 METRICS = Feed("metrics", Metric, checksum_of_id)
-CHANGES = Feed("changes", Change, _by_content)
+CHANGES = Feed("changes", Change, _by_content, PendingChange)
 FEEDS = AGENTS, EVENTS, METRICS, CHANGES
 
 
@@ -58,8 +58,10 @@ class Feeds:
         catching_up = asyncio.Semaphore(CATCHING_UP)
         self.readers = {feed.name: Reader(feed, database, catching_up) for feed in FEEDS}
         self._listener = Listener(database, self._poll_now, partial(self._poll_now, self.readers))
-        for reader in self.readers.values():
+        for name, reader in self.readers.items():
             reader.is_woken = lambda: self._listener.hears
+            if reader.numbering:
+                reader.numbering.numbered = partial(self._added, [name])
 
     def __getitem__(self, name: str) -> Reader:
         return self.readers[name]
@@ -69,17 +71,29 @@ class Feeds:
         """Send and receive wakeups within the context, then close the readers. Outside it, readers
         only poll."""
         listeners = self.database.wakeups.listeners
-        listeners += [self._poll_now, self._listener.notify]
+        listeners.append(self._committed)
+        self._committed([CHANGES.name])  # a process that ended may have left some
         listening = asyncio.create_task(self._listener.run())
         try:
             yield
         finally:
-            listeners.remove(self._poll_now)
-            listeners.remove(self._listener.notify)
+            listeners.remove(self._committed)
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             for reader in self.readers.values():
                 await reader.close()
+
+    def _committed(self, feeds: Collection[str]) -> None:
+        """Rows of feeds, or pending ones, were stored by this process."""
+        for name in feeds:
+            if numbering := self.readers[name].numbering:
+                numbering.soon()
+            else:
+                self._added([name])
+
+    def _added(self, feeds: Collection[str]) -> None:
+        self._poll_now(feeds)
+        self._listener.notify(feeds)
 
     def _poll_now(self, feeds: Collection[str]) -> None:
         for name in feeds:

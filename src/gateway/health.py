@@ -60,6 +60,7 @@ class Health:
         needed = {
             "database": state is not None,
             "migrations": state is not None and revisions.survived(state.revision),
+            "statements": state is not None and state.keeps_statements,
             "serving": self.is_replaced or not self.stopping,
         }
         ok, writable = all(needed.values()), state is not None and not state.read_only

@@ -24,6 +24,7 @@ from support.factories import (
     make_user,
     make_user_action,
 )
+from support.feeds import number_changes
 from support.gateways import make_key, production
 from support.oidc_issuer import AUDIENCE, Issuer
 from support.payloads import outcome_of
@@ -206,6 +207,7 @@ async def test_rows_of_a_deleted_user_are_traced(target: Target) -> None:
 
     await did(target, DELETE, await target.key(user_id=admin.id), user)
 
+    await number_changes(database)
     async with database.read() as session:
         by_admin = AuditEntry.actor == admin.id
         entries = await session.records(AuditEntry, AuditEntry.select().where(by_admin))

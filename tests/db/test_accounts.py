@@ -9,6 +9,7 @@ from db import Database, accounts
 from db.audit import Change
 from db.core.feed import FeedState
 from support.factories import make_ai_test, make_user
+from support.feeds import number_changes
 
 
 async def epoch(database: Database) -> Any:
@@ -20,6 +21,7 @@ async def delete(database: Database, user: Any) -> list[Any]:
     """Deletes a user; returns the changes of tests."""
     async with database.write() as session:
         await accounts.remove(session, user, set())
+    await number_changes(database)
     async with database.read() as session:
         of_tests = Change.select().where(Change.noun == "ai_tests")
         return await session.records(Change, of_tests.order_by(Change.seq))

@@ -9,12 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from db import Database, identity
 from db.agents import Agent, AgentReport
 from db.core.errors import Conflict
+from db.core.feed import Position, Reader
 from db.core.ids import uuid7
 from db.core.schema import migrate, partition
 from db.events import Event
+from db.feeds import CHANGES
 from db.users import User
 from support.databases import execute, rows_of
 from support.factories import make_metric, make_user
+from support.feeds import make_user_with_trace
 
 
 async def test_success_rates_stored_before_get_the_unit_of_those_to_come(
@@ -230,3 +233,35 @@ async def test_dreams_stored_before_show_their_progress_and_have_slugs(empty_url
             (None, None, 0, None, None, "000000000005"),
         ]
         await migrate.downgrade(empty_url, "0018")
+
+
+AS_BEFORE = """
+insert into changes (noun, entity_id, kind) values ('users', gen_random_uuid(), 'CREATED')
+"""
+
+
+async def test_pending_changes_and_cursors_survive_the_release_before(
+    database: Database, database_url: str
+) -> None:
+    reader = Reader(CHANGES, database)
+    await make_user_with_trace(database, "first@example.org")
+    async with reader.following():
+        cursor = str(reader.position)
+    await reader.close()
+    await make_user_with_trace(database, "pending@example.org")
+    await database.close()
+    await migrate.downgrade(database_url, "0037")
+    await execute(database_url, AS_BEFORE)
+    seqs = text("select seq from changes order by seq")
+    [first, pending, before] = await rows_of(database_url, seqs)
+    await migrate.upgrade(database_url)
+    await execute(database_url, AS_BEFORE)
+    await make_user_with_trace(database, "after@example.org")
+    async with reader.following():
+        position = Position.parse(cursor, "changes")
+        assert (position.seq,) == first
+        assert await reader.check_position(position) is None
+        rows, _ = await reader.rows(position.seq, reader.position.seq, 10)
+        assert [(row.seq,) for row in rows][:2] == [pending, before]
+        assert len(rows) == 4
+    await reader.close()

@@ -18,6 +18,7 @@ from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.errors import Unavailable
 from db.core.schema import health
+from db.core.schema.kept_statements import are_kept_at
 from db.core.session.compiled import compile_statement
 from db.core.session.direct import DirectReadFailed, fetch
 from db.core.session.row_rules import UNRESTRICTED
@@ -84,6 +85,36 @@ async def test_a_pooler_without_transactions_is_refused(through: Through) -> Non
     with pytest.raises(Unavailable, match="transaction blocks not allowed in statement pooling"):
         async with through(mode="statement"):
             pass
+
+
+async def test_statements_are_proved_to_last(program: Program, through: Through) -> None:
+    async with through(default_pool_size=3) as info:
+        assert await are_kept_at(info)
+        assert await are_kept_at(info.behind(Pooler.SESSION)) == program.knows_names
+    async with through(mode="session") as info:
+        assert await are_kept_at(info.behind(Pooler.SESSION))
+
+
+async def test_a_pooler_that_loses_statements_is_refused_and_not_ready(
+    program: Program, through: Through, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = {"max_prepared_statements": 0} if program.knows_names else {}
+    async with through(**without) as info:
+        wrong = info.behind(Pooler.SESSION)
+        with pytest.raises(Unavailable, match="loses prepared statements"):
+            await health.inspect(wrong)
+        database = Database(wrong)
+        probe = health.Probe(database)
+        monkeypatch.setattr(health, "PROVED_SECONDS", -1)
+        monkeypatch.setattr(health, "FRESH_SECONDS", 0)
+
+        async def loses() -> bool:
+            state = await probe.state()
+            return state is not None and not state.keeps_statements
+
+        await until(loses)
+        await probe.close()
+        await database.close()
 
 
 async def test_sessions_share_connections_of_the_server(through: Through) -> None:

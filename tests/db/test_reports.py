@@ -18,6 +18,7 @@ from db.core.ingest.writer import Ingestion
 from db.core.session.audit_context import AuditContext
 from db.core.session.direct_writes import DirectConnection
 from db.events import Event
+from support.feeds import number_changes
 from support.ingest_rows import NOW, report
 from support.stored_rows import rows
 
@@ -125,6 +126,7 @@ async def test_forgetting_an_agent_leaves_a_trace(database: Database, ingestion:
     [(id, status)] = await rows(database, select(db.agents.Agent.id, db.agents.Agent.status))
     async with database.write(AuditContext("deleteAgent", "test-request")) as session:
         await db.agents.reports.forget(session, "a")
+    await number_changes(database)
     async with database.read() as session:
         [entry] = await session.records(AuditEntry, AuditEntry.select())
         [change] = await session.records(Change, Change.select())

@@ -1,9 +1,10 @@
 """Feeds under writers who do all that makes numbers and commits go out of step.
 
 They write elsewhere first, commit late, roll back, use savepoints, and write to several feeds at
-once, while a transaction in another database stays open. Who follows a feed, and who comes back to
-it again and again, must have seen exactly what is stored in the end. A control takes the triggers
-away and reads as one would without them: it must miss rows, or the load proves nothing.
+once, while a transaction in another database stays open. Some write changes as gateways of the last
+release do. Who follows a feed, and who comes back to it again and again, must have seen exactly
+what is stored in the end. A control takes the triggers away and reads as one would without them: it
+must miss rows, or the load proves nothing.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import Database, audit
 from db.agents import reports
+from db.audit import Change
 from db.core.feed import Feed, Position, Reader
 from db.core.idempotency import IdempotencyKey
 from db.core.ingest.rows import IngestRow
@@ -31,6 +33,7 @@ from db.feeds import FEEDS, Feeds
 from db.metrics import RECORDED
 from db.users import User
 from support import databases
+from support.feeds import number_changes
 from support.wait import patience
 
 SECONDS = 30.0 if "FAULT_CYCLES" in os.environ else 3.0
@@ -76,7 +79,7 @@ class Torturer:
 
     def _chosen(self) -> list[Callable[[WriteSession], Awaitable[None]]]:
         """One way of writing or several, in the order of the locks of feeds."""
-        ways = [_report, _log, _measure, _change]
+        ways = [_report, _log, _measure, _change, _change_as_before]
         return ways if self._may(0.1) else [self.chance.choice(ways)]
 
     def _may(self, share: float) -> bool:
@@ -125,6 +128,11 @@ async def _change(session: WriteSession) -> None:
     await audit.change(session, User, user, role="OPERATOR")
 
 
+async def _change_as_before(session: WriteSession) -> None:
+    row = {"noun": "users", "entity_id": uuid4(), "kind": "CREATED"}
+    await session.execute(insert(Change).values(row))
+
+
 @asynccontextmanager
 async def torture(url: str, *, deadlocks: bool = False) -> AsyncIterator[None]:
     """Writers at work as long as the context lasts; those in the middle of something are cut off,
@@ -154,6 +162,7 @@ async def foreign_transaction(server_url: str) -> AsyncIterator[None]:
 
 async def stored(database: Database) -> Collected:
     """The numbers of all rows, by feed."""
+    await number_changes(database)
     async with database.read() as session:
         return {feed.name: [seq for (seq,) in await session.rows(_numbers(feed))] for feed in FEEDS}
 

@@ -97,6 +97,7 @@ async def test_a_failover_to_a_standby_and_back(
     assert ready["checks"] == {
         "database": True,
         "migrations": True,
+        "statements": True,
         "serving": True,
         "writable": False,
     }

@@ -36,6 +36,7 @@ async def test_requests_are_served_while_draining(database: Database) -> None:
         assert ready.json()["checks"] == {
             "database": True,
             "migrations": True,
+            "statements": True,
             "serving": False,
             "writable": True,
         }

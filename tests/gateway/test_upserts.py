@@ -11,6 +11,7 @@ from db.audit import AuditEntry, Change
 from db.config import ConfigEntry, FeatureFlag
 from db.users import User
 from support.factories import make_user
+from support.feeds import number_changes
 from support.gateways import Send, gateway, make_key, production, signed_in
 from support.oidc_issuer import AUDIENCE, Issuer
 from support.payloads import outcome_of
@@ -30,6 +31,7 @@ async def send(database_url: str, database: Database) -> AsyncIterator[Send]:
 
 
 async def rows(database: Database, table: Any) -> list[Any]:
+    await number_changes(database)
     async with database.read() as session:
         return await session.records(table, table.select().order_by(next(iter(table.columns()))))
 

@@ -108,13 +108,13 @@ async def test_a_late_test_costs_the_same_whatever_the_number_of_later_ones(
 async def holding_up(database: Database) -> AsyncIterator[None]:
     """Within the context, a step waits when it stores its changes."""
     async with database.write() as session:
-        await session.execute(text("lock table changes in exclusive mode"))
+        await session.execute(text("lock table pending_changes in exclusive mode"))
         yield
 
 
 KILL = text("""
     select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and query ilike 'insert into changes%'
+    where datname = current_database() and query ilike 'insert into pending_changes%'
       and wait_event_type = 'Lock'
 """)
 

@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import select
 
 from db import Database, audit
+from db.audit import Change, PendingChange
 from db.core.feed import FeedState, Position, Reader
+from db.core.feed.numbering import Numbering
 from db.core.session.database import WriteSession
 from db.feeds import EVENTS
 from db.users import User
@@ -17,6 +19,11 @@ from support.wait import until
 async def happen(target: Database | WriteSession, **columns: Any) -> Any:
     """An event of now, in an existing partition."""
     return await make_event(target, timestamp=datetime.now(UTC), **columns)
+
+
+async def number_changes(database: Database) -> None:
+    """Move the pending changes of transactions that have committed to the feed."""
+    await Numbering(PendingChange, Change, database).run()
 
 
 async def make_user_with_trace(database: Database, email: str = "user@example.org") -> Any:

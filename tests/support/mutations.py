@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from db import Database
+from db.audit import Change
 from graph.core.execution.result import OperationResult
 from graph.core.principal import Principal
+from support.feeds import number_changes
 from support.payloads import outcome_of
 
 Run = Callable[..., Awaitable[OperationResult]]
@@ -33,5 +35,7 @@ def result(answer: OperationResult) -> Any:
 
 async def stored(database: Database, table: Any) -> list[Any]:
     """All rows of a table in the order of their ids; changes in that of their feed."""
+    if table is Change:
+        await number_changes(database)
     async with database.read() as session:
         return await session.records(table, table.select().order_by(next(iter(table.columns()))))

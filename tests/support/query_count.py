@@ -11,13 +11,18 @@ from support.sent_statements import noting
 def statements(
     database: Database, *, at_most: int | None = None, exactly: int | None = None
 ) -> Iterator[list[str]]:
-    """Collect the statements sent through the engines of a database, BEGIN and COMMIT aside.
+    """Collect the statements sent through the engines of a database, aside from BEGIN, COMMIT, and
+    the numbering of changes, which is done for many commits at once.
 
     Raises AssertionError, which shows them, when there are more or others than allowed.
     """
     seen: list[str] = []
 
-    with noting(database, lambda statement, _: seen.append(statement)):
+    def note(statement: str, _: object) -> None:
+        if not statement.startswith("WITH turn"):
+            seen.append(statement)
+
+    with noting(database, note):
         yield seen
     _judge(seen, at_most, exactly)
 

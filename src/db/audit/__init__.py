@@ -15,7 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from db.audit.creation import creation_parameters, noted_insertion
 from db.audit.entries import NOTE, Note, columns_touched, note_parameters, noted_rows
 from db.audit.log import LISTING as LISTING, tables_in as tables_in
-from db.audit.tables import AuditEntry as AuditEntry, Change as Change, ChangeKind as ChangeKind
+from db.audit.tables import (
+    AuditEntry as AuditEntry,
+    Change as Change,
+    ChangeKind as ChangeKind,
+    PendingChange as PendingChange,
+)
 from db.core.errors import NotFound
 from db.core.ids import uuid7
 from db.core.numeric import fitted

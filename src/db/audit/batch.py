@@ -6,7 +6,7 @@ from sqlalchemy import ARRAY, JSON, Uuid, delete, func, literal
 from sqlalchemy.dialects.postgresql import JSONB, Insert
 
 from db.audit.entries import Note, noted_rows
-from db.audit.tables import AuditEntry, Change, ChangeKind
+from db.audit.tables import AuditEntry, ChangeKind, PendingChange
 from db.core.ingest.statements import core_table, insert_from, literal_rows
 from db.core.session.database import WriteSession
 from db.core.table import Expression, Row, Table
@@ -20,7 +20,7 @@ async def note_all(session: WriteSession, notes: Sequence[Note]) -> None:
         rows = [noted_rows(session.audit_context, note, now) for note in notes]
         unrestricted = session.unrestricted()
         await unrestricted.execute(_insert_all(AuditEntry, [entry for entry, _ in rows]))
-        await unrestricted.execute(_insert_all(Change, [change for _, change in rows]))
+        await unrestricted.execute(_insert_all(PendingChange, [change for _, change in rows]))
         session.feeds.add("changes")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Numeric, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from db.audit.tables import AuditEntry, Change, ChangeKind
+from db.audit.tables import AuditEntry, ChangeKind, PendingChange
 from db.core.ids import uuid7
 from db.core.session.audit_context import AuditContext
 from db.core.table import (
@@ -156,7 +156,7 @@ ENTRY = insertion_of(
     *("id", "actor", "key_id", "operation", "request_id", "entity", "entity_id"),
     *("before", "after", "created_at"),
 )
-CHANGE = insertion_of(Change, "change", "noun", "entity_id", "kind", "audit_id", "parent_id")
+CHANGE = insertion_of(PendingChange, "change", "noun", "entity_id", "kind", "audit_id", "parent_id")
 
 # Built once; its parameters are those of `note_parameters`.
 NOTE = CHANGE.add_cte(ENTRY.cte("entry"))

@@ -8,7 +8,7 @@ from sqlalchemy import CTE, ColumnElement, Insert, Uuid, cast, func, insert, lit
 from sqlalchemy.sql.dml import ReturningInsert
 
 from db.audit.entries import columns_touched, entry_row, value_shown
-from db.audit.tables import AuditEntry, Change, ChangeKind
+from db.audit.tables import AuditEntry, ChangeKind, PendingChange
 from db.core.ids import floor
 from db.core.session.audit_context import AuditContext
 from db.core.session.database import WriteSession
@@ -68,9 +68,9 @@ class Setting:
         noun, kind = literal(table.__tablename__), literal(ChangeKind.UPDATED.value)
         changes = select(noun, done.c.id, kind, done.c.audit_id, done.c.parent_id)
         columns = ["noun", "entity_id", "kind", "audit_id", "parent_id"]
-        stored = insert(Change).from_select(columns, changes.order_by(done.c.id))
+        stored = insert(PendingChange).from_select(columns, changes.order_by(done.c.id))
         entries = _entries(done, self._entry(context, now)).cte("entry")
-        return stored.add_cte(entries).returning(Change.entity_id)
+        return stored.add_cte(entries).returning(PendingChange.entity_id)
 
     def _entry(self, context: AuditContext, now: datetime) -> Row:
         name = self.column.name

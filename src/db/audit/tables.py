@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Identity, Index, func, true
+from sqlalchemy import BigInteger, ColumnElement, Identity, Index, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.session.row_rules import Visibility
@@ -19,6 +19,8 @@ from db.core.table import (
 )
 from db.core.values import validation
 
+XID = text("(pg_current_xact_id()::text)::bigint")
+
 
 class ChangeKind(StrEnum):
     """What happened to a row."""
@@ -28,11 +30,28 @@ class ChangeKind(StrEnum):
     DELETED = "DELETED"
 
 
+class PendingChange(Table):
+    """A change that is not in the feed yet, as writers insert it. `xid` is their transaction, and
+    `number` orders the changes of a row."""
+
+    __tablename__ = "pending_changes"
+
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=XID, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    noun: Mapped[str]
+    entity_id: Mapped[UUID]
+    kind: Mapped[str] = choice(ChangeKind, "kind")
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    audit_id: Mapped[UUID | None]
+    parent_id: Mapped[UUID | None]
+
+
 class Change(Table):
     """One change of one row of a noun without a feed of its own.
 
-    `parent_id` is the value of the table's `parent` column, if it has one. `seq` is assigned during
-    the commit; until then the row has a provisional one.
+    `parent_id` is the value of the table's `parent` column, if it has one. `pending_number` is the
+    number of the pending change; earlier versions of the gateway insert changes without one, whose
+    `seq` is assigned during the commit.
     """
 
     __tablename__ = "changes"
@@ -44,6 +63,7 @@ class Change(Table):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     audit_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
+    pending_number: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class AuditEntry(Table):

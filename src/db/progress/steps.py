@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Insert, insert, literal, literal_column, select, true
 
 from db.ai_tests import AiTest, AiTestStatus
-from db.audit import Change, ChangeKind
+from db.audit import ChangeKind, PendingChange
 from db.core.ingest.statements import core_table, row_parameters, upsert_batch
 from db.core.query.batch import requested_keys, within
 from db.core.session.database import ReadSession, ResultRow, WriteSession
@@ -144,7 +144,8 @@ def _tests_since(since: Mapping[UUID, UUID], limit: int) -> AnySelect:
 
 def _announcement(changes: Collection[LogChange]) -> Insert:
     wanted = [(change.id, change.kind.value, change.dream_id) for change in changes]
-    keys = requested_keys((Change.entity_id, Change.kind, Change.parent_id), wanted)
+    columns = PendingChange.entity_id, PendingChange.kind, PendingChange.parent_id
+    keys = requested_keys(columns, wanted)
     noun = literal(ProgressLog.__tablename__)
     rows = select(noun, keys.c.k0, keys.c.k1, keys.c.k2).order_by(keys.c.position)
-    return insert(Change).from_select(["noun", "entity_id", "kind", "parent_id"], rows)
+    return insert(PendingChange).from_select(["noun", "entity_id", "kind", "parent_id"], rows)

@@ -42,11 +42,19 @@ async def find(connection: AsyncConnection) -> Pooler:
     A pooler reports a backend pid of its own. Session mode is not distinguishable from transaction
     mode without tracked statements.
     """
+    if not await is_behind(connection):
+        return Pooler.NONE
     driver: DriverConnection = (await connection.get_raw_connection()).driver_connection
     async with driver.transaction():
-        if await driver.fetchval("select pg_backend_pid()") == driver.get_server_pid():
-            return Pooler.NONE
         return await _behind(driver)
+
+
+async def is_behind(connection: AsyncConnection) -> bool:
+    """Whether a pooler is between: it reports a process of the server that is not there."""
+    driver: DriverConnection = (await connection.get_raw_connection()).driver_connection
+    async with driver.transaction():
+        pid = await driver.fetchval("select pg_backend_pid()")
+    return bool(pid != driver.get_server_pid())
 
 
 async def _behind(driver: DriverConnection) -> Pooler:

@@ -34,11 +34,13 @@ class FeedRow(Protocol):
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A table whose rows have a `seq` in commit order. `check` returns a 32-bit checksum that
-    distinguishes a row from any other with the same `seq`."""
+    distinguishes a row from any other with the same `seq`. Writers insert rows of the table
+    `pending` instead, if there is one, which become rows of the feed after their commit."""
 
     name: str
     table: type[Table]
     check: Callable[[Any], int]  # of a record of `table`
+    pending: type[Table] | None = None
 
 
 def checksum_of_id(record: Table) -> int:

@@ -21,22 +21,26 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from db.core.feed.feed import LOW_BITS, Feed, FeedRow, FeedState
+from db.core.feed.numbering import FLOOR, has_pending
 from db.core.feed.position import InvalidReason, Position
 from db.core.session.database import ReadSession
 from db.core.table import AnySelect, Column, Expression, Row
 from db.core.timeouts import for_values
 
+NONE_PENDING = literal(value=False)
 ROW_BYTES = 100  # of a row without its text and JSON columns
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Rows of a feed in order, their sizes in bytes, and the history they belong to."""
+    """Rows of a feed in order, their sizes in bytes, the history they belong to, and whether there
+    are pending rows."""
 
     epoch: int
     min_seq: int
     records: list[FeedRow]
     sizes: list[int]
+    has_pending: bool = False
 
     def position(self, feed: Feed) -> Position:
         """The position after the last row of a page that ends with the newest row, or after the
@@ -70,15 +74,22 @@ class FeedQueries:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         seq = _seq(feed)
-        self._from = self._page(seq >= bindparam("since", type_=BigInteger), order=seq)
+        pending = has_pending(feed.pending) if feed.pending else NONE_PENDING
+        since = seq >= bindparam("since", type_=BigInteger)
+        self._from = self._page(since, order=seq, pending=pending)
         numbered = seq.is_not(None)  # earlier versions stored metrics without a number
         self._head = self._page(numbered, order=seq.desc())
         newest = select(seq).where(numbered).order_by(seq.desc()).limit(1).scalar_subquery()
         among = seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
         self._at = self._page(or_(among, seq == newest), order=seq)
 
-    async def since(self, session: ReadSession, seq: int, limit: int) -> FeedPage:
-        return await self._read(session, self._from, {"since": seq, "limit": limit})
+    async def since(
+        self, session: ReadSession, seq: int, limit: int, pending_from: int = 0
+    ) -> FeedPage:
+        given = {"since": seq, "limit": limit}
+        if self.feed.pending:
+            given[FLOOR.key] = pending_from
+        return await self._read(session, self._from, given)
 
     async def at(self, session: ReadSession, seqs: Collection[int]) -> FeedPage:
         given = {"seqs": list(seqs), "limit": len(seqs) + 1}
@@ -112,7 +123,12 @@ class FeedQueries:
         span = seq > literal(after, BigInteger), seq <= literal(until, BigInteger)
         return int(await session.scalar(select(func.count(seq)).where(*span)))
 
-    def _page(self, *conditions: ColumnElement[bool], order: Expression) -> AnySelect:
+    def _page(
+        self,
+        *conditions: ColumnElement[bool],
+        order: Expression,
+        pending: ColumnElement[bool] = NONE_PENDING,
+    ) -> AnySelect:
         """Select rows and history in one statement, for one snapshot; one row of nulls if there
         are no rows."""
         table = self.feed.table
@@ -124,7 +140,7 @@ class FeedQueries:
             .subquery("page")
         )
         return (
-            select(FeedState.epoch, FeedState.min_seq, *rows.c)
+            select(FeedState.epoch, FeedState.min_seq, pending.label("has_pending"), *rows.c)
             .outerjoin_from(FeedState, rows, true())
             .where(FeedState.name == self.feed.name)
             .order_by(rows.c.seq)
@@ -133,12 +149,10 @@ class FeedQueries:
     async def _read(self, session: ReadSession, statement: AnySelect, given: Row) -> FeedPage:
         """Raises LookupError for a feed that the database does not have."""
         rows = await session.rows(statement, given)
-        epoch, min_seq, size = rows[0][:3]
-        if size is None:
-            return FeedPage(epoch.int & LOW_BITS, min_seq, [], [])
-        records = self.feed.table.records([row[3:] for row in rows])
-        sizes = [row[2] for row in rows]
-        return FeedPage(epoch.int & LOW_BITS, min_seq, cast("list[FeedRow]", records), sizes)
+        epoch, min_seq, pending, size = rows[0][:4]
+        found = [] if size is None else rows
+        records = cast("list[FeedRow]", self.feed.table.records([row[4:] for row in found]))
+        return FeedPage(epoch.int & LOW_BITS, min_seq, records, [row[3] for row in found], pending)
 
 
 def _seq(feed: Feed) -> Expression:

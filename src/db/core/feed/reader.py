@@ -16,8 +16,10 @@ import structlog
 from sqlalchemy import ColumnElement
 
 from db.core.error_facts import summary
+from db.core.errors import DomainError
 from db.core.feed.auditor import Auditor
 from db.core.feed.feed import Feed, FeedRow
+from db.core.feed.numbering import Numbering
 from db.core.feed.pages import FeedPage, FeedQueries
 from db.core.feed.position import InvalidReason, Position
 from db.core.feed.ring import Ring, fitting
@@ -68,6 +70,9 @@ class Reader:
         self.resets: Counter[InvalidReason] = Counter()
         self.auditor = Auditor(self)
         self.pages = FeedQueries(feed)
+        self.numbering = Numbering(feed.pending, feed.table, database) if feed.pending else None
+        if self.numbering:
+            self.numbering.numbered = self.poll_now
         self._ring = Ring(0)
         self._catching_up = catching_up or asyncio.Semaphore(CATCHING_UP)
         self._checks = ReadCoalescer(database)
@@ -179,6 +184,8 @@ class Reader:
     async def close(self) -> None:
         async with self._starting:
             await self._stop()
+        if self.numbering:
+            await self.numbering.close()
 
     # Reading
 
@@ -189,6 +196,9 @@ class Reader:
         return {position: page.discontinues(self.feed, position) for position in positions}
 
     async def _start(self) -> None:
+        if self.numbering:
+            with suppress(DomainError):  # they follow later
+                await self.numbering.run()
         began = time.monotonic()
         async with self.database.read() as session:
             self._begin(await self.pages.head(session), began)
@@ -249,7 +259,10 @@ class Reader:
     async def _poll(self, session: ReadSession) -> bool:
         self._wakeup.clear()
         began = time.monotonic()
-        page = await self.pages.since(session, self.position.seq, PAGE_ROWS)
+        floor = self.numbering.floor if self.numbering else 0
+        page = await self.pages.since(session, self.position.seq, PAGE_ROWS, floor)
+        if page.has_pending and self.numbering:
+            self.numbering.soon()
         if reason := page.discontinues(self.feed, self.position):
             self._reset(reason, await self.pages.head(session), began)
             return False

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import func, select
@@ -12,13 +12,21 @@ from db.core.background import background
 from db.core.connections import pooler
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo
+from db.core.error_facts import summary
 from db.core.errors import Unavailable
+from db.core.schema.kept_statements import are_kept_at
 from db.core.schema.revision import stored_revision
 from db.core.session.database import STATEMENT_SECONDS, Database, ReadSession
 
 OLDEST_SERVER = 15
 ANSWER_SECONDS = 1.0
+PROVED_SECONDS = 60.0  # a proof that statements are kept is repeated after so long
 FRESH_SECONDS = 1.0  # a state is reused for so long: load balancers probe at the same time
+
+LOSES = (
+    "its connection pooler loses prepared statements, which DREAMNET_POOLER says it keeps: "
+    "unset it, or set it to `transaction`"
+)
 
 log = structlog.get_logger()
 
@@ -42,11 +50,13 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """The present state of a database; `latency` is in seconds."""
+    """The present state of a database; `latency` is in seconds. `keeps_statements` is false behind
+    a pooler that loses prepared statements."""
 
     latency: float
     read_only: bool
     revision: str | None
+    keeps_statements: bool = True
 
 
 class Probe:
@@ -58,6 +68,9 @@ class Probe:
         self.own = Database(database.url, pool_size=1)
         self._looking: asyncio.Task[DatabaseState | None] | None = None
         self._began = 0.0
+        self._is_kept = True  # proved at the start
+        self._proved_at = time.monotonic()
+        self._proving: asyncio.Task[None] | None = None
 
     async def state(self) -> DatabaseState | None:
         """The state within the last second; None if the database does not answer in time."""
@@ -67,6 +80,9 @@ class Probe:
         return await asyncio.shield(self._looking)
 
     async def close(self) -> None:
+        if self._proving:
+            self._proving.cancel()
+            await asyncio.wait({self._proving}, timeout=ANSWER_SECONDS)
         await self.own.close()
 
     @property
@@ -103,7 +119,22 @@ class Probe:
                 found = await _state(self.own)
         except Unavailable:  # the server may have no connection left for `own`
             found = await _state(self.database)
-        return found
+        return replace(found, keeps_statements=self._keeps_statements())
+
+    def _keeps_statements(self) -> bool:
+        """By the last proof. It is repeated once a minute, beside the check, which may not take as
+        long, and at each check while it fails."""
+        is_due = not self._is_kept or time.monotonic() - self._proved_at > PROVED_SECONDS
+        if is_due and (self._proving is None or self._proving.done()):
+            self._proving = background(self._prove())
+        return self._is_kept
+
+    async def _prove(self) -> None:
+        self._proved_at = time.monotonic()
+        try:
+            self._is_kept = await are_kept_at(self.database.url)
+        except Exception as error:  # the check itself tells whether the database answers
+            log.debug("statements not proved", error=summary(error))
 
 
 async def inspect(url: ConnectionInfo) -> Inspection:
@@ -112,7 +143,7 @@ async def inspect(url: ConnectionInfo) -> Inspection:
     seconds = url.connect_seconds * len(url.hosts) + STATEMENT_SECONDS
     try:
         async with asyncio.timeout(seconds), database.read() as session:
-            return await _examination(session, url.pooler)
+            return await _examination(session, url)
     except Exception as error:  # drivers raise many types if they cannot connect
         raise Unavailable(_reason(error)) from error
     finally:
@@ -128,15 +159,27 @@ async def _state(database: Database) -> DatabaseState:
         )
 
 
-async def _examination(session: ReadSession, configured: Pooler) -> Inspection:
+async def _examination(session: ReadSession, url: ConnectionInfo) -> Inspection:
     version = await session.scalar(select(func.current_setting("server_version")))
     read_only = await _is_read_only(session)
-    found = await pooler.find(session.connection) if configured == Pooler.UNKNOWN else configured
+    found = await _proved_pooler(session, url)
     revision = (await stored_revision(session)).revision
     identity = await session.scalar(
         select(func.concat(func.pg_postmaster_start_time(), " ", func.current_database()))
     )
     return Inspection(version.split()[0], read_only, revision, found, identity)
+
+
+async def _proved_pooler(session: ReadSession, url: ConnectionInfo) -> Pooler:
+    """The kind of the pooler as it is set, or else found. Raises Unavailable if it is set to one
+    that keeps statements, and this one loses them."""
+    is_set = url.pooler != Pooler.UNKNOWN
+    kind = url.pooler if is_set else await pooler.find(session.connection)
+    if await are_kept_at(url.behind(kind)):
+        return kind
+    if is_set:
+        raise Unavailable(LOSES)
+    return Pooler.TRANSACTION
 
 
 async def _is_read_only(session: ReadSession) -> bool:
