@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import literal, make_url, select, text
 
 from db import Database
-from db.core.connections.pool import NoneIdle, Pool
+from db.core.connections.pool import NoneIdle, Pool, driver
 from db.core.connections.pooler import Pooler
 from db.core.connections.url import ConnectionInfo, connection_info
 from db.core.embedded import Embedded
@@ -221,3 +221,18 @@ async def test_a_connection_that_must_be_opened_again_is_not_idle(database_url: 
         with pytest.raises(NoneIdle):
             pool.connect_idle()
         assert [tuple(row) for row in await fetch(database, statement, {})] == [(1,)]
+
+
+async def test_a_connection_that_comes_back_after_the_end_is_closed(database_url: str) -> None:
+    database = Database(database_url)
+    statement = compile_statement(select(literal(1)), UNRESTRICTED)
+    async with database.read() as session:
+        in_session = await driver(session.connection)
+        await fetch(database, statement, {})
+        pool = cast("Pool", database.engine.pool)
+        lent = pool.connect_idle()
+        in_read = lent.driver_connection
+        await database.close()
+        pool.reserve(lent)
+        pool.check_in()
+    assert (in_session.is_closed(), in_read.is_closed()) == (True, True)

@@ -40,6 +40,7 @@ class Pool(AsyncAdaptedQueuePool):
     """
 
     wants_idle = False
+    is_disposed = False
     timer: asyncio.TimerHandle | None = None  # of reserved connections
 
     def connect_idle(self) -> PoolProxiedConnection:
@@ -79,6 +80,7 @@ class Pool(AsyncAdaptedQueuePool):
 
     def dispose(self) -> None:
         self.check_in()
+        self.is_disposed = True
         super().dispose()
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -113,6 +115,8 @@ class Pool(AsyncAdaptedQueuePool):
         return is_invalid or time.monotonic() - record.info[OPENED] > self._recycle
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self.is_disposed:
+            record.invalidate()  # no one would close it any more
         if record.dbapi_connection is None:
             self._dec_overflow()
         else:
