@@ -15,7 +15,7 @@ from cluster.processes import Program, free_port, until
 
 WORKERS = 2
 PEPPER = "cluster" * 8
-BUDGET = 6_000  # points per minute of anonymous clients in one network
+BUDGET = 1_200  # points per minute of anonymous clients in one network
 
 SETTINGS = {
     "DREAMNET_ENV": "production",
