@@ -63,6 +63,7 @@ from gateway.transport.responder import Additions
 from gateway.transport.short_path import ShortPath
 from gateway.transport.websocket import WebSockets
 from graph.core.budget import Budget
+from graph.core.execution.answers import Answers
 from graph.core.subscriptions.broker import SubscriptionBroker
 from graph.schema import federated_schema, schema
 
@@ -116,13 +117,12 @@ def create_app(
         routes=routes,
         middleware=_middleware(settings, proxies, recorder, routes),
         exception_handlers=errors.handlers,
-        lifespan=_lifespan(
-            settings, database, health, ingestion, auth, broker, recorder, media, streams, tracing
-        ),
+        lifespan=_lifespan(settings, executor, media, health, streams, tracing),
     )
     app.router.redirect_slashes = False
     app.state.health, app.state.streams = health, endpoint.streams  # for the server
     app.state.admission, app.state.rooms = endpoint.admission, endpoint.executor.rooms
+    app.state.answers = executor.answers
     app.state.connections, app.state.recorder = IdleConnections(settings), recorder
     app.state.heads = Heads(
         ShortPath(
@@ -174,6 +174,7 @@ def _executor(
         documents=_documents(settings),
         media=media,
         replicas=replicas,
+        answers=Answers(database, most) if (most := settings.response_cache_bytes) else None,
     )
 
 
@@ -236,35 +237,32 @@ def _routes(endpoint: Endpoint, exports: Exports, health: Health) -> list[BaseRo
 
 def _lifespan(
     settings: Settings,
-    database: Database,
-    health: Health,
-    ingestion: Ingestion,
-    auth: Auth,
-    broker: SubscriptionBroker,
-    recorder: Recorder,
+    executor: Executor,
     media: Media,
+    health: Health,
     streams: OpenStreams,
     tracing: "Tracing | None",
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        database, auth, recorder = executor.database, executor.auth, executor.recorder
         maintained = database.borrowed_by("maintenance")
         sending = [each.send_due for each in _outboxes(settings, database)]
         work = media.delete, sending, settings.key_expiry_notice, archiving(settings)
-        sources = Sources(recorder, database, broker.feeds, streams, ingestion, auth.budget, health)
+        sources = _sources(executor, streams, health)
         if health.replicas:
             with suppress(Unavailable):  # a gateway starts without its database, too
                 await health.replicas.begin()
         async with (
             run_maintenance(maintained, settings.keep, settings.keep_keys, *work),
             auth.running(),
-            broker.running(),
+            executor.broker.running(),
             _publishing(settings, sources),
         ):
             yield
             health.stopping = True
             recorder.flush()
-            await ingestion.close()
+            await executor.ingestion.close()
             recorder.close()
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
@@ -276,6 +274,19 @@ def _lifespan(
         log_format.flush()
 
     return lifespan
+
+
+def _sources(executor: Executor, streams: OpenStreams, health: Health) -> Sources:
+    return Sources(
+        executor.recorder,
+        executor.database,
+        executor.broker.feeds,
+        streams,
+        executor.ingestion,
+        executor.auth.budget,
+        health,
+        executor.answers,
+    )
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

@@ -22,6 +22,7 @@ from gateway.health import Health
 from gateway.middleware.recorder import Recorder
 from gateway.transport.connections import OpenStreams
 from graph.core.budget import Budget
+from graph.core.execution.answers import Answers
 from graph.core.execution.operation import operation_cache
 from graph.core.execution.plan.run import statement_cache
 
@@ -42,6 +43,7 @@ class Sources:
     ingestion: Ingestion
     budget: Budget
     health: Health
+    answers: Answers | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,16 @@ def _resets(sources: Sources) -> Iterator[tuple[Labels, float]]:
         yield (reason,), sum(reader.resets[reason] for reader in readers)
 
 
+def _answers(sources: Sources) -> list[Answers]:
+    return [] if sources.answers is None else [sources.answers]
+
+
+def _lookups(sources: Sources) -> Iterator[tuple[Labels, float]]:
+    for answers in _answers(sources):
+        yield ("hit",), answers.hits
+        yield ("miss",), answers.misses
+
+
 def _memory(_: Sources) -> Iterator[tuple[Labels, float]]:
     if STATM.exists():
         yield NONE, int(STATM.read_text().split()[1]) * resource.getpagesize()
@@ -175,6 +187,23 @@ METRICS: tuple[Metric, ...] = (
         "Approximate size of what is kept, in bytes.",
         lambda _: [((name,), cache.currsize) for name, cache in CACHES.items()],
         ("cache",),
+    ),
+    Total(
+        "dreamnet_response_cache_lookups_total",
+        "Queries whose results may be kept, by whether one was given: hit or miss.",
+        _lookups,
+        ("result",),
+    ),
+    Level(
+        "dreamnet_response_cache_bytes",
+        "Approximate size of the results that are kept, in bytes.",
+        lambda sources: [(NONE, answers.kept.currsize) for answers in _answers(sources)],
+    ),
+    Level(
+        "dreamnet_response_cache_oldest_seconds",
+        "Age of the oldest result that is kept, in seconds.",
+        lambda sources: [(NONE, answers.oldest) for answers in _answers(sources)],
+        across="livemax",
     ),
     Total(
         "dreamnet_budget_refused_total",

@@ -23,6 +23,12 @@ class LimitSettings(Section):
         description="Maximum size of a request body; a larger one gets 413. At most 65536 without "
         "a credential.",
     )
+    response_cache_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Memory of each process for results of statistics that are kept while nothing "
+        "that they are computed from changes; 0 keeps none.",
+    )
     max_response_bytes: int = Field(
         default=MAX_RESPONSE_BYTES,
         ge=64 * 1024,

@@ -26,6 +26,7 @@ from gateway.transport.documents import Documents, RegisteredDocuments
 from gateway.transport.memory_shares import Claim, Rooms
 from gateway.transport.params import GraphQLParams
 from graph.core.context import Context
+from graph.core.execution.answers import Answers
 from graph.core.execution.bounds import Limits
 from graph.core.execution.execute import execute, report
 from graph.core.execution.operation import InvalidOperation, Operation, cached_operation, prepare
@@ -74,6 +75,7 @@ class Executor:
     shared: SharedExecutions = field(default_factory=SharedExecutions)
     media: MediaStore | None = None
     replicas: Replicas | None = None
+    answers: Answers | None = None
 
     async def start(self, params: GraphQLParams, record: RequestRecord) -> "Execution":
         """Check, charge and parse one operation for the client of `record`, and set its
@@ -91,7 +93,9 @@ class Executor:
         record.operation = operation
         claim = self.rooms.claim(record.client)
         context = self._context(operation, record, account, claim)
-        return Execution(operation, params.variables, context, self.broker, claim, record)
+        return Execution(
+            operation, params.variables, context, self.broker, claim, record, self.answers
+        )
 
     def caller(self, record: RequestRecord) -> Context:
         """The context of a client that asks for something outside of GraphQL."""
@@ -122,7 +126,7 @@ class Executor:
         response, and with the room that a large one takes up until the claim is closed; or with
         None if that failed. False, with nothing done, if it has to be executed alone, as all that
         is not accepted at once."""
-        if self.replicas and operation.may_be_stale:
+        if (self.replicas and operation.may_be_stale) or (self.answers and operation.kept_as):
             return False
         account = self.accounts.account(record.client)
         cost, variables = checked.cost, checked.variables
@@ -257,6 +261,7 @@ class Execution:
     broker: SubscriptionBroker
     claim: Claim
     record: RequestRecord
+    answers: Answers | None = None
 
     @property
     def is_subscription(self) -> bool:
@@ -277,7 +282,7 @@ class Execution:
         fault of the gateway if there is one."""
         span = self.record.span
         with nullcontext() if span is None else span.executing(self.context):
-            result = await execute(self.operation, self.variables, self.context)
+            result = await execute(self.operation, self.variables, self.context, self.answers)
         self.record.fallback = self.context.fallback
         self.record.error = fault_of(result.errors)
         return result

@@ -107,7 +107,7 @@ class Exports:
         noun, condition = found
         until = query.until or await context.db.now()
         part = Part(condition, until, query.after)
-        replica = await context.replica()
+        replica = await context.replica(is_current=record.principal.may_write)
         database = context.db.at(replica.database) if replica else context.db
         return await self._response(request, database.metered(None), noun, query.format, part)
 

@@ -51,7 +51,7 @@ from graph.core.context import Info, as_source
 from graph.core.permission import PUBLIC, scope
 from graph.core.types.aggregate import Aggregate, aggregate, page_of_rows, reading
 from graph.core.types.connection import listed
-from graph.core.types.field import Revealed, argument, field, value
+from graph.core.types.field import Kept, Revealed, argument, field, value
 from graph.core.types.groups import MAX_GROUPS, First, Skip
 from graph.core.types.ingestion import RefusedItem, refused_item
 from graph.core.types.mutation import (
@@ -101,6 +101,8 @@ class RecordedAiTests:
 
 TIMES = reveals_time(db.ai_tests.AiTest.created_at)
 SPENT = scope("tests:read")
+COMPARED = db.ai_tests.AiTest, db.dreams.Dream, db.progress.ProgressLog
+STATISTICS = Kept(COMPARED, seconds=3600)
 RUN = scope("tests:write", "tests:work", role=Role.MEMBER)
 OF_MODELS: dict[str, Revealed] = {
     "providers": db.ai_tests.AiTest.provider,
@@ -132,6 +134,7 @@ class Queries:
         cost=100,
         reveals=TIMES | {"providers": PUBLIC, "models": PUBLIC, "categories": OF_DREAMS},
         stale_ok=True,
+        kept=STATISTICS,
     )
     async def model_comparison(
         self,
@@ -157,6 +160,7 @@ class Queries:
         cost=100,
         reveals=TIMES | OF_MODELS | {"categories": db.dreams.Dream.category},
         stale_ok=True,
+        kept=STATISTICS,
     )
     async def category_performance(
         self,
@@ -182,6 +186,7 @@ class Queries:
         cost=100,
         reveals=TIMES | ASKED,
         stale_ok=True,
+        kept=STATISTICS,
     )
     async def spend(
         self,

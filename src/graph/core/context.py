@@ -63,6 +63,10 @@ class Context:
         meter = Meter(READ_FACTOR * self.max_response_bytes, claim=self.claim)
         self.db = self.db.scoped_to(self.principal.visibility, meter)
 
+    def detach(self) -> None:
+        """Read without the caller's room, for a result that others may wait for when it is gone."""
+        self.db = self.db.metered(Meter(READ_FACTOR * self.max_response_bytes))
+
     def record_statements(self, with_plans: bool = False) -> None:
         self.recorder = Recorder(with_plans)
         self.db = self.db.recorded_by(self.recorder)
@@ -73,12 +77,9 @@ class Context:
         self.db = self.db.recorded_by(recorder)
         return recorder
 
-    async def replica(self) -> Replica | None:
-        """A replica for one read of this caller, if there is one that may serve it. Raises
-        Unavailable."""
-        if self.replicas is None:
-            return None
-        return await self.replicas.choose(is_current=self.principal.may_write)
+    async def replica(self, is_current: bool) -> Replica | None:
+        """A replica for one read, if there is one that may serve it. Raises Unavailable."""
+        return await self.replicas.choose(is_current) if self.replicas else None
 
     def reading_from(self, replica: Replica) -> "Context":
         return replace(self, db=self.db.at(replica.database), loaders={})

@@ -6,6 +6,7 @@ is executed for each message with the message as root value.
 
 import asyncio
 from collections.abc import AsyncIterable, Mapping
+from functools import partial
 from inspect import isawaitable
 
 from graphql import (
@@ -19,6 +20,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 
 from db.core.errors import Crowded, TooLarge, Unavailable
 from graph.core.context import Context
+from graph.core.execution.answers import Answers, key_of
 from graph.core.execution.operation import Operation
 from graph.core.execution.plan.fallback import already_resolved
 from graph.core.execution.plan.plan import Planned, execute_plan
@@ -29,26 +31,49 @@ SECONDS = 10.0
 
 
 async def execute(
-    operation: Operation, variables: dict[str, object] | None, context: Context
+    operation: Operation,
+    variables: dict[str, object] | None,
+    context: Context,
+    answers: Answers | None = None,
 ) -> OperationResult:
-    """Execute a query or a mutation. Exceptions of resolvers are errors in the result."""
+    """Execute a query or a mutation. Exceptions of resolvers are errors in the result. `answers`
+    are results that are kept."""
     accepted = await accept(operation, variables, context)
     if isinstance(accepted, list):
         return await answer(None, accepted, operation, context, executed=False)
-    if operation.may_be_stale and (result := await _stale(operation, variables, context, accepted)):
-        return result
-    return await run(operation, variables, context, accepted=accepted)
+    rule, is_bare = operation.kept_as, context.recorder is None and not context.shows_cost
+    if answers is None or rule is None or not is_bare:
+        return await _read(operation, variables, context, accepted, context.principal.may_write)
+    context.detach()
+    execute = partial(_read, operation, variables, context, accepted, is_current=True)
+    return await answers.get(key_of(operation, variables, context), rule, execute)
 
 
-async def _stale(
+async def _read(
     operation: Operation,
     variables: dict[str, object] | None,
     context: Context,
     accepted: VariableValues,
+    is_current: bool,
+) -> OperationResult:
+    """The result of an accepted operation, from a replica if one may serve it."""
+    if operation.may_be_stale:
+        result = await _on_replica(operation, variables, context, accepted, is_current)
+        if result is not None:
+            return result
+    return await run(operation, variables, context, accepted=accepted)
+
+
+async def _on_replica(
+    operation: Operation,
+    variables: dict[str, object] | None,
+    context: Context,
+    accepted: VariableValues,
+    is_current: bool,
 ) -> OperationResult | None:
     """The result that a replica gives; None if the primary must."""
     try:
-        replica = await context.replica()
+        replica = await context.replica(is_current)
     except Unavailable:
         return None
     if replica is None:

@@ -24,6 +24,7 @@ from graph.core.execution.plan.plan import Plans, plans_of
 from graph.core.execution.required_access import RequiredAccess, required_access
 from graph.core.execution.variables import Variables, variables_of
 from graph.core.types.errors import coded
+from graph.core.types.field import Kept
 from graph.core.types.literals import NUL, first_string_with_nul
 
 CACHED_BYTES = 64 * 1024 * 1024  # of all operations that are kept
@@ -111,6 +112,13 @@ class Operation:
     def may_be_stale(self) -> bool:
         """True if a replica may serve this query."""
         return self.kind == "query" and shareable.may_be_stale(self.schema._schema, self.document)
+
+    @cached_property
+    def kept_as(self) -> Kept | None:
+        """How results of this query are kept; None if they are not."""
+        if self.kind != "query":
+            return None
+        return shareable.kept_as(self.schema._schema, self.document)
 
     @cached_property
     def cursor_variable(self) -> str | None:

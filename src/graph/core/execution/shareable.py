@@ -1,10 +1,8 @@
 """Shareable: which subscriptions receive the same messages and can share them, which queries have
-the same result for every viewer, and which may be read from a replica."""
+the same result for every viewer, may be read from a replica, or are kept."""
 
 from graphql import (
     DocumentNode,
-    FieldNode,
-    GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -18,14 +16,15 @@ from graphql import (
     visit,
 )
 
-from graph.core.types.field import metadata_of
+from graph.core.execution.selected_fields import SelectedFields, declares
+from graph.core.types.field import Kept, metadata_of
 
 AFTER = "after"
 
 
 def is_viewer_independent(schema: GraphQLSchema, document: DocumentNode) -> bool:
     types = TypeInfo(schema)
-    seen = _Parents(types)
+    seen = SelectedFields(types)
     visit(document, TypeInfoVisitor(types, seen))
     return all(map(_declares_it, seen.found - {schema.subscription_type}))
 
@@ -34,7 +33,7 @@ def is_same_for_all(schema: GraphQLSchema, document: DocumentNode) -> bool:
     """True if the result of a query is the same for all viewers who may have it: it shows scalars
     of nodes that declare so, alone or in lists."""
     types = TypeInfo(schema)
-    seen = _Parents(types)
+    seen = SelectedFields(types)
     visit(document, TypeInfoVisitor(types, seen))
     root = schema.query_type
     parts = [_parts(get_named_type(field.type)) for field in seen.fields_of(root)]
@@ -44,10 +43,25 @@ def is_same_for_all(schema: GraphQLSchema, document: DocumentNode) -> bool:
 def may_be_stale(schema: GraphQLSchema, document: DocumentNode) -> bool:
     """True if all root fields of a query declare `stale_ok`."""
     types = TypeInfo(schema)
-    seen = _Parents(types)
+    seen = SelectedFields(types)
     visit(document, TypeInfoVisitor(types, seen))
     roots = seen.fields_of(schema.query_type)
     return bool(roots) and all(metadata_of(field).get("stale_ok") for field in roots)
+
+
+def kept_as(schema: GraphQLSchema, document: DocumentNode) -> Kept | None:
+    """How the results of a query are kept: as all of its root fields declare. None if one declares
+    nothing, or if nodes are shown, which other tables may be read for."""
+    types = TypeInfo(schema)
+    seen = SelectedFields(types)
+    visit(document, TypeInfoVisitor(types, seen))
+    roots = seen.fields_of(schema.query_type)
+    declared = [rule for root in roots if (rule := metadata_of(root).get("kept"))]
+    others = seen.found - {schema.query_type}
+    if not roots or len(declared) < len(roots) or any(map(seen.is_node, others)):
+        return None
+    tables = tuple(dict.fromkeys(table for rule in declared for table in rule.tables))
+    return Kept(tables, min(rule.seconds for rule in declared))
 
 
 def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
@@ -64,12 +78,7 @@ def cursor_variable(document: DocumentNode, operation: OperationDefinitionNode) 
 
 
 def _declares_it(type_: GraphQLNamedType | None) -> bool:
-    return _declares(type_, "viewer_independent")
-
-
-def _declares(type_: GraphQLNamedType | None, name: str) -> bool:
-    definition = type_.extensions.get("strawberry-definition") if type_ else None
-    return bool(getattr(getattr(definition, "origin", None), name, False))
+    return declares(type_, "viewer_independent")
 
 
 def _parts(type_: GraphQLNamedType) -> set[GraphQLNamedType | None]:
@@ -85,26 +94,7 @@ def _parts(type_: GraphQLNamedType) -> set[GraphQLNamedType | None]:
 
 
 def _is_cacheable(type_: GraphQLNamedType) -> bool:
-    return _declares(type_, "cacheable")
-
-
-class _Parents(Visitor):
-    """Collects the types with selected fields."""
-
-    def __init__(self, types: TypeInfo) -> None:
-        super().__init__()
-        self.types = types
-        self.found: set[GraphQLNamedType | None] = set()
-        self.fields: list[tuple[GraphQLNamedType, GraphQLField]] = []
-
-    def enter_field(self, node: FieldNode, *_: object) -> None:
-        parent, field = self.types.get_parent_type(), self.types.get_field_def()
-        if parent is not None and field is not None and node.name.value != "__typename":
-            self.found.add(parent)
-            self.fields.append((parent, field))
-
-    def fields_of(self, type_: GraphQLNamedType | None) -> list[GraphQLField]:
-        return [field for parent, field in self.fields if parent is type_]
+    return declares(type_, "cacheable")
 
 
 class _Uses(Visitor):

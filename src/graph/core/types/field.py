@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, TypedDict, TypeVar, Unpack, dataclass_transform
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack, dataclass_transform
 
 import strawberry
 from graphql import GraphQLArgument, GraphQLField, GraphQLInputField
@@ -31,6 +31,17 @@ Resolver = Callable[..., object]
 Revealed = Column | Columns | Access
 
 
+class Kept(NamedTuple):
+    """How results may be kept: the tables that they are computed from, and the most seconds."""
+
+    tables: tuple[type[Table], ...]
+    seconds: int
+
+    @property
+    def nouns(self) -> list[str]:
+        return [table.__tablename__ for table in self.tables]
+
+
 class Declarations(TypedDict, total=False):
     """What a field declares for `graph.core.execution`, in its metadata.
 
@@ -44,6 +55,8 @@ class Declarations(TypedDict, total=False):
 
     `stale_ok`: of a root field, whether a replica may serve it, a few seconds late for callers who
     do not write.
+
+    `kept`: of a root field, how its results may be kept.
 
     `check`, `column`, `not_null`: for an input field, its validation, its column if the name
     differs, and the message that rejects null. `apart`: items of the list are validated one by one,
@@ -63,6 +76,7 @@ class Declarations(TypedDict, total=False):
     shows: Declared | None
     reads: tuple[str, ...]
     stale_ok: bool | None
+    kept: Kept | None
 
 
 class Metadata(Declarations, total=False):
