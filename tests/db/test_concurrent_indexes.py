@@ -65,7 +65,7 @@ async def test_a_partition_of_an_earlier_version_and_later_ones_have_all_indexes
     earlier: Database, database_url: str
 ) -> None:
     async with earlier.write() as session:
-        await partition.ensure(session, AiTest, [datetime(2019, 5, 1, tzinfo=UTC)])
+        await partition.create(session, AiTest, datetime(2019, 5, 1, tzinfo=UTC))
     await migrate.upgrade(database_url)
     async with earlier.write() as session:
         await partition.ensure(session, AiTest, [datetime(2019, 6, 1, tzinfo=UTC)])

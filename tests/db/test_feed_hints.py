@@ -30,8 +30,9 @@ class Ear:
         self.heard.put_nowait(" ".join(feeds))
 
     def remote(self, *given: Any) -> None:
-        if given[-1]:  # an empty one tells its sender that messages arrive
-            self.heard.put_nowait(given[-1])
+        """Leaves out what says that messages arrive, and that a process has begun to number."""
+        if names := [name for name in given[-1].split() if name != "changes"]:
+            self.heard.put_nowait(" ".join(names))
 
     async def next(self) -> str:
         async with patience():

@@ -61,11 +61,10 @@ LINES = text("select count(*), count(received_at) from agent_history")
 async def test_agents_that_were_heard_before_arrivals_were_kept(empty_url: str) -> None:
     """Imported reports left no event. Agents whose clock was ahead are of this moment again."""
     await migrate.upgrade(empty_url, "0010")
-    months = [datetime(2024, 1, 1, tzinfo=UTC)]
     database = Database(empty_url)
     async with database.write() as session:
         for table in (AgentReport, Event):
-            await partition.ensure(session, table, months)
+            await partition.create(session, table, datetime(2024, 1, 1, tzinfo=UTC))
     await database.close()
     for statement in BEFORE_ARRIVAL.split(";"):
         await execute(empty_url, statement)

@@ -53,6 +53,7 @@ class Measured(Gateway):
             "DREAMNET_METRICS_PORT": str(self.metrics_port),
             "TMPDIR": str(folder),  # a gateway that is killed leaves its folder of metrics
             "DREAMNET_PUBLIC_READ": "true",
+            "DREAMNET_RESPONSE_CACHE_BYTES": "1000000",
             "DREAMNET_BUDGET_POINTS_PER_MINUTE_ANONYMOUS": "250",
         }
 

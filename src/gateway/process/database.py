@@ -93,8 +93,8 @@ def why_not_ready(found: Inspection) -> str | None:
         return revisions.unknown(found.revision)
     if not revisions.supported(found.revision):
         return (
-            f"is at revision {found.revision}, and this version works from {revisions.OLDEST} on: "
-            "run `dreamnet migrate up`."
+            f"is at revision {found.revision}, and this version works from {revisions.oldest()} "
+            "on: run `dreamnet migrate up`."
         )
     return None
 

@@ -85,7 +85,7 @@ async def ensure(
     # again: another process may have created them during the wait
     missing = await _missing(session, _plain(table), months)
     for child in missing:
-        await _create(session, _plain(table), child, months[child])
+        await create(session, table, months[child])
     return missing
 
 
@@ -132,11 +132,13 @@ async def _missing(
     return [name for name in names if name not in present]
 
 
-async def _create(
-    session: WriteSession, parent: sqlalchemy.Table, child: str, first: datetime
+async def create(
+    session: WriteSession, table: type[Table] | sqlalchemy.Table, first: datetime
 ) -> None:
-    await create_detached(session, parent, child)
-    await attach(session, parent, child, first)
+    """Create the partition of the month that begins then, which does not exist."""
+    child = name(table, first)
+    await create_detached(session, _plain(table), child)
+    await attach(session, _plain(table), child, first)
 
 
 async def create_detached(session: WriteSession, parent: sqlalchemy.Table, child: str) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 PACKAGED = Path(__file__).parents[2] / "migrations"
 CHECKOUT = Path(__file__).parents[4]
-OLDEST = "0011"
 
 UNNAMED = "0049"  # the newest that may be without a phase
 
@@ -58,8 +57,13 @@ def newest(phase: Phase) -> str:
     return [number for number, own in phases().items() if own != Phase.POST][-1]
 
 
+def oldest() -> str:
+    """The revision that this version needs: its `pre` migrations run before its gateways start."""
+    return newest(Phase.PRE)
+
+
 def supported(revision: str | None) -> bool:
-    return revision in revisions()[revisions().index(OLDEST) :]
+    return revision in revisions()[revisions().index(oldest()) :]
 
 
 def survived(revision: str | None) -> bool:
