@@ -8,15 +8,12 @@ import strawberry
 from strawberry import UNSET
 
 from db import archive
-from db.users import Role
 from graph.core.context import Info
 from graph.core.permission import VALUE, scope
 from graph.core.types.field import enum, field
 from graph.core.types.time_range import From, To, time_range
 
-READ = scope(
-    *("tests:read", "events:read", "metrics:read", "agents:read", "actions:read"), role=Role.MEMBER
-)
+READ = scope("tests:read", "events:read", "metrics:read", "agents:read", "actions:read")
 
 
 class ArchivableRows(StrEnum):
