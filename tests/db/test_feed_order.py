@@ -229,7 +229,7 @@ async def test_changes_of_a_restored_database_are_numbered(
 
 
 async def test_changes_that_another_process_left_behind_are_read(database: Database) -> None:
-    feeds = Feeds(database)  # not running: it is told of no commit
+    feeds = Feeds(database)  # not running, so it gets no wakeups
     async with feeds["changes"].following():
         made = await make_user_with_trace(database)
         await until(lambda: feeds["changes"].position.seq == 1)

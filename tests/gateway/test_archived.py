@@ -1,4 +1,4 @@
-"""Archived rows: what clients of the API are told about them."""
+"""Archived rows: lists leave them out, and `archivedUntil` says so."""
 
 from pathlib import Path
 
