@@ -185,7 +185,7 @@ async def test_many_changes_between_two_looks_end_all_results(
 async def test_results_are_exact_beside_writers(
     clients: Clients, dream: Dream, database: Database
 ) -> None:
-    """A reader sees all tests that were acknowledged before it asked, and none that are not sent."""
+    """A reader sees all tests acknowledged before it asked, and none that were not sent yet."""
     ada = clients.users["ada"].id
     others = [await make_dream(database, user_id=ada, is_public=True) for _ in range(3)]
     sent = stored = 0
