@@ -25,9 +25,12 @@ FLOORS = """
                    gateway.cli
     process        gateway.process
     examples       gateway.worker  gateway.mcp
-    composition    gateway.app
+    app            gateway.app
+    lifespan       gateway.lifespan
+    composition    gateway.components
     telemetry      gateway.otlp  gateway.monitoring
-    background     gateway.health  gateway.maintenance  gateway.webhooks  gateway.mail
+    maintenance    gateway.maintenance
+    background     gateway.health  gateway.webhooks  gateway.mail
                    gateway.outboxes  gateway.archive
     transport      gateway.transport  gateway.console  gateway.media
     connection     gateway.protocols
@@ -35,7 +38,7 @@ FLOORS = """
     middleware     gateway.middleware
     settings       gateway.settings  gateway.errors  gateway.log_format
                    gateway.setting_types  gateway.libpq_variables  gateway.exit_codes
-                   gateway.allowance  gateway.tracing
+                   gateway.allowance  gateway.tracing  gateway.periodic
     requests       gateway.request_record  gateway.log_batches
     networks       gateway.networks  gateway.log_context  gateway.origins
                    gateway.qualities  gateway.document_manifest  gateway.export_rights

@@ -1,26 +1,28 @@
 """Maintenance: periodic work on the database."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
 from db import Database, attachments, retention, rollups
 from db.agents import reports
-from db.ai_tests import claims, schedules
+from db.ai_tests import claims, schedules as test_schedules
 from db.alerts import evaluation
-from db.api_keys import expiry as expiring
+from db.api_keys import expiry as key_expiry
+from db.archive import archive
 from db.attachments import DeleteFiles, no_files
 from db.budgets import notices
 from db.core import idempotency
-from db.core.errors import Unavailable
 from db.core.schema import expiry, partition
 from db.notifications import mail
 from db.progress import pending
+from gateway.archive.store import files
+from gateway.outboxes import Outbox
+from gateway.periodic import Schedule, Work, running
+from gateway.settings import Settings
 
 DAY_SECONDS = 24 * 60 * 60
 HOUR_SECONDS = 60 * 60
@@ -30,14 +32,10 @@ LOOK_SECONDS = 5  # between two checks for silent agents, expired claims, due sc
 ALERT_SECONDS = 5  # between two looks for alert rules that are due, each once a minute
 BUDGET_SECONDS = 60  # between two comparisons of budgets with spending
 FILES_SECONDS = 60  # between two looks for files to delete
-GRACE_SECONDS = 3  # for work in progress at the stop
 MESSAGE_SECONDS = 5  # between two looks for messages that are due
 NOTICE_SECONDS = 10 * 60  # between two looks for keys that expire soon, and for expired mail
-FOREVER: Mapping[str, timedelta] = {}
 
-T = TypeVar("T")
-Work = Callable[[], Awaitable[None]]
-Archive = Callable[[Database], Awaitable[list[str] | None]]  # returns the names of months
+Counted = Callable[[], Awaitable[int]]  # returns the number of rows
 
 log = structlog.get_logger()
 
@@ -45,232 +43,177 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def run_maintenance(
     database: Database,
-    keep: Mapping[str, timedelta] = FOREVER,
-    keep_keys: timedelta = idempotency.RETENTION,
+    settings: Settings,
     delete_files: DeleteFiles = no_files,
-    send_messages: Sequence[Work] = (),
-    expiry_notice: timedelta = timedelta(),
-    archive: Archive | None = None,
+    outboxes: Sequence[Outbox] = (),
 ) -> AsyncIterator[None]:
-    """Within the context, create partitions ahead, delete rows past their retention, `keep`,
-    compact closed months and `archive` old ones once a day, delete idempotency keys older than
-    `keep_keys` once an hour, keep the sums of rollups, correct progress logs after late tests, mark
-    silent agents OFFLINE, end expired claims of tests, run their schedules, notify of budgets and
-    of keys that expire within `expiry_notice`, evaluate alert rules, send messages, and delete the
-    files of deleted attachments. Partitions are also created at the start, and months compacted an
-    hour later."""
-    worked = await partition_ahead(database)
-    stopping = asyncio.Event()
-    regular: tuple[tuple[float, Work], ...] = (
-        (LOOK_SECONDS, partial(correct_progress, database)),
-        (LOOK_SECONDS, partial(mark_agents_offline, database)),
-        (LOOK_SECONDS, partial(end_expired_claims, database)),
-        (LOOK_SECONDS, partial(run_due_schedules, database)),
-        (BUDGET_SECONDS, partial(notify_of_budgets, database)),
-        (ALERT_SECONDS, partial(evaluate_alert_rules, database)),
-        *((MESSAGE_SECONDS, partial(deliver, send)) for send in send_messages),
-        (NOTICE_SECONDS, partial(notify_of_expiry, database, expiry_notice)),
-        (NOTICE_SECONDS, partial(remove_expired_mail, database)),
-        (FILES_SECONDS, partial(delete_unused_files, database, delete_files)),
-    )
-    works = (
-        _daily(database, keep, worked, stopping),
-        _hourly(database, keep_keys, stopping),
-        _compact_daily(database, archive, stopping),
-        _roll_up(database, stopping),
-        *(_every(seconds, work, stopping) for seconds, work in regular),
-    )
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
+    """Within the context, do each work when it is due. Partitions are created before."""
+    await partitioning(database).attempt()
+    async with running(schedules(database, settings, delete_files, outboxes)):
         yield
-    finally:
-        stopping.set()
-        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
-async def _daily(
-    database: Database, keep: Mapping[str, timedelta], worked: bool, stopping: asyncio.Event
-) -> None:
-    while not stopping.is_set():
-        worked = await expire(database, keep) and worked
-        await _wait_or_stop(stopping, DAY_SECONDS if worked else AGAIN_SECONDS)
-        worked = stopping.is_set() or await partition_ahead(database)
+def schedules(
+    database: Database,
+    settings: Settings,
+    delete_files: DeleteFiles = no_files,
+    outboxes: Sequence[Outbox] = (),
+) -> list[Schedule]:
+    delete_unused = partial(attachments.delete_files, database, delete_files)
+    return [
+        _expiring(database, settings),
+        _closing_months(database, settings),
+        _removing_keys(database, settings),
+        *_frequent(database),
+        *_noticing(database, settings),
+        _every(
+            FILES_SECONDS,
+            delete_unused,
+            "files of attachments deleted",
+            "files could not be deleted",
+        ),
+        *(
+            Schedule(MESSAGE_SECONDS, [Work(each.send_due, "messages could not be delivered")])
+            for each in outboxes
+        ),
+    ]
 
 
-async def _compact_daily(
-    database: Database, archive: Archive | None, stopping: asyncio.Event
-) -> None:
-    await _wait_or_stop(stopping, HOUR_SECONDS)
-    while not stopping.is_set():
-        worked = await compact_closed_months(database)
-        worked = (archive is None or await archive_months(database, archive)) and worked
-        await _wait_or_stop(stopping, DAY_SECONDS if worked else HOUR_SECONDS)
+def partitioning(database: Database) -> Work:
+    return Work(partial(_partition_ahead, database), "partitions could not be created")
 
 
-async def _hourly(database: Database, keep_keys: timedelta, stopping: asyncio.Event) -> None:
-    while not stopping.is_set():
-        worked = await remove_expired_keys(database, keep_keys)
-        await _wait_or_stop(stopping, HOUR_SECONDS if worked else AGAIN_SECONDS)
-
-
-async def _roll_up(database: Database, stopping: asyncio.Event) -> None:
-    await _wait_or_stop(stopping, ROLL_SECONDS)
-    while not stopping.is_set():
-        worked = await roll_up(database)
-        await _wait_or_stop(stopping, ROLL_SECONDS if worked else AGAIN_SECONDS)
-
-
-async def _every(seconds: float, work: Work, stopping: asyncio.Event) -> None:
-    """Not at once: agents, for example, can report to this process before they are silent."""
-    await _wait_or_stop(stopping, seconds)
-    while not stopping.is_set():
-        await work()
-        await _wait_or_stop(stopping, seconds)
-
-
-async def _wait_or_stop(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-
-
-async def mark_agents_offline(database: Database) -> None:
-    if gone := await _logging_failure(
-        _mark_offline(database), "agents could not be marked offline"
-    ):
-        log.info("agents marked offline", count=gone)
-
-
-async def _mark_offline(database: Database) -> int:
-    await database.read_clock()
-    return await reports.mark_offline(database)
-
-
-async def end_expired_claims(database: Database) -> None:
-    if ended := await _logging_failure(
-        claims.end_expired(database), "expired claims of tests could not be ended"
-    ):
-        log.info("expired claims of tests ended", count=ended)
-
-
-async def run_due_schedules(database: Database) -> None:
-    if made := await _logging_failure(
-        schedules.run_due(database), "schedules of tests could not be run"
-    ):
-        log.info("tests created by schedules", count=made)
-
-
-async def notify_of_budgets(database: Database) -> None:
-    if count := await _logging_failure(
-        notices.notify(database), "budgets could not be compared with spending"
-    ):
-        log.info("budgets reached", count=count)
-
-
-async def evaluate_alert_rules(database: Database) -> None:
-    if count := await _logging_failure(
-        evaluation.run_due(database), "alert rules could not be evaluated"
-    ):
-        log.info("alerts opened or closed", count=count)
-
-
-async def notify_of_expiry(database: Database, ahead: timedelta) -> None:
-    if ahead and (
-        count := await _logging_failure(
-            expiring.notify(database, ahead), "users could not be notified of keys that expire"
-        )
-    ):
-        log.info("users notified of keys that expire", count=count)
-
-
-async def remove_expired_mail(database: Database) -> None:
-    if count := await _logging_failure(
-        mail.remove_expired(database), "expired mail could not be removed"
-    ):
-        log.info("expired mail removed", count=count)
-
-
-async def deliver(send_messages: Work) -> None:
-    await _logging_failure(send_messages(), "messages could not be delivered")
-
-
-async def delete_unused_files(database: Database, delete_files: DeleteFiles) -> None:
-    if count := await _logging_failure(
-        attachments.delete_files(database, delete_files), "files could not be deleted"
-    ):
-        log.info("files of attachments deleted", count=count)
-
-
-async def partition_ahead(database: Database) -> bool:
-    made = await _logging_failure(
-        partition.ensure_ahead(database), "partitions could not be created"
+def _expiring(database: Database, settings: Settings) -> Schedule:
+    expiration = Work(
+        partial(_expire, database, settings.keep), "expired rows could not be deleted"
     )
-    if made:
-        log.info("partitions created", count=len(made))
-    return made is not None
+    works = [expiration, partitioning(database)]
+    return Schedule(DAY_SECONDS, works, first=0, retry=AGAIN_SECONDS)
 
 
-async def expire(database: Database, keep: Mapping[str, timedelta]) -> bool:
-    gone = await _logging_failure(
-        retention.expire(database, keep), "expired rows could not be deleted"
-    )
-    if gone and any(gone.values()):
-        log.info("expired rows deleted", **gone)
-    return gone is not None
+def _closing_months(database: Database, settings: Settings) -> Schedule:
+    """One after the other: each needs the turn of this process, and waits a day without it."""
+    works = [Work(partial(_compact, database), "closed months could not be compacted")]
+    if settings.archive_after:
+        works.append(Work(partial(_archive, database, settings), "months could not be archived"))
+    return Schedule(DAY_SECONDS, works, first=HOUR_SECONDS, retry=HOUR_SECONDS)
 
 
-async def compact_closed_months(database: Database) -> bool:
-    done = await _logging_failure(
-        expiry.compact_closed(database), "closed months could not be compacted"
-    )
-    if done:
-        log.info("closed months compacted", months=done)
-    return done is not None
-
-
-async def archive_months(database: Database, archive: Archive) -> bool:
-    done = await _logging_failure(archive(database), "months could not be archived")
-    if done:
-        log.info("months archived", months=done)
-    return done is not None
-
-
-async def roll_up(database: Database) -> bool:
-    done = await _logging_failure(rollups.roll(database), "rollups could not be computed")
-    if done:
-        log.info("rollups computed", **done)
-    return done is not None
-
-
-async def correct_progress(database: Database) -> None:
-    if count := await _logging_failure(
-        pending.work_off(database), "progress logs could not be corrected"
-    ):
-        log.info("progress logs corrected after late tests", count=count)
-
-
-async def remove_expired_keys(
-    database: Database, keep_keys: timedelta = idempotency.RETENTION
-) -> bool:
-    removed = await _logging_failure(
-        idempotency.remove_expired(database, keep_keys),
+def _removing_keys(database: Database, settings: Settings) -> Schedule:
+    removal = _counting(
+        partial(idempotency.remove_expired, database, settings.keep_keys),
+        "expired idempotency keys removed",
         "expired idempotency keys could not be removed",
     )
-    if removed:
-        log.info("expired idempotency keys removed", count=removed)
-    return removed is not None
+    return Schedule(HOUR_SECONDS, [removal], first=0, retry=AGAIN_SECONDS)
 
 
-async def _logging_failure(work: Awaitable[T], failure: str) -> T | None:
-    """Await `work`. On failure, log it and return None so the schedule continues."""
-    try:
-        return await work
-    except Unavailable as error:
-        log.warning(failure, error=str(error))
-    except Exception:
-        log.exception(failure)
-    return None
+def _frequent(database: Database) -> list[Schedule]:
+    """Not at the start: agents, for example, can report to this process before they are silent."""
+    rollup = Work(partial(_roll_up, database), "rollups could not be computed")
+    return [
+        Schedule(ROLL_SECONDS, [rollup], retry=AGAIN_SECONDS),
+        _every(
+            LOOK_SECONDS,
+            partial(pending.work_off, database),
+            "progress logs corrected after late tests",
+            "progress logs could not be corrected",
+        ),
+        _every(
+            LOOK_SECONDS,
+            partial(mark_agents_offline, database),
+            "agents marked offline",
+            "agents could not be marked offline",
+        ),
+        _every(
+            LOOK_SECONDS,
+            partial(claims.end_expired, database),
+            "expired claims of tests ended",
+            "expired claims of tests could not be ended",
+        ),
+        _every(
+            LOOK_SECONDS,
+            partial(test_schedules.run_due, database),
+            "tests created by schedules",
+            "schedules of tests could not be run",
+        ),
+    ]
+
+
+def _noticing(database: Database, settings: Settings) -> list[Schedule]:
+    """Notifications of budgets, alerts and keys, and their mail."""
+    found = [
+        _every(
+            BUDGET_SECONDS,
+            partial(notices.notify, database),
+            "budgets reached",
+            "budgets could not be compared with spending",
+        ),
+        _every(
+            ALERT_SECONDS,
+            partial(evaluation.run_due, database),
+            "alerts opened or closed",
+            "alert rules could not be evaluated",
+        ),
+        _every(
+            NOTICE_SECONDS,
+            partial(mail.remove_expired, database),
+            "expired mail removed",
+            "expired mail could not be removed",
+        ),
+    ]
+    if (ahead := settings.key_expiry_notice) > timedelta():
+        found.append(
+            _every(
+                NOTICE_SECONDS,
+                partial(key_expiry.notify, database, ahead),
+                "users notified of keys that expire",
+                "users could not be notified of keys that expire",
+            )
+        )
+    return found
+
+
+def _every(seconds: float, run: Counted, done: str, failure: str) -> Schedule:
+    return Schedule(seconds, [_counting(run, done, failure)])
+
+
+def _counting(run: Counted, done: str, failure: str) -> Work:
+    """Log how many rows there were, if any."""
+
+    async def counting() -> None:
+        if count := await run():
+            log.info(done, count=count)
+
+    return Work(counting, failure)
+
+
+async def _partition_ahead(database: Database) -> None:
+    if made := await partition.ensure_ahead(database):
+        log.info("partitions created", count=len(made))
+
+
+async def _expire(database: Database, keep: Mapping[str, timedelta]) -> None:
+    gone = await retention.expire(database, keep)
+    if any(gone.values()):
+        log.info("expired rows deleted", **gone)
+
+
+async def _compact(database: Database) -> None:
+    if done := await expiry.compact_closed(database):
+        log.info("closed months compacted", months=done)
+
+
+async def _archive(database: Database, settings: Settings) -> None:
+    if done := await archive(database, files(settings), settings.archive_after):
+        log.info("months archived", months=done)
+
+
+async def _roll_up(database: Database) -> None:
+    if done := await rollups.roll(database):
+        log.info("rollups computed", **done)
+
+
+async def mark_agents_offline(database: Database) -> int:
+    await database.read_clock()
+    return await reports.mark_offline(database)

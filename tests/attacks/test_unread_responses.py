@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from db import Database
-from gateway.app import RESULTS
+from gateway.components import RESULTS
 from gateway.protocols import slow_clients
 from support.attack_target import RICH
 from support.factories import make_dream

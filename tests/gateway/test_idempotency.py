@@ -272,7 +272,7 @@ async def test_the_gateway_removes_expired_keys(send: Send, database: Database) 
     async def is_removed() -> bool:
         return await count(database, IdempotencyKey) == 0
 
-    async with maintenance.run_maintenance(database):
+    async with maintenance.run_maintenance(database, production()):
         await until(is_removed)
 
 

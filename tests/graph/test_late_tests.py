@@ -21,6 +21,7 @@ from db.progress.batch import AT_ONCE
 from db.progress.pending import LOCK, LOGS, PendingReplay
 from gateway import maintenance
 from support.ai_tests import as_imported
+from support.gateways import production
 from support.many_tests import READ, STEP, UNTIL, dream_with_tests
 from support.mutations import stored
 from support.query_count import statements
@@ -189,7 +190,7 @@ async def test_the_running_gateway_corrects_logs(
         return not (await pending.waiting(database)).dreams
 
     monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.05)
-    async with maintenance.run_maintenance(database):
+    async with maintenance.run_maintenance(database, production()):
         await until(is_corrected)
     assert await as_imported(database, dream)
 
