@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Page, WebSocketRoute
+from playwright.async_api import Locator, Page, WebSocketRoute
 
 from db import Database
 from support.client_processes import Gateway
@@ -17,6 +17,9 @@ from support.wait import until
 
 REPORT = """mutation Report($key: String!, $status: AgentStatus!) {
   reportAgentStatus(input: { agentKey: $key, status: $status }) { storedId errors { message } }
+}"""
+REPORTS = """mutation Reports($input: ReportAgentStatusesInput!) {
+  reportAgentStatuses(input: $input) { storedCount }
 }"""
 LOG = """mutation Log($name: String!) {
   logEvents(input: { events: [{ eventType: $name, source: "test", severity: "INFO" }] }) {
@@ -169,3 +172,33 @@ async def test_the_wall_is_filtered_by_its_address(gateway: Gateway) -> None:
         await page.get_by_label("Status").select_option("RUNNING")
         await shown(page, "prover", "RUNNING")
         assert page.url == f"{address}/console/agents?status=RUNNING"
+
+
+async def report_all(gateway: Gateway, keys: list[str], status: str) -> None:
+    reports = [{"agentKey": key, "status": status} for key in keys]
+    body = {"query": REPORTS, "variables": {"input": {"reports": reports}}}
+    async with httpx2.AsyncClient(timeout=20) as client:
+        answer = await client.post(f"http://{gateway.host}/graphql", json=body)
+    assert answer.json()["data"]["reportAgentStatuses"] == {"storedCount": len(keys)}
+
+
+async def test_the_wall_shows_all_of_many_changes_in_their_order(gateway: Gateway) -> None:
+    """More agents change at once than one paint shows."""
+    first, second = ([f"{name}{number}" for number in range(70)] for name in ("a", "b"))
+    await report_all(gateway, first + second, "IDLE")
+    async with browsing(f"http://{gateway.host}") as watched:
+        page = watched.page
+        await page.goto(f"http://{gateway.host}/console/agents?search=1")
+        cards = page.locator("a.agent strong")
+        with_1 = [key for key in first + second if "1" in key]
+        await until(lambda: has_texts(cards, with_1))
+        await report_all(gateway, second, "RUNNING")
+        await report_all(gateway, first, "ERROR")
+        running = [key for key in second if "1" in key]
+        await until(lambda: has_texts(page.locator("a.agent:has-text('RUNNING') strong"), running))
+        await until(lambda: has_texts(cards, running + [key for key in first if "1" in key]))
+        assert await page.locator("a.agent", has_text="ERROR").count() == len(with_1) / 2
+
+
+async def has_texts(locator: Locator, expected: list[str]) -> bool:
+    return bool(await locator.all_inner_texts() == expected)
