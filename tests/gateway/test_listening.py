@@ -11,7 +11,7 @@ import uvicorn
 from db import Database
 from gateway.exit_codes import CommandFailed
 from gateway.process.configuration import uvicorn_config
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from gateway.process.startup_message import base
 from gateway.settings import Settings
 
@@ -51,8 +51,8 @@ def test_an_address_of_ipv6_is_not_one_of_ipv4() -> None:
 def test_a_port_that_is_taken_in_one_family_is_taken() -> None:
     with listening("0.0.0.0", 0) as listener:  # noqa: S104  for as long as the test lasts
         port = listener.getsockname()[1]
-        with pytest.raises(CommandFailed, match="another program uses it"):
-            listening("::", port)
+        with pytest.raises(CommandFailed, match="stop that program, or set --port"):
+            listening("::", port, setting="--port")
 
 
 @pytest.mark.parametrize(

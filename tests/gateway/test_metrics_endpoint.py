@@ -232,7 +232,7 @@ async def test_a_port_in_use_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv(FOLDER, "")  # restored at the end
     with listening_on("127.0.0.1", 0) as taken:
         settings = production(metrics_port=taken.getsockname()[1])
-        refused = pytest.raises(CommandFailed, match="Set DREAMNET_METRICS_PORT")
+        refused = pytest.raises(CommandFailed, match="set DREAMNET_METRICS_PORT")
         with refused as failed, metrics_endpoint(settings):
             pass
     assert failed.value.code == ExitCode.PORT

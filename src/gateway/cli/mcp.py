@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import uvicorn
 
 from gateway.document_manifest import digest
 from gateway.exit_codes import CommandFailed, ExitCode
+from gateway.process.listener import listening
 from gateway.setting_types import is_loopback
 
 KEY = "DREAMNET_MCP_KEY"
@@ -86,7 +86,7 @@ async def _http(options: Options) -> None:
         server = Tools(api, credential).server()
         app = http_app(server, api, options.allowed_hosts, options.allowed_origins)
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-        with closing(_listening(options.host, options.port)) as listener:
+        with closing(listening(options.host, options.port, setting="--port")) as listener:
             await uvicorn.Server(config).serve(sockets=[listener])
 
 
@@ -94,12 +94,3 @@ def _client(options: Options) -> httpx2.AsyncClient:
     from gateway.mcp.api import TIMEOUT_SECONDS
 
     return httpx2.AsyncClient(base_url=options.url, timeout=TIMEOUT_SECONDS)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        message = f"Cannot listen on {host} port {port}: {error.strerror}."
-        raise CommandFailed(message, ExitCode.PORT) from error

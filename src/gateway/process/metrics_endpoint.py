@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from gateway.exit_codes import CommandFailed, ExitCode
+from gateway.process.listener import cannot_listen
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def _server(host: str, port: int, folder: Path) -> ThreadingHTTPServer:
     try:
         return Server((host, port), Handler)
     except OSError as error:
-        reason = f"Cannot listen on {host} port {port} for metrics: {error.strerror}."
-        raise CommandFailed(f"{reason} Set DREAMNET_METRICS_PORT.", ExitCode.PORT) from error
+        raise cannot_listen(host, port, "DREAMNET_METRICS_PORT", error) from error
 
 
 def _pids(folder: Path) -> set[int]:

@@ -1,10 +1,7 @@
 """Serve: run the gateway, in this process or in several."""
 
 import asyncio
-import errno
 import resource
-import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
@@ -21,18 +18,15 @@ from gateway.auth.pepper import api_key_codec
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.middleware import request_log
 from gateway.process.database import describe_database, embedded, migrated_url
+from gateway.process.listener import listening
 from gateway.process.metrics_endpoint import metrics_endpoint
 from gateway.process.shared_budgets import shared_budgets
-from gateway.process.startup_message import StartupMessage, base, is_unspecified
-from gateway.protocols import slow_clients
+from gateway.process.startup_message import StartupMessage, base
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.process.server import Server
     from gateway.process.workers import Workers
-
-BACKLOG = 2048
-UNACKNOWLEDGED_MS = 30_000  # until the kernel drops a client that acknowledges nothing
 
 log = structlog.get_logger()
 
@@ -92,29 +86,6 @@ def create_first_admin(settings: Settings, url: ConnectionInfo) -> None:
         return
     if path is not None:
         log.info("first start: the administrator's API key is in a file", path=str(path.resolve()))
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket; `::` is every address of both families. Raises CommandFailed."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = family == socket.AF_INET6 and is_unspecified(host) and socket.has_dualstack_ipv6()
-    try:
-        listener = socket.create_server(
-            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
-        )
-    except OSError as error:
-        reason = (
-            "another program uses it; stop that program, or set DREAMNET_PORT"
-            if error.errno == errno.EADDRINUSE
-            else error.strerror
-        )
-        raise CommandFailed(
-            f"Cannot listen on {host} port {port}: {reason}.", ExitCode.PORT
-        ) from error
-    if sys.platform == "linux":  # connections inherit these
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, slow_clients.UNSENT)
-    return listener
 
 
 def _startup_message(
