@@ -45,7 +45,7 @@ class Stored:
     async def missed(self, subscriber: Subscriber) -> set[str]:
         """The rows that a subscriber has not received, once it had the time to catch up."""
         rows = self.ids[subscriber.rows]
-        await subscriber.until(lambda: rows <= subscriber.seen, CATCH_UP_SECONDS)
+        await subscriber.reaches(lambda: rows <= subscriber.seen, CATCH_UP_SECONDS)
         return rows - subscriber.seen
 
 

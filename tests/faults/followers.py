@@ -1,20 +1,17 @@
-"""Followers: subscribers over the network that come back after every interruption, and remember."""
+"""Followers: subscribers that remember rows or states, and crowds of them."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
-import orjson
-from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
-
-AWAY = (OSError, WebSocketException, httpx2.TransportError, EOFError, TimeoutError)
-AGAIN_SECONDS = 0.1
-SILENCE_SECONDS = 30  # three heartbeats
+from cluster.follower import (
+    Follower as ResumingFollower,
+    Transport,
+    event_stream,
+    websocket as websocket,
+)
 
 EVENTS = """subscription ($after: String) {
   events(after: $after, filter: {source: {eq: "fault"}}) {
@@ -28,105 +25,16 @@ STATUS = """subscription ($after: String) {
   agentStatus(after: $after) { kind cursor reason removedKeys agents { key status currentTask } }
 }"""
 
-Payloads = AsyncIterator[Any]
-Transport = Callable[[str, dict[str, Any]], Any]
-
-
-@asynccontextmanager
-async def websocket(address: str, payload: dict[str, Any]) -> AsyncIterator[Payloads]:
-    """What a subscription sends over graphql-transport-ws."""
-    url = address.replace("http", "ws", 1) + "/graphql"
-    async with connect(url, subprotocols=["graphql-transport-ws"], open_timeout=5) as socket:
-        await socket.send('{"type":"connection_init"}')
-        assert orjson.loads(await socket.recv())["type"] == "connection_ack"
-        name = uuid.uuid4().hex
-        await socket.send(
-            orjson.dumps({"id": name, "type": "subscribe", "payload": payload}).decode()
-        )
-
-        async def payloads() -> Payloads:
-            while True:
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    message = orjson.loads(await socket.recv())
-                if message["type"] == "next":
-                    yield message["payload"]
-                elif message["type"] in ("error", "complete"):
-                    raise EOFError(message)
-
-        yield payloads()
-
-
-@asynccontextmanager
-async def event_stream(address: str, payload: dict[str, Any]) -> AsyncIterator[Payloads]:
-    """The same as server-sent events."""
-    accept = {"accept": "text/event-stream"}
-    async with (
-        httpx2.AsyncClient(timeout=SILENCE_SECONDS) as http,
-        http.stream("POST", f"{address}/graphql", json=payload, headers=accept) as response,
-    ):
-        if response.status_code != 200:
-            raise EOFError(response.status_code)
-
-        async def payloads() -> Payloads:
-            event = ""
-            async for line in response.aiter_lines():
-                name, _, value = line.partition(": ")
-                if name == "event":
-                    event = value
-                elif name == "data" and event == "next":
-                    yield orjson.loads(value)
-            raise EOFError
-
-        yield payloads()
-
 
 @dataclass
-class Follower:
-    """One subscriber. It resumes after the newest cursor it has; `forgetful` ones begin anew."""
+class Follower(ResumingFollower):
+    """`forgetful` ones begin anew after each interruption."""
 
-    query: str
-    transport: Transport
     forgetful: bool = False
-    cursor: str | None = None
-    resets: list[str] = field(default_factory=list)
-    connections: int = 0
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, address: str) -> None:
-        """Follows until it is cancelled, whatever happens in between."""
-        while True:
-            with suppress(*AWAY):
-                await self._follow(address)
-            await asyncio.sleep(AGAIN_SECONDS)
-
-    async def _follow(self, address: str) -> None:
-        after = None if self.forgetful else self.cursor
-        payload = {"query": self.query, "variables": {"after": after}}
-        async with self.transport(address, payload) as payloads:
-            self.connections += 1
-            async for answer in payloads:
-                if "errors" in answer:
-                    raise EOFError(answer)
-                (update,) = answer["data"].values()
-                self._take(update)
-
-    def _take(self, update: Any) -> None:
-        self.cursor = update["cursor"]
-        if update["kind"] == "RESET":
-            self.resets.append(update["reason"])
-        self.apply(update)
-        self.arrived.set()
-
-    def apply(self, update: Any) -> None:
-        """What it remembers of a message."""
-        raise NotImplementedError
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        """Returns when what it remembers fulfils a condition."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self.arrived.clear()
-                await self.arrived.wait()
+    @property
+    def after(self) -> str | None:
+        return None if self.forgetful else self.cursor
 
 
 @dataclass
@@ -168,9 +76,9 @@ def crowd(forgetful: bool = False) -> list[Follower]:
     """Ten over WebSockets and four over event streams, of each kind."""
     transports = [*[websocket] * 10, *[event_stream] * 4]
     kinds: list[Callable[[Transport], Follower]] = [
-        lambda transport: Listener(EVENTS, transport, forgetful),
-        lambda transport: Listener(HISTORY, transport, forgetful, rows="reports"),
-        lambda transport: Dashboard(STATUS, transport, forgetful),
+        lambda transport: Listener(EVENTS, transport, forgetful=forgetful),
+        lambda transport: Listener(HISTORY, transport, forgetful=forgetful, rows="reports"),
+        lambda transport: Dashboard(STATUS, transport, forgetful=forgetful),
     ]
     return [kinds[n % len(kinds)](transport) for n, transport in enumerate(transports)]
 
