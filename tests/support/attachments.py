@@ -74,3 +74,8 @@ def announcement(content: bytes) -> dict[str, str]:
 
 def messages(answer: Any) -> list[str]:
     return [error["message"] for error in answer["errors"]]
+
+
+def files(settings: Settings) -> list[str]:
+    folder = settings.data_dir / "media"
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())

@@ -1,14 +1,13 @@
 """Attachments and exports in a bucket of a server that is compatible with S3."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from obstore.store import S3Store
-from starlette.applications import Starlette
 
 from db import Database, attachments
 from db.core.errors import Unavailable
@@ -17,10 +16,10 @@ from gateway.media.importing import import_folder
 from gateway.media.store import NO_FILE, WRONG, Media
 from gateway.settings import Settings
 from graph.core.types.node import global_id
-from support.attachments import PNG, Client, client, messages
+from support.attachments import PNG, Client, messages
 from support.commands import Dreamnet
-from support.factories import make_dream, make_metric, make_user
-from support.gateways import gateway, production
+from support.factories import make_metric
+from support.gateways import production
 from support.object_store import BUCKET, content, keys, object_store
 
 
@@ -40,27 +39,6 @@ def store(server: S3Store) -> S3Store:
 @pytest.fixture
 def settings(store: S3Store) -> Settings:
     return production(media_url=f"s3://{BUCKET}/folder")
-
-
-@pytest.fixture
-async def app(settings: Settings, database: Database) -> AsyncIterator[Starlette]:
-    app = gateway(settings, Database(database.url))
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-async def dream(database: Database) -> Any:
-    owner = await make_user(database)
-    return await make_dream(database, user_id=owner.id, is_public=False)
-
-
-@pytest.fixture
-async def mine(
-    app: Starlette, database: Database, settings: Settings, dream: Any
-) -> AsyncIterator[Client]:
-    async with client(app, database, settings, user_id=dream.user_id) as mine:
-        yield mine
 
 
 async def put(upload: Any, content: bytes) -> None:

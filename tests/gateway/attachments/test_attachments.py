@@ -1,71 +1,22 @@
 """Attachments, through the API of a gateway in production, with real keys and real files."""
 
-import hashlib
-import os
-import sys
-from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import pytest
 from sqlalchemy import update
-from starlette.applications import Starlette
 
 from db import Database, attachments
 from db.attachments import Attachment, DeletedAttachment
-from gateway.media.content_types import SIGNATURES, TypeCheck
 from gateway.media.store import NO_FILE, WRONG, Media
 from gateway.settings import Settings
-from gateway.settings.media import CONTENT_TYPES
 from graph.core.types.node import global_id
-from support.attachments import PNG, Client, announcement, client, messages
-from support.factories import make_ai_test, make_dream, make_user
-from support.gateways import gateway, production
+from support.attachments import PNG, Client, announcement, files, messages
+from support.factories import make_ai_test, make_dream
 from support.mutations import stored
-from support.payloads import ERRORS
-from support.wait import patience
 
 DELETE = "mutation ($id: ID!) { deleteDream(input: {id: $id}) { errors { code } } }"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    limits = {"media_max_bytes": 200_000, "media_max_per_dream": 3}
-    return production(data_dir=tmp_path, public_read=True, **limits)
-
-
-@pytest.fixture
-async def app(settings: Settings, database: Database) -> AsyncIterator[Starlette]:
-    app = gateway(settings, Database(database.url))
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-async def owner(database: Database) -> Any:
-    return await make_user(database)
-
-
-@pytest.fixture
-async def dream(database: Database, owner: Any) -> Any:
-    return await make_dream(database, user_id=owner.id, is_public=False)
-
-
-@pytest.fixture
-async def mine(
-    app: Starlette, database: Database, settings: Settings, owner: Any
-) -> AsyncIterator[Client]:
-    async with client(app, database, settings, user_id=owner.id) as mine:
-        yield mine
-
-
-def files(settings: Settings) -> list[str]:
-    folder = settings.data_dir / "media"
-    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
 
 
 async def test_a_file_is_uploaded_and_read(
@@ -218,64 +169,6 @@ async def test_an_upload_is_bound_to_its_announcement(
     assert (await mine.send(upload, PNG)).status_code == 409  # what is stored never changes
 
 
-async def test_attachments_have_the_rights_of_their_dream(
-    app: Starlette, mine: Client, dream: Any, database: Database, settings: Settings
-) -> None:
-    attached = await mine.attach(dreamId=global_id(dream))
-    query = "query ($id: ID!) { attachment(id: $id) { url } }"
-    async with client(app, database, settings) as other:
-        assert await other.ask(query, id=attached["id"]) == {"attachment": None}
-        for verb in ("completeAttachment", "deleteAttachment"):
-            refused = await other.do(verb, ERRORS, id=attached["id"])
-            assert [error["code"] for error in refused["errors"]] == ["NOT_FOUND"]
-        assert (await other.create(dreamId=global_id(dream)))["errors"][0]["code"] == "NOT_FOUND"
-        public = await make_dream(database, user_id=dream.user_id)
-        shown = await mine.attach(dreamId=global_id(public))
-        assert (await other.ask(query, id=shown["id"]))["attachment"]["url"]
-        refused = await other.do("deleteAttachment", ERRORS, id=shown["id"])
-        assert [error["code"] for error in refused["errors"]] == ["FORBIDDEN"]
-
-
-ATTACHED = "query ($id: ID!) { dream(id: $id) { attachments { totalCount nodes { name url } } } }"
-
-
-async def test_everybody_sees_attachments_of_public_dreams_but_not_those_of_tests(
-    app: Starlette, mine: Client, owner: Any, database: Database, settings: Settings
-) -> None:
-    public = await make_dream(database, user_id=owner.id)
-    test = await make_ai_test(database, dream_id=public.id)
-    of_dream = await mine.attach(dreamId=global_id(public), name="dream.png")
-    of_test = await mine.attach(aiTestId=global_id(test), name="test.png")
-    node = "query ($id: ID!) { attachment(id: $id) { name } node(id: $id) { id } }"
-    async with (
-        client(app, database, settings, scopes=["agents:read"]) as scoped,
-        client(app, database, settings, scopes=["tests:read"]) as reader,
-        client(app, database, settings) as stranger,
-    ):
-        stranger.headers = {}
-        for nobody in (stranger, scoped):
-            seen = (await nobody.ask(ATTACHED, id=global_id(public)))["dream"]["attachments"]
-            [only] = seen["nodes"]
-            assert (seen["totalCount"], only["name"]) == (1, "dream.png")
-            assert (await nobody.http.get(f"/{only['url']}")).content == PNG
-            hidden = await nobody.ask(node, id=of_test["id"])
-            assert hidden == {"attachment": None, "node": None}
-        both = (await reader.ask(ATTACHED, id=global_id(public)))["dream"]["attachments"]
-        assert [each["name"] for each in both["nodes"]] == ["test.png", "dream.png"]
-        assert (await reader.ask(node, id=of_test["id"]))["attachment"] == {"name": "test.png"}
-        private = await make_dream(database, user_id=owner.id, is_public=False)
-        hidden = await mine.attach(dreamId=global_id(private))
-        assert await stranger.ask(node, id=hidden["id"]) == {"attachment": None, "node": None}
-    assert (await mine.ask(node, id=of_dream["id"]))["attachment"] == {"name": "dream.png"}
-
-
-async def test_an_address_expires(mine: Client, dream: Any, settings: Settings) -> None:
-    attached = await mine.attach(dreamId=global_id(dream))
-    id = UUID(attached["url"].split("/")[1].partition("?")[0])
-    past = Media(settings).download_url(id, datetime.now(UTC) - timedelta(minutes=6))
-    assert (await mine.http.get(f"/{past}")).status_code == 403
-
-
 async def test_a_file_is_deleted_with_its_dream(
     mine: Client, dream: Any, database: Database, settings: Settings
 ) -> None:
@@ -305,58 +198,3 @@ async def test_a_file_is_deleted_with_its_dream(
     assert await attachments.delete_files(database, media.delete) == 1
     assert files(settings) == [f"attachments/{left.id}"]
     assert await stored(database, DeletedAttachment) == []
-
-
-async def import_media(folder: Path, **variables: str) -> tuple[int | None, list[str]]:
-    """The exit code of `dreamnet media import`, and the lines that it prints."""
-    process = await create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "media", "import", str(folder)),
-        env={**os.environ, **variables},
-        stdout=PIPE,
-    )
-    async with patience():
-        out, _ = await process.communicate()
-    return process.returncode, out.decode().splitlines()
-
-
-async def test_a_folder_is_imported_once(
-    dream: Any, database: Database, database_url: str, settings: Settings, tmp_path: Path
-) -> None:
-    source = tmp_path / "source"
-    for name in (dream.slug, global_id(dream), "unknown"):
-        (source / name).mkdir(parents=True)
-    (source / dream.slug / "a.png").write_bytes(PNG)
-    (source / global_id(dream) / "notes.md").write_text("Wings.")
-    (source / dream.slug / "page.html").write_text("<script>")
-    (source / dream.slug / "fake.png").write_text("no picture")
-    (source / "unknown" / "a.png").write_bytes(PNG)
-    (source / "flat.png").write_bytes(PNG)
-    variables = {"DATABASE_URL": database_url, "DREAMNET_DATA_DIR": str(settings.data_dir)}
-    code, lines = await import_media(source, **variables)
-    assert (code, lines[-1]) == (1, "2 stored, 0 unchanged, 4 refused")
-    assert f"{source / 'flat.png'}: Put it into a folder that is named after its dream." in lines
-    assert f"{source / dream.slug / 'fake.png'}: Its content is not image/png." in lines
-    code, lines = await import_media(source, **variables)
-    assert (code, lines[-1]) == (1, "0 stored, 2 unchanged, 4 refused")
-    rows = {row.name: row for row in await stored(database, Attachment)}
-    assert {name: row.content_type for name, row in rows.items()} == {
-        "a.png": "image/png",
-        "notes.md": "text/markdown",
-    }
-    assert rows["a.png"].sha256 == hashlib.sha256(PNG).hexdigest()
-    assert files(settings) == sorted(f"attachments/{row.id}" for row in rows.values())
-
-
-@pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_no_type_accepts_a_page(content_type: str) -> None:
-    check = TypeCheck(content_type)
-    check.update(b"\xff<html>")
-    assert not check.holds()
-    assert content_type in SIGNATURES or content_type.startswith(("text/", "application/json"))
-
-
-def test_a_text_may_be_cut_anywhere() -> None:
-    check = TypeCheck("text/plain")
-    for byte in "schön €".encode():
-        check.update(bytes([byte]))
-    assert check.holds()
