@@ -1,4 +1,4 @@
-"""Fixtures of the database: an import folder, batch writers, a reader."""
+"""Fixtures of the database: an import folder, batch writers, a reader, other processes."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,3 +32,12 @@ async def reader(database: Database) -> AsyncIterator[Reader]:
     reader = Reader(EVENTS, database)
     yield reader
     await reader.close()
+
+
+@pytest.fixture
+async def others(database_url: str) -> AsyncIterator[list[Database]]:
+    """The same database as several processes have it."""
+    others = [Database(database_url, pool_size=2) for _ in range(4)]
+    yield others
+    for other in others:
+        await other.close()

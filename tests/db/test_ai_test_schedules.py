@@ -1,7 +1,6 @@
 """Schedules of tests: each run once, by one process, and in whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,15 +20,6 @@ from support.mutations import stored
 
 MODELS = [Model("openai", "gpt"), Model("anthropic", "claude")]
 SUNDAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def others(database_url: str) -> AsyncIterator[list[Database]]:
-    """The same database as several processes have it."""
-    others = [Database(database_url, pool_size=2) for _ in range(4)]
-    yield others
-    for other in others:
-        await other.close()
 
 
 async def make(database: Database, dream: Any, cron: str = "0 6 * * MON", **more: Any) -> Any:

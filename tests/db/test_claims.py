@@ -1,7 +1,6 @@
 """Claims of queued tests: one holder at a time, until the lease expires, and few attempts."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,15 +27,6 @@ DONE = {"impossibility_score": 40}
 @pytest.fixture
 async def dream(database: Database) -> Any:
     return await make_dream(database)
-
-
-@pytest.fixture
-async def others(database_url: str) -> AsyncIterator[list[Database]]:
-    """The same database as several processes have it."""
-    others = [Database(database_url, pool_size=2) for _ in range(4)]
-    yield others
-    for other in others:
-        await other.close()
 
 
 async def enqueue(database: Database, dream: Any, model: str = "gpt", **more: Any) -> AiTest:

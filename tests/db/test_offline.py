@@ -1,7 +1,6 @@
 """Silent agents: one OFFLINE report each, never in place of a real one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,15 +22,6 @@ WAITING = text(
     " where datname = current_database() and locktype = 'advisory' and not granted"
 )
 LINE = AgentReport.agent_key, AgentReport.status, AgentReport.previous_status
-
-
-@pytest.fixture
-async def others(database_url: str) -> AsyncIterator[list[Database]]:
-    """The same database as several processes have it."""
-    others = [Database(database_url, pool_size=2) for _ in range(4)]
-    yield others
-    for other in others:
-        await other.close()
 
 
 async def rows(database: Database, statement: Executable) -> list[Any]:

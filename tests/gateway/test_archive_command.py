@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,27 +14,11 @@ from gateway.settings import Settings
 from support.archived import LONG_AGO, MONTH, fill
 from support.commands import Dreamnet
 from support.object_store import BUCKET, keys, object_store
+from support.peak_memory import metrics_at, peak_memory
 from support.rollups import roll
 from support.stored_rows import execute
 
 NAMED = f"{MONTH:%Y-%m}"
-
-# Peak memory of a command in a process of its own, in KiB.
-MEASURED = """
-import resource, sys
-from gateway.cli.main import app
-try:
-    app(sys.argv[1:])
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
-"""
-FILL = """
-insert into performance_metrics (id, metric_name, value, tags, timestamp)
-select cast(lpad(to_hex(cast(extract(epoch from at) * 1000 as bigint)), 12, '0') || '7000'
-            || '8' || lpad(to_hex(n), 15, '0') as uuid),
-       'cpu', n, jsonb_build_object('host', repeat(md5(n::text), 20)), at
-from generate_series(1, {count}) as n, lateral (select timestamptz '{at}' as at) as at
-"""
 
 
 @pytest.fixture
@@ -121,24 +102,16 @@ def _peak(url: str, folder: Path, count: int) -> int:
         "DREAMNET_ARCHIVE_URL": str(folder / "old"),
     }
 
-    def peak(*arguments: str) -> int:
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED, "archive", *arguments],
-            env=os.environ | variables,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert f"{count:,}" in done.stdout or "Archived" in done.stdout
-        return int(done.stderr.splitlines()[-1])
-
-    return max(peak("run", "--restored"), peak("restore", "metrics", NAMED))
+    archived, out = peak_memory(folder, "archive", "run", "--restored", **variables)
+    assert "Archived" in out
+    restored, out = peak_memory(folder, "archive", "restore", "metrics", NAMED, **variables)
+    assert f"{count:,}" in out
+    return max(archived, restored)
 
 
 async def _refill(url: str, count: int) -> None:
     database = Database(url)
     await execute(database, text("delete from performance_metrics"))
-    await execute(database, text(FILL.format(count=count, at=LONG_AGO.isoformat())))
+    await execute(database, text(metrics_at(f"timestamptz '{LONG_AGO.isoformat()}'", count)))
     await roll(database)
     await database.close()

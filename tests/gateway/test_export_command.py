@@ -4,9 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,27 +18,12 @@ from support import factories
 from support.commands import Dreamnet
 from support.databases import create_database, drop_database, execute
 from support.imports import EVERYTHING
+from support.peak_memory import metrics_at, peak_memory
 
 IMPORTED = ("models", "dreams", "tests", "events", "metrics", "agentReports")
 NOUNS = (*IMPORTED, "auditEntries", "features")
+NOW = "now() - interval '1 minute'"
 Export = Callable[..., bytes]
-
-# Peak memory of an export in a process of its own, in KiB.
-MEASURED = """
-import resource, sys
-from gateway.cli.main import app
-try:
-    app(sys.argv[1:])
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
-"""
-FILL = """
-insert into performance_metrics (id, metric_name, value, tags, timestamp)
-select cast(lpad(to_hex(cast(extract(epoch from at) * 1000 as bigint)), 12, '0') || '7000'
-            || '8' || lpad(to_hex(n), 15, '0') as uuid),
-       'cpu', n, jsonb_build_object('host', repeat('x', 300)), at
-from generate_series(1, {count}) as n, lateral (select now() - interval '1 minute' as at) as at
-"""
 
 
 async def _fill(url: str) -> None:
@@ -219,19 +201,16 @@ def test_wrong_options_are_explained(
 
 @pytest.mark.parametrize("format", ["jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_rows(database_url: str, tmp_path: Path, format: str) -> None:
-    asyncio.run(execute(database_url, FILL.format(count=2_000)))
+    asyncio.run(execute(database_url, metrics_at(NOW, 2_000)))
     few = peak(database_url, tmp_path / "few", format)
     asyncio.run(execute(database_url, "delete from performance_metrics"))
-    asyncio.run(execute(database_url, FILL.format(count=200_000)))
+    asyncio.run(execute(database_url, metrics_at(NOW, 200_000)))
     many = peak(database_url, tmp_path / "many", format)
 
     assert many - few < 40_000  # KiB, of 90 MB of lines
 
 
 def peak(url: str, file: Path, format: str) -> int:
-    options = ("export", "metrics", "--to", str(file), "--format", format)
-    command = [sys.executable, "-c", MEASURED, *options]
-    done = subprocess.run(
-        command, env=os.environ | {"DATABASE_URL": url}, capture_output=True, check=True
-    )
-    return int(done.stderr.split()[-1])
+    options = ("--to", str(file), "--format", format)
+    kib, _ = peak_memory(file.parent, "export", "metrics", *options, DATABASE_URL=url)
+    return kib
