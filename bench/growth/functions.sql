@@ -26,7 +26,8 @@ create function pg_temp.word(rank bigint) returns text language sql immutable as
       || (array['', 'n', 'r', 'l', 'd', 't', 'm', 'x'])[1 + rank % 8] end
 $$;
 create function pg_temp.words(n bigint, salt text, most int) returns text language sql immutable as $$
-  select string_agg(pg_temp.word(cast(floor(50 * power(601.0,
-    pg_temp.pick(n * 100 + k, salt, 1000000000) / 1e9)) - 49 as bigint)), ' ' order by k)
+  select string_agg(pg_temp.word(cast(floor(50 * power(cast(601 as double precision),
+    pg_temp.pick(n * 100 + k, salt, 1000000000) / cast(1e9 as double precision))) - 49 as bigint)),
+    ' ' order by k)
   from generate_series(1, most) as k
 $$;
