@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Executable, select, text
 
 from db import Database
+from db.core.query.children import Children
 from db.core.query.keyset import PageArgs
 from db.core.query.listing import ListArgs
 from db.dreams import LISTING, Dream
@@ -128,9 +129,8 @@ async def test_pages_per_parent(database: Database, world: dict[str, Any]) -> No
     seen = database.scoped_to(signed_in(world["bob"]).visibility)
 
     async with seen.read() as session:
-        pages = await LISTING.pages(
-            session, (Dream.user_id,), [world["ada"].id], ListArgs(window=PageArgs(first=5))
-        )
+        dreams = Children(LISTING, (Dream.user_id,))
+        pages = await dreams.pages(session, [world["ada"].id], ListArgs(window=PageArgs(first=5)))
 
     assert [dream.title for dream in pages[world["ada"].id].records] == ["public dream"]
 

@@ -14,6 +14,7 @@ from aiodataloader import DataLoader
 from db import Database, ReadSession
 from db.core.query import batch
 from db.core.query.batch import Column, Columns, Key
+from db.core.query.children import Children
 from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.keyset import Page
@@ -104,7 +105,8 @@ class Pages(Loader[Page[Table], ListArgs]):
         super().__init__(_shared(db, self.of_visible_parents), *arguments)
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Page[Table]]:
-        return await self.listing.pages(session, self.columns, keys, *self.arguments)
+        children = Children(self.listing, self.columns)
+        return await children.pages(session, keys, *self.arguments)
 
 
 class Counts(Loader[Counted, type[Pages], ListArgs]):
@@ -117,7 +119,7 @@ class Counts(Loader[Counted, type[Pages], ListArgs]):
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Counted]:
         pages, list_args = self.arguments
-        return await pages.listing.counts(session, pages.columns, keys, list_args)
+        return await Children(pages.listing, pages.columns).counts(session, keys, list_args)
 
 
 class Facets(Loader[FacetCounts, type[Pages], str, ListArgs]):
@@ -138,5 +140,6 @@ class Latest(Loader[Table | None]):
     columns: ClassVar[Columns]
 
     async def found(self, session: ReadSession, keys: Sequence[Key]) -> Mapping[Key, Table]:
-        pages = await self.listing.pages(session, self.columns, keys, NEWEST_ONE)
+        children = Children(self.listing, self.columns)
+        pages = await children.pages(session, keys, NEWEST_ONE)
         return {key: page.records[0] for key, page in pages.items() if page.records}

@@ -117,10 +117,14 @@ class PageArgs:
         ]
         return select(*rows.c).order_by(*merged).limit(limit)
 
-    def page(self, rows: Sequence[R], order: Order) -> "Page[R]":
+    def page(
+        self, rows: Sequence[R], order: Order, last: Sequence[object] | None = None
+    ) -> "Page[R]":
+        """`last`: the sort values of the last row that was looked at, if others follow it."""
         records = list(rows[: self.size])
         more = len(rows) > self.size
-        stopped = None if more or self.stop is None else encode_values(order, self.stop.last)
+        last = self.stop.last if self.stop else last
+        stopped = None if more or last is None else encode_values(order, last)
         more = more or stopped is not None
         if self.backward:
             records.reverse()

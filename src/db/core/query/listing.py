@@ -21,7 +21,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    true,
 )
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
@@ -29,14 +28,8 @@ from db.core.errors import Invalid
 from db.core.query.batch import (
     Column,
     Columns,
-    Key,
-    key_parameters,
-    matches,
-    parts_of,
-    requested_keys,
     within,
 )
-from db.core.query.counting import Counted, counted_rows
 from db.core.query.filter import (
     And,
     Compare,
@@ -91,11 +84,17 @@ def searched(text: str) -> str:
     return _LONE_DASH.sub(" ", _EMPTY_QUOTES.sub(" ", text))
 
 
-def _labelled(order: Order) -> list[Label[object]]:
+def labelled(order: Order) -> list[Label[object]]:
     return [by.column.label(f"order_{n}") for n, by in enumerate(order)]
 
 
-def _limited(rows: AnySelect, slice: ListArgs, more: int) -> AnySelect:
+def by_parent(parent: Columns, order: Order, backward: bool) -> list[Expression]:
+    """The first terms of the order of rows of parents, in the direction of an index by parent and
+    id."""
+    return [SortKey(column, order[-1].descending).sql(backward) for column in parent]
+
+
+def limited(rows: AnySelect, slice: ListArgs, more: int) -> AnySelect:
     """With the limit as a constant: PostgreSQL makes a plan for each execution of a statement whose
     limit is a parameter."""
     return rows.limit(literal_column(str(slice.window.size + more)))
@@ -176,32 +175,7 @@ class ListSpec:
         rows = await session.records(self.table, of_kind(slice.kind, page))
         return slice.window.page(rows, order)
 
-    async def pages(
-        self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
-    ) -> dict[Key, Page[Table]]:
-        order = self.order(slice.order)
-        found: dict[Key, list[Table]] = {key: [] for key in keys}
-        statement = of_kind(slice.kind, self._laterally(parent, keys, slice, order))
-        for row in await session.rows(statement):
-            found[keys[row[0] - 1]].append(self.table.Record._make(row[1:]))
-        return {key: slice.window.page(rows, order) for key, rows in found.items()}
-
-    def _laterally(
-        self, parent: Columns, keys: Sequence[Key], slice: ListArgs, order: Order
-    ) -> AnySelect:
-        """Each page is sorted by its parent first, which does not change its order. Otherwise
-        PostgreSQL may scan whole partitions by id for the few rows of one parent."""
-        asked = requested_keys(parent, keys)
-        keys = parts_of(asked, len(parent))
-        page = self._of_parent(self.table.select(), parent, keys, slice, order).lateral("page")
-        terms = [by.term(page.c[by.name], slice.window.backward) for by in order]
-        return (
-            select(asked.c.position, *page.c)
-            .join_from(asked, page, true())
-            .order_by(asked.c.position, *terms)
-        )
-
-    def _of_parent(
+    def of_parent(
         self,
         selected: AnySelect,
         parent: Columns,
@@ -209,10 +183,12 @@ class ListSpec:
         slice: ListArgs,
         order: Order,
     ) -> AnySelect:
+        """Select the page of one parent. It is sorted by its parent first, which does not change
+        its order. Otherwise PostgreSQL may scan whole partitions by id for the few rows of a
+        parent."""
         rows = selected.where(*within(parent, keys), *self.conditions(slice))
-        backward = slice.window.backward
-        by_parent = [SortKey(column, order[-1].descending).sql(backward) for column in parent]
-        return slice.window.of_parent(rows.order_by(*by_parent), order)
+        terms = by_parent(parent, order, slice.window.backward)
+        return slice.window.of_parent(rows.order_by(*terms), order)
 
     def select_page(
         self, projection: Projection, slice: ListArgs, nested: Nested = NOT_NESTED, more: int = 1
@@ -220,19 +196,19 @@ class ListSpec:
         """Select the rows of a page, and `more`. After the columns of the projection come those of
         the order, for cursors."""
         order = self.order(slice.order)
-        labelled = _labelled(order)
-        selected = select(*projection.selected(nested), *labelled).select_from(self.table)
+        terms = labelled(order)
+        selected = select(*projection.selected(nested), *terms).select_from(self.table)
         rows = selected.where(*self.conditions(slice))
-        page = slice.window.of_list(rows, order, [column.key for column in labelled])
-        return of_kind(slice.kind, _limited(page, slice, more))
+        page = slice.window.of_list(rows, order, [column.key for column in terms])
+        return of_kind(slice.kind, limited(page, slice, more))
 
     def select_below(
         self, selected: AnySelect, parent: Columns, keys: Columns, slice: ListArgs
     ) -> AnySelect:
         """Select the rows of the page of one parent, whose key is in columns of a statement
         around it."""
-        page = self._of_parent(selected, parent, keys, slice, self.order(slice.order))
-        return _limited(page, slice, 0)
+        page = self.of_parent(selected, parent, keys, slice, self.order(slice.order))
+        return limited(page, slice, 0)
 
     def is_planned_once(self, slice: ListArgs) -> bool:
         """True if a page has no value to plan for: no search, and no filter but on few choices,
@@ -247,26 +223,6 @@ class ListSpec:
             case And(conditions) | Or(conditions):
                 return all(map(self._has_few, conditions))
         return False
-
-    def select_pages(
-        self,
-        projection: Projection,
-        parent: Columns,
-        slice: ListArgs,
-        nested: Nested = NOT_NESTED,
-        more: int = 1,
-    ) -> AnySelect:
-        """`select_page` for each key of `key_parameters`. The last column is the key's position."""
-        asked, order = key_parameters(parent), self.order(slice.order)
-        selected = select(*projection.selected(nested), *_labelled(order)).select_from(self.table)
-        page = _limited(
-            self._of_parent(selected, parent, parts_of(asked, len(parent)), slice, order),
-            slice,
-            more,
-        ).lateral("page")
-        terms = [by.term(page.c[f"order_{n}"], slice.window.backward) for n, by in enumerate(order)]
-        rows = select(*page.c, asked.c.position).join_from(asked, page, true())
-        return of_kind(slice.kind, rows.order_by(asked.c.position, *terms))
 
     async def matching_rows(
         self,
@@ -303,18 +259,3 @@ class ListSpec:
         among = self.id == any_(literal(list(ids), ARRAY(Uuid)))
         rows = await session.rows(select(self.id).where(among, self.filterable.compile(where)))
         return frozenset(id for (id,) in rows)
-
-    async def counts(
-        self, session: ReadSession, parent: Columns, keys: Sequence[Key], slice: ListArgs
-    ) -> dict[Key, Counted]:
-        """The number of rows in all pages of each parent with rows."""
-        asked = requested_keys(parent, keys)
-        conditions = (*matches(parent, asked), *self.conditions(slice))
-        page = counted_rows(self.table, *conditions).lateral("counted")
-        statement = (
-            select(asked.c.position, func.count())
-            .join_from(asked, page, true())
-            .group_by(asked.c.position)
-        )
-        rows = await session.rows(of_kind(Kind.AGGREGATE, statement))
-        return {keys[row[0] - 1]: Counted(row[1]) for row in rows}

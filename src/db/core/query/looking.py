@@ -5,28 +5,29 @@ whole table: so a page looks at LOOKED rows of the list at most. If it is not fu
 the last row that was looked at, and the next page continues there. Decision 53.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, func, select
 
 from db.core.query.counting import Counted, counted_rows
-from db.core.query.filter import And, Condition, looked_up_singly, related
+from db.core.query.filter import And, Condition, Filterable, looked_up_singly, related
 from db.core.query.keyset import Stop
 from db.core.query.listing import ListArgs, ListSpec
 from db.core.query.order import beyond
-from db.core.query.served import is_served
+from db.core.query.served import is_served, is_served_below
 from db.core.session.database import ReadSession
 from db.core.timeouts import Kind, of_kind
 
 LOOKED = 20_000  # rows of a list, for one page
 LOOKED_THROUGH = 1_000  # rows whose related row is looked at as well
 LOOKED_THROUGH_MANY = 100  # if they have many related rows
+LOOKED_BELOW = 5_000  # rows within parents, which lie apart, for all pages of a level
 COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """The conditions of a filter that must all hold: those with an index, and the others."""
 
     served: tuple[Condition, ...]
@@ -37,13 +38,40 @@ class _Parts:
         """All of them. Few rows are looked at, so related rows are looked up for each."""
         return And((*self.served, *map(looked_up_singly, self.walked)))
 
+    @property
+    def is_walked(self) -> Condition:
+        """Those without an index."""
+        return looked_up_singly(And(self.walked))
 
-def _parts(listing: ListSpec, slice: ListArgs) -> _Parts:
+
+def _parts(
+    listing: ListSpec,
+    slice: ListArgs,
+    has_index: Callable[[Condition, Filterable], bool] = is_served,
+) -> Parts:
     some = tuple(_joined(slice.where))
     if not listing.grows:
-        return _Parts(some, ())
-    served = tuple(part for part in some if is_served(part, listing.filterable))
-    return _Parts(served, tuple(part for part in some if part not in served))
+        return Parts(some, ())
+    served = tuple(part for part in some if has_index(part, listing.filterable))
+    return Parts(served, tuple(part for part in some if part not in served))
+
+
+def parts_below(listing: ListSpec, slice: ListArgs) -> Parts:
+    """The conditions on rows of a parent, which are read in the order of ids. In another order all
+    of them are sorted, and none is walked."""
+    in_order_of_ids = len(listing.order(slice.order)) == 1
+    return _parts(listing, slice, is_served_below if in_order_of_ids else _always)
+
+
+def rows_below(listing: ListSpec, parts: Parts, size: int, parents: int) -> int:
+    """The number of rows that a page looks at for each of several parents: no less than it may
+    show."""
+    most = min(LOOKED_BELOW, _looked(listing, parts))
+    return max(most // parents, size + 1)
+
+
+def _always(_condition: Condition, _filterable: Filterable) -> bool:
+    return True
 
 
 def _joined(where: Condition | None) -> Iterator[Condition]:
@@ -85,7 +113,7 @@ async def within_rows(
     return replace(slice, window=replace(slice.window, stop=stop))
 
 
-def _looked(listing: ListSpec, parts: _Parts) -> int:
+def _looked(listing: ListSpec, parts: Parts) -> int:
     relations = {listing.relations[some.relation] for some in related(And(parts.walked))}
     if any(relation.many for relation in relations):
         return LOOKED_THROUGH_MANY

@@ -5,7 +5,7 @@ from functools import cache
 
 from sqlalchemy import Index
 
-from db.core.query.filter import And, Compare, Condition, Exists, Filterable, Or
+from db.core.query.filter import And, Compare, Condition, Exists, Filterable, Or, is_constant
 from db.core.table import Table
 
 RANGES = frozenset({"eq", "in", "lt", "lte", "gt", "gte", "has", "has_any", "has_all"})
@@ -24,6 +24,21 @@ def is_served(condition: Condition, filterable: Filterable) -> bool:
             return all(is_served(part, filterable) for part in conditions)
         case Exists(relation, inner):
             return is_served(inner, filterable.relations[relation].target())
+    return False
+
+
+def is_served_below(condition: Condition, filterable: Filterable) -> bool:
+    """True for a comparison of the id, or of the time that it is made from, within the rows of a
+    parent; and of few choices, which have many rows or an index."""
+    match condition:
+        case Compare(name, operator, value):
+            column = filterable.columns.get(name)
+            if column is None:
+                return False
+            is_id = column is filterable.time or column.primary_key
+            return is_constant(column, operator, value) or (is_id and operator in RANGES)
+        case And(conditions):
+            return all(is_served_below(part, filterable) for part in conditions)
     return False
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 import orjson
 
 from db.core.query.batch import arrays_of, select_by_key
+from db.core.query.children import Children, Found
 from db.core.query.counting import Counted
 from db.core.query.facets import FacetCounts, facet_counts_by_parent
 from db.core.query.listing import NEWEST_ONE, ListArgs
@@ -66,10 +67,9 @@ class LatestByKey:
     def __init__(self, loader: type[Latest], level: Level, shape: Shape) -> None:
         self.width = len(loader.columns)
         self.shape = shape
-        listing, columns = loader.listing, loader.columns
+        children = Children(loader.listing, loader.columns)
         self.statement = Statement(
-            level,
-            lambda list_args, nested: listing.select_pages(level, columns, list_args, nested, 0),
+            level, lambda list_args, nested: children.select_pages(level, list_args, nested, 0)
         )
 
     async def values(self, run: Run, keys: list[object]) -> list[object]:
@@ -90,33 +90,34 @@ class RowsByKey:
     """Pages of the rows of each parent, with the columns that are shown."""
 
     def __init__(self, pages: type[Pages], level: Level, more: int) -> None:
-        self.listing = listing = pages.listing
-        self.width = len(pages.columns)
-        columns = pages.columns
+        self.children = children = Children(pages.listing, pages.columns)
+        self.order = pages.listing.order
         self.statement = Statement(
-            level,
-            lambda list_args, nested: listing.select_pages(level, columns, list_args, nested, more),
+            level, lambda list_args, nested: children.select_pages(level, list_args, nested, more)
         )
 
     async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]:
-        rows = await run.rows(self.statement, list_args, arrays_of(keys, self.width))
-        found: list[list[object]] = [[] for _ in keys]
+        rows = await run.rows(self.statement, list_args, self.children.arrays(keys, list_args))
+        found: list[Found[object]] = [Found() for _ in keys]
+        looks = self.children.looks(list_args)
         for row in rows:
-            found[row[-1] - 1].append(row)
-        order = self.listing.order(list_args.order)
-        return [list_args.window.page(each, order) for each in found]
+            if looks:
+                found[row[-1] - 1].add(row, row[-3], row[-2])
+            else:
+                found[row[-1] - 1].rows.append(row)
+        order = self.order(list_args.order)
+        return [each.page(list_args.window, order) for each in found]
 
 
 class RecordsByKey:
     """Pages of the rows of each parent, as whole records."""
 
     def __init__(self, pages: type[Pages]) -> None:
-        self.listing = pages.listing
-        self.columns = pages.columns
+        self.children = Children(pages.listing, pages.columns)
 
     async def pages(self, run: Run, list_args: ListArgs, keys: list[object]) -> list[AnyPage]:
         async with run.context.db.read() as session:
-            found = await self.listing.pages(session, self.columns, keys, list_args)
+            found = await self.children.pages(session, keys, list_args)
         return [found[key] for key in keys]
 
 
@@ -127,6 +128,7 @@ class PagesByKey:
         self, pages: type[Pages], read: ByKey, shape: ConnectionShape, arguments: Arguments
     ) -> None:
         self.listing, self.columns = pages.listing, pages.columns
+        self.children = Children(pages.listing, pages.columns)
         self.read = read
         self.shape = shape
         self.arguments = arguments
@@ -139,7 +141,7 @@ class PagesByKey:
 
         async def totals() -> list[Counted]:
             async with run.context.db.read() as session:
-                found = await self.listing.counts(session, self.columns, keys, list_args)
+                found = await self.children.counts(session, keys, list_args)
             return [found.get(key, Counted(0)) for key in keys]
 
         async def facet(name: str) -> list[FacetCounts]:
