@@ -29,6 +29,19 @@ if TYPE_CHECKING:
 
     from graph.dreams import DreamFilter
 
+SCORE = (
+    "From 0 (the model did what the dream asks) to 100 (it failed entirely), rounded half up to "
+    "two decimals. Omit if the response was not judged."
+)
+CONFIDENCE = "Confidence of the judge in the score, 0 to 100, rounded half up to two decimals."
+REASONS = "The judge's reasons for the score."
+DURATION = "Duration of the test in milliseconds, at most 10^13."
+TOKENS = "Input and output tokens together, at most 10^12."
+COST = (
+    "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the tokens "
+    "and the model's price if omitted."
+)
+
 DREAM, TEST = key_of(db.dreams.Dream), key_of(db.ai_tests.AiTest)
 
 
@@ -119,29 +132,12 @@ class CompleteAiTestInput:
 
     id: strawberry.ID = field("ID of the test.", check=TEST)
     claim_id: strawberry.ID | None = claim_id()
-    impossibility_score: Number | None = field(
-        "From 0 (the model did what the dream asks) to 100 (it failed entirely), rounded half "
-        "up to two decimals. Omit if the response was not judged.",
-        default=UNSET,
-    )
-    confidence: Number | None = field(
-        "Confidence of the judge in the score, 0 to 100, rounded half up to two decimals.",
-        default=UNSET,
-    )
-    reasoning: str | None = field("The judge's reasons for the score.", default=UNSET)
-    duration_ms: BigInt | None = field(
-        "Duration of the test in milliseconds, at most 10^13.",
-        column="duration",
-        default=UNSET,
-    )
-    tokens_used: BigInt | None = field(
-        "Input and output tokens together, at most 10^12.", default=UNSET
-    )
-    cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
-        "tokens and the model's price if omitted.",
-        default=UNSET,
-    )
+    impossibility_score: Number | None = field(SCORE, default=UNSET)
+    confidence: Number | None = field(CONFIDENCE, default=UNSET)
+    reasoning: str | None = field(REASONS, default=UNSET)
+    duration_ms: BigInt | None = field(DURATION, column="duration", default=UNSET)
+    tokens_used: BigInt | None = field(TOKENS, default=UNSET)
+    cost: Decimal | None = field(COST, default=UNSET)
 
 
 @checked(db.ai_tests.AiTest)
@@ -152,19 +148,9 @@ class FailAiTestInput:
     id: strawberry.ID = field("ID of the test.", check=TEST)
     claim_id: strawberry.ID | None = claim_id()
     reasoning: str | None = field("Why the test failed.", default=UNSET)
-    duration_ms: BigInt | None = field(
-        "Duration of the test in milliseconds, at most 10^13.",
-        column="duration",
-        default=UNSET,
-    )
-    tokens_used: BigInt | None = field(
-        "Input and output tokens together, at most 10^12.", default=UNSET
-    )
-    cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
-        "tokens and the model's price if omitted.",
-        default=UNSET,
-    )
+    duration_ms: BigInt | None = field(DURATION, column="duration", default=UNSET)
+    tokens_used: BigInt | None = field(TOKENS, default=UNSET)
+    cost: Decimal | None = field(COST, default=UNSET)
 
 
 @input_type
@@ -190,29 +176,12 @@ class RecordAiTestInput:
         f"When the test was run. {TIME} Progress is recalculated from that time on.",
         default=UNSET,
     )
-    impossibility_score: Number | None = field(
-        "From 0 (the model did what the dream asks) to 100 (it failed entirely), rounded half "
-        "up to two decimals. Omit if the response was not judged.",
-        default=UNSET,
-    )
-    confidence: Number | None = field(
-        "Confidence of the judge in the score, 0 to 100, rounded half up to two decimals.",
-        default=UNSET,
-    )
-    reasoning: str | None = field("The judge's reasons for the score.", default=UNSET)
-    duration_ms: BigInt | None = field(
-        "Duration of the test in milliseconds, at most 10^13.",
-        column="duration",
-        default=UNSET,
-    )
-    tokens_used: BigInt | None = field(
-        "Input and output tokens together, at most 10^12.", default=UNSET
-    )
-    cost: Decimal | None = field(
-        "Cost in US dollars, below 10,000, rounded half up to six decimals. Computed from the "
-        "tokens and the model's price if omitted.",
-        default=UNSET,
-    )
+    impossibility_score: Number | None = field(SCORE, default=UNSET)
+    confidence: Number | None = field(CONFIDENCE, default=UNSET)
+    reasoning: str | None = field(REASONS, default=UNSET)
+    duration_ms: BigInt | None = field(DURATION, column="duration", default=UNSET)
+    tokens_used: BigInt | None = field(TOKENS, default=UNSET)
+    cost: Decimal | None = field(COST, default=UNSET)
     parameters: JSON | None = field(
         "Parameters of the test, as free-form JSON.", column="test_parameters", default=UNSET
     )

@@ -100,7 +100,7 @@ class DirectConnection:
         began = time.perf_counter()
         try:
             # as SQLAlchemy does, so that both use the same prepared statements, also behind poolers
-            prepared, _ = await self._adapter._prepare(statement.sql, stale_before)  # type: ignore[no-untyped-call]
+            prepared, _ = await self._adapter._prepare(statement.sql, stale_before)  # type: ignore[no-untyped-call]  # of SQLAlchemy
             rows: Sequence[DirectRow] = await prepared.fetch(*arguments)
             return rows
         except (asyncio.CancelledError, TimeoutError):
