@@ -23,9 +23,9 @@ Way = Callable[[ConnectionInfo, str, Callable[[], None]], Coroutine[object, None
 
 def up(settings: Settings, revision: str | None, phase: Phase | None) -> None:
     """Migrate up and print where the database is. Raises CommandFailed."""
-    if revision and phase:
+    if revision is not None and phase is not None:
         raise CommandFailed("Name a revision or a phase, not both.", ExitCode.USAGE)
-    target = revision or revisions.newest(phase or Phase.POST)
+    target = revisions.newest(phase or Phase.POST) if revision is None else revision
     _check_is_known(target)
     with _opened(settings) as (url, found):
         _check_can_be_migrated(settings, url, found)

@@ -54,6 +54,11 @@ def test_the_loss_of_every_downgrade_can_be_shown() -> None:
             assert all(len(title) > len("0001 ") for title in loss.migrations)
 
 
+def test_an_empty_name_is_no_revision(run: Run) -> None:
+    code, _, error = run("up", "")
+    assert (code, error.startswith("There is no revision")) == (2, True)
+
+
 @pytest.mark.parametrize("target", [HEAD, "0003"])
 def test_down_does_not_go_up(run: Run, target: str) -> None:
     if target != HEAD:
