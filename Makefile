@@ -36,8 +36,9 @@ haproxy:  ## Install HAProxy on Debian as root, for `make cluster` and the test 
 # No questions, short timeouts, and no service is started.
 APT = RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
-faults: $(TOOLS)  ## Kill database, gateway and archive, ten times each, in three seeds
-	FAULT_CYCLES=10 FAULT_SEEDS=3 FAULT_STALLED=200,50 $(BIN)/pytest -n0 tests/faults tests/db/test_archive_killed.py
+faults: $(TOOLS)  ## Kill database, gateway and archive, ten times each, and act at random, in four seeds
+	TEST_CYCLES=10 TEST_SEEDS=4 TEST_STALLED=200,50 $(BIN)/pytest -n0 tests/faults tests/db/test_archive_killed.py \
+	  tests/db/test_rollups.py tests/graph/test_progress_by_model.py
 
 cluster: $(TOOLS)  ## Kill each part of a cluster under load, and upgrade it: make cluster options="--only Valkey"
 	@PYTHONPATH=bench $(BIN)/python -m cluster $(options)

@@ -13,11 +13,12 @@ from db import Database
 from db.archive import NOUNS, archive, archived, restore
 from support.archived import AFTER, MONTH, fill, folder, stored
 from support.databases import create_database, drop_database
+from support.effort import IS_HIGH
 
 NAMES = ("tests", "metrics")
 ALL = {name: AFTER[name] for name in NAMES}
 # `make faults` kills before each statement, other runs before some of them.
-EACH = 1 if "FAULT_SEEDS" in os.environ else 13
+EACH = 1 if IS_HIGH else 13
 
 
 def in_child(work: Callable[[], None]) -> bool:

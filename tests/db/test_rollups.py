@@ -18,6 +18,7 @@ from db.core.schema import partition
 from db.core.session.row_rules import UNRESTRICTED, Visibility
 from db.importer import import_files
 from db.metrics import Metric, sums as of_metrics
+from support.effort import SEEDS
 from support.factories import make_metric
 from support.imports import metric
 from support.query_plans import explained
@@ -38,7 +39,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_sums_equal_those_of_the_rows(database: Database, seed: int) -> None:
     world = ChangingRows(database, seed)
     await world.begin()

@@ -23,7 +23,8 @@ from db.audit import AuditEntry
 from db.events import Event
 from db.webhooks import WebhookDelivery
 from db.webhooks.writes import create
-from faults.world import CYCLES, World
+from faults.world import World
+from support.effort import CYCLES
 from support.factories import make_alert_rule, make_event, make_user
 from support.gateways import make_key, production
 from support.graphql_client import Endpoint

@@ -23,9 +23,10 @@ from db.ai_tests import AiTest, AiTestStatus, queue, writes
 from db.ai_tests.queue import QueuedAiTest
 from db.audit import AuditEntry
 from db.progress import ProgressLog
-from faults.world import CYCLES, World
+from faults.world import World
 from gateway.worker.api import Api, Claim, RequestFailed, Wanted
 from gateway.worker.items import Answer, Verdict
+from support.effort import CYCLES
 from support.factories import make_dream
 from support.wait import patience, until
 

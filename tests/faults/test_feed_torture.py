@@ -8,7 +8,6 @@ must miss rows, or the load proves nothing.
 """
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,10 +32,11 @@ from db.feeds import FEEDS, Feeds
 from db.metrics import RECORDED
 from db.users import User
 from support import databases
+from support.effort import IS_HIGH
 from support.feeds import number_changes
 from support.wait import patience
 
-SECONDS = 30.0 if "FAULT_CYCLES" in os.environ else 3.0
+SECONDS = 30.0 if IS_HIGH else 3.0
 ROWS = 150  # of each feed, or more
 WRITERS = 12
 MISSED = 100  # rows that the control must miss, or more

@@ -20,7 +20,8 @@ from sqlalchemy import select
 
 from db import Database
 from db.events import Event
-from faults.world import CYCLES, World
+from faults.world import World
+from support.effort import CYCLES
 from support.wait import patience
 
 CONTROL_CYCLES = 20  # at most; one or two are enough

@@ -7,7 +7,6 @@ hit while there is something to miss.
 """
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -23,10 +22,10 @@ from db import Database
 from db.agents import Agent, AgentReport
 from db.events import Event
 from faults.followers import Dashboard, Follower, Listener, crowd, following
-from faults.world import CYCLES, World
+from faults.world import World
+from support.effort import CYCLES, SEEDS
 from support.wait import patience
 
-SEEDS = range(int(os.environ.get("FAULT_SEEDS", "1")))
 WRITERS = 4
 AGENTS = 143
 BATCH = 20

@@ -22,9 +22,10 @@ from db import Database
 from db.ai_tests import AiTest
 from db.events import Event
 from faults.test_ingest_killed import KILLS, History, check
-from faults.world import CYCLES, World
+from faults.world import World
 from graph import schema  # noqa: F401  names the types of IDs
 from graph.core.types.node import global_id
+from support.effort import CYCLES
 from support.factories import make_dream
 
 CLIENTS = 8  # half of them send logs, half send spans that are tests

@@ -10,7 +10,7 @@ from faults.world import World
 from support.stalled_clients import FOLLOW, load, stalled
 from support.stream_client import Listener, listening
 
-SOCKETS, STREAMS = map(int, os.environ.get("FAULT_STALLED", "20,10").split(","))
+SOCKETS, STREAMS = map(int, os.environ.get("TEST_STALLED", "20,10").split(","))
 SECONDS = 35
 LISTENING, NOBODYS = "0A", "0"  # a state, and the inode of what was closed, in /proc/net/tcp
 FULL = 220  # batches, after which as many rows are remembered as ever will be

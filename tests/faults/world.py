@@ -11,8 +11,6 @@ from db.core.embedded import Embedded
 from db.core.schema import migrate
 from support.ports import free_port
 
-CYCLES = int(os.environ.get("FAULT_CYCLES", "3"))
-
 
 class World:
     """A gateway in a process of its own, over a PostgreSQL of this test's own."""

@@ -24,6 +24,7 @@ from graph.core.principal import Principal
 from graph.core.types.node import global_id
 from support import imports
 from support.ai_tests import as_imported, recorded, score, started
+from support.effort import SEEDS
 from support.factories import make_ai_test
 from support.imports import Ground
 from support.many_tests import READ, STEP, UNTIL, dream_with_tests
@@ -165,15 +166,15 @@ async def newest_progress(database: Database) -> dict[Any, tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_progress_is_that_of_a_full_computation(
     run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(batch, "AT_ONCE", seed)  # so that some logs are left to maintenance
     monkeypatch.setattr(pending, "LOGS", 5)
     world = World(run, database, tmp_path, Random(seed))  # noqa: S311  not for secrets
     await world.begin()
-    for _ in range(20):
+    for step in range(20):
+        monkeypatch.setattr(batch, "AT_ONCE", step % 4)  # logs that maintenance does not correct
         await world.act()
         tests = await stored(database, AiTest)
         expected = {
