@@ -134,14 +134,15 @@ def _page_at(listing: ListSpec, field: str, descending: bool, depth: float) -> A
 
 async def _cursor(
     session: ReadSession, listing: ListSpec, order: tuple[tuple[str, bool], ...], depth: float
-) -> str:
-    """The cursor of a row at about that share of the list: that of a sample of its rows."""
+) -> str | None:
+    """The cursor of a row at about that share of the list: that of a sample of its rows. None if
+    all of them are null."""
     terms = listing.order(order)
     columns = [by.column for by in terms]
     count = await session.scalar(select(func.count()).select_from(listing.table))
     sample = select(*columns).where(columns[0].is_not(None), func.random() * count < SAMPLED)
     rows = sorted(await session.rows(sample), reverse=terms[0].descending)
-    return encode(terms, rows[int(len(rows) * depth)])
+    return encode(terms, rows[int(len(rows) * depth)]) if rows else None
 
 
 def _filters(facts: Facts) -> Iterator[Question]:
