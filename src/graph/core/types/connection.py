@@ -50,8 +50,8 @@ class PageInfo:
         "Whether there are more items after this page. With a filter that no index serves, a page "
         f"looks at {looking.LOOKED:,} items of the list at most, {looking.LOOKED_THROUGH:,} if the "
         f"filter is on a related item, {looking.LOOKED_THROUGH_MANY} if it is on many. Filtered "
-        f"pages of several parents share {looking.LOOKED_BELOW:,}. Then a page may have fewer items "
-        "than asked for, or none, and more may follow."
+        f"pages of several parents share {looking.LOOKED_BELOW:,}. Then a page may have fewer "
+        "items than asked for, or none, and more may follow."
     )
     has_previous_page: bool = field("Whether there are more items before this page, likewise.")
     start_cursor: str | None = field(
