@@ -4,17 +4,16 @@ With SCREENSHOTS=FOLDER, also a picture of each: `make screenshots`.
 """
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser
 
 from db import Database
-from gateway.console import BUILT
 from gateway.settings import Settings
 from support.console import DESKTOP, Scheme, Watched, browsing
-from support.real_pages import PAGES, real_ids
+from support.real_pages import PAGES
 from support.running_gateway import Served, serving
 
 PHONE = (360, 780)
@@ -31,29 +30,16 @@ ARE_EXPORTED = """[...document.querySelectorAll("main .card table:not(.u-legend)
   .every((table) => table.closest(".card").querySelector("[aria-label^='Export ']"))"""
 
 
-@pytest.fixture
-async def served(imported: Database) -> AsyncIterator[Served]:
-    """A gateway over the real files, with their administrator. It accepts only the operations that
-    the build has listed."""
-    settings = Settings(_env_file=None, trusted_documents=BUILT / "documents.json")
-    async with serving(settings, imported) as served:
-        yield served
-
-
-@pytest.fixture
-async def of(imported: Database) -> dict[str, str]:
-    return await real_ids(imported)
-
-
 @pytest.mark.timeout(600)
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("half", [0, 1])
 async def test_pages_are_whole_and_accessible(
-    served: Served, of: dict[str, str], half: int
+    real: Served, ids: dict[str, str], browser: Browser, half: int
 ) -> None:
     """Each page is loaded once, and looked at four times."""
-    async with browsing(served.address) as watched:
+    async with browsing(real.address, browser=browser) as watched:
         for name, (path, shown) in list(PAGES.items())[half::2]:
-            await watched.page.goto(served.address + path.format(**of))
+            await watched.page.goto(real.address + path.format(**ids))
             await watched.page.get_by_text(shown).first.wait_for()
             assert await watched.page.evaluate(ARE_EXPORTED), name
             for look, (size, scheme, rules) in LOOKS.items():

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Locator, Page
+from playwright.async_api import Browser, Locator, Page
 
 from db import Database
 from gateway.settings import Settings
-from support.console import SETTLED, browsing
+from support.console import browsing
 from support.factories import (
     make_api_key,
     make_audit_entry,
@@ -19,9 +19,9 @@ from support.factories import (
     make_feature_flag,
     make_user,
 )
-from support.real_pages import PAGES, real_ids
+from support.real_pages import PAGES
 from support.running_gateway import Served, serving
-from support.wait import until
+from support.wait import patience, until
 
 VIEWS = re.compile("^(New |Show more$|Look further$|Pause$)")
 WRITES = re.compile("^(Turn |Enable$|Disable$)")
@@ -36,21 +36,41 @@ CONTROLS: dict[str, Callable[[Locator], Locator]] = {
     ),
     "click": lambda main: main.get_by_role("button", name=VIEWS),
 }
-SHOWN = """(isVolatile) => {
-  const parts = ["main", "[role=dialog]"].map((each) => document.querySelector(each));
-  const shown = parts.filter(Boolean);
-  const texts = shown.map((part) => {
-    const copy = part.cloneNode(true);
-    for (const each of copy.querySelectorAll("[role=status], .u-legend")) each.remove();
-    for (const each of copy.querySelectorAll("time")) each.textContent = each.dateTime;
-    return copy.textContent;
-  });
-  const states = "select, input, [aria-pressed], [aria-sort], details";
-  return [
-    shown.flatMap((part) => [...part.querySelectorAll(states)])
-      .map((each) => [each.value ?? null, each.ariaPressed, each.ariaSort, each.open ?? null]),
-    isVolatile ? [] : texts,
-  ];
+# Resolves to the choices and texts of the page when all its requests are answered, it is LIVE, and
+# it has looked the same for some frames.
+SHOWN = """async (isVolatile) => {
+  const shown = () => {
+    const parts = [...document.querySelectorAll("main, [role=dialog]")];
+    const states = "select, input, [aria-pressed], [aria-sort], details";
+    const texts = parts.map((part) => {
+      const copy = part.cloneNode(true);
+      for (const each of copy.querySelectorAll("[role=status], .u-legend")) each.remove();
+      for (const each of copy.querySelectorAll("time")) each.textContent = each.dateTime;
+      return copy.textContent;
+    });
+    return JSON.stringify([
+      parts.flatMap((part) => [...part.querySelectorAll(states)])
+        .map((each) => [each.value ?? null, each.ariaPressed, each.ariaSort, each.open ?? null]),
+      isVolatile ? [] : texts,
+    ]);
+  };
+  const frame = () => new Promise(requestAnimationFrame);
+  const badges = () => [...document.querySelectorAll("main [role=status] .badge")];
+  const isCurrent = () => pending === 0 && badges().every((each) => each.textContent === "LIVE");
+  let [before, looks] = [shown(), 0]; // looks that were the same, one after the other
+  while (looks < 5) {
+    await frame();
+    await frame();
+    await Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})));
+    const now = shown();
+    looks = now === before && isCurrent() ? looks + 1 : 0;
+    before = now;
+  }
+  return before;
+}"""
+GO = """(address) => {
+  history.pushState(null, "", address);
+  dispatchEvent(new PopStateEvent("popstate"));
 }"""
 
 
@@ -80,21 +100,18 @@ class View:
         self.is_volatile = False
 
     async def shown(self) -> object:
-        badges = self.page.locator("main [role=status] .badge")
-        await until(lambda: says_live(badges))
-        now = await self.page.evaluate(SHOWN, self.is_volatile)
-        looks = 0  # that were the same, one after the other
-        while looks < 5:
-            await self.page.evaluate(SETTLED)
-            before, now = now, await self.page.evaluate(SHOWN, self.is_volatile)
-            is_still = before == now and await self.page.evaluate("pending === 0")
-            looks = looks + 1 if is_still else 0
-        return now
+        async with patience():
+            return await self.page.evaluate(SHOWN, self.is_volatile)
 
     async def opened(self, address: str) -> object:
         self.is_volatile = "/admin/system" in address  # figures of the moment
         await self.page.goto(address)
         await self.page.locator("main h1, main h2").first.wait_for()
+        return await self.shown()
+
+    async def returned(self, address: str) -> object:
+        """What it shows at another address of the page that is open, without loading it again."""
+        await self.page.evaluate(GO, address)
         return await self.shown()
 
     def controls(self, kind: str) -> Locator:
@@ -117,10 +134,6 @@ class View:
             await control.click()
 
 
-async def says_live(badges: Locator) -> bool:
-    return set(await badges.all_inner_texts()) <= {"LIVE"}
-
-
 # Controls that stay when another of their kind is used: an address holds all of them at once.
 TOGETHER = {"choose", "search", "date", "press", "sort"}
 
@@ -135,7 +148,8 @@ async def keeps_its_state(page: Page, address: str) -> int:
         steps = [range(count)] if kind in TOGETHER else [[index] for index in range(count)]
         for indexes in filter(len, steps):
             if page.url != address:
-                fresh = await view.opened(address)
+                reset = view.returned if kind in TOGETHER else view.opened
+                fresh = await reset(address)
             changed += await keep_their_state(view, kind, indexes, fresh)
     return changed
 
@@ -153,13 +167,8 @@ async def keep_their_state(view: View, kind: str, indexes: Sequence[int], before
     return len(indexes)
 
 
-@pytest.fixture
-async def served(imported: Database) -> AsyncIterator[Served]:
-    async with serving(Settings(_env_file=None), imported) as served:
-        yield served
-
-
 @pytest.mark.timeout(600)
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "controls"),
     {
@@ -177,11 +186,11 @@ async def served(imported: Database) -> AsyncIterator[Served]:
     }.items(),
 )
 async def test_the_address_holds_every_choice(
-    served: Served, imported: Database, name: str, controls: int
+    real: Served, ids: dict[str, str], browser: Browser, name: str, controls: int
 ) -> None:
-    path = PAGES[name][0].format(**await real_ids(imported)) + MORE.get(name, "")
-    async with browsing(served.address) as watched:
-        assert await keeps_its_state(watched.page, f"{served.address}{path}") >= controls
+    path = PAGES[name][0].format(**ids) + MORE.get(name, "")
+    async with browsing(real.address, browser=browser) as watched:
+        assert await keeps_its_state(watched.page, f"{real.address}{path}") >= controls
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from playwright.async_api import Browser, async_playwright
 from support.nodejs import node
 
 WITHOUT_SECURITY = {"--disable-web-security", "--disable-site-isolation-trials"}
+ONCE = {"--single-process"}  # such a browser ends with its first context
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     found = await node("browser", "chromium.mjs")
     async with async_playwright() as playwright:
-        args = [each for each in found["args"] if each not in WITHOUT_SECURITY]
+        args = [each for each in found["args"] if each not in WITHOUT_SECURITY | ONCE]
         browser = await playwright.chromium.launch(executable_path=found["executable"], args=args)
         yield browser
         await browser.close()

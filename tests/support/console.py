@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,12 +72,17 @@ class Watched:
 
 @asynccontextmanager
 async def browsing(
-    address: str, ignored: Collection[str] = (), timezone: str = "Europe/Berlin"
+    address: str,
+    ignored: Collection[str] = (),
+    timezone: str = "Europe/Berlin",
+    browser: Browser | None = None,
 ) -> AsyncIterator[Watched]:
-    """A new page. At the end, nothing went wrong in it, and it loaded nothing from elsewhere."""
-    async with chromium() as browser:
-        watched = await _page(browser, address, timezone)
+    """A new page, in a browser of its own unless one is given. At the end, nothing went wrong in
+    it, and it loaded nothing from elsewhere."""
+    async with nullcontext(browser) if browser else chromium() as opened:
+        watched = await _page(opened, address, timezone)
         yield watched
+        await watched.page.context.close()
         problems = [text for text in watched.problems if not any(part in text for part in ignored)]
         assert (problems, watched.elsewhere) == ([], [])
 
