@@ -1,21 +1,27 @@
 """Administration in a browser: keys, users, settings and flags, in production with a key."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx2
 import orjson
 import pytest
-from playwright.async_api import Locator, Page
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page
 
 from db import Database
 from db.users import Role
 from gateway.settings import Settings
 from support.console import browsing, sign_in
+from support.databases import create_database, drop_database
 from support.factories import make_user
 from support.gateways import make_key, production
 from support.running_gateway import Served, serving
 from support.wait import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+module_fixture = partial(pytest_asyncio.fixture, loop_scope="module")
 
 WITHOUT_KEY = "401 (Unauthorized)"  # Chromium's remark on the request before the key is entered
 SET = """mutation Set($input: SetConfigInput!) {
@@ -25,28 +31,38 @@ SET_BUDGET = """mutation Set($input: SetMonthlyBudgetInput!) {
 STORED = '{ config(key: "limit") { value version } }'
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings() -> Settings:
     return production(drain_seconds=0, spread_seconds=0)
 
 
-@pytest.fixture
+@module_fixture(scope="module")
+async def database(server_url: str, template_url: str) -> AsyncIterator[Database]:
+    """A database that the tests of this module share: each writes rows of its own."""
+    url = await create_database(server_url, template_url)
+    database = Database(url)
+    yield database
+    await database.close()
+    await drop_database(server_url, url)
+
+
+@module_fixture(scope="module")
 async def served(settings: Settings, database: Database) -> AsyncIterator[Served]:
     async with serving(settings, database) as served:
         yield served
 
 
-@pytest.fixture
+@module_fixture(scope="module")
 async def key(settings: Settings, database: Database) -> str:
     """The key of an administrator."""
     user = await make_user(database, role=Role.ADMIN, email="admin@example.org")
     return (await make_key(database, settings, user_id=user.id)).text
 
 
-@pytest.fixture
-async def page(served: Served, key: str) -> AsyncIterator[Page]:
+@module_fixture()
+async def page(served: Served, key: str, browser: Browser) -> AsyncIterator[Page]:
     """The console, signed in; questions are answered with yes."""
-    async with browsing(served.address, ignored=[WITHOUT_KEY]) as watched:
+    async with browsing(served.address, [WITHOUT_KEY], browser=browser) as watched:
         watched.page.on("dialog", lambda dialog: dialog.accept())
         await watched.page.goto(f"{served.address}/console/admin")
         await sign_in(watched.page, key)
@@ -144,10 +160,11 @@ async def test_a_conflict_of_settings_is_shown_and_resolved(
     meanwhile = await ask(served, key, SET, input={"key": "limit", "value": 7})
     assert meanwhile["data"]["setConfig"]["configEntry"]["version"] == 2
     await page.get_by_role("button", name="Save", exact=True).click()
-    await page.get_by_text("Somebody changed it meanwhile.").wait_for()
+    await page.get_by_text(
+        "Somebody changed it meanwhile: the value is 7 now (version 2)"
+    ).wait_for()
     assert (await ask(served, key, STORED))["data"]["config"] == {"value": 7, "version": 2}
-    await page.get_by_role("button", name="Read it again").click()
-    await page.get_by_text("(version 2)").wait_for()
+    await page.get_by_role("button", name="Replace it when I save").click()
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.get_by_role("dialog").wait_for(state="detached")
     assert (await ask(served, key, STORED))["data"]["config"] == {"value": 2, "version": 3}

@@ -14,17 +14,22 @@ export interface Outcome {
   errors?: readonly UserError[] | undefined;
 }
 
+/** Somebody else changed what the form changes. */
+export interface Conflict {
+  note: ReactNode;
+  reload: () => void;
+}
+
 interface Props {
   submit: string;
   onSubmit: (values: FormData) => Promise<Outcome>;
   onDone: () => void;
-  /** What to do about an error with this code, beside its message. */
-  advice?: Record<string, ReactNode>;
+  conflict?: Conflict;
   children: (messageOf: (field: string) => string | undefined) => ReactNode;
 }
 
 /** A form whose errors stand at their fields, as the API names them, and all others above them. */
-export function Form({ submit, onSubmit, onDone, advice = {}, children }: Props) {
+export function Form({ submit, onSubmit, onDone, conflict, children }: Props) {
   const [outcome, setOutcome] = useState<Outcome>({});
   const [isBusy, setBusy] = useState(false);
   const errors = outcome.errors ?? [];
@@ -44,16 +49,21 @@ export function Form({ submit, onSubmit, onDone, advice = {}, children }: Props)
         const result = await onSubmit(new FormData(event.currentTarget));
         setBusy(false);
         setOutcome(result);
+        if (hasConflict(result)) conflict?.reload();
         if (!result.error && (result.errors ?? []).length === 0) onDone();
       }}
     >
       {outcome.error && <ProblemNote problem={problemOf(outcome.error)} />}
       {general.map(({ message }) => <p key={message} className="problem" role="alert">{message}</p>)}
-      {errors.map(({ code }) => advice[code] && <div key={code}>{advice[code]}</div>)}
+      {hasConflict(outcome) && conflict?.note}
       {fields}
       <div className="row">
         <button type="submit" className="button primary" disabled={isBusy}>{submit}</button>
       </div>
     </form>
   );
+}
+
+function hasConflict({ errors = [] }: Outcome): boolean {
+  return errors.some(({ code }) => code === "CONFLICT");
 }

@@ -1,10 +1,10 @@
-import { useRef } from "react";
 import { useMutation } from "urql";
 import { graphql } from "../../gql/index.ts";
 import type { SettingFragment } from "../../gql/graphql.ts";
 import { Drawer } from "../../ui/Drawer.tsx";
 import { Form } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useExpected } from "../../ui/useExpected.tsx";
 
 const SET_CONFIG = graphql(`
   mutation SetSetting($input: SetConfigInput!) {
@@ -21,7 +21,8 @@ interface Props {
 /** Changes a setting, unless somebody else has since the form was opened. */
 export function EditSetting({ setting, onClose, onReload }: Props) {
   const [, save] = useMutation(SET_CONFIG);
-  const seen = useRef(setting?.version);
+  const now = setting && <>the value is <code>{JSON.stringify(setting.value)}</code> now (version {setting.version})</>;
+  const [seen, conflict] = useExpected(setting?.version, now, onReload);
   const isSecret = setting?.kind === "SECRET_REFERENCE";
   const submit = async (values: FormData) => {
     const text = String(values.get("value"));
@@ -35,19 +36,9 @@ export function EditSetting({ setting, onClose, onReload }: Props) {
     const { data, error } = await save({ input });
     return { error, errors: data?.setConfig.errors };
   };
-  const takeNewest = () => {
-    seen.current = setting?.version;
-    onReload();
-  };
-  const conflict = (
-    <p className="problem">
-      Somebody changed it meanwhile. The newest value{setting && <> is <code>{JSON.stringify(setting.value)}</code> (version {setting.version})</>}.
-      <button type="button" className="button small" onClick={takeNewest}>Read it again, and replace it when I save</button>
-    </p>
-  );
   return (
     <Drawer title={setting?.key ?? "New setting"} onClose={onClose}>
-      <Form submit="Save" onSubmit={submit} onDone={onClose} advice={{ CONFLICT: conflict }}>
+      <Form submit="Save" onSubmit={submit} onDone={onClose} conflict={conflict}>
         {(messageOf) => (
           <>
             {!setting && <TextField label="Key" name="key" required error={messageOf("key")} />}

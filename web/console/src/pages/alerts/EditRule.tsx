@@ -1,4 +1,4 @@
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { graphql } from "../../gql/index.ts";
 import type { AlertKind, RuleFragment } from "../../gql/graphql.ts";
@@ -7,6 +7,7 @@ import { ChoiceField } from "../../ui/ChoiceField.tsx";
 import { Drawer } from "../../ui/Drawer.tsx";
 import { Form } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useExpected } from "../../ui/useExpected.tsx";
 import { COMPARISONS, conditionInWords, KINDS, watchInWords } from "./kinds.ts";
 import { RulePreview } from "./RulePreview.tsx";
 import { useRuleInput } from "./useRuleInput.ts";
@@ -41,7 +42,8 @@ export function EditRule({ rule, onClose, onReload }: Props) {
   const [, create] = useMutation(CREATE_RULE);
   const [, update] = useMutation(UPDATE_RULE);
   const ruleOf = useRuleInput();
-  const seen = useRef(rule?.version);
+  const now = rule && <>it watches “{watchInWords(rule.watch)}” and opens an alert at “{conditionInWords(rule)}” now (version {rule.version})</>;
+  const [seen, conflict] = useExpected(rule?.version, now, onReload);
   const isWatchFixed = rule?.isBuiltin ?? false;
   const submit = async (values: FormData) => {
     const { rule: input, outcome } = await ruleOf(values);
@@ -57,21 +59,14 @@ export function EditRule({ rule, onClose, onReload }: Props) {
     if (rule) {
       const changed = { ...given, ...(!isWatchFixed && { watch }), id: rule.id, expectedVersion: seen.current ?? null };
       const { data, error } = await update({ input: { ...changed, cooldownMinutes: given.cooldownMinutes ?? 0 } });
-      if (data?.updateAlertRule.errors.some(({ code }) => code === "CONFLICT")) onReload();
       return { error, errors: data?.updateAlertRule.errors };
     }
     const { data, error } = await create({ input: { ...given, watch } });
     return { error, errors: data?.createAlertRule.errors };
   };
-  const conflict = (
-    <p className="problem">
-      Somebody changed it meanwhile{rule && <>: it watches “{watchInWords(rule.watch)}” and opens an alert at “{conditionInWords(rule)}” now (version {rule.version})</>}.
-      <button type="button" className="button small" onClick={() => (seen.current = rule?.version)}>Replace it when I save</button>
-    </p>
-  );
   return (
     <Drawer title={rule?.name ?? "New rule"} onClose={onClose}>
-      <Form submit={rule ? "Save" : "Create"} onSubmit={submit} onDone={onClose} advice={{ CONFLICT: conflict }}>
+      <Form submit={rule ? "Save" : "Create"} onSubmit={submit} onDone={onClose} conflict={conflict}>
         {(messageOf) => (
           <>
             <TextField label="Name" name="name" required initial={rule?.name ?? ""} error={messageOf("name")} />

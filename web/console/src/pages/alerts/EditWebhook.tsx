@@ -1,4 +1,3 @@
-import { useRef } from "react";
 import { useMutation } from "urql";
 import { graphql } from "../../gql/index.ts";
 import type { WebhookRowFragment } from "../../gql/graphql.ts";
@@ -6,6 +5,7 @@ import { CheckField } from "../../ui/CheckField.tsx";
 import { Drawer } from "../../ui/Drawer.tsx";
 import { Form } from "../../ui/Form.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useExpected } from "../../ui/useExpected.tsx";
 
 const CREATE_WEBHOOK = graphql(`
   mutation NewWebhook($input: CreateWebhookInput!) {
@@ -30,27 +30,21 @@ interface Props {
 export function EditWebhook({ webhook, onClose, onSecret, onReload }: Props) {
   const [, create] = useMutation(CREATE_WEBHOOK);
   const [, update] = useMutation(UPDATE_WEBHOOK);
-  const seen = useRef(webhook?.version);
+  const now = webhook && <>its address is <code>{webhook.url}</code> now (version {webhook.version})</>;
+  const [seen, conflict] = useExpected(webhook?.version, now, onReload);
   const submit = async (values: FormData) => {
     const given = { name: String(values.get("name")), url: String(values.get("url")) };
     if (webhook) {
       const { data, error } = await update({ input: { ...given, isActive: values.has("isActive"), id: webhook.id, expectedVersion: seen.current ?? null } });
-      if (data?.updateWebhook.errors.some(({ code }) => code === "CONFLICT")) onReload();
       return { error, errors: data?.updateWebhook.errors };
     }
     const { data, error } = await create({ input: given });
     if (data?.createWebhook.secret) onSecret(data.createWebhook.secret);
     return { error, errors: data?.createWebhook.errors };
   };
-  const conflict = (
-    <p className="problem">
-      Somebody changed it meanwhile{webhook && <>: its address is <code>{webhook.url}</code> now (version {webhook.version})</>}.
-      <button type="button" className="button small" onClick={() => (seen.current = webhook?.version)}>Replace it when I save</button>
-    </p>
-  );
   return (
     <Drawer title={webhook?.name ?? "New webhook"} onClose={onClose}>
-      <Form submit={webhook ? "Save" : "Create"} onSubmit={submit} onDone={onClose} advice={{ CONFLICT: conflict }}>
+      <Form submit={webhook ? "Save" : "Create"} onSubmit={submit} onDone={onClose} conflict={conflict}>
         {(messageOf) => (
           <>
             <TextField label="Name" name="name" required initial={webhook?.name ?? ""} error={messageOf("name")} />

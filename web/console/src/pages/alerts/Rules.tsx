@@ -1,5 +1,4 @@
 import { useMutation } from "urql";
-import { useParam } from "../../app/useParam.ts";
 import { may, useViewer } from "../../app/viewer.ts";
 import { Time } from "../../format/Time.tsx";
 import { graphql, read } from "../../gql/index.ts";
@@ -9,6 +8,7 @@ import { Badge, type Tone } from "../../ui/Badge.tsx";
 import { Empty } from "../../ui/Empty.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { Table } from "../../ui/Table.tsx";
+import { useEdited } from "../../ui/useEdited.ts";
 import { usePages } from "../../ui/usePages.ts";
 import { EditRule } from "./EditRule.tsx";
 import { conditionInWords, minutesInWords, watchInWords } from "./kinds.ts";
@@ -45,56 +45,48 @@ const DELETE_RULE = graphql(`
 /** The rules that open alerts: create, change, pause, delete. */
 export function Rules() {
   const mayWrite = may(useViewer(), "OPERATOR", "alerts:write");
-  const [edited, edit] = useParam("rule");
-  const [isNew, setNew] = useParam("new");
   const pages = usePages(RULES, {}, ({ alertRules }) => ({ ...alertRules, nodes: alertRules.nodes.map((each) => read(RULE, each)) }), "cache-and-network");
+  const { current, isOpen, edit, create, close } = useEdited("rule", pages.items, ({ id }) => id);
   const [, remove] = useMutation(DELETE_RULE);
   const removing = ({ id, version }: RuleFragment) => async () => {
     const { data, error } = await remove({ input: { id, expectedVersion: version } });
     return { error, errors: data?.deleteAlertRule.errors };
   };
-  const close = () => {
-    edit("");
-    setNew("");
-  };
   return (
     <Loaded result={pages.result} retry={pages.ask}>
-      {() => {
-        const current = pages.items.find(({ id }) => id === edited);
-        return (
-          <>
-            <Table
-              name="Alert rules"
-              items={pages.items}
-              pages={pages}
-              keyOf={({ id }) => id}
-              actions={mayWrite && <button type="button" className="button small primary" onClick={() => setNew("yes")}>New rule</button>}
-              columns={[
-                { name: "Name", isWide: true, value: ({ name }) => name, show: ({ id, name }) => (mayWrite ? <button type="button" className="button small" onClick={() => edit(id)}>{name}</button> : name) },
-                { name: "Watches", value: ({ watch }) => watchInWords(watch) },
-                { name: "Opens an alert", value: conditionInWords },
-                { name: "Cooldown", isNumber: true, unit: "min", value: ({ cooldownMinutes }) => cooldownMinutes, show: ({ cooldownMinutes }) => minutesInWords(cooldownMinutes) },
-                { name: "Webhook", value: ({ webhook }) => webhook?.name },
-                { name: "State", value: stateOf, show: (rule) => <Badge tone={TONES[stateOf(rule)]}>{stateOf(rule)}</Badge> },
-                { name: "Evaluated", value: ({ evaluatedAt }) => evaluatedAt, show: ({ evaluatedAt }) => <Time at={evaluatedAt} as="ago" /> },
-                {
-                  name: "",
-                  show: (rule) =>
-                    mayWrite && !rule.isBuiltin && (
-                      <div className="actions">
-                        <ActionButton isDanger question={`Delete the rule ${rule.name}? Its open alerts are closed.`} act={removing(rule)}>Delete</ActionButton>
-                      </div>
-                    ),
-                },
-              ]}
-              empty={<Empty title="There are no rules yet.">Create one, or send <code>createAlertRule</code>.</Empty>}
-            />
-            {(current || isNew !== "") && mayWrite && (
-              <EditRule key={current?.id ?? "new"} rule={current} onClose={close} onReload={() => pages.ask({ requestPolicy: "network-only" })} />
-            )}
-          </>
-        );
-      }}
+      {() => (
+        <>
+          <Table
+            name="Alert rules"
+            items={pages.items}
+            pages={pages}
+            keyOf={({ id }) => id}
+            actions={mayWrite && <button type="button" className="button small primary" onClick={create}>New rule</button>}
+            columns={[
+              { name: "Name", isWide: true, value: ({ name }) => name, show: ({ id, name }) => (mayWrite ? <button type="button" className="button small" onClick={() => edit(id)}>{name}</button> : name) },
+              { name: "Watches", value: ({ watch }) => watchInWords(watch) },
+              { name: "Opens an alert", value: conditionInWords },
+              { name: "Cooldown", isNumber: true, unit: "min", value: ({ cooldownMinutes }) => cooldownMinutes, show: ({ cooldownMinutes }) => minutesInWords(cooldownMinutes) },
+              { name: "Webhook", value: ({ webhook }) => webhook?.name },
+              { name: "State", value: stateOf, show: (rule) => <Badge tone={TONES[stateOf(rule)]}>{stateOf(rule)}</Badge> },
+              { name: "Evaluated", value: ({ evaluatedAt }) => evaluatedAt, show: ({ evaluatedAt }) => <Time at={evaluatedAt} as="ago" /> },
+              {
+                name: "",
+                show: (rule) =>
+                  mayWrite && !rule.isBuiltin && (
+                    <div className="actions">
+                      <ActionButton isDanger question={`Delete the rule ${rule.name}? Its open alerts are closed.`} act={removing(rule)}>Delete</ActionButton>
+                    </div>
+                  ),
+              },
+            ]}
+            empty={<Empty title="There are no rules yet.">Create one, or send <code>createAlertRule</code>.</Empty>}
+          />
+          {isOpen && mayWrite && (
+            <EditRule key={current?.id ?? "new"} rule={current} onClose={close} onReload={() => pages.ask({ requestPolicy: "network-only" })} />
+          )}
+        </>
+      )}
     </Loaded>
   );
 }

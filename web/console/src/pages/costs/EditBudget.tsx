@@ -1,4 +1,3 @@
-import { useRef } from "react";
 import { useMutation, useQuery } from "urql";
 import { dollars } from "../../format/numbers.ts";
 import { graphql } from "../../gql/index.ts";
@@ -8,6 +7,7 @@ import { Empty } from "../../ui/Empty.tsx";
 import { Form } from "../../ui/Form.tsx";
 import { Loaded } from "../../ui/Loaded.tsx";
 import { TextField } from "../../ui/TextField.tsx";
+import { useExpected } from "../../ui/useExpected.tsx";
 
 const BUDGET_OF_USER = graphql(`
   query BudgetOfUser($id: ID!) {
@@ -47,22 +47,16 @@ interface Props {
 
 function BudgetForm({ of: { id, monthlyBudget = null }, onClose, onReload }: Props) {
   const [, set] = useMutation(SET_BUDGET);
-  const seen = useRef(monthlyBudget);
+  const now = `the budget is ${monthlyBudget === null ? "that of the setting" : dollars(monthlyBudget)} now`;
+  const [seen, conflict] = useExpected(monthlyBudget, now, onReload);
   const submit = async (values: FormData) => {
     const text = String(values.get("monthlyBudget")).trim();
     const input = { id, monthlyBudget: text === "" ? null : text, expectedMonthlyBudget: seen.current };
     const { data, error } = await set({ input });
-    if (data?.setMonthlyBudget.errors.some(({ code }) => code === "CONFLICT")) onReload();
     return { error, errors: data?.setMonthlyBudget.errors };
   };
-  const conflict = (
-    <p className="problem">
-      Somebody changed it meanwhile: the budget is {monthlyBudget === null ? "that of the setting" : dollars(monthlyBudget)} now.
-      <button type="button" className="button small" onClick={() => (seen.current = monthlyBudget)}>Replace it when I save</button>
-    </p>
-  );
   return (
-    <Form submit="Save" onSubmit={submit} onDone={onClose} advice={{ CONFLICT: conflict }}>
+    <Form submit="Save" onSubmit={submit} onDone={onClose} conflict={conflict}>
       {(messageOf) => (
         <>
           <p>Tests beyond the budget are reported, or refused with the setting <code>budgets.exceeded</code>.</p>
