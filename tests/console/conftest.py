@@ -24,7 +24,7 @@ def console() -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
+    async with chromium(shared=True) as browser:
         yield browser
 
 

@@ -106,6 +106,7 @@ async def leaves_a_drawer(page: Page) -> None:
 async def sorts_and_exports(page: Page) -> None:
     await open_section(page, "Metrics")
     table = page.get_by_label("Metrics, table")
+    await table.locator("tbody tr").nth(1).wait_for()
     assert await table.locator("tbody tr td:first-child").all_inner_texts() == ["cpu", "memory"]
     await step_to(page, table.get_by_role("button", name="Name"))
     for _ in range(2):
