@@ -48,8 +48,10 @@ async def run_maintenance(
     outboxes: Sequence[Outbox] = (),
 ) -> AsyncIterator[None]:
     """Within the context, do each work when it is due. Partitions are created before."""
-    await partitioning(database).attempt()
-    async with running(schedules(database, settings, delete_files, outboxes)):
+    partitions = partitioning(database)
+    first = DAY_SECONDS if await partitions.attempt() else AGAIN_SECONDS
+    ahead = Schedule(DAY_SECONDS, [partitions], first, retry=AGAIN_SECONDS)
+    async with running([ahead, *schedules(database, settings, delete_files, outboxes)]):
         yield
 
 
@@ -59,6 +61,7 @@ def schedules(
     delete_files: DeleteFiles = no_files,
     outboxes: Sequence[Outbox] = (),
 ) -> list[Schedule]:
+    """All but the creation of partitions."""
     delete_unused = partial(attachments.delete_files, database, delete_files)
     return [
         _expiring(database, settings),
@@ -87,8 +90,7 @@ def _expiring(database: Database, settings: Settings) -> Schedule:
     expiration = Work(
         partial(_expire, database, settings.keep), "expired rows could not be deleted"
     )
-    works = [expiration, partitioning(database)]
-    return Schedule(DAY_SECONDS, works, first=0, retry=AGAIN_SECONDS)
+    return Schedule(DAY_SECONDS, [expiration], first=0, retry=AGAIN_SECONDS)
 
 
 def _closing_months(database: Database, settings: Settings) -> Schedule:

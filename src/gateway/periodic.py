@@ -36,8 +36,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Works in their order, repeated after `seconds`. They begin after `first` seconds, and are
-    repeated after `retry` seconds if one of them failed; both are `seconds` if left out."""
+    """Works in their order, repeated after `seconds`. They begin after `first` seconds, or at once
+    if that is 0, and are repeated after `retry` seconds if one of them failed; both are `seconds`
+    if left out."""
 
     seconds: float
     works: Sequence[Work]
@@ -46,7 +47,9 @@ class Schedule:
 
     async def repeat(self, stopping: asyncio.Event) -> None:
         retry = self.seconds if self.retry is None else self.retry
-        await _wait(stopping, self.seconds if self.first is None else self.first)
+        first = self.seconds if self.first is None else self.first
+        if first > 0:
+            await _wait(stopping, first)
         while not stopping.is_set():
             succeeded = [await work.attempt() for work in self.works]
             await _wait(stopping, self.seconds if all(succeeded) else retry)
