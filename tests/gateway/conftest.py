@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from db import Database
 from gateway.app import create_app
 from gateway.process.configuration import uvicorn_config
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from gateway.settings import Settings
 from support.agent_gateways import Gateway, two_gateways
 from support.commands import Dreamnet, commands

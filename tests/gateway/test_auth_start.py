@@ -22,7 +22,7 @@ from gateway.auth.authenticator import Auth
 from gateway.exit_codes import CommandFailed
 from gateway.process import serve
 from gateway.process.configuration import uvicorn_config
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from gateway.settings import Settings, SettingsRefused, load
 from support.commands import Dreamnet, commands
 from support.console import build_console

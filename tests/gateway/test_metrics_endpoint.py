@@ -17,8 +17,8 @@ from db import Database
 from db.users import Role
 from gateway.exit_codes import CommandFailed, ExitCode
 from gateway.monitoring.metrics import METRICS, Distribution
+from gateway.process.listener import listening as listening_on
 from gateway.process.metrics_endpoint import FOLDER, metrics_endpoint
-from gateway.process.serve import listening as listening_on
 from support.client_processes import PEPPER, Gateway
 from support.databases import create_database, drop_database
 from support.factories import make_user

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 
 KEY = "sk-test"
 JUDGE = "judge-1"

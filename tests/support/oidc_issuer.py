@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 
 AUDIENCE = "dreamnet"
 PAGES = Middleware(CORSMiddleware, allow_origins=["*"])  # pages fetch the documents and tokens

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 
 LONG_PARTS = 1_000
 

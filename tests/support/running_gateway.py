@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from db import Database
 from gateway.auth.authenticator import Auth
 from gateway.process.configuration import uvicorn_config
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from gateway.process.server import Server
 from gateway.settings import Settings
 

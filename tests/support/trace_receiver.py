@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from support.wait import until
 
 

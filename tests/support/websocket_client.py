@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from db import Database
 from gateway.auth.authenticator import Auth
 from gateway.process.configuration import uvicorn_config
-from gateway.process.serve import listening
+from gateway.process.listener import listening
 from gateway.settings import Settings
 from support.stream_client import HISTORY, port
 from support.wait import patience
